@@ -1,0 +1,60 @@
+"""Real uv binaries, from the package index, one directory for each version.
+
+`LINKPOLICY_TEST_UVS` may name a directory that holds `<version>/uv` already; otherwise they are
+kept in `.test-uv/` beside the checkout's pyproject.toml (git ignores it).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+#: the versions that the project promises to work with, oldest first; "newest" is the index's latest
+SUPPORTED = ("0.5.23", "0.8.15", "0.9.30", "0.10.12", "newest")
+
+
+def store() -> Path:
+    """Directory that holds the binaries."""
+    named = os.environ.get("LINKPOLICY_TEST_UVS")
+    return Path(named) if named else Path(__file__).resolve().parent.parent / ".test-uv"
+
+
+@functools.cache
+def provide(version: str) -> Path:
+    """Path of the directory with `uv` and `uvx` of `version`, downloaded when it is not there."""
+    directory = store() / version
+    if (directory / "uv").exists():
+        return directory
+    store().mkdir(parents=True, exist_ok=True)
+    with (store() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "uv").exists():
+            _download(version, directory)
+    return directory
+
+
+def _download(version: str, directory: Path) -> None:
+    requirement = "uv" if version == "newest" else f"uv=={version}"
+    with tempfile.TemporaryDirectory(dir=store()) as scratch:
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
+             "--disable-pip-version-check", "--dest", scratch, requirement],
+            check=True,
+        )  # fmt: skip
+        (wheel,) = Path(scratch).glob("uv-*.whl")
+        ready = Path(scratch) / "ready"
+        ready.mkdir()
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                if ".data/scripts/" in name:
+                    program = ready / Path(name).name
+                    program.write_bytes(archive.read(name))
+                    program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+        ready.rename(directory)

@@ -1,0 +1,68 @@
+"""Every error that we raise on purpose, and our own exit codes. Absence is a value, not an error."""
+
+from __future__ import annotations
+
+#: policy refuses to start uv, or bad usage of `linkpolicy`
+EXIT_REFUSED = 2
+#: `linkpolicy` found something wrong
+EXIT_FINDINGS = 1
+#: the real uv cannot be executed, or the shim was started by itself
+EXIT_CANNOT_EXECUTE = 126
+#: no real uv anywhere
+EXIT_NOT_FOUND = 127
+#: interrupted by Ctrl-C
+EXIT_INTERRUPTED = 130
+
+
+class LinkPolicyError(Exception):
+    """Base of all our errors; never raised itself. `str()` is one line: what, where."""
+
+    exit_code = EXIT_FINDINGS
+    #: what to type or change next; "" for none
+    hint = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        if hint:
+            self.hint = hint
+
+
+class Unreadable(LinkPolicyError):
+    """A file or directory exists, or may exist, and cannot be read: its state is unknown."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"cannot read `{path}`: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ConfigError(LinkPolicyError, ValueError):
+    """One or more faults in configuration files. Each fault is one line, with file and line."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+class UsageError(LinkPolicyError, ValueError):
+    """`linkpolicy` was called wrongly."""
+
+    exit_code = EXIT_REFUSED
+
+
+class RealUvNotFound(LinkPolicyError):
+    """No uv on PATH but ours, and none embedded."""
+
+    exit_code = EXIT_NOT_FOUND
+
+
+class CannotExecute(LinkPolicyError):
+    """The real uv exists and the kernel will not execute it."""
+
+    exit_code = EXIT_CANNOT_EXECUTE
+
+
+class ShimRecursion(LinkPolicyError):
+    """What the shim started came back to the shim."""
+
+    exit_code = EXIT_CANNOT_EXECUTE

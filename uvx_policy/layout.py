@@ -1,0 +1,89 @@
+"""Every path that we own, declared once.
+
+The hot path cannot import platformdirs (it costs more than the interpreter start), so its rules for
+our three directories are repeated here; `tests/unit/test_layout.py` holds the two equal.
+"""
+
+from __future__ import annotations
+
+APP = "linkpolicy"
+#: name of the table in pyproject.toml, below [tool]
+TABLE = "linkpolicy"
+#: settings file of a directory without pyproject.toml
+PROJECT_FILE = "linkpolicy.toml"
+#: settings file of the user and of the machine
+CONFIG_FILE = "config.toml"
+#: cache directory beside a project's pyproject.toml, for `cache = "project"`
+PROJECT_CACHE = ".uv-cache"
+#: found in the first bytes of every shim of ours, whoever installed it
+MARKER = b"linkpolicy-shim-v1"
+
+
+def device_cache_name(uid: int) -> str:
+    """Name of our cache directory on a device, one for each user."""
+    return f"{PROJECT_CACHE}-{uid}"
+
+
+def config_home(environ: dict[str, str], platform: str) -> str:
+    """Directory of the user's config.toml; "" when HOME is not known."""
+    return _user_directory(environ, platform, "XDG_CONFIG_HOME", ".config")
+
+
+def state_home(environ: dict[str, str], platform: str) -> str:
+    """Directory for what we remember; "" when HOME is not known."""
+    return _user_directory(environ, platform, "XDG_STATE_HOME", ".local/state")
+
+
+def data_home(environ: dict[str, str], platform: str) -> str:
+    """Directory for what we install (the shims); "" when HOME is not known."""
+    return _user_directory(environ, platform, "XDG_DATA_HOME", ".local/share")
+
+
+def machine_config_homes(environ: dict[str, str], platform: str) -> tuple[str, ...]:
+    """Directories of the machine's config.toml, most important first."""
+    if platform == "win32":
+        return (_below(environ.get("PROGRAMDATA") or "C:\\ProgramData", APP),)
+    listed = environ.get("XDG_CONFIG_DIRS", "").split(":")
+    found = tuple(_below(part, APP) for part in listed if part.startswith("/"))
+    if platform == "darwin":
+        return found or (f"/Library/Application Support/{APP}",)
+    return found or (f"/etc/xdg/{APP}",)
+
+
+def shim_directory(environ: dict[str, str], platform: str) -> str:
+    """Where `linkpolicy setup` puts `uv` and `uvx` unless told otherwise."""
+    return _below(data_home(environ, platform), "shims")
+
+
+def home(environ: dict[str, str], platform: str) -> str:
+    """The user's home directory; "" when nothing tells."""
+    if platform == "win32":
+        return environ.get("USERPROFILE", "")
+    if environ.get("HOME"):
+        return environ["HOME"]
+    try:
+        # Like uv and every shell: without HOME the passwd entry counts.
+        import os
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (ImportError, KeyError, AttributeError):
+        return ""
+
+
+def _user_directory(environ: dict[str, str], platform: str, variable: str, below_home: str) -> str:
+    base = home(environ, platform)
+    if platform == "win32":
+        local = environ.get("LOCALAPPDATA") or (base and f"{base}\\AppData\\Local")
+        return _below(local, APP)
+    # The XDG specification: a relative path is to be ignored.
+    if environ.get(variable, "").startswith("/"):
+        return _below(environ[variable], APP)
+    if platform == "darwin":
+        below_home = "Library/Application Support"
+    return _below(base, below_home, APP)
+
+
+def _below(base: str, *parts: str) -> str:
+    separator = "\\" if "\\" in base else "/"
+    return separator.join((base.rstrip("/\\"), *parts)) if base else ""
