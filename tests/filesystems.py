@@ -1,0 +1,415 @@
+"""Real file systems for tests: made by the suite itself, as root, and taken away again.
+
+Claims about clones, hard links and EXDEV are only worth something on a mount that first proves
+that it has the property in question; every mount made here is asserted to have it.
+
+`fs` is the fixture that tests use. Each file system is made when it is first asked for (about
+0.2 s), once for each session and pytest-xdist worker; each test gets a fresh directory on it.
+Without root or mkfs the test is skipped with the reason; under CI, or when LINKPOLICY_TEST_REQUIRE
+names "filesystem", it fails instead. A session that was killed is cleaned up by the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import re
+import shutil
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+if sys.platform != "win32":  # where conftest imports this module, too
+    import fcntl
+
+_PREFIX = "linkpolicy-test-fs-"
+#: mkfs.xfs refuses less than 300 MB; the images are sparse
+_IMAGE_SIZE = 400 * 1024 * 1024
+_FICLONE = 0x40049409
+
+
+# What tests use ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fs(mounted: MountedFileSystems, request: pytest.FixtureRequest) -> Iterator[FileSystems]:
+    """Real file systems, a fresh directory of mode 0755 on each; emptied after the test."""
+    with contextlib.ExitStack() as undo:
+        yield FileSystems(mounted, request.node.name, undo)
+
+
+@pytest.fixture(scope="session")
+def mounted() -> Iterator[MountedFileSystems]:
+    """The mounts of this session; use `fs` in tests."""
+    reason = _why_impossible()
+    if reason:
+        unavailable(reason)
+    with _session_directory() as directory:
+        yield MountedFileSystems(directory)
+
+
+class FileSystems:
+    """One test's view. Every attribute is a fresh directory, the same one within the test."""
+
+    def __init__(self, mounted: MountedFileSystems, test: str, undo: contextlib.ExitStack) -> None:
+        self._mounted = mounted
+        self._name = re.sub(r"[^A-Za-z0-9]+", "-", test)[:40].strip("-")
+        self._undo = undo
+
+    @functools.cached_property
+    def btrfs(self) -> Path:
+        """Clones, hard links."""
+        return self._fresh(self._mounted.btrfs)
+
+    @functools.cached_property
+    def xfs(self) -> Path:
+        """Clones (reflink=1), hard links."""
+        return self._fresh(self._mounted.xfs)
+
+    @functools.cached_property
+    def ext4(self) -> Path:
+        """No clones; hard links."""
+        return self._fresh(self._mounted.ext4)
+
+    @functools.cached_property
+    def other_ext4(self) -> Path:
+        """Another ext4 file system than `ext4`."""
+        return self._fresh(self._mounted.other_ext4)
+
+    @functools.cached_property
+    def tmpfs(self) -> Path:
+        """No clones; hard links; gone after a reboot."""
+        return self._fresh(self._mounted.tmpfs)
+
+    @functools.cached_property
+    def overlay(self) -> Path:
+        """An overlay whose two layers lie on one ext4, as containers have it."""
+        return self._fresh(self._mounted.overlay)
+
+    @functools.cached_property
+    def subvolumes(self) -> tuple[Path, Path]:
+        """Two btrfs subvolumes of one file system: different `st_dev`, EXDEV, but clones work."""
+        top = self._fresh(self._mounted.btrfs)
+        pair = (top / "first", top / "second")
+        for subvolume in pair:
+            _run("btrfs", "--quiet", "subvolume", "create", str(subvolume))
+            self._undo.callback(_run, "btrfs", "--quiet", "subvolume", "delete", str(subvolume))
+        assert pair[0].stat().st_dev != pair[1].stat().st_dev
+        assert clone_errno(*pair) == 0
+        assert link_errno(*pair) == errno.EXDEV
+        return pair
+
+    def bind(self, source: Path, *, read_only: bool = False, noexec: bool = False) -> Path:
+        """`source` a second time, below another mount point, until the test is over."""
+        point = self._mounted.new_point("bind")
+        self._undo.callback(point.rmdir)
+        _run("mount", "--bind", str(source), str(point))
+        self._undo.callback(_unmount, point)
+        assert same_inode(source, point)
+        options = [*(["ro"] if read_only else []), *(["noexec"] if noexec else [])]
+        if options:
+            _run("mount", "-o", ",".join(["remount", "bind", *options]), str(point))
+        if read_only:
+            assert not os.access(point, os.W_OK)
+        elif os.access(source, os.W_OK):
+            assert link_errno(source, point) == errno.EXDEV
+        return point
+
+    def image(self, kind: str, *, size: int = _IMAGE_SIZE) -> Path:
+        """A file system ("btrfs", "xfs" or "ext4") of the test's own: its root may be chmod'ed."""
+        point = self._mounted.make(kind, name=f"own-{kind}", size=size)
+        self._undo.callback(self._mounted.drop, point)
+        return point
+
+    def _fresh(self, mount: Path) -> Path:
+        directory = Path(tempfile.mkdtemp(prefix=f"{self._name}-", dir=mount))
+        directory.chmod(0o755)
+        self._undo.callback(shutil.rmtree, directory)
+        return directory
+
+
+# What is on the disk -----------------------------------------------------------------------------
+
+
+class Extent(NamedTuple):
+    """One row of what FIEMAP tells (Documentation/filesystems/fiemap.rst), in bytes."""
+
+    logical: int
+    physical: int
+    length: int
+    shared: bool
+
+
+def extents(path: Path) -> tuple[Extent, ...]:
+    """Where the file's bytes lie on the device, delayed allocation flushed first."""
+    fs_ioc_fiemap, flag_sync, extent_last, extent_shared = 0xC020660B, 1, 0x1, 0x2000
+    header, row = struct.Struct("=QQLLLL"), struct.Struct("=QQQQQLLLL")
+    count, found, start = 256, list[Extent](), 0
+    with path.open("rb") as stream:
+        while True:
+            buffer = bytearray(header.size + count * row.size)
+            header.pack_into(buffer, 0, start, 2**64 - 1 - start, flag_sync, 0, count, 0)
+            fcntl.ioctl(stream, fs_ioc_fiemap, buffer)
+            mapped = header.unpack_from(buffer)[3]
+            flags = 0
+            for index in range(mapped):
+                logical, physical, length, _, _, flags, *_ = row.unpack_from(
+                    buffer, header.size + index * row.size
+                )
+                found.append(Extent(logical, physical, length, bool(flags & extent_shared)))
+            if not mapped or flags & extent_last:
+                return tuple(found)
+            start = found[-1].logical + found[-1].length
+
+
+def physical_ranges(path: Path) -> tuple[tuple[int, int], ...]:
+    """(physical offset, length) of every extent; equal for a clone and its origin."""
+    return tuple((extent.physical, extent.length) for extent in extents(path))
+
+
+def shared_bytes(path: Path) -> int:
+    """Bytes of `path` that also belong to another file (or to another place in it)."""
+    return sum(extent.length for extent in extents(path) if extent.shared)
+
+
+def shared_extents(path: Path) -> bool:
+    """Is every byte shared with another file? Files below 2 kB lie inline on btrfs: never."""
+    found = extents(path)
+    return bool(found) and all(extent.shared for extent in found)
+
+
+def same_inode(a: Path, b: Path) -> bool:
+    """Are the two paths (links not followed) names of one file?"""
+    one, other = a.lstat(), b.lstat()
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+
+
+def clone_errno(source: Path, destination: Path) -> int:
+    """FICLONE of a file between two directories, the plain way: 0 or the errno."""
+    with _scratch(source) as origin, _scratch(destination) as copy:
+        origin.write_bytes(b"x" * 65536)
+        return _errno_of(lambda: _clone(origin, copy))
+
+
+def link_errno(source: Path, destination: Path) -> int:
+    """link(2) of a file between two directories, the plain way: 0 or the errno."""
+    with _scratch(source) as origin, _scratch(destination) as name:
+        origin.touch()
+        return _errno_of(lambda: os.link(origin, name))
+
+
+def _clone(origin: Path, copy: Path) -> None:
+    with origin.open("rb") as readable, copy.open("wb") as writable:
+        fcntl.ioctl(writable, _FICLONE, readable.fileno())
+
+
+def _errno_of(attempt: Callable[[], None]) -> int:
+    try:
+        attempt()
+    except OSError as error:
+        return error.errno or -1
+    return 0
+
+
+@contextlib.contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        yield Path(scratch) / "file"
+
+
+# The mounts --------------------------------------------------------------------------------------
+
+
+class MountedFileSystems:
+    """What this session has mounted below its directory, each made when first asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._count = 0
+
+    @functools.cached_property
+    def btrfs(self) -> Path:
+        point = self.make("btrfs")
+        assert (clone_errno(point, point), link_errno(point, point)) == (0, 0)
+        return point
+
+    @functools.cached_property
+    def xfs(self) -> Path:
+        point = self.make("xfs")
+        assert (clone_errno(point, point), link_errno(point, point)) == (0, 0)
+        return point
+
+    @functools.cached_property
+    def ext4(self) -> Path:
+        point = self.make("ext4")
+        assert clone_errno(point, point) in (errno.EOPNOTSUPP, errno.ENOTTY)
+        assert link_errno(point, point) == 0
+        return point
+
+    @functools.cached_property
+    def other_ext4(self) -> Path:
+        point = self.make("ext4", name="other-ext4")
+        assert link_errno(self.ext4, point) == errno.EXDEV
+        return point
+
+    @functools.cached_property
+    def tmpfs(self) -> Path:
+        point = self.new_point("tmpfs")
+        _run("mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "linkpolicy-test", str(point))
+        assert clone_errno(point, point) in (errno.EOPNOTSUPP, errno.ENOTTY)
+        assert link_errno(point, point) == 0
+        return point
+
+    @functools.cached_property
+    def overlay(self) -> Path:
+        lower, upper, work = (Path(tempfile.mkdtemp(dir=self.ext4)) for _ in range(3))
+        point = self.new_point("overlay")
+        layers = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        try:
+            _run("mount", "-t", "overlay", "-o", layers, "linkpolicy-test", str(point))
+        except subprocess.CalledProcessError as error:
+            unavailable(f"overlay cannot be mounted: {error.stderr.strip()}")
+        return point
+
+    def make(self, kind: str, *, name: str = "", size: int = _IMAGE_SIZE) -> Path:
+        """Make and mount an image; the mount point."""
+        options = {
+            "btrfs": ("-q", "-f"),
+            "xfs": ("-q", "-f", "-m", "reflink=1"),
+            "ext4": ("-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
+        }[kind]
+        if not shutil.which(f"mkfs.{kind}"):
+            unavailable(f"no mkfs.{kind} on this machine")
+        point = self.new_point(name or kind)
+        image = _image_of(point)
+        with image.open("xb") as stream:
+            stream.truncate(size)
+        _run(f"mkfs.{kind}", *options, str(image))
+        try:
+            # `mount -o loop` sets autoclear: unmounting frees the loop device, also `umount -l`.
+            _run("mount", "-t", kind, "-o", "loop", str(image), str(point))
+        except subprocess.CalledProcessError as error:
+            unavailable(f"{kind} cannot be mounted: {error.stderr.strip()}")
+        return point
+
+    def drop(self, point: Path) -> None:
+        """Take one image away again."""
+        _unmount(point)
+        point.rmdir()
+        _image_of(point).unlink()
+
+    def new_point(self, name: str) -> Path:
+        """An empty directory to mount something on."""
+        self._count += 1
+        point = self._directory / f"{self._count}-{name}"
+        point.mkdir()
+        return point
+
+
+def _image_of(point: Path) -> Path:
+    return point.with_name(f"{point.name}.img")
+
+
+def required() -> bool:
+    """Must a test that needs a file system fail where there is none?"""
+    if "filesystem" in os.environ.get("LINKPOLICY_TEST_REQUIRE", "").replace(",", " ").split():
+        return True
+    return sys.platform == "linux" and os.environ.get("CI", "") not in ("", "0", "false")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip with the reason, or fail where skipping is not allowed."""
+    if required():
+        pytest.fail(f"real file systems are required here: {reason}", pytrace=False)
+    pytest.skip(f"needs real file systems: {reason}")
+
+
+def _why_impossible() -> str:
+    if sys.platform != "linux":
+        return f"loop mounts are made on Linux only, not on {sys.platform}"
+    if os.geteuid() != 0:
+        return "only root can mount"
+    if not Path("/dev/loop-control").exists():
+        return "no /dev/loop-control"
+    return ""
+
+
+# Making and cleaning -----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _session_directory() -> Iterator[Path]:
+    base = Path(tempfile.gettempdir()).resolve()
+    # The lock of the directory is held as long as we live: a directory whose lock is free belongs
+    # to a session that died. (A pid would be reused, and means nothing in another container.)
+    with _locked(base / f"{_PREFIX}lock"):
+        _clean_stale(base)
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        directory.chmod(0o755)
+        life = contextlib.ExitStack()
+        life.enter_context(_locked(directory / "lock"))
+    with life:
+        try:
+            yield directory
+        finally:
+            with _locked(base / f"{_PREFIX}lock"):
+                _remove(directory)
+
+
+def _clean_stale(base: Path) -> None:
+    for directory in base.glob(f"{_PREFIX}*"):
+        told = directory.lstat()
+        if not stat.S_ISDIR(told.st_mode) or told.st_uid != 0:
+            continue
+        with contextlib.suppress(BlockingIOError), _locked(directory / "lock", wait=False):
+            _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Unmount everything below `directory` and delete it; never delete through a mount."""
+    for point in reversed(_mount_points_below(directory)):
+        _unmount(point)
+    left = _mount_points_below(directory)
+    assert not left, f"cannot unmount {left}"
+    for image in directory.glob("*.img"):
+        told = subprocess.run(
+            ["losetup", "--noheadings", "--output", "NAME", "--associated", str(image)],
+            check=False, capture_output=True, text=True,
+        )  # fmt: skip
+        for device in told.stdout.split():
+            subprocess.run(["losetup", "--detach", device], check=False, capture_output=True)
+    shutil.rmtree(directory)
+
+
+def _mount_points_below(directory: Path) -> list[Path]:
+    rows = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+    points = (row.split(" ")[4] for row in rows.splitlines())
+    plain = (re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text) for text in points)
+    return [Path(point) for point in plain if point.startswith(f"{directory}/")]
+
+
+def _unmount(point: Path) -> None:
+    # A process that a test left behind must not keep the suite from cleaning: then detach (-l).
+    if subprocess.run(["umount", str(point)], check=False, capture_output=True).returncode:
+        _run("umount", "-l", str(point))
+
+
+@contextlib.contextmanager
+def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True)
