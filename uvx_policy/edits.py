@@ -1,0 +1,47 @@
+"""The only code that says what changes for uv: a decision in, edits out. Pure."""
+
+from __future__ import annotations
+
+from uvx_policy.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.decide import Outcome
+    from uvx_policy.symlinked_venv import LinkPlan
+
+CACHE_VARIABLE = "UV_CACHE_DIR"
+LINK_MODE_VARIABLE = "UV_LINK_MODE"
+ENVIRONMENT_VARIABLE = "UV_PROJECT_ENVIRONMENT"
+
+
+class Edits(Record):
+    """Everything that is done before uv starts. Empty: uv is left alone."""
+
+    #: environment variables to set
+    variables: dict[str, str] = {}  # noqa: RUF012 (never mutated)
+    #: words to append to uv's own
+    words: tuple[str, ...] = ()
+    #: cache directory to make, mode 0700, "" for none
+    make_cache: str = ""
+    #: the missing target directory of a symbolic link, "" for none
+    make_directory: str = ""
+
+
+NOTHING = Edits()
+
+
+def edits_for(outcome: Outcome, link: LinkPlan | None, *, cache_exists: bool) -> Edits:
+    """The edits that carry out a decision."""
+    variables: dict[str, str] = {}
+    if outcome.cache_dir.value is not None:
+        variables[CACHE_VARIABLE] = outcome.cache_dir.value
+    if outcome.link_mode.value is not None:
+        variables[LINK_MODE_VARIABLE] = outcome.link_mode.value
+    if link is not None and link.project_environment is not None:
+        variables[ENVIRONMENT_VARIABLE] = link.project_environment
+    return Edits(
+        variables=variables,
+        words=(link.path_argument,) if link is not None and link.path_argument else (),
+        make_cache=(outcome.cache_dir.value or "") if not cache_exists else "",
+        make_directory=link.make_directory if link is not None else "",
+    )

@@ -1,0 +1,122 @@
+"""The one variable of ours that uv and its children see: which values we set, and who we are.
+
+`_LINKPOLICY_ACTIVE` holds fields separated by `;` (`%` and `;` escaped in values):
+
+    1;process=<pid>.<start time>;words=<crc>;turn=<n>;tried=<path>...;set=<NAME>=<value>...
+
+It answers two questions for a shim that is entered below another one:
+which environment variables are our own old answers (they are dropped and decided afresh: what fits
+one project may ruin another), and whether what we started came straight back to us (recursion).
+"""
+
+from __future__ import annotations
+
+import os
+from binascii import crc32
+
+from uvx_policy.record import Record
+
+NAME = "_LINKPOLICY_ACTIVE"
+_VERSION = "1"
+#: Same words again and again through other processes: nobody does that on purpose.
+_MAX_TURNS = 8
+
+
+class Guard(Record):
+    """The parsed variable of an outer shim."""
+
+    #: identity of the process that wrote it: "<pid>.<start time>"
+    process: str = ""
+    #: checksum of its words and cwd
+    words: str = ""
+    #: how many shims in a row had the very same words
+    turn: int = 0
+    #: programs started so far that came back
+    tried: tuple[str, ...] = ()
+    #: variable -> the value that we gave it
+    values: tuple[tuple[str, str], ...] = ()
+
+
+def read(environ: dict[str, str]) -> Guard | None:
+    """The outer shim's guard; `None` when there is none or it is not of our making."""
+    fields = environ.get(NAME, "").split(";")
+    if fields[0] != _VERSION:
+        return None
+    single = {"process": "", "words": "", "turn": "0"}
+    tried = []
+    values = []
+    for field in fields[1:]:
+        name, _, value = field.partition("=")
+        if name == "tried":
+            tried.append(_unescape(value))
+        elif name == "set":
+            variable, _, given = value.partition("=")
+            values.append((variable, _unescape(given)))
+        elif name in single:
+            single[name] = value
+    return Guard(
+        process=single["process"],
+        words=single["words"],
+        turn=int(single["turn"]) if single["turn"].isdecimal() else 0,
+        tried=tuple(tried),
+        values=tuple(values),
+    )
+
+
+def render(guard: Guard) -> str:
+    """The variable's value. `read` gives the same guard back."""
+    fields = [_VERSION, f"process={guard.process}", f"words={guard.words}", f"turn={guard.turn}"]
+    fields += [f"tried={_escape(path)}" for path in guard.tried]
+    fields += [f"set={name}={_escape(value)}" for name, value in guard.values]
+    return ";".join(fields)
+
+
+def without_ours(environ: dict[str, str]) -> dict[str, str]:
+    """A copy of the environment variables without those that still hold our own value.
+
+    A value that somebody changed since is somebody's explicit choice and stays.
+    """
+    outer = read(environ)
+    ours = dict(outer.values) if outer else {}
+    return {
+        name: value
+        for name, value in environ.items()
+        if name != NAME and not (name in ours and ours[name] == value)
+    }
+
+
+def came_back(outer: Guard, *, words: str, pid: int, parent: int) -> bool:
+    """Is this shim entered by what the outer shim started, without a real uv in between?
+
+    `exec` keeps the process: our own identity in the variable means that we started ourselves.
+    A parent with the same words in the same cwd is a foreign shim that forked instead. A real uv
+    never starts its own words again, it starts what stands behind `uv run`.
+    """
+    if outer.process == process_identity(pid):
+        return True
+    if outer.words != words:
+        return False
+    return outer.process.partition(".")[0] == str(parent) or outer.turn >= _MAX_TURNS
+
+
+def process_identity(pid: int) -> str:
+    """`<pid>.<start time>`: a pid alone is reused, and repeats in every pid namespace."""
+    try:
+        with open("/proc/self/stat", "rb") as stream:
+            # proc_pid_stat(5): the command name may hold spaces and parentheses; field 22
+            return f"{pid}.{int(stream.read().rpartition(b')')[2].split()[19])}"
+    except (OSError, ValueError, IndexError):
+        return f"{pid}."
+
+
+def checksum(program: str, arguments: list[str], cwd: str) -> str:
+    """Short identity of one call's words and place."""
+    return f"{crc32(os.fsencode(chr(0).join([program, cwd, *arguments]))):08x}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace(";", "%3b")
+
+
+def _unescape(text: str) -> str:
+    return text.replace("%3b", ";").replace("%25", "%")

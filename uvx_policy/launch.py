@@ -1,0 +1,68 @@
+"""Start the real uv in our place. Nothing of ours runs afterwards (on POSIX)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+#: what PEP 538 puts into LC_CTYPE when Python starts in the C locale
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
+
+
+def become_invisible() -> None:
+    """Undo what starting Python did to this process and uv would inherit.
+
+    - SIGPIPE is ignored by CPython at start (signal(7): ignored stays ignored across exec).
+    - SIGINT has Python's handler: during our few milliseconds Ctrl-C must kill, silently.
+    - PEP 538 sets LC_CTYPE in the C locale.
+    """
+    import _signal  # the C module: `signal` imports enum, 4 ms
+
+    if hasattr(_signal, "SIGPIPE"):
+        _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+    if hasattr(_signal, "SIGXFSZ"):
+        _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
+    if os.name == "posix" and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    if os.environ.get("LC_CTYPE") in _COERCED and sys.flags.utf8_mode and _was_coerced():
+        del os.environ["LC_CTYPE"]
+
+
+def execute(path: str, words: list[str]) -> NoReturn:
+    """Replace this process by `path` with `words` (argv[0] first) and the present `os.environ`.
+
+    On Windows: start it, pass Ctrl-C on, exit with its code. Raises `OSError`.
+    """
+    if os.name == "nt":
+        _spawn(path, words)
+    try:
+        os.execv(path, words)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        # A script without `#!`: execvp(3) and every shell give it to /bin/sh.
+        os.execv("/bin/sh", ["sh", path, *words[1:]])
+
+
+def _was_coerced() -> bool:
+    try:
+        with open("/proc/self/environ", "rb") as stream:
+            return not any(entry.startswith(b"LC_CTYPE=") for entry in stream.read().split(b"\0"))
+    except OSError:
+        # utf8_mode is on by itself only when the locale was C, which no user's UTF-8 LC_CTYPE is.
+        return True
+
+
+def _spawn(path: str, words: list[str]) -> NoReturn:
+    """Windows has no exec: the console sends Ctrl-C to both of us, and uv decides."""
+    import signal
+    import subprocess
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with subprocess.Popen([path, *words[1:]]) as process:
+        sys.exit(process.wait())

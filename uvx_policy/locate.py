@@ -1,0 +1,69 @@
+"""Find the real uv: on PATH what is not ours, else the binary that the extra `uv` installed.
+
+Ours is told by identity (device and inode) and by a marker in the first bytes, never by name or
+directory: a symbolic link to a shim in another directory made pyenv loop for years (pyenv #2696).
+"""
+
+from __future__ import annotations
+
+import os
+
+from uvx_policy import layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: enough to hold the `#!` line and the marker of a shim
+_HEAD = 1024
+
+
+def real_programs(
+    program: str,
+    *,
+    search_path: str | None,
+    shim: str = "",
+    embedded: Sequence[str] = (),
+) -> Iterator[str]:
+    """Each executable `program` that is not a shim of ours, in the order of PATH, then embedded.
+
+    `search_path` is the value of PATH (None when unset: `os.defpath`, as in execvp(3)); an empty or
+    relative entry counts from the cwd, as it does for every shell.
+    """
+    own = _identity(shim) if shim else None
+    separator = os.pathsep
+    listed = os.defpath if search_path is None else search_path
+    directories = listed.split(separator) if listed else []
+    suffix = ".exe" if os.name == "nt" else ""
+    for directory in [*directories, *embedded]:
+        path = os.path.join(directory or ".", program + suffix)
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            identity = _identity(path)
+            if identity is not None and identity != own and not is_ours(path):
+                yield path
+
+
+def not_executable(program: str, *, search_path: str | None) -> str:
+    """The first file of that name on PATH that exists and may not be executed, "" when none."""
+    for directory in (search_path or "").split(os.pathsep):
+        path = os.path.join(directory or ".", program)
+        if os.path.isfile(path) and not os.access(path, os.X_OK):
+            return path
+    return ""
+
+
+def is_ours(path: str) -> bool:
+    """Does this file carry the marker of a linkpolicy shim? Unreadable files do not."""
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            return layout.MARKER in (stream.read(_HEAD) or b"")
+    except OSError:
+        return False
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

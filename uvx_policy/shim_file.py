@@ -1,0 +1,90 @@
+"""The text of the two files that `linkpolicy setup` puts on PATH. Not on the hot path itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+
+from uvx_policy import layout
+
+#: execve(2): the kernel reads 256 bytes of a `#!` line since Linux 5.1, 127 before, macOS 512.
+_MAX_SHEBANG = 127
+
+_TEMPLATE = '''\
+#!{interpreter} -IS
+# {marker}: starts the real {program} under the project's policy
+# Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
+import sys
+
+sys.path += {paths!r}
+try:
+    from uvx_policy.shim import main
+except Exception:  # linkpolicy is gone or broken: uv must run all the same
+
+    def main(program, shim, embedded):
+        import os
+
+        for directory in [*os.environ.get("PATH", os.defpath).split(":"), *embedded]:
+            path = os.path.join(directory or ".", program)
+            try:
+                with open(path, "rb") as stream:
+                    ours = b"{marker}" in stream.read(1024)
+                if not ours and os.access(path, os.X_OK):
+                    import _signal
+
+                    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+                    os.execv(path, [program, *sys.argv[1:]])
+            except OSError:
+                pass
+        sys.exit("linkpolicy: no " + program + " on PATH but the shim `" + shim + "`")
+
+
+main({program!r}, __file__, {embedded!r})
+'''
+
+
+def render(program: str) -> bytes:
+    """The shim `uv` or `uvx`, for the interpreter and the package that are running now.
+
+    Raises `ValueError` when the interpreter's path cannot stand in a `#!` line.
+    """
+    interpreter = base_interpreter()
+    if len(interpreter) + len("#! -IS") > _MAX_SHEBANG or any(c in interpreter for c in " \t\n"):
+        raise ValueError(f"the interpreter's path cannot stand in a `#!` line: `{interpreter}`")
+    text = _TEMPLATE.format(
+        interpreter=interpreter,
+        marker=layout.MARKER.decode("ascii"),
+        program=program,
+        paths=package_paths(),
+        embedded=embedded_directories(),
+    )
+    return os.fsencode(text)
+
+
+def base_interpreter() -> str:
+    """The interpreter below any virtual environment.
+
+    It starts faster (no pyvenv.cfg to look for), and when the environment that holds linkpolicy is
+    deleted, the shim still starts and hands over to uv.
+    """
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    versioned = os.path.join(
+        os.path.dirname(os.path.realpath(base)),
+        f"python{sys.version_info.major}.{sys.version_info.minor}",
+    )
+    return versioned if os.path.exists(versioned) else os.path.realpath(base)
+
+
+def package_paths() -> list[str]:
+    """Directories to import `uvx_policy` and tomli from (they differ in an editable install)."""
+    found = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    import tomli
+
+    beside = os.path.dirname(os.path.dirname(os.path.abspath(tomli.__file__)))
+    return [*found, beside] if beside not in found else found
+
+
+def embedded_directories() -> list[str]:
+    """Where the extra `uv` puts its binary: the scripts directory of our own environment."""
+    return [sysconfig.get_path("scripts")]

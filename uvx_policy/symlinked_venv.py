@@ -1,0 +1,116 @@
+"""Keep a symbolic link at `.venv`, on every uv version (uv #14670). Pure.
+
+What uv does by itself, measured on nine versions:
+
+- a dangling link: `uv sync` and `uv venv` fail with "File exists";
+- `sync`, `add` ... that have to recreate the environment replace the link by a directory and,
+  from 0.8 on, empty its target first (until 0.11.24);
+- `uv venv` over a working environment replaces the link (until 0.8.4).
+"""
+
+from __future__ import annotations
+
+from uvx_policy.model import DEFAULT
+from uvx_policy.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.invocation import Invocation
+    from uvx_policy.model import Destination, Origin, UvVersion
+
+_SYNC_KEEPS_LINK = (0, 11, 25)
+_VENV_KEEPS_LINK = (0, 8, 5)
+
+#: They install and start no program of the user's: `UV_PROJECT_ENVIRONMENT` cannot leak from them
+#: into a nested `uv sync` in another project, which would empty this environment.
+_STARTS_NO_PROGRAM = (("sync",), ("add",), ("remove",), ("version",))
+
+
+class LinkFacts(Record):
+    """The link at the destination."""
+
+    #: absolute path that the link leads to in the end, whether it exists or not
+    target: str
+    target_exists: bool
+    #: the directory that holds `target` exists
+    parent_exists: bool
+    #: uv itself made the link: it leads into a cache (preview centralized-project-envs)
+    into_cache: bool
+
+
+class LinkPlan(Record):
+    """What keeps the link."""
+
+    code: str
+    because: str
+    origin: Origin = DEFAULT
+    #: directory to make before uv starts, "" for none
+    make_directory: str = ""
+    #: value for UV_PROJECT_ENVIRONMENT, `None` for no change
+    project_environment: str | None = None
+    #: word to append to `uv venv`, "" for none
+    path_argument: str = ""
+
+
+def keep_link(
+    link: LinkFacts,
+    *,
+    invocation: Invocation,
+    destination: Destination,
+    version: UvVersion | None,
+    at_workspace_root: bool,
+) -> LinkPlan:
+    """How this invocation keeps the link; the plan may be to do nothing, with the reason.
+
+    `at_workspace_root`: uv's project directory is the workspace root, so that `uv venv` without a
+    path honours `UV_PROJECT_ENVIRONMENT`.
+    """
+    if link.into_cache:
+        return LinkPlan(code="link-into-cache", because="uv made this link into its cache itself")
+    if not link.target_exists and not link.parent_exists:
+        return LinkPlan(
+            code="link-dangles",
+            because=f"`{destination.path}` leads to `{link.target}`, whose parent does not exist",
+        )
+    make = "" if link.target_exists else link.target
+    handed = _hand_over(
+        link,
+        invocation=invocation,
+        destination=destination,
+        version=version,
+        at_workspace_root=at_workspace_root,
+    )
+    if handed is not None:
+        return handed.replace(make_directory=make)
+    if make:
+        return LinkPlan(
+            code="link-target-made",
+            because=f"`{destination.path}` leads to `{link.target}`, which is made first",
+            make_directory=make,
+        )
+    return LinkPlan(code="link-kept", because="this uv keeps the link by itself")
+
+
+def _hand_over(
+    link: LinkFacts,
+    *,
+    invocation: Invocation,
+    destination: Destination,
+    version: UvVersion | None,
+    at_workspace_root: bool,
+) -> LinkPlan | None:
+    """The plan that tells uv the resolved path, `None` when it is not needed or not safe."""
+    # Somebody named the path (UV_PROJECT_ENVIRONMENT, --active, an argument): theirs stays theirs.
+    if version is None or destination.origin.kind != "default":
+        return None
+    because = f"this uv would replace the link `{destination.path}`: it gets the resolved path"
+    by_variable = LinkPlan(
+        code="link-resolved", because=because, project_environment=link.target
+    )
+    if invocation.command in _STARTS_NO_PROGRAM and destination.kind == "project":
+        return by_variable if version < _SYNC_KEEPS_LINK else None
+    if invocation.command == ("venv",) and version < _VENV_KEEPS_LINK:
+        if at_workspace_root:
+            return by_variable
+        return LinkPlan(code="link-resolved", because=because, path_argument=link.target)
+    return None
