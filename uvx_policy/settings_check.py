@@ -1,0 +1,256 @@
+"""Check one settings file: every fault with its line, every value with its origin.
+
+A project's table is untrusted: it has the five `KEYS` and their fixed values, never a free path.
+What is shown of a file is made harmless for terminals.
+"""
+
+from __future__ import annotations
+
+from uvx_policy import layout, path_glob
+from uvx_policy.model import Origin
+from uvx_policy.record import Record
+from uvx_policy.settings_keys import (
+    CONFIG_TABLES,
+    KEYS,
+    NAMES,
+    PROJECT,
+    CacheEntry,
+    Key,
+    Setting,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.toml_file import KeyPath, TomlFile
+
+#: where the table of a project stands in pyproject.toml
+PROJECT_TABLE: KeyPath = ("tool", layout.TABLE)
+
+#: nobody reads more faults of one file, and finding near spellings takes time
+_MOST_FAULTS = 100
+_LONGEST_SHOWN = 60
+
+_ONLY_USER = "only your own config.toml can have it"
+_ADVICE_PROJECT = {
+    "caches": _ONLY_USER,
+    "defaults": _ONLY_USER,
+    "rules": _ONLY_USER,
+    "tool": f"in {layout.PROJECT_FILE} the keys stand at the top, without a table",
+}
+_ADVICE_CONFIG = dict.fromkeys(NAMES, "it belongs into [defaults]")
+
+
+class Rule(Record):
+    """One of `[[rules]]`."""
+
+    #: a pattern of `path_glob`, absolute
+    path: str
+    settings: dict[str, Setting]
+
+
+class Config(Record):
+    """A config.toml, of the user or the machine."""
+
+    defaults: dict[str, Setting] = {}  # noqa: RUF012 (never mutated)
+    rules: tuple[Rule, ...] = ()
+    caches: tuple[CacheEntry, ...] = ()
+
+
+class Checker:
+    """Checks one file and collects its `faults`, each `path:line: what is wrong; advice`."""
+
+    def __init__(self, file: TomlFile, *, home: str = "", windows: bool = False) -> None:
+        """`home`: what `~` stands for."""
+        self.file = file
+        self.faults: list[str] = []
+        self._home = home
+        self._windows = windows
+
+    def project(self, layer: int = PROJECT) -> dict[str, Setting]:
+        """Check a linkpolicy.toml, or the table in a pyproject.toml that has one."""
+        if self.file.path.endswith(layout.PROJECT_FILE):
+            return self._settings((), self.file.data, layer, advice=_ADVICE_PROJECT)
+        table = self.file.data["tool"][layout.TABLE]
+        return self._settings(PROJECT_TABLE, table, layer, advice=_ADVICE_PROJECT)
+
+    def config(self, *, defaults: int, rules: int) -> Config:
+        """Check a config.toml whose defaults and rules have these layers."""
+        data = self.file.data
+        self._unknown_keys((), data, tuple(CONFIG_TABLES), _ADVICE_CONFIG)
+        return Config(
+            defaults=self._settings(("defaults",), data.get("defaults", {}), defaults),
+            caches=self._caches(data.get("caches", {})),
+            rules=self._rules(data.get("rules", []), rules),
+        )
+
+    def fault(self, keys: KeyPath, what: str, advice: str = "") -> None:
+        """Keep a fault of what stands at `keys`."""
+        if len(self.faults) < _MOST_FAULTS:
+            self.faults.append(f"{place(self.file, keys)}: {what}{advice and '; '}{advice}")
+
+    def _settings(
+        self,
+        prefix: KeyPath,
+        table: object,
+        layer: int,
+        *,
+        extra: tuple[str, ...] = (),
+        advice: dict[str, str] | None = None,
+    ) -> dict[str, Setting]:
+        """Check a table of `KEYS` and `extra` keys; the settings that are right."""
+        if not isinstance(table, dict):
+            self.fault(prefix, f"{_title(prefix)} must be a table, not {_described(table)}")
+            return {}
+        self._unknown_keys(prefix, table, (*NAMES, *extra), advice or {})
+        found = {}
+        for key in KEYS:
+            keys = (*prefix, key.name)
+            value = self._value(keys, key, table[key.name]) if key.name in table else ""
+            if value:
+                found[key.name] = Setting(value=value, origin=self._origin(keys), layer=layer)
+        mode = found["link-mode"].value if "link-mode" in found else "auto"
+        if table.get("hackable") is True and mode not in ("auto", "copy"):
+            self.fault(
+                (*prefix, "link-mode"),
+                f'`link-mode = "{mode}"` contradicts `hackable = true`, which means private copies',
+                "remove one of them",
+            )
+        return found
+
+    def _value(self, keys: KeyPath, key: Key, value: object) -> str:
+        """Check one value; "" when it is wrong."""
+        if key.is_boolean:
+            if isinstance(value, bool):
+                return "true" if value else "false"
+            self.fault(keys, f"`{key.name}` must be true or false, not {_described(value)}")
+            return ""
+        expected = f"`{key.name}` must be one of {', '.join(key.allowed)}, not"
+        if not isinstance(value, str):
+            self.fault(keys, f"{expected} {_described(value)}")
+            return ""
+        meant = key.aliases.get(value, value)
+        if meant in key.allowed:
+            return meant
+        if "/" in value or "\\" in value:
+            advice = "a path can only stand in [caches] of your own config.toml"
+        else:
+            advice = _suggestion(value, (*key.allowed, *key.aliases), '"')
+        self.fault(keys, f'{expected} "{shown(value)}"', advice)
+        return ""
+
+    def _rules(self, rules: object, layer: int) -> tuple[Rule, ...]:
+        if not isinstance(rules, list):
+            self.fault(("rules",), f"[[rules]] must be an array of tables, not {_described(rules)}")
+            return ()
+        found = []
+        for index, table in enumerate(rules):
+            keys: KeyPath = ("rules", index)
+            settings = self._settings(keys, table, layer, extra=("path",))
+            if isinstance(table, dict) and "path" not in table:
+                self.fault(keys, "[[rules]] needs `path`, a pattern such as `~/oss/**`")
+            elif isinstance(table, dict):
+                path = self._absolute((*keys, "path"), "`path`", table["path"], pattern=True)
+                if path:
+                    found.append(Rule(path=path, settings=settings))
+        return tuple(found)
+
+    def _caches(self, caches: object) -> tuple[CacheEntry, ...]:
+        if not isinstance(caches, dict):
+            self.fault(("caches",), f"[caches] must be a table, not {_described(caches)}")
+            return ()
+        found: dict[str, CacheEntry] = {}
+        for name, value in caches.items():
+            keys: KeyPath = ("caches", name)
+            filesystem = self._absolute(keys, "a file system in [caches]", name)
+            directory = self._absolute(keys, f"the cache of `{shown(name)}`", value)
+            if filesystem in found:
+                self.fault(keys, f"`{shown(filesystem)}` has a cache above already")
+            elif filesystem and directory:
+                found[filesystem] = CacheEntry(
+                    filesystem=filesystem, directory=directory, origin=self._origin(keys)
+                )
+        return tuple(found.values())
+
+    def _absolute(self, keys: KeyPath, what: str, value: object, *, pattern: bool = False) -> str:
+        """Check a path; with `~` expanded and no needless slash, "" when it is wrong."""
+        if not isinstance(value, str):
+            self.fault(keys, f"{what} must be a string, not {_described(value)}")
+            return ""
+        path = self._slashes(value)
+        if path == "~" or path.startswith("~/"):
+            home = self._slashes(self._home)
+            path = (path_glob.literal(home) if pattern else home) + path[1:]
+        first, *rest = path.split("/")
+        # On Windows `C:/...` or `//server/share/...`. `os.path.isabs` would answer for the system
+        # that runs, not for the one whose file this is.
+        root = "/" if self._windows and path.startswith("//") else first
+        if not path.startswith("/") and not (self._windows and path[1:3] == ":/"):
+            self.fault(keys, f'{what} must be absolute or begin with `~/`, not "{shown(value)}"')
+        elif ".." in rest or "\0" in path:
+            self.fault(keys, f'{what} must not contain `..` or NUL: "{shown(value)}"')
+        else:
+            parts = [part for part in rest if part not in ("", ".")]
+            return f"{root}/{'/'.join(parts)}"
+        return ""
+
+    def _unknown_keys(
+        self, prefix: KeyPath, table: object, known: tuple[str, ...], advice: dict[str, str]
+    ) -> None:
+        where = f" in {_title(prefix)}" if prefix else ""
+        for name in table if isinstance(table, dict) else ():
+            if name not in known and len(self.faults) < _MOST_FAULTS:
+                told = advice.get(name) or _suggestion(name, known, "`")
+                self.fault((*prefix, name), f"unknown key `{shown(name)}`{where}", told)
+
+    def _origin(self, keys: KeyPath) -> Origin:
+        return Origin(kind="file", name=self.file.path, line=self.file.line_of(*keys))
+
+    def _slashes(self, path: str) -> str:
+        return path.replace("\\", "/") if self._windows else path
+
+
+def place(file: TomlFile, keys: KeyPath) -> str:
+    """`path:line` of what stands at `keys`, or else of the table around it."""
+    line = file.line_of(*keys)
+    while keys and not line:
+        keys = keys[:-1]
+        line = file.line_of(*keys)
+    return f"{file.path}:{line}" if line else file.path
+
+
+def shown(text: str) -> str:
+    """Make a stranger's text short, and harmless for a terminal."""
+    escaped = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text[:_LONGEST_SHOWN]
+    )
+    return escaped if len(text) <= _LONGEST_SHOWN else f"{escaped}..."
+
+
+def _title(prefix: KeyPath) -> str:
+    """`[tool.linkpolicy]`, `[[rules]]`."""
+    return "[[rules]]" if prefix[0] == "rules" else f"[{'.'.join(map(str, prefix))}]"
+
+
+def _described(value: object) -> str:
+    """Name a TOML value: `the string "yes"`, `the integer 3`, `an array`."""
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, str):
+        return f'the string "{shown(value)}"'
+    if isinstance(value, int):
+        # Not its digits in every case: there may be thousands, which str() refuses.
+        return f"the integer {value}" if abs(value) < 1 << 64 else "an integer"
+    if isinstance(value, float):
+        return f"the number {value}"
+    if isinstance(value, list):
+        return "an array"
+    return "a table" if isinstance(value, dict) else "a date or time"
+
+
+def _suggestion(word: str, options: tuple[str, ...], quote: str) -> str:
+    import difflib  # late: slow to import, and only a fault needs it
+
+    word = word[:_LONGEST_SHOWN].lower().replace("_", "-")
+    near = difflib.get_close_matches(word, options, 1)
+    return f"did you mean {quote}{near[0]}{quote}?" if near else ""
