@@ -1,0 +1,93 @@
+"""A shim as `linkpolicy setup` installs it, and a recording stand-in for uv."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from uvx_policy import guard, shim_file
+
+SOURCE = Path(__file__).parent / "recorder.c"
+
+
+class Record(NamedTuple):
+    """What the stand-in saw."""
+
+    words: tuple[bytes, ...]
+    environ: tuple[bytes, ...]
+    pid: int
+    #: everything else, line by line
+    rest: tuple[str, ...]
+
+
+class Installed(NamedTuple):
+    """A PATH with the shim first and the stand-in behind it."""
+
+    shims: Path
+    real: Path
+    record: Path
+
+    def environ(self, **changes: str) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{self.shims}:{self.real}:/usr/bin:/bin",
+            "RECORD_TO": str(self.record),
+            **changes,
+        }
+
+    def run(
+        self,
+        program: str | os.PathLike[str],
+        *words: str | bytes,
+        environ: Mapping[str, str] | Mapping[bytes, bytes] | None = None,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[bytes]:
+        argv: Sequence[Any] = [program, *words]
+        options.setdefault("capture_output", True)
+        return subprocess.run(
+            argv, env=environ or self.environ(), timeout=60, check=False, **options
+        )
+
+    def seen(self) -> Record:
+        lines = self.record.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        self.record.unlink()
+        words = [bytes.fromhex(line[5:]) for line in lines if line.startswith("argv ")]
+        environ = [bytes.fromhex(line[8:]) for line in lines if line.startswith("environ ")]
+        rest = [
+            line
+            for line in lines
+            if not line.startswith(("argv ", "environ ", "pid ", "descriptor 255"))
+        ]
+        (pid,) = [int(line[4:]) for line in lines if line.startswith("pid ")]
+        return Record(tuple(words), tuple(environ), pid, tuple(rest))
+
+
+def without_guard(entries: Sequence[bytes]) -> list[bytes]:
+    """The environment but for the one variable that the shim always leaves."""
+    return [entry for entry in entries if not entry.startswith(guard.NAME.encode() + b"=")]
+
+
+@pytest.fixture(scope="session")
+def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled stand-in."""
+    binary = tmp_path_factory.mktemp("recorder") / "uv"
+    subprocess.run(["cc", "-O1", "-Wall", "-Wextra", "-o", binary, SOURCE], check=True)
+    return binary
+
+
+@pytest.fixture
+def installed(tmp_path: Path, recorder: Path) -> Installed:
+    """Shims and stand-in in directories of their own."""
+    shims, real = tmp_path / "shims", tmp_path / "real"
+    for directory in (shims, real):
+        directory.mkdir()
+    for program in ("uv", "uvx"):
+        (shims / program).write_bytes(shim_file.render(program))
+        (shims / program).chmod(0o755)
+        os.link(recorder, real / program)
+    return Installed(shims, real, tmp_path / "record")

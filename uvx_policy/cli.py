@@ -1,0 +1,262 @@
+"""The command `linkpolicy`: arguments, dispatch, output. The only place that prints and exits."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from uvx_policy import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from uvx_policy.pipeline import Plan
+
+DESCRIPTION = "Gives each uv project the right cache and link mode. `uv` itself stays as it is."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one `linkpolicy` command; returns its exit code (docs/reference/exit-codes.md)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["run"] and "-h" not in words[1:2] and "--help" not in words[1:2]:
+        return _run(words[1:])  # not argparse: every word after it belongs to uv
+    own, uv_words = _split(words)
+    parser = build_parser()
+    options = parser.parse_args(own)
+    options.uv_words = uv_words
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except errors.ConfigError as error:
+        for fault in error.faults:
+            _complain(fault, "")
+        return error.exit_code
+    except errors.LinkPolicyError as error:
+        _complain(str(error), error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return errors.EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output is gone (`linkpolicy explain | head -1`): nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, one block for each command."""
+    parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"linkpolicy {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    setup = commands.add_parser("setup", help="put the `uv` and `uvx` shims ahead on PATH")
+    setup.add_argument("--shell", choices=_SHELLS, help="instead of the shell that is running")
+    setup.add_argument("--shim-dir", metavar="DIR", help="directory for the shims")
+    setup.add_argument(
+        "--no-modify-path", action="store_true", help="leave the shell's start-up files alone"
+    )
+    setup.add_argument("--dry-run", action="store_true", help="show what would change")
+    setup.set_defaults(command=_setup)
+
+    uninstall = commands.add_parser("uninstall", help="take back exactly what `setup` did")
+    uninstall.add_argument("--shim-dir", metavar="DIR", help="directory of the shims")
+    uninstall.add_argument("--dry-run", action="store_true", help="show what would change")
+    uninstall.set_defaults(command=_uninstall)
+
+    init = commands.add_parser("init", help="write [tool.linkpolicy] into pyproject.toml")
+    init.add_argument("directory", nargs="?", default=".", help="the project (default: here)")
+    init.add_argument("--hackable", action=argparse.BooleanOptionalAction, default=None)
+    init.add_argument("--link-mode", choices=("auto", "clone", "hardlink", "copy", "symlink"))
+    init.add_argument("--cache", choices=("auto", "default", "project"))
+    init.add_argument("--fallback", choices=("copy", "error"))
+    init.add_argument("--symlinked-venv", choices=("keep", "ignore"))
+    init.add_argument("--dry-run", action="store_true", help="show what would change")
+    init.set_defaults(command=_init)
+
+    explain = commands.add_parser(
+        "explain",
+        help="say what is decided for a uv command here, and why",
+        usage="linkpolicy explain [--json] [-- UV ARGUMENTS]",
+    )
+    explain.add_argument("--json", action="store_true", help="for machines, stable")
+    explain.set_defaults(command=_explain)
+
+    env = commands.add_parser(
+        "env",
+        help="print the decision as environment variables, for CI, Docker, direnv",
+        usage="linkpolicy env [--syntax SYNTAX] [-- UV ARGUMENTS]",
+    )
+    env.add_argument("--syntax", choices=("sh", "fish", "powershell", "github", "json"))
+    for short in ("json", "github"):
+        env.add_argument(
+            f"--{short}", dest="syntax", action="store_const", const=short, help=f"--syntax {short}"
+        )
+    env.set_defaults(command=_env)
+
+    run = commands.add_parser(
+        "run",
+        help="run one uv command under policy, without any shim on PATH",
+        usage="linkpolicy run -- uv ARGUMENTS",
+    )
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser("demo", help="see the five problems, without and with the policy")
+    demo.add_argument("--json", action="store_true", help="for machines")
+    demo.add_argument("--keep", action="store_true", help="keep the temporary directory")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _setup(options: argparse.Namespace) -> int:
+    from uvx_policy import setup_command
+
+    plan = setup_command.plan_setup(
+        environ=os.environ,
+        shell=options.shell,
+        shim_directory=options.shim_dir,
+        modify_path=not options.no_modify_path,
+    )
+    _say(plan.render() if options.dry_run else "\n".join(setup_command.carry_out(plan)))
+    return 0
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    from uvx_policy import setup_command
+
+    plan = setup_command.plan_uninstall(environ=os.environ, shim_directory=options.shim_dir)
+    _say(
+        plan.render()
+        if options.dry_run
+        else "\n".join(setup_command.carry_out_uninstall(plan))
+    )
+    return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    from uvx_policy import init_command
+
+    given = {
+        "hackable": options.hackable,
+        "link-mode": options.link_mode,
+        "cache": options.cache,
+        "fallback": options.fallback,
+        "symlinked-venv": options.symlinked_venv,
+    }
+    values = {key: value for key, value in given.items() if value is not None}
+    plan = init_command.plan_init(options.directory, values)
+    if not options.dry_run:
+        init_command.write_init(plan)
+    _say("\n".join(plan.changes))
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from uvx_policy import explain
+
+    plan, words = _plan(options.uv_words)
+    if options.json:
+        sys.stdout.write(explain.as_json(plan) + "\n")
+        return 0
+    console = Console(highlight=False)
+    console.print(explain.as_panel(plan, words))
+    if plan.outcome.cache_dir.code == "no-eligible-place":
+        for line in explain.rejected_lines(plan):
+            console.print(Text(f"  no cache in {line}", "dim"))
+    return 0
+
+
+def _env(options: argparse.Namespace) -> int:
+    from uvx_policy import explain, pipeline
+
+    plan, _ = _plan(options.uv_words)
+    if plan.outcome.refusal is not None:
+        raise errors.UsageError(
+            f"refused: {plan.outcome.refusal.because}",
+            hint=f'`fallback = "error"` in {plan.outcome.refusal.origin}',
+        )
+    pipeline.prepare(plan.edits.replace(make_directory=""))
+    sys.stdout.write(explain.as_exports(plan, options.syntax or "sh"))
+    return 0
+
+
+def _run(words: list[str] | argparse.Namespace) -> int:
+    from uvx_policy import shim, shim_file
+
+    listed = words if isinstance(words, list) else []
+    if listed[:1] == ["--"]:
+        listed = listed[1:]
+    if listed[:1] not in (["uv"], ["uvx"]):
+        _complain("what to run is missing", "linkpolicy run -- uv sync")
+        return errors.EXIT_REFUSED
+    shim.become(
+        listed[0],
+        listed[1:],
+        shim=os.path.abspath(sys.argv[0]),
+        embedded=shim_file.embedded_directories(),
+    )
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from uvx_policy import demo
+
+    return demo.run(json_output=options.json, keep=options.keep)
+
+
+def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
+    """The plan for the uv command that was asked about; `uv sync` when none was."""
+    from uvx_policy import guard, locate, pipeline, shim_file
+
+    words = uv_words or ["uv", "sync"]
+    if words[0] not in ("uv", "uvx"):
+        words = ["uv", *words]
+    uv = next(
+        locate.real_programs(
+            "uv",
+            search_path=os.environ.get("PATH"),
+            embedded=shim_file.embedded_directories(),
+        ),
+        "",
+    )
+    if not uv:
+        raise errors.RealUvNotFound(
+            "no real uv on PATH", hint="install uv, or: pip install 'uvx-policy[uv]'"
+        )
+    environ = guard.without_ours(dict(os.environ))
+    return pipeline.make_plan(words[0], words[1:], environ=environ, uv=uv), words
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Our own words, and uv's after the first `--`."""
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def _say(text: str) -> None:
+    if text:
+        sys.stdout.write(f"{text}\n")
+
+
+def _complain(message: str, hint: str) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("error", "bold red"), ": ", message))
+    if hint:
+        console.print(Text.assemble("\n", ("hint", "bold cyan"), ": ", hint))
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("uvx-policy")
+
+
+_SHELLS = ("bash", "zsh", "fish", "nushell", "powershell")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""The entry point of the shims `uv` and `uvx`. Fails open: no fault of ours stops uv.
+
+Everything is imported where it is needed: `uv --version` loads three small modules of ours.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from uvx_policy import guard, launch, locate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import NoReturn
+
+    from uvx_policy.edits import Edits
+
+#: First words after which uv links nothing, whatever follows: no need to understand the rest.
+#: `invocation.parse` would say the same, a few milliseconds later.
+QUICK = frozenset(
+    ("--version", "-V", "--help", "-h", "help", "self", "auth", "cache", "init", "publish")
+)
+
+
+def main(program: str, shim: str, embedded: Sequence[str] = ()) -> NoReturn:
+    """What the files on PATH call: become the real `program` with this process's own words."""
+    become(program, sys.argv[1:], shim=shim, embedded=embedded)
+
+
+def become(
+    program: str, arguments: list[str], *, shim: str, embedded: Sequence[str]
+) -> NoReturn:
+    """Become the real `program` ("uv" or "uvx") under policy. `shim` is our own path.
+
+    `embedded`: directories to search after PATH. Exits 127 when there is no real uv, 126 when it
+    cannot be executed or starts the shim again, 2 when the policy refuses; else uv's own code.
+    """
+    launch.become_invisible()
+    environ = guard.without_ours(dict(os.environ))
+    uv, mark = _real_program(program, arguments, shim=os.path.abspath(shim), embedded=embedded)
+    edits = None
+    if uv and not _bypassed(environ) and arguments and arguments[0] not in QUICK:
+        edits = _edits(program, arguments, environ=environ, uv=uv)
+    _enter(program, uv, arguments, environ=environ, edits=edits, mark=mark)
+
+
+def _real_program(
+    program: str, arguments: list[str], *, shim: str, embedded: Sequence[str]
+) -> tuple[str, guard.Guard]:
+    """Path of the real program ("" when only `uv` exists for `uvx`), and the guard to leave."""
+    outer = guard.read(dict(os.environ))
+    pid = os.getpid()
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        cwd = ""
+    words = guard.checksum(program, arguments, cwd)
+    mark = guard.Guard(process=guard.process_identity(pid), words=words)
+    search_path = os.environ.get("PATH")
+    candidates = locate.real_programs(
+        program, search_path=search_path, shim=shim, embedded=embedded
+    )
+    if outer is None:
+        uv = next(candidates, "")
+    else:
+        tried = ()
+        if guard.came_back(outer, words=words, pid=pid, parent=os.getppid()):
+            tried = outer.tried
+        uv = next((path for path in candidates if path not in tried), "")
+        same = outer.words == words
+        mark = mark.replace(turn=outer.turn + 1 if same else 0)
+        if not uv and tried:
+            _stop(
+                126,
+                f"`{tried[-1]}` starts this shim (`{shim}`) again, and PATH has no other {program}",
+                "put the directory of the real uv on PATH",
+            )
+        mark = mark.replace(tried=tried)
+    if not uv and program == "uvx":
+        uv = next(
+            locate.real_programs("uv", search_path=search_path, shim=shim, embedded=embedded), ""
+        )
+    if not uv:
+        blocked = locate.not_executable(program, search_path=search_path)
+        if blocked:
+            _stop(126, f"`{blocked}` may not be executed", f"chmod +x {blocked}")
+        _stop(
+            127,
+            f"no {program} on PATH but this shim (`{shim}`)",
+            "install uv, or linkpolicy with its own: pip install 'uvx-policy[uv]'",
+        )
+    return uv, mark.replace(tried=(*mark.tried, uv))
+
+
+def _edits(
+    program: str, arguments: list[str], *, environ: dict[str, str], uv: str
+) -> Edits | None:
+    """What the policy changes; `None` when nothing. Never raises; may exit 2 (refused)."""
+    from uvx_policy import trace
+
+    try:
+        from uvx_policy import pipeline
+        from uvx_policy.errors import LinkPolicyError
+
+        try:
+            plan = pipeline.make_plan(program, arguments, environ=environ, uv=uv)
+            for line in plan.story():
+                trace.debug(environ, line)
+            if plan.outcome.refusal is None:
+                pipeline.prepare(plan.edits)
+                return plan.edits
+            refusal = plan.outcome.refusal
+        except LinkPolicyError as error:
+            trace.warn(f"{error}; uv runs without policy")
+            return None
+    except Exception as error:  # a fault of ours: uv runs all the same
+        trace.warn(
+            f"internal error ({type(error).__name__}: {error}); uv runs without policy "
+            "(LINKPOLICY_LOG=debug shows more)"
+        )
+        trace.debug_exception(environ)
+        return None
+    _stop(
+        2,
+        f"refused: {refusal.because}",
+        f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs uv all the same',
+    )
+
+
+def _enter(
+    program: str,
+    uv: str,
+    arguments: list[str],
+    *,
+    environ: dict[str, str],
+    edits: Edits | None,
+    mark: guard.Guard,
+) -> NoReturn:
+    """Apply the edits to this process and become uv."""
+    for name in [name for name in os.environ if name not in environ]:
+        del os.environ[name]
+    words = [program, *arguments]
+    if program == "uvx" and os.path.basename(uv) in ("uv", "uv.exe"):
+        words = ["uv", "tool", "uvx", *arguments]
+    if edits is not None:
+        words += edits.words
+        os.environ.update(edits.variables)
+        mark = mark.replace(values=tuple(edits.variables.items()))
+    os.environ[guard.NAME] = guard.render(mark)
+    try:
+        launch.execute(uv, words)
+    except OSError as error:
+        _stop(126, f"cannot execute `{uv}`: {error.strerror}", "")
+
+
+def _bypassed(environ: dict[str, str]) -> bool:
+    return environ.get("LINKPOLICY_BYPASS", "").lower() not in ("", "0", "false", "no", "off")
+
+
+def _stop(code: int, message: str, hint: str) -> NoReturn:
+    from uvx_policy import trace
+
+    trace.warn(f"{message} (hint: {hint})" if hint else message)
+    os._exit(code)
