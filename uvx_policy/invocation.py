@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+from uvx_policy.options import ALIASES, COMMANDS, EXTERNAL, NAMESPACES, spellings
 from uvx_policy.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 
 class Invocation(Record):
@@ -34,16 +39,16 @@ class Invocation(Record):
     uncertain: bool = False
 
     def has(self, name: str) -> bool:
-        """Was this option given?"""
+        """Tell whether this option was given."""
         return name in self.options
 
     def value(self, name: str) -> str | None:
-        """Its last value, `None` when not given."""
+        """Give its last value, `None` when not given."""
         values = self.options.get(name)
         return values[-1] if values else None
 
     def switch(self, on: str, off: str) -> bool | None:
-        """A pair such as --active/--no-active: the last one given wins, `None` when neither."""
+        """Decide a pair such as --active/--no-active: the last one wins, `None` when neither."""
         for name in reversed(self.flag_order):
             if name in (on, off):
                 return name == on
@@ -51,5 +56,158 @@ class Invocation(Record):
 
 
 def parse(program: str, arguments: tuple[str, ...]) -> Invocation:
-    """Understand one call. `program` is "uv" or "uvx"; `arguments` excludes argv[0]."""
-    raise NotImplementedError
+    """Understand one call. `program` is "uv" or "uvx"; `arguments` excludes argv[0].
+
+    Never raises, whatever the words are. The rules are those of clap, uv's parser. What uv's usage
+    forbids about options (no value, a value for a flag, an unknown spelling) is `uncertain`; other
+    usage errors (twice the same option, too many words) are not looked for, uv finds them itself.
+    """
+    # `uvx` starts the uv beside it as `uv tool uvx ...`: the same options as `uv tool run`.
+    level = _Level("tool run" if program == "uvx" else "", arguments, 0)
+    given = level.given
+    uncertain = level.uncertain
+    while level.child:
+        level = _Level(level.child, arguments, level.end + 1)
+        inner = [name for name, _ in level.given]
+        given = [option for option in given if option[0] not in inner] + level.given
+        uncertain = uncertain or level.uncertain
+
+    values: dict[str, list[str]] = {}
+    for name, value in given:
+        values.setdefault(name, []).append(value or "")
+    return Invocation(
+        program=program,
+        arguments=arguments,
+        command=tuple(level.command.split()),
+        options={name: tuple(several) for name, several in values.items()},
+        flag_order=tuple(name for name, value in given if value is None),
+        positionals=tuple(level.positionals),
+        external=level.external,
+        informative=_informative(level, values),
+        uncertain=uncertain,
+    )
+
+
+def _informative(level: _Level, options: Container[str]) -> bool:
+    """Tell whether uv will only print something. `level` is the innermost."""
+    if level.printed or level.command in ("help", "generate-shell-completion"):
+        return True
+    if "show-settings" in options:
+        # Up to 0.10.12 `uv version` does not heed it, and may sync the project.
+        return level.command != "version"
+    if level.command == "tool run":
+        return level.external is None or "generate-shell-completion" in options
+    return level.command in NAMESPACES and level.end == len(level.arguments)
+
+
+class _Level:
+    """What stands between one (sub)command's words and those of its subcommand, or the end."""
+
+    def __init__(self, command: str, arguments: tuple[str, ...], start: int) -> None:
+        """`command` is a key of `COMMANDS`, its words end before `arguments[start]`."""
+        self.command = command
+        self.arguments = arguments
+        #: index of the first word that is not of this level
+        self.end = start
+        #: (canonical name, value or `None` for a flag), in order
+        self.given: list[tuple[str, str | None]] = []
+        self.positionals: list[str] = []
+        self.external: tuple[str, ...] | None = None
+        #: the subcommand that follows, a key of `COMMANDS`; "" when none does
+        self.child = ""
+        #: --help or --version was met: uv prints it at once and reads no further
+        self.printed = False
+        self.uncertain = False
+        self._read()
+
+    def _read(self) -> None:
+        namespace = self.command in NAMESPACES
+        while not self.printed and self.end < len(self.arguments):
+            word = self.arguments[self.end]
+            if namespace:
+                # Before options, because one alias looks like an option.
+                self.child = _subcommand(self.command, word)
+                if self.child:
+                    return
+            if word in ("--", "-") or word[:1] != "-":
+                if namespace:
+                    self.uncertain = True
+                    return
+                if word == "--" or self.command in EXTERNAL:
+                    self._read_rest(self.end + (word == "--"))
+                    return
+                self.positionals.append(word)
+                self.end += 1
+            else:
+                self.end += 1
+                if word[:2] == "--":
+                    self._read_long(word)
+                else:
+                    self._read_short(word)
+
+    def _read_rest(self, start: int) -> None:
+        rest = self.arguments[start:]
+        if self.command not in EXTERNAL:
+            self.positionals += rest
+        elif rest:
+            self.external = rest
+        self.end = len(self.arguments)
+
+    def _read_long(self, word: str) -> None:
+        spelling, equals, value = word.partition("=")
+        name = spellings(self.command).get(spelling)
+        if name is None:
+            self.uncertain = True
+        elif name[-1] == "=":
+            self._take(name[:-1], value if equals else self._next_value())
+        elif equals:
+            self.uncertain = True
+        else:
+            self._flag(name)
+
+    def _read_short(self, word: str) -> None:
+        known = spellings(self.command)
+        for index in range(1, len(word)):
+            name = known.get("-" + word[index])
+            if name is None:
+                self.uncertain = True
+                return
+            if name[-1] == "=":
+                attached = word[index + 1 :]
+                if attached[:1] == "=":
+                    self._take(name[:-1], attached[1:])
+                else:
+                    self._take(name[:-1], attached or self._next_value())
+                return
+            self._flag(name)
+            if self.printed:
+                return
+
+    def _next_value(self) -> str | None:
+        """Take the next word as an option's value; `None` when uv would not."""
+        if self.end == len(self.arguments):
+            return None
+        word = self.arguments[self.end]
+        if word[:1] == "-" and word != "-":
+            return None
+        self.end += 1
+        return word
+
+    def _take(self, name: str, value: str | None) -> None:
+        if value is None:
+            self.uncertain = True
+        else:
+            self.given.append((name, value))
+
+    def _flag(self, name: str) -> None:
+        self.given.append((name, None))
+        self.printed = name in ("help", "version")
+
+
+def _subcommand(command: str, word: str) -> str:
+    """Find the key in `COMMANDS` of what `word` names below `command`; "" when nothing."""
+    # A key is several words: `uv "pip install"` and `uv ""` are none.
+    if not word or " " in word:
+        return ""
+    name = f"{command} {word}" if command else word
+    return ALIASES.get(name, name if name in COMMANDS else "")
