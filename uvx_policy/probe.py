@@ -1,0 +1,329 @@
+"""Find out by trying which links are possible from a cache directory into a destination.
+
+The only module besides `cache_directory` and `memory` that writes during a decision.
+
+Linux: unnamed files (O_TMPFILE) on both sides; the one in the destination is cloned into (FICLONE)
+and then linked into the cache directory under a hidden name that is removed at once. Nothing is
+ever visible in the destination, and a kill between two system calls leaves one empty hidden file
+in the cache directory at most. The opposite direction would have to name a file in the destination.
+Elsewhere, and on file systems without O_TMPFILE: hidden files, removed at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from uvx_policy.model import Capability
+from uvx_policy.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from uvx_policy.model import Support
+
+#: linux/fs.h: _IOW(0x94, 9, int)
+FICLONE = 0x40049409
+#: every name that we ever make in another's directory begins so
+HIDDEN = ".linkpolicy-probe-"
+
+#: Worked (0), could not be tried (-1), or the errno of the attempt.
+WORKED = 0
+NOT_TRIED = -1
+
+
+class Attempt(Record):
+    """What happened when both kinds of link were tried between two directories."""
+
+    #: `WORKED`, `NOT_TRIED`, or the errno that refused
+    clone: int
+    hardlink: int
+    #: one line for people
+    detail: str
+
+    @property
+    def capability(self) -> Capability:
+        """The attempt as three-valued facts."""
+        return Capability(
+            clone=_support(self.clone, _NO_CLONE),
+            hardlink=_support(self.hardlink, _NO_HARDLINK),
+            detail=self.detail,
+        )
+
+
+def try_links(*, cache: str, destination: str) -> Capability:
+    """Clone and hard link a file from `cache` into `destination`, both existing directories.
+
+    Costs about 0.2 ms. Never raises `OSError`: what could not be tried is "unknown". The two may be
+    the same directory.
+    """
+    return attempt_links(cache=cache, destination=destination).capability
+
+
+def attempt_links(*, cache: str, destination: str) -> Attempt:
+    """Do what `try_links` does and keep the errno of each attempt."""
+    where = f"tried from `{cache}` into `{destination}`"
+    try:
+        try:
+            clone, hardlink = _try_unnamed(cache, destination)
+        except _NoUnnamedFiles:
+            clone, hardlink = _try_named(cache, destination)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return Attempt(clone=NOT_TRIED, hardlink=NOT_TRIED, detail=f"{where}: {reason}")
+    detail = f"clone {_words(clone)}, hard link {_words(hardlink)}; {where}"
+    return Attempt(clone=clone, hardlink=hardlink, detail=detail)
+
+
+# What an errno means -----------------------------------------------------------------------------
+# Everything that is not in these tables is "unknown": EACCES, EROFS, ENOSPC, EDQUOT, EIO, ENOMEM,
+# ETXTBSY (a swap file), EINTR and the rest say something about this moment or this user, and
+# nothing about what the file systems can do.
+
+#: ioctl_ficlone(2)
+_NO_CLONE = frozenset((
+    errno.EXDEV,  # "dest_fd and src_fd are not on the same mounted filesystem"
+    errno.EOPNOTSUPP,  # "the filesystem does not support reflinking either file descriptor"
+    errno.ENOTSUP,  # the same number on Linux; clonefile(2) on macOS says this
+    errno.ENOTTY,  # the file system knows no such ioctl
+    errno.ENOSYS,  # nor does the kernel, or a FUSE server
+    # "The filesystem does not support reflinking the ranges of the given files": btrfs between a
+    # nodatacow (chattr +C) and an ordinary directory, XFS between real-time and data device.
+    errno.EINVAL,
+    # "the filesystem which src_fd resides on does not support reflink"; ours are open as required
+    errno.EBADF,
+))  # fmt: skip
+
+#: link(2). The file is ours, new and readable, so that fs.protected_hardlinks has no say.
+_NO_HARDLINK = frozenset((
+    errno.EXDEV,  # other mounts, other btrfs subvolumes, another encryption policy or quota project
+    errno.EPERM,  # "the filesystem [...] does not support the creation of hard links"
+    errno.EOPNOTSUPP,
+    errno.ENOTSUP,
+    errno.ENOSYS,
+    errno.EMLINK,  # the second name of a new file is one too many
+))  # fmt: skip
+
+#: open(2), O_TMPFILE: what kernels and file systems say that do not have it
+_NO_TMPFILE = frozenset((errno.EOPNOTSUPP, errno.ENOTSUP, errno.EISDIR, errno.EINVAL, errno.ENOSYS))
+
+
+def _support(outcome: int, refusals: frozenset[int]) -> Support:
+    if outcome == WORKED:
+        return "yes"
+    return "no" if outcome in refusals else "unknown"
+
+
+def _words(outcome: int) -> str:
+    if outcome == WORKED:
+        return "works"
+    return f"refused ({errno.errorcode.get(outcome, outcome)})" if outcome > 0 else "not tried"
+
+
+def _outcome(attempt: Callable[[], None]) -> int:
+    try:
+        attempt()
+    except OSError as error:
+        return error.errno or NOT_TRIED
+    return WORKED
+
+
+# Unnamed files -----------------------------------------------------------------------------------
+
+
+class _NoUnnamedFiles(Exception):  # noqa: N818 (a detour, not an error)
+    """O_TMPFILE, or a link of such a file, is not to be had here."""
+
+
+def _try_unnamed(cache: str, destination: str) -> tuple[int, int]:
+    if not hasattr(os, "O_TMPFILE"):
+        raise _NoUnnamedFiles
+    with _Handles() as handles:
+        cache_directory = handles.open(cache, _DIRECTORY)
+        destination_directory = handles.open(destination, _DIRECTORY)
+        original = handles.open_unnamed(cache_directory)
+        copy = handles.open_unnamed(destination_directory)
+        _fill(original)
+        clone = _outcome(lambda: _ficlone(original, copy))
+        # What is about to get a name shall be empty, should we be killed before it is taken away.
+        os.ftruncate(copy, 0)
+        hardlink = _outcome(lambda: _link_unnamed(copy, cache_directory))
+        if hardlink == WORKED and _inherits_more(destination_directory, cache_directory):
+            hardlink = errno.EXDEV
+    return clone, hardlink
+
+
+def _link_unnamed(file: int, directory: int) -> None:
+    name = _hidden_name()
+    try:
+        os.link(
+            f"/proc/self/fd/{file}",
+            name,
+            # Without a src_dir_fd CPython calls link(2), which does not follow: always EXDEV.
+            src_dir_fd=directory,
+            dst_dir_fd=directory,
+            follow_symlinks=True,
+        )
+        told = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:  # no /proc here
+        raise _NoUnnamedFiles from None
+    finally:
+        _remove(name, directory)
+    if not os.path.samestat(told, os.fstat(file)):
+        raise OSError(errno.EIO, "the link is another file")
+
+
+def _inherits_more(destination: int, cache: int) -> bool:
+    """Tell whether a link *into* the destination is refused although one out of it was not.
+
+    A directory with a quota project (XFS, ext4) or with encryption (fscrypt) takes no file that
+    lacks it, and says EXDEV; the other direction is allowed.
+    """
+    project = _quota_project(destination)
+    if project and project != _quota_project(cache):
+        return True
+    return _is_encrypted(destination) and not _is_encrypted(cache)
+
+
+def _quota_project(directory: int) -> int:
+    """Ask which project new files in `directory` get; 0: none (ioctl_xfs_fsgetxattr(2))."""
+    fs_ioc_fsgetxattr, flag_projinherit = 0x801C581F, 0x200
+    told = _ask(directory, fs_ioc_fsgetxattr, 28)
+    flags, project = (int.from_bytes(told[at : at + 4], sys.byteorder) for at in (0, 12))
+    return project if flags & flag_projinherit else 0
+
+
+def _is_encrypted(directory: int) -> bool:
+    """See FS_ENCRYPT_FL in ioctl_iflags(2)."""
+    fs_ioc_getflags, fs_encrypt_fl = 0x80086601, 0x800
+    flags = int.from_bytes(_ask(directory, fs_ioc_getflags, 8)[:4], sys.byteorder)
+    return bool(flags & fs_encrypt_fl)
+
+
+def _ask(handle: int, request: int, size: int) -> bytes:
+    import fcntl
+
+    answer = bytearray(size)
+    try:
+        fcntl.ioctl(handle, request, answer)
+    except OSError:  # the file system has no such thing
+        return bytes(size)
+    return bytes(answer)
+
+
+# Named files -------------------------------------------------------------------------------------
+
+
+def _try_named(cache: str, destination: str) -> tuple[int, int]:
+    original = os.path.join(cache, _hidden_name())
+    copy = os.path.join(destination, _hidden_name())
+    return _clone_named(original, copy), _link_named(original, copy)
+
+
+def _clone_named(original: str, copy: str) -> int:
+    if sys.platform == "win32":
+        return errno.EOPNOTSUPP
+    with _Handles() as handles:
+        try:
+            source = handles.open(original, _NEW, 0o600)
+            if sys.platform == "darwin":
+                _fill(source)
+                return _outcome(lambda: _clonefile(original, copy))
+            target = handles.open(copy, _NEW, 0o600)
+        finally:
+            _remove(copy)
+            _remove(original)
+        _fill(source)
+        return _outcome(lambda: _ficlone(source, target))
+
+
+def _link_named(original: str, copy: str) -> int:
+    with _Handles() as handles:
+        try:
+            source = handles.open(original, _NEW, 0o600)
+            outcome = _outcome(lambda: os.link(original, copy))
+            if outcome == WORKED and not os.path.samestat(os.lstat(copy), os.fstat(source)):
+                outcome = errno.EIO
+        finally:
+            _remove(copy)
+            handles.close()  # Windows removes no open file
+            _remove(original)
+    return outcome
+
+
+def _clonefile(original: str, copy: str) -> None:
+    """Call clonefile(2) of macOS."""
+    import ctypes
+
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.clonefile(os.fsencode(original), os.fsencode(copy), ctypes.c_uint32(0)):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+# Both --------------------------------------------------------------------------------------------
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
+
+
+def _ficlone(original: int, copy: int) -> None:
+    import fcntl
+
+    fcntl.ioctl(copy, FICLONE, original)
+
+
+def _fill(file: int) -> None:
+    # Whole blocks: less than one cannot be cloned on some file systems. No zeros: a file system
+    # that compresses would have nothing to share.
+    size = min(max(os.fstat(file).st_blksize, 4096), 131072) if hasattr(os, "O_TMPFILE") else 65536
+    os.write(file, b"linkpolicy".ljust(size, b"."))
+
+
+def _hidden_name() -> str:
+    return HIDDEN + os.urandom(8).hex()
+
+
+def _remove(name: str, directory: int | None = None) -> None:
+    try:
+        if directory is None:
+            os.unlink(name)
+        else:
+            os.unlink(name, dir_fd=directory)
+    except OSError:
+        # Not there, as after a refused link; or not ours to remove any more.
+        pass
+
+
+class _Handles:
+    """File descriptors that are closed together (contextlib is too slow to import)."""
+
+    def __init__(self) -> None:
+        self._open: list[int] = []
+
+    def __enter__(self) -> _Handles:  # noqa: PYI034 (typing.Self needs Python 3.11)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        while self._open:
+            os.close(self._open.pop())
+
+    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
+        self._open.append(os.open(path, flags, mode))
+        return self._open[-1]
+
+    def open_unnamed(self, directory: int) -> int:
+        try:
+            handle = os.open(".", os.O_TMPFILE | os.O_RDWR | _CLOEXEC, 0o600, dir_fd=directory)
+        except OSError as error:
+            if error.errno in _NO_TMPFILE:
+                raise _NoUnnamedFiles from None
+            raise
+        self._open.append(handle)
+        return handle
