@@ -152,6 +152,9 @@ def _try_unnamed(cache: str, destination: str) -> tuple[int, int]:
         hardlink = _outcome(lambda: _link_unnamed(copy, cache_directory))
         if hardlink == WORKED and _inherits_more(destination_directory, cache_directory):
             hardlink = errno.EXDEV
+        elif hardlink == errno.EXDEV and _inherits_more(cache_directory, destination_directory):
+            # Refused in our direction only, perhaps: the other one needs a name in the destination.
+            raise _NoUnnamedFiles
     return clone, hardlink
 
 
