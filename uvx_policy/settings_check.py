@@ -134,7 +134,7 @@ class Checker:
         if "/" in value or "\\" in value:
             advice = "a path can only stand in [caches] of your own config.toml"
         else:
-            advice = _suggestion(value, (*key.allowed, *key.aliases), '"')
+            advice = suggestion(value, (*key.allowed, *key.aliases), '"')
         self.fault(keys, f'{expected} "{shown(value)}"', advice)
         return ""
 
@@ -199,7 +199,7 @@ class Checker:
         where = f" in {_title(prefix)}" if prefix else ""
         for name in table if isinstance(table, dict) else ():
             if name not in known and len(self.faults) < _MOST_FAULTS:
-                told = advice.get(name) or _suggestion(name, known, "`")
+                told = advice.get(name) or suggestion(name, known, "`")
                 self.fault((*prefix, name), f"unknown key `{shown(name)}`{where}", told)
 
     def _origin(self, keys: KeyPath) -> Origin:
@@ -248,7 +248,8 @@ def _described(value: object) -> str:
     return "a table" if isinstance(value, dict) else "a date or time"
 
 
-def _suggestion(word: str, options: tuple[str, ...], quote: str) -> str:
+def suggestion(word: str, options: tuple[str, ...], quote: str) -> str:
+    """`did you mean X?` for the nearest option, "" when none is near."""
     import difflib  # late: slow to import, and only a fault needs it
 
     word = word[:_LONGEST_SHOWN].lower().replace("_", "-")

@@ -54,7 +54,7 @@ KEYS = (
     Key(
         name="cache",
         allowed=("auto", "default", "project"),
-        meaning="Which cache: auto, on the environment's file system; default, uv's own; project, .uv-cache",
+        meaning="Which cache: on the environment's file system, uv's own, or the project's own",
     ),
     Key(
         name="fallback",

@@ -1,0 +1,225 @@
+"""Put settings into the text of a settings file, keeping every comment and the layout. Pure.
+
+tomlkit replaces values; new lines are put in by us, because tomlkit puts them behind the comments
+that introduce the next table. Whatever was done is then proved from the result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uvx_policy import layout
+from uvx_policy.errors import ConfigError
+from uvx_policy.settings_check import PROJECT_TABLE, Checker, place
+from uvx_policy.settings_keys import KEYS
+from uvx_policy.toml_file import parse_toml
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from uvx_policy.toml_file import KeyPath, TomlFile
+
+_TITLE = f"[{'.'.join(map(str, PROJECT_TABLE))}]"
+_BY_NAME = {key.name: key for key in KEYS}
+
+
+def is_project_file(path: str) -> bool:
+    """Tell a linkpolicy.toml, where the settings stand at the top, from a pyproject.toml."""
+    return path.endswith(layout.PROJECT_FILE)
+
+
+def has_settings(file: TomlFile) -> bool:
+    """Tell whether the file has a table of ours; a linkpolicy.toml is one."""
+    tool = file.data.get("tool")
+    return is_project_file(file.path) or (isinstance(tool, dict) and layout.TABLE in tool)
+
+
+def new_text(wanted: dict[str, str], *, title: bool) -> str:
+    """Make the lines of a new table, without `wanted` every setting as a comment."""
+    lines = [_TITLE] if title else []
+    if wanted:
+        lines += [_line(name, value) for name, value in wanted.items()]
+    else:
+        lines.append("# How linkpolicy makes uv install into this project's environment.")
+        for key in KEYS:
+            values = f" ({' | '.join(key.allowed)})"
+            lines += ["", f"# {key.meaning}{values}", f"# {_line(key.name, key.default)}"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def edit(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return the text with `wanted` (setting -> canonical value) in it, and what was changed.
+
+    New lines end in a plain newline: turn CRLF into that before. Raises `ConfigError` for
+    faults that are or would be in our table, and when an edit would touch anything else.
+    """
+    if has_settings(file):
+        text, changes = _change_table(file, wanted)
+    else:
+        text, changes = _add_table(file, wanted)
+    if changes:
+        _prove(file, text, wanted)
+    return text, changes
+
+
+def _add_table(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+    changes = (f"add {_TITLE}", *(f"set `{_line(*each)}`" for each in wanted.items()))
+    tool = file.data.get("tool", {})
+    if not isinstance(tool, dict):
+        raise ConfigError((f"{place(file, ('tool',))}: [tool] must be a table",))
+    if "".join(_line_at(file, ("tool",)).split()).startswith("tool="):
+        if not wanted:
+            where = place(file, ("tool",))
+            raise ConfigError((f"{where}: no comment can stand in `tool = {{}}`; name a setting",))
+        return _with_tomlkit(file, wanted), changes
+    # At the end of the file: valid wherever other parts of [tool] are, and no comment of theirs
+    # comes to stand above another table.
+    text = file.text if file.text.endswith("\n") or not file.text else f"{file.text}\n"
+    gap = "" if not text.strip("\n") or text.endswith("\n\n") else "\n"
+    return text + gap + new_text(wanted, title=True), changes
+
+
+def _change_table(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+    checker = Checker(file)
+    present = checker.project()
+    prefix = _prefix(file)
+    table = _table(file)
+    if table is None:
+        raise ConfigError(tuple(checker.faults))
+    replaced: dict[str, str] = {}
+    added: dict[str, str] = {}
+    changes = []
+    for name, value in wanted.items():
+        if name not in table:
+            added[name] = value
+            changes.append(f"set `{_line(name, value)}`")
+        elif name not in present or present[name].value != value:
+            replaced[name] = value
+            was = f", was `{_line(name, present[name].value)}`" if name in present else ""
+            changes.append(f"set `{_line(name, value)}`{was}")
+    if is_project_file(file.path) or _line_at(file, prefix).startswith("["):
+        text = _with_tomlkit(file, replaced) if replaced else file.text
+        for name, value in added.items():
+            text = _with_line(parse_toml(file.path, text), name, value)
+    else:
+        # `linkpolicy = { ... }` or `linkpolicy.hackable = ...`: no line of its own to put in.
+        text = _with_tomlkit(file, {**replaced, **added}) if changes else file.text
+    return text, tuple(changes)
+
+
+def _with_line(file: TomlFile, name: str, value: str) -> str:
+    """Put one line into a table that has a header of its own, or into a linkpolicy.toml.
+
+    After the comment with its default that `new_text` made, or the last setting, or the header.
+    """
+    lines = _lines(file.text)
+    if not lines[-1]:
+        lines.pop()
+    prefix = _prefix(file)
+    first = file.line_of(*prefix) if prefix else 0
+    # Settings have values of one line each: the next bracket opens another table.
+    end = next((i for i in range(first, len(lines)) if lines[i].lstrip()[:1] == "["), len(lines))
+    comment = f"# {_line(name, _BY_NAME[name].default)}"
+    comments = [i + 1 for i in range(first, end) if lines[i].strip() == comment]
+    settings = [file.line_of(*prefix, each) for each in _table(file) or ()]
+    position = max(comments or settings or [first if prefix else end])
+    lines.insert(position, _line(name, value))
+    return "\n".join((*lines, ""))
+
+
+def _with_tomlkit(file: TomlFile, wanted: dict[str, str]) -> str:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+    from tomlkit.items import InlineTable
+
+    try:
+        document = tomlkit.parse(file.text)
+        table: Any = document
+        for key in map(str, _prefix(file)):
+            if key not in table and isinstance(table, InlineTable):
+                table[key] = tomlkit.inline_table()
+            table = table[key]
+        for name, value in wanted.items():
+            table[name] = value == "true" if _BY_NAME[name].is_boolean else value
+        return tomlkit.dumps(document)
+    except (TOMLKitError, ValueError, LookupError, RecursionError) as error:
+        raise _by_hand(file, wanted) from error
+
+
+def _prove(file: TomlFile, text: str, wanted: dict[str, str]) -> None:
+    """Hold the result against the promise: our settings, and nothing else, have changed."""
+    try:
+        new = parse_toml(file.path, text)
+    except ConfigError as error:
+        raise _by_hand(file, wanted) from error
+    checker = Checker(new)
+    found = checker.project()
+    if checker.faults:
+        before = Checker(file)
+        if has_settings(file):
+            before.project()
+        raise ConfigError(tuple(before.faults or checker.faults))
+    if (
+        any(found[name].value != value for name, value in wanted.items() if name in found)
+        or not found.keys() >= wanted.keys()
+        or repr(_without_ours(new)) != repr(_without_ours(file))
+        or not _keeps_lines(file, text, wanted)
+    ):
+        raise _by_hand(file, wanted)
+
+
+def _keeps_lines(file: TomlFile, text: str, wanted: dict[str, str]) -> bool:
+    """Tell whether all old lines are there in their order, but those of changed settings."""
+    prefix = _prefix(file)
+    ours = {file.line_of(*prefix, name) for name in wanted}
+    for keys in (prefix, prefix[:1]):
+        if keys and not _line_at(file, keys).startswith("["):
+            ours.add(file.line_of(*keys))  # an inline table: all of ours is in that line
+    remaining = iter(_lines(text))
+    return all(
+        line in remaining for number, line in enumerate(_lines(file.text), 1) if number not in ours
+    )
+
+
+def _without_ours(file: TomlFile) -> dict[str, Any]:
+    if is_project_file(file.path):
+        return {name: value for name, value in file.data.items() if name not in _BY_NAME}
+    data = dict(file.data)
+    if isinstance(data.get("tool"), dict):
+        tool = {name: value for name, value in data["tool"].items() if name != layout.TABLE}
+        data["tool"] = tool
+        if not tool:
+            del data["tool"]
+    return data
+
+
+def _by_hand(file: TomlFile, wanted: dict[str, str]) -> ConfigError:
+    lines = "`, `".join(_line(*each) for each in wanted.items())
+    where = "" if is_project_file(file.path) else f" in {_TITLE}"
+    return ConfigError((f"{file.path}: too intricate to edit; write `{lines}`{where} by hand",))
+
+
+def _prefix(file: TomlFile) -> KeyPath:
+    return () if is_project_file(file.path) else PROJECT_TABLE
+
+
+def _table(file: TomlFile) -> dict[str, Any] | None:
+    table: Any = file.data
+    for key in _prefix(file):
+        table = table[key]
+    return table if isinstance(table, dict) else None
+
+
+def _line_at(file: TomlFile, keys: KeyPath) -> str:
+    line = file.line_of(*keys)
+    return _lines(file.text)[line - 1].strip() if line else ""
+
+
+def _lines(text: str) -> list[str]:
+    # Not splitlines(): it splits at U+2028 and others too, which are no line ends in TOML.
+    return text.split("\n")
+
+
+def _line(name: str, value: str) -> str:
+    """`hackable = true`, `cache = "auto"`."""
+    return f"{name} = {value}" if _BY_NAME[name].is_boolean else f'{name} = "{value}"'
