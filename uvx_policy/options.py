@@ -56,8 +56,8 @@ GROUPS = {
 }
 
 COMMANDS = {
-    # uv itself: the global options. Up to 0.5.x `--version` was one, too; since then it is an error
-    # on a subcommand: either way uv does nothing.
+    # uv itself: the global options. Before 0.7 `--version` was one, since then it is an error on
+    # most subcommands: either way uv does nothing.
     "": "n,no-cache,no-cache-dir cache-dir= q,quiet v,verbose h,help V,version color= no-color"
     " python-preference= python-fetch= managed-python no-managed-python allow-python-downloads"
     " no-python-downloads offline no-offline native-tls no-native-tls system-certs no-system-certs"
@@ -197,7 +197,7 @@ COMMANDS = {
     "workspace": "",
     "workspace dir": "package=",
     "workspace list": "paths scripts",
-    "workspace metadata": "@project @refresh @lock p,python= sync exact active script="
+    "workspace metadata": "@project @refresh @lock p,python= sync exact active script= dry-run"
     " output-version=",
 }
 
