@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from uvx_policy.model import Support
 
+#: CPython 3.12 warns of any fork beside a thread (pytest-xdist has one)
+forks = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 REPOSITORY = Path(__file__).resolve().parents[2]
 real_filesystem = pytest.mark.filesystem
 
@@ -126,6 +128,7 @@ def test_a_full_file_system_tells_nothing(fs: FileSystems) -> None:
 
 
 @real_filesystem
+@forks
 def test_an_ordinary_user_gets_the_same_answers(fs: FileSystems) -> None:
     for directory in (fs.btrfs, fs.ext4):
         os.chown(directory, 12345, 12345)
@@ -145,6 +148,7 @@ def test_an_ordinary_user_gets_the_same_answers(fs: FileSystems) -> None:
 
 
 @real_filesystem
+@forks
 def test_a_directory_that_the_user_may_not_write_tells_nothing(fs: FileSystems) -> None:
     os.chown(fs.ext4, 12345, 12345)
 
