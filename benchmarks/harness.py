@@ -1,0 +1,230 @@
+"""What every benchmark shares: whole processes timed in turn, in a scratch home, as ratios.
+
+Two commands are compared by running them in turn within one run of the benchmark, so that both see
+the same machine: the figures to quote are medians, and differences and ratios taken round by round.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from uvx_policy import layout, locate, shim_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+#: variables that would change what uv or the shim does; the package index stays as it is
+_STRIPPED = ("UV_", "LINKPOLICY_", "_LINKPOLICY_", "XDG_", "CONDA_", "PYTHON")
+_KEPT = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
+
+#: Exits at once, so that what is left is the shim's own work; only the question for its version is
+#: handed to the real uv, because waiting for that answer is part of the first decision.
+_STAND_IN = """\
+#include <string.h>
+#include <unistd.h>
+int main(int count, char **words) {
+    if (count == 2 && strcmp(words[1], "--version") == 0) {
+        execv(REAL_UV, words);
+        return 126;
+    }
+    return 0;
+}
+"""
+
+
+class BenchmarkError(Exception):
+    """The benchmark cannot be run here, or what it measures does not work; one line for people."""
+
+
+class Series(NamedTuple):
+    """One figure for each round, all of one unit."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Half of the rounds lie below."""
+        return statistics.median(self.values)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The middle half of the rounds lies between these two."""
+        low, _, high = statistics.quantiles(self.values, n=4, method="inclusive")
+        return low, high
+
+    def minus(self, other: Series) -> Series:
+        """Round by round."""
+        return Series(tuple(a - b for a, b in zip(self.values, other.values, strict=True)))
+
+    def over(self, other: Series) -> Series:
+        """Round by round."""
+        return Series(tuple(a / b for a, b in zip(self.values, other.values, strict=True)))
+
+
+def in_turn(
+    measures: Mapping[str, Callable[[], float]], *, rounds: int, warm: int = 1
+) -> dict[str, Series]:
+    """Measure everything once in each round; every second round runs backwards."""
+    found: dict[str, list[float]] = {name: [] for name in measures}
+    for turn in range(-warm, rounds):
+        names = list(measures)
+        for name in names if turn % 2 else reversed(names):
+            value = measures[name]()
+            if turn >= 0:
+                found[name].append(value)
+    return {name: Series(tuple(values)) for name, values in found.items()}
+
+
+def milliseconds(words: list[str], environ: Mapping[str, str]) -> float:
+    """Wall time of one process in the present cwd, from before its start until it is reaped.
+
+    Its three standard streams are /dev/null. Raises `BenchmarkError` when it does not exit with 0.
+    """
+    silence = [
+        (os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0)
+        for number in (0, 1, 2)
+    ]  # fmt: skip
+    start = time.perf_counter_ns()
+    pid = os.posix_spawn(words[0], words, environ, file_actions=silence)
+    _, status = os.waitpid(pid, 0)
+    stop = time.perf_counter_ns()
+    if status:
+        code = os.waitstatus_to_exitcode(status)
+        raise BenchmarkError(f"exit code {code} of: {' '.join(words)}")
+    return (stop - start) / 1e6
+
+
+def output(words: list[str], environ: Mapping[str, str], *, stream: str = "stdout") -> str:
+    """Return what one process prints. Raises `BenchmarkError` when it does not exit with 0."""
+    done = subprocess.run(
+        words, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BenchmarkError(f"exit code {done.returncode} of: {' '.join(words)}\n{done.stderr}")
+    return done.stderr if stream == "stderr" else done.stdout
+
+
+def scratch_environ(home: str) -> dict[str, str]:
+    """Copy this process's environment, with another home, and nothing that configures uv or us."""
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_KEPT) or not name.startswith(_STRIPPED)
+    }
+    environ.pop("VIRTUAL_ENV", None)
+    return {**environ, "HOME": home, "UV_PYTHON_DOWNLOADS": "never"}
+
+
+def find_uv(named: str | None) -> str:
+    """Find the real uv's binary: `named`, or the first on PATH that is no script."""
+    if named:
+        return os.path.abspath(named)
+    for path in locate.real_programs("uv", search_path=os.environ.get("PATH")):
+        with open(path, "rb") as stream:
+            if stream.read(2) != b"#!":
+                return os.path.abspath(path)
+    raise BenchmarkError("no uv on PATH; name one: --uv PATH")
+
+
+def put_shim(directory: str) -> str:
+    """Write the shim `uv` into `directory` (made); its path."""
+    os.makedirs(directory)
+    path = os.path.join(directory, "uv")
+    with open(path, "xb") as stream:
+        stream.write(shim_file.render("uv"))
+    os.chmod(path, 0o700)
+    return path
+
+
+def compile_stand_in(directory: str, *, uv: str) -> str:
+    """Build a program `uv` in `directory` (made) that exits at once; its path."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise BenchmarkError("needs a C compiler (cc) to build the stand-in for uv")
+    os.makedirs(directory)
+    path = os.path.join(directory, "uv")
+    quoted = uv.replace("\\", "\\\\").replace('"', '\\"')
+    subprocess.run(
+        [compiler, "-O1", f'-DREAL_UV="{quoted}"', "-x", "c", "-o", path, "-"],
+        input=_STAND_IN.encode(),
+        check=True,
+    )
+    return path
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: str | None) -> Iterator[str]:
+    """Make a directory below `parent` (default: the system's), gone at the end.
+
+    So is the cache that the shim makes on that device, unless it was there before.
+    """
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory(dir=parent, prefix="linkpolicy-benchmark-") as directory:
+        directory = os.path.realpath(directory)  # noqa: PLW2901
+        caches = [path for path in _device_caches(directory) if not os.path.lexists(path)]
+        try:
+            yield directory
+        finally:
+            os.chdir(before)
+            for path in caches:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _device_caches(directory: str) -> Iterator[str]:
+    """Every path where the policy could put a cache for an environment in `directory`."""
+    name = layout.device_cache_name(os.geteuid())
+    while True:
+        yield os.path.join(directory, name)
+        if directory == os.path.dirname(directory):
+            return
+        directory = os.path.dirname(directory)
+
+
+def path_with(*directories: str) -> str:
+    """PATH with these in front."""
+    return os.pathsep.join((*directories, os.environ.get("PATH", os.defpath)))
+
+
+def machine(uv: str) -> dict[str, str]:
+    """Tell what places the figures, without names of hosts or directories."""
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "?"),
+        "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
+        "shim's Python": platform.python_version(),
+        "uv": output([uv, "--version"], {}).split()[1],
+    }
+
+
+def show(
+    title: str, columns: Sequence[str], rows: Iterator[Sequence[str]], about: Mapping[str, str]
+) -> None:
+    """Print one table and what it was measured on."""
+    # In a pipe rich assumes 80 columns and folds the rows.
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    table = Table(*columns, title=title, title_justify="left", box=box.MARKDOWN)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print(", ".join(f"{name} {value}" for name, value in about.items()), style="dim")
+
+
+def fail(error: BenchmarkError) -> NoReturn:
+    """Say on stderr why there are no figures, and exit with 1."""
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)
