@@ -1,0 +1,355 @@
+"""The directory that one call of uv will link files into, as the real uv of that version finds it.
+
+Where it cannot be told the answer is "unknown", and uv is left alone, which is always right.
+"""
+
+from __future__ import annotations
+
+import os
+
+from uvx_policy import layout
+from uvx_policy.environments import find_environment
+from uvx_policy.errors import ConfigError, Unreadable
+from uvx_policy.model import DEFAULT, Destination, Origin
+from uvx_policy.script_block import find_script, read_block
+from uvx_policy.uv_settings import is_on, tool_name, tool_root
+from uvx_policy.workspace import TomlFiles, absolute, ancestors, find_project
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.host import Host
+    from uvx_policy.invocation import Invocation
+    from uvx_policy.model import UvVersion
+    from uvx_policy.uv_settings import UvSettings
+    from uvx_policy.workspace import Project
+
+#: pyproject.toml without [project] is a project all the same
+_PROJECT_TABLE_OPTIONAL = (0, 8, 18)
+#: `uv version --bump` locks and syncs
+_VERSION_SYNCS = (0, 7, 0)
+_ACTIVE_SINCE = (0, 5, 29)
+_ACTIVE_SCRIPT_SINCE = (0, 6, 0)
+#: `--env-file` no longer reaches uv itself
+_ENV_FILE_STAYS_OUT = (0, 11, 17)
+_CENTRALIZED_SINCE = (0, 11, 25)
+_CENTRALIZED = "centralized-project-envs"
+
+_IN_CACHE = (("build",), ("tool", "run"))
+_SYNCING = (("sync",), ("add",), ("remove",), ("version",), ("check",), ("workspace", "metadata"))
+_LINKS_NOTHING = (
+    "auth", "audit", "build-backend", "cache", "clean", "export", "format",
+    "generate-shell-completion", "help", "init", "lock", "publish", "python", "self", "tree",
+    "upgrade",
+)  # fmt: skip
+_LINKS_NOTHING_BELOW = (
+    ("workspace", "dir"), ("workspace", "list"),
+    ("pip", "check"), ("pip", "compile"), ("pip", "debug"), ("pip", "freeze"), ("pip", "list"),
+    ("pip", "show"), ("pip", "tree"), ("pip", "uninstall"),
+    ("tool", "audit"), ("tool", "dir"), ("tool", "list"), ("tool", "uninstall"),
+    ("tool", "update-shell"),
+)  # fmt: skip
+
+
+def find_destination(
+    host: Host, invocation: Invocation, settings: UvSettings, version: UvVersion | None
+) -> Destination:
+    """Find it. `host` is the one after `working_directory`. Never raises on purpose."""
+    files = settings.files or TomlFiles(host)
+    try:
+        found = _Finder(host, invocation, settings, version, files).find()
+        return _with_project(host, found, settings, version, files)
+    except (Unreadable, ConfigError) as error:
+        return _unknown(str(error))
+
+
+class _Finder:
+    """Finds the destination of one call."""
+
+    def __init__(
+        self,
+        host: Host,
+        invocation: Invocation,
+        settings: UvSettings,
+        version: UvVersion | None,
+        files: TomlFiles,
+    ) -> None:
+        self.host = host
+        self.invocation = invocation
+        self.settings = settings
+        self.version = version
+        self.files = files
+
+    def find(self) -> Destination:
+        """Dispatch on the subcommand."""
+        command = self.invocation.command
+        if self.invocation.uncertain:
+            return _unknown("the command line is not understood")
+        if self.invocation.informative or not command:
+            return _nothing("uv only prints something")
+        if command[0] in _LINKS_NOTHING or command in _LINKS_NOTHING_BELOW:
+            return _nothing(f"`uv {' '.join(command)}` links nothing")
+        if self.invocation.has("dry-run"):
+            return _nothing("a dry run links nothing")
+        if command in _IN_CACHE:
+            return _in_cache(f"`uv {' '.join(command)}` installs into uv's cache")
+        if command == ("run",):
+            return self._run()
+        if command in _SYNCING:
+            return self._sync()
+        if command == ("venv",):
+            return self._venv()
+        if command in (("pip", "install"), ("pip", "sync")):
+            return self._pip()
+        if command in (("tool", "install"), ("tool", "upgrade")):
+            return self._tool()
+        return _unknown(f"`uv {' '.join(command)}` is not known")
+
+    def _run(self) -> Destination:
+        script = find_script(self.host, self.invocation)
+        if script is not None and read_block(self.host, script) is not None:
+            return self._script()
+        if is_on(self.settings.no_project):
+            return _nothing("uv runs without a project")
+        project = self._project()
+        if project is None or not project.managed:
+            return _nothing("uv runs outside of a project")
+        if is_on(self.settings.isolated):
+            return _in_cache("an isolated environment is in uv's cache")
+        if is_on(self.settings.no_sync):
+            return _nothing("nothing is installed without a sync")
+        return self._project_environment(project)
+
+    def _sync(self) -> Destination:
+        """Handle all commands that install what the lock file says."""
+        command = self.invocation.command
+        scripted = self.invocation.has("script")
+        reason = self._why_nothing(command, scripted=scripted)
+        if reason:
+            return _nothing(reason)
+        if scripted:
+            return self._script()
+        if is_on(self.settings.isolated):
+            return _in_cache("an isolated environment is in uv's cache")
+        project = None if is_on(self.settings.no_project) else self._project()
+        if project is None or not project.managed:
+            return _nothing("uv finds no project")
+        return self._project_environment(project)
+
+    def _why_nothing(self, command: tuple[str, ...], *, scripted: bool) -> str:
+        if self.invocation.has("no-sync") or is_on(self.settings.no_sync):
+            return "nothing is installed without a sync"
+        if command == ("sync",) and self.invocation.has("check"):
+            return "a check links nothing"
+        if command in (("add",), ("remove",)) and scripted:
+            return "a script's environment is made when it runs"
+        if command in (("add",), ("remove",), ("version",)) and is_on(self.settings.frozen):
+            return "nothing is installed when the lock file is frozen"
+        if command == ("version",):
+            changes = self.invocation.has("bump") or self.invocation.positionals
+            if not changes or (self.version is not None and self.version < _VERSION_SYNCS):
+                return "uv only prints a version"
+        if command == ("workspace", "metadata") and not self.invocation.has("sync"):
+            return "uv only prints metadata"
+        return ""
+
+    def _script(self) -> Destination:
+        """Find the environment of a PEP 723 script."""
+        active = self._active()
+        if active is None:
+            return _in_cache("a script's environment is in uv's cache")
+        if self.version is None or self.version < _ACTIVE_SCRIPT_SINCE:
+            return _unknown("whether this uv knows --active for scripts is not known")
+        return Destination(
+            kind="environment",
+            path=active,
+            because="the active environment",
+            origin=Origin(kind="variable", name="VIRTUAL_ENV"),
+        )
+
+    def _project(self) -> Project | None:
+        """Find the project; `None` when uv finds none. Raises `Unreadable`."""
+        start = self.settings.project_directory or self.host.cwd
+        project = find_project(self.host, start, self.version, self.files)
+        if project is None or project.is_project or self._is_virtual_root(project):
+            return project
+        if self.version is None:
+            raise Unreadable(project.root, "whether this uv needs a [project] table is not known")
+        return project if self.version >= _PROJECT_TABLE_OPTIONAL else None
+
+    def _is_virtual_root(self, project: Project) -> bool:
+        from uvx_policy.workspace import table
+
+        found = self.files.read(os.path.join(project.root, "pyproject.toml"))
+        return found is not None and "workspace" in table(found.data, "tool", "uv")
+
+    def _project_environment(self, project: Project) -> Destination:
+        if self._hidden_in_env_file():
+            return _unknown("an --env-file may move the environment")
+        named = self.host.environ.get("UV_PROJECT_ENVIRONMENT")
+        path = os.path.join(project.workspace, named or ".venv")
+        origin = DEFAULT
+        because = f"the project environment of `{project.workspace}`"
+        if named:
+            path = self._plain(path)
+            origin = Origin(kind="variable", name="UV_PROJECT_ENVIRONMENT")
+            because = "UV_PROJECT_ENVIRONMENT names the project environment"
+        active = self._active()
+        if active is not None and not self._is_same(active, path):
+            return Destination(
+                kind="project",
+                path=active,
+                because="--active: the active environment",
+                origin=Origin(kind="variable", name="VIRTUAL_ENV"),
+            )
+        if not named:
+            moved = self._centralized()
+            if moved is not None:
+                return moved
+        if self.host.link_kind(path) not in ("directory", "symlink", "absent"):
+            return _unknown(f"`{path}` is no directory")
+        return Destination(kind="project", path=path, because=because, origin=origin)
+
+    def _centralized(self) -> Destination | None:
+        """Handle the preview that keeps project environments in the cache."""
+        preview = self.settings.preview
+        if preview is None or preview.value == "none":
+            return None
+        words = preview.value.replace(" ", ",").split(",")
+        if preview.value != "all" and _CENTRALIZED not in words:
+            return None
+        if self.version is None:
+            return _unknown("whether this uv centralizes project environments is not known")
+        if self.version < _CENTRALIZED_SINCE or is_on(self.settings.no_cache):
+            return None
+        return _in_cache("the preview centralized-project-envs keeps it in uv's cache")
+
+    def _active(self) -> str | None:
+        """Path of the environment that --active selects; `None` when it selects none."""
+        if not self.invocation.switch("active", "no-active"):
+            return None
+        named = self.host.environ.get("VIRTUAL_ENV")
+        if not named or (self.version is not None and self.version < _ACTIVE_SINCE):
+            return None
+        return self._plain(os.path.join(self.host.cwd, named))
+
+    def _plain(self, path: str) -> str:
+        """Drop `..` from a path that uv hands to the kernel as it is. Raises `Unreadable`."""
+        plain = absolute(self.host.cwd, path)
+        if ".." in path.split("/") and self.host.real_path(path) != self.host.real_path(plain):
+            raise Unreadable(path, "`..` leads through a symbolic link")
+        return plain
+
+    def _is_same(self, one: str, other: str) -> bool:
+        if one == other:
+            return True
+        first, second = self.host.status(one), self.host.status(other)
+        if first is None or second is None:
+            return False
+        return (first.device, first.inode) == (second.device, second.inode)
+
+    def _hidden_in_env_file(self) -> bool:
+        """Tell whether a file of `uv run --env-file` may name the environment (uv < 0.11.17)."""
+        if self.invocation.command != ("run",):
+            return False
+        if self.version is not None and self.version >= _ENV_FILE_STAYS_OUT:
+            return False
+        if self.invocation.has("no-env-file"):
+            return False
+        named = self.invocation.options.get("env-file", ())
+        files = named or tuple(self.host.environ.get("UV_ENV_FILE", "").split())
+        for name in files:
+            text = self.host.read_text(os.path.join(self.host.cwd, name)) or ""
+            for variable in ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"):
+                if variable in text and variable not in self.host.environ:
+                    return True
+        return False
+
+    def _venv(self) -> Destination:
+        if self.invocation.positionals:
+            path = self.invocation.positionals[0]
+            if not path:
+                return _unknown("the path is empty")
+            return Destination(
+                kind="new",
+                path=self._plain(os.path.join(self.host.cwd, path)),
+                because="the path that was given",
+                origin=Origin(kind="flag", name="PATH"),
+            )
+        here = os.path.join(self.host.cwd, ".venv")
+        because = "`.venv` in the current directory"
+        start = self.settings.project_directory or self.host.cwd
+        project = None if is_on(self.settings.no_project) else self._project()
+        if project is None or not project.managed or project.workspace != start:
+            return Destination(kind="new", path=here, because=because)
+        return self._project_environment(project).replace(kind="new")
+
+    def _pip(self) -> Destination:
+        for kind, value in (("target", self.settings.target), ("prefix", self.settings.prefix)):
+            if value is not None:
+                if not value.value:
+                    return _unknown(f"the {kind} is empty")
+                path = self._plain(os.path.join(self.host.cwd, value.value))
+                because = f"the {kind} directory that was given"
+                origin = value.origin
+                if kind == "target":
+                    return Destination(kind="target", path=path, because=because, origin=origin)
+                return Destination(kind="prefix", path=path, because=because, origin=origin)
+        found = find_environment(self.host, self.settings, self.version)
+        return found or _unknown("which environment uv finds cannot be told from files alone")
+
+    def _tool(self) -> Destination:
+        root = tool_root(self.host, self.version)
+        names = self.invocation.positionals
+        name = tool_name(names[0]) if len(names) == 1 else ""
+        path = os.path.join(root.value, name) if name else root.value
+        if not name and any(
+            self.host.link_kind(os.path.join(path, entry)) == "symlink"
+            for entry in self.host.list_names(path)
+        ):
+            return _unknown("some tools lie elsewhere")
+        return Destination(
+            kind="tool", path=path, because="the tool's directory", origin=root.origin
+        )
+
+
+def _with_project(
+    host: Host,
+    found: Destination,
+    settings: UvSettings,
+    version: UvVersion | None,
+    files: TomlFiles,
+) -> Destination:
+    """Add the project that the environment belongs to."""
+    if not found.path or found.kind == "tool":
+        return found
+    directory = _project_above(host, os.path.dirname(found.path))
+    if not directory and found.kind == "project":
+        start = settings.project_directory or host.cwd
+        own = find_project(host, start, version, files)
+        return found.replace(project=own.workspace, workspace=own.workspace) if own else found
+    if not directory:
+        return found
+    project = find_project(host, directory, version, files)
+    same = project is not None and project.root == directory
+    workspace = project.workspace if project is not None and same else directory
+    return found.replace(project=directory, workspace=workspace)
+
+
+def _project_above(host: Host, start: str) -> str:
+    for directory in ancestors(start):
+        for name in ("pyproject.toml", layout.PROJECT_FILE):
+            if host.kind(os.path.join(directory, name)) == "file":
+                return directory
+    return ""
+
+
+def _nothing(because: str) -> Destination:
+    return Destination(kind="none", because=because)
+
+
+def _in_cache(because: str) -> Destination:
+    return Destination(kind="cache", because=because)
+
+
+def _unknown(because: str) -> Destination:
+    return Destination(kind="unknown", because=because)

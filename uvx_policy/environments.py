@@ -1,0 +1,246 @@
+"""Which environment `uv pip` finds (`uv-python`, discovery), told without starting an interpreter.
+
+uv asks each candidate's interpreter who it is. We look at the files beside it instead, and say
+`None`, "cannot be told", wherever the two could differ.
+"""
+
+from __future__ import annotations
+
+import os
+
+from uvx_policy.model import DEFAULT, Destination, Origin
+from uvx_policy.workspace import absolute, ancestors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.host import Host
+    from uvx_policy.model import Sourced, UvVersion
+    from uvx_policy.uv_settings import UvSettings
+
+#: only the first python on PATH may be an environment that nobody activated; before: any of them
+_FIRST_ON_PATH = (0, 5, 28)
+#: a dangling `.venv` is an error; before, uv goes on to the directories above
+_DANGLING_IS_ERROR = (0, 12, 0)
+
+
+def find_environment(
+    host: Host, settings: UvSettings, version: UvVersion | None
+) -> Destination | None:
+    """Find what `uv pip install` installs into, `--target` and `--prefix` aside.
+
+    `None` when it cannot be told or uv will fail. Raises `Unreadable`.
+    """
+    request = settings.python
+    parts: tuple[int, ...] = ()
+    if request is not None:
+        named = _named_interpreter(host, request, settings)
+        if not isinstance(named, tuple):
+            return named
+        parts = named
+    found = _search(host, settings, version)
+    if found is None or not parts:
+        return found
+    # The request filters the search; what else would be found needs interpreters to be asked.
+    return found if _has_version(host, found.path, parts) else None
+
+
+def _search(host: Host, settings: UvSettings, version: UvVersion | None) -> Destination | None:
+    parent = host.environ.get("UV_INTERNAL__PARENT_INTERPRETER")
+    if parent:
+        origin = Origin(kind="variable", name="UV_INTERNAL__PARENT_INTERPRETER")
+        return of_interpreter(host, absolute(host.cwd, parent), origin)
+    if settings.system is not None and settings.system.value == "true":
+        return _system_interpreter(host, settings, settings.system.origin)
+    active = host.environ.get("VIRTUAL_ENV")
+    if active:
+        path = absolute(host.cwd, active)
+        if has_python(host, path):
+            return _environment(host, path, Origin(kind="variable", name="VIRTUAL_ENV"))
+        if host.link_kind(os.path.join(path, "pyvenv.cfg")) != "absent":
+            return None  # an environment with a broken interpreter: uv fails
+    if host.environ.get("CONDA_PREFIX"):
+        return _conda(host)
+    return _above(host, settings, version)
+
+
+def _above(host: Host, settings: UvSettings, version: UvVersion | None) -> Destination | None:
+    """Find `.venv` in the cwd or above, or an environment that the cwd lies in, or one on PATH."""
+    for directory in ancestors(host.cwd):
+        if host.kind(os.path.join(directory, "pyvenv.cfg")) == "file":
+            return _discovered(host, directory, settings)
+        path = os.path.join(directory, ".venv")
+        kind = host.kind(path)
+        if kind == "directory":
+            if host.kind(os.path.join(path, "pyvenv.cfg")) != "file":
+                return None  # uv: missing pyvenv.cfg
+            return _discovered(host, path, settings)
+        # Without a known version this may be an error; then nothing is linked anywhere.
+        dangles = kind == "absent" and host.link_kind(path) == "symlink"
+        if dangles and version is not None and version >= _DANGLING_IS_ERROR:
+            return None
+    return _first_on_path(host, ("python3", "python"))
+
+
+def _discovered(host: Host, path: str, settings: UvSettings) -> Destination | None:
+    preference = settings.python_preference
+    if preference is not None and preference.value.startswith("only"):
+        return None  # uv skips environments of the other kind of interpreter
+    return _environment(host, path, DEFAULT) if has_python(host, path) else None
+
+
+def _conda(host: Host) -> Destination | None:
+    """CONDA_PREFIX comes before `.venv` when it is no base environment: only where that is sure."""
+    path = absolute(host.cwd, host.environ["CONDA_PREFIX"])
+    name = host.environ.get("CONDA_DEFAULT_ENV")
+    root = host.environ.get("_CONDA_ROOT")
+    if name != os.path.basename(path) or name in ("base", "root") or root == path:
+        return None
+    if host.kind(os.path.join(path, "conda-meta")) != "directory" or not has_python(host, path):
+        return None
+    origin = Origin(kind="variable", name="CONDA_PREFIX")
+    return Destination(
+        kind="environment", path=path, because="the active conda environment", origin=origin
+    )
+
+
+def _named_interpreter(
+    host: Host, request: Sourced, settings: UvSettings
+) -> Destination | tuple[int, ...] | None:
+    """What `--python` names: a destination, or the version numbers that filter the search."""
+    value = request.value
+    parts = _version_parts(value)
+    if parts is not None:
+        return parts
+    if value in ("default", "any", "cpython"):
+        # Environments of CPython, in practice; another implementation has a version in its name.
+        return () if value != "cpython" else None
+    path = absolute(host.cwd, value)
+    kind = host.kind(path)
+    if kind == "directory":
+        return _environment(host, path, request.origin) if has_python(host, path) else None
+    if kind == "file":
+        return of_interpreter(host, path, request.origin)
+    if "/" in value or any(char in value for char in "<>=!~@,+"):
+        return None
+    if settings.system is not None and settings.system.value == "true":
+        return None
+    return _first_on_path(host, (value,))
+
+
+def _version_parts(value: str) -> tuple[int, ...] | None:
+    """`3.12`, `python3.12`, `cpython3.12`, `cpython@3.12` -> (3, 12); `None` for anything else."""
+    for prefix in ("cpython@", "cpython", "python"):
+        if value.lower().startswith(prefix):
+            value = value[len(prefix) :]
+            break
+    if value.isdecimal() and len(value) > 1:  # `312`
+        value = f"{value[0]}.{value[1:]}"
+    words = value.split(".")
+    if not all(word.isascii() and word.isdecimal() for word in words):
+        return None
+    return tuple(map(int, words))
+
+
+def _has_version(host: Host, environment: str, wanted: tuple[int, ...]) -> bool:
+    """Tell whether pyvenv.cfg says this version, and a CPython."""
+    text = host.read_text(os.path.join(environment, "pyvenv.cfg")) or ""
+    said: dict[str, str] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        said[key.strip().lower()] = value.strip()
+    if said.get("implementation", "CPython") != "CPython":
+        return False
+    words = (said.get("version_info") or said.get("version") or "").split(".")
+    return tuple(words[: len(wanted)]) == tuple(map(str, wanted))
+
+
+def has_python(host: Host, environment: str) -> bool:
+    """Tell whether uv will find an interpreter in this environment."""
+    places = ("bin/python3", "bin/python")
+    if host.platform == "win32":
+        places = ("Scripts/python.exe", "python.exe")
+    return any(host.kind(os.path.join(environment, place)) == "file" for place in places)
+
+
+def _environment(host: Host, path: str, origin: Origin) -> Destination | None:
+    """Make the destination of a directory that holds an interpreter."""
+    if host.kind(os.path.join(path, "pyvenv.cfg")) == "file":
+        named = origin.name or "found by uv in this directory or above"
+        return Destination(
+            kind="environment", path=path, because=f"the environment: {named}", origin=origin
+        )
+    for name in ("python3", "python"):
+        interpreter = os.path.join(path, "bin", name)
+        if host.kind(interpreter) == "file":
+            return of_interpreter(host, interpreter, origin)
+    return None
+
+
+def of_interpreter(host: Host, path: str, origin: Origin) -> Destination | None:
+    """Find where packages of the interpreter at `path` (absolute) go; `None` if not sure."""
+    prefix = os.path.dirname(os.path.dirname(path))
+    for holder in (prefix, os.path.dirname(path)):
+        if host.kind(os.path.join(holder, "pyvenv.cfg")) == "file":
+            if holder != prefix:
+                return None
+            return Destination(
+                kind="environment",
+                path=prefix,
+                because=f"the environment of `{path}`",
+                origin=origin,
+            )
+    real = host.real_path(path)
+    prefix = os.path.dirname(os.path.dirname(real))
+    if host.kind(os.path.join(prefix, "pyvenv.cfg")) == "file":
+        return None  # a link into an environment: versions of Python differ on what that means
+    if not _is_plain_prefix(host, prefix, os.path.basename(real)):
+        return None
+    return Destination(
+        kind="interpreter", path=prefix, because=f"the prefix of `{path}`", origin=origin
+    )
+
+
+def _is_plain_prefix(host: Host, prefix: str, program: str) -> bool:
+    """Tell whether this interpreter surely uses `<prefix>/lib/pythonX.Y/site-packages`.
+
+    Distributions patch their Python to use other directories: those have no site-packages there.
+    """
+    if host.platform == "win32" or not program.startswith("python3."):
+        return False
+    library = os.path.join(prefix, "lib", program)
+    return (
+        host.kind(os.path.join(library, "os.py")) == "file"
+        and host.link_kind(os.path.join(library, "site-packages")) == "directory"
+        and host.kind(os.path.join(prefix, "lib", "python3", "dist-packages")) == "absent"
+    )
+
+
+def _first_on_path(host: Host, names: tuple[str, ...]) -> Destination | None:
+    """Find the first of these programs on PATH, if it is in an environment."""
+    found = _which(host, names)
+    if found is None:
+        return None
+    place = of_interpreter(host, found, Origin(kind="variable", name="PATH"))
+    return place if place is not None and place.kind == "environment" else None
+
+
+def _system_interpreter(host: Host, settings: UvSettings, origin: Origin) -> Destination | None:
+    """Find the first interpreter on PATH that is no environment's."""
+    if host.environ.get("CONDA_PREFIX") or settings.python_preference is not None:
+        return None
+    if settings.python is not None:
+        return None
+    found = _which(host, ("python3", "python"))
+    place = of_interpreter(host, found, origin) if found is not None else None
+    return place if place is not None and place.kind == "interpreter" else None
+
+
+def _which(host: Host, names: tuple[str, ...]) -> str | None:
+    if host.platform == "win32" or "UV_PYTHON_SEARCH_PATH" in host.environ:
+        return None
+    for directory in host.environ.get("PATH", "").split(":"):
+        for name in names:
+            path = absolute(host.cwd, os.path.join(directory, name))
+            if directory and host.may_execute(path):
+                return path
+    return None

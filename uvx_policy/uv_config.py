@@ -1,0 +1,261 @@
+"""uv's configuration files: which of them count for one call, and in which order.
+
+A `pyproject.toml` whose `[tool.uv]` this uv does not understand is skipped by uv with a warning,
+and the search goes on upward. What a given version understands is not known key by key, so where
+it is in doubt both readings are kept, and a value counts only when all readings agree.
+"""
+
+from __future__ import annotations
+
+import os
+
+from uvx_policy import layout
+from uvx_policy.errors import ConfigError, Unreadable
+from uvx_policy.model import Origin, Sourced
+from uvx_policy.record import Record
+from uvx_policy.workspace import ancestors, table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from uvx_policy.host import Host
+    from uvx_policy.model import UvVersion
+    from uvx_policy.toml_file import TomlFile
+    from uvx_policy.workspace import TomlFiles
+
+
+class Layer(Record):
+    """The table of one file that holds uv's settings."""
+
+    file: TomlFile
+    #: where the table is: ("tool", "uv") in a pyproject.toml, () in a uv.toml
+    prefix: tuple[str, ...]
+
+    def get(self, *keys: str) -> Sourced | None:
+        """Look up one value; booleans become "true" and "false"."""
+        found: Any = table(self.file.data, *self.prefix, *keys[:-1]).get(keys[-1])
+        if found is None:
+            return None
+        line = self.file.line_of(*self.prefix, *keys)
+        return Sourced(
+            value=_text(found), origin=Origin(kind="file", name=self.file.path, line=line)
+        )
+
+
+class Configuration(Record):
+    """All layers, the most important first, in every reading that is possible."""
+
+    readings: tuple[tuple[Layer, ...], ...] = ((),)
+
+    def get(self, *keys: str) -> Sourced | None:
+        """Return the value that uv uses, `None` when no file has one.
+
+        Raises `Unreadable` when that depends on which tables this uv understands.
+        """
+        found = [self._first(reading, keys) for reading in self.readings]
+        if any((one and one.value) != (found[0] and found[0].value) for one in found):
+            sure = next(one for one in found if one is not None)
+            raise Unreadable(
+                sure.origin.name,
+                f"whether this uv accepts all of [tool.uv] is not known: {keys[-1]}",
+            )
+        return found[0]
+
+    def below(self, layer: Layer | None) -> Configuration:
+        """Return this configuration with a more important layer on top."""
+        if layer is None:
+            return self
+        return Configuration(readings=tuple((layer, *reading) for reading in self.readings))
+
+    @staticmethod
+    def _first(reading: tuple[Layer, ...], keys: tuple[str, ...]) -> Sourced | None:
+        for layer in reading:
+            found = layer.get(*keys)
+            if found is not None:
+                return found
+        return None
+
+
+def explicit_file(files: TomlFiles, path: str) -> Configuration:
+    """Read the file of `--config-file` and nothing else. Raises `Unreadable`, `ConfigError`."""
+    found = files.read(path)
+    if found is None:
+        raise Unreadable(path, "does not exist, which uv takes for an error")
+    return Configuration(readings=((Layer(file=found, prefix=()),),))
+
+
+def discovered(
+    host: Host, files: TomlFiles, start: str | None, version: UvVersion | None, *, system: bool
+) -> Configuration:
+    """Read project (looked for from `start` upward, `None` for not at all), user and system file.
+
+    Raises `Unreadable` and `ConfigError`.
+    """
+    shared = tuple(
+        Layer(file=found, prefix=())
+        for path in (user_file(host), system_file(host) if system else "")
+        if path and (found := files.read(path)) is not None
+    )
+    projects = [()] if start is None else _project_readings(files, start, version)
+    return Configuration(readings=tuple((*layers, *shared) for layers in projects))
+
+
+def user_file(host: Host) -> str:
+    """Path of the user's uv.toml, whether it exists or not; "" when there is no home."""
+    if host.platform == "win32":
+        base = host.environ.get("APPDATA", "")
+        return os.path.join(base, "uv", "uv.toml") if base else ""
+    base = host.environ.get("XDG_CONFIG_HOME", "")
+    if not base.startswith("/"):
+        home = home_directory(host)
+        base = os.path.join(home, ".config") if home else ""
+    return os.path.join(base, "uv", "uv.toml") if base else ""
+
+
+def system_file(host: Host) -> str:
+    """Path of the machine's uv.toml that uv reads; "" when there is none."""
+    if host.platform == "win32":
+        drive = host.environ.get("SYSTEMDRIVE", "")
+        return f"{drive}\\ProgramData\\uv\\uv.toml" if drive else ""
+    for directory in (host.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
+        if not directory:  # uv stops at an empty entry
+            break
+        path = os.path.join(host.cwd, directory, "uv", "uv.toml")
+        if host.kind(path) == "file":
+            return path
+    return "/etc/uv/uv.toml"
+
+
+def home_directory(host: Host) -> str:
+    """Return the home directory as uv finds it, "" when there is none. Raises `Unreadable`."""
+    if host.platform != "win32" and host.environ.get("HOME") == "":
+        raise Unreadable("HOME", "is empty, which versions of uv understand differently")
+    return layout.home(host.environ, host.platform)
+
+
+def _project_readings(
+    files: TomlFiles, start: str, version: UvVersion | None
+) -> list[tuple[Layer, ...]]:
+    """List what the project's layer may be: one layer or none for each reading."""
+    readings: list[tuple[Layer, ...]] = []
+    for layer in _project_layers(files, start):
+        readings.append((layer,))
+        if not layer.prefix or _is_understood(layer, version):
+            return readings
+    readings.append(())
+    return readings
+
+
+def _project_layers(files: TomlFiles, start: str) -> Iterator[Layer]:
+    for directory in ancestors(start):
+        settings = files.read(os.path.join(directory, "uv.toml"))
+        if settings is not None:
+            yield Layer(file=settings, prefix=())
+            continue
+        try:
+            project = files.read(os.path.join(directory, "pyproject.toml"))
+        except ConfigError:
+            continue  # uv warns and goes on
+        if project is not None and isinstance(table(project.data, "tool").get("uv"), dict):
+            yield Layer(file=project, prefix=("tool", "uv"))
+
+
+def _is_understood(layer: Layer, version: UvVersion | None) -> bool:
+    """Tell whether this uv surely accepts the whole table."""
+    settings = table(layer.file.data, *layer.prefix)
+    inside = settings.get("pip", {})
+    return (
+        isinstance(inside, dict)
+        and _are_known(settings, _KEYS, version)
+        and _are_known(inside, _PIP_KEYS, version)
+        and _are_valid(settings, version)
+        and _are_valid(inside, version)
+    )
+
+
+def _are_known(
+    settings: dict[str, Any], keys: tuple[tuple[UvVersion, str], ...], version: UvVersion | None
+) -> bool:
+    unknown = set(settings)
+    for since, names in keys:
+        if since == _OLDEST or (version is not None and version >= since):
+            unknown.difference_update(names.split())
+    return not unknown
+
+
+def _are_valid(settings: dict[str, Any], version: UvVersion | None) -> bool:
+    """Check the values that we use; of all others we trust that they are right."""
+    modes = ["clone", "copy", "hardlink", "symlink"]
+    if version is not None and version >= _REFLINK_SINCE:
+        modes.append("reflink")
+    for name, value in settings.items():
+        if name == "link-mode" and value not in modes:
+            return False
+        if name in _BOOLEANS and not isinstance(value, bool):
+            return False
+        if name in _STRINGS and not isinstance(value, str):
+            return False
+    return True
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+_OLDEST = (0, 5, 23)
+_REFLINK_SINCE = (0, 9, 28)
+_BOOLEANS = ("no-cache", "offline", "preview", "system")
+_STRINGS = ("cache-dir", "target", "prefix", "python", "python-preference")
+
+#: What uv itself lists when a uv.toml has an unknown key, for three versions. A key that is newer
+#: than the uv at hand, or newer than this list, makes a reading doubtful, no more.
+_KEYS: tuple[tuple[UvVersion, str], ...] = (
+    (
+        _OLDEST,
+        """required-version native-tls offline no-cache cache-dir preview python-preference
+        python-downloads concurrent-downloads concurrent-builds concurrent-installs index index-url
+        extra-index-url no-index find-links index-strategy keyring-provider allow-insecure-host
+        resolution prerelease fork-strategy dependency-metadata config-settings no-build-isolation
+        no-build-isolation-package exclude-newer link-mode compile-bytecode no-sources upgrade
+        upgrade-package reinstall reinstall-package no-build no-build-package no-binary
+        no-binary-package python-install-mirror pypy-install-mirror publish-url trusted-publishing
+        check-url pip cache-keys override-dependencies constraint-dependencies environments
+        conflicts workspace sources managed package default-groups dev-dependencies build-backend""",
+    ),
+    (
+        (0, 8, 15),
+        """config-settings-package extra-build-dependencies extra-build-variables
+        exclude-newer-package python-downloads-json-url add-bounds build-constraint-dependencies
+        required-environments dependency-groups""",
+    ),
+    (
+        (0, 13, 8),
+        """system-certs preview-features http-proxy https-proxy no-proxy prerelease-package
+        require-build-hashes no-sources-package torch-backend graalpy-install-mirror
+        pyodide-install-mirror audit exclude-dependencies minimum-libc-version""",
+    ),
+)
+_PIP_KEYS: tuple[tuple[UvVersion, str], ...] = (
+    (
+        _OLDEST,
+        """python system break-system-packages target prefix index-url extra-index-url no-index
+        find-links index-strategy keyring-provider no-build no-binary only-binary
+        no-build-isolation no-build-isolation-package strict extra all-extras no-extra no-deps
+        allow-empty-requirements resolution prerelease fork-strategy dependency-metadata
+        output-file no-strip-extras no-strip-markers no-annotate no-header custom-compile-command
+        generate-hashes config-settings python-version python-platform universal exclude-newer
+        no-emit-package emit-index-url emit-find-links emit-build-options emit-marker-expression
+        emit-index-annotation annotation-style link-mode compile-bytecode require-hashes
+        verify-hashes no-sources upgrade upgrade-package reinstall reinstall-package""",
+    ),
+    (
+        (0, 8, 15),
+        """extra-build-dependencies extra-build-variables group config-settings-package
+        exclude-newer-package torch-backend""",
+    ),
+    ((0, 13, 8), "require-build-hashes no-sources-package"),
+)
