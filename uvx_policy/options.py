@@ -28,7 +28,7 @@ GROUPS = {
     "resolve": "resolution= prerelease= prerelease-package= pre fork-strategy= exclude-newer="
     " exclude-newer-package= no-sources no-sources-package=",
     # how a source distribution is built, and how its files are linked
-    "backend": "C,config-setting,config-settings= config-settings-package,config-setting-package="
+    "backend": "C,config-setting,config-settings= config-settings-package="
     " no-build-isolation build-isolation no-build-isolation-package= link-mode=",
     # whether source distributions and wheels may be used
     "build": "no-build build no-build-package= no-binary binary no-binary-package= @hashes",
@@ -107,7 +107,7 @@ COMMANDS = {
     "generate-shell-completion": "",
     "help": "no-pager",
     "init": "p,python= name= virtual package no-package app,application lib,library script bare"
-    " description= no-description vcs= build-backend= backend no-readme author-from= pin-python"
+    " description= no-description vcs= build-backend= no-readme author-from= pin-python"
     " no-pin-python no-workspace,no-project",
     # 0.5.23 calls `--locked` `--check`, and `--frozen` `--check-exists`
     "lock": "@project @refresh p,python= locked,check no-locked frozen,check-exists no-frozen"
@@ -184,8 +184,10 @@ COMMANDS = {
     "tool run": "@tool isolated env-file= no-env-file show-resolution generate-shell-completion=",
     "tool uninstall": "all",
     "tool update-shell": "",
-    "tool upgrade": "@index @resolve @backend @build @install U,upgrade P,upgrade-package="
-    " upgrade-group= p,python= all python-platform=",
+    "tool upgrade": "@index @resolve @build @install U,upgrade P,upgrade-package= upgrade-group="
+    " C,config-setting,config-settings= config-settings-package,config-setting-package="
+    " no-build-isolation build-isolation no-build-isolation-package= link-mode= p,python= all"
+    " python-platform=",
     "tree": "@project @lock @groups p,python= d,depth= prune= package= invert,reverse no-dedupe"
     " outdated universal script= python-version= python-platform= show-sizes format=",
     "upgrade": "@index @hashes exclude=",
