@@ -155,6 +155,8 @@ class Host:
 
     def space(self, path: str) -> Space | None:
         """Free (for this user) and total bytes of the file system of `path`; `None` if unknown."""
+        if self.platform == "win32":
+            return self._windows_space(path)
         try:
             told = os.statvfs(path)
         except (OSError, AttributeError):
@@ -174,6 +176,18 @@ class Host:
                 return os.fsdecode(stream.read())
         except OSError as error:
             raise Unreadable("/proc/self/mountinfo", _reason(error)) from error
+
+    def bsd_mount_table(self) -> str | None:
+        """What `/sbin/mount` prints on macOS; `None` elsewhere. Raises `Unreadable`. Costs 3 ms."""
+        if self.platform != "darwin":
+            return None
+        import subprocess
+
+        try:
+            told = subprocess.run(["/sbin/mount"], check=True, capture_output=True, timeout=5)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise Unreadable("/sbin/mount", str(error)) from error
+        return os.fsdecode(told.stdout)
 
     def mount_id(self, path: str) -> int | None:
         """Id of the mount that `path` lies on (proc_pid_fdinfo(5)); `None` if unknown.
@@ -203,6 +217,31 @@ class Host:
                 return stream.read().strip()
         except OSError:
             return ""
+
+    def unmapped_uid(self) -> int | None:
+        """Owner that files of unmapped users, root's among them, have in this user namespace.
+
+        `None` outside of one: there every uid is what it says. In a rootless container or a sandbox
+        (user_namespaces(7)) `/` and `/home` belong to this uid, commonly 65534.
+        """
+        try:
+            with open("/proc/self/uid_map", "rb") as stream:
+                mapped = stream.read().split()
+            if mapped == [b"0", b"0", b"4294967295"]:
+                return None
+            with open("/proc/sys/kernel/overflowuid", "rb") as stream:
+                return int(stream.read())
+        except (OSError, ValueError):
+            return None
+
+    def _windows_space(self, path: str) -> Space | None:
+        import shutil
+
+        try:
+            told = shutil.disk_usage(path)
+        except OSError:
+            return None
+        return Space(free=told.free, total=told.total, identity=f"{told.total:x}")
 
     def _status(self, path: str, *, follow: bool) -> Status | None:
         try:

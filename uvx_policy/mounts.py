@@ -74,9 +74,10 @@ def _separator(path: str) -> str:
 def read_mount_table(host: Host) -> MountTable | None:
     """Read the table of this machine; `None` where there is none (Windows). Raises `Unreadable`."""
     text = host.mount_table()
-    if text is None:
-        return None
-    return parse_bsd_mount(text) if host.platform == "darwin" else parse_mountinfo(text)
+    if text is not None:
+        return parse_mountinfo(text)
+    text = host.bsd_mount_table()
+    return None if text is None else parse_bsd_mount(text)
 
 
 def parse_mountinfo(text: str) -> MountTable:

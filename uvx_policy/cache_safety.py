@@ -1,0 +1,235 @@
+"""Decide whether a directory may hold a cache: one function for each kind of reason against it."""
+
+from __future__ import annotations
+
+import os
+
+from uvx_policy import mounts
+from uvx_policy.errors import Unreadable
+from uvx_policy.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.host import Host, Status
+    from uvx_policy.mounts import MountTable
+
+#: never less than this must be free ...
+_LEAST_FREE = 32 * 1024**2
+#: ... nor less than this, or than that part of a small file system
+_MOST_FREE = 1024**3
+_FREE_PART = 20
+
+_OTHERS_MAY_WRITE = 0o022
+_EVERYBODY_MAY_WRITE = 0o002
+_STICKY = 0o1000
+_MOST_LINKS = 40
+
+
+class Surroundings(Record):
+    """What a cache must not get in the way of: absolute paths without symbolic links, or ""."""
+
+    destination: str
+    project: str
+    workspace: str
+    cwd: str
+
+
+class Wish(Record):
+    """Whose idea the directory is: what was asked for is refused for fewer reasons."""
+
+    #: the user's own `[caches]`: the kind of file system is the user's business, and so is a cache
+    #: inside a project
+    by_user: bool = False
+    #: `<workspace root>/.uv-cache`: it lives and dies with the environment beside it, which may
+    #: well be in the layers of a container or in memory; whoever owns the directories above
+    #: already controls that environment
+    for_project: bool = False
+
+
+def why_not(
+    host: Host, table: MountTable | None, directory: str, *, near: Surroundings, wish: Wish
+) -> str:
+    """Give the reason why `directory` must not become, or is not fit as, a cache; "" when it may.
+
+    `directory` is absolute; only one that the user named may have symbolic links in it.
+    """
+    try:
+        real = host.real_path(directory)
+        if real != directory and not wish.by_user:
+            return "it is a symbolic link, or on its way is one"
+        existing = nearest_existing(host, real)
+        return (
+            _why_in_the_way(real, near)
+            or _why_in_project(real, near, wish)
+            or _why_in_cloud(real)
+            or _why_in_environment(host, existing)
+            or _why_open_to_others(host, directory, wish)
+            or _why_not_writable(host, real, existing)
+            or _why_mount(host, table, existing, wish)
+            or _why_full(host, existing)
+        )
+    except Unreadable as error:
+        return str(error)
+
+
+def nearest_existing(host: Host, path: str) -> str:
+    """Go up from `path` to the first directory that exists. Raises `Unreadable`."""
+    while host.kind(path) != "directory":
+        above = os.path.dirname(path)
+        if above == path:
+            raise Unreadable(path, "no directory above it exists")
+        path = above
+    return path
+
+
+def _why_in_the_way(real: str, near: Surroundings) -> str:
+    # uv 0.11.21 and later refuse to work in a project inside the cache directory, and
+    # `uv cache clean` would remove the project with it.
+    for path in (near.destination, near.project, near.workspace, near.cwd):
+        if path and mounts.is_within(path, real):
+            return f"`{path}` would lie in the cache"
+    if near.destination and mounts.is_within(real, near.destination):
+        return f"it lies in the destination `{near.destination}`"
+    return ""
+
+
+def _why_in_project(real: str, near: Surroundings, wish: Wish) -> str:
+    if wish.by_user or wish.for_project:
+        return ""
+    for path in (near.project, near.workspace):
+        if path and mounts.is_within(real, path):
+            return f"it lies in the project `{path}`"
+    return ""
+
+
+#: names of directories that a service copies to its servers, in lower case
+_CLOUD_NAMES = frozenset((
+    "dropbox", "google drive", "googledrive", "my drive", "icloud drive", "iclouddrive",
+    "mobile documents", "cloudstorage", "onedrive", "nextcloud", "owncloud", "pcloud drive",
+    "pclouddrive", "box sync", "creative cloud files",
+))  # fmt: skip
+_CLOUD_STARTS = (
+    "dropbox (", "dropbox - ", "onedrive - ", "onedrive-", "googledrive-", "google drive (",
+)  # fmt: skip
+
+
+def _why_in_cloud(real: str) -> str:
+    for name in real.replace("\\", "/").split("/"):
+        lower = name.lower()
+        if lower in _CLOUD_NAMES or lower.startswith(_CLOUD_STARTS):
+            return f"`{name}` on its way is copied to a cloud"
+    return ""
+
+
+def _why_in_environment(host: Host, existing: str) -> str:
+    for directory in ancestors(existing):
+        if host.kind(os.path.join(directory, "pyvenv.cfg")) != "absent":
+            return f"it lies in the environment `{directory}`"
+    return ""
+
+
+def ancestors(path: str) -> Iterator[str]:
+    """Give `path` and every directory above it, the nearest first."""
+    while True:
+        yield path
+        above = os.path.dirname(path)
+        if above == path:
+            return
+        path = above
+
+
+def _why_open_to_others(host: Host, directory: str, wish: Wish) -> str:
+    """Every directory and symbolic link on the way must be root's or ours."""
+    if host.uid < 0:  # Windows: no owners to see
+        return ""
+    invoking = host.environ.get("SUDO_UID", "") if host.uid == 0 else ""
+    real = host.real_path(directory)
+    for path, status in _way(host, directory):
+        if path == real or (wish.for_project and str(status.uid) != invoking):
+            continue
+        if status.uid not in (0, host.uid) and status.uid != host.unmapped_uid():
+            return f"`{path}` on its way belongs to user {status.uid}"
+        if status.kind == "directory" and anybody_may_exchange(status):
+            return f"`{path}` on its way is writable for everybody"
+    return ""
+
+
+def anybody_may_exchange(status: Status) -> bool:
+    """Tell whether other users may rename or remove what lies in this directory."""
+    return bool(status.mode & _EVERYBODY_MAY_WRITE and not status.mode & _STICKY)
+
+
+def _way(host: Host, path: str) -> Iterator[tuple[str, Status]]:
+    """Give all that the kernel passes on its way to `path`, links and their targets included.
+
+    Ends at the first component that is missing. Raises `Unreadable`, also for a loop of links.
+    """
+    here = "/"
+    root = host.link_status(here)
+    if root:
+        yield here, root
+    to_go = path.split("/")[::-1]
+    links = 0
+    while to_go:
+        name = to_go.pop()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            here = os.path.dirname(here)
+            continue
+        at = os.path.join(here, name)
+        status = host.link_status(at)
+        if status is None:
+            return
+        yield at, status
+        if status.kind != "symlink":
+            here = at
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise Unreadable(path, "too many symbolic links")
+        target = host.read_link(at)
+        here = "/" if target.startswith("/") else here
+        to_go += target.split("/")[::-1]
+
+
+def _why_not_writable(host: Host, real: str, existing: str) -> str:
+    status = host.link_status(real)
+    if status is None:
+        return "" if host.may_write(existing) else f"`{existing}` cannot be written"
+    if status.kind != "directory":
+        return f"it is a {status.kind}"
+    if host.uid >= 0 and status.uid != host.uid:
+        return f"it belongs to user {status.uid}"
+    if host.uid >= 0 and status.mode & _OTHERS_MAY_WRITE:
+        return f"others may write it (mode {status.mode:04o})"
+    return "" if host.may_write(real) else "it cannot be written"
+
+
+def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) -> str:
+    mount = table.find(existing, host.mount_id(existing)) if table else None
+    if mount is None:
+        asked = wish.by_user or wish.for_project
+        return "" if asked else "its file system is not known"
+    if wish.by_user:
+        return mounts.why_read_only(mount) or mounts.why_noexec(mount)
+    if wish.for_project:
+        return (
+            mounts.why_network(mount)
+            or mounts.why_fuse(mount)
+            or mounts.why_read_only(mount)
+            or mounts.why_noexec(mount)
+        )
+    return mounts.why_unfit(mount)
+
+
+def _why_full(host: Host, existing: str) -> str:
+    space = host.space(existing)
+    if space is None:
+        return "its free space is not known"
+    needed = max(_LEAST_FREE, min(_MOST_FREE, space.total // _FREE_PART))
+    if space.free < needed:
+        return f"only {space.free // 1024**2} MiB are free there, {needed // 1024**2} are needed"
+    return ""

@@ -1,0 +1,338 @@
+"""Where on the destination's file system a cache may be kept, and whether uv's own can be used.
+
+Nothing is written here; `cache_directory` makes what was chosen.
+"""
+
+from __future__ import annotations
+
+import os
+
+from uvx_policy import cache_safety, layout
+from uvx_policy.cache_safety import Surroundings, Wish, nearest_existing
+from uvx_policy.errors import Unreadable
+from uvx_policy.model import DEFAULT, Origin
+from uvx_policy.mounts import is_within
+from uvx_policy.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from uvx_policy.host import Host
+    from uvx_policy.model import Mount, Support
+    from uvx_policy.mounts import MountTable
+    from uvx_policy.settings_keys import CacheEntry
+
+    PlaceCode: TypeAlias = Literal["device-cache-configured", "device-cache", "project-cache"]
+
+
+class Place(Record):
+    """A directory that may hold the cache."""
+
+    #: absolute, without symbolic links
+    directory: str
+    code: PlaceCode
+    #: one sentence for people
+    because: str
+    origin: Origin
+    #: the directory, or its nearest existing ancestor: try links from here
+    probe_from: str
+    exists: bool
+
+
+class Places(Record):
+    """The place for one destination, and all that was considered before it."""
+
+    chosen: Place | None
+    #: (directory, why not), in the order considered
+    rejected: tuple[tuple[str, str], ...]
+
+
+def find_place(
+    host: Host,
+    table: MountTable | None,
+    *,
+    destination: str,
+    project: str,
+    workspace: str,
+    entries: tuple[CacheEntry, ...],
+    allow_project: bool,
+    prefer_project: bool = False,
+) -> Places:
+    """Find the cache directory for what is linked into `destination`.
+
+    In this order: the user's entry for its file system; a `.uv-cache-<uid>` that is in use there;
+    that name in the topmost directory there that the user owns (or in a sticky mount root);
+    with `allow_project`, `<workspace>/.uv-cache`. With `prefer_project` (the policy says
+    `cache = "project"`) that one comes first.
+
+    `destination`, `project` and `workspace` are absolute, need not exist, may have symbolic links
+    in them, and may be "" (except the destination). What cannot be read is no place.
+    """
+    try:
+        near = _surroundings(host, destination, project, workspace)
+        search = _Search(host, table, near)
+    except Unreadable as error:
+        return Places(chosen=None, rejected=((error.path, error.reason),))
+    own = [search.in_project] if allow_project or prefer_project else []
+    others = [lambda: search.configured(entries), search.on_device]
+    for candidates in [*own, *others] if prefer_project else [*others, *own]:
+        try:
+            chosen = candidates()
+        except Unreadable as error:
+            search.rejected.append((error.path, error.reason))
+            continue
+        if chosen is not None:
+            return Places(chosen=chosen, rejected=tuple(search.rejected))
+    return Places(chosen=None, rejected=tuple(search.rejected))
+
+
+def _surroundings(host: Host, destination: str, project: str, workspace: str) -> Surroundings:
+    def real(path: str) -> str:
+        return host.real_path(path) if path else ""
+
+    return Surroundings(
+        destination=real(destination),
+        project=real(project),
+        workspace=real(workspace),
+        cwd=real(host.cwd),
+    )
+
+
+class _Search:
+    """The candidates for one destination. Each method gives the first fit one of its kind."""
+
+    def __init__(self, host: Host, table: MountTable | None, near: Surroundings) -> None:
+        """Raise `Unreadable` when the destination's file system cannot be told."""
+        self.rejected: list[tuple[str, str]] = []
+        self._host = host
+        self._table = table
+        self._near = near
+        device = self._device_of(near.destination)
+        if device is None:
+            raise Unreadable(near.destination, "its mount is not in the mount table")
+        self._device = device
+
+    def configured(self, entries: tuple[CacheEntry, ...]) -> Place | None:
+        """Of the entries whose key lies on the destination's file system the nearest, then rest."""
+        matching = []
+        for entry in entries:
+            key = self._real(entry.filesystem)
+            there = self._device_of(key) if key else None
+            if there is None or not there.is_same_file_system(self._device):
+                continue
+            # A key above the destination before one beside it; the same mount before another one
+            # of the same file system, where nothing can be hard linked; the longest.
+            above = is_within(self._near.destination, key)
+            matching.append(((above, there == self._device, len(key)), entry))
+        for _, entry in sorted(matching, key=_rank, reverse=True):
+            place = self._judge(
+                entry.directory,
+                "device-cache-configured",
+                Wish(by_user=True),
+                because=f"the user's cache for `{entry.filesystem}`, where the destination lies",
+                origin=entry.origin,
+            )
+            if place:
+                return place
+        return None
+
+    def on_device(self) -> Place | None:
+        """A cache of ours that exists on the destination's file system, else room for one."""
+        name = layout.device_cache_name(self._host.uid)
+        way = self._way_down()
+        for must_exist in (True, False):
+            for parent in way:
+                directory = os.path.join(parent, name)
+                exists = self._host.link_kind(directory) != "absent"
+                if exists is not must_exist:
+                    continue
+                if not exists and not self._may_hold(parent, is_top=parent == way[0]):
+                    continue
+                because = (
+                    f"the cache that is in use on the file system of `{way[0]}`"
+                    if exists
+                    else f"the topmost directory of yours on the file system of `{way[0]}`"
+                )
+                place = self._judge(directory, "device-cache", Wish(), because=because)
+                if place:
+                    return place
+        return None
+
+    def in_project(self) -> Place | None:
+        """Give `.uv-cache` beside the workspace's pyproject.toml."""
+        root = self._near.workspace or self._near.project
+        if not root:
+            return None
+        return self._judge(
+            os.path.join(root, layout.PROJECT_CACHE),
+            "project-cache",
+            Wish(for_project=True),
+            because=f"the cache of the project `{root}` itself",
+        )
+
+    def _judge(
+        self,
+        directory: str,
+        code: PlaceCode,
+        wish: Wish,
+        *,
+        because: str,
+        origin: Origin = DEFAULT,
+    ) -> Place | None:
+        reason = (
+            cache_safety.why_not(self._host, self._table, directory, near=self._near, wish=wish)
+            if os.path.isabs(directory)
+            else "it is no absolute path"
+        )
+        if reason:
+            self.rejected.append((directory, reason))
+            return None
+        real = self._host.real_path(directory)
+        existing = nearest_existing(self._host, real)
+        return Place(
+            directory=real,
+            code=code,
+            because=because,
+            origin=origin,
+            probe_from=existing,
+            exists=existing == real,
+        )
+
+    def _real(self, path: str) -> str:
+        """`path` without links where it exists, else ""."""
+        if not os.path.isabs(path) or self._host.kind(path) == "absent":
+            return ""
+        return self._host.real_path(path)
+
+    def _way_down(self) -> tuple[str, ...]:
+        """Directories from the destination's mount point down to above the destination itself."""
+        destination = self._near.destination
+        way: list[str] = []
+        for directory in cache_safety.ancestors(nearest_existing(self._host, destination)):
+            if self._device_of(directory) != self._device:
+                break
+            if directory != destination:
+                way.insert(0, directory)
+        return tuple(way)
+
+    def _may_hold(self, parent: str, *, is_top: bool) -> bool:
+        """Tell whether a new cache may be made in this directory, as far as its owner decides."""
+        status = self._host.status(parent)
+        if status is None or self._host.uid < 0 or not self._host.may_write(parent):
+            return False
+        if status.mode & 0o002:
+            # Everybody's: only the root of a mount, as of a disk that all users share, and only
+            # where nobody can take away what another one made.
+            return is_top and not cache_safety.anybody_may_exchange(status)
+        return status.uid == self._host.uid
+
+    def _device_of(self, path: str) -> _Device | None:
+        existing = nearest_existing(self._host, path)
+        if self._table is None:
+            status = self._host.status(existing)
+            return _Device(mount=None, number=status.device) if status else None
+        mount = self._table.find(existing, self._host.mount_id(existing))
+        return _Device(mount=mount, number=0) if mount else None
+
+
+class _Device(Record):
+    """What tells whether two paths lie on one mount: equal; or at least on one file system."""
+
+    mount: Mount | None
+    #: `st_dev`, where there is no mount table
+    number: int
+
+    def is_same_file_system(self, other: _Device) -> bool:
+        if self.mount is None or other.mount is None:
+            return self == other
+        return self.mount.device == other.mount.device
+
+
+def _rank(matching: tuple[tuple[bool, bool, int], CacheEntry]) -> tuple[bool, bool, int]:
+    return matching[0]
+
+
+# uv's default cache ------------------------------------------------------------------------------
+
+
+def default_cache_usable(host: Host, path: str) -> Support:
+    """Tell whether uv can use `path` as its cache, or make it there.
+
+    uv needs to write the directory, `.lock` (0.8.19 and later) and `sdists-v*/.git`; every command
+    that initialises the cache fails otherwise (uv #16820).
+    """
+    try:
+        status = host.status(path)
+        if status is None:
+            if host.link_kind(path) == "symlink":
+                return "no"  # dangling: mkdir(2) says EEXIST
+            return _support(_can_be_made(host, path))
+        if status.kind != "directory":
+            return "no"
+        return _parts(host, path) if host.may_write(path) else "no"
+    except Unreadable:
+        return "unknown"
+
+
+def _can_be_made(host: Host, path: str) -> bool:
+    above = os.path.dirname(path)
+    while above != path:
+        status = host.status(above)
+        if status is not None:
+            return status.kind == "directory" and host.may_write(above)
+        if host.link_kind(above) == "symlink":
+            return False
+        path, above = above, os.path.dirname(above)
+    return False
+
+
+def _parts(host: Host, path: str) -> Support:
+    """Judge what uv opens for writing in a cache that exists.
+
+    CACHEDIR.TAG and the files .gitignore are only ever made, never written again.
+    """
+
+    def writable(*names: str) -> bool:
+        part = os.path.join(path, *names)
+        return host.kind(part) == "absent" or host.may_write(part)
+
+    buckets = [name for name in host.list_names(path) if name.startswith("sdists-v")]
+    buckets.sort(key=_bucket_version, reverse=True)
+    good = [writable(bucket) and writable(bucket, ".git") for bucket in buckets]
+    if not writable(".lock") or good[:1] == [False]:
+        return "no"
+    # Of another version of uv, or of an older one: whether the real uv needs it is not known here.
+    return "yes" if all(good) else "unknown"
+
+
+def _bucket_version(name: str) -> int:
+    digits = name.rpartition("-v")[2]
+    return int(digits) if digits.isdecimal() else -1
+
+
+def _support(fact: bool) -> Support:
+    return "yes" if fact else "no"
+
+
+def cache_is_mount_point(table: MountTable | None, path: str) -> bool:
+    """Tell whether the cache `path` (no symbolic links in it) was mounted there on purpose.
+
+    It or its parent is a mount point, as of `--mount=type=cache,target=/root/.cache` in Docker.
+    The root and a home directory on a disk of its own are no such parent.
+    """
+    if table is None:
+        return False
+    points = {row.point for row in table.rows if row.point != "/"}
+    return path in points or (
+        os.path.basename(os.path.dirname(path)) in _CACHE_HOMES and os.path.dirname(path) in points
+    )
+
+
+#: `XDG_CACHE_HOME` by default, and what it is called on macOS
+_CACHE_HOMES = (".cache", "Caches", "cache")
+
+
+def cache_is_cold(host: Host, path: str) -> bool:
+    """Tell whether the cache holds no unpacked wheel. Raises `Unreadable`."""
+    return not host.list_names(os.path.join(path, "archive-v0"))
