@@ -221,7 +221,7 @@ def show(
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    console.print(", ".join(f"{name} {value}" for name, value in about.items()), style="dim")
+    console.print("; ".join(f"{name} {value}" for name, value in about.items()), soft_wrap=True)
 
 
 def fail(error: BenchmarkError) -> NoReturn:

@@ -21,7 +21,7 @@ from benchmarks import harness
 from uvx_policy import shim_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 #: a command that installs nothing here but makes the policy decide everything
 _SYNC = ("sync", "--frozen")
@@ -202,29 +202,39 @@ def _write_project(directory: str) -> None:
             stream.write(text)
 
 
-def measure(scratch: str, *, uv: str, elsewhere: str | None, pairs: int) -> Iterator[Row]:
-    """All rows, from one run. `elsewhere`: an empty directory on another device, or `None`."""
+def measure(
+    scratch: str, *, uv: str, elsewhere: str | None, pairs: int
+) -> tuple[list[Row], dict[str, str]]:
+    """Measure all rows in one run. Return them, and what was decided for each project.
+
+    `elsewhere`: an empty directory on another device, or `None`.
+    """
     bench = Bench(scratch, uv)
-    projects = {"": os.path.join(scratch, "project")}
+    directories = {"same device": os.path.join(scratch, "project")}
     if elsewhere is not None:
-        projects[", other device"] = os.path.join(elsewhere, "project")
+        directories["other device"] = os.path.join(elsewhere, "project")
     measures = bench.version()
     decided = {}
-    for number, (where, directory) in enumerate(projects.items()):
-        project = Project(bench, directory, state=os.path.join(scratch, f"state-{number}"))
-        decided[where] = "/".join(project.codes.values())
-        measures[f"alone{where}"] = project.alone
-        measures[f"first{where}"] = project.first
-        measures[f"again{where}"] = project.again
+    for where, directory in directories.items():
+        project = Project(bench, directory, state=os.path.join(scratch, f"state, {where}"))
+        decided[where] = ", ".join(project.codes.values())
+        measures[f"alone, {where}"] = project.alone
+        measures[f"first, {where}"] = project.first
+        measures[f"again, {where}"] = project.again
     found = harness.in_turn(measures, rounds=pairs)
-    yield Row("bare interpreter (python -IS -c pass)", found["bare"])
-    yield Row("uv --version, real uv", found["real"])
-    yield Row("uv --version, shim", found["shim"], found["real"], target=12)
-    for where, codes in decided.items():
-        alone = found[f"alone{where}"]
-        yield Row(f"uv sync, stand-in alone{where}", alone)
-        yield Row(f"uv sync, shim, first time{where} [{codes}]", found[f"first{where}"], alone, 60)
-        yield Row(f"uv sync, shim, again{where}", found[f"again{where}"], alone)
+    rows = [
+        Row("bare interpreter: python -IS -c pass", found["bare"]),
+        Row("uv --version: real uv", found["real"]),
+        Row("uv --version: shim", found["shim"], found["real"], target=12),
+    ]
+    for where in directories:
+        alone = found[f"alone, {where}"]
+        rows += [
+            Row(f"uv sync, {where}: stand-in", alone),
+            Row(f"uv sync, {where}: shim, first time", found[f"first, {where}"], alone, 60),
+            Row(f"uv sync, {where}: shim, again", found[f"again, {where}"], alone),
+        ]
+    return rows, decided
 
 
 def main() -> None:
@@ -244,18 +254,23 @@ def main() -> None:
             if asked.device:
                 elsewhere = stack.enter_context(harness.scratch_directory(asked.device))
             about = harness.machine(uv)
-            rows = list(measure(scratch, uv=uv, elsewhere=elsewhere, pairs=asked.pairs))
+            rows, decided = measure(scratch, uv=uv, elsewhere=elsewhere, pairs=asked.pairs)
     except harness.BenchmarkError as error:
         harness.fail(error)
     if asked.json:
-        rows_told = [row.as_dict() for row in rows]
-        print(json.dumps({"about": about, "pairs": asked.pairs, "rows": rows_told}, indent=2))
+        told = {
+            "about": about,
+            "pairs": asked.pairs,
+            "decided": decided,
+            "rows": [row.as_dict() for row in rows],
+        }
+        print(json.dumps(told, indent=2))
     else:
         harness.show(
             f"What the shim costs: medians of {asked.pairs} interleaved rounds, ms",
             ("", "ms", "quartiles", "added", "ratio", "target"),
             (row.cells() for row in rows),
-            about,
+            {**about, **{f"decided on {where}:": told for where, told in decided.items()}},
         )
 
 
