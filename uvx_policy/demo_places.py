@@ -1,0 +1,181 @@
+"""Where the demo plays: a temporary directory, and a second disk if there is one to be had.
+
+Whatever happens, Ctrl-C included, what was mounted is unmounted and what was made is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy import layout, mounts
+from uvx_policy.errors import LinkPolicyError
+from uvx_policy.host import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_PREFIX = "linkpolicy-demo-"
+#: of the image that the second disk lies on; it is sparse
+_IMAGE_SIZE = 2 * 1024**3
+
+
+class Disk(NamedTuple):
+    """A directory on a real file system other than the temporary directory's."""
+
+    #: "" when there is none
+    directory: str
+    #: why there is none
+    reason: str = ""
+    #: the disk is somebody's: the mount point that needs a `[caches]` entry, so that the policy
+    #: stays inside `directory`; "" for a disk that was made for the demo
+    borrowed: str = ""
+
+
+@contextlib.contextmanager
+def temporary_directory(*, keep: bool) -> Iterator[str]:
+    """A new directory, without symbolic links in its path; emptied of mounts, then removed."""
+    with _signals_raise():
+        directory = os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX))
+        try:
+            yield directory
+        finally:
+            with _undisturbed():
+                _unmount_below(directory)
+                if not keep:
+                    shutil.rmtree(directory)
+
+
+@contextlib.contextmanager
+def second_disk(temporary: str, environ: Mapping[str, str], *, keep: bool) -> Iterator[Disk]:
+    """Another real file system: as root an image mounted below `temporary`, else one that is there.
+
+    As root nothing is looked for: every mounted disk is writable then, /boot and backups included.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        yield _mounted_image(temporary)
+        return
+    place = _writable_place(temporary, environ)
+    if not place.directory:
+        yield place
+        return
+    try:
+        directory = tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=place.directory)
+    except OSError as error:
+        yield Disk("", f"nothing can be written in `{place.directory}`: {error.strerror}")
+        return
+    try:
+        yield place._replace(directory=directory)
+    finally:
+        if not keep:
+            with _undisturbed():
+                shutil.rmtree(directory)
+
+
+def _mounted_image(temporary: str) -> Disk:
+    """An ext4 image, mounted; `temporary_directory` unmounts it."""
+    if sys.platform != "linux":
+        return Disk("", "the demo makes itself a second disk on Linux only")
+    image = os.path.join(temporary, "disk.img")
+    point = os.path.join(temporary, "disk")
+    os.mkdir(point)
+    with open(image, "xb") as stream:
+        stream.truncate(_IMAGE_SIZE)
+    # No journal, nothing initialised ahead: next to nothing is written.
+    quick = ("-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard", "-m", "0")
+    for words in (
+        ("mkfs.ext4", "-q", "-F", *quick, image),
+        # `-o loop` frees the loop device by itself when it is unmounted.
+        ("mount", "-t", "ext4", "-o", "loop", image, point),
+    ):
+        try:
+            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        except OSError as error:
+            return Disk("", f"no second disk could be made: {words[0]}: {error.strerror}")
+        if done.returncode:
+            why = " ".join(done.stderr.decode("utf-8", "replace").split())
+            return Disk("", f"no second disk could be made: {why or words[0]}")
+    return Disk(point)
+
+
+def _writable_place(temporary: str, environ: Mapping[str, str]) -> Disk:
+    """A directory of the user's on another disk, with its mount point as `borrowed`."""
+    host = Host(environ=dict(environ))
+    table = mounts.read_mount_table(host)
+    if table is None:
+        return Disk("", "the file systems of this machine cannot be listed")
+    first = os.stat(temporary).st_dev
+    own = (row.point for row in table.rows if not mounts.why_unfit(row) and _owns(row.point))
+    for candidate in (layout.home(host.environ, host.platform), "/var/tmp", *own):  # noqa: S108
+        path = os.path.realpath(candidate)
+        if not candidate or not os.path.isdir(path) or not os.access(path, os.W_OK | os.X_OK):
+            continue
+        mount = table.find(path, host.mount_id(path))
+        if os.stat(path).st_dev != first and mount and not mounts.why_unfit(mount):
+            return Disk(path, borrowed=mount.point)
+    return Disk("", f"no directory of yours lies on another local disk than `{temporary}`")
+
+
+def _owns(path: str) -> bool:
+    try:
+        return os.stat(path).st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _unmount_below(directory: str) -> None:
+    """Raises `LinkPolicyError`: nothing may be deleted through a mount."""
+    for point in reversed(_mount_points_below(directory)):
+        # Something that was started there may still live: then detach (-l).
+        for words in (("umount", point), ("umount", "-l", point)):
+            if not subprocess.run(words, capture_output=True, check=False).returncode:
+                break
+    left = _mount_points_below(directory)
+    if left:
+        raise LinkPolicyError(
+            f"cannot unmount `{left[0]}`, so `{directory}` stays", hint=f"umount {left[0]}"
+        )
+
+
+def _mount_points_below(directory: str) -> list[str]:
+    table = mounts.read_mount_table(Host(environ={}))
+    rows = table.rows if table else ()
+    return [row.point for row in rows if row.point.startswith(f"{directory}/")]
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the stack, as Ctrl-C does."""
+
+    def unwind(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    with _handlers(("SIGTERM", "SIGHUP"), unwind):
+        yield
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not stop the cleaning; it takes a moment only."""
+    with _handlers(("SIGINT", "SIGTERM", "SIGHUP"), signal.SIG_IGN):
+        yield
+
+
+@contextlib.contextmanager
+def _handlers(names: Sequence[str], handler: object) -> Iterator[None]:
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    try:
+        before = [(number, signal.signal(number, handler)) for number in numbers]  # type: ignore[arg-type]
+    except ValueError:  # not in the main thread
+        before = []
+    try:
+        yield
+    finally:
+        for number, previous in before:
+            signal.signal(number, previous)

@@ -1,0 +1,173 @@
+"""The five problems of real users, each as a small play: it acts, then looks at the files.
+
+Every play is given twice, on new stages, and never asks whether the policy is there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy import demo_evidence as evidence
+from uvx_policy import path_glob, tiny_wheel
+from uvx_policy.demo_stage import UvFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from uvx_policy.demo_stage import Stage
+
+#: bytes of data in the wheel that is to be copied or not
+WEIGHT = 8 * 1024**2
+
+
+class Finding(NamedTuple):
+    """What the files say after a play."""
+
+    ok: bool
+    #: a few words
+    result: str
+
+
+class Problem(NamedTuple):
+    """One report of a user, by its number among uv's issues."""
+
+    issue: int
+    #: what happens, in a few words
+    title: str
+    play: Callable[[Stage], Finding]
+    #: what would make it show where it does not
+    shows_where: str
+    #: cache and project lie on different devices
+    across: bool = False
+    #: bytes of data in the wheel
+    weight: int = 0
+    #: what even a successful play does not show, "" for nothing
+    remark: str = ""
+
+
+def edit_in_place(stage: Stage) -> Finding:
+    """Two projects; a file is edited in the first one's environment."""
+    first, second = stage.project("first", hackable=True), stage.project("second")
+    stage.sync(first)
+    stage.sync(second)
+    evidence.edit(_installed(first, tiny_wheel.MODULE))
+    if evidence.is_edited(_installed(second, tiny_wheel.MODULE)):
+        return Finding(ok=False, result="the edit leaked to the other project")
+    return Finding(ok=True, result="the edit stayed here")
+
+
+def edit_and_reinstall(stage: Stage) -> Finding:
+    """A file is edited, then the environment is made anew."""
+    project = stage.project("project", hackable=True)
+    stage.sync(project)
+    evidence.edit(_installed(project, tiny_wheel.MODULE))
+    shutil.rmtree(_environment(project))
+    stage.sync(project)
+    if evidence.is_edited(_installed(project, tiny_wheel.MODULE)):
+        return Finding(ok=False, result="the edit came back, from the cache")
+    return Finding(ok=True, result="the original came back")
+
+
+def third_party(stage: Stage) -> Finding:
+    """Somebody's script installs into two environments; a path rule asks for one to be private."""
+    app, other = stage.directory("app"), stage.directory("other")
+    stage.configure({"rules": [{"path": path_glob.literal(app), "hackable": True}]})
+    for directory in (app, other):
+        stage.run_script(_INSTALL, directory)
+    extension = _installed(app, tiny_wheel.EXTENSION)
+    if evidence.same_file(extension, _installed(other, tiny_wheel.EXTENSION)):
+        return Finding(ok=False, result="one file in both environments")
+    if evidence.links(extension) > 1:
+        return Finding(ok=False, result="one file in cache and environment")
+    return Finding(ok=True, result="a file of its own")
+
+
+def second_environment(stage: Stage) -> Finding:
+    """Two projects on another device than the cache: what does the second one cost?"""
+    first, second = stage.project("first"), stage.project("second")
+    stage.sync(first)
+    stage.sync(second)
+    cost = evidence.private_bytes(_environment(second))
+    if cost > WEIGHT / 2:
+        return Finding(ok=False, result=f"{_megabytes(cost)} copied again")
+    return Finding(ok=True, result=f"{_megabytes(cost)}, the rest shared")
+
+
+def dangling_link(stage: Stage) -> Finding:
+    """`.venv` is a link to a directory on another disk that is not there yet."""
+    project = stage.project("project")
+    link = _environment(project)
+    target = os.path.join(stage.directory("big-disk"), "venv")
+    os.symlink(target, link)
+    try:
+        stage.sync(project)
+    except UvFailed:
+        # The exit code is a fact; whether the link alone is the cause, the other run tells.
+        return Finding(ok=False, result="uv sync fails")
+    if not os.path.islink(link):
+        return Finding(ok=False, result="the link was replaced")
+    if not _installed(project, tiny_wheel.MODULE).startswith(target):
+        return Finding(ok=False, result="installed elsewhere")
+    return Finding(ok=True, result="uv sync works, the link stays")
+
+
+PROBLEMS = (
+    Problem(
+        issue=10896,
+        title="a file in one .venv is edited",
+        play=edit_in_place,
+        shows_where="the file system has hard links and uv uses them",
+    ),
+    Problem(
+        issue=15700,
+        title="that .venv is deleted and synced again",
+        play=edit_and_reinstall,
+        shows_where="the file system has hard links and uv uses them",
+    ),
+    Problem(
+        issue=7918,
+        title="someone's script runs uv pip install",
+        play=third_party,
+        shows_where="the file system has hard links and uv uses them",
+        remark="Windows refuses to delete a file that is loaded under another name. That refusal "
+        "cannot show on this system; its cause can: whether the environments share the file.",
+    ),
+    Problem(
+        issue=3886,
+        title="project and cache on different disks",
+        play=second_environment,
+        shows_where="two local disks can be written to; root needs mkfs.ext4 and loop mounts only",
+        across=True,
+        weight=WEIGHT,
+    ),
+    Problem(
+        issue=14670,
+        title=".venv is a link to a missing directory",
+        play=dangling_link,
+        shows_where="uv does not make the directory itself",
+    ),
+)
+
+_INSTALL = (
+    'uv venv --python "$PYTHON" && '
+    'uv pip install --python .venv/bin/python --no-index --find-links "$WHEELS" '
+    + tiny_wheel.DISTRIBUTION
+)
+
+
+def _environment(project: str) -> str:
+    return os.path.join(project, ".venv")
+
+
+def _installed(project: str, name: str) -> str:
+    """Path, without symbolic links, of a file of the tiny wheel. Raises `UvFailed` if missing."""
+    for parent, _, names in os.walk(os.path.realpath(_environment(project))):
+        if os.path.basename(parent) == tiny_wheel.PACKAGE and name in names:
+            return os.path.join(parent, name)
+    raise UvFailed(f"{tiny_wheel.PACKAGE}/{name} is not in the environment")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

@@ -1,0 +1,133 @@
+"""What the demo found, as a table for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uvx_policy.demo_problems import Finding, Problem
+    from uvx_policy.model import UvVersion
+
+SCHEMA = 1
+_ISSUE = "https://github.com/astral-sh/uv/issues/{}"
+#: the table does not grow beyond it: long lines are hard to follow
+_WIDTH = 100
+
+
+class Outcome(NamedTuple):
+    """One problem, played."""
+
+    problem: Problem
+    #: `None`: it cannot show here
+    without: Finding | None
+    #: `None`: not played
+    under_policy: Finding | None
+    #: why it cannot show, or only elsewhere, or what went wrong; "" for nothing to say
+    reason: str
+
+
+def as_promised(outcomes: Sequence[Outcome]) -> bool:
+    """Did something show, and did the policy make good everything that did?"""
+    played = [outcome.under_policy for outcome in outcomes if outcome.under_policy is not None]
+    return bool(played) and all(finding.ok for finding in played)
+
+
+def print_json(outcomes: Sequence[Outcome], kept: Sequence[str]) -> None:
+    """One object on stdout (docs/reference/cli.md)."""
+    told = {
+        "schema": SCHEMA,
+        "problems": [_object(outcome) for outcome in outcomes],
+        "kept": list(kept),
+    }
+    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+
+
+def _object(outcome: Outcome) -> dict[str, Any]:
+    remarks = [text for text in (outcome.reason, outcome.problem.remark) if text]
+    return {
+        "issue": outcome.problem.issue,
+        "title": outcome.problem.title,
+        "shown": outcome.without is not None,
+        "reason": " ".join(remarks) or None,
+        "without": outcome.without and outcome.without._asdict(),
+        "with": outcome.under_policy and outcome.under_policy._asdict(),
+    }
+
+
+def print_table(outcomes: Sequence[Outcome], version: UvVersion, kept: Sequence[str]) -> None:
+    """Before and after, what could not show, and what to do next, on stdout."""
+    console = Console(highlight=False)
+    width = min(console.width, _WIDTH)
+    console.print(_table(outcomes, f"uv {'.'.join(map(str, version))}"), width=width)
+    notes = _notes(outcomes)
+    if notes.row_count:
+        console.print(notes, width=width)
+        console.print()
+    for directory in kept:
+        console.print(Text.assemble(("kept  ", "dim"), directory), soft_wrap=True)
+    console.print(_last_line(outcomes), width=width)
+
+
+def _table(outcomes: Sequence[Outcome], uv: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="dim")
+    table.add_column("uv issue", no_wrap=True)
+    table.add_column("what happens", ratio=1)
+    table.add_column(f"plain {uv}", ratio=1)
+    table.add_column("with linkpolicy", ratio=1)
+    for outcome in outcomes:
+        table.add_row(
+            _issue(outcome.problem.issue),
+            outcome.problem.title,
+            _finding(outcome.without),
+            _finding(outcome.under_policy) if outcome.without else Text(""),
+        )
+    return table
+
+
+def _issue(number: int) -> Text:
+    return Text(f"#{number}", Style(link=_ISSUE.format(number)))
+
+
+def _finding(finding: Finding | None) -> Text:
+    if finding is None:
+        return Text("cannot show here", "dim")
+    return Text(finding.result, "green" if finding.ok else "red")
+
+
+def _notes(outcomes: Sequence[Outcome]) -> Table:
+    notes = Table.grid(padding=(0, 2, 0, 1))
+    notes.add_column(no_wrap=True, style="dim", width=len("uv issue"))
+    notes.add_column(style="dim")
+    for outcome in outcomes:
+        label = f"#{outcome.problem.issue}"
+        if outcome.without is None:
+            notes.add_row(label, f"cannot show here: {outcome.reason}.")
+            continue
+        if outcome.reason:
+            promised = outcome.under_policy is not None and outcome.under_policy.ok
+            kind = "shown on a second disk" if promised else "went wrong"
+            notes.add_row(label, f"{kind}: {outcome.reason}.")
+        if outcome.problem.remark:
+            notes.add_row(label, outcome.problem.remark)
+    return notes
+
+
+def _last_line(outcomes: Sequence[Outcome]) -> Text:
+    if not as_promised(outcomes):
+        return Text.assemble(
+            ("Not as promised.", "bold red"),
+            " `linkpolicy demo --keep` leaves everything to look at.",
+        )
+    return Text.assemble(
+        "Next: ", ("linkpolicy setup", "bold cyan"), " puts it in front of every uv."
+    )

@@ -1,0 +1,160 @@
+"""uv in a home of its own, with or without the policy in front of it.
+
+Nothing here reads or writes anything of the user's: home, cache, configuration, state and PATH are
+made for one run of one problem.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy import layout, shim_file, tiny_wheel
+from uvx_policy.errors import LinkPolicyError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: seconds that one uv may take; it needs 0.1
+_PATIENCE = 120
+
+
+class UvFailed(LinkPolicyError):
+    """uv, or a script that calls it, did not succeed. `str()` is one line for people."""
+
+
+class Stage:
+    """One run of one problem: a new home, new projects, uv with or without the policy."""
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        projects: str,
+        wheels: str,
+        uv: str,
+        shims: str = "",
+        environ: Mapping[str, str],
+    ) -> None:
+        """`base` and `projects` do not exist yet. `shims`: the policy's directory on PATH."""
+        self.policy = bool(shims)
+        self._projects = projects
+        self._wheels = wheels
+        self._environ = private_environ(environ, base)
+        path = [shims] if shims else []
+        path += [os.path.dirname(uv), environ.get("PATH") or os.defpath]
+        self._environ["PATH"] = os.pathsep.join(path)
+        # By name, as everybody calls it, only where the name means the shim.
+        self._uv = "uv" if shims else uv
+        os.makedirs(projects)
+
+    def configure(self, tables: Mapping[str, object]) -> None:
+        """Write linkpolicy's config.toml of this home."""
+        import tomli_w
+
+        directory = layout.config_home(self._environ, sys.platform)
+        os.makedirs(directory)
+        with open(os.path.join(directory, layout.CONFIG_FILE), "wb") as stream:
+            tomli_w.dump(tables, stream)
+
+    def directory(self, name: str) -> str:
+        """A new directory beside the projects."""
+        path = os.path.join(self._projects, name)
+        os.mkdir(path)
+        return path
+
+    def project(self, name: str, *, hackable: bool = False) -> str:
+        """A new project that depends on the tiny wheel; its directory."""
+        path = self.directory(name)
+        with open(os.path.join(path, "pyproject.toml"), "w", encoding="utf-8") as stream:
+            stream.write(
+                f'[project]\nname = "{name}"\nversion = "1"\nrequires-python = ">=3.8"\n'
+                f'dependencies = ["{tiny_wheel.DISTRIBUTION}"]\n'
+            )
+            if hackable:
+                stream.write("\n[tool.linkpolicy]\nhackable = true\n")
+        return path
+
+    def sync(self, project: str) -> None:
+        """`uv sync`. Raises `UvFailed`."""
+        options = ("--no-index", "--find-links", self._wheels)
+        self._run((self._uv, "sync", *options), project, UV_PYTHON=sys.executable)
+
+    def run_script(self, script: str, directory: str) -> None:
+        """Somebody's shell script; it finds `$PYTHON` and `$WHEELS`. Raises `UvFailed`."""
+        # Never UV_PYTHON here: to `uv pip` it is the environment to install into.
+        self._run(("sh", "-ec", script), directory, PYTHON=sys.executable, WHEELS=self._wheels)
+
+    def _run(self, words: Sequence[str], directory: str, **variables: str) -> None:
+        try:
+            done = subprocess.run(
+                words,
+                cwd=directory,
+                env={**self._environ, **variables},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_PATIENCE,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UvFailed(str(error)) from error
+        if done.returncode:
+            raise UvFailed(_complaint(done.stderr.decode("utf-8", "replace")))
+
+
+def private_environ(environ: Mapping[str, str], base: str) -> dict[str, str]:
+    """The user's environment variables, moved into a new home below `base`, which is made."""
+    home = os.path.join(base, "home")
+    temporary = os.path.join(base, "tmp")
+    for path in (home, temporary):
+        os.makedirs(path)
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_NOT_PASSED_ON) and name not in ("VIRTUAL_ENV", "UV")
+    }
+    below = {
+        "XDG_CACHE_HOME": ".cache", "XDG_CONFIG_HOME": ".config", "XDG_CONFIG_DIRS": "machine",
+        "XDG_DATA_HOME": ".local/share", "XDG_STATE_HOME": ".local/state",
+    }  # fmt: skip
+    return {
+        **kept,
+        "HOME": home,
+        "TMPDIR": temporary,
+        **{name: os.path.join(home, path) for name, path in below.items()},
+        # The machine's uv.toml may name a cache or a link mode. No UV_OFFLINE: the policy stays
+        # away from a cold cache then; `--no-index` keeps uv off the network as well.
+        "UV_NO_CONFIG": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
+_NOT_PASSED_ON = ("UV_", "XDG_", "LINKPOLICY_", "_LINKPOLICY_", "CONDA_", "PYTHON")
+
+
+def write_shims(directory: str) -> None:
+    """Put fresh shims into `directory`, which is made. Raises `UsageError`."""
+    os.mkdir(directory)
+    for program in ("uv", "uvx"):
+        path = os.path.join(directory, program)
+        try:
+            content = shim_file.render(program)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        with open(path, "wb") as stream:
+            stream.write(content)
+        os.chmod(path, 0o700)
+        if not os.access(path, os.X_OK):
+            raise UsageError(
+                f"nothing may be executed in `{directory}` (mounted noexec)",
+                hint="TMPDIR=/another/directory linkpolicy demo",
+            )
+
+
+def _complaint(text: str) -> str:
+    """The first line of what uv said that tells what went wrong."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if line.startswith(("error:", "linkpolicy:"))]
+    return (told or lines or ["it said nothing"])[0]

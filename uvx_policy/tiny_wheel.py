@@ -1,0 +1,60 @@
+"""A small wheel made on the spot, so that uv has something to install without any network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import random
+import zipfile
+
+DISTRIBUTION = "tiny-demo"
+PACKAGE = "tiny_demo"
+_VERSION = "1.0"
+_INFO = f"{PACKAGE}-{_VERSION}.dist-info"
+
+#: the file that gets edited, and one as Windows locks it while it is loaded (here it is not code)
+MODULE, MODULE_TEXT = "__init__.py", b"GREETING = 'original'\n"
+EXTENSION = "_native.pyd"
+
+
+def build_wheel(directory: str, *, weight: int = 0) -> str:
+    """Write the wheel into an existing `directory`; returns its path.
+
+    `weight`: bytes of incompressible data in it, the same bytes every time.
+    """
+    files = {
+        f"{PACKAGE}/{MODULE}": MODULE_TEXT,
+        f"{PACKAGE}/{EXTENSION}": b"not really machine code\n",
+        # Random: a file system that compresses or leaves out zeros would spoil the measurement.
+        f"{PACKAGE}/data.bin": random.Random(weight).randbytes(weight),  # noqa: S311 (no secret)
+        f"{_INFO}/METADATA": _lines(
+            "Metadata-Version: 2.1", f"Name: {DISTRIBUTION}", f"Version: {_VERSION}"
+        ),
+        f"{_INFO}/WHEEL": _lines(
+            "Wheel-Version: 1.0",
+            "Generator: linkpolicy",
+            "Root-Is-Purelib: true",
+            "Tag: py3-none-any",
+        ),
+    }
+    files[f"{_INFO}/RECORD"] = _lines(
+        *(f"{name},sha256={_digest(content)},{len(content)}" for name, content in files.items()),
+        f"{_INFO}/RECORD,,",
+    )
+    path = os.path.join(directory, f"{PACKAGE}-{_VERSION}-py3-none-any.whl")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, content)
+    return path
+
+
+def _lines(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _digest(content: bytes) -> str:
+    """The hash as RECORD writes it: urlsafe base64 without padding."""
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
