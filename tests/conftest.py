@@ -9,6 +9,9 @@ import pytest
 from hypothesis import settings
 
 from tests import real_uv
+from tests.filesystems import fs, mounted
+
+__all__ = ("fs", "mounted")
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=200)
 settings.register_profile("dev", deadline=None, max_examples=50)

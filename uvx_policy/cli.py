@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from uvx_policy import errors
+from uvx_policy import __version__, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,10 @@ DESCRIPTION = "Gives each uv project the right cache and link mode. `uv` itself 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one `linkpolicy` command; returns its exit code (docs/reference/exit-codes.md)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A path that is no UTF-8 is printed as the bytes that it is.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
     if words[:1] == ["run"] and "-h" not in words[1:2] and "--help" not in words[1:2]:
         return _run(words[1:])  # not argparse: every word after it belongs to uv
     own, uv_words = _split(words)
@@ -50,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, one block for each command."""
     parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"linkpolicy {_version()}")
+    parser.add_argument("--version", action="version", version=f"linkpolicy {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     setup = commands.add_parser("setup", help="put the `uv` and `uvx` shims ahead on PATH")
@@ -128,11 +133,7 @@ def _uninstall(options: argparse.Namespace) -> int:
     from uvx_policy import setup_command
 
     plan = setup_command.plan_uninstall(environ=os.environ, shim_directory=options.shim_dir)
-    _say(
-        plan.render()
-        if options.dry_run
-        else "\n".join(setup_command.carry_out_uninstall(plan))
-    )
+    _say(plan.render() if options.dry_run else "\n".join(setup_command.carry_out_uninstall(plan)))
     return 0
 
 
@@ -247,12 +248,6 @@ def _complain(message: str, hint: str) -> None:
     console.print(Text.assemble(("error", "bold red"), ": ", message))
     if hint:
         console.print(Text.assemble("\n", ("hint", "bold cyan"), ": ", hint))
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("uvx-policy")
 
 
 _SHELLS = ("bash", "zsh", "fish", "nushell", "powershell")

@@ -75,12 +75,20 @@ def needs_place(facts: Facts) -> bool:
     return not facts.cache_is_mount_point and _links(facts.capability) == "no"
 
 
+def left_alone(destination: Destination) -> Outcome | None:
+    """The outcome of a destination that no policy is for, `None` for every other."""
+    if destination.kind not in _LEFT_ALONE:
+        return None
+    code, because = _LEFT_ALONE[destination.kind]
+    alone = Decision(value=None, code=code, because=destination.because or because)
+    return Outcome(link_mode=alone, cache_dir=alone)
+
+
 def decide(facts: Facts) -> Outcome:
     """The decision. Total: every combination of facts has an answer."""
-    if facts.destination.kind in _LEFT_ALONE:
-        code, because = _LEFT_ALONE[facts.destination.kind]
-        alone = Decision(value=None, code=code, because=facts.destination.because or because)
-        return Outcome(link_mode=alone, cache_dir=alone)
+    alone = left_alone(facts.destination)
+    if alone is not None:
+        return alone
     cache_dir = _decide_cache(facts)
     capability = facts.place_capability if cache_dir.value is not None else facts.capability
     link_mode = _decide_link_mode(facts, capability)
@@ -103,8 +111,11 @@ def _decide_cache(facts: Facts) -> Decision:
             because="the policy asks for uv's own cache",
             origin=asked.origin,
         )
-    if asked.value == "project":
-        return _use_place(facts, asked.origin) or _nowhere(facts)
+    if asked.value == "project" and facts.place and facts.place.code == "project-cache":
+        # Where the project may not hold a cache, the rules for `auto` follow.
+        used = _use_place(facts, asked.origin)
+        if used is not None:
+            return used
     if facts.cache_usable == "no":
         return _use_place(facts, DEFAULT) or _nowhere(facts)
     links = _links(facts.capability)
@@ -274,9 +285,7 @@ def _explicit(choice: Sourced, what: str) -> Decision:
     code = {"flag": "explicit-flag", "variable": "explicit-env"}.get(
         choice.origin.kind, "explicit-config"
     )
-    return Decision(
-        value=None, code=code, because=f"{what} for uv itself", origin=choice.origin
-    )
+    return Decision(value=None, code=code, because=f"{what} for uv itself", origin=choice.origin)
 
 
 def _cannot_tell(capability: Capability) -> Decision:

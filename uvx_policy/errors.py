@@ -1,4 +1,7 @@
-"""Every error that we raise on purpose, and our own exit codes. Absence is a value, not an error."""
+"""Every error that we raise on purpose, and our own exit codes.
+
+Expected absence is a value, not an error.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     UvVersion: TypeAlias = tuple[int, int, int]
 
 
-
 class Origin(Record):
     """Where one value came from. `str()` gives what a person reads."""
 
@@ -96,7 +95,7 @@ class Destination(Record):
     path: str = ""
     #: why this one: one short sentence for people
     because: str = ""
-    #: the directory whose project (pyproject.toml) the environment belongs to, "" when there is none
+    #: the directory of the project that the environment belongs to, "" when there is none
     project: str = ""
     #: that project's workspace root (the project itself when it is no member), "" when no project
     workspace: str = ""

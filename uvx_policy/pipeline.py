@@ -10,7 +10,7 @@ from uvx_policy import invocation as command_line
 from uvx_policy import layout
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host
-from uvx_policy.model import UNTRIED, Decision, Destination
+from uvx_policy.model import UNTRIED, Destination
 from uvx_policy.record import Record
 
 TYPE_CHECKING = False
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from uvx_policy.decide import Facts, Outcome
     from uvx_policy.edits import Edits
     from uvx_policy.invocation import Invocation
-    from uvx_policy.mounts import MountTable
     from uvx_policy.settings import Settings
     from uvx_policy.symlinked_venv import LinkPlan
     from uvx_policy.uv_settings import UvSettings
@@ -59,9 +58,7 @@ class Plan(Record):
             yield f"link: [{self.link.code}] {self.link.because}"
 
 
-def make_plan(
-    program: str, arguments: Sequence[str], *, environ: dict[str, str], uv: str
-) -> Plan:
+def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str], uv: str) -> Plan:
     """Understand one call and decide. `environ` must be free of our own old values.
 
     Raises `ConfigError` for faults in linkpolicy's own settings. Touches nothing but a try of
@@ -122,3 +119,179 @@ def prepare(edits: Edits) -> None:
         from uvx_policy.cache_directory import make_cache_directory
 
         make_cache_directory(edits.make_cache)
+
+
+def _decide_for(
+    host: Host,
+    uv: str,
+    version: tuple[int, int, int] | None,
+    invocation: Invocation,
+    choices: UvSettings,
+    destination: Destination,
+    settings: Settings,
+    *,
+    state: str,
+) -> Plan:
+    from uvx_policy import places
+    from uvx_policy.capability import probe_links
+    from uvx_policy.mounts import parse_mountinfo
+    from uvx_policy.uv_settings import default_cache_dir
+
+    text = host.mount_table()
+    table = parse_mountinfo(text) if text is not None else None
+    into = installed_into(host, destination.path)
+    cache = default_cache_dir(host, choices)
+    usable = places.default_cache_usable(host, cache) if cache else "unknown"
+    facts = policy.Facts(
+        platform=host.platform,
+        version=version,
+        destination=destination,
+        settings=settings,
+        link_mode=choices.link_mode,
+        cache_dir=choices.cache_dir,
+        no_cache=choices.no_cache,
+        offline=choices.offline is not None,
+        cache=cache,
+        cache_usable=usable,
+        cache_is_mount_point=bool(cache) and places.cache_is_mount_point(table, cache),
+        capability=probe_links(
+            host, state, table, cache=nearest_existing(host, cache), destination=into
+        )
+        if usable == "yes"
+        else UNTRIED,
+        place=None,
+        place_is_cold=True,
+        place_capability=UNTRIED,
+    )
+    rejected: tuple[tuple[str, str], ...] = ()
+    if policy.needs_place(facts) and table is not None:
+        found = places.find_place(
+            host,
+            table,
+            destination=destination.path,
+            project=destination.project,
+            workspace=destination.workspace,
+            entries=settings.caches,
+            allow_project=usable == "no",
+            prefer_project=settings.cache.value == "project",
+        )
+        rejected = found.rejected
+        if found.chosen is not None:
+            facts = facts.replace(
+                place=found.chosen,
+                place_is_cold=places.cache_is_cold(host, found.chosen.directory),
+                place_capability=probe_links(
+                    host, state, table, cache=found.chosen.probe_from, destination=into
+                ),
+            )
+    outcome = policy.decide(facts)
+    link = _link_plan(host, version, invocation, choices, destination, settings, cache=cache)
+    edits = rewriting.edits_for(
+        outcome, link, cache_exists=facts.place is not None and facts.place.exists
+    )
+    return Plan(
+        uv=uv,
+        version=version,
+        invocation=invocation,
+        destination=destination,
+        device=_device(host, into),
+        facts=facts,
+        outcome=outcome,
+        link=link,
+        edits=edits if outcome.refusal is None else rewriting.NOTHING,
+        rejected=rejected,
+    )
+
+
+def installed_into(host: Host, environment: str) -> str:
+    """The existing directory that files will really appear in, or its nearest existing ancestor.
+
+    site-packages may lie on another file system than the environment (uv #21255): where it exists
+    already, it is what counts. Raises `Unreadable`.
+    """
+    real = host.real_path(environment)
+    library = os.path.join(real, "lib")
+    for name in host.list_names(library):
+        packages = os.path.join(library, name, "site-packages")
+        if name.startswith("python") and host.kind(packages) == "directory":
+            return host.real_path(packages)
+    windows = os.path.join(real, "Lib", "site-packages")
+    if host.kind(windows) == "directory":
+        return windows
+    return nearest_existing(host, real)
+
+
+def nearest_existing(host: Host, path: str) -> str:
+    """`path` or its nearest ancestor that is a directory. Raises `Unreadable`."""
+    while host.kind(path) != "directory":
+        above = os.path.dirname(path)
+        if above == path:
+            raise Unreadable(path, "no directory above it exists")
+        path = above
+    return path
+
+
+def _link_plan(
+    host: Host,
+    version: tuple[int, int, int] | None,
+    invocation: Invocation,
+    choices: UvSettings,
+    destination: Destination,
+    settings: Settings,
+    *,
+    cache: str,
+) -> LinkPlan | None:
+    """How a symbolic link at the destination is kept; `None` when there is no link to keep."""
+    if destination.kind not in ("project", "new") or settings.symlinked_venv.value == "ignore":
+        return None
+    if host.link_kind(destination.path) != "symlink":
+        return None
+    from uvx_policy.symlinked_venv import LinkFacts, keep_link
+
+    target = host.real_path(destination.path)
+    real_cache = host.real_path(cache) if cache else ""
+    return keep_link(
+        LinkFacts(
+            target=target,
+            target_exists=host.kind(target) == "directory",
+            parent_exists=host.kind(os.path.dirname(target)) == "directory",
+            into_cache=bool(real_cache) and target.startswith(real_cache + os.sep),
+        ),
+        invocation=invocation,
+        destination=destination,
+        version=version,
+        at_workspace_root=bool(destination.workspace)
+        and choices.project_directory == destination.workspace,
+    )
+
+
+def _left_alone(
+    uv: str,
+    version: tuple[int, int, int] | None,
+    invocation: Invocation,
+    destination: Destination,
+) -> Plan:
+    outcome = policy.left_alone(destination)
+    assert outcome is not None  # noqa: S101 (a promise of this module, not a check of input)
+    return Plan(
+        uv=uv,
+        version=version,
+        invocation=invocation,
+        destination=destination,
+        device=None,
+        facts=None,
+        outcome=outcome,
+        link=None,
+        edits=rewriting.NOTHING,
+    )
+
+
+def _not_understood(invocation: Invocation) -> Destination:
+    if invocation.informative:
+        return Destination(kind="none", because="uv only prints something")
+    return Destination(kind="unknown", because="these words are not understood; uv gets them as is")
+
+
+def _device(host: Host, directory: str) -> int | None:
+    status = host.status(directory)
+    return status.device if status else None

@@ -29,9 +29,7 @@ def main(program: str, shim: str, embedded: Sequence[str] = ()) -> NoReturn:
     become(program, sys.argv[1:], shim=shim, embedded=embedded)
 
 
-def become(
-    program: str, arguments: list[str], *, shim: str, embedded: Sequence[str]
-) -> NoReturn:
+def become(program: str, arguments: list[str], *, shim: str, embedded: Sequence[str]) -> NoReturn:
     """Become the real `program` ("uv" or "uvx") under policy. `shim` is our own path.
 
     `embedded`: directories to search after PATH. Exits 127 when there is no real uv, 126 when it
@@ -94,9 +92,7 @@ def _real_program(
     return uv, mark.replace(tried=(*mark.tried, uv))
 
 
-def _edits(
-    program: str, arguments: list[str], *, environ: dict[str, str], uv: str
-) -> Edits | None:
+def _edits(program: str, arguments: list[str], *, environ: dict[str, str], uv: str) -> Edits | None:
     """What the policy changes; `None` when nothing. Never raises; may exit 2 (refused)."""
     from uvx_policy import trace
 

@@ -11,7 +11,7 @@ from uvx_policy import layout
 #: execve(2): the kernel reads 256 bytes of a `#!` line since Linux 5.1, 127 before, macOS 512.
 _MAX_SHEBANG = 127
 
-_TEMPLATE = '''\
+_TEMPLATE = """\
 #!{interpreter} -IS
 # {marker}: starts the real {program} under the project's policy
 # Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
@@ -41,7 +41,7 @@ except Exception:  # linkpolicy is gone or broken: uv must run all the same
 
 
 main({program!r}, __file__, {embedded!r})
-'''
+"""
 
 
 def render(program: str) -> bytes:

@@ -88,7 +88,17 @@ def keep_link(
             because=f"`{destination.path}` leads to `{link.target}`, which is made first",
             make_directory=make,
         )
-    return LinkPlan(code="link-kept", because="this uv keeps the link by itself")
+    if version is not None and version >= _keeps_link_since(invocation):
+        return LinkPlan(code="link-kept", because="this uv keeps the link by itself")
+    return LinkPlan(
+        code="link-left-alone",
+        because="this uv may replace the link when it recreates the environment; "
+        "nothing can be changed safely for this command",
+    )
+
+
+def _keeps_link_since(invocation: Invocation) -> UvVersion:
+    return _VENV_KEEPS_LINK if invocation.command == ("venv",) else _SYNC_KEEPS_LINK
 
 
 def _hand_over(
@@ -101,15 +111,15 @@ def _hand_over(
 ) -> LinkPlan | None:
     """The plan that tells uv the resolved path, `None` when it is not needed or not safe."""
     # Somebody named the path (UV_PROJECT_ENVIRONMENT, --active, an argument): theirs stays theirs.
-    if version is None or destination.origin.kind != "default":
+    if version is None or version >= _keeps_link_since(invocation):
+        return None
+    if destination.origin.kind != "default":
         return None
     because = f"this uv would replace the link `{destination.path}`: it gets the resolved path"
-    by_variable = LinkPlan(
-        code="link-resolved", because=because, project_environment=link.target
-    )
+    by_variable = LinkPlan(code="link-resolved", because=because, project_environment=link.target)
     if invocation.command in _STARTS_NO_PROGRAM and destination.kind == "project":
-        return by_variable if version < _SYNC_KEEPS_LINK else None
-    if invocation.command == ("venv",) and version < _VENV_KEEPS_LINK:
+        return by_variable
+    if invocation.command == ("venv",):
         if at_workspace_root:
             return by_variable
         return LinkPlan(code="link-resolved", because=because, path_argument=link.target)

@@ -194,8 +194,9 @@ def test_a_nested_uv_of_another_process_is_no_recursion(installed: Installed) ->
     script = installed.real / "nested"
     script.write_text("#!/bin/sh\nunset RECORD_RUN\nexec uv sync --nested\n")
     script.chmod(0o755)
+    environ = installed.environ(RECORD_RUN="nested", RECORD_FORK="1")
 
-    done = installed.run("uv", "run", "nested", environ=installed.environ(RECORD_RUN="nested"))
+    done = installed.run("uv", "run", "nested", environ=environ)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert installed.seen().words == (b"uv", b"sync", b"--nested")

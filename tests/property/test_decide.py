@@ -1,0 +1,129 @@
+"""What holds for every combination of facts."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.facts import DEVICE_PLACE, FLAG, VARIABLE, facts, setting
+from uvx_policy.decide import Facts, decide, needs_place
+from uvx_policy.edits import edits_for
+from uvx_policy.model import Capability, Destination
+from uvx_policy.settings import Settings
+
+support = st.sampled_from(["yes", "no", "unknown"])
+capability = st.builds(lambda c, h: Capability(clone=c, hardlink=h), support, support)
+choice = st.sampled_from([None, FLAG, VARIABLE])
+layer = st.integers(0, 6)
+wishes = st.builds(
+    lambda hackable, mode, cache, fallback: Settings(
+        hackable=hackable,
+        link_mode=mode,
+        cache=cache,
+        fallback=fallback,
+        symlinked_venv=setting("keep"),
+        caches=(),
+    ),
+    st.builds(setting, st.sampled_from(["true", "false"]), layer),
+    st.builds(setting, st.sampled_from(["auto", "clone", "copy", "hardlink", "symlink"]), layer),
+    st.builds(setting, st.sampled_from(["auto", "default", "project"]), layer),
+    st.builds(setting, st.sampled_from(["copy", "error"]), layer),
+)
+kinds = st.sampled_from(["project", "environment", "target", "tool", "none", "cache", "unknown"])
+all_facts: st.SearchStrategy[Facts] = st.builds(
+    facts,
+    platform=st.sampled_from(["linux", "darwin", "win32"]),
+    version=st.sampled_from([None, (0, 5, 23), (0, 10, 5), (0, 10, 6), (0, 13, 8)]),
+    destination=st.builds(lambda kind: Destination(kind=kind, path="/p/.venv"), kinds),
+    settings=wishes,
+    link_mode=choice,
+    cache_dir=choice,
+    no_cache=choice,
+    offline=st.booleans(),
+    cache_usable=support,
+    cache_is_mount_point=st.booleans(),
+    capability=capability,
+    place=st.sampled_from(
+        [
+            None,
+            DEVICE_PLACE,
+            DEVICE_PLACE.replace(code="device-cache-configured"),
+            DEVICE_PLACE.replace(code="project-cache", directory="/p/.uv-cache"),
+        ]
+    ),
+    place_is_cold=st.booleans(),
+    place_capability=capability,
+)
+
+
+@given(all_facts)
+def test_every_combination_has_an_answer_with_a_code_and_a_reason(told: Facts) -> None:
+    outcome = decide(told)
+
+    assert outcome.link_mode.code
+    assert outcome.cache_dir.code
+    assert outcome.link_mode.because
+    assert outcome.cache_dir.because
+
+
+@given(all_facts)
+def test_an_explicit_choice_is_never_overridden(told: Facts) -> None:
+    variables = edits_for(decide(told), None, cache_exists=True).variables
+
+    assert not (told.link_mode and "UV_LINK_MODE" in variables)
+    assert not ((told.cache_dir or told.no_cache) and "UV_CACHE_DIR" in variables)
+
+
+@given(all_facts)
+def test_unknown_never_yields_an_edit(told: Facts) -> None:
+    """But for what needs no fact: `hackable`, and a link mode that was asked for by name."""
+    nothing = Capability(clone="unknown", hardlink="unknown")
+    outcome = decide(told.replace(capability=nothing, place_capability=nothing))
+
+    assert (
+        outcome.cache_dir.value is None or told.place is None or told.place.code != "device-cache"
+    )
+    assert outcome.link_mode.value is None or outcome.link_mode.code in ("hackable", "configured")
+    assert outcome.refusal is None
+
+
+@given(all_facts)
+def test_a_mode_that_cannot_work_is_never_said(told: Facts) -> None:
+    outcome = decide(told)
+    used = told.place_capability if outcome.cache_dir.value else told.capability
+
+    assert outcome.link_mode.value != "clone" or used.clone == "yes"
+    assert outcome.link_mode.value != "hardlink" or used.hardlink == "yes"
+
+
+@given(all_facts)
+def test_symlinks_only_when_asked_and_never_without_a_cache(told: Facts) -> None:
+    outcome = decide(told)
+
+    if outcome.link_mode.value == "symlink":
+        assert told.settings.link_mode.value == "symlink"
+        assert told.no_cache is None
+
+
+@given(all_facts)
+def test_a_uv_that_loses_modes_is_never_told_to_clone(told: Facts) -> None:
+    outcome = decide(told.replace(platform="linux"))
+
+    assert outcome.link_mode.value != "clone" or (told.version or (0, 0, 0)) >= (0, 10, 6)
+
+
+@given(all_facts)
+def test_another_cache_is_chosen_only_where_one_was_looked_for(told: Facts) -> None:
+    assert decide(told).cache_dir.value is None or needs_place(told)
+
+
+@given(all_facts)
+def test_hackable_in_the_most_specific_layer_means_copies(told: Facts) -> None:
+    hackable = told.settings.replace(hackable=setting("true", 99))
+    outcome = decide(told.replace(settings=hackable, link_mode=None))
+
+    assert outcome.link_mode.value == "copy" or told.destination.kind in (
+        "none",
+        "cache",
+        "unknown",
+    )
