@@ -1,0 +1,138 @@
+"""What `linkpolicy setup` did, remembered for `linkpolicy uninstall`, in the state directory.
+
+The blocks in the start-up files describe themselves; the record tells *where* to look: files named
+by variables that may have changed since, shim directories, and directories that we made. It is
+written before anything else is touched, so after a kill it never knows too little.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "setup.json"
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inserted:
+    """Our bytes in one start-up file."""
+
+    path: str
+    #: exactly what was added at the end of the file
+    inserted: bytes
+    #: there was no such file before
+    created: bool
+    #: `inserted` begins with a line end because the file had none at its end
+    newline_added: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetupRecord:
+    """Everything that setup put anywhere; all paths absolute."""
+
+    shims: tuple[str, ...] = ()
+    #: directories that we made, outermost first
+    directories: tuple[str, ...] = ()
+    files: tuple[Inserted, ...] = ()
+
+    def merged(self, newer: SetupRecord) -> SetupRecord:
+        """Both; about the same start-up file the newer one knows better."""
+        files = {file.path: file for file in self.files}
+        for file in newer.files:
+            files[file.path] = file
+        return SetupRecord(
+            shims=tuple(dict.fromkeys((*self.shims, *newer.shims))),
+            directories=tuple(sorted({*self.directories, *newer.directories})),
+            files=tuple(files.values()),
+        )
+
+
+def load(path: str) -> SetupRecord | None:
+    """The record; `None` when there is none or it cannot be understood."""
+    try:
+        with open(path, "rb") as stream:
+            stored = json.loads(stream.read())
+        if stored["version"] != _VERSION:
+            return None
+        return SetupRecord(
+            shims=_paths(stored["shims"]),
+            directories=_paths(stored["directories"]),
+            files=tuple(_inserted(entry) for entry in stored["files"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def save(path: str, record: SetupRecord) -> None:
+    """Write atomically, mode 0600. The directory must exist. Raises `OSError`."""
+    stored = {
+        "version": _VERSION,
+        "shims": record.shims,
+        "directories": record.directories,
+        "files": [
+            {
+                "path": file.path,
+                # surrogateescape keeps every byte, and JSON escapes the surrogates
+                "inserted": file.inserted.decode("utf-8", "surrogateescape"),
+                "created": file.created,
+                "newline_added": file.newline_added,
+            }
+            for file in record.files
+        ],
+    }
+    unfinished = f"{path}.new"
+    try:
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with open(handle, "wb") as stream:
+            os.fchmod(handle, 0o600)
+            stream.write(json.dumps(stored, indent=1).encode("ascii") + b"\n")
+            stream.flush()
+            os.fsync(handle)
+        os.replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(unfinished)
+        raise
+
+
+@contextlib.contextmanager
+def exclusive(directory: str) -> Iterator[bool]:
+    """Keep other runs of setup and uninstall out. Yields False when another one is at work.
+
+    The lock is on the directory itself, so that no lock file is left behind.
+    """
+    import fcntl
+
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(handle)
+
+
+def _paths(stored: Any) -> tuple[str, ...]:
+    if not isinstance(stored, list) or not all(isinstance(path, str) for path in stored):
+        raise TypeError("not a list of paths")
+    return tuple(path for path in stored if path.startswith("/"))
+
+
+def _inserted(stored: Any) -> Inserted:
+    (path,) = _paths([stored["path"]])
+    return Inserted(
+        path=path,
+        inserted=stored["inserted"].encode("utf-8", "surrogateescape"),
+        created=stored["created"] is True,
+        newline_added=stored["newline_added"] is True,
+    )

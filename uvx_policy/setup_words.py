@@ -1,0 +1,96 @@
+"""How the plans of `setup` and `uninstall` look to a person: words, paths, diffs. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from uvx_policy.startup_file import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One start-up file: what it holds, and what it is going to hold (`None`: deleted)."""
+
+    before: Snapshot
+    after: bytes | None
+    #: directories to make for it, outermost first
+    directories: tuple[str, ...] = ()
+
+
+class Shown:
+    """Paths as people read them: `~` for HOME, and nothing that could steer a terminal."""
+
+    def __init__(self, home: str) -> None:
+        self.home = home
+
+    def __call__(self, path: str) -> str:
+        """For example `~/.bashrc`."""
+        if self.home and path.startswith(f"{self.home}/"):
+            path = "~" + path[len(self.home) :]
+        return printable(path)
+
+
+def planned(edit: Edit, shown: Shown) -> str:
+    """One line of a plan."""
+    verb = "create" if edit.before.content is None else "change"
+    return f"{'delete' if edit.after is None else verb}  {shown(edit.before.path)}"
+
+
+def done(edit: Edit, shown: Shown) -> str:
+    """One line of what was done."""
+    verb = "created" if edit.before.content is None else "changed"
+    return f"{'deleted' if edit.after is None else verb}  {shown(edit.before.path)}"
+
+
+def left_alone(path: str, reason: object) -> str:
+    """One line about a file that should change and cannot."""
+    return f"left alone: {path}: {reason}"
+
+
+def rendered(
+    command: str,
+    *,
+    steps: Sequence[str],
+    edits: Sequence[Edit],
+    closing: Sequence[str],
+    shown: Shown,
+) -> str:
+    """The whole of `--dry-run`: the steps, the start-up files as a diff, then what else matters."""
+    lines = [f"This is what `linkpolicy {command}` would do. Nothing has been changed.", ""]
+    lines += [f"  {step}" for step in steps]
+    for edit in edits:
+        lines += ["", *_diff(edit, shown(edit.before.path))]
+    if closing:
+        lines += [*([""] if closing[0] else []), *closing]
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """Control characters and bytes that are no UTF-8 (surrogates) as escapes."""
+    return "".join(
+        character if character == "\t" or character.isprintable() else ascii(character)[1:-1]
+        for character in text
+    )
+
+
+def _diff(edit: Edit, path: str) -> Iterator[str]:
+    old, new = _lines(edit.before.content), _lines(edit.after)
+    from_file = "/dev/null" if edit.before.content is None else path
+    to_file = "/dev/null" if edit.after is None else path
+    header = True
+    for line in difflib.unified_diff(old, new, from_file, to_file, lineterm=""):
+        header = header and not line.startswith("@@")
+        yield printable(line.removesuffix("\n"))
+        if not header and line[0] in " +-" and not line.endswith("\n"):
+            yield "\\ No newline at end of file"
+
+
+def _lines(content: bytes | None) -> list[str]:
+    """Lines with their ends; only a line feed ends one, whatever `str.splitlines` thinks."""
+    *ended, last = (content or b"").decode("utf-8", "surrogateescape").split("\n")
+    return [*(f"{line}\n" for line in ended), *([last] if last else [])]

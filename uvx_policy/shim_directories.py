@@ -1,0 +1,182 @@
+"""The directory of the shims: which one may be used, what is in it, how a shim gets there.
+
+The shims never live beside a real uv (its installer and `uv self update` would write over them),
+and nobody else may write there: what lies in that directory runs whenever somebody types `uv`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy import layout
+from uvx_policy.errors import LinkPolicyError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROGRAMS = ("uv", "uvx")
+#: bytes of a file in which the marker of a shim of ours must be
+_HEAD = 1024
+_MODE = 0o755
+#: end of the name of a shim that is being written
+_UNFINISHED = ".linkpolicy-new"
+
+
+def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
+    """The directory for the shims, absolute. Raises `LinkPolicyError` when it must not be used."""
+    if given == "":
+        raise UsageError("the directory for the shims has an empty name")
+    default = layout.shim_directory(dict(environ), sys.platform)
+    directory = absolute(given if given is not None else default, home)
+    _refuse_beside_uv(directory, environ, home)
+    try:
+        _refuse_open_to_others(directory)
+    except OSError as error:
+        raise LinkPolicyError(f"cannot use `{directory}`: {reason(error)}") from error
+    return directory
+
+
+def absolute(directory: str, home: str) -> str:
+    """An absolute path for what the user typed."""
+    if directory == "~" or directory.startswith("~/"):  # `--shim-dir=~/x`: no shell expands this
+        directory = home + directory[1:]
+    return os.path.abspath(directory)
+
+
+def rendered(program: str) -> bytes:
+    """The shim's content, checked: it carries the marker, and Python can read it."""
+    from uvx_policy import shim_file
+
+    try:
+        content = shim_file.render(program)
+        if content.startswith(b"#!") and b"python" in content.partition(b"\n")[0]:
+            compile(content, program, "exec")
+    except (ValueError, SyntaxError) as error:
+        raise LinkPolicyError(f"cannot make the shim `{program}`: {error}") from error
+    if layout.MARKER not in content[:_HEAD]:
+        raise LinkPolicyError(f"cannot make the shim `{program}`: it lacks our marker")
+    return content
+
+
+def is_in_place(path: str, content: bytes) -> bool:
+    """Is this shim there already, complete and executable?"""
+    if not is_shim(path):
+        return False
+    with open(path, "rb") as stream:
+        return stream.read() == content and stat.S_IMODE(os.stat(path).st_mode) == _MODE
+
+
+def write(path: str, content: bytes) -> None:
+    """Put a shim in place: build beside, rename. Raises `LinkPolicyError`; the old file stays."""
+    unfinished = path + _UNFINISHED
+    try:
+        # Left over from a run that was killed; the name is ours.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+        try:
+            _build(unfinished, content)
+            _refuse_stranger(path)
+            os.replace(unfinished, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(unfinished)
+            raise
+    except OSError as error:
+        raise LinkPolicyError(f"cannot write `{path}`: {reason(error)}") from error
+
+
+def _build(path: str, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+    with open(handle, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fchmod(handle, _MODE)  # whatever the umask says
+        os.fsync(handle)
+
+
+def _refuse_stranger(path: str) -> None:
+    if os.path.lexists(path) and not is_shim(path):
+        raise LinkPolicyError(f"somebody put another program at `{path}` just now")
+
+
+def is_shim(path: str) -> bool:
+    """Is this a file of ours? Not when it is a symbolic link, nor when it cannot be read."""
+    try:
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            return False
+        with open(path, "rb") as stream:
+            return layout.MARKER in stream.read(_HEAD)
+    except OSError:
+        return False
+
+
+def uv_in_front(search_path: str, directory: str) -> str:
+    """The uv on PATH that hides our shim, "" when the shim comes first or there is no other."""
+    for entry in search_path.split(":"):
+        if entry.rstrip("/") == directory:
+            return ""
+        path = f"{entry or '.'}/uv"
+        if os.path.isfile(path) and os.access(path, os.X_OK) and not is_shim(path):
+            return path
+    return ""
+
+
+def reason(error: OSError) -> str:
+    """What the system says."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _refuse_beside_uv(directory: str, environ: Mapping[str, str], home: str) -> None:
+    hint = "choose a directory of its own for --shim-dir"
+    for place in _install_places(environ, home):
+        if os.path.realpath(place) == os.path.realpath(directory):
+            raise LinkPolicyError(
+                f"uv's installer writes to `{directory}`, and would overwrite the shims", hint=hint
+            )
+    for program in PROGRAMS:
+        path = f"{directory}/{program}"
+        if os.path.lexists(path) and not is_shim(path):
+            raise LinkPolicyError(
+                f"`{path}` is not ours, and the shims cannot live beside a real uv", hint=hint
+            )
+
+
+def _install_places(environ: Mapping[str, str], home: str) -> Iterator[str]:
+    """Where uv's installer, `uv self update` and `uv tool install uv` write a `uv`."""
+    for variable in ("UV_INSTALL_DIR", "UV_TOOL_BIN_DIR", "XDG_BIN_HOME"):
+        if environ.get(variable):
+            yield environ[variable]
+    if environ.get("XDG_DATA_HOME"):
+        yield f"{environ['XDG_DATA_HOME']}/../bin"
+    yield f"{home}/.local/bin"
+    yield f"{home}/.cargo/bin"
+
+
+def _refuse_open_to_others(directory: str) -> None:
+    """Raises `LinkPolicyError` when others could put a program there, and `OSError`."""
+    if os.path.lexists(directory):
+        status = os.stat(directory)
+        if not stat.S_ISDIR(status.st_mode):
+            raise LinkPolicyError(f"`{directory}` is not a directory")
+        if status.st_uid != os.geteuid():
+            raise LinkPolicyError(f"`{directory}` belongs to another user")
+        if status.st_mode & 0o022:
+            raise LinkPolicyError(
+                f"others can write to `{directory}`, and you would run what they put there",
+                hint=f"chmod go-w {shlex.quote(directory)}",
+            )
+    parent = os.path.realpath(directory)
+    while parent != os.path.dirname(parent):
+        parent = os.path.dirname(parent)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            mode = os.stat(parent).st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                raise LinkPolicyError(
+                    f"everybody can replace `{directory}`: `{parent}` is open to all",
+                    hint=f"chmod o-w {shlex.quote(parent)}",
+                )
