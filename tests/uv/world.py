@@ -78,7 +78,6 @@ class World:
             "LANG": "C.UTF-8",
             "TMPDIR": str(self.base),
             "UV_PYTHON_DOWNLOADS": "never",
-            "UV_PYTHON_PREFERENCE": "only-system",
             **changes,
         }
 
