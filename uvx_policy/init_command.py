@@ -21,7 +21,7 @@ from uvx_policy.toml_file import parse_toml
 _MARK = "\ufeff"
 
 
-class CannotWrite(LinkPolicyError):  # noqa: N818 (named as all in errors.py)
+class CannotWrite(LinkPolicyError):
     """The file cannot be written, or is not what it was when the change was planned."""
 
 

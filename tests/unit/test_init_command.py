@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tomli
+import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from uvx_policy.settings_edit import edit
 from uvx_policy.toml_file import parse_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 WANTED: dict[str, str | bool] = {"hackable": True, "cache": "project"}
@@ -312,6 +314,27 @@ def test_a_file_that_cannot_be_edited_stays_as_it_is(tmp_path: Path, text: str, 
 
     assert fault in str(told.value)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        pytest.param(lambda text: text + "[added]\n", id="something added"),
+        pytest.param(lambda text: text.replace("# why", "# wry"), id="comment changed"),
+        pytest.param(lambda text: text.replace("a = 1", "a = 2"), id="value changed"),
+        pytest.param(lambda text: text.replace("= true", "= false"), id="value not set"),
+        pytest.param(lambda text: text + "[", id="not TOML"),
+    ],
+)
+def test_a_slip_of_the_editing_library_is_caught(
+    slip: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "# why\n[z]\na = 1\n[tool.linkpolicy]\nhackable = false\n"
+    file = parse_toml("/p/pyproject.toml", text)
+    monkeypatch.setattr(tomlkit, "dumps", lambda _: slip(text.replace("false", "true")))
+
+    with pytest.raises(ConfigError, match="write `hackable = true` in"):
+        edit(file, {"hackable": "true"})
 
 
 def test_comments_cannot_stand_in_an_inline_table(tmp_path: Path) -> None:

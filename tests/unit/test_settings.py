@@ -364,6 +364,11 @@ FAULTY_TABLES = [
         ["unknown key `link_mode` in [tool.linkpolicy]; did you mean `link-mode`?"],
         id="underscore",
     ),
+    pytest.param(
+        "LINK_MODE = 1",
+        ["unknown key `LINK_MODE` in [tool.linkpolicy]; did you mean `link-mode`?"],
+        id="capitals",
+    ),
     pytest.param("zzz = 1", ["unknown key `zzz` in [tool.linkpolicy]"], id="nothing like it"),
     pytest.param(
         'link-mode = "hardlnk"',
