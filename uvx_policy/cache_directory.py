@@ -58,8 +58,9 @@ def make_cache_directory(path: str) -> None:
         os.close(here)
 
 
+#: O_PATH asks for no permission to read: `/home` may have mode 0711
 _WALK = (
-    os.O_RDONLY
+    getattr(os, "O_PATH", os.O_RDONLY)
     | getattr(os, "O_DIRECTORY", 0)
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_CLOEXEC", 0)
