@@ -388,17 +388,9 @@ def test_uv_uses_the_value_that_we_call_the_last(uv: Uv, line: str) -> None:
 _FORMS = ("{0}", "{0}", "{0}=3", "{0} 3", "{0}3", "{0} -", "{0} --", "{0} -5")
 
 
-#: commands that take any number of positional words or an external command
-_TALKATIVE = (
-    "run",
-    "tool run",
-    "tool uvx",
-    "pip install",
-    "pip sync",
-    "pip compile",
-    "add",
-    "remove",
-)
+#: commands that take any number of positional words or an external command; not `pip sync`, because
+#: an option before it that takes "pip" for its value leaves `uv sync`, which takes none
+_TALKATIVE = ("run", "tool run", "tool uvx", "pip install", "pip compile", "add", "remove")
 
 
 def _random_options(choice: random.Random, command: str, most: int) -> list[str]:
