@@ -1,4 +1,4 @@
-"""`linkpolicy demo`: the five problems, without and with the policy, on this machine's disks.
+"""`linkpolicy demo`: the five problems, without and with the policy, on this machine.
 
 A real uv installs a tiny wheel in a temporary directory; no network, nothing of the user's is
 read or written.
@@ -31,7 +31,7 @@ from uvx_policy.host import Host
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from uvx_policy.demo_places import Disk
+    from uvx_policy.demo_places import Device
     from uvx_policy.demo_problems import Problem
     from uvx_policy.demo_stage import Stage
     from uvx_policy.model import UvVersion
@@ -50,11 +50,11 @@ def run(*, json_output: bool, keep: bool) -> int:
         say("looking for uv")
         temporary = undo.enter_context(demo_places.temporary_directory(keep=keep))
         uv, version = _find_uv(temporary, os.environ)
-        say("making a second disk")
-        disk = undo.enter_context(demo_places.second_disk(temporary, os.environ, keep=keep))
-        theatre = Theatre(temporary, disk=disk, uv=uv, environ=os.environ)
+        say("making a second device")
+        device = undo.enter_context(demo_places.second_device(temporary, os.environ, keep=keep))
+        theatre = Theatre(temporary, device=device, uv=uv, environ=os.environ)
         outcomes = [_give(problem, theatre, say) for problem in PROBLEMS]
-        kept = [temporary, *([disk.directory] if disk.borrowed else [])] if keep else []
+        kept = [temporary, *([device.directory] if device.borrowed else [])] if keep else []
         say("cleaning up")
     if json_output:
         demo_report.print_json(outcomes, kept)
@@ -68,14 +68,18 @@ class Ground(NamedTuple):
 
     home: str
     projects: str
+    #: how a person says where
+    name: str
 
 
 class Theatre:
     """Builds the stages."""
 
-    def __init__(self, temporary: str, *, disk: Disk, uv: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, temporary: str, *, device: Device, uv: str, environ: Mapping[str, str]
+    ) -> None:
         """`temporary` is an empty directory of ours. Raises `UsageError`."""
-        self.disk = disk
+        self.device = device
         self.first = temporary
         self._uv = uv
         self._environ = environ
@@ -85,11 +89,12 @@ class Theatre:
 
     def grounds(self, problem: Problem) -> list[Ground]:
         """Where the problem may show, best first."""
-        second = self.disk.directory
+        second = self.device.directory
         if problem.across:
-            return [Ground(self.first, second)] if second else []
+            return [Ground(self.first, second, "on the second device")] if second else []
+        grounds = [Ground(self.first, self.first, f"in `{os.path.dirname(self.first)}`")]
         # Where the first one clones, the second one may not.
-        return [Ground(self.first, self.first), *([Ground(second, second)] if second else [])]
+        return [*grounds, Ground(second, second, "on the second device")] if second else grounds
 
     def stage(self, problem: Problem, ground: Ground, *, policy: bool) -> Stage:
         """Set up for one run."""
@@ -102,9 +107,9 @@ class Theatre:
             shims=self._shims if policy else "",
             environ=self._environ,
         )
-        if self.disk.borrowed and problem.across:
+        if self.device.borrowed and problem.across:
             cache = os.path.join(ground.projects, name, "cache")
-            stage.configure({"caches": {self.disk.borrowed: cache}})
+            stage.configure({"caches": {self.device.borrowed: cache}})
         return stage
 
     def _wheel_directory(self, weight: int) -> str:
@@ -118,7 +123,7 @@ class Theatre:
 
 def _give(problem: Problem, theatre: Theatre, say: Callable[[str], None]) -> Outcome:
     """Play a problem without the policy and, where it shows, with it."""
-    reasons = [] if theatre.grounds(problem) else [theatre.disk.reason]
+    reasons = [] if theatre.grounds(problem) else [theatre.device.reason]
     for ground in theatre.grounds(problem):
         say(f"#{problem.issue} without the policy: {problem.title}")
         try:
@@ -130,12 +135,15 @@ def _give(problem: Problem, theatre: Theatre, say: Callable[[str], None]) -> Out
             reasons.append(_why_fine(ground))
             continue
         say(f"#{problem.issue} with the policy: {problem.title}")
+        stage = theatre.stage(problem, ground, policy=True)
         try:
-            under_policy = problem.play(theatre.stage(problem, ground, policy=True))
+            under_policy = problem.play(stage)
         except _FAULTS as error:
             under_policy = Finding(ok=False, result="failed")
             reasons.append(_sentence(error))
-        return Outcome(problem, without, under_policy, "; ".join(reasons))
+        if not under_policy.ok:
+            reasons += stage.warnings
+        return Outcome(problem, without, under_policy, "; ".join(dict.fromkeys(reasons)))
     reasons.append(f"it would show where {problem.shows_where}")
     return Outcome(problem, None, None, "; ".join(reasons))
 
@@ -143,10 +151,10 @@ def _give(problem: Problem, theatre: Theatre, say: Callable[[str], None]) -> Out
 def _why_fine(ground: Ground) -> str:
     links = probe.try_links(cache=ground.home, destination=ground.projects)
     if links.clone == "yes":
-        return f"files in `{ground.projects}` are clones, which share blocks but no inode"
+        return f"{ground.name} files are cloned, which share blocks but no inode"
     if links.hardlink == "no":
-        return f"nothing can be hard linked in `{ground.projects}`"
-    return f"with this uv it does not happen in `{ground.projects}`"
+        return f"{ground.name} nothing can be hard linked"
+    return f"with this uv it does not happen {ground.name}"
 
 
 def _sentence(error: Exception) -> str:

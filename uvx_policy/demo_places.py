@@ -1,4 +1,4 @@
-"""Where the demo plays: a temporary directory, and a second disk if there is one to be had.
+"""Where the demo plays: a temporary directory, and a second device if there is one to be had.
 
 Whatever happens, Ctrl-C included, what was mounted is unmounted and what was made is removed.
 """
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _PREFIX = "linkpolicy-demo-"
-#: of the image that the second disk lies on; it is sparse
+#: of the image that the second device lies on; it is sparse
 _IMAGE_SIZE = 2 * 1024**3
 
 
-class Disk(NamedTuple):
+class Device(NamedTuple):
     """A directory on a real file system other than the temporary directory's."""
 
     #: "" when there is none
     directory: str
     #: why there is none
     reason: str = ""
-    #: the disk is somebody's: the mount point that needs a `[caches]` entry, so that the policy
-    #: stays inside `directory`; "" for a disk that was made for the demo
+    #: the device is somebody's: the mount point that needs a `[caches]` entry, so that the policy
+    #: stays inside `directory`; "" for one that was made for the demo
     borrowed: str = ""
 
 
@@ -53,13 +53,13 @@ def temporary_directory(*, keep: bool) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def second_disk(temporary: str, environ: Mapping[str, str], *, keep: bool) -> Iterator[Disk]:
+def second_device(temporary: str, environ: Mapping[str, str], *, keep: bool) -> Iterator[Device]:
     """Another real file system: as root an image mounted below `temporary`, else one that is there.
 
-    As root nothing is looked for: every mounted disk is writable then, /boot and backups included.
+    As root nothing is looked for: everything mounted is writable then, /boot and backups too.
     """
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        yield _mounted_image(temporary)
+        yield _mounted_image(temporary, environ)
         return
     place = _writable_place(temporary, environ)
     if not place.directory:
@@ -68,7 +68,7 @@ def second_disk(temporary: str, environ: Mapping[str, str], *, keep: bool) -> It
     try:
         directory = tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=place.directory)
     except OSError as error:
-        yield Disk("", f"nothing can be written in `{place.directory}`: {error.strerror}")
+        yield Device("", f"nothing can be written in `{place.directory}`: {error.strerror}")
         return
     try:
         yield place._replace(directory=directory)
@@ -78,15 +78,17 @@ def second_disk(temporary: str, environ: Mapping[str, str], *, keep: bool) -> It
                 shutil.rmtree(directory)
 
 
-def _mounted_image(temporary: str) -> Disk:
+def _mounted_image(temporary: str, environ: Mapping[str, str]) -> Device:
     """An ext4 image, mounted; `temporary_directory` unmounts it."""
     if sys.platform != "linux":
-        return Disk("", "the demo makes itself a second disk on Linux only")
-    image = os.path.join(temporary, "disk.img")
-    point = os.path.join(temporary, "disk")
+        return Device("", "the demo makes itself a second device on Linux only")
+    image = os.path.join(temporary, "device.img")
+    point = os.path.join(temporary, "device")
     os.mkdir(point)
     with open(image, "xb") as stream:
         stream.truncate(_IMAGE_SIZE)
+    # After `su` the directories of root's own programs may be missing from PATH.
+    path = os.pathsep.join((environ.get("PATH") or os.defpath, "/usr/sbin", "/sbin"))
     # No journal, nothing initialised ahead: next to nothing is written.
     quick = ("-O", "^has_journal", "-E", "lazy_itable_init=1,nodiscard", "-m", "0")
     for words in (
@@ -95,21 +97,27 @@ def _mounted_image(temporary: str) -> Disk:
         ("mount", "-t", "ext4", "-o", "loop", image, point),
     ):
         try:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            done = subprocess.run(
+                words,
+                env={**environ, "PATH": path, "LC_ALL": "C"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
         except OSError as error:
-            return Disk("", f"no second disk could be made: {words[0]}: {error.strerror}")
+            return Device("", f"no second device could be made: {words[0]}: {error.strerror}")
         if done.returncode:
-            why = " ".join(done.stderr.decode("utf-8", "replace").split())
-            return Disk("", f"no second disk could be made: {why or words[0]}")
-    return Disk(point)
+            why = [*done.stderr.decode("utf-8", "replace").splitlines(), words[0]][0]
+            return Device("", f"no second device could be made: {why.rstrip('.')}")
+    return Device(point)
 
 
-def _writable_place(temporary: str, environ: Mapping[str, str]) -> Disk:
-    """A directory of the user's on another disk, with its mount point as `borrowed`."""
+def _writable_place(temporary: str, environ: Mapping[str, str]) -> Device:
+    """A directory of the user's on another device, with its mount point as `borrowed`."""
     host = Host(environ=dict(environ))
     table = mounts.read_mount_table(host)
     if table is None:
-        return Disk("", "the file systems of this machine cannot be listed")
+        return Device("", "the file systems of this machine cannot be listed")
     first = os.stat(temporary).st_dev
     own = (row.point for row in table.rows if not mounts.why_unfit(row) and _owns(row.point))
     for candidate in (layout.home(host.environ, host.platform), "/var/tmp", *own):  # noqa: S108
@@ -118,8 +126,11 @@ def _writable_place(temporary: str, environ: Mapping[str, str]) -> Disk:
             continue
         mount = table.find(path, host.mount_id(path))
         if os.stat(path).st_dev != first and mount and not mounts.why_unfit(mount):
-            return Disk(path, borrowed=mount.point)
-    return Disk("", f"no directory of yours lies on another local disk than `{temporary}`")
+            return Device(path, borrowed=mount.point)
+    return Device(
+        "",
+        f"no directory of yours lies on another local device than `{os.path.dirname(temporary)}`",
+    )
 
 
 def _owns(path: str) -> bool:

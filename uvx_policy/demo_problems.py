@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: bytes of data in the wheel that is to be copied or not
 WEIGHT = 8 * 1024**2
 
+_MEGABYTE = 10**6
+
 
 class Finding(NamedTuple):
     """What the files say after a play."""
@@ -43,7 +45,7 @@ class Problem(NamedTuple):
     across: bool = False
     #: bytes of data in the wheel
     weight: int = 0
-    #: what even a successful play does not show, "" for nothing
+    #: what does not show even where the problem does, "" for nothing
     remark: str = ""
 
 
@@ -91,15 +93,15 @@ def second_environment(stage: Stage) -> Finding:
     stage.sync(second)
     cost = evidence.private_bytes(_environment(second))
     if cost > WEIGHT / 2:
-        return Finding(ok=False, result=f"{_megabytes(cost)} copied again")
-    return Finding(ok=True, result=f"{_megabytes(cost)}, the rest shared")
+        return Finding(ok=False, result=f"{_readable(cost)} copied again")
+    return Finding(ok=True, result=f"{_readable(cost)}, the rest shared")
 
 
 def dangling_link(stage: Stage) -> Finding:
-    """`.venv` is a link to a directory on another disk that is not there yet."""
+    """`.venv` is a link to a directory elsewhere that is not there yet."""
     project = stage.project("project")
     link = _environment(project)
-    target = os.path.join(stage.directory("big-disk"), "venv")
+    target = os.path.join(stage.directory("elsewhere"), "venv")
     os.symlink(target, link)
     try:
         stage.sync(project)
@@ -122,7 +124,7 @@ PROBLEMS = (
     ),
     Problem(
         issue=15700,
-        title="that .venv is deleted and synced again",
+        title="the .venv is deleted and synced again",
         play=edit_and_reinstall,
         shows_where="the file system has hard links and uv uses them",
     ),
@@ -136,9 +138,9 @@ PROBLEMS = (
     ),
     Problem(
         issue=3886,
-        title="project and cache on different disks",
+        title="project and cache on different devices",
         play=second_environment,
-        shows_where="two local disks can be written to; root needs mkfs.ext4 and loop mounts only",
+        shows_where="you can write to two local devices; root needs mkfs.ext4 and loop mounts only",
         across=True,
         weight=WEIGHT,
     ),
@@ -169,5 +171,5 @@ def _installed(project: str, name: str) -> str:
     raise UvFailed(f"{tiny_wheel.PACKAGE}/{name} is not in the environment")
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def _readable(size: int) -> str:
+    return f"{size / _MEGABYTE:.1f} MB" if size >= _MEGABYTE else f"{size // 1000} kB"

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import RenderableType
 
     from uvx_policy.demo_problems import Finding, Problem
     from uvx_policy.model import UvVersion
@@ -53,12 +56,11 @@ def print_json(outcomes: Sequence[Outcome], kept: Sequence[str]) -> None:
 
 
 def _object(outcome: Outcome) -> dict[str, Any]:
-    remarks = [text for text in (outcome.reason, outcome.problem.remark) if text]
     return {
         "issue": outcome.problem.issue,
         "title": outcome.problem.title,
         "shown": outcome.without is not None,
-        "reason": " ".join(remarks) or None,
+        "reason": " ".join(_remarks(outcome)) or None,
         "without": outcome.without and outcome.without._asdict(),
         "with": outcome.under_policy and outcome.under_policy._asdict(),
     }
@@ -71,11 +73,16 @@ def print_table(outcomes: Sequence[Outcome], version: UvVersion, kept: Sequence[
     console.print(_table(outcomes, f"uv {'.'.join(map(str, version))}"), width=width)
     notes = _notes(outcomes)
     if notes.row_count:
-        console.print(notes, width=width)
+        console.print(_indented(notes), width=width)
         console.print()
     for directory in kept:
-        console.print(Text.assemble(("kept  ", "dim"), directory), soft_wrap=True)
-    console.print(_last_line(outcomes), width=width)
+        console.print(Text.assemble(" ", ("kept  ", "dim"), directory), soft_wrap=True)
+    console.print(_indented(_last_line(outcomes)), width=width)
+
+
+def _indented(what: RenderableType) -> Padding:
+    """As far as the table's text."""
+    return Padding(what, (0, 0, 0, 1))
 
 
 def _table(outcomes: Sequence[Outcome], uv: str) -> Table:
@@ -105,21 +112,30 @@ def _finding(finding: Finding | None) -> Text:
 
 
 def _notes(outcomes: Sequence[Outcome]) -> Table:
-    notes = Table.grid(padding=(0, 2, 0, 1))
+    notes = Table.grid(padding=(0, 2))
     notes.add_column(no_wrap=True, style="dim", width=len("uv issue"))
     notes.add_column(style="dim")
+    issues: dict[str, list[str]] = {}
     for outcome in outcomes:
-        label = f"#{outcome.problem.issue}"
-        if outcome.without is None:
-            notes.add_row(label, f"cannot show here: {outcome.reason}.")
-            continue
-        if outcome.reason:
-            promised = outcome.under_policy is not None and outcome.under_policy.ok
-            kind = "shown on a second disk" if promised else "went wrong"
-            notes.add_row(label, f"{kind}: {outcome.reason}.")
-        if outcome.problem.remark:
-            notes.add_row(label, outcome.problem.remark)
+        for text in _remarks(outcome):
+            issues.setdefault(text, []).append(f"#{outcome.problem.issue}")
+    for text, labels in issues.items():
+        notes.add_row("\n".join(labels), text)
     return notes
+
+
+def _remarks(outcome: Outcome) -> list[str]:
+    """Sentences about what does not show, or not as it should."""
+    if outcome.without is None:
+        return [f"Cannot show here: {outcome.reason}."]
+    remarks = []
+    if outcome.reason:
+        promised = outcome.under_policy is not None and outcome.under_policy.ok
+        kind = "Shown on a second device" if promised else "Went wrong"
+        remarks.append(f"{kind}: {outcome.reason}.")
+    if outcome.problem.remark:
+        remarks.append(outcome.problem.remark)
+    return remarks
 
 
 def _last_line(outcomes: Sequence[Outcome]) -> Text:

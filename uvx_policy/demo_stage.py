@@ -39,7 +39,8 @@ class Stage:
         environ: Mapping[str, str],
     ) -> None:
         """`base` and `projects` do not exist yet. `shims`: the policy's directory on PATH."""
-        self.policy = bool(shims)
+        #: what the shim said, each line once
+        self.warnings: list[str] = []
         self._projects = projects
         self._wheels = wheels
         self._environ = private_environ(environ, base)
@@ -100,8 +101,12 @@ class Stage:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise UvFailed(str(error)) from error
+        lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines()]
+        said = [line for line in lines if line.startswith("linkpolicy:")]
+        self.warnings += [line for line in said if line not in self.warnings]
         if done.returncode:
-            raise UvFailed(_complaint(done.stderr.decode("utf-8", "replace")))
+            told = [line for line in lines if line.startswith("error:")]
+            raise UvFailed((said or told or [line for line in lines if line] or ["uv failed"])[0])
 
 
 def private_environ(environ: Mapping[str, str], base: str) -> dict[str, str]:
@@ -151,10 +156,3 @@ def write_shims(directory: str) -> None:
                 f"nothing may be executed in `{directory}` (mounted noexec)",
                 hint="TMPDIR=/another/directory linkpolicy demo",
             )
-
-
-def _complaint(text: str) -> str:
-    """The first line of what uv said that tells what went wrong."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("error:", "linkpolicy:"))]
-    return (told or lines or ["it said nothing"])[0]
