@@ -12,7 +12,8 @@ from uvx_policy.environments import find_environment
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import DEFAULT, Destination, Origin
 from uvx_policy.script_block import find_script, read_block
-from uvx_policy.uv_settings import is_on, tool_name, tool_root
+from uvx_policy.uv_directories import tool_name, tool_root
+from uvx_policy.uv_settings import is_on
 from uvx_policy.workspace import TomlFiles, absolute, ancestors, find_project
 
 TYPE_CHECKING = False
@@ -170,17 +171,11 @@ class _Finder:
         """Find the project; `None` when uv finds none. Raises `Unreadable`."""
         start = self.settings.project_directory or self.host.cwd
         project = find_project(self.host, start, self.version, self.files)
-        if project is None or project.is_project or self._is_virtual_root(project):
+        if project is None or project.is_project or project.is_root:
             return project
         if self.version is None:
             raise Unreadable(project.root, "whether this uv needs a [project] table is not known")
         return project if self.version >= _PROJECT_TABLE_OPTIONAL else None
-
-    def _is_virtual_root(self, project: Project) -> bool:
-        from uvx_policy.workspace import table
-
-        found = self.files.read(os.path.join(project.root, "pyproject.toml"))
-        return found is not None and "workspace" in table(found.data, "tool", "uv")
 
     def _project_environment(self, project: Project) -> Destination:
         if self._hidden_in_env_file():
@@ -281,7 +276,8 @@ class _Finder:
         project = None if is_on(self.settings.no_project) else self._project()
         if project is None or not project.managed or project.workspace != start:
             return Destination(kind="new", path=here, because=because)
-        return self._project_environment(project).replace(kind="new")
+        found = self._project_environment(project)
+        return found.replace(kind="new") if found.kind == "project" else found
 
     def _pip(self) -> Destination:
         for kind, value in (("target", self.settings.target), ("prefix", self.settings.prefix)):

@@ -74,9 +74,8 @@ def _above(host: Host, settings: UvSettings, version: UvVersion | None) -> Desti
             if host.kind(os.path.join(path, "pyvenv.cfg")) != "file":
                 return None  # uv: missing pyvenv.cfg
             return _discovered(host, path, settings)
-        # Without a known version this may be an error; then nothing is linked anywhere.
         dangles = kind == "absent" and host.link_kind(path) == "symlink"
-        if dangles and version is not None and version >= _DANGLING_IS_ERROR:
+        if dangles and (version is None or version >= _DANGLING_IS_ERROR):
             return None
     return _first_on_path(host, ("python3", "python"))
 

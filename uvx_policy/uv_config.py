@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import layout
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
 from uvx_policy.record import Record
+from uvx_policy.uv_directories import system_file, user_file
 from uvx_policy.workspace import ancestors, table
 
 TYPE_CHECKING = False
@@ -95,44 +95,11 @@ def discovered(
     """
     shared = tuple(
         Layer(file=found, prefix=())
-        for path in (user_file(host), system_file(host) if system else "")
+        for path in (user_file(host), system_file(host, version) if system else "")
         if path and (found := files.read(path)) is not None
     )
     projects = [()] if start is None else _project_readings(files, start, version)
     return Configuration(readings=tuple((*layers, *shared) for layers in projects))
-
-
-def user_file(host: Host) -> str:
-    """Path of the user's uv.toml, whether it exists or not; "" when there is no home."""
-    if host.platform == "win32":
-        base = host.environ.get("APPDATA", "")
-        return os.path.join(base, "uv", "uv.toml") if base else ""
-    base = host.environ.get("XDG_CONFIG_HOME", "")
-    if not base.startswith("/"):
-        home = home_directory(host)
-        base = os.path.join(home, ".config") if home else ""
-    return os.path.join(base, "uv", "uv.toml") if base else ""
-
-
-def system_file(host: Host) -> str:
-    """Path of the machine's uv.toml that uv reads; "" when there is none."""
-    if host.platform == "win32":
-        drive = host.environ.get("SYSTEMDRIVE", "")
-        return f"{drive}\\ProgramData\\uv\\uv.toml" if drive else ""
-    for directory in (host.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"):
-        if not directory:  # uv stops at an empty entry
-            break
-        path = os.path.join(host.cwd, directory, "uv", "uv.toml")
-        if host.kind(path) == "file":
-            return path
-    return "/etc/uv/uv.toml"
-
-
-def home_directory(host: Host) -> str:
-    """Return the home directory as uv finds it, "" when there is none. Raises `Unreadable`."""
-    if host.platform != "win32" and host.environ.get("HOME") == "":
-        raise Unreadable("HOME", "is empty, which versions of uv understand differently")
-    return layout.home(host.environ, host.platform)
 
 
 def _project_readings(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 
 from uvx_policy import uv_config
-from uvx_policy.errors import Unreadable
+from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
 from uvx_policy.record import Record
 from uvx_policy.script_block import find_script, read_block
 from uvx_policy.uv_config import Configuration, Layer
+from uvx_policy.uv_directories import own_cache, tool_name, tool_root
 from uvx_policy.workspace import TomlFiles, absolute, find_project, project_directory, table
 
 TYPE_CHECKING = False
@@ -36,10 +37,21 @@ _SINCE = {
     "UV_NO_SYSTEM_CONFIG": (0, 11, 16),
     "UV_PREVIEW_FEATURES": (0, 8, 4),
 }
+#: the script of `--script` has a say in the configuration (of `uv run`, always)
+_SCRIPT_OPTION_SINCE = (0, 6, 0)
 _NO_SYNC = (("run",), ("add",), ("remove",), ("version",), ("check",))
 _FROZEN = (*_NO_SYNC, ("sync",), ("workspace", "metadata"))
 _ISOLATED = (("run",), ("check",), ("tool", "run"))
 _NO_PROJECT = (("run",), ("check",), ("venv",))
+#: first words of commands where `--isolated` is not the old name of `--no-config`
+_ISOLATED_IS_NOT_NO_CONFIG = (
+    "add", "audit", "check", "export", "format", "init", "lock", "python", "remove", "run", "sync",
+    "tree", "upgrade", "version",
+)  # fmt: skip
+#: UV_ISOLATED stood for that `--isolated` too, from 0.8.14 to before a version not known exactly
+_ISOLATED_WAS_GLOBAL = ((0, 8, 14), (0, 8, 15), (0, 9, 30))
+#: a variable that says no is "not said" up to the first, and overrules files from the second
+_VARIABLE_MAY_SAY_NO = ((0, 10, 12), (0, 13, 8))
 _PIP = (("pip", "install"), ("pip", "sync"), ("pip", "uninstall"))
 
 
@@ -89,8 +101,8 @@ def read_uv_settings(host: Host, invocation: Invocation, version: UvVersion | No
         or (read.configured("pip", "link-mode") if command[:1] == ("pip",) else None)
         or read.configured("link-mode"),
         cache_dir=read.option("cache-dir", "UV_CACHE_DIR") or read.configured("cache-dir"),
-        no_cache=_first_on(read.switch("no-cache", "", "UV_NO_CACHE"), read.configured("no-cache")),
-        offline=read.switch("offline", "no-offline", "UV_OFFLINE") or read.configured("offline"),
+        no_cache=read.global_switch("no-cache", "", "UV_NO_CACHE"),
+        offline=read.global_switch("offline", "no-offline", "UV_OFFLINE"),
         no_sync=read.switch("no-sync", "", "UV_NO_SYNC") if command in _NO_SYNC else None,
         frozen=read.switch("frozen", "", "UV_FROZEN") if command in _FROZEN else None,
         isolated=read.switch("isolated", "", "UV_ISOLATED") if command in _ISOLATED else None,
@@ -129,60 +141,9 @@ def default_cache_dir(host: Host, settings: UvSettings) -> str:
         value = settings.cache_dir.value
         return os.path.normpath(os.path.join(host.cwd, value)) if value else ""
     try:
-        return _own_cache(host)
+        return own_cache(host)
     except Unreadable:
         return ""
-
-
-def tool_root(host: Host, version: UvVersion | None) -> Sourced:
-    """Return the absolute path of the directory of all tools. Raises `Unreadable`."""
-    named = host.environ.get("UV_TOOL_DIR")
-    if named == "" and (version is None or version < (0, 7, 0)):
-        raise Unreadable("UV_TOOL_DIR", "is empty, which versions of uv understand differently")
-    if named:
-        origin = Origin(kind="variable", name="UV_TOOL_DIR")
-        return Sourced(value=absolute(host.cwd, named), origin=origin)
-    if host.platform == "win32":
-        base = host.environ.get("APPDATA", "")
-        old = os.path.join(base, "uv", "data")
-    else:
-        base = host.environ.get("XDG_DATA_HOME", "")
-        home = "" if base.startswith("/") and host.platform != "darwin" else _known_home(host)
-        base = base if base.startswith("/") else os.path.join(home, ".local", "share")
-        old = ""
-        if host.platform == "darwin":
-            old = os.path.join(home, "Library", "Application Support", "uv")
-    if not base:
-        raise Unreadable("APPDATA", "is not set")
-    root = old if old and host.kind(old) == "directory" else os.path.join(base, "uv")
-    return Sourced(value=os.path.join(root, "tools"), origin=Origin(kind="default"))
-
-
-def _own_cache(host: Host) -> str:
-    """Find the cache that uv takes when nobody names one."""
-    if host.platform == "win32":
-        base = host.environ.get("LOCALAPPDATA", "")
-        return os.path.join(base, "uv", "cache") if base else ""
-    if host.platform == "darwin":
-        old = os.path.join(_known_home(host), "Library", "Caches", "uv")
-        if host.kind(old) != "absent":
-            return old
-    base = host.environ.get("XDG_CACHE_HOME", "")
-    if not base.startswith("/"):
-        base = os.path.join(_known_home(host), ".cache")
-    return os.path.join(base, "uv")
-
-
-def _known_home(host: Host) -> str:
-    home = uv_config.home_directory(host)
-    if not home.startswith("/"):
-        raise Unreadable("HOME", "is no absolute path")
-    return home
-
-
-def _first_on(*switches: Sourced | None) -> Sourced | None:
-    """uv joins these with "or": one that says no does not stop the next."""
-    return next((one for one in switches if is_on(one)), None)
 
 
 class _Reader:
@@ -217,6 +178,20 @@ class _Reader:
                 value="true" if given else "false", origin=Origin(kind="flag", name=name)
             )
         return _true(Origin(kind="variable", name=variable)) if self._is_set(variable) else None
+
+    def global_switch(self, on: str, off: str, variable: str) -> Sourced | None:
+        """Look up a switch that files can have as well. Raises `Unreadable`."""
+        said = self.switch(on, off, variable)
+        configured = self.configured(on)
+        denied = self.host.environ.get(variable, "").lower() in _FALSE
+        if said is not None or not denied or not is_on(configured):
+            return said or configured
+        quiet, overrules = _VARIABLE_MAY_SAY_NO
+        if self.version is not None and self.version <= quiet:
+            return configured
+        if self.version is None or self.version < overrules:
+            raise Unreadable(variable, "whether it overrules configuration is not known")
+        return Sourced(value="false", origin=Origin(kind="variable", name=variable))
 
     def configured(self, *keys: str) -> Sourced | None:
         """Look a key up in the configuration files."""
@@ -287,11 +262,9 @@ class _Reader:
             if not named.value:
                 raise Unreadable("UV_CONFIG_FILE", "is empty, which uv takes for an error")
             return uv_config.explicit_file(self.files, absolute(self.host.cwd, named.value))
-        command = self.invocation.command
-        # On commands without an --isolated of their own it is the old name of --no-config.
-        old_name = command not in (*_ISOLATED, ("init",)) and self.invocation.has("isolated")
-        if old_name or is_on(self.switch("no-config", "", "UV_NO_CONFIG")):
+        if self._is_isolated() or is_on(self.switch("no-config", "", "UV_NO_CONFIG")):
             return Configuration()
+        command = self.invocation.command
         return uv_config.discovered(
             self.host,
             self.files,
@@ -300,14 +273,38 @@ class _Reader:
             system=not self._is_set("UV_NO_SYSTEM_CONFIG"),
         )
 
+    def _is_isolated(self) -> bool:
+        """Tell whether `--isolated` stands for --no-config, its newer name. Raises `Unreadable`."""
+        command = self.invocation.command
+        if command == ("tool", "run") or (command and command[0] in _ISOLATED_IS_NOT_NO_CONFIG):
+            return False
+        if self.invocation.has("isolated"):
+            return True
+        since, last, before = _ISOLATED_WAS_GLOBAL
+        if self.version is not None and not since <= self.version < before:
+            return False
+        if not self._is_set("UV_ISOLATED"):
+            return False
+        if self.version is None or self.version > last:
+            raise Unreadable("UV_ISOLATED", "whether it stands for --no-config is not known")
+        return True
+
     def _configuration_start(self) -> str:
-        project = find_project(self.host, self.project_directory, self.version, self.files)
-        if project is None or not project.managed:
+        """Start at the workspace root; where uv discovers none, at the project directory."""
+        try:
+            project = find_project(self.host, self.project_directory, self.version, self.files)
+        except ConfigError:
+            return self.project_directory
+        if project is None or not project.managed or not (project.is_project or project.is_root):
             return self.project_directory
         return project.workspace
 
     def _script_layer(self) -> Layer | None:
         """Read the [tool.uv] of a PEP 723 script."""
+        if self.invocation.command != ("run",) and (
+            self.version is None or self.version < _SCRIPT_OPTION_SINCE
+        ):
+            return None  # what such a call links, it links in the cache
         try:
             path = find_script(self.host, self.invocation)
         except Unreadable:
@@ -316,23 +313,6 @@ class _Reader:
         if block is None or not table(block.data, "tool", "uv"):
             return None
         return Layer(file=block, prefix=("tool", "uv"))
-
-
-def tool_name(requirement: str) -> str:
-    """Directory name of a tool: `Foo_Bar[extra]>=1` and `foo.bar@2` are both `foo-bar`.
-
-    "" when the requirement does not begin with a name (a path, a URL).
-    """
-    end = 0
-    while end < len(requirement) and (requirement[end].isalnum() or requirement[end] in "-_."):
-        end += 1
-    name, rest = requirement[:end].lower(), requirement[end:].lstrip()
-    if not name.isascii() or (rest and rest[0] not in "[@<>=!~;("):
-        return ""
-    if not name or not (name[0].isalnum() and name[-1].isalnum()):
-        return ""
-    parts = name.replace("_", "-").replace(".", "-").split("-")
-    return "-".join(part for part in parts if part)
 
 
 def _true(origin: Origin) -> Sourced:

@@ -45,6 +45,8 @@ class Project(Record):
     managed: bool
     #: it has a `[project]` table
     is_project: bool
+    #: it has a `[tool.uv.workspace]` table of its own
+    is_root: bool = False
 
 
 class TomlFiles:
@@ -151,10 +153,13 @@ def find_project(
     settings = table(data, "tool", "uv")
     managed = settings.get("managed") is not False
     is_project = isinstance(data.get("project"), dict)
+    is_root = isinstance(settings.get("workspace"), dict)
     workspace = root
-    if is_project and managed and not isinstance(settings.get("workspace"), dict):
+    if is_project and managed and not is_root:
         workspace = _enclosing_workspace(host, root, version, files)
-    return Project(root=root, workspace=workspace, managed=managed, is_project=is_project)
+    return Project(
+        root=root, workspace=workspace, managed=managed, is_project=is_project, is_root=is_root
+    )
 
 
 def absolute(base: str, path: str) -> str:
