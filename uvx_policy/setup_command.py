@@ -144,15 +144,16 @@ def plan_setup(
 
     record = setup_record.load(record_path)
 
-    wanted: list[Edit] = []
+    wanted: dict[str, Edit] = {}  # by real path: two names may lead to one file
     problems: list[str] = []
     if modify_path and known is None:
         problems.append("Could not tell which shell you use, so no start-up file is changed.")
     elif modify_path and known is not None:
         lines = shells.block(known, directory)
         for file in shells.start_up_files(known, environ=environ, home=home, platform=sys.platform):
-            wanted += _insertion(file, lines, _judge(record), problems, shown)
-    edits = [edit for edit in wanted if edit.after != edit.before.content]
+            for edit in _insertion(file, lines, _judge(record), problems, shown):
+                wanted.setdefault(edit.before.real_path, edit)
+    edits = [edit for edit in wanted.values() if edit.after != edit.before.content]
 
     directories = _missing_directories(directory)
     made = (
@@ -188,7 +189,7 @@ def plan_setup(
         record=SetupRecord(
             shims=tuple(paths),
             directories=tuple(dict.fromkeys(made)),
-            files=tuple(_recorded(edit) for edit in wanted),
+            files=tuple(_recorded(edit) for edit in wanted.values()),
         ),
     )
 
@@ -481,6 +482,7 @@ def _recording(path: str, *, make: bool) -> Iterator[SetupRecord | None]:
     """The record as it is now, with other runs kept out. Raises `LinkPolicyError`."""
     directory = os.path.dirname(path)
     if make:
+        _make_directories(_missing_directories(os.path.dirname(directory)))
         _make_directories(_missing_directories(directory), 0o700)
     elif not os.path.isdir(directory):
         yield None

@@ -1,0 +1,348 @@
+"""Real shells read what `linkpolicy setup` wrote, among the lines of other installers.
+
+bash, zsh, fish and sh must be here in CI; nushell is tested where `nu` is on PATH. PowerShell is
+tested by its text alone (tests/unit/test_shells.py): no PowerShell has run these lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from uvx_policy import setup_command
+
+#: what uv's own installer writes to ~/.local/bin/env, and pyenv's and mise's habits
+INSTALLER_ENV = """\
+case ":${PATH}:" in
+    *:"$HOME/.local/bin":*) ;;
+    *) export PATH="$HOME/.local/bin:$PATH" ;;
+esac
+"""
+OTHERS = {
+    "sh": '. "$HOME/.local/bin/env"\nexport PATH="$HOME/.pyenv/shims:$PATH"\n',
+    "fish": "fish_add_path $HOME/.local/bin\nset -gx PATH $HOME/.pyenv/shims $PATH\n",
+    "nushell": '$env.PATH = ($env.PATH | prepend [$"($env.HOME)/.pyenv/shims"])\n',
+}
+OTHERS |= {"bash": OTHERS["sh"], "zsh": OTHERS["sh"]}
+PROGRAM = {"nushell": "nu"}
+#: prints the uv that the shell would start
+WHICH = {
+    "sh": "command -v uv",
+    "bash": "command -v uv",
+    "zsh": "command -v uv",
+    "fish": "command -v uv",
+    "nushell": "which uv | get path.0",
+}
+#: prints PATH, one entry a line
+PATH = {
+    "sh": "printf '%s\\n' \"$PATH\" | tr : '\\n'",
+    "bash": "printf '%s\\n' \"$PATH\" | tr : '\\n'",
+    "zsh": "print -rl -- $path",
+    "fish": "string join \\n $PATH",
+    "nushell": 'print ($env.PATH | str join "\\n")',
+}
+
+
+class Machine:
+    """A home with two real uvs, and one shell that reads its start-up files there."""
+
+    def __init__(self, root: Path, shell: str) -> None:
+        self.shell = shell
+        self.home = root / "me"
+        self.shims = self.home / ".local/share/linkpolicy/shims"
+        for directory in (".local/bin", ".pyenv/shims"):
+            real = self.home / directory / "uv"
+            real.parent.mkdir(parents=True)
+            real.write_text("#!/bin/sh\necho a real uv\n")
+            real.chmod(0o755)
+        (self.home / ".local/bin/env").write_text(INSTALLER_ENV)
+        self.environ = {
+            "HOME": str(self.home),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "TERM": "dumb",
+            "LANG": "C.UTF-8",
+        }
+        self.program = shutil.which(PROGRAM.get(shell, shell)) or ""
+
+    def setup(self, shim_directory: str | None = None) -> None:
+        plan = setup_command.plan_setup(
+            environ=self.environ,
+            shell=self.shell,
+            shim_directory=shim_directory,
+            modify_path=True,
+        )
+        assert setup_command.carry_out(plan).complete
+
+    def append(self, text: str) -> None:
+        """Let other installers write to every start-up file of this shell."""
+        names = {
+            "sh": (".profile",),
+            "bash": (".bashrc", ".profile"),
+            "zsh": (".zshenv", ".zprofile", ".zshrc"),
+            "fish": (".config/fish/config.fish",),
+            "nushell": (".config/nushell/config.nu",),
+        }[self.shell]
+        for name in names:
+            path = self.home / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a") as stream:
+                stream.write(text)
+
+    def run(self, options: Sequence[str], command: str) -> str:
+        """What the shell prints on stdout; it must not complain at start-up."""
+        done = subprocess.run(
+            [self.program, *options, command],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        noise = ("no job control in this shell", "cannot set terminal process group")
+        assert not [line for line in done.stderr.splitlines() if not line.endswith(noise)
+                    and "cannot set terminal process group" not in line]  # fmt: skip
+        return done.stdout.strip()
+
+    def at_prompt(self, options: Sequence[str], *commands: str) -> str:
+        """What the last of the commands, typed into a terminal, prints."""
+        result = self.home.parent / "typed"
+        saved = f"save -f '{result}'" if self.shell == "nushell" else None
+        redirect = f"{commands[-1]} | {saved}" if saved else f"{{ {commands[-1]}; }} > '{result}'"
+        if self.shell == "fish":
+            redirect = f"begin; {commands[-1]}; end > '{result}'"
+        typed = "".join(f"{line}\n" for line in (*commands[:-1], redirect, "exit"))
+        _type([self.program, *options], self.environ, typed)
+        return result.read_text().strip()
+
+
+def _type(words: Sequence[str], environ: dict[str, str], typed: str) -> None:
+    """Type into a program in a terminal of its own, one line for each prompt's worth of quiet."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(words[0], list(words), environ)
+    lines = typed.encode().splitlines(keepends=True)
+    deadline = time.monotonic() + 30
+    prompted = False
+    try:
+        while time.monotonic() < deadline:
+            quiet = not select.select([terminal], [], [], 0.4)[0]
+            if quiet and lines and prompted:
+                os.write(terminal, lines.pop(0).replace(b"\n", b"\r"))
+            elif not quiet:
+                said = os.read(terminal, 65536)
+                if not said:
+                    break
+                prompted = True
+                if b"\x1b[6n" in said:  # nushell's editor asks where the cursor is
+                    os.write(terminal, b"\x1b[1;1R")
+    except OSError:  # EIO: the program has gone
+        pass
+    finally:
+        os.close(terminal)
+        with contextlib.suppress(ProcessLookupError):
+            if time.monotonic() >= deadline:
+                os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
+SHELLS = ("sh", "bash", "zsh", "fish", "nushell")
+
+
+@pytest.fixture
+def machine(request: pytest.FixtureRequest, tmp_path: Path) -> Machine:
+    shell: str = request.param
+    machine = Machine(tmp_path, shell)
+    if not machine.program:
+        if os.environ.get("CI") and shell != "nushell":
+            pytest.fail(f"{shell} must be installed in CI")
+        pytest.skip(f"no {PROGRAM.get(shell, shell)} on PATH")
+    return machine
+
+
+#: how each shell is started without a prompt so that it reads its start-up files
+WITHOUT_PROMPT = [
+    pytest.param("sh", ["-lc"], id="sh -lc"),
+    pytest.param("bash", ["-lc"], id="bash -lc"),
+    pytest.param("bash", ["-ic"], id="bash -ic"),
+    pytest.param("bash", ["-lic"], id="bash -lic, as editors ask for PATH"),
+    pytest.param("zsh", ["-c"], id="zsh -c, as in scripts"),
+    pytest.param("zsh", ["-lc"], id="zsh -lc"),
+    pytest.param("zsh", ["-ic"], id="zsh -ic"),
+    pytest.param("zsh", ["-lic"], id="zsh -lic, as editors ask for PATH"),
+    pytest.param("fish", ["-c"], id="fish -c"),
+    pytest.param("fish", ["-ic"], id="fish -ic"),
+    pytest.param("nushell", ["-l", "-c"], id="nu -l -c"),
+]
+#: ... and with one
+WITH_PROMPT = [
+    pytest.param("bash", ["-i"], id="bash in a terminal"),
+    pytest.param("bash", ["-li"], id="bash as login shell in a terminal"),
+    pytest.param("zsh", ["-i"], id="zsh in a terminal"),
+    pytest.param("zsh", ["-li"], id="zsh as login shell in a terminal"),
+    pytest.param("fish", ["-i"], id="fish in a terminal"),
+    pytest.param("nushell", ["-l"], id="nushell in a terminal"),
+]
+
+
+@pytest.mark.parametrize(("machine", "options"), WITHOUT_PROMPT, indirect=["machine"])
+def test_the_real_uv_comes_first_before_setup(machine: Machine, options: list[str]) -> None:
+    machine.append(OTHERS[machine.shell])
+
+    assert machine.run(options, WHICH[machine.shell]) == str(machine.home / ".pyenv/shims/uv")
+
+
+@pytest.mark.parametrize(("machine", "options"), WITHOUT_PROMPT, indirect=["machine"])
+def test_the_shim_comes_before_what_other_installers_wrote(
+    machine: Machine, options: list[str]
+) -> None:
+    machine.append(OTHERS[machine.shell])
+    machine.setup()
+
+    assert machine.run(options, WHICH[machine.shell]) == str(machine.shims / "uv")
+
+
+@pytest.mark.parametrize(("machine", "options"), WITHOUT_PROMPT, indirect=["machine"])
+def test_after_later_installers_a_second_setup_puts_the_shim_first_again(
+    machine: Machine, options: list[str]
+) -> None:
+    machine.setup()
+    machine.append(OTHERS[machine.shell])
+    machine.setup()
+
+    assert machine.run(options, WHICH[machine.shell]) == str(machine.shims / "uv")
+
+
+@pytest.mark.parametrize(("machine", "options"), WITH_PROMPT, indirect=["machine"])
+def test_in_a_terminal_the_shim_comes_first_though_installers_wrote_below_our_block(
+    machine: Machine, options: list[str]
+) -> None:
+    machine.append(OTHERS[machine.shell])
+    machine.setup()
+    machine.append(OTHERS[machine.shell])
+
+    assert machine.at_prompt(options, WHICH[machine.shell]) == str(machine.shims / "uv")
+
+
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_read_twice_the_directory_is_on_path_once_and_in_front(machine: Machine) -> None:
+    machine.append(OTHERS[machine.shell])
+    machine.setup()
+    source = {
+        "sh": '. "$HOME/.profile"',
+        "bash": '. "$HOME/.bashrc"; . "$HOME/.profile"',
+        "zsh": '. "$HOME/.zshrc"; . "$HOME/.zprofile"',
+        "fish": "source $HOME/.config/fish/config.fish",
+        "nushell": f"source {machine.home}/.config/nushell/config.nu",
+    }[machine.shell]
+    options = ["-l", "-c"] if machine.shell == "nushell" else ["-lc"]
+    machine.environ["PATH"] = f"/usr/bin:{machine.shims}:/bin:{machine.shims}"
+
+    entries = machine.run(options, f"{source}; {PATH[machine.shell]}").splitlines()
+
+    assert entries[0] == str(machine.shims)
+    assert entries.count(str(machine.shims)) == 1
+    assert "/usr/bin" in entries
+
+
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_a_directory_with_an_awkward_name_is_found(machine: Machine) -> None:
+    directory = machine.home / 'it\'s $HOME "x" `y` \\n*[é]\u2019 {z}'
+    machine.append(OTHERS[machine.shell])
+    machine.setup(str(directory))
+    options = ["-l", "-c"] if machine.shell == "nushell" else ["-lc"]
+
+    entries = machine.run(options, PATH[machine.shell]).splitlines()
+
+    assert entries[0] == str(directory)
+
+
+@pytest.mark.parametrize("machine", ["sh", "bash", "zsh"], indirect=True)
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param("set -eu", id="errexit and nounset"),
+        pytest.param("unset PATH", id="no PATH"),
+        pytest.param("PATH=", id="empty PATH"),
+    ],
+)
+def test_a_strict_or_bare_shell_reads_the_block(machine: Machine, options: str) -> None:
+    machine.setup()
+    file = {"sh": ".profile", "bash": ".bashrc", "zsh": ".zshrc"}[machine.shell]
+
+    said = machine.run(["-c"], f'{options}; . "$HOME/{file}"; echo "$PATH"')
+
+    assert said.split(":")[0] == str(machine.shims)
+    assert "" not in said.split(":")
+
+
+@pytest.mark.parametrize("machine", ["zsh"], indirect=True)
+def test_zsh_with_arrays_as_in_ksh_keeps_the_hooks_of_others(machine: Machine) -> None:
+    machine.setup()
+
+    said = machine.run(
+        ["-fic"],
+        "setopt ksharrays; precmd_functions=(one two three);"
+        ' . "$HOME/.zshrc"; _linkpolicy_prompt; echo ${precmd_functions[@]}',
+    )
+
+    assert said == "one two three"
+
+
+@pytest.mark.parametrize(
+    ("machine", "before", "after"),
+    [
+        pytest.param("bash", "PROMPT_COMMAND='MINE=1;'", "declare -p PROMPT_COMMAND", id="bash"),
+        pytest.param(
+            "bash",
+            "PROMPT_COMMAND=('MINE=1' 'ALSO=1')",
+            "declare -p PROMPT_COMMAND",
+            id="bash with an array",
+        ),
+        pytest.param(
+            "zsh", "mine() { }; precmd_functions=(mine)", "echo $precmd_functions", id="zsh"
+        ),
+        pytest.param("fish", "", "functions --names --all | grep linkpolicy_p", id="fish"),
+    ],
+    indirect=["machine"],
+)
+def test_after_the_first_prompt_our_hook_is_gone_and_the_others_remain(
+    machine: Machine, before: str, after: str
+) -> None:
+    expected = {
+        "PROMPT_COMMAND='MINE=1;'": 'declare -- PROMPT_COMMAND="MINE=1;"',
+        "PROMPT_COMMAND=('MINE=1' 'ALSO=1')": (
+            'declare -a PROMPT_COMMAND=([0]="MINE=1" [1]="ALSO=1")'
+        ),
+        "mine() { }; precmd_functions=(mine)": "mine",
+        "": "_linkpolicy_path",
+    }[before]
+    machine.append(f"{before}\n")
+    machine.setup()
+    file = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
+
+    # Read twice, as by `. ~/.bashrc` in a login shell.
+    machine.append(f". {machine.home}/again\n")
+    shutil.copy(machine.home / file[machine.shell], machine.home / "again")
+    (machine.home / "again").write_text(
+        (machine.home / "again").read_text().rpartition(f". {machine.home}/again")[0]
+    )
+
+    assert machine.at_prompt(["-i"], "true", after) == expected
+
+
+@pytest.mark.parametrize("machine", ["bash"], indirect=True)
+def test_the_shim_itself_starts_the_next_uv_on_path(machine: Machine) -> None:
+    machine.append(OTHERS["bash"])
+    machine.setup()
+
+    assert machine.run(["-lic"], "uv --version") == "a real uv"
