@@ -153,7 +153,8 @@ def _decide_for(
         offline=choices.offline is not None,
         cache=cache,
         cache_usable=usable,
-        cache_is_mount_point=bool(cache) and places.cache_is_mount_point(table, cache),
+        cache_is_mount_point=bool(cache)
+        and places.cache_is_mount_point(table, host.real_path(cache)),
         capability=probe_links(
             host, state, table, cache=nearest_existing(host, cache), destination=into
         )

@@ -1,0 +1,445 @@
+"""The traps of wrapping uv, each with a real uv. Where the policy stands aside, that is the test.
+
+Traps about the destination (`uv pip` discovery, scripts, workspaces, versions) are in
+test_destination_contract.py, about the command line in test_command_line_contract.py, about the
+process (exec, signals, PATH) in tests/shim/.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests import real_uv
+from tests.filesystems import FileSystems, same_inode
+from tests.uv.world import NAME, World, archived, installed
+
+pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
+
+
+def print_environment(world: World) -> str:
+    """A program for `uv run` that prints what it inherited."""
+    program = world.base / "print-environment"
+    program.write_text("#!/bin/sh\nexec env\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+def link_count(environment: Path) -> int:
+    return (installed(environment) / "data.bin").stat().st_nlink
+
+
+# Leaks (traps 1 and 2) ---------------------------------------------------------------------------
+
+
+def test_a_nested_sync_does_not_empty_the_outer_environment(
+    fs: FileSystems, each_uv: Path
+) -> None:
+    world = World(fs.ext4, each_uv)
+    outer, inner = world.project(fs.ext4 / "outer"), world.project(fs.ext4 / "inner")
+    (fs.ext4 / "environment").mkdir()
+    (outer / ".venv").symlink_to(fs.ext4 / "environment")
+    (inner / "pyproject.toml").write_text('[project]\nname = "inner"\nversion = "1"\n')
+    world.uv("sync", cwd=outer)
+
+    world.uv("run", "sh", "-c", f"cd {inner} && exec uv sync", cwd=outer)
+
+    assert installed(outer / ".venv").is_dir()
+    assert (inner / ".venv" / "pyvenv.cfg").is_file()
+
+
+def test_programs_under_uv_run_never_see_a_project_environment_of_ours(
+    fs: FileSystems, each_uv: Path
+) -> None:
+    world = World(fs.ext4, each_uv)
+    project = world.project(fs.ext4 / "project")
+    (fs.ext4 / "environment").mkdir()
+    (project / ".venv").symlink_to(fs.ext4 / "environment")
+
+    done = world.uv("run", print_environment(world), cwd=project)
+
+    assert "UV_PROJECT_ENVIRONMENT=" not in done.stdout
+
+
+def test_a_nested_uv_on_another_device_is_decided_afresh(fs: FileSystems, each_uv: Path) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+    outer = world.project(far / "outer")
+    inner = world.project(fs.other_ext4 / "inner")
+
+    world.uv("run", "sh", "-c", f"cd {inner} && exec uv sync", cwd=outer)
+
+    (cached,) = archived(world.default_cache)
+    assert same_inode(installed(inner / ".venv") / "__init__.py", cached)
+
+
+def test_a_nested_uv_in_a_hackable_project_copies(fs: FileSystems, each_uv: Path) -> None:
+    world = World(fs.ext4, each_uv)
+    outer = world.project(fs.ext4 / "outer")
+    inner = world.project(fs.ext4 / "inner", "[tool.linkpolicy]\nhackable = true\n")
+
+    world.uv("run", "sh", "-c", f"cd {inner} && exec uv sync", cwd=outer)
+
+    assert link_count(outer / ".venv") > 1
+    assert link_count(inner / ".venv") == 1
+
+
+def test_what_a_program_under_uv_run_chose_itself_wins(fs: FileSystems, newest_uv: Path) -> None:
+    world = World(fs.ext4, newest_uv)
+    outer, inner = world.project(fs.ext4 / "outer"), world.project(fs.ext4 / "inner")
+
+    world.uv("run", "sh", "-c", f"cd {inner} && UV_LINK_MODE=copy uv sync", cwd=outer)
+
+    assert link_count(inner / ".venv") == 1
+
+
+# Link modes (traps 3, 4, 16, 20, 22) -------------------------------------------------------------
+
+
+def test_clone_asked_on_ext4_never_becomes_a_hard_link(fs: FileSystems, each_uv: Path) -> None:
+    world = World(fs.ext4, each_uv)
+    project = world.project(fs.ext4 / "project", '[tool.linkpolicy]\nlink-mode = "clone"\n')
+
+    done = world.uv("sync", cwd=project)
+
+    assert link_count(project / ".venv") == 1
+    assert "falling back" not in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+def test_executable_bits_survive(fs: FileSystems, each_uv: Path, kind: str) -> None:
+    disk: Path = getattr(fs, kind)
+    world = World(disk, each_uv)
+    project = world.project(disk / "project", '[tool.linkpolicy]\nlink-mode = "reflink"\n')
+
+    world.uv("sync", cwd=project)
+
+    assert os.access(project / ".venv" / "bin" / f"{NAME}-tool", os.X_OK)
+    assert link_count(project / ".venv") == 1
+
+
+def test_symlinks_only_when_asked(fs: FileSystems, each_uv: Path) -> None:
+    world = World(fs.ext4, each_uv)
+    asked = world.project(fs.ext4 / "asked", '[tool.linkpolicy]\nlink-mode = "symlink"\n')
+
+    world.uv("sync", cwd=asked)
+    world.uv("sync", "--no-cache", "--reinstall", cwd=asked)  # an error if symlinks were forced
+
+    assert not (installed(asked / ".venv") / "data.bin").is_symlink()
+
+
+def test_an_existing_environment_changes_only_when_it_is_reinstalled(
+    fs: FileSystems, each_uv: Path
+) -> None:
+    world = World(fs.ext4, each_uv)
+    project = world.project(fs.ext4 / "project")
+    world.uv("sync", cwd=project)
+    with (project / "pyproject.toml").open("a") as stream:
+        stream.write("[tool.linkpolicy]\nhackable = true\n")
+
+    world.uv("sync", cwd=project)
+    before = link_count(project / ".venv")
+    world.uv("sync", "--reinstall", cwd=project)
+
+    assert before > 1
+    assert link_count(project / ".venv") == 1
+
+
+# Caches (traps 6, 11, 12, 13, 14, 24) ------------------------------------------------------------
+
+
+def test_nothing_of_ours_lies_in_a_cache(fs: FileSystems, each_uv: Path) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+    project = world.project(far / "project")
+    world.uv("sync", cwd=project)
+    (cache,) = far.glob(".uv-cache-*")
+
+    world.plain("cache", "prune", cwd=project, UV_CACHE_DIR=str(cache))
+    shutil.rmtree(project / ".venv")
+    world.uv("sync", cwd=project)
+
+    assert link_count(project / ".venv") > 1
+    assert not [path for path in cache.rglob("*") if "linkpolicy" in path.name]
+
+
+def test_cache_commands_see_uvs_own_cache(fs: FileSystems, each_uv: Path) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+    project = world.project(far / "project")
+
+    told = world.uv("cache", "dir", cwd=project).stdout
+
+    assert told == world.plain("cache", "dir", cwd=project).stdout
+
+
+def test_a_read_only_home_gets_a_cache_that_can_be_written(
+    fs: FileSystems, each_uv: Path
+) -> None:
+    disk = fs.image("ext4")
+    (disk / "home").mkdir()
+    world = World(disk / "world", each_uv, home=fs.bind(disk / "home", read_only=True))
+    project = world.project(disk / "project")
+    failed = world.plain("sync", cwd=project, check=False)
+
+    world.uv("sync", cwd=project)
+
+    assert failed.returncode == 2
+    (cache,) = disk.glob(".uv-cache-*")
+    (cached,) = archived(cache)
+    assert same_inode(installed(project / ".venv") / "__init__.py", cached)
+
+
+def test_a_bind_mount_of_the_same_device_gets_its_own_cache_or_a_copy(
+    fs: FileSystems, each_uv: Path
+) -> None:
+    """`st_dev` is equal, link(2) refuses: only a try tells."""
+    disk = fs.image("ext4")
+    (disk / "work").mkdir()
+    work = fs.bind(disk / "work")
+    world = World(disk / "world", each_uv, home=disk / "home")
+    project = world.project(work / "project")
+
+    done = world.uv("sync", cwd=project)
+
+    (cache,) = work.glob(".uv-cache-*")
+    (cached,) = archived(cache)
+    assert same_inode(installed(project / ".venv") / "__init__.py", cached)
+    assert "falling back" not in done.stderr
+
+
+def test_two_subvolumes_share_extents(fs: FileSystems, each_uv: Path) -> None:
+    """`st_dev` differs, clones work: the default cache stays."""
+    from tests.filesystems import shared_extents
+
+    first, second = fs.subvolumes
+    world = World(first / "world", each_uv, home=first / "home")
+    project = world.project(second / "project")
+
+    done = world.uv("sync", cwd=project)
+
+    assert shared_extents(installed(project / ".venv") / "data.bin")
+    assert archived(world.default_cache)
+    assert "falling back" not in done.stderr
+
+
+def test_a_tmpfs_never_holds_a_cache(fs: FileSystems, each_uv: Path) -> None:
+    world = World(fs.ext4, each_uv)
+    project = world.project(fs.tmpfs / "project")
+
+    done = world.uv("sync", cwd=project)
+
+    assert link_count(project / ".venv") == 1
+    assert archived(world.default_cache)
+    assert not list(fs.tmpfs.parent.glob(".uv-cache-*"))
+    assert "falling back" not in done.stderr
+
+
+def test_offline_stays_with_the_warm_cache(fs: FileSystems, each_uv: Path) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+    project = world.project(far / "project")
+    world.plain("sync", cwd=project)
+    shutil.rmtree(project / ".venv")
+
+    world.uv("sync", "--offline", cwd=project)
+
+    assert not list(far.glob(".uv-cache-*"))
+
+
+def test_a_cache_that_is_a_mount_is_left_in_peace(fs: FileSystems, each_uv: Path) -> None:
+    far = fs.image("ext4")
+    home = fs.other_ext4 / "home"
+    (home / ".cache").mkdir(parents=True)
+    mount = fs.image("xfs")
+    (home / ".cache" / "uv").symlink_to(mount)
+    world = World(far / "world", each_uv, home=home)
+    project = world.project(far / "project")
+
+    world.uv("sync", cwd=project)
+
+    assert not list(far.glob(".uv-cache-*"))
+    assert archived(mount)
+
+
+def test_a_project_that_is_the_mount_gets_a_cache_only_when_it_says_so(
+    fs: FileSystems, each_uv: Path
+) -> None:
+    """A bind-mounted workspace: the only directory there is the project itself."""
+    disk = fs.image("ext4")
+    home = fs.other_ext4 / "home"
+    world = World(fs.other_ext4 / "world", each_uv, home=home)
+    project = world.project(disk)
+
+    world.uv("sync", cwd=project)
+    before = sorted(path.name for path in disk.glob(".uv-cache*"))
+    world.project(disk, '[tool.linkpolicy]\ncache = "project"\n')
+    world.uv("sync", "--reinstall", cwd=project)
+
+    assert before == []
+    (cached,) = archived(disk / ".uv-cache")
+    package = next((disk / ".venv").rglob(f"site-packages/{NAME}"))
+    assert same_inode(package / "__init__.py", cached)
+
+
+def test_central_environments_are_left_alone(fs: FileSystems) -> None:
+    """Preview of uv 0.11.25: `.venv` is a link into the cache that uv made itself."""
+    far = fs.image("ext4")
+    world = World(far / "world", real_uv.provide("newest") / "uv", home=fs.other_ext4 / "home")
+    project = world.project(far / "project", uv='preview-features = ["centralized-project-envs"]')
+
+    world.uv("sync", cwd=project)
+    world.uv("sync", cwd=project)
+
+    assert (project / ".venv").is_symlink()
+    assert str(world.default_cache) in str((project / ".venv").resolve())
+    assert not list(far.glob(".uv-cache-*"))
+
+
+# Explicit choices (traps 10, 15, 19) -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["UV_CACHE_DIR", "UV_LINK_MODE"])
+@pytest.mark.parametrize("value", ["", "bogus"])
+def test_bad_values_of_the_user_reach_uv(
+    fs: FileSystems, each_uv: Path, name: str, value: str
+) -> None:
+    world = World(fs.ext4, each_uv)
+    project = world.project(fs.ext4 / "project")
+
+    shimmed = world.uv("sync", cwd=project, check=False, **{name: value})
+    shutil.rmtree(project / ".venv", ignore_errors=True)
+    shutil.rmtree(project / "bogus", ignore_errors=True)
+    (project / "uv.lock").unlink(missing_ok=True)
+    plain = world.plain("sync", cwd=project, check=False, **{name: value})
+
+    assert shimmed.returncode == plain.returncode
+    assert shimmed.stderr.splitlines()[:2] == plain.stderr.splitlines()[:2]
+
+
+@pytest.mark.parametrize(
+    ("words", "uv", "environ"),
+    [
+        pytest.param(("--link-mode", "copy"), "", {}, id="flag"),
+        pytest.param((), "", {"UV_LINK_MODE": "copy"}, id="variable"),
+        pytest.param((), 'link-mode = "copy"', {}, id="tool.uv"),
+    ],
+)
+def test_an_explicit_link_mode_wins(
+    fs: FileSystems, each_uv: Path, words: tuple[str, ...], uv: str, environ: dict[str, str]
+) -> None:
+    world = World(fs.ext4, each_uv)
+    wish = '[tool.linkpolicy]\nlink-mode = "hardlink"\n'
+    project = world.project(fs.ext4 / "project", wish, uv=uv)
+
+    world.uv("sync", *words, cwd=project, **environ)
+
+    assert link_count(project / ".venv") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "uv", "environ"),
+    [
+        pytest.param(("--cache-dir", "{cache}"), "", {}, id="flag"),
+        pytest.param((), "", {"UV_CACHE_DIR": "{cache}"}, id="variable"),
+        pytest.param((), 'cache-dir = "{cache}"', {}, id="tool.uv"),
+    ],
+)
+def test_an_explicit_cache_wins(
+    fs: FileSystems, each_uv: Path, words: tuple[str, ...], uv: str, environ: dict[str, str]
+) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+    cache = fs.other_ext4 / "chosen"
+    project = world.project(far / "project", uv=uv.format(cache=cache))
+
+    done = world.uv(
+        "sync",
+        *(word.format(cache=cache) for word in words),
+        cwd=project,
+        **{name: value.format(cache=cache) for name, value in environ.items()},
+    )
+
+    assert archived(cache)
+    assert not list(far.glob(".uv-cache-*"))
+    assert "falling back" not in done.stderr
+
+
+# Other destinations ------------------------------------------------------------------------------
+
+
+def test_a_tool_on_another_device_gets_a_cache_there(fs: FileSystems, each_uv: Path) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+
+    world.uv(
+        "tool", "install", "--no-index", "--find-links", str(world.wheels), NAME,
+        cwd=far, UV_TOOL_DIR=str(far / "tools"), UV_TOOL_BIN_DIR=str(far / "bin"), check=False,
+    )  # fmt: skip
+
+    (cache,) = far.glob(".uv-cache-*")
+    (cached,) = archived(cache)
+    assert same_inode(installed(far / "tools") / "__init__.py", cached)
+
+
+def test_uvx_is_left_alone(fs: FileSystems, each_uv: Path) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+
+    done = world.uv(
+        "uvx", "--no-index", "--find-links", str(world.wheels), "--from", NAME, f"{NAME}-tool",
+        cwd=far,
+    )  # fmt: skip
+
+    assert done.stdout == "tool\n"
+    assert archived(world.default_cache)
+    assert not list(far.glob(".uv-cache-*"))
+
+
+@pytest.mark.parametrize("option", ["--target", "--prefix"])
+def test_a_target_on_another_device_gets_a_cache_there(
+    fs: FileSystems, each_uv: Path, option: str
+) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+    world.uv("venv", cwd=fs.other_ext4)
+
+    world.pip_install(option, str(far / "there"), cwd=fs.other_ext4)
+
+    (cache,) = far.glob(".uv-cache-*")
+    (cached,) = archived(cache)
+    assert same_inode(installed(far / "there") / "__init__.py", cached)
+
+
+# Refusal, and broken policies --------------------------------------------------------------------
+
+
+def test_fallback_error_refuses_before_uv_starts(fs: FileSystems, each_uv: Path) -> None:
+    world = World(fs.ext4, each_uv)
+    project = world.project(fs.tmpfs / "project", '[tool.linkpolicy]\nfallback = "error"\n')
+
+    done = world.uv("sync", cwd=project, check=False)
+
+    assert done.returncode == 2
+    assert not (project / ".venv").exists()
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "pyproject.toml:" in done.stderr
+
+
+def test_a_broken_policy_warns_in_one_line_and_leaves_uv_alone(
+    fs: FileSystems, each_uv: Path
+) -> None:
+    world = World(fs.ext4, each_uv)
+    project = world.project(fs.ext4 / "project", '[tool.linkpolicy]\nhackabel = "yes"\n')
+
+    done = world.uv("sync", cwd=project)
+
+    ours = [line for line in done.stderr.splitlines() if line.startswith("linkpolicy:")]
+    assert len(ours) == 1
+    assert "`hackable`" in ours[0]
+    assert "pyproject.toml:" in ours[0]
+    assert installed(project / ".venv").is_dir()
