@@ -198,6 +198,11 @@ def _way(host: Host, path: str) -> Iterator[tuple[str, Status]]:
 def _why_not_writable(host: Host, real: str, existing: str) -> str:
     status = host.link_status(real)
     if status is None:
+        for path in ancestors(os.path.dirname(real)):
+            if path == existing:
+                break
+            if host.link_kind(path) != "absent":
+                return f"`{path}` on its way is no directory"
         return "" if host.may_write(existing) else f"`{existing}` cannot be written"
     if status.kind != "directory":
         return f"it is a {status.kind}"

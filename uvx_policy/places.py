@@ -293,14 +293,14 @@ def _parts(host: Host, path: str) -> Support:
     CACHEDIR.TAG and the files .gitignore are only ever made, never written again.
     """
 
-    def writable(*names: str) -> bool:
+    def opens(*names: str) -> bool:
         part = os.path.join(path, *names)
-        return host.kind(part) == "absent" or host.may_write(part)
+        return host.may_write(os.path.dirname(part) if host.kind(part) == "absent" else part)
 
     buckets = [name for name in host.list_names(path) if name.startswith("sdists-v")]
     buckets.sort(key=_bucket_version, reverse=True)
-    good = [writable(bucket) and writable(bucket, ".git") for bucket in buckets]
-    if not writable(".lock") or good[:1] == [False]:
+    good = [opens(bucket, ".git") for bucket in buckets]
+    if not opens(".lock") or good[:1] == [False]:
         return "no"
     # Of another version of uv, or of an older one: whether the real uv needs it is not known here.
     return "yes" if all(good) else "unknown"

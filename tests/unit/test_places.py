@@ -443,6 +443,12 @@ def test_the_users_entry_is_used_where_its_links_lead() -> None:
         pytest.param({}, "/mnt/data/me/p/.venv/c", "in the destination", id="in the destination"),
         pytest.param({}, "/mnt/data/none/c", "cannot be written", id="cannot be made"),
         pytest.param({}, "relative", "no absolute path", id="relative"),
+        pytest.param(
+            {"/mnt/data/me/file": File(uid=ME)},
+            "/mnt/data/me/file/cache",
+            "`/mnt/data/me/file` on its way is no directory",
+            id="below a file",
+        ),
     ],
 )
 def test_an_unsafe_entry_is_refused_and_the_rest_tried(
@@ -453,6 +459,15 @@ def test_an_unsafe_entry_is_refused_and_the_rest_tried(
     assert chosen(found) == "/mnt/data/me/.uv-cache-1000"
     assert found.rejected[0][0] == directory
     assert why in found.rejected[0][1]
+
+
+def test_the_users_entry_must_allow_programs_to_run() -> None:
+    host = machine(mounts=[fake_mount("/"), fake_mount("/mnt/data", "ext4", "noexec")])
+
+    found = find(host, entries=(entry("/mnt/data", "/mnt/data/me/cache"),))
+
+    assert found.chosen is None
+    assert found.rejected[0] == ("/mnt/data/me/cache", "`/mnt/data` is mounted noexec")
 
 
 # What cannot be told ------------------------------------------------------------------------------
@@ -614,7 +629,8 @@ USABLE: dict[str, Directory | File | Link] = {
         pytest.param({CACHE: Directory()}, "no", id="directory of root"),
         pytest.param({f"{CACHE}/.lock": File()}, "no", id="lock of root"),
         pytest.param({f"{CACHE}/sdists-v10/.git": File()}, "no", id="uv #16820"),
-        pytest.param({f"{CACHE}/sdists-v10": Directory()}, "no", id="bucket of root"),
+        pytest.param({f"{CACHE}/sdists-v10": Directory()}, "yes", id="bucket of root"),
+        pytest.param({f"{CACHE}/sdists-v11": Directory()}, "no", id="empty bucket of root"),
         pytest.param({f"{CACHE}/sdists-v9/.git": File()}, "unknown", id="bucket of another uv"),
         pytest.param({CACHE: File(uid=ME)}, "no", id="file"),
         pytest.param({CACHE: Link("/nowhere", uid=ME)}, "no", id="dangling link"),

@@ -1,0 +1,246 @@
+"""The choice of a place on real mounts, and whether what was chosen really links."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.filesystems import FileSystems
+from uvx_policy import layout
+from uvx_policy.cache_directory import make_cache_directory
+from uvx_policy.host import Host
+from uvx_policy.model import DEFAULT
+from uvx_policy.mounts import read_mount_table
+from uvx_policy.places import (
+    Places,
+    cache_is_mount_point,
+    default_cache_usable,
+    find_place,
+)
+from uvx_policy.probe import try_links
+from uvx_policy.settings_keys import CacheEntry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.filesystem
+
+NAME = layout.device_cache_name(os.geteuid())
+ME, OTHER = 12345, 23456
+
+
+class User(Host):
+    """This machine with the eyes of another user, as far as owner and mode go."""
+
+    def __init__(self, uid: int) -> None:
+        super().__init__(environ={}, cwd="/")
+        self.uid = uid
+
+    def may_write(self, path: str) -> bool:
+        status = self.status(path)
+        if status is None or not super().may_write(path):
+            return False
+        return bool((status.mode >> 6 if status.uid == self.uid else status.mode) & 0o2)
+
+
+def find(
+    destination: Path, *, host: Host | None = None, entries: tuple[CacheEntry, ...] = (),
+    project: Path | None = None, allow_project: bool = False,
+) -> Places:  # fmt: skip
+    host = host or Host(environ={}, cwd="/")
+    return find_place(
+        host,
+        read_mount_table(host),
+        destination=str(destination),
+        project=str(project or ""),
+        workspace=str(project or ""),
+        entries=entries,
+        allow_project=allow_project,
+    )
+
+
+def chosen(places: Places) -> str:
+    assert places.chosen, places.rejected
+    return places.chosen.directory
+
+
+@pytest.mark.parametrize("name", ["btrfs", "xfs", "ext4", "other_ext4"])
+def test_the_root_of_a_disk_of_mine_gets_a_cache_that_really_links(
+    fs: FileSystems, name: str
+) -> None:
+    destination = getattr(fs, name) / "p" / ".venv"
+    destination.mkdir(parents=True)
+
+    place = chosen(find(destination))
+    make_cache_directory(place)
+
+    try:
+        assert place == os.path.join(os.path.dirname(getattr(fs, name)), NAME)
+        assert try_links(cache=place, destination=str(destination)).hardlink == "yes"
+        assert chosen(find(destination)) == place
+    finally:
+        os.rmdir(place)
+
+
+def test_a_user_gets_the_topmost_directory_that_is_his(fs: FileSystems) -> None:
+    own = fs.ext4 / "users" / "me"
+    (own / "p").mkdir(parents=True)
+    for path in (own, own / "p"):
+        os.chown(path, ME, ME)
+
+    assert chosen(find(own / "p" / ".venv", host=User(ME))) == str(own / f".uv-cache-{ME}")
+
+
+def test_a_sticky_root_is_used_and_an_open_one_is_not(fs: FileSystems) -> None:
+    root = fs.image("ext4", size=64 * 1024**2)
+
+    root.chmod(0o1777)
+    assert chosen(find(root / "p" / ".venv", host=User(ME))) == str(root / f".uv-cache-{ME}")
+    root.chmod(0o777)
+    assert find(root / "p" / ".venv", host=User(ME)).chosen is None
+
+
+def test_what_another_user_put_into_a_sticky_root_is_not_used(fs: FileSystems) -> None:
+    root = fs.image("ext4", size=64 * 1024**2)
+    root.chmod(0o1777)
+    (root / f".uv-cache-{ME}").mkdir()
+    os.chown(root / f".uv-cache-{ME}", OTHER, OTHER)
+
+    found = find(root / "p" / ".venv", host=User(ME))
+
+    assert found.chosen is None
+    assert f"belongs to user {OTHER}" in found.rejected[0][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("tmpfs", "do not outlive a reboot"), ("overlay", "layers of a container")]
+)
+def test_such_a_file_system_gets_no_cache(fs: FileSystems, name: str, why: str) -> None:
+    found = find(getattr(fs, name) / "p" / ".venv")
+
+    assert found.chosen is None
+    assert why in found.rejected[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [({"noexec": True}, "noexec"), ({"read_only": True}, "cannot be written")],
+)
+def test_such_a_mount_gets_no_cache(fs: FileSystems, options: dict[str, bool], why: str) -> None:
+    entry = fs.bind(fs.ext4, **options)
+    configured = CacheEntry(filesystem=str(entry), directory=f"{entry}/cache", origin=DEFAULT)
+
+    found = find(entry / "p" / ".venv", entries=(configured,))
+
+    assert found.chosen is None
+    assert why in found.rejected[0][1]
+
+
+def test_a_nearly_full_disk_gets_no_cache(fs: FileSystems) -> None:
+    root = fs.image("ext4", size=64 * 1024**2)
+    subprocess.run(["fallocate", "-l", "30M", root / "ballast"], check=True)
+
+    found = find(root / "p" / ".venv")
+
+    assert found.chosen is None
+    assert "MiB are free" in found.rejected[0][1]
+
+
+def test_a_bind_mounted_project_gets_a_cache_only_within_itself_and_when_allowed(
+    fs: FileSystems,
+) -> None:
+    project = fs.bind(fs.ext4)
+
+    assert find(project / ".venv", project=project).chosen is None
+    place = chosen(find(project / ".venv", project=project, allow_project=True))
+    assert place == str(project / ".uv-cache")
+    make_cache_directory(place)
+    assert try_links(cache=place, destination=str(project)).hardlink == "yes"
+
+
+def test_in_a_subvolume_the_cache_lies_where_clones_reach(fs: FileSystems) -> None:
+    first, _ = fs.subvolumes
+
+    found = find(first / "p" / ".venv")
+
+    assert found.chosen
+    assert try_links(cache=found.chosen.probe_from, destination=str(first)).clone == "yes"
+
+
+def test_the_environment_behind_a_symbolic_link_counts(fs: FileSystems) -> None:
+    (fs.xfs / "venv").mkdir()
+    (fs.ext4 / ".venv").symlink_to(fs.xfs / "venv")
+
+    place = chosen(find(fs.ext4 / ".venv", project=fs.ext4))
+
+    assert place == os.path.join(os.path.dirname(fs.xfs), NAME)
+
+
+def test_the_users_entry_is_known_by_its_mount(fs: FileSystems) -> None:
+    entries = (
+        CacheEntry(filesystem=str(fs.btrfs), directory=str(fs.btrfs / "c"), origin=DEFAULT),
+        CacheEntry(filesystem=str(fs.xfs), directory=str(fs.xfs / "c"), origin=DEFAULT),
+    )
+
+    assert chosen(find(fs.xfs / "p" / ".venv", entries=entries)) == str(fs.xfs / "c")
+
+
+# uv's own cache -----------------------------------------------------------------------------------
+
+
+def uv_accepts(uv: Path, cache: Path) -> bool:
+    """Does the real uv start with this cache?"""
+    ended = subprocess.run(
+        [uv, "pip", "list", "--quiet", "--python", sys.executable, "--cache-dir", cache],
+        env={**os.environ, "UV_PYTHON_DOWNLOADS": "never"},
+        check=False,
+        capture_output=True,
+    )
+    return ended.returncode == 0
+
+
+@pytest.mark.uv
+@pytest.mark.parametrize(
+    "frozen",
+    [".lock", "sdists-v*/.git", "CACHEDIR.TAG", ".gitignore", "sdists-v*/.gitignore", "sdists-v*"],
+)
+def test_the_real_uv_agrees_on_which_files_it_must_write(
+    fs: FileSystems, each_uv: Path, frozen: str
+) -> None:
+    cache = fs.ext4 / "uv"
+    assert uv_accepts(each_uv, cache)
+    there = list(cache.glob(frozen))  # uv before 0.8.19 has no .lock
+    for path in there:
+        subprocess.run(["chattr", "+i", path], check=True)
+
+    try:
+        accepted = uv_accepts(each_uv, cache)
+        told = default_cache_usable(Host(environ={}), str(cache))
+    finally:
+        subprocess.run(["chattr", "-R", "-i", cache], check=True)
+
+    assert told == ("yes" if accepted else "no")
+    assert accepted is not (bool(there) and frozen in (".lock", "sdists-v*/.git"))
+
+
+@pytest.mark.uv
+def test_the_real_uv_agrees_on_a_read_only_home(fs: FileSystems, each_uv: Path) -> None:
+    assert uv_accepts(each_uv, fs.ext4 / "uv")
+    home = fs.bind(fs.ext4, read_only=True)
+
+    for cache in (home / "uv", home / "missing" / "uv"):
+        assert not uv_accepts(each_uv, cache)
+        assert default_cache_usable(Host(environ={}), str(cache)) == "no"
+
+
+def test_a_cache_mount_is_recognised(fs: FileSystems) -> None:
+    cache = fs.bind(fs.xfs)
+
+    table = read_mount_table(Host(environ={}))
+
+    assert cache_is_mount_point(table, str(cache))
+    assert not cache_is_mount_point(table, str(fs.xfs))
