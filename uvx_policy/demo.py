@@ -25,7 +25,7 @@ from uvx_policy import (
 from uvx_policy.demo_evidence import CannotTell
 from uvx_policy.demo_problems import PROBLEMS, Finding
 from uvx_policy.demo_report import Outcome
-from uvx_policy.errors import EXIT_FINDINGS, RealUvNotFound
+from uvx_policy.errors import EXIT_FINDINGS, RealUvNotFound, UsageError
 from uvx_policy.host import Host
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def run(*, json_output: bool, keep: bool) -> int:
     Raises `RealUvNotFound`, and `UsageError` where no shim can be started. `keep` leaves the
     directories there (never a mount) and says where.
     """
+    if os.name == "nt":
+        raise UsageError("the demo does not run on Windows", hint="it does in WSL")
     with contextlib.ExitStack() as undo:
         say = _narrator(undo)
         say("looking for uv")

@@ -56,8 +56,8 @@ def edit_in_place(stage: Stage) -> Finding:
     stage.sync(second)
     evidence.edit(_installed(first, tiny_wheel.MODULE))
     if evidence.is_edited(_installed(second, tiny_wheel.MODULE)):
-        return Finding(ok=False, result="the edit leaked to the other project")
-    return Finding(ok=True, result="the edit stayed here")
+        return Finding(ok=False, result="edit leaked to the other project")
+    return Finding(ok=True, result="edit stayed here")
 
 
 def edit_and_reinstall(stage: Stage) -> Finding:
@@ -68,8 +68,8 @@ def edit_and_reinstall(stage: Stage) -> Finding:
     shutil.rmtree(_environment(project))
     stage.sync(project)
     if evidence.is_edited(_installed(project, tiny_wheel.MODULE)):
-        return Finding(ok=False, result="the edit came back, from the cache")
-    return Finding(ok=True, result="the original came back")
+        return Finding(ok=False, result="edit came back from the cache")
+    return Finding(ok=True, result="original came back")
 
 
 def third_party(stage: Stage) -> Finding:
@@ -109,7 +109,7 @@ def dangling_link(stage: Stage) -> Finding:
         # The exit code is a fact; whether the link alone is the cause, the other run tells.
         return Finding(ok=False, result="uv sync fails")
     if not os.path.islink(link):
-        return Finding(ok=False, result="the link was replaced")
+        return Finding(ok=False, result="link was replaced by a directory")
     if not _installed(project, tiny_wheel.MODULE).startswith(target):
         return Finding(ok=False, result="installed elsewhere")
     return Finding(ok=True, result="uv sync works, the link stays")

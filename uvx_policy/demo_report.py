@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _ISSUE = "https://github.com/astral-sh/uv/issues/{}"
-#: the table does not grow beyond it: long lines are hard to follow
+#: remarks do not grow beyond it: long lines are hard to follow
 _WIDTH = 100
 
 
@@ -70,7 +70,7 @@ def print_table(outcomes: Sequence[Outcome], version: UvVersion, kept: Sequence[
     """Before and after, what could not show, and what to do next, on stdout."""
     console = Console(highlight=False)
     width = min(console.width, _WIDTH)
-    console.print(_table(outcomes, f"uv {'.'.join(map(str, version))}"), width=width)
+    console.print(_table(outcomes, f"uv {'.'.join(map(str, version))}"))
     notes = _notes(outcomes)
     if notes.row_count:
         console.print(_indented(notes), width=width)
@@ -88,9 +88,9 @@ def _indented(what: RenderableType) -> Padding:
 def _table(outcomes: Sequence[Outcome], uv: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, header_style="dim")
     table.add_column("uv issue", no_wrap=True)
-    table.add_column("what happens", ratio=1)
-    table.add_column(f"plain {uv}", ratio=1)
-    table.add_column("with linkpolicy", ratio=1)
+    table.add_column("what happens")
+    table.add_column(f"plain {uv}")
+    table.add_column("with linkpolicy")
     for outcome in outcomes:
         table.add_row(
             _issue(outcome.problem.issue),

@@ -7,6 +7,7 @@ made for one run of one problem.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -90,23 +91,34 @@ class Stage:
 
     def _run(self, words: Sequence[str], directory: str, **variables: str) -> None:
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 words,
                 cwd=directory,
                 env={**self._environ, **variables},
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_PATIENCE,
-                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except OSError as error:
             raise UvFailed(str(error)) from error
-        lines = [line.strip() for line in done.stderr.decode("utf-8", "replace").splitlines()]
+        with process:
+            try:
+                _, told = process.communicate(timeout=_PATIENCE)
+            except BaseException as error:
+                # All of the group, and until the pipe is closed: nobody may still be writing where
+                # we are about to clean up.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise UvFailed(str(error)) from error
+                raise
+        lines = [line.strip() for line in told.decode("utf-8", "replace").splitlines()]
         said = [line for line in lines if line.startswith("linkpolicy:")]
         self.warnings += [line for line in said if line not in self.warnings]
-        if done.returncode:
-            told = [line for line in lines if line.startswith("error:")]
-            raise UvFailed((said or told or [line for line in lines if line] or ["uv failed"])[0])
+        if process.returncode:
+            faults = [line for line in lines if line.startswith("error:")]
+            raise UvFailed((said or faults or [line for line in lines if line] or ["uv failed"])[0])
 
 
 def private_environ(environ: Mapping[str, str], base: str) -> dict[str, str]:

@@ -167,6 +167,28 @@ def test_a_signal_unmounts_and_removes(
     machine.assert_untouched()
 
 
+def test_an_interrupted_script_and_what_it_started_are_gone_at_once(tmp_path: Path) -> None:
+    stage = demo_stage.Stage(
+        str(tmp_path / "base"),
+        projects=str(tmp_path / "projects"),
+        wheels="",
+        uv="/nowhere/uv",
+        environ=os.environ,
+    )
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    begin = time.monotonic()
+
+    try:
+        # The sleeper holds the pipe that `run_script` reads to its end.
+        with pytest.raises(KeyboardInterrupt):
+            stage.run_script("sleep 60 & wait", str(tmp_path))
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+
+    assert time.monotonic() - begin < 30
+
+
 def test_what_is_kept_is_named_and_no_longer_mounted(
     here: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -235,7 +257,7 @@ def test_a_problem_that_clones_prevent_is_shown_on_the_second_device(
 
     (told,) = json.loads(capsys.readouterr().out)["problems"]
     assert told["reason"].startswith("Shown on a second device: in `")
-    assert told["without"] == {"ok": False, "result": "the edit leaked to the other project"}
+    assert told["without"] == {"ok": False, "result": "edit leaked to the other project"}
     assert list(fs.btrfs.iterdir()) == []
 
 
@@ -320,7 +342,7 @@ def rendered(capsys: pytest.CaptureFixture[str], *outcomes: Outcome) -> list[str
     return capsys.readouterr().out.splitlines()
 
 
-@pytest.mark.parametrize(("columns", "limit"), [("80", 80), ("120", 100), ("60", 60)])
+@pytest.mark.parametrize(("columns", "limit"), [("80", 80), ("120", 120), ("300", 120), ("60", 60)])
 def test_no_line_is_longer_than_the_terminal_or_readable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str, limit: int
 ) -> None:
