@@ -1,39 +1,501 @@
-"""The documentation says what the code does: every name in the code is documented, and exists."""
+"""The documentation says what the code does: what exists is documented, what is told exists."""
 
 from __future__ import annotations
 
+import argparse
+import ast
 import re
+import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from tests import real_uv
+from tests.test_architecture import LAYERS
+from uvx_policy import (
+    __version__,
+    cli,
+    errors,
+    explain,
+    invocation,
+    layout,
+    memory,
+    probe,
+    setup_record,
+    shells,
+    startup_file,
+)
+from uvx_policy.decide import Outcome
+from uvx_policy.edits import NOTHING
+from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
+from uvx_policy.pipeline import Plan
+from uvx_policy.settings_check import PROJECT_TABLE, Checker
+from uvx_policy.settings_keys import CONFIG_TABLES, KEYS, Key
+from uvx_policy.toml_file import parse_toml
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "uvx_policy"
+MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+
+PAGES = sorted(
+    str(path.relative_to(ROOT))
+    for folder, pattern in ((ROOT, "*.md"), (ROOT / "docs", "**/*.md"), (ROOT / "shims", "*.md"))
+    for path in folder.glob(pattern)
+)
 
 
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def test_the_readme_has_exactly_one_test_command_that_ci_can_take() -> None:
-    """`.ci/run` runs the lines between the fences after the comment."""
-    blocks = re.findall(r"<!-- test command -->\n```sh\n(.*?)```", read("README.md"), re.DOTALL)
-
-    assert len(blocks) == 1
-    assert blocks[0].count("\n") == 1
-    assert not blocks[0].startswith("$")
-    assert "-m pytest" in blocks[0]
+def reference(name: str) -> str:
+    return read(f"docs/reference/{name}.md")
 
 
-def test_the_readme_has_exactly_one_install_command() -> None:
-    blocks = re.findall(r"<!-- install command -->\n```console\n\$ (.*)\n```", read("README.md"))
+def section(text: str, title: str) -> str:
+    """The lines below one heading, up to the next of its level or above."""
+    level = len(title) - len(title.lstrip("#"))
+    found = re.search(
+        rf"^{re.escape(title)}\n(.*?)(?=^#{{1,{level}}} |\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    assert found, f"no heading {title!r}"
+    return found[1]
 
-    assert len(blocks) == 1
-    assert "linkpolicy setup" in blocks[0]
+
+def first_column(text: str) -> list[str]:
+    """What stands in backticks in the first column of every table, headings aside."""
+    rows = re.findall(r"^\| ([^|]*`[^|]*) \|", text, re.MULTILINE)
+    return [word for row in rows for word in re.findall(r"`([^`]+)`", row)]
 
 
-def test_architecture_names_every_module_and_no_other() -> None:
+def blocks(text: str, *languages: str) -> list[str]:
+    """The fenced blocks of these languages."""
+    fences = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return [content for language, content in fences if language in languages]
+
+
+def prose(text: str) -> str:
+    """The text without fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def constants(tree: ast.AST) -> Iterator[str]:
+    """Every string in the code, docstrings included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def parsed(*names: str) -> ast.Module:
+    """Some modules of the package as one."""
+    found = ast.Module(body=[], type_ignores=[])
+    for path in MODULES:
+        if path.stem in names or not names:
+            found.body += ast.parse(path.read_text(encoding="utf-8")).body
+    return found
+
+
+# Commands -----------------------------------------------------------------------------------------
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    (choices,) = (
+        action.choices
+        for action in cli.build_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    return dict(choices)
+
+
+def options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    return {
+        option: action
+        for action in parser._actions
+        for option in action.option_strings
+        if option not in ("-h", "--help")
+    }
+
+
+def test_every_command_has_a_section_and_no_other() -> None:
+    told = re.findall(r"^## linkpolicy (\S+)$", reference("cli"), re.MULTILINE)
+
+    assert sorted(told) == sorted(subcommands())
+
+
+@pytest.mark.parametrize("command", sorted(subcommands()))
+def test_every_option_of_a_command_is_told_and_no_other(command: str) -> None:
+    text = section(reference("cli"), f"## linkpolicy {command}")
+    told = {word.split()[0] for word in first_column(text) if word.startswith("-")}
+
+    assert told == set(options(subcommands()[command]))
+
+
+@pytest.mark.parametrize("command", sorted(subcommands()))
+def test_every_choice_of_an_option_is_told(command: str) -> None:
+    text = section(reference("cli"), f"## linkpolicy {command}")
+    choices = {
+        str(choice)
+        for action in options(subcommands()[command]).values()
+        for choice in action.choices or ()
+    }
+
+    assert {choice for choice in choices if f"`{choice}`" not in text} == set()
+
+
+def called(text: str) -> Iterator[list[str]]:
+    """The words after `linkpolicy`, wherever the text calls it."""
+    examples = blocks(text, "console", "sh", "dockerfile")
+    lines = [
+        line for block in examples for line in block.replace("\\\n", " ").splitlines()
+        if line.startswith(("$ ", "RUN ", "python3 "))
+    ]  # fmt: skip
+    inline = re.findall(r"`((?:[^`\s]*/)?linkpolicy [^`\n]+)`", prose(text))
+    for line in [*lines, *inline]:
+        for call in re.findall(r"(?:^|[ /(])linkpolicy((?: [^|&>)#\"]+)?)", line):
+            if call.strip():
+                yield shlex.split(call)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_call_of_ours_in_an_example_is_valid(page: str) -> None:
+    parser = cli.build_parser()
+
+    for words in called(read(page)):
+        own, _ = cli._split(words)
+        if own[0] == "run":
+            assert words[1:3] in (["--", "uv"], [])
+            continue
+        try:
+            parser.parse_args(own)
+        except SystemExit as stopped:
+            assert stopped.code == 0, words  # noqa: PT017 (0: --version, --help)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_call_of_uv_in_an_example_is_understood(page: str) -> None:
+    lines = [line for block in blocks(read(page), "console") for line in block.splitlines()]
+    calls = [
+        shlex.split(found[1], comments=True)
+        for line in lines
+        if (found := re.match(r"\$ (?:[A-Z_]+=\S+ )*uv ([^|&]*)$", line))
+    ]
+
+    assert [words for words in calls if invocation.parse("uv", tuple(words)).uncertain] == []
+
+
+def test_the_package_speaks_of_no_command_that_does_not_exist() -> None:
+    told = {
+        word
+        for text in constants(parsed())
+        for word in re.findall(r"`?linkpolicy ([a-z]+)(?:`| -)", text)
+    }
+
+    assert told
+    assert told <= set(subcommands())
+
+
+# Settings -----------------------------------------------------------------------------------------
+
+
+def test_every_setting_is_told_with_its_values_and_no_other() -> None:
+    rows = re.findall(
+        r"^\| \[`([a-z-]+)`\]\(#[a-z-]+\) \| ([^|]+) \|",
+        section(reference("settings"), "## The five settings"),
+        re.MULTILINE,
+    )
+    told = {name: tuple(re.findall(r'`"?([a-z]+)"?`', values)) for name, values in rows}
+
+    assert told == {key.name: key.allowed for key in KEYS}
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_every_value_of_a_setting_is_explained(key: Key) -> None:
+    text = section(reference("settings"), f"### {key.name}")
+    values = [value for value in (*key.allowed, *key.aliases) if value != "false"]
+
+    assert [value for value in values if not re.search(rf'`"?{value}"?`|= {value}`', text)] == []
+
+
+def test_every_table_of_the_configuration_is_told_and_no_other() -> None:
+    told = first_column(section(reference("settings"), "## Tables of config.toml"))
+
+    assert {word.strip("[]") for word in told} == set(CONFIG_TABLES)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_toml_example_is_valid(page: str) -> None:
+    faults: list[str] = []
+    for text in blocks(read(page), "toml"):
+        own = "[tool.linkpolicy]" in text
+        name = "pyproject.toml" if own else layout.CONFIG_FILE
+        checker = Checker(parse_toml(f"/{name}", text), home="/home/me")
+        if own:
+            checker.project()
+        else:
+            checker.config(defaults=1, rules=2)
+        faults += checker.faults
+
+    assert faults == []
+
+
+def test_the_table_is_called_what_the_documentation_says() -> None:
+    assert f"[{'.'.join(map(str, PROJECT_TABLE))}]" == "[tool.linkpolicy]"
+    assert layout.PROJECT_FILE in reference("settings")
+
+
+# Environment variables ----------------------------------------------------------------------------
+
+_FAMILY = re.compile(r"_?(LINKPOLICY|UV|XDG|CONDA)_[A-Z_]+")
+
+
+def variables_in_code() -> set[str]:
+    """Names that the code looks up in, or puts into, an environment; the demo's children aside."""
+    names = [path.stem for path in MODULES if not path.stem.startswith("demo")]
+    tree = parsed(*names)
+    found = {text for text in constants(tree) if _FAMILY.fullmatch(text)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            place, key = node.func.value, node.args[0] if node.args else None
+            if node.func.attr != "get":
+                continue
+        elif isinstance(node, ast.Subscript):
+            place, key = node.value, node.slice
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            place, key = node.comparators[0], node.left
+        else:
+            continue
+        if (
+            ast.unparse(place).endswith("environ")
+            and isinstance(key, ast.Constant)
+            and isinstance(key.value, str)
+        ):
+            found.add(key.value)
+    return found
+
+
+def test_every_environment_variable_is_told_and_no_other() -> None:
+    text = reference("environment-variables")
+    words = {word.split("=")[0] for word in re.findall(r"`([^`\n]+)`", text)}
+    told = {word for word in words if re.fullmatch(r"_?[A-Z][A-Z_]{2,}", word)}
+
+    assert told - {"HOME", "PATH"} == variables_in_code() - {"HOME", "PATH"}
+
+
+# Reason codes -------------------------------------------------------------------------------------
+
+
+def codes_in_code() -> set[str]:
+    """Every word of a code's shape in the modules that decide: a new one cannot go unnoticed."""
+    found = set()
+    for node in ast.walk(parsed("decide", "places", "symlinked_venv")):
+        if isinstance(node, ast.keyword) and node.arg == "code":
+            found |= set(constants(node.value))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= set(re.findall(r"\A[a-z]{2,}(?:-[a-z]{2,})+\Z", node.value))
+    return found
+
+
+def test_every_reason_code_is_told_and_no_other() -> None:
+    told = first_column(reference("reason-codes"))
+
+    assert set(told) == codes_in_code()
+    assert [code for code in told if told.count(code) > 1] == ["cannot-tell"] * 2
+
+
+# Exit codes, JSON, versions, files ----------------------------------------------------------------
+
+
+def test_every_exit_code_is_told_and_no_other() -> None:
+    ours = {value for name, value in vars(errors).items() if name.startswith("EXIT_")}
+    told = re.findall(r"^\| (\d+) \|", reference("exit-codes"), re.MULTILINE)
+
+    assert set(map(int, told)) == {0, *ours}
+
+
+def test_every_field_of_the_json_object_is_told_and_no_other() -> None:
+    decision = Decision(value="copy", code="hackable", because="why")
+    refusal = Refusal(code="nothing-links", because="why", origin=DEFAULT)
+    plan = Plan(
+        uv="/bin/uv",
+        version=(0, 13, 8),
+        invocation=invocation.parse("uv", ("sync",)),
+        destination=Destination(kind="project", path="/p/.venv"),
+        device=1,
+        facts=None,
+        outcome=Outcome(link_mode=decision, cache_dir=decision, refusal=refusal),
+        link=None,
+        edits=NOTHING,
+    )
+    printed = explain.as_object(plan)
+    text = reference("explain-json")
+    told = first_column(text.partition("Each decision")[0])
+    fields = section(text, "# `linkpolicy explain --json`").partition("Each decision")[2]
+
+    assert {name.partition(".")[0] for name in told} == set(printed)
+    assert {name.partition(".")[2] for name in told} - {""} == set(printed["destination"])
+    assert first_column(fields.partition("Kinds")[0]) == list(printed["link_mode"])
+    assert set(printed["refusal"]) <= set(printed["link_mode"])
+    assert printed["schema"] == 1
+
+
+def test_every_kind_of_destination_is_told_and_no_other() -> None:
+    (kinds,) = (
+        list(constants(node.value))
+        for node in ast.walk(parsed("model"))
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "DestinationKind"
+        if node.value is not None
+    )
+    told = first_column(reference("explain-json").partition("Kinds of destination")[2])
+
+    assert sorted(told) == sorted(kinds)
+
+
+def test_every_tested_version_of_uv_is_told() -> None:
+    named = [version for version in real_uv.SUPPORTED if version != "newest"]
+
+    assert ", ".join(named) + " and the newest" in reference("supported-uv")
+
+
+def test_every_version_that_a_rule_depends_on_is_told() -> None:
+    found = {
+        ".".join(ast.unparse(node).strip("()").split(", "))
+        for node in ast.walk(parsed())
+        if isinstance(node, ast.Tuple)
+        if re.fullmatch(r"\(0, \d+, \d+\)", ast.unparse(node))
+    }
+    text = reference("supported-uv")
+
+    assert {version for version in found if not re.search(rf"\b{version}\b", text)} == set()
+
+
+def test_every_file_that_we_write_is_told() -> None:
+    text = reference("files")
+    ours = [
+        layout.PROJECT_CACHE, layout.device_cache_name(7).replace("7", "<uid>"),
+        layout.shim_directory({"HOME": "~"}, "linux"), layout.state_home({"HOME": "~"}, "linux"),
+        layout.PROJECT_FILE, memory.DIRECTORY, setup_record.NAME, f"{probe.HIDDEN}*",
+        startup_file.BEGIN.decode().strip(), startup_file.END.decode().strip(),
+    ]  # fmt: skip
+
+    assert [name for name in ours if name not in text] == []
+    assert str(memory.LIMIT) in text
+    assert layout.MARKER.decode() in read("shims/README.md")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "nushell", "powershell"])
+def test_every_start_up_file_is_told(shell: str) -> None:
+    text = section(reference("files"), "## The block in start-up files")
+    found = shells.start_up_files(shell, environ={}, home="~", platform="linux")
+
+    assert [file.path for file in found if file.path.rpartition("/")[2] not in text] == []
+
+
+# Architecture -------------------------------------------------------------------------------------
+
+
+def test_architecture_names_every_module_in_its_layer() -> None:
+    text = section(read("ARCHITECTURE.md"), "## Layers")
+    told = [
+        set(re.findall(r"^\| `([a-z_]+)` \|", part, re.MULTILINE))
+        for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    ]
+
+    for layer, (_, modules) in zip(told, LAYERS, strict=True):
+        assert layer >= set(modules.split())
+    assert sorted(name for layer in told for name in layer) == [path.stem for path in MODULES]
+
+
+def test_architecture_opens_with_its_sentence_and_a_picture() -> None:
     text = read("ARCHITECTURE.md")
-    told = re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE)
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
 
-    assert set(told) == modules
-    assert len(told) == len(set(told))
+    assert text.split("\n")[2].startswith("**Facts are gathered at the edges")
+    assert text.index("```text") < text.index("\n## ")
+
+
+# README -------------------------------------------------------------------------------------------
+
+
+def test_the_readme_has_one_test_command_that_ci_can_take() -> None:
+    """`.ci/run` runs the lines between the fences after the comment."""
+    found = re.findall(r"<!-- test command -->\n```sh\n(.*?)```", read("README.md"), re.DOTALL)
+
+    (command,) = found
+    assert command.count("\n") == 1
+    assert not command.startswith("$")
+    assert "-m pytest" in command
+    assert f"$ {command}" in read("CONTRIBUTING.md")
+
+
+def test_the_readme_has_one_install_command_that_sets_up_and_shows() -> None:
+    (command,) = re.findall(
+        r"<!-- install command -->\n```console\n\$ (.*)\n```", read("README.md")
+    )
+
+    assert [words[0] for words in called(f"```console\n$ {command}\n```\n")] == ["setup", "demo"]
+
+
+def test_the_changelog_knows_this_version() -> None:
+    assert f"\n## {__version__}" in read("CHANGELOG.md")
+
+
+# All pages ----------------------------------------------------------------------------------------
+
+
+def anchors(text: str) -> set[str]:
+    """What GitHub makes of the headings."""
+    titles = re.findall(r"^#+ (.*)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(read(page))):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / name if name else ROOT / page
+        if not target.is_file() or (anchor and anchor not in anchors(target.read_text("utf-8"))):
+            broken.append(link)
+
+    assert broken == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = read("docs/index.md")
+    pages = {page.removeprefix("docs/") for page in PAGES if page.startswith("docs/")}
+
+    assert {page for page in pages - {"index.md"} if f"]({page})" not in index} == set()
+
+
+_HOSTS = {"github.com", "docs.astral.sh", "keepachangelog.com", "semver.org"}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_of_a_machine_or_a_registry_is_in_it(page: str) -> None:
+    text = read(page)
+    here = {str(ROOT), sys.base_prefix, sys.prefix} - {"/usr", "/usr/local"}
+
+    assert set(re.findall(r"https?://([^/)\s]+)", text)) <= _HOSTS
+    assert set(re.findall(r"/home/(\w+)", text)) <= {"me"}
+    assert [path for path in here if path in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_one_sentence_stands_on_a_line(page: str) -> None:
+    lines = [
+        re.sub(r"^\d+\. ", "", line)
+        for line in prose(read(page)).splitlines()
+        if not line.startswith("|")
+    ]
+
+    assert [line for line in lines if re.search(r"[\w`)*][.?!] [A-Z]", line)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_uv_is_never_capitalised(page: str) -> None:
+    text = re.sub(r"`[^`\n]*`", "", prose(read(page)))
+
+    assert re.findall(r".*\b(?:UV|Uv)\b.*", text) == []
