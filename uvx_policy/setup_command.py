@@ -14,14 +14,13 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout, setup_record, setup_words, shells, shim_directories, startup_file
-from uvx_policy.errors import LinkPolicyError
+from uvx_policy import layout, setup_record, setup_steps, setup_words, shells, shim_directories
 from uvx_policy.setup_record import Inserted, SetupRecord
-from uvx_policy.setup_words import Edit, Shown
+from uvx_policy.setup_words import Edit, Problem, Shown
 from uvx_policy.shim_directories import PROGRAMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Lines(list[str]):
@@ -44,7 +43,7 @@ class SetupPlan:
     shims: tuple[tuple[str, bytes], ...]
     edits: tuple[Edit, ...]
     #: what is left alone although it should change, and why
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     #: what else somebody should know
     notes: tuple[str, ...]
     #: the command line that puts the shims first on PATH in a running shell
@@ -67,7 +66,7 @@ class SetupPlan:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
         shown = Shown(self.home)
         if not self.changes_anything:
-            return "\n".join((_in_place(self, shown), *_closing(self, list(self.problems))))
+            return "\n".join((_in_place(self, shown), *_closing(self, self.problems, shown)))
         lines = [f"make    {shown(path)}/" for path in self.directories[-1:]]
         lines += [f"write   {shown(path)}" for path, _ in self.shims]
         for edit in self.edits:
@@ -78,7 +77,7 @@ class SetupPlan:
             "setup",
             steps=lines,
             edits=self.edits,
-            closing=_closing(self, list(self.problems)),
+            closing=_closing(self, self.problems, shown),
             shown=shown,
         )
 
@@ -93,7 +92,7 @@ class UninstallPlan:
     shims: tuple[str, ...]
     #: directories to remove if they are empty by then, innermost first
     directories: tuple[str, ...]
-    problems: tuple[str, ...]
+    problems: tuple[Problem, ...]
     notes: tuple[str, ...]
     record_path: str
     #: what could not be taken back and must stay on record
@@ -107,7 +106,7 @@ class UninstallPlan:
     def render(self) -> str:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
         if not self.changes_anything:
-            return "\n".join((_NOTHING_FOUND, *self.problems, *self.notes))
+            return "\n".join((_NOTHING_FOUND, *self._remarks()))
         shown = Shown(self.home)
         lines = [setup_words.planned(edit, shown) for edit in self.edits]
         lines += [f"delete  {shown(path)}" for path in self.shims]
@@ -117,9 +116,12 @@ class UninstallPlan:
             "uninstall",
             steps=lines,
             edits=self.edits,
-            closing=(*self.problems, *self.notes),
+            closing=self._remarks(),
             shown=shown,
         )
+
+    def _remarks(self) -> list[str]:
+        return _remarks(self.problems, self.notes, Shown(self.home))
 
 
 def plan_setup(
@@ -135,7 +137,7 @@ def plan_setup(
     relative, `None` for the usual one. Raises `LinkPolicyError` when the shims cannot be put there;
     a start-up file that cannot be changed is a problem of the plan, and the rest goes on.
     """
-    home, record_path = _own_places(environ)
+    home, record_path = setup_steps.own_places(environ)
     shown = Shown(home)
     known = shells.named(shell) if shell else shells.detect(environ)
     directory = shim_directories.choose(shim_directory, environ, home)
@@ -145,19 +147,21 @@ def plan_setup(
     record = setup_record.load(record_path)
 
     wanted: dict[str, Edit] = {}  # by real path: two names may lead to one file
-    problems: list[str] = []
+    problems: list[Problem] = []
     if modify_path and known is None:
-        problems.append("Could not tell which shell you use, so no start-up file is changed.")
+        problems.append(
+            Problem("", "could not tell which shell you use: no start-up file is changed")
+        )
     elif modify_path and known is not None:
         lines = shells.block(known, directory)
         for file in shells.start_up_files(known, environ=environ, home=home, platform=sys.platform):
-            for edit in _insertion(file, lines, _judge(record), problems, shown):
+            for edit in setup_steps.insertion(file, lines, setup_steps.judge(record), problems):
                 wanted.setdefault(edit.before.real_path, edit)
     edits = [edit for edit in wanted.values() if edit.after != edit.before.content]
 
-    directories = _missing_directories(directory)
+    directories = setup_steps.missing_directories(directory)
     made = (
-        *_missing_directories(os.path.dirname(record_path)),
+        *setup_steps.missing_directories(os.path.dirname(record_path)),
         *directories,
         *(path for edit in edits for path in edit.directories),
     )
@@ -179,7 +183,7 @@ def plan_setup(
         notes=(
             *_early_return_notes(edits, shown),
             *_left_behind_notes(record, directory, shown),
-            *([f"In this shell `uv` is still {shown(in_front)}."] if in_front else []),
+            *([f"in this shell `uv` is still {shown(in_front)}"] if in_front else []),
         ),
         by_hand=by_hand,
         path_is_managed=modify_path and known is not None,
@@ -189,7 +193,7 @@ def plan_setup(
         record=SetupRecord(
             shims=tuple(paths),
             directories=tuple(dict.fromkeys(made)),
-            files=tuple(_recorded(edit) for edit in wanted.values()),
+            files=tuple(setup_steps.recorded(edit) for edit in wanted.values()),
         ),
     )
 
@@ -205,18 +209,18 @@ def carry_out(plan: SetupPlan) -> Lines:
     problems = list(plan.problems)
     if not plan.changes_anything:
         lines.append(_in_place(plan, shown))
-    with _recording(plan.record_path, make=True) as recorded:
+    with setup_steps.recording(plan.record_path, make=True) as recorded:
         wanted = (recorded or SetupRecord()).merged(plan.record)
         if wanted != recorded:
-            _save(plan.record_path, wanted)
-        _make_directories(plan.directories)
+            setup_steps.save(plan.record_path, wanted)
+        setup_steps.make_directories(plan.directories)
         for path, content in plan.shims:
             shim_directories.write(path, content)
             lines.append(f"wrote    {shown(path)}")
         for edit in plan.edits:
-            _carry_out_edit(edit, shown, lines, problems)
+            setup_steps.carry_out_edit(edit, shown, lines, problems)
     lines.complete = not problems
-    lines += _closing(plan, problems)
+    lines += _closing(plan, problems, shown)
     return lines
 
 
@@ -225,22 +229,22 @@ def plan_uninstall(*, environ: Mapping[str, str], shim_directory: str | None) ->
 
     Raises `LinkPolicyError` when HOME is not known.
     """
-    home, record_path = _own_places(environ)
+    home, record_path = setup_steps.own_places(environ)
     shown = Shown(home)
     record = setup_record.load(record_path)
     known = record or SetupRecord()
-    problems: list[str] = []
+    problems: list[Problem] = []
     notes: list[str] = []
     if record is None and os.path.lexists(record_path):
-        notes.append(f"Cannot understand {shown(record_path)}; looked in the usual places.")
+        notes.append(f"cannot understand {shown(record_path)}; looked in the usual places")
 
     edits: dict[str, Edit] = {}
     left: list[Inserted] = []
     usual = shells.every_start_up_file(environ=environ, home=home, platform=sys.platform)
     recorded = {file.path: file for file in known.files}
     for path in dict.fromkeys((*recorded, *usual)):
-        faults: list[str] = []
-        for edit in _removal(path, _judge(record), faults, shown):
+        faults: list[Problem] = []
+        for edit in setup_steps.removal(path, setup_steps.judge(record), faults):
             edits.setdefault(edit.before.real_path, edit)
         problems += faults
         left += [recorded[path]] if faults and path in recorded else []
@@ -255,7 +259,7 @@ def plan_uninstall(*, environ: Mapping[str, str], shim_directory: str | None) ->
         if shim_directories.is_shim(path):
             shims.append(path)
         elif os.path.lexists(path):
-            notes.append(f"{shown(path)} is not ours and stays.")
+            notes.append(f"{shown(path)} is not ours and stays")
     # These bear our name, so they are ours whatever the record says.
     named = (default, os.path.dirname(default), os.path.dirname(record_path))
     return UninstallPlan(
@@ -283,23 +287,23 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
     lines = Lines()
     problems = list(plan.problems)
     remaining = plan.remaining
-    with _recording(plan.record_path, make=False) as recorded:
+    with setup_steps.recording(plan.record_path, make=False) as recorded:
         known = recorded or SetupRecord()
         for edit in plan.edits:
-            if not _carry_out_edit(edit, shown, lines, problems):
+            if not setup_steps.carry_out_edit(edit, shown, lines, problems):
                 left = tuple(file for file in known.files if file.path == edit.before.path)
                 remaining = remaining.merged(SetupRecord(files=left))
         for path in plan.shims:
-            if not _delete_shim(path, shown, lines, problems):
+            if not setup_steps.delete_shim(path, shown, lines, problems):
                 remaining = remaining.merged(SetupRecord(shims=(path,)))
-        _keep_on_record(plan.record_path, remaining, known.directories)
+        setup_steps.keep_on_record(plan.record_path, remaining, known.directories)
     for directory in plan.directories:
         with contextlib.suppress(OSError):  # not empty, or gone: both are as they should be
             os.rmdir(directory)
     if not plan.changes_anything:
         lines.append(_NOTHING_FOUND)
     lines.complete = not problems
-    lines += ["", *problems, *plan.notes] if problems or plan.notes else []
+    lines += _remarks(problems, plan.notes, shown)
     if plan.changes_anything:
         lines += ["", "Shells that are open now keep their PATH until they are closed."]
     return lines
@@ -308,134 +312,14 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
 _NOTHING_FOUND = "Nothing to do: nothing of linkpolicy was found."
 
 
-def _own_places(environ: Mapping[str, str]) -> tuple[str, str]:
-    """HOME and the path of the record. Raises `LinkPolicyError`."""
-    if sys.platform == "win32":
-        raise LinkPolicyError(
-            "`linkpolicy setup` does not know Windows yet",
-            hint="linkpolicy run -- uv ... works without shims",
-        )
-    home = layout.home(dict(environ), sys.platform)
-    if not os.path.isabs(home):
-        raise LinkPolicyError("your home directory is not known", hint="set HOME")
-    home = home.rstrip("/")
-    sudo_user = environ.get("SUDO_UID", "")
-    with contextlib.suppress(OSError):
-        # root's files in a user's home would lock that user out of the own start-up files.
-        if (
-            os.geteuid() == 0
-            and sudo_user not in ("", "0")
-            and str(os.stat(home or "/").st_uid) == sudo_user
-        ):
-            raise LinkPolicyError(
-                f"HOME is `{home}`, the home of the user who called sudo", hint="run without sudo"
-            )
-    state = layout.state_home(dict(environ), sys.platform)
-    return home, f"{state}/{setup_record.NAME}"
-
-
-def _insertion(
-    file: shells.StartUpFile,
-    lines: bytes,
-    is_ours: Callable[[bytes], bool],
-    problems: list[str],
-    shown: Shown,
-) -> list[Edit]:
-    """The edit that puts our block into one start-up file; none when it must be left alone."""
-    try:
-        before = startup_file.read(file.path)
-        if before.content is None and not file.create:
-            return []
-        after = startup_file.with_block(before.content, lines, is_ours=is_ours)
-        if after != before.content:
-            startup_file.check_editable(before)
-    except LinkPolicyError as error:
-        problems.append(setup_words.left_alone(shown(file.path), error))
-        return []
-    directories = _missing_directories(os.path.dirname(before.real_path))
-    return [Edit(before=before, after=after, directories=directories)]
-
-
-def _removal(
-    path: str, is_ours: Callable[[bytes], bool], problems: list[str], shown: Shown
-) -> list[Edit]:
-    """The edit that takes our blocks out of one start-up file; none when there are none."""
-    if not os.path.isfile(path):
-        return []
-    try:
-        before = startup_file.read(path)
-        if before.content is None or not startup_file.blocks(before.content):
-            return []
-        after = startup_file.without_block(before.content, is_ours=is_ours)
-        delete = startup_file.would_be_deleted(before.content, is_ours=is_ours)
-        startup_file.check_editable(before)
-    except LinkPolicyError as error:
-        problems.append(setup_words.left_alone(shown(path), error))
-        return []
-    return [Edit(before=before, after=None if delete else after)]
-
-
-def _carry_out_edit(edit: Edit, shown: Shown, lines: list[str], problems: list[str]) -> bool:
-    """Change one start-up file, or say why not."""
-    try:
-        _make_directories(edit.directories)
-        startup_file.write(edit.before, edit.after)
-    except LinkPolicyError as error:
-        problems.append(setup_words.left_alone(shown(edit.before.path), error))
-        return False
-    lines.append(setup_words.done(edit, shown))
-    return True
-
-
-def _delete_shim(path: str, shown: Shown, lines: list[str], problems: list[str]) -> bool:
-    """Delete one shim if it is still ours, or say why not."""
-    try:
-        if shim_directories.is_shim(path):
-            os.unlink(path)
-    except OSError as error:
-        problems.append(setup_words.left_alone(shown(path), shim_directories.reason(error)))
-        return False
-    lines.append(f"deleted  {shown(path)}")
-    return True
-
-
-def _keep_on_record(path: str, remaining: SetupRecord, directories: tuple[str, ...]) -> None:
-    """What is left to take back; when nothing is, there is no record any more."""
-    if remaining.files or remaining.shims:
-        _save(path, remaining.merged(SetupRecord(directories=directories)))
-        return
-    with contextlib.suppress(OSError):
-        os.unlink(path)
-
-
-def _judge(record: SetupRecord | None) -> Callable[[bytes], bool]:
-    """Did we write these lines? An older linkpolicy may have written others: see the record."""
-    known: set[bytes] = set()
-    for file in record.files if record else ():
-        with contextlib.suppress(LinkPolicyError):
-            known.update(block.lines for block in startup_file.blocks(file.inserted))
-    return lambda lines: lines in known or shells.is_ours(lines)
-
-
-def _recorded(edit: Edit) -> Inserted:
-    content = edit.after or b""
-    block = startup_file.blocks(content)[-1]
-    return Inserted(
-        path=edit.before.path,
-        inserted=content[block.start - block.ended_line :],
-        created=block.made_file,
-        newline_added=block.ended_line,
-    )
-
-
 def _early_return_notes(edits: list[Edit], shown: Shown) -> Iterator[str]:
     for edit in edits:
         if os.path.basename(edit.before.path) == ".bashrc":
             line = shells.early_return(edit.before.content or b"")
             if line:
                 yield (
-                    f"{shown(edit.before.path)} ends at line {line} for commands without a"
-                    " terminal, so `ssh HOST uv ...` does not reach the shim."
+                    f"`ssh HOST uv ...` does not reach the shim:"
+                    f" without a terminal {shown(edit.before.path)} ends at line {line}"
                 )
 
 
@@ -443,14 +327,16 @@ def _left_behind_notes(record: SetupRecord | None, directory: str, shown: Shown)
     places = dict.fromkeys(os.path.dirname(path) for path in (record.shims if record else ()))
     for place in places:
         if place != directory:
-            yield f"The shims in {shown(place)} stay until `linkpolicy uninstall`."
+            yield f"the shims in {shown(place)} stay until `linkpolicy uninstall`"
 
 
-def _closing(plan: SetupPlan, problems: list[str]) -> list[str]:
+def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list[str]:
     """What follows the list of changes: what did not work, what to know, what to do next."""
-    lines = ["", *problems, *plan.notes] if problems or plan.notes else []
+    lines = _remarks(problems, plan.notes, shown)
     if problems or not plan.path_is_managed:
-        lines += ["", "Put this at the end of your shell's start-up file:", f"  {plan.by_hand}"]
+        files = [shown(problem.path) for problem in problems if problem.path]
+        where = " and ".join(files) or "the start-up file of your shell"
+        lines += ["", f"To be done by hand, at the end of {where}:", f"  {plan.by_hand}"]
     elif not plan.is_first_now:
         lines += ["", "Open a new shell, or type here:", f"  {plan.by_hand}"]
     if plan.github_path:
@@ -459,50 +345,10 @@ def _closing(plan: SetupPlan, problems: list[str]) -> list[str]:
     return lines
 
 
-def _missing_directories(path: str) -> tuple[str, ...]:
-    missing: list[str] = []
-    while not os.path.lexists(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    return tuple(reversed(missing))
-
-
-def _make_directories(paths: tuple[str, ...], mode: int = 0o755) -> None:
-    path = ""
-    try:
-        for path in paths:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, mode)
-    except OSError as error:
-        raise LinkPolicyError(f"cannot make `{path}`: {shim_directories.reason(error)}") from error
-
-
-@contextlib.contextmanager
-def _recording(path: str, *, make: bool) -> Iterator[SetupRecord | None]:
-    """The record as it is now, with other runs kept out. Raises `LinkPolicyError`."""
-    directory = os.path.dirname(path)
-    if make:
-        _make_directories(_missing_directories(os.path.dirname(directory)))
-        _make_directories(_missing_directories(directory), 0o700)
-    elif not os.path.isdir(directory):
-        yield None
-        return
-    try:
-        with setup_record.exclusive(directory) as alone:
-            if not alone:
-                raise LinkPolicyError("another `linkpolicy setup` or `uninstall` is at work")
-            yield setup_record.load(path)
-    except OSError as error:
-        raise LinkPolicyError(
-            f"cannot use `{directory}`: {shim_directories.reason(error)}"
-        ) from error
-
-
-def _save(path: str, record: SetupRecord) -> None:
-    try:
-        setup_record.save(path, record)
-    except OSError as error:
-        raise LinkPolicyError(f"cannot write `{path}`: {shim_directories.reason(error)}") from error
+def _remarks(problems: Sequence[Problem], notes: Sequence[str], shown: Shown) -> list[str]:
+    lines = [setup_words.left_alone(problem, shown) for problem in problems]
+    lines += [f"note: {note}" for note in notes]
+    return ["", *lines] if lines else []
 
 
 def _in_place(plan: SetupPlan, shown: Shown) -> str:

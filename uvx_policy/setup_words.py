@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +20,13 @@ class Edit:
     after: bytes | None
     #: directories to make for it, outermost first
     directories: tuple[str, ...] = ()
+
+
+class Problem(NamedTuple):
+    """Something that should change and is left alone. `path`: absolute, "" for no file."""
+
+    path: str
+    reason: str
 
 
 class Shown:
@@ -47,9 +54,11 @@ def done(edit: Edit, shown: Shown) -> str:
     return f"{'deleted' if edit.after is None else verb}  {shown(edit.before.path)}"
 
 
-def left_alone(path: str, reason: object) -> str:
-    """One line about a file that should change and cannot."""
-    return f"left alone: {path}: {reason}"
+def left_alone(problem: Problem, shown: Shown) -> str:
+    """One line about what should change and cannot."""
+    if not problem.path:
+        return problem.reason
+    return f"left alone: {shown(problem.path)}: {problem.reason}"
 
 
 def rendered(

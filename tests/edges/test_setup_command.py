@@ -191,7 +191,7 @@ def test_a_record_that_is_garbage_is_said_and_replaced_by_a_search(home: Home) -
 
     lines = home.uninstall()
 
-    assert any("Cannot understand ~/.local/state/linkpolicy/setup.json" in line for line in lines)
+    assert any("cannot understand ~/.local/state/linkpolicy/setup.json" in line for line in lines)
     assert not (home.root / ".profile").exists()
     assert not home.shims.exists()
 
@@ -320,7 +320,8 @@ def test_a_file_that_cannot_be_changed_is_told_and_the_rest_goes_on(
     plan = home.plan()
     lines = setup_command.carry_out(plan)
 
-    assert any(problem.startswith("left alone: ~/.bashrc: ") for problem in plan.problems)
+    assert [problem.path for problem in plan.problems] == [str(bashrc)]
+    assert lines[-2] == "To be done by hand, at the end of ~/.bashrc:"
     assert not lines.complete
     assert (home.shims / "uv").exists()
     assert "created  ~/.profile" in lines
@@ -389,7 +390,7 @@ def test_an_unknown_shell_gets_the_shims_and_the_line_to_add(
         ".local/state/linkpolicy",
         ".local/state/linkpolicy/setup.json",
     ]
-    assert "Could not tell which shell you use, so no start-up file is changed." in lines
+    assert "could not tell which shell you use: no start-up file is changed" in lines
     assert lines[-1] == f"  export PATH='{home.shims}':\"$PATH\""
     assert not lines.complete
 
@@ -400,7 +401,7 @@ def test_without_modifying_path_only_the_shims_are_written(home: Home) -> None:
     assert not (home.root / ".config").exists()
     assert (home.shims / "uv").exists()
     assert lines[-2:] == [
-        "Put this at the end of your shell's start-up file:",
+        "To be done by hand, at the end of the start-up file of your shell:",
         f"  set -gx PATH '{home.shims}' $PATH",
     ]
     assert lines.complete
@@ -412,7 +413,7 @@ def test_another_uv_that_would_still_come_first_is_named(home: Home) -> None:
 
     lines = home.setup()
 
-    assert "In this shell `uv` is still ~/.local/bin/uv." in lines
+    assert "note: in this shell `uv` is still ~/.local/bin/uv" in lines
     assert lines[-2] == "Open a new shell, or type here:"
 
 
@@ -523,7 +524,7 @@ def test_shims_that_stay_in_another_directory_are_told(home: Home) -> None:
 
     lines = home.setup(shim_dir=str(home.root / "second"))
 
-    assert "The shims in ~/first stay until `linkpolicy uninstall`." in lines
+    assert "note: the shims in ~/first stay until `linkpolicy uninstall`" in lines
     assert (home.root / ".bashrc").read_text().count(BEGIN) == 1
     assert str(home.root / "second") in (home.root / ".bashrc").read_text()
     home.uninstall()
@@ -643,7 +644,7 @@ def test_uninstall_never_deletes_a_stranger_s_uv(home: Home) -> None:
     lines = home.uninstall()
 
     assert sorted(os.listdir(home.shims)) == ["other", "uv"]
-    assert "~/.local/share/linkpolicy/shims/uv is not ours and stays." in lines
+    assert "note: ~/.local/share/linkpolicy/shims/uv is not ours and stays" in lines
 
 
 def test_a_shim_that_lost_its_mode_or_content_is_mended(home: Home) -> None:
