@@ -180,7 +180,9 @@ def _undisturbed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _handlers(names: Sequence[str], handler: object) -> Iterator[None]:
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    there = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # nohup(1) has SIGHUP ignored, and it stays so.
+    numbers = [number for number in there if signal.getsignal(number) is not signal.SIG_IGN]
     try:
         before = [(number, signal.signal(number, handler)) for number in numbers]  # type: ignore[arg-type]
     except ValueError:  # not in the main thread
