@@ -89,6 +89,9 @@ class FakeHost(Host):
         for path, node in (paths or {}).items():
             self.add(path, node)
 
+    def __repr__(self) -> str:
+        return f"FakeHost({self.paths}, mounts={self.mounts}, uid={self.uid}, cwd={self.cwd!r})"
+
     def add(self, path: str, node: Directory | File | Link) -> None:
         """Put something there, with its parents."""
         above = posixpath.dirname(path)

@@ -125,7 +125,7 @@ def _why_in_cloud(real: str) -> str:
 
 def _why_in_environment(host: Host, existing: str) -> str:
     for directory in ancestors(existing):
-        if host.kind(os.path.join(directory, "pyvenv.cfg")) != "absent":
+        if host.link_kind(os.path.join(directory, "pyvenv.cfg")) != "absent":
             return f"it lies in the environment `{directory}`"
     return ""
 
