@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -24,11 +24,9 @@ from uvx_policy.places import (
 from uvx_policy.probe import try_links
 from uvx_policy.settings_keys import CacheEntry
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 pytestmark = pytest.mark.filesystem
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 NAME = layout.device_cache_name(os.geteuid())
 ME, OTHER = 12345, 23456
 
@@ -187,6 +185,18 @@ def test_the_users_entry_is_known_by_its_mount(fs: FileSystems) -> None:
     )
 
     assert chosen(find(fs.xfs / "p" / ".venv", entries=entries)) == str(fs.xfs / "c")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may always make user namespaces")
+def test_a_user_namespace_is_recognised() -> None:
+    program = "from uvx_policy.host import Host; print(Host(environ={}).unmapped_uid())"
+    inside = subprocess.run(
+        ["unshare", "--user", "--map-root-user", sys.executable, "-c", program],
+        cwd=REPOSITORY, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    overflow = Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii")
+
+    assert inside.stdout.strip() == overflow.strip()
 
 
 # uv's own cache -----------------------------------------------------------------------------------
