@@ -56,5 +56,7 @@ def _download(version: str, directory: Path) -> None:
                 if ".data/scripts/" in name:
                     program = ready / Path(name).name
                     program.write_bytes(archive.read(name))
-                    program.chmod(program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+                    program.chmod(
+                        program.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+                    )
         ready.rename(directory)

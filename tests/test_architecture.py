@@ -12,25 +12,20 @@ PACKAGE = Path(__file__).resolve().parent.parent / "uvx_policy"
 
 #: bottom to top; a module may import from lower layers and, freely, within its own
 LAYERS = (
-    ("vocabulary", "record model errors layout"),
-    (
-        "core",
-        "options invocation edits symlinked_venv decide mounts path_glob member_glob guard "
-        "settings_keys",
-    ),
-    (
-        "edges",
-        "host toml_file script_block workspace uv_config uv_settings environments destination "
-        "settings settings_check memory probe places cache_directory uv_version locate launch "
-        "trace",
-    ),
-    ("assembly", "pipeline"),
-    ("entry", "shim shim_file explain cli demo shells startup_file setup_command init_command"),
+    "record model errors layout",
+    """options invocation edits symlinked_venv decide mounts path_glob guard settings_keys""",
+    """host toml_file settings settings_check member_glob script_block workspace uv_config
+    uv_directories uv_settings environments destination memory probe capability cache_safety
+    places cache_directory uv_version locate launch trace""",
+    "pipeline",
+    """shim shim_file explain cli init_command settings_edit shells startup_file shim_directories
+    setup_record setup_steps setup_words setup_command tiny_wheel demo demo_evidence demo_places
+    demo_problems demo_report demo_stage""",
 )
-LAYER_OF = {
-    module: number for number, (_, modules) in enumerate(LAYERS) for module in modules.split()
-}
-CORE = {"record", "model", "errors", *LAYERS[1][1].split()} - {"guard", "errors", "path_glob"}
+LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
+#: reads its own pid, nothing else
+_NOT_PURE = {"guard"}
+CORE = {"record", "model", "errors", *LAYERS[1].split()} - _NOT_PURE
 
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 

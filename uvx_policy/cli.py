@@ -184,7 +184,7 @@ def _env(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(words: list[str] | argparse.Namespace) -> int:
+def _run(words: list[str] | argparse.Namespace) -> int:  # noqa: RET503 (`become` never returns)
     from uvx_policy import shim, shim_file
 
     listed = words if isinstance(words, list) else []

@@ -13,7 +13,7 @@ from rich.text import Text
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from uvx_policy.model import Decision
     from uvx_policy.pipeline import Plan
@@ -115,7 +115,7 @@ def _powershell(name: str, value: str) -> str:
     return f"$env:{name} = '{quoted}'"
 
 
-_EXPORT = {
+_EXPORT: dict[str, Callable[[str, str], str]] = {
     "sh": _sh,
     "fish": _fish,
     "powershell": _powershell,

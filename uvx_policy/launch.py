@@ -21,7 +21,11 @@ def become_invisible() -> None:
     - SIGINT has Python's handler: during our few milliseconds Ctrl-C must kill, silently.
     - PEP 538 sets LC_CTYPE in the C locale.
     """
-    import _signal  # the C module: `signal` imports enum, 4 ms
+    # The C module: `signal` imports enum, 4 ms. A type checker knows only `signal`.
+    if TYPE_CHECKING:
+        import signal as _signal
+    else:
+        import _signal
 
     if hasattr(_signal, "SIGPIPE"):
         _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)

@@ -71,7 +71,8 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
         return _left_alone(uv, None, invocation, _not_understood(invocation))
     host = Host(environ=environ)
     state = layout.state_home(environ, host.platform)
-    version = uv_version.uv_version(host, uv, state=state)
+    # `uvx` stays in uv's cache, whatever the version.
+    version = None if program == "uvx" else uv_version.uv_version(host, uv, state=state)
     try:
         from uvx_policy import destination as destinations
         from uvx_policy import uv_settings, workspace

@@ -12,7 +12,7 @@ from uvx_policy import guard, launch, locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import NoReturn
 
     from uvx_policy.edits import Edits
@@ -41,58 +41,68 @@ def become(program: str, arguments: list[str], *, shim: str, embedded: Sequence[
     edits = None
     if uv and not _bypassed(environ) and arguments and arguments[0] not in QUICK:
         edits = _edits(program, arguments, environ=environ, uv=uv)
+    elif environ.get("LINKPOLICY_LOG"):
+        from uvx_policy import trace
+
+        trace.debug(environ, f"real {program}: `{uv}`, left alone: links nothing, or bypassed")
     _enter(program, uv, arguments, environ=environ, edits=edits, mark=mark)
 
 
-def _real_program(
+def _real_program(  # noqa: RET503 (_stop never returns)
     program: str, arguments: list[str], *, shim: str, embedded: Sequence[str]
 ) -> tuple[str, guard.Guard]:
-    """Path of the real program ("" when only `uv` exists for `uvx`), and the guard to leave."""
-    outer = guard.read(dict(os.environ))
+    """Path of the program to become, and the guard to leave for what it starts. Exits when none."""
+    mark = _mark(program, arguments)
+    for path in _candidates(program, shim=shim, embedded=embedded):
+        if path not in mark.tried:
+            return path, mark.replace(tried=(*mark.tried, path))
+    if mark.tried:
+        _stop(
+            126,
+            f"`{mark.tried[-1]}` starts this shim (`{shim}`) again, "
+            f"and PATH has no other {program}",
+            "put the directory of the real uv on PATH",
+        )
+    blocked = locate.not_executable(program, search_path=os.environ.get("PATH"))
+    if blocked:
+        _stop(126, f"`{blocked}` may not be executed", f"chmod +x {blocked}")
+    _stop(
+        127,
+        f"no {program} on PATH but this shim (`{shim}`)",
+        "install uv, or linkpolicy with its own: pip install 'uvx-policy[uv]'",
+    )
+
+
+def _mark(program: str, arguments: list[str]) -> guard.Guard:
+    """Our guard. `tried` holds what came straight back to us, so that it is not started again."""
     pid = os.getpid()
     try:
         cwd = os.getcwd()
-    except OSError:
+    except OSError:  # vanished
         cwd = ""
     words = guard.checksum(program, arguments, cwd)
     mark = guard.Guard(process=guard.process_identity(pid), words=words)
-    search_path = os.environ.get("PATH")
-    candidates = locate.real_programs(
-        program, search_path=search_path, shim=shim, embedded=embedded
-    )
+    outer = guard.read(dict(os.environ))
     if outer is None:
-        uv = next(candidates, "")
-    else:
-        tried = ()
-        if guard.came_back(outer, words=words, pid=pid, parent=os.getppid()):
-            tried = outer.tried
-        uv = next((path for path in candidates if path not in tried), "")
-        same = outer.words == words
-        mark = mark.replace(turn=outer.turn + 1 if same else 0)
-        if not uv and tried:
-            _stop(
-                126,
-                f"`{tried[-1]}` starts this shim (`{shim}`) again, and PATH has no other {program}",
-                "put the directory of the real uv on PATH",
+        return mark
+    if guard.came_back(outer, words=words, pid=pid, parent=os.getppid()):
+        mark = mark.replace(tried=outer.tried)
+    return mark.replace(turn=outer.turn + 1 if outer.words == words else 0)
+
+
+def _candidates(program: str, *, shim: str, embedded: Sequence[str]) -> Iterator[str]:
+    """What may be started, best first: PATH before embedded, and for `uvx` also a uv alone."""
+    names = ("uvx", "uv") if program == "uvx" else ("uv",)
+    for search_path, directories in ((os.environ.get("PATH"), ()), ("", embedded)):
+        for name in names:
+            yield from locate.real_programs(
+                name, search_path=search_path, shim=shim, embedded=directories
             )
-        mark = mark.replace(tried=tried)
-    if not uv and program == "uvx":
-        uv = next(
-            locate.real_programs("uv", search_path=search_path, shim=shim, embedded=embedded), ""
-        )
-    if not uv:
-        blocked = locate.not_executable(program, search_path=search_path)
-        if blocked:
-            _stop(126, f"`{blocked}` may not be executed", f"chmod +x {blocked}")
-        _stop(
-            127,
-            f"no {program} on PATH but this shim (`{shim}`)",
-            "install uv, or linkpolicy with its own: pip install 'uvx-policy[uv]'",
-        )
-    return uv, mark.replace(tried=(*mark.tried, uv))
 
 
-def _edits(program: str, arguments: list[str], *, environ: dict[str, str], uv: str) -> Edits | None:
+def _edits(  # noqa: RET503 (_stop never returns)
+    program: str, arguments: list[str], *, environ: dict[str, str], uv: str
+) -> Edits | None:
     """What the policy changes; `None` when nothing. Never raises; may exit 2 (refused)."""
     from uvx_policy import trace
 
@@ -111,7 +121,7 @@ def _edits(program: str, arguments: list[str], *, environ: dict[str, str], uv: s
         except LinkPolicyError as error:
             trace.warn(f"{error}; uv runs without policy")
             return None
-    except Exception as error:  # a fault of ours: uv runs all the same
+    except Exception as error:  # noqa: BLE001 (fail open: a fault of ours stops no uv)
         trace.warn(
             f"internal error ({type(error).__name__}: {error}); uv runs without policy "
             "(LINKPOLICY_LOG=debug shows more)"

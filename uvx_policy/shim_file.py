@@ -17,30 +17,39 @@ _TEMPLATE = """\
 # Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
 import sys
 
+PROGRAM, EMBEDDED = {program!r}, {embedded!r}
 sys.path += {paths!r}
+
+
+def without_policy():
+    # linkpolicy is gone or broken: uv must run all the same. What was started from here and came
+    # back (the pid survives exec) is not started again.
+    import _signal
+    import os
+
+    pid, *tried = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep)
+    tried = tried if pid == str(os.getpid()) else []
+    for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), *EMBEDDED]:
+        path = os.path.join(directory or ".", PROGRAM)
+        try:
+            with open(path, "rb") as stream:
+                ours = b"{marker}" in stream.read(1024)
+            if not ours and path not in tried and os.access(path, os.X_OK):
+                _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+                os.environ["_LINKPOLICY_TRIED"] = os.pathsep.join([str(os.getpid()), *tried, path])
+                os.execv(path, [PROGRAM, *sys.argv[1:]])
+        except OSError:
+            pass
+    sys.stderr.write("linkpolicy: no " + PROGRAM + " on PATH but the shim `" + __file__ + "`\\n")
+    sys.exit(127)
+
+
 try:
     from uvx_policy.shim import main
-except Exception:  # linkpolicy is gone or broken: uv must run all the same
 
-    def main(program, shim, embedded):
-        import os
-
-        for directory in [*os.environ.get("PATH", os.defpath).split(":"), *embedded]:
-            path = os.path.join(directory or ".", program)
-            try:
-                with open(path, "rb") as stream:
-                    ours = b"{marker}" in stream.read(1024)
-                if not ours and os.access(path, os.X_OK):
-                    import _signal
-
-                    _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-                    os.execv(path, [program, *sys.argv[1:]])
-            except OSError:
-                pass
-        sys.exit("linkpolicy: no " + program + " on PATH but the shim `" + shim + "`")
-
-
-main({program!r}, __file__, {embedded!r})
+    main(PROGRAM, __file__, EMBEDDED)
+except Exception:
+    without_policy()
 """
 
 

@@ -14,7 +14,7 @@ def debugging(environ: dict[str, str]) -> bool:
 def warn(message: str) -> None:
     """One line on stderr, never more, never an error of its own."""
     line = " ".join(message.split("\n"))
-    try:
+    try:  # noqa: SIM105 (contextlib costs the hot path 1 ms)
         # Not print(): sys.stderr may be None (closed) and may not encode a surrogate.
         os.write(2, os.fsencode(f"linkpolicy: {line}\n"))
     except OSError:

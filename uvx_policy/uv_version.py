@@ -34,17 +34,21 @@ def uv_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
 def parse_version(text: str) -> UvVersion | None:
     """`uv 0.10.12 (abc 2026-03-19)` -> (0, 10, 12). Pre-releases count as their release."""
     words = text.split()
-    if len(words) < 2 or words[0] != "uv":
+    if words[:1] != ["uv"]:
         return None
     numbers: list[int] = []
-    for part in words[1].split("+")[0].split("."):
+    for part in "".join(words[1:2]).split("+")[0].split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]
         if not digits:
             return None
         numbers.append(int(digits))
         if digits != part:
             break
-    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None
+    try:
+        major, minor, patch = numbers
+    except ValueError:
+        return None
+    return major, minor, patch
 
 
 def _identity(host: Host, uv: str) -> tuple[str, ...]:

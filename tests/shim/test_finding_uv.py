@@ -144,7 +144,10 @@ def foreign_shim(directory: Path, script: str) -> Path:
 NEXT_ON_PATH = """
 IFS=:
 for directory in $PATH; do
-  if [ "$directory" != "{own}" ] && [ -x "$directory/uv" ]; then {start} "$directory/uv" "$@"; exit $?; fi
+  if [ "$directory" != "{own}" ] && [ -x "$directory/uv" ]; then
+    {start} "$directory/uv" "$@"
+    exit $?
+  fi
 done
 exit 1
 """
@@ -210,6 +213,29 @@ def test_the_shim_outlives_its_package(installed: Installed) -> None:
 
     assert (done.returncode, done.stderr) == (9, b"")
     assert installed.seen().words == (b"uv", b"sync")
+
+
+@pytest.mark.parametrize(
+    "sabotage",
+    [
+        pytest.param(("uvx_policy.shim", "uvx_policy_gone.shim"), id="package gone"),
+        pytest.param(("main(PROGRAM, __file__, EMBEDDED)", "raise KeyError"), id="package broken"),
+    ],
+)
+def test_a_broken_package_and_a_foreign_shim_still_end_in_uv(
+    installed: Installed, tmp_path: Path, sabotage: tuple[str, str]
+) -> None:
+    text = (installed.shims / "uv").read_text()
+    assert sabotage[0] in text
+    (installed.shims / "uv").write_text(text.replace(*sabotage))
+    own = tmp_path / "foreign"
+    foreign = foreign_shim(own, NEXT_ON_PATH.format(own=own, start="exec"))
+    path = path_of(installed.shims, foreign, installed.real)
+
+    done = installed.run("uv", "sync", environ=installed.environ(PATH=path))
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert installed.seen().words[-1] == b"sync"
 
 
 def test_bypass_switches_everything_off(installed: Installed, tmp_path: Path) -> None:

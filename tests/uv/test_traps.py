@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,9 +36,7 @@ def link_count(environment: Path) -> int:
 # Leaks (traps 1 and 2) ---------------------------------------------------------------------------
 
 
-def test_a_nested_sync_does_not_empty_the_outer_environment(
-    fs: FileSystems, each_uv: Path
-) -> None:
+def test_a_nested_sync_does_not_empty_the_outer_environment(fs: FileSystems, each_uv: Path) -> None:
     world = World(fs.ext4, each_uv)
     outer, inner = world.project(fs.ext4 / "outer"), world.project(fs.ext4 / "inner")
     (fs.ext4 / "environment").mkdir()
@@ -176,9 +175,7 @@ def test_cache_commands_see_uvs_own_cache(fs: FileSystems, each_uv: Path) -> Non
     assert told == world.plain("cache", "dir", cwd=project).stdout
 
 
-def test_a_read_only_home_gets_a_cache_that_can_be_written(
-    fs: FileSystems, each_uv: Path
-) -> None:
+def test_a_read_only_home_gets_a_cache_that_can_be_written(fs: FileSystems, each_uv: Path) -> None:
     disk = fs.image("ext4")
     (disk / "home").mkdir()
     world = World(disk / "world", each_uv, home=fs.bind(disk / "home", read_only=True))
@@ -309,12 +306,13 @@ def test_bad_values_of_the_user_reach_uv(
 ) -> None:
     world = World(fs.ext4, each_uv)
     project = world.project(fs.ext4 / "project")
+    bad: dict[str, Any] = {name: value}
 
-    shimmed = world.uv("sync", cwd=project, check=False, **{name: value})
+    shimmed = world.uv("sync", cwd=project, check=False, **bad)
     shutil.rmtree(project / ".venv", ignore_errors=True)
     shutil.rmtree(project / "bogus", ignore_errors=True)
     (project / "uv.lock").unlink(missing_ok=True)
-    plain = world.plain("sync", cwd=project, check=False, **{name: value})
+    plain = world.plain("sync", cwd=project, check=False, **bad)
 
     assert shimmed.returncode == plain.returncode
     assert shimmed.stderr.splitlines()[:2] == plain.stderr.splitlines()[:2]
@@ -329,7 +327,7 @@ def test_bad_values_of_the_user_reach_uv(
     ],
 )
 def test_an_explicit_link_mode_wins(
-    fs: FileSystems, each_uv: Path, words: tuple[str, ...], uv: str, environ: dict[str, str]
+    fs: FileSystems, each_uv: Path, words: tuple[str, ...], uv: str, environ: dict[str, Any]
 ) -> None:
     world = World(fs.ext4, each_uv)
     wish = '[tool.linkpolicy]\nlink-mode = "hardlink"\n'
@@ -349,7 +347,7 @@ def test_an_explicit_link_mode_wins(
     ],
 )
 def test_an_explicit_cache_wins(
-    fs: FileSystems, each_uv: Path, words: tuple[str, ...], uv: str, environ: dict[str, str]
+    fs: FileSystems, each_uv: Path, words: tuple[str, ...], uv: str, environ: dict[str, Any]
 ) -> None:
     far = fs.image("ext4")
     world = World(far / "world", each_uv, home=fs.other_ext4 / "home")

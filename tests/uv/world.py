@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from uvx_policy import shim_file
 
@@ -93,7 +94,7 @@ class World:
         return directory
 
     def uv(
-        self, *words: str, cwd: Path, check: bool = True, shim: bool = True, **environ: str
+        self, *words: str, cwd: Path, check: bool = True, shim: bool = True, **environ: Any
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             ["uv" if words[:1] != ("uvx",) else "uvx", *words[words[:1] == ("uvx",) :]],
@@ -109,11 +110,11 @@ class World:
         return done
 
     def plain(
-        self, *words: str, cwd: Path, check: bool = True, **environ: str
+        self, *words: str, cwd: Path, check: bool = True, **environ: Any
     ) -> subprocess.CompletedProcess[str]:
         return self.uv(*words, cwd=cwd, check=check, shim=False, **environ)
 
-    def pip_install(self, *words: str, cwd: Path, **environ: str) -> None:
+    def pip_install(self, *words: str, cwd: Path, **environ: Any) -> None:
         self.uv(
             "pip", "install", "--no-index", "--find-links", str(self.wheels), *words, NAME,
             cwd=cwd, **environ,
