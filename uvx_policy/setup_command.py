@@ -305,7 +305,10 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
     lines.complete = not problems
     lines += _remarks(problems, plan.notes, shown)
     if plan.changes_anything:
-        lines += ["", "Shells that are open now keep their PATH until they are closed."]
+        lines += [
+            "",
+            "Shells that are open now may still look for the shims: type `hash -r` there.",
+        ]
     return lines
 
 

@@ -4,7 +4,7 @@
 prepends to PATH, so whoever speaks last wins. Our block therefore goes to the end of the file, and
 `linkpolicy setup` moves it there again when lines were added below it. It takes our directory out
 of PATH wherever it is and puts it in front: no duplicates, however often it is read. For lines that
-are added below later, bash, zsh, fish and nushell look once more at the prompt.
+are added below later, bash, zsh and fish look once more at the first prompt, nushell at every one.
 
 **Being first is harmless.** The shim starts the next uv on PATH, so the user's order among the real
 ones stays what it was.
@@ -19,7 +19,7 @@ Why these files:
   script, so it gets a block only when it is there already, and may put a real uv in front.
 - fish: `config.fish`, not a file of our own in `conf.d`: those are read before `config.fish`, and
   `fish_add_path ~/.local/bin` there would win in every `fish -c`, which has no prompt to repair it.
-- nushell: `config.nu`, read after `env.nu`.
+- nushell: `config.nu`, read after `env.nu`. (`nu -c` reads neither and has its parent's PATH.)
 - PowerShell: the profile of all hosts (console, editors). Lines in a host's own profile come later.
 """
 

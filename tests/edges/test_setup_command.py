@@ -748,6 +748,7 @@ def _killed_at(step: int, deed: Callable[[], object]) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # pytest-xdist
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_killed_anywhere_setup_and_uninstall_can_be_repeated(tmp_path: Path, shell: str) -> None:
     step, kills = 0, 2

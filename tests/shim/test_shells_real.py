@@ -52,6 +52,10 @@ PATH = {
 }
 
 
+#: pytest-xdist has a thread when we fork for a terminal; the child does nothing but exec
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+
+
 class Machine:
     """A home with two real uvs, and one shell that reads its start-up files there."""
 
@@ -70,6 +74,7 @@ class Machine:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "TERM": "dumb",
             "LANG": "C.UTF-8",
+            "XDG_RUNTIME_DIR": str(root),  # else fish shares /tmp/fish.USER with everybody
         }
         self.program = shutil.which(PROGRAM.get(shell, shell)) or ""
 
