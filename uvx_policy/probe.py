@@ -133,7 +133,7 @@ def _outcome(attempt: Callable[[], None]) -> int:
 # Unnamed files -----------------------------------------------------------------------------------
 
 
-class _NoUnnamedFiles(Exception):  # noqa: N818 (a detour, not an error)
+class _NoUnnamedFiles(Exception):
     """O_TMPFILE, or a link of such a file, is not to be had here."""
 
 
