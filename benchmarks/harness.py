@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from rich import box
 from rich.console import Console
@@ -25,6 +25,8 @@ from uvx_policy import layout, locate, shim_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
 
 #: variables that would change what uv or the shim does; the package index stays as it is
 _STRIPPED = ("UV_", "LINKPOLICY_", "_LINKPOLICY_", "XDG_", "CONDA_", "PYTHON")
@@ -75,36 +77,42 @@ class Series(NamedTuple):
 
 
 def in_turn(
-    measures: Mapping[str, Callable[[], float]], *, rounds: int, warm: int = 1
-) -> dict[str, Series]:
+    measures: Mapping[str, Callable[[], T]], *, rounds: int, warm: int = 1
+) -> dict[str, list[T]]:
     """Measure everything once in each round; every second round runs backwards."""
-    found: dict[str, list[float]] = {name: [] for name in measures}
+    found: dict[str, list[T]] = {name: [] for name in measures}
     for turn in range(-warm, rounds):
         names = list(measures)
         for name in names if turn % 2 else reversed(names):
             value = measures[name]()
             if turn >= 0:
                 found[name].append(value)
-    return {name: Series(tuple(values)) for name, values in found.items()}
+    return found
 
 
-def milliseconds(words: list[str], environ: Mapping[str, str]) -> float:
-    """Wall time of one process in the present cwd, from before its start until it is reaped.
+class Timing(NamedTuple):
+    """Milliseconds of one process."""
 
-    Its three standard streams are /dev/null. Raises `BenchmarkError` when it does not exit with 0.
+    #: from before its start until it is reaped
+    wall: float
+    #: user and system time, children it waited for included: other processes hardly disturb it
+    cpu: float
+
+
+def timed(words: list[str], environ: Mapping[str, str]) -> Timing:
+    """Run one process in the present cwd, with /dev/null for its three standard streams.
+
+    Raises `BenchmarkError` when it does not exit with 0.
     """
-    silence = [
-        (os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0)
-        for number in (0, 1, 2)
-    ]  # fmt: skip
+    silence = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
     start = time.perf_counter_ns()
     pid = os.posix_spawn(words[0], words, environ, file_actions=silence)
-    _, status = os.waitpid(pid, 0)
+    _, status, used = os.wait4(pid, 0)
     stop = time.perf_counter_ns()
     if status:
         code = os.waitstatus_to_exitcode(status)
         raise BenchmarkError(f"exit code {code} of: {' '.join(words)}")
-    return (stop - start) / 1e6
+    return Timing(wall=(stop - start) / 1e6, cpu=(used.ru_utime + used.ru_stime) * 1e3)
 
 
 def output(words: list[str], environ: Mapping[str, str], *, stream: str = "stdout") -> str:
@@ -125,7 +133,8 @@ def scratch_environ(home: str) -> dict[str, str]:
         if name.startswith(_KEPT) or not name.startswith(_STRIPPED)
     }
     environ.pop("VIRTUAL_ENV", None)
-    return {**environ, "HOME": home, "UV_PYTHON_DOWNLOADS": "never"}
+    # uv leaves its lock files in TMPDIR.
+    return {**environ, "HOME": home, "TMPDIR": home, "UV_PYTHON_DOWNLOADS": "never"}
 
 
 def find_uv(named: str | None) -> str:

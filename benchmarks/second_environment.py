@@ -126,17 +126,8 @@ def measure(
     lock = None
     for way in ways.values():
         lock = way.prepare(pyproject, lock=lock)
-    costs: dict[str, list[Cost]] = {name: [] for name in ways}
-
-    def measured(name: str) -> Callable[[], float]:
-        def measure_one() -> float:
-            costs[name].append(ways[name].measure())
-            return costs[name][-1].seconds
-
-        return measure_one
-
-    harness.in_turn({name: measured(name) for name in ways}, rounds=pairs, warm=1)
-    return {name: several[1:] for name, several in costs.items()}
+    measures = {name: way.measure for name, way in ways.items()}
+    return harness.in_turn(measures, rounds=pairs)
 
 
 # What the device lost ----------------------------------------------------------------------------

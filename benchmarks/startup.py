@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -21,7 +21,7 @@ from benchmarks import harness
 from uvx_policy import shim_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 #: a command that installs nothing here but makes the policy decide everything
 _SYNC = ("sync", "--frozen")
@@ -76,39 +76,60 @@ fallback = "copy"
 """
 
 
-class Row(NamedTuple):
+class Row:
     """One line of the table."""
 
-    name: str
-    series: harness.Series
-    #: without the shim; `None` for a row that is itself a baseline
-    baseline: harness.Series | None = None
-    #: milliseconds over the baseline that the project promises not to exceed
-    target: int | None = None
+    def __init__(
+        self,
+        name: str,
+        timings: Sequence[harness.Timing],
+        baseline: Sequence[harness.Timing] | None = None,
+        *,
+        target: int | None = None,
+    ) -> None:
+        """`baseline`: without the shim; `target`: milliseconds that the shim may add."""
+        self.name = name
+        self.wall = harness.Series(tuple(timing.wall for timing in timings))
+        self.cpu = harness.Series(tuple(timing.cpu for timing in timings))
+        self.baseline = Row("", baseline) if baseline else None
+        self.target = target
 
     def cells(self) -> tuple[str, ...]:
         """Return what `main` prints of it."""
-        low, high = self.series.quartiles
-        told = [self.name, f"{self.series.median:.1f}", f"{low:.1f} - {high:.1f}"]
+        own = (self.name, _told(self.wall))
         if self.baseline is None:
-            return (*told, "", "", "")
-        added, ratio = self.series.minus(self.baseline), self.series.over(self.baseline)
-        target = f"<= {self.target} ms" if self.target else ""
-        return (*told, f"+{added.median:.1f}", f"{ratio.median:.2f}x", target)
+            return (*own, "", "", f"{self.cpu.median:.1f}", "", "")
+        return (
+            *own,
+            f"+{_told(self.wall.minus(self.baseline.wall))}",
+            f"{self.wall.over(self.baseline.wall).median:.2f}x",
+            f"{self.cpu.median:.1f}",
+            f"+{self.cpu.minus(self.baseline.cpu).median:.1f}",
+            f"+{self.target}" if self.target else "",
+        )
 
     def as_dict(self) -> dict[str, object]:
         """Return what --json tells of it."""
         told: dict[str, object] = {
             "name": self.name,
-            "milliseconds": self.series.median,
-            "quartiles": self.series.quartiles,
+            "wall": _figures(self.wall),
+            "cpu": _figures(self.cpu),
         }
         if self.baseline is not None:
-            added = self.series.minus(self.baseline)
-            told["added"] = {"milliseconds": added.median, "quartiles": added.quartiles}
-            told["ratio"] = self.series.over(self.baseline).median
+            told["added wall"] = _figures(self.wall.minus(self.baseline.wall))
+            told["added cpu"] = _figures(self.cpu.minus(self.baseline.cpu))
+            told["ratio"] = self.wall.over(self.baseline.wall).median
             told["target"] = self.target
         return told
+
+
+def _told(series: harness.Series) -> str:
+    low, high = series.quartiles
+    return f"{series.median:.1f} ({low:.1f} - {high:.1f})"
+
+
+def _figures(series: harness.Series) -> dict[str, object]:
+    return {"median": series.median, "quartiles": series.quartiles}
 
 
 class Bench:
@@ -127,7 +148,7 @@ class Bench:
         search_path = harness.path_with(os.path.dirname(self.shim), os.path.dirname(uv))
         return {**harness.scratch_environ(self.home), "PATH": search_path}
 
-    def version(self) -> dict[str, Callable[[], float]]:
+    def version(self) -> dict[str, Callable[[], harness.Timing]]:
         """Time `uv --version`: bare interpreter, real uv, and through the shim."""
         environ = self.environ(self.uv)
         through = harness.output([self.shim, "--version"], environ)
@@ -135,9 +156,9 @@ class Bench:
             raise harness.BenchmarkError(f"the shim does not start `{self.uv}`, but: {through}")
         python = shim_file.base_interpreter()
         return {
-            "bare": lambda: harness.milliseconds([python, "-IS", "-c", "pass"], environ),
-            "real": lambda: harness.milliseconds([self.uv, "--version"], environ),
-            "shim": lambda: harness.milliseconds([self.shim, "--version"], environ),
+            "bare": lambda: harness.timed([python, "-IS", "-c", "pass"], environ),
+            "real": lambda: harness.timed([self.uv, "--version"], environ),
+            "shim": lambda: harness.timed([self.shim, "--version"], environ),
         }
 
 
@@ -152,22 +173,22 @@ class Project:
         _write_project(directory)
         self.codes = self._decide()
 
-    def alone(self) -> float:
+    def alone(self) -> harness.Timing:
         """Time the stand-in without the shim."""
         return self._call(self.bench.stand_in)
 
-    def first(self) -> float:
+    def first(self) -> harness.Timing:
         """Time the shim when it remembers nothing, not even uv's version."""
         shutil.rmtree(self.state)
         return self._call(self.bench.shim)
 
-    def again(self) -> float:
+    def again(self) -> harness.Timing:
         """Time the shim when it remembers what the call before could tell."""
         return self._call(self.bench.shim)
 
-    def _call(self, program: str) -> float:
+    def _call(self, program: str) -> harness.Timing:
         os.chdir(self.directory)
-        return harness.milliseconds([program, *_SYNC], self.environ)
+        return harness.timed([program, *_SYNC], self.environ)
 
     def _decide(self) -> dict[str, str]:
         """Return what the shim decides for the link mode and the cache: reason codes.
@@ -231,7 +252,7 @@ def measure(
         alone = found[f"alone, {where}"]
         rows += [
             Row(f"uv sync, {where}: stand-in", alone),
-            Row(f"uv sync, {where}: shim, first time", found[f"first, {where}"], alone, 60),
+            Row(f"uv sync, {where}: shim, first time", found[f"first, {where}"], alone, target=60),
             Row(f"uv sync, {where}: shim, again", found[f"again, {where}"], alone),
         ]
     return rows, decided
@@ -267,8 +288,8 @@ def main() -> None:
         print(json.dumps(told, indent=2))
     else:
         harness.show(
-            f"What the shim costs: medians of {asked.pairs} interleaved rounds, ms",
-            ("", "ms", "quartiles", "added", "ratio", "target"),
+            f"What the shim costs: {asked.pairs} interleaved rounds, ms, medians (quartiles)",
+            ("", "wall", "added by the shim", "ratio", "CPU", "added", "target"),
             (row.cells() for row in rows),
             {**about, **{f"decided on {where}:": told for where, told in decided.items()}},
         )
