@@ -52,7 +52,9 @@ def imports(module: str, *, for_types: bool) -> Iterator[str]:
 
 def own(module: str) -> set[str]:
     found = (name.split(".") for name in imports(module, for_types=False))
-    return {parts[1] for parts in found if parts[0] == "uvx_policy" and len(parts) > 1}
+    return {parts[1] for parts in found if parts[0] == "uvx_policy" and len(parts) > 1} - {
+        "__version__"
+    }
 
 
 def test_every_module_has_a_layer() -> None:

@@ -54,12 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, one block for each command."""
+    from uvx_policy.shells import SHELLS
+
     parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"linkpolicy {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     setup = commands.add_parser("setup", help="put the `uv` and `uvx` shims ahead on PATH")
-    setup.add_argument("--shell", choices=_SHELLS, help="instead of the shell that is running")
+    setup.add_argument("--shell", choices=SHELLS, help="instead of the shell that is running")
     setup.add_argument("--shim-dir", metavar="DIR", help="directory for the shims")
     setup.add_argument(
         "--no-modify-path", action="store_true", help="leave the shell's start-up files alone"
@@ -125,16 +127,25 @@ def _setup(options: argparse.Namespace) -> int:
         shim_directory=options.shim_dir,
         modify_path=not options.no_modify_path,
     )
-    _say(plan.render() if options.dry_run else "\n".join(setup_command.carry_out(plan)))
-    return 0
+    if options.dry_run:
+        _say(plan.render())
+        return 0
+    done = setup_command.carry_out(plan)
+    _say("\n".join(done))
+    return 0 if done.complete else errors.EXIT_FINDINGS
 
 
 def _uninstall(options: argparse.Namespace) -> int:
-    from uvx_policy import setup_command
+    from uvx_policy import layout, memory, setup_command
 
     plan = setup_command.plan_uninstall(environ=os.environ, shim_directory=options.shim_dir)
-    _say(plan.render() if options.dry_run else "\n".join(setup_command.carry_out_uninstall(plan)))
-    return 0
+    if options.dry_run:
+        _say(plan.render())
+        return 0
+    done = setup_command.carry_out_uninstall(plan)
+    memory.forget_everything(layout.state_home(dict(os.environ), sys.platform))
+    _say("\n".join(done))
+    return 0 if done.complete else errors.EXIT_FINDINGS
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -248,9 +259,6 @@ def _complain(message: str, hint: str) -> None:
     console.print(Text.assemble(("error", "bold red"), ": ", message))
     if hint:
         console.print(Text.assemble("\n", ("hint", "bold cyan"), ": ", hint))
-
-
-_SHELLS = ("bash", "zsh", "fish", "nushell", "powershell")
 
 
 if __name__ == "__main__":

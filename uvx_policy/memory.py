@@ -55,6 +55,20 @@ def remember(state: str, kind: str, key: tuple[str, ...], value: str) -> None:
         pass
 
 
+def forget_everything(state: str) -> None:
+    """Remove what `remember` wrote, and the directories that are empty then. Fails silently."""
+    if not state:
+        return
+    directory = os.path.join(state, DIRECTORY)
+    try:
+        for name in os.listdir(directory):
+            _unlink(os.path.join(directory, name))
+        os.rmdir(directory)
+        os.rmdir(state)
+    except OSError:
+        pass
+
+
 def _head(kind: str, key: tuple[str, ...]) -> bytes:
     lines = b"".join(b"key " + _escape(part) + b"\n" for part in key)
     return _FORMAT + b"kind " + _escape(kind) + b"\n" + lines + b"value "

@@ -135,11 +135,10 @@ def _decide_for(
 ) -> Plan:
     from uvx_policy import places
     from uvx_policy.capability import probe_links
-    from uvx_policy.mounts import parse_mountinfo
+    from uvx_policy.mounts import read_mount_table
     from uvx_policy.uv_settings import default_cache_dir
 
-    text = host.mount_table()
-    table = parse_mountinfo(text) if text is not None else None
+    table = read_mount_table(host)
     into = installed_into(host, destination.path)
     cache = default_cache_dir(host, choices)
     usable = places.default_cache_usable(host, cache) if cache else "unknown"
@@ -166,11 +165,11 @@ def _decide_for(
         place_capability=UNTRIED,
     )
     rejected: tuple[tuple[str, str], ...] = ()
-    if policy.needs_place(facts) and table is not None:
+    if policy.needs_place(facts):
         found = places.find_place(
             host,
             table,
-            destination=destination.path,
+            destination=_place_for(host, destination.path, into),
             project=destination.project,
             workspace=destination.workspace,
             entries=settings.caches,
@@ -221,6 +220,12 @@ def installed_into(host: Host, environment: str) -> str:
     if host.kind(windows) == "directory":
         return windows
     return nearest_existing(host, real)
+
+
+def _place_for(host: Host, environment: str, into: str) -> str:
+    """What the cache has to lie near: the environment, unless its site-packages lies elsewhere."""
+    beside = nearest_existing(host, host.real_path(environment))
+    return environment if _device(host, beside) == _device(host, into) else into
 
 
 def nearest_existing(host: Host, path: str) -> str:

@@ -272,3 +272,15 @@ def test_many_threads_at_once_never_see_half_a_fact(state: str) -> None:
 
     assert {value for values in told for value in values} <= {f"value {n}" for n in range(8)}
     assert only_file(state).is_file()
+
+
+def test_everything_can_be_forgotten_and_strangers_files_stay(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    memory.remember(str(state), "links", ("key",), "value")
+    (state / "setup.json").write_text("{}")
+
+    memory.forget_everything(str(state))
+    memory.forget_everything(str(tmp_path / "never made"))
+
+    assert [path.name for path in state.iterdir()] == ["setup.json"]
+    assert memory.recall(str(state), "links", ("key",)) is None
