@@ -18,9 +18,11 @@ from uvx_policy.workspace import TomlFiles, absolute, ancestors, find_project
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal
+
     from uvx_policy.host import Host
     from uvx_policy.invocation import Invocation
-    from uvx_policy.model import UvVersion
+    from uvx_policy.model import Sourced, UvVersion
     from uvx_policy.uv_settings import UvSettings
     from uvx_policy.workspace import Project
 
@@ -35,8 +37,11 @@ _ENV_FILE_STAYS_OUT = (0, 11, 17)
 _CENTRALIZED_SINCE = (0, 11, 25)
 _CENTRALIZED = "centralized-project-envs"
 
+_WITH = ("with", "with-editable", "with-requirements")
 _IN_CACHE = (("build",), ("tool", "run"))
 _SYNCING = (("sync",), ("add",), ("remove",), ("version",), ("check",), ("workspace", "metadata"))
+#: their --check is a dry run
+_CHECKING = (("sync",), ("pip", "install"), ("pip", "sync"))
 _LINKS_NOTHING = (
     "auth", "audit", "build-backend", "cache", "clean", "export", "format",
     "generate-shell-completion", "help", "init", "lock", "publish", "python", "self", "tree",
@@ -83,42 +88,50 @@ class _Finder:
     def find(self) -> Destination:
         """Dispatch on the subcommand."""
         command = self.invocation.command
+        name = f"`uv {' '.join(command)}`"
         if self.invocation.uncertain:
             return _unknown("the command line is not understood")
         if self.invocation.informative or not command:
             return _nothing("uv only prints something")
         if command[0] in _LINKS_NOTHING or command in _LINKS_NOTHING_BELOW:
-            return _nothing(f"`uv {' '.join(command)}` links nothing")
-        if self.invocation.has("dry-run"):
+            return _nothing(f"{name} links nothing")
+        if self.invocation.has("dry-run") or (
+            command in _CHECKING and self.invocation.has("check")
+        ):
             return _nothing("a dry run links nothing")
         if command in _IN_CACHE:
-            return _in_cache(f"`uv {' '.join(command)}` installs into uv's cache")
-        if command == ("run",):
-            return self._run()
-        if command in _SYNCING:
-            return self._sync()
-        if command == ("venv",):
-            return self._venv()
-        if command in (("pip", "install"), ("pip", "sync")):
-            return self._pip()
-        if command in (("tool", "install"), ("tool", "upgrade")):
-            return self._tool()
-        return _unknown(f"`uv {' '.join(command)}` is not known")
+            return _in_cache(f"{name} installs into uv's cache")
+        for commands, finder in (
+            ((("run",),), self._run),
+            (_SYNCING, self._sync),
+            ((("venv",),), self._venv),
+            ((("pip", "install"), ("pip", "sync")), self._pip),
+            ((("tool", "install"), ("tool", "upgrade")), self._tool),
+        ):
+            if command in commands:
+                return finder()
+        return _unknown(f"{name} is not known")
 
     def _run(self) -> Destination:
         script = find_script(self.host, self.invocation)
         if script is not None and read_block(self.host, script) is not None:
             return self._script()
         if is_on(self.settings.no_project):
-            return _nothing("uv runs without a project")
+            return self._beside_project("uv runs without a project")
         project = self._project()
         if project is None or not project.managed:
-            return _nothing("uv runs outside of a project")
+            return self._beside_project("uv runs outside of a project")
         if is_on(self.settings.isolated):
             return _in_cache("an isolated environment is in uv's cache")
         if is_on(self.settings.no_sync):
-            return _nothing("nothing is installed without a sync")
+            return self._beside_project("nothing is installed without a sync")
         return self._project_environment(project)
+
+    def _beside_project(self, because: str) -> Destination:
+        """Handle `uv run` where only what --with adds is installed, if anything."""
+        if any(self.invocation.has(name) for name in _WITH):
+            return _in_cache("the environment of --with is in uv's cache")
+        return _nothing(because)
 
     def _sync(self) -> Destination:
         """Handle all commands that install what the lock file says."""
@@ -139,8 +152,6 @@ class _Finder:
     def _why_nothing(self, command: tuple[str, ...], *, scripted: bool) -> str:
         if self.invocation.has("no-sync") or is_on(self.settings.no_sync):
             return "nothing is installed without a sync"
-        if command == ("sync",) and self.invocation.has("check"):
-            return "a check links nothing"
         if command in (("add",), ("remove",)) and scripted:
             return "a script's environment is made when it runs"
         if command in (("add",), ("remove",), ("version",)) and is_on(self.settings.frozen):
@@ -280,23 +291,27 @@ class _Finder:
         return found.replace(kind="new") if found.kind == "project" else found
 
     def _pip(self) -> Destination:
-        for kind, value in (("target", self.settings.target), ("prefix", self.settings.prefix)):
-            if value is not None:
-                if not value.value:
-                    return _unknown(f"the {kind} is empty")
-                path = self._plain(os.path.join(self.host.cwd, value.value))
-                because = f"the {kind} directory that was given"
-                origin = value.origin
-                if kind == "target":
-                    return Destination(kind="target", path=path, because=because, origin=origin)
-                return Destination(kind="prefix", path=path, because=because, origin=origin)
+        # A target wins over a prefix, wherever the two were said.
+        if self.settings.target is not None:
+            return self._named("target", self.settings.target)
+        if self.settings.prefix is not None:
+            return self._named("prefix", self.settings.prefix)
         found = find_environment(self.host, self.settings, self.version)
         return found or _unknown("which environment uv finds cannot be told from files alone")
 
+    def _named(self, kind: Literal["target", "prefix"], named: Sourced) -> Destination:
+        if not named.value:
+            return _unknown(f"the {kind} is empty")
+        path = self._plain(os.path.join(self.host.cwd, named.value))
+        because = f"the {kind} directory that was given"
+        return Destination(kind=kind, path=path, because=because, origin=named.origin)
+
     def _tool(self) -> Destination:
         root = tool_root(self.host, self.version)
-        names = self.invocation.positionals
-        name = tool_name(names[0]) if len(names) == 1 else ""
+        words = self.invocation.positionals
+        name = tool_name(words[0]) if len(words) == 1 else ""
+        if name and self.host.link_kind(os.path.join(self.host.cwd, words[0])) != "absent":
+            name = ""  # uv may take it for a path to install from
         path = os.path.join(root.value, name) if name else root.value
         if not name and any(
             self.host.link_kind(os.path.join(path, entry)) == "symlink"
@@ -318,7 +333,9 @@ def _with_project(
     """Add the project that the environment belongs to."""
     if not found.path or found.kind == "tool":
         return found
-    directory = _project_above(host, os.path.dirname(found.path))
+    # A target directory may be a project itself; an environment belongs to what holds it.
+    inside = found.kind in ("target", "prefix")
+    directory = _project_above(host, found.path if inside else os.path.dirname(found.path))
     if not directory and found.kind == "project":
         start = settings.project_directory or host.cwd
         own = find_project(host, start, version, files)

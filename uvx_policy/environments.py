@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.model import DEFAULT, Destination, Origin
+from uvx_policy.uv_settings import is_on
 from uvx_policy.workspace import absolute, ancestors
 
 TYPE_CHECKING = False
@@ -45,19 +46,23 @@ def find_environment(
 
 
 def _search(host: Host, settings: UvSettings, version: UvVersion | None) -> Destination | None:
+    system = settings.system if is_on(settings.system) else None
     parent = host.environ.get("UV_INTERNAL__PARENT_INTERPRETER")
+    if parent and system is not None:
+        return None  # uv skips the parent if it is in an environment
     if parent:
         origin = Origin(kind="variable", name="UV_INTERNAL__PARENT_INTERPRETER")
         return of_interpreter(host, absolute(host.cwd, parent), origin)
-    if settings.system is not None and settings.system.value == "true":
-        return _system_interpreter(host, settings, settings.system.origin)
+    if system is not None:
+        return _system_interpreter(host, settings, system.origin)
     active = host.environ.get("VIRTUAL_ENV")
     if active:
         path = absolute(host.cwd, active)
-        if has_python(host, path):
+        usable = has_python(host, path)
+        if usable != (host.kind(os.path.join(path, "pyvenv.cfg")) == "file"):
+            return None  # a broken environment, or an interpreter that is in none
+        if usable:
             return _environment(host, path, Origin(kind="variable", name="VIRTUAL_ENV"))
-        if host.link_kind(os.path.join(path, "pyvenv.cfg")) != "absent":
-            return None  # an environment with a broken interpreter: uv fails
     if host.environ.get("CONDA_PREFIX"):
         return _conda(host)
     return _above(host, settings, version)
@@ -121,7 +126,7 @@ def _named_interpreter(
         return of_interpreter(host, path, request.origin)
     if "/" in value or any(char in value for char in "<>=!~@,+"):
         return None
-    if settings.system is not None and settings.system.value == "true":
+    if is_on(settings.system):
         return None
     return _first_on_path(host, (value,))
 
@@ -189,14 +194,24 @@ def of_interpreter(host: Host, path: str, origin: Origin) -> Destination | None:
                 origin=origin,
             )
     real = host.real_path(path)
+    if _leads_through_environment(host, path):
+        return None  # versions of Python differ on what such a link means
     prefix = os.path.dirname(os.path.dirname(real))
-    if host.kind(os.path.join(prefix, "pyvenv.cfg")) == "file":
-        return None  # a link into an environment: versions of Python differ on what that means
     if not _is_plain_prefix(host, prefix, os.path.basename(real)):
         return None
     return Destination(
         kind="interpreter", path=prefix, because=f"the prefix of `{path}`", origin=origin
     )
+
+
+def _leads_through_environment(host: Host, path: str) -> bool:
+    """Tell whether a chain of symbolic links that starts at `path` meets an environment."""
+    while host.link_kind(path) == "symlink":  # the chain ends, or `real_path` would have failed
+        path = absolute(os.path.dirname(path), host.read_link(path))
+        holder = os.path.dirname(os.path.dirname(path))
+        if host.kind(os.path.join(holder, "pyvenv.cfg")) == "file":
+            return True
+    return False
 
 
 def _is_plain_prefix(host: Host, prefix: str, program: str) -> bool:

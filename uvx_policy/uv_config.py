@@ -191,7 +191,8 @@ _KEYS: tuple[tuple[UvVersion, str], ...] = (
         upgrade-package reinstall reinstall-package no-build no-build-package no-binary
         no-binary-package python-install-mirror pypy-install-mirror publish-url trusted-publishing
         check-url pip cache-keys override-dependencies constraint-dependencies environments
-        conflicts workspace sources managed package default-groups dev-dependencies build-backend""",
+        conflicts workspace sources managed package default-groups dev-dependencies
+        build-backend""",
     ),
     (
         (0, 8, 15),

@@ -95,7 +95,7 @@ def user_file(host: Host) -> str:
 
 
 def system_file(host: Host, version: UvVersion | None) -> str:
-    """Path of the machine's uv.toml that uv reads, whether it exists or not. Raises `Unreadable`."""
+    """Path of the machine's uv.toml, whether it exists or not. Raises `Unreadable`."""
     if host.platform == "win32":
         drive = host.environ.get("SYSTEMDRIVE", "")
         return f"{drive}\\ProgramData\\uv\\uv.toml" if drive else ""

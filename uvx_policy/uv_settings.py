@@ -37,8 +37,9 @@ _SINCE = {
     "UV_NO_SYSTEM_CONFIG": (0, 11, 16),
     "UV_PREVIEW_FEATURES": (0, 8, 4),
 }
-#: the script of `--script` has a say in the configuration (of `uv run`, always)
-_SCRIPT_OPTION_SINCE = (0, 6, 0)
+#: `--script` of other commands than `uv run`: [tool.uv] in the script is ignored up to the first
+#: version and read from the second
+_SCRIPT_OPTION = ((0, 5, 23), (0, 8, 15))
 _NO_SYNC = (("run",), ("add",), ("remove",), ("version",), ("check",))
 _FROZEN = (*_NO_SYNC, ("sync",), ("workspace", "metadata"))
 _ISOLATED = (("run",), ("check",), ("tool", "run"))
@@ -137,11 +138,14 @@ def default_cache_dir(host: Host, settings: UvSettings) -> str:
     """
     if is_on(settings.no_cache):
         return ""
-    if settings.cache_dir is not None:
-        value = settings.cache_dir.value
-        return os.path.normpath(os.path.join(host.cwd, value)) if value else ""
     try:
-        return own_cache(host)
+        if settings.cache_dir is None:
+            return own_cache(host)
+        value = settings.cache_dir.value
+        path = os.path.join(host.cwd, value)
+        if ".." in value.split("/"):  # behind a symbolic link that is the kernel's to resolve
+            return host.real_path(path)
+        return os.path.normpath(path) if value else ""
     except Unreadable:
         return ""
 
@@ -204,7 +208,7 @@ class _Reader:
         root = tool_root(self.host, self.version).value
         names = self.invocation.positionals or self.host.list_names(root)
         for name in names:
-            path = os.path.join(root, tool_name(name), "uv-receipt.toml")
+            path = os.path.join(root, tool_name(name) or name, "uv-receipt.toml")
             found = self.files.read(path)
             value = found and table(found.data, "tool", "options").get(key)
             if found and isinstance(value, str):
@@ -217,14 +221,14 @@ class _Reader:
         pair = self.switch("preview", "no-preview", "UV_PREVIEW")
         if pair is not None:
             return pair.replace(value="all" if is_on(pair) else "none")
+        configured = self.configured("preview")
+        if configured is not None and is_on(configured):
+            return configured.replace(value="all")
         features = self.option("preview-features", "UV_PREVIEW_FEATURES")
         if features is not None:
             given = self.invocation.options.get("preview-features")
             return features.replace(value=",".join(given)) if given else features
-        configured = self.configured("preview")
-        if is_on(configured) and configured is not None:
-            return configured.replace(value="all")
-        return self.configured("preview-features") or configured
+        return self.configured("preview-features")
 
     def python_preference(self) -> Sourced | None:
         """Which kind of interpreter uv may use."""
@@ -300,11 +304,11 @@ class _Reader:
         return project.workspace
 
     def _script_layer(self) -> Layer | None:
-        """Read the [tool.uv] of a PEP 723 script."""
-        if self.invocation.command != ("run",) and (
-            self.version is None or self.version < _SCRIPT_OPTION_SINCE
-        ):
-            return None  # what such a call links, it links in the cache
+        """Read the [tool.uv] of a PEP 723 script. Raises `Unreadable`."""
+        of_run = self.invocation.command == ("run",)
+        ignores, reads = _SCRIPT_OPTION
+        if not of_run and self.version is not None and self.version <= ignores:
+            return None
         try:
             path = find_script(self.host, self.invocation)
         except Unreadable:
@@ -312,6 +316,10 @@ class _Reader:
         block: TomlFile | None = read_block(self.host, path) if path else None
         if block is None or not table(block.data, "tool", "uv"):
             return None
+        if not of_run and (self.version is None or self.version < reads):
+            raise Unreadable(
+                block.path, "whether this uv reads the script's [tool.uv] is not known"
+            )
         return Layer(file=block, prefix=("tool", "uv"))
 
 

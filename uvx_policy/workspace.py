@@ -103,39 +103,22 @@ def project_directory(
 
     `host` is the one after `working_directory`. Raises `Unreadable` when it cannot be told.
     """
-    files = files or TomlFiles(host)
     named = invocation.value("project")
     if named is None and "UV_PROJECT" in host.environ:
         if version is None:
             raise Unreadable("UV_PROJECT", "whether this uv knows it cannot be told")
         if version >= _UV_PROJECT_SINCE:
             named = host.environ["UV_PROJECT"]
-    if named is not None:
-        if not named:
-            raise Unreadable("UV_PROJECT", "is empty, which uv takes for an error")
-        path = absolute(host.cwd, named)
-        if os.path.basename(path) != "pyproject.toml" or host.kind(path) != "file":
-            return path
-        if version is None:
-            raise Unreadable(path, "whether this uv accepts a file as project cannot be told")
-        return os.path.dirname(path) if version >= _PROJECT_FILE_SINCE else path
-    beside = _target_directory(host, invocation)
-    if not beside or (version is not None and version < _TARGET_DISCOVERY_PREVIEW):
-        return host.cwd
-    path = absolute(host.cwd, beside)
-    if path == host.cwd or (version is not None and version >= _TARGET_DISCOVERY_SINCE):
+    if named is None:
+        return _beside_target(host, invocation, version, files or TomlFiles(host))
+    if not named:
+        raise Unreadable("UV_PROJECT", "is empty, which uv takes for an error")
+    path = absolute(host.cwd, named)
+    if os.path.basename(path) != "pyproject.toml" or host.kind(path) != "file":
         return path
-    if version is not None and not may_preview(host, invocation):
-        return host.cwd
-    one, other = (
-        find_project(host, host.cwd, version, files),
-        find_project(host, path, version, files),
-    )
-    if one is None or other is None or one.workspace != other.workspace:
-        raise Unreadable(
-            path, "whether this uv looks for a project beside the script cannot be told"
-        )
-    return host.cwd
+    if version is None:
+        raise Unreadable(path, "whether this uv accepts a file as project cannot be told")
+    return os.path.dirname(path) if version >= _PROJECT_FILE_SINCE else path
 
 
 def find_project(
@@ -244,6 +227,25 @@ def _pyproject(files: TomlFiles, directory: str) -> dict[str, Any]:
     if found is None:
         raise Unreadable(path, "has vanished just now")
     return found.data
+
+
+def _beside_target(
+    host: Host, invocation: Invocation, version: UvVersion | None, files: TomlFiles
+) -> str:
+    """Project directory of `uv run path/script.py`, and of everything else: the cwd."""
+    beside = _target_directory(host, invocation)
+    if not beside or (version is not None and version < _TARGET_DISCOVERY_PREVIEW):
+        return host.cwd
+    path = absolute(host.cwd, beside)
+    if path == host.cwd or (version is not None and version >= _TARGET_DISCOVERY_SINCE):
+        return path
+    if version is not None and not may_preview(host, invocation):
+        return host.cwd
+    here = find_project(host, host.cwd, version, files)
+    there = find_project(host, path, version, files)
+    if here is None or there is None or here.workspace != there.workspace:
+        raise Unreadable(path, "whether this uv looks for a project there cannot be told")
+    return host.cwd
 
 
 def _target_directory(host: Host, invocation: Invocation) -> str:

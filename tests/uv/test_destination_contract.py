@@ -5,6 +5,8 @@ answers, then uv runs, then the disk is searched. The answers must be equal, or 
 the row permits it. What uv refuses to do must link nothing, whatever we answered.
 """
 
+# ruff: noqa: E501, RUF012 (a row of the table is one line; a row is never changed)
+
 from __future__ import annotations
 
 import functools
@@ -70,6 +72,8 @@ class Row(NamedTuple):
     any_code: bool = False
     #: what uv links is gone when it ends, or was there before
     leaves_nothing: bool = False
+    #: our answer may be the directory that holds the right one
+    above: bool = False
 
 
 ALWAYS = (99,)
@@ -87,7 +91,9 @@ WS = {
 
 
 def ws(members: str, exclude: str = "") -> dict[str, str]:
-    table = f"[tool.uv.workspace]\nmembers = {members}\n" + (f"exclude = {exclude}\n" if exclude else "")
+    table = f"[tool.uv.workspace]\nmembers = {members}\n" + (
+        f"exclude = {exclude}\n" if exclude else ""
+    )
     return {"p/pyproject.toml": project("root", table), "p/packages/a/pyproject.toml": project("a")}
 
 
@@ -117,6 +123,11 @@ ROWS = (
     Row("version-no-sync", "version --bump patch --no-sync", P, since=(0, 7)),
     Row("version-dry-run.addendum-13", "version --bump patch --dry-run", P, since=(0, 7)),
     Row("version-prints", "version", P),
+    Row("version-UV_NO_SYNC", "version --bump patch", P, variables={"UV_NO_SYNC": "1"}, since=(0, 7)),
+    Row("version-UV_FROZEN", "version --bump patch", P, variables={"UV_FROZEN": "1"}, since=(0, 7)),
+    Row("remove-no-sync.addendum-13", f"remove --no-sync {PACKAGE}", P),
+    Row("check-UV_NO_SYNC", "check", P, variables={"UV_NO_SYNC": "1"}, since=(0, 12), any_code=True),
+    Row("check-UV_ISOLATED", "check", P, variables={"UV_ISOLATED": "1"}, since=(0, 12), any_code=True, leaves_nothing=True),
     Row("check.trap-7", "check", P, since=(0, 12), any_code=True),
     Row("check-no-sync", "check --no-sync", P, since=(0, 12), any_code=True),
     Row("check-isolated", "check --isolated", P, since=(0, 12), any_code=True, leaves_nothing=True),
@@ -139,6 +150,11 @@ ROWS = (
     Row("UPE-empty.trap-10", "sync", P, variables={"UV_PROJECT_ENVIRONMENT": ""}),
     Row("UPE-in-a-workspace", "sync", WS, cwd="p/packages/a", variables={"UV_PROJECT_ENVIRONMENT": "u"}),
     Row("CONDA_PREFIX-is-no-project-environment", "sync", P, envs=("c",), variables={"CONDA_PREFIX": "{w}/c"}),
+    Row("UPE-with-slash", "sync", P, variables={"UV_PROJECT_ENVIRONMENT": "u/"}),
+    Row("UPE-system-prefix", "sync", P, variables={"UV_PROJECT_ENVIRONMENT": "{w}/system"}),
+    Row("UPE-dotdot-through-a-link", "sync", {**P, "far/away/x": ""}, links={"l": "{w}/far/away"}, variables={"UV_PROJECT_ENVIRONMENT": "../l/../u"}, unknown_before=ALWAYS),
+    Row("active-is-the-linked-project-environment", "sync --active", P, envs=("e",), links={"p/.venv": "{w}/e"}, variables={"VIRTUAL_ENV": "{w}/e"}, since=(0, 6)),
+    Row("broken-project-environment", "sync", {**P, "p/.venv/pyvenv.cfg": "home = /nothing\n"}, links={"p/.venv/bin/python": "/nothing/python"}, fails=((0,), (0, 8))),
     # workspaces
     Row("member", "sync --all-packages", WS, cwd="p/packages/a"),
     Row("member-src", "sync --all-packages", WS, cwd="p/packages/a/src"),
@@ -182,6 +198,7 @@ ROWS = (
     Row("project-missing-directory", "sync --project ../q/nothing", PQ, fails=((0, 12), ALWAYS)),
     Row("project-link-to-member.addendum-9", "sync --project {w}/l", WS, links={"l": "p/packages/a"}),
     Row("directory-link-to-member.addendum-9", "sync --all-packages --directory {w}/l", WS, links={"l": "p/packages/a"}),
+    Row("project-dotdot-through-a-link.addendum-9", "sync --project {w}/l/../q", {**PQ, "far/away/x": ""}, links={"l": "{w}/far/away"}),
     Row("empty-UV_PROJECT.trap-10", "sync", P, variables={"UV_PROJECT": ""}, unknown_before=ALWAYS, fails=((0, 6, 11), ALWAYS)),
     Row("empty-UV_WORKING_DIR.trap-10", "sync", P, variables={"UV_WORKING_DIR": ""}, unknown_before=ALWAYS, fails=((0, 9, 14), ALWAYS)),
     # uv run
@@ -217,6 +234,12 @@ ROWS = (
     Row("run-other-preview.trap-8", "run --preview ../q/s.py", {**PQ, "q/s.py": "pass\n"}, unknown_before=(0, 12)),
     Row("run-below-with-slash", "run sub/s.py", {**P, "p/sub/s.py": "pass\n"}),
     Row("run-shell-script-elsewhere", "run ../q/tool", {**PQ, "q/tool": "#!/bin/sh\n:\n"}),
+    Row("run-package", "run pack", {**P, "p/pack/__main__.py": ""}),
+    Row("run-stdin", "run -", P, unknown_before=ALWAYS),
+    Row("run-with.trap-7", f"run --with {SECOND} python -c 0", P),
+    Row("run-with-outside", f"run --with {PACKAGE} python -c 0", {"e/x": ""}, cwd="e"),
+    Row("run-with-and-no-sync", f"run --no-sync --with {PACKAGE} python -c 0", P),
+    Row("run-with-and-no-project", f"run --no-project -w {PACKAGE} python -c 0".replace("-w", "--with"), P),
     Row("env-file-moves.addendum-1", "run --env-file f python -c 0", {**P, "p/f": "UV_PROJECT_ENVIRONMENT=u\n"}, unknown_before=(0, 11, 17)),
     Row("UV_ENV_FILE-moves.addendum-1", "run python -c 0", {**P, "p/f": "UV_PROJECT_ENVIRONMENT=u\n"}, variables={"UV_ENV_FILE": "f"}, unknown_before=(0, 11, 17)),
     Row("env-file-loses.addendum-1", "run --env-file f python -c 0", {**P, "p/f": "UV_PROJECT_ENVIRONMENT=u\n"}, variables={"UV_PROJECT_ENVIRONMENT": "v"}),
@@ -225,6 +248,7 @@ ROWS = (
     Row("no-env-file.addendum-1", "run --no-env-file python -c 0", {**P, "p/f": "UV_PROJECT_ENVIRONMENT=u\n"}, variables={"UV_ENV_FILE": "f"}),
     # scripts, uvx, build: in the cache
     Row("sync-script", "sync --script s.py", {**P, "p/s.py": SCRIPT}, since=(0, 6)),
+    Row("sync-script-active", "sync --script s.py --active", {**P, "p/s.py": SCRIPT}, variables={"VIRTUAL_ENV": "../e"}, since=(0, 6)),
     Row("add-script", f"add --script s.py {SECOND}", {**P, "p/s.py": SCRIPT}),
     Row("uvx", f"tool run --from {PACKAGE} python -c 0", {"e/x": ""}, cwd="e"),
     Row("uvx-installed-tool.addendum-5", f"tool run {PACKAGE}", {"e/x": ""}, cwd="e", leaves_nothing=True),
@@ -234,6 +258,19 @@ ROWS = (
     Row("centralized-configuration", "sync", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}),
     Row("centralized-but-no-preview", "sync --no-preview", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}),
     Row("centralized-but-UPE", "sync --preview", P, variables={"UV_PROJECT_ENVIRONMENT": "u"}),
+    Row("centralized-UV_PREVIEW", "sync", P, variables={"UV_PREVIEW": "1"}),
+    Row("centralized-UV_PREVIEW_FEATURES", "sync", P, variables={"UV_PREVIEW_FEATURES": "centralized-project-envs"}, since=(0, 12)),
+    Row("centralized-configured-features", "sync", {"p/pyproject.toml": project("p", '[tool.uv]\npreview-features = ["centralized-project-envs"]\n')}, since=(0, 12)),
+    Row("centralized-UV_PREVIEW-0-over-configuration", "sync", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}, variables={"UV_PREVIEW": "0"}),
+    Row("centralized-UV_PREVIEW-and-other-feature", "sync --preview-features add-bounds", P, variables={"UV_PREVIEW": "1"}, since=(0, 8, 15)),
+    Row("centralized-configuration-and-other-feature", "sync --preview-features add-bounds", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}, since=(0, 8, 15)),
+    Row("centralized-configured-features-and-other", "sync --preview-features add-bounds", {"p/pyproject.toml": project("p", '[tool.uv]\npreview-features = ["centralized-project-envs"]\n')}, since=(0, 12)),
+    Row("centralized-preview-and-feature", "sync --no-preview --preview-features centralized-project-envs", P, since=(0, 12)),
+    Row("centralized-two-features", "sync --preview-features add-bounds --preview-features centralized-project-envs", P, since=(0, 12)),
+    Row("centralized-comma", "sync --preview-features add-bounds,centralized-project-envs", P, since=(0, 12)),
+    Row("centralized-but-no-cache", "sync --preview --no-cache", P),
+    Row("centralized-run", "run --preview python -c 0", P),
+    Row("centralized-active", "sync --preview --active", P, variables={"VIRTUAL_ENV": "{w}/e"}, since=(0, 6)),
     Row("unknown-preview-feature.addendum-11", "sync --preview-features bogus", P, since=(0, 8, 15), fails=((0, 9), (0, 11, 20))),
     # symlinked .venv
     Row("venv-link-to-empty.addendum-0", "sync", P, links={"p/.venv": "{w}/t/"}),
@@ -252,6 +289,14 @@ ROWS = (
     Row("pip-active-empty-directory", f"pip install {PACKAGE}", {**P, "e/x": ""}, envs=("p/.venv",), variables={"VIRTUAL_ENV": "{w}/e"}),
     Row("pip-active-empty-string.trap-10", f"pip install {PACKAGE}", P, envs=("p/.venv",), variables={"VIRTUAL_ENV": ""}),
     Row("pip-active-flag-is-no-pip-flag", f"pip install --active {PACKAGE}", P, envs=("p/.venv",), unknown_before=ALWAYS, fails=ALWAYS_FAILS),
+    Row("pip-active-link", f"pip install {PACKAGE}", P, envs=("e",), links={"l": "{w}/e"}, variables={"VIRTUAL_ENV": "{w}/l/"}),
+    Row("pip-active-system-prefix", f"pip install {PACKAGE}", P, variables={"VIRTUAL_ENV": "{w}/system"}, unknown_before=ALWAYS, fails=ALWAYS_FAILS),
+    Row("pip-active-system-prefix-and-.venv", f"pip install {PACKAGE}", P, envs=("p/.venv",), variables={"VIRTUAL_ENV": "{w}/system"}, unknown_before=ALWAYS),
+    Row("pip-parent-interpreter-of-the-system.trap-7", f"pip install {PACKAGE}", P, envs=("p/.venv",), variables={"UV_INTERNAL__PARENT_INTERPRETER": "{w}/system/bin/python3"}),
+    Row("pip-parent-interpreter-and-system-flag.trap-7", f"pip install --system {PACKAGE}", P, envs=("p/.venv",), variables={"UV_INTERNAL__PARENT_INTERPRETER": "{w}/p/.venv/bin/python3", "PATH": "{w}/system/bin"}, unknown_before=ALWAYS),
+    Row("pip-active-broken", f"pip install {PACKAGE}", {**P, "e/pyvenv.cfg": "home = /nothing\n"}, envs=("p/.venv",), links={"e/bin/python": "/nothing/python"}, variables={"VIRTUAL_ENV": "{w}/e"}, unknown_before=ALWAYS, any_code=True),
+    Row("pip-check.addendum-13", f"pip install --check {PACKAGE}", P, envs=("p/.venv",), since=(0, 13), fails=ALWAYS_FAILS),
+    Row("pip-sync-check.addendum-13", "pip sync --check r.txt", {**P, "p/r.txt": PACKAGE}, envs=("p/.venv",), since=(0, 13), fails=ALWAYS_FAILS),
     Row("pip-nothing", f"pip install {PACKAGE}", P, unknown_before=ALWAYS, fails=ALWAYS_FAILS),
     Row("pip-project-does-not-count", f"pip install --project ../q {PACKAGE}", PQ, envs=("p/.venv", "q/.venv")),
     Row("pip-UPE-does-not-count", f"pip install {PACKAGE}", P, envs=("p/.venv", "u"), variables={"UV_PROJECT_ENVIRONMENT": "{w}/u"}),
@@ -259,6 +304,10 @@ ROWS = (
     Row("pip-python-directory", f"pip install -p ../e {PACKAGE}", P, envs=("p/.venv", "e")),
     Row("pip-python-bare-directory", f"pip install -p e {PACKAGE}", P, envs=("p/.venv", "p/e")),
     Row("pip-python-interpreter", f"pip install --python {{w}}/e/bin/python {PACKAGE}", P, envs=("p/.venv", "e")),
+    Row("pip-python-interpreter-relative", f"pip install --python ../e/bin/python3 {PACKAGE}", P, envs=("p/.venv", "e")),
+    Row("pip-python-link-into-environment", f"pip install --python {{w}}/l {PACKAGE}", P, envs=("p/.venv", "e"), links={"l": "{w}/e/bin/python", "own": "{w}/system"}, unknown_before=ALWAYS, any_code=True),
+    Row("pip-python-bin-directory", f"pip install --python {{w}}/e/bin {PACKAGE}", P, envs=("p/.venv", "e"), unknown_before=ALWAYS, any_code=True),
+    Row("pip-python-and-system-variable", f"pip install --python ../e {PACKAGE}", P, envs=("p/.venv", "e"), variables={"UV_SYSTEM_PYTHON": "1"}),
     Row("pip-UV_PYTHON.trap-7", f"pip install {PACKAGE}", P, envs=("p/.venv", "e"), variables={"UV_PYTHON": "{w}/e"}),
     Row("pip-UV_PYTHON-empty.trap-10", f"pip install {PACKAGE}", P, envs=("p/.venv",), variables={"UV_PYTHON": ""}),
     Row("pip-python-version", f"pip install -p {MINOR} {PACKAGE}", P, envs=("p/.venv",)),
@@ -278,9 +327,13 @@ ROWS = (
     Row("pip-conda-base.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "base"}, unknown_before=ALWAYS),
     Row("pip-conda-named-base.addendum-6", f"pip install {PACKAGE}", {**P, "base/conda-meta/x": ""}, envs=("p/.venv", "base"), variables={"CONDA_PREFIX": "{w}/system", "CONDA_DEFAULT_ENV": "base"}, unknown_before=ALWAYS),
     Row("pip-conda-other-name.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "d"}, unknown_before=ALWAYS),
+    Row("pip-conda-pixi.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/pixi": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "default"}, unknown_before=ALWAYS),
     Row("pip-conda-loses-to-VIRTUAL_ENV", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("e", "c"), variables={"VIRTUAL_ENV": "{w}/e", "CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "c"}),
     Row("pip-target", f"pip install --target ../t {PACKAGE}", P, envs=("p/.venv",)),
     Row("pip-target-inside", f"pip install --target vendor {PACKAGE}", P, envs=("p/.venv",)),
+    Row("pip-target-here", f"pip install --target . {PACKAGE}", P, envs=("p/.venv",)),
+    Row("pip-prefix-flag-and-target-flag", f"pip install --prefix a --target b {PACKAGE}", P, envs=("p/.venv",), fails=ALWAYS_FAILS),
+    Row("pip-target-dotdot-through-a-link", f"pip install --target ../l/../t {PACKAGE}", {**P, "far/away/x": ""}, envs=("p/.venv",), links={"l": "{w}/far/away"}, unknown_before=ALWAYS),
     Row("pip-prefix", f"pip install --prefix ../t {PACKAGE}", P, envs=("p/.venv",)),
     Row("pip-configured-target.trap-7", f"pip install {PACKAGE}", {"p/pyproject.toml": project("p", '[tool.uv.pip]\ntarget = "t"\n'), "p/sub/x": ""}, envs=("p/.venv",), cwd="p/sub"),
     Row("pip-user-configured-target.trap-7", f"pip install {PACKAGE}", {**P, "home/.config/uv/uv.toml": '[pip]\ntarget = "t"\n'}, envs=("p/.venv",)),
@@ -340,6 +393,9 @@ ROWS = (
     Row("tool-install-UV_TOOL_DIR-empty.trap-10", f"tool install {PACKAGE}", P, variables={"UV_TOOL_DIR": ""}, unknown_before=(0, 7)),
     Row("tool-install-XDG", f"tool install {PACKAGE}", P, variables={"XDG_DATA_HOME": "{w}/data"}),
     Row("tool-install-XDG-relative", f"tool install {PACKAGE}", P, variables={"XDG_DATA_HOME": "data"}),
+    Row("tool-install-wheel", f"tool install {{wheels}}/{PACKAGE}-1.0-py3-none-any.whl", {"e/x": ""}, cwd="e", above=True),
+    Row("tool-install-name-of-a-file", f"tool install {PACKAGE}", {f"e/{PACKAGE}": ""}, cwd="e", above=True),
+    Row("tool-install-ignores-VIRTUAL_ENV", f"tool install {PACKAGE}", P, envs=("e",), variables={"VIRTUAL_ENV": "{w}/e"}),
     Row("tool-list.addendum-13", "tool list", P),
 )  # fmt: skip
 
@@ -363,9 +419,15 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         info = f"{name}-1.0.dist-info"
         with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-any.whl", "w") as archive:
             archive.writestr(f"{name}/__init__.py", "def main() -> None: ...\n")
-            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-            archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
+            archive.writestr(
+                f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+            )
+            archive.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            archive.writestr(
+                f"{info}/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n"
+            )
             record = "".join(f"{entry},,\n" for entry in archive.namelist())
             archive.writestr(f"{info}/RECORD", f"{record}{info}/RECORD,,\n")
     return directory
@@ -391,7 +453,8 @@ def outcomes(
         for item in request.session.items:
             if item.path != request.path or not isinstance(item, pytest.Function):
                 continue
-            uv, row = item.callspec.params["version"], item.callspec.params["row"]
+            uv, row = str(item.callspec.params["version"]), item.callspec.params["row"]
+            assert isinstance(row, Row)
             if uv not in caches:
                 caches[uv] = _warm_cache(root / f"cache-{uv}", uv, wheels, base_prefix)
             world = root / f"{uv}-{ROWS.index(row)}"
@@ -399,6 +462,7 @@ def outcomes(
         yield futures
         for future in futures.values():
             future.cancel()
+    assert not list(base_prefix.rglob(f"{PACKAGE}*")), "a row has installed into the shared Python"
 
 
 def _rows() -> Iterator[pytest.param]:  # type: ignore[valid-type]
@@ -435,13 +499,16 @@ def test_destination_is_where_uv_links(
         assert not outcome.found, told
         assert not outcome.cached, told
     else:
-        assert outcome.found == {os.path.realpath(answer.path)}, told
+        found = {os.path.dirname(place) for place in outcome.found} if row.above else outcome.found
+        assert found == {os.path.realpath(answer.path)}, told
         assert os.path.normpath(answer.path) == answer.path
 
 
 @functools.cache
 def _real_version(version: str) -> tuple[int, int, int]:
-    output = subprocess.run([real_uv.provide(version) / "uv", "--version"], check=True, capture_output=True, text=True)
+    output = subprocess.run(
+        [real_uv.provide(version) / "uv", "--version"], check=True, capture_output=True, text=True
+    )
     known = parse_version(output.stdout)
     assert known is not None
     return known
@@ -456,7 +523,7 @@ def _try(row: Row, version: str, world: Path, wheels: Path, base: Path, cache: P
         return text.replace("{wheels}", str(wheels)).replace("{w}", str(world))
 
     if "{w}/system" in f"{row}":
-        _make_prefix(world / "system")
+        base = _make_prefix(world / "system")
 
     for name, text in row.files.items():
         path = world / name
@@ -464,7 +531,7 @@ def _try(row: Row, version: str, world: Path, wheels: Path, base: Path, cache: P
         path.write_text(path.read_text() + text if path.exists() else text)
         path.chmod(0o755)
     for name in row.envs:
-        _make_environment(world / name)
+        _make_environment(world / name, base)
     for name, target in row.links.items():
         place = fill(target)
         if place.endswith("/"):
@@ -486,22 +553,31 @@ def _try(row: Row, version: str, world: Path, wheels: Path, base: Path, cache: P
         cwd=cwd, env=environ, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     found = _places(world, environments=words[0] == "venv") - before
-    return Outcome(answer, found, _cached(world) != before_cached, run.returncode, run.stderr, str(world))
+    return Outcome(
+        answer, found, _cached(world) != before_cached, run.returncode, run.stderr, str(world)
+    )
 
 
 def _answer(words: list[str], environ: dict[str, str], cwd: str, version: str) -> Destination:
-    real = _real_version(version)
+    answer = _answer_for(words, environ, cwd, _real_version(version))
+    unsure = _answer_for(words, environ, cwd, None)
+    # Without a known version the answer is the same, or none.
+    assert unsure in (answer, unsure.replace(kind="unknown")), (unsure, answer)
+    return answer
+
+
+def _answer_for(
+    words: list[str], environ: dict[str, str], cwd: str, version: tuple[int, int, int] | None
+) -> Destination:
     invocation = parse("uv", tuple(words))
     try:
-        host = working_directory(Host(environ=environ, cwd=os.path.realpath(cwd)), invocation, real)
-        settings = read_uv_settings(host, invocation, real)
-        answer = find_destination(host, invocation, settings, real)
-        unsure = find_destination(host, invocation, settings, None)
+        host = working_directory(
+            Host(environ=environ, cwd=os.path.realpath(cwd)), invocation, version
+        )
+        settings = read_uv_settings(host, invocation, version)
+        return find_destination(host, invocation, settings, version)
     except (Unreadable, ConfigError) as error:
         return Destination(kind="unknown", because=str(error))
-    # Without a known version the answer is the same, or none.
-    assert unsure == answer or unsure.kind == "unknown", (unsure, answer)
-    return answer
 
 
 def _environment(world: Path, wheels: Path, base: Path) -> dict[str, str]:
@@ -525,7 +601,12 @@ def _warm_cache(cache: Path, version: str, wheels: Path, base: Path) -> Path:
     world.mkdir()
     environ = {**_environment(world, wheels, base), "UV_CACHE_DIR": str(cache)}
     uv = str(real_uv.provide(version) / "uv")
-    subprocess.run([uv, "venv", "-q", "-p", str(base / "bin" / "python3"), "e"], check=True, cwd=world, env=environ)
+    subprocess.run(
+        [uv, "venv", "-q", "-p", str(base / "bin" / "python3"), "e"],
+        check=True,
+        cwd=world,
+        env=environ,
+    )
     return cache
 
 
@@ -545,16 +626,16 @@ def _make_prefix(prefix: Path) -> Path:
     return prefix
 
 
-def _make_environment(path: Path) -> None:
+def _make_environment(path: Path, base: Path) -> None:
     """What `uv venv` makes, without starting it."""
     (path / "bin").mkdir(parents=True, exist_ok=True)
     (path / "lib" / f"python{MINOR}" / "site-packages").mkdir(parents=True)
-    (path / "bin" / "python").symlink_to(PYTHON)
+    (path / "bin" / "python").symlink_to(base / "bin" / f"python{MINOR}")
     for name in ("python3", f"python{MINOR}"):
         (path / "bin" / name).symlink_to("python")
     version = ".".join(map(str, sys.version_info[:3]))
     (path / "pyvenv.cfg").write_text(
-        f"home = {os.path.dirname(PYTHON)}\nimplementation = CPython\nversion_info = {version}\n"
+        f"home = {base}/bin\nimplementation = CPython\nversion_info = {version}\n"
         "include-system-site-packages = false\n"
     )
 

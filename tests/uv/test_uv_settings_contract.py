@@ -1,11 +1,17 @@
 """What we take for the user's explicit choices, against `--show-settings` and `uv cache dir`."""
 
+# ruff: noqa: E501, RUF012 (a row of the table is one line; a row is never changed)
+
 from __future__ import annotations
 
 import functools
 import os
 import re
 import subprocess
+import sys
+import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -20,7 +26,6 @@ from uvx_policy.workspace import working_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from uvx_policy.model import Sourced
     from uvx_policy.uv_settings import UvSettings
@@ -56,12 +61,17 @@ ALL_LAYERS = {
     "etc/uv/uv.toml": 'link-mode = "hardlink"\ncache-dir = "/c/system"\noffline = true\n',
 }
 WS = {
-    "p/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "copy"\n[tool.uv.workspace]\nmembers = ["m"]\n',
-    "p/m/pyproject.toml": NAME.replace('"p"', '"m"') + '[tool.uv]\nlink-mode = "symlink"\ncache-dir = "mm"\n',
+    "p/pyproject.toml": NAME
+    + '[tool.uv]\nlink-mode = "copy"\n[tool.uv.workspace]\nmembers = ["m"]\n',
+    "p/m/pyproject.toml": NAME.replace('"p"', '"m"')
+    + '[tool.uv]\nlink-mode = "symlink"\ncache-dir = "mm"\n',
     "p/n/pyproject.toml": NAME.replace('"p"', '"n"'),
 }
-PIP = NAME + '[tool.uv]\nlink-mode = "copy"\n[tool.uv.pip]\nlink-mode = "symlink"\ntarget = "t"\nsystem = true\npython = "py"\n'
-SCRIPT = "# /// script\n# dependencies = []\n# [tool.uv]\n# link-mode = \"copy\"\n# cache-dir = \"s\"\n# ///\n"
+PIP = (
+    NAME
+    + '[tool.uv]\nlink-mode = "copy"\n[tool.uv.pip]\nlink-mode = "symlink"\ntarget = "t"\nsystem = true\npython = "py"\n'
+)
+SCRIPT = '# /// script\n# dependencies = []\n# [tool.uv]\n# link-mode = "copy"\n# cache-dir = "s"\n# ///\n'
 SYNC, INSTALL = "sync", "pip install x"
 
 ROWS = (
@@ -141,7 +151,7 @@ ROWS = (
     Row("UV_OFFLINE", SYNC, {}, {"UV_OFFLINE": "1"}),
     Row("no-offline-beats-configuration", "sync --no-offline", {"p/pyproject.toml": NAME + "[tool.uv]\noffline = true\n"}),
     Row("UV_OFFLINE-is-0", SYNC, {"p/pyproject.toml": NAME + "[tool.uv]\noffline = true\n"}, {"UV_OFFLINE": "0"}),
-    # [tool.uv.pip]
+    # the table for `uv pip`
     Row("pip-table.trap-7", INSTALL, {"p/pyproject.toml": PIP}),
     Row("pip-table-is-for-pip-only", SYNC, {"p/pyproject.toml": PIP}),
     Row("pip-table-of-the-user-beats-the-project's-link-mode", INSTALL, {"p/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "copy"\n', USER: '[pip]\nlink-mode = "symlink"\nprefix = "x"\n'}),
@@ -190,40 +200,174 @@ def _rows() -> Iterator[object]:
                 yield pytest.param(version, row, id=f"{row.id}-{version}")
 
 
+class Shown(NamedTuple):
+    """What uv said: `--show-settings` of the row, then `uv cache dir` with the same globals."""
+
+    world: Path
+    environ: dict[str, str]
+    words: list[str]
+    code: int
+    settings: str
+    stderr: str
+    cache: str
+
+
+@pytest.fixture(scope="module")
+def shown(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Shown]]]:
+    """All rows that are collected, asked for in parallel."""
+    root = tmp_path_factory.mktemp("worlds")
+    with ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 1) as pool:
+        futures: dict[str, Future[Shown]] = {}
+        for item in request.session.items:
+            if item.path != request.path or not isinstance(item, pytest.Function):
+                continue
+            if "row" in item.callspec.params:
+                version, row = str(item.callspec.params["version"]), item.callspec.params["row"]
+                assert isinstance(row, Row)
+                world = root / f"{version}-{ROWS.index(row)}"
+                futures[item.name] = pool.submit(_ask, row, version, world)
+        yield futures
+        for future in futures.values():
+            future.cancel()
+
+
 @pytest.mark.parametrize(("version", "row"), _rows())
-def test_settings_are_those_that_uv_shows(version: str, row: Row, tmp_path: Path) -> None:
-    environ, words = _build(row, tmp_path)
+def test_settings_are_those_that_uv_shows(
+    version: str, row: Row, shown: dict[str, Future[Shown]], request: pytest.FixtureRequest
+) -> None:
     real = _real_version(version)
-    uv = str(real_uv.provide(version) / "uv")
-    split = _where_options_end(words)
-    shown = subprocess.run(
-        [uv, *words[:split], "--show-settings", *words[split:]],
-        cwd=tmp_path / row.cwd, env=environ, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    uv = shown[request.node.name].result(timeout=120)
     refused = row.fails[0] <= real < row.fails[1]
-    assert (shown.returncode != 0) == refused, shown.stderr
-    try:
-        host = working_directory(Host(environ=environ, cwd=os.path.realpath(tmp_path / row.cwd)), parse("uv", tuple(words)), real)
-        settings = read_uv_settings(host, parse("uv", tuple(words)), real)
-    except (Unreadable, ConfigError) as error:
-        assert real < row.unknown_before, (error, shown.stdout)
+    assert (uv.code != 0) == refused, uv.stderr
+    cwd = os.path.realpath(uv.world / row.cwd)
+    settings = _ours(uv.words, uv.environ, cwd, real)
+    if settings is None:
+        assert real < row.unknown_before, uv.settings
         return
     if refused:
         _assert_choice_is_kept(row, settings)
         return
-    _compare(shown.stdout, settings, default="clone" if real >= CLONE_IS_DEFAULT else "hardlink")
+    _compare(uv.settings, settings, default="clone" if real >= CLONE_IS_DEFAULT else "hardlink")
+    # Without a known version the choices are the same, or none can be told.
+    assert _choices(_ours(uv.words, uv.environ, cwd, None)) in (None, _choices(settings))
 
-    cache = subprocess.run(
-        [uv, *_top_level(words), "cache", "dir"],
-        cwd=tmp_path / row.cwd, env=environ, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    bare = parse("uv", (*_top_level(words), "cache", "dir"))
-    at = working_directory(Host(environ=environ, cwd=os.path.realpath(tmp_path / row.cwd)), bare, real)
-    ours = default_cache_dir(at, read_uv_settings(at, bare, real))
-    if ours:
-        assert ours == os.path.normpath(os.path.join(at.cwd, cache.stdout.strip()))
-    else:
-        assert is_on(read_uv_settings(at, bare, real).no_cache)
+    words = [*_top_level(uv.words), "cache", "dir"]
+    bare = _ours(words, uv.environ, cwd, real)
+    assert bare is not None
+    at = working_directory(Host(environ=uv.environ, cwd=cwd), parse("uv", tuple(words)), real)
+    ours = default_cache_dir(at, bare)
+    assert ours == (
+        "" if is_on(bare.no_cache) else os.path.normpath(os.path.join(at.cwd, uv.cache))
+    )
+
+
+@pytest.mark.parametrize("version", real_uv.SUPPORTED)
+def test_receipt_of_a_tool_decides_its_upgrade__addendum_12(version: str, tmp_path: Path) -> None:
+    wheels, tools = tmp_path / "wheels", tmp_path / "tools"
+    wheels.mkdir()
+    uv = str(real_uv.provide(version) / "uv")
+    environ = {
+        "HOME": str(tmp_path),
+        "PATH": f"{os.path.dirname(sys.executable)}:/usr/bin:/bin",
+        "UV_PYTHON": sys.executable,
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_TOOL_DIR": str(tools),
+    }
+    options = ["--offline", "--no-index", "--find-links", str(wheels)]
+
+    def run(*words: str, **more: str) -> None:
+        subprocess.run(
+            [uv, *words, *options],
+            check=True,
+            env={**environ, **more},
+            cwd=tmp_path,
+            capture_output=True,
+        )
+
+    def is_linked() -> bool:
+        (found,) = tools.glob("tinytool/lib/python*/site-packages/tinytool/__init__.py")
+        return found.stat().st_nlink > 1
+
+    def ours(*words: str, **more: str) -> str:
+        settings = _ours([*words], {**environ, **more}, str(tmp_path), _real_version(version))
+        assert settings is not None
+        assert settings.link_mode is not None
+        return f"{settings.link_mode.value} {settings.link_mode.origin.kind}"
+
+    _write_wheel(wheels, "1.0")
+    run("tool", "install", "--link-mode", "copy", "tinytool")
+    assert not is_linked()
+    _write_wheel(wheels, "2.0")
+    assert ours("tool", "upgrade", "tinytool") == "copy receipt"
+    assert ours("tool", "upgrade", "--all") == "copy receipt"
+    run("tool", "upgrade", "tinytool")
+    assert not is_linked()
+    _write_wheel(wheels, "3.0")
+    assert ours("tool", "upgrade", "tinytool", UV_LINK_MODE="hardlink") == "hardlink variable"
+    run("tool", "upgrade", "tinytool", UV_LINK_MODE="hardlink")
+    assert is_linked()
+
+
+def _ours(
+    words: list[str], environ: dict[str, str], cwd: str, version: tuple[int, int, int] | None
+) -> UvSettings | None:
+    invocation = parse("uv", tuple(words))
+    try:
+        host = working_directory(Host(environ=environ, cwd=cwd), invocation, version)
+        return read_uv_settings(host, invocation, version)
+    except (Unreadable, ConfigError):
+        return None
+
+
+def _choices(settings: UvSettings | None) -> dict[str, object] | None:
+    return None if settings is None else {**settings.as_dict(), "files": None}
+
+
+def _ask(row: Row, version: str, world: Path) -> Shown:
+    environ, words = _build(row, world)
+    uv = str(real_uv.provide(version) / "uv")
+    split = _where_options_end(words)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [uv, *arguments],
+            cwd=world / row.cwd,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    settings = run(*words[:split], "--show-settings", *words[split:])
+    cache = run(*_top_level(words), "cache", "dir") if settings.returncode == 0 else settings
+    return Shown(
+        world,
+        environ,
+        words,
+        settings.returncode,
+        settings.stdout,
+        settings.stderr,
+        cache.stdout.strip(),
+    )
+
+
+def _write_wheel(directory: Path, version: str) -> None:
+    info = f"tinytool-{version}.dist-info"
+    with zipfile.ZipFile(directory / f"tinytool-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr("tinytool/__init__.py", "def main() -> None: ...\n")
+        archive.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tinytool\nVersion: {version}\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(
+            f"{info}/entry_points.txt", "[console_scripts]\ntinytool = tinytool:main\n"
+        )
+        record = "".join(f"{entry},,\n" for entry in archive.namelist())
+        archive.writestr(f"{info}/RECORD", f"{record}{info}/RECORD,,\n")
 
 
 def _compare(shown: str, settings: UvSettings, *, default: str) -> None:
@@ -242,7 +386,10 @@ def _compare(shown: str, settings: UvSettings, *, default: str) -> None:
 
 
 def _assert_choice_is_kept(row: Row, settings: UvSettings) -> None:
-    for variable, choice in (("UV_LINK_MODE", settings.link_mode), ("UV_CACHE_DIR", settings.cache_dir)):
+    for variable, choice in (
+        ("UV_LINK_MODE", settings.link_mode),
+        ("UV_CACHE_DIR", settings.cache_dir),
+    ):
         if variable in row.variables:
             assert choice is not None
             assert choice.value == row.variables[variable]
@@ -296,7 +443,9 @@ def _top_level(words: list[str]) -> list[str]:
 
 @functools.cache
 def _real_version(version: str) -> tuple[int, int, int]:
-    output = subprocess.run([real_uv.provide(version) / "uv", "--version"], check=True, capture_output=True, text=True)
+    output = subprocess.run(
+        [real_uv.provide(version) / "uv", "--version"], check=True, capture_output=True, text=True
+    )
     known = parse_version(output.stdout)
     assert known is not None
     return known
