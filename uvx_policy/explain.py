@@ -57,9 +57,14 @@ def as_panel(plan: Plan, words: Sequence[str]) -> Panel:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
-    rows.add_row("installs to", _destination(plan))
-    rows.add_row("link mode", _decision(plan.outcome.link_mode, "uv decides"))
-    rows.add_row("cache", _decision(plan.outcome.cache_dir, _cache_left(plan)))
+    if plan.facts is None:
+        because = plan.outcome.link_mode.because
+        rows.add_row("policy", _decision(plan.outcome.link_mode.replace(because=""), because))
+    else:
+        rows.add_row("installs to", _destination(plan))
+        chosen = plan.facts.link_mode.value if plan.facts.link_mode else "as uv decides"
+        rows.add_row("link mode", _decision(plan.outcome.link_mode, chosen))
+        rows.add_row("cache", _decision(plan.outcome.cache_dir, plan.facts.cache or "uv's own"))
     if plan.link is not None:
         rows.add_row("link", Text(plan.link.because))
     if plan.outcome.refusal is not None:
@@ -134,23 +139,21 @@ def _decision_object(decision: Decision) -> dict[str, Any]:
 
 
 def _destination(plan: Plan) -> Text:
-    text = Text(plan.destination.path or plan.destination.because or "nowhere")
-    if plan.destination.path and plan.destination.origin.kind != "default":
+    text = Text(plan.destination.path)
+    if plan.destination.origin.kind != "default":
         text.append(f"  ({plan.destination.origin})", "dim")
     return text
 
 
 def _decision(decision: Decision, left: str) -> Text:
+    """The value, its code, and below it the reason with its origin."""
     text = Text(decision.value or left, "bold" if decision.value else "")
-    text.append(f"\n{decision.because}", "dim")
-    text.append(f"\n{decision.code}", "dim italic")
+    text.append(f"  {decision.code}", "cyan")
+    if decision.because:
+        text.append(f"\n{decision.because}", "dim")
     if decision.origin.kind != "default":
-        text.append(f", from {decision.origin}", "dim")
+        text.append(f"\nfrom {decision.origin}", "dim")
     return text
-
-
-def _cache_left(plan: Plan) -> str:
-    return plan.facts.cache if plan.facts is not None and plan.facts.cache else "uv decides"
 
 
 def _uv(plan: Plan) -> str:
