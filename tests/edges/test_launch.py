@@ -59,7 +59,8 @@ def test_spawn_leaves_ctrl_c_to_uv(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.1)
     still_waiting = process.poll() is None
-    subprocess.run(["pkill", "-INT", "-P", str(process.pid)], check=True)
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGINT)
     process.communicate()
 
     assert still_waiting
