@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _FIRST_ON_PATH = (0, 5, 28)
 #: a dangling `.venv` is an error; before, uv goes on to the directories above
 _DANGLING_IS_ERROR = (0, 12, 0)
+#: an active conda base environment is no target; earlier versions took it for a child in places
+_SKIPS_CONDA_BASE = (0, 8, 18)
+#: names of interpreters that uv looks for when it is told none
+_INTERPRETERS = ("python3", "python")
 
 
 def find_environment(
@@ -63,7 +67,7 @@ def _search(host: Host, settings: UvSettings, version: UvVersion | None) -> Dest
             return None  # a broken environment, or an interpreter that is in none
         if usable:
             return _environment(host, path, Origin(kind="variable", name="VIRTUAL_ENV"))
-    if host.environ.get("CONDA_PREFIX"):
+    if host.environ.get("CONDA_PREFIX") and not _is_conda_base(host, version):
         return _conda(host)
     return _above(host, settings, version)
 
@@ -82,7 +86,7 @@ def _above(host: Host, settings: UvSettings, version: UvVersion | None) -> Desti
         dangles = kind == "absent" and host.link_kind(path) == "symlink"
         if dangles and (version is None or version >= _DANGLING_IS_ERROR):
             return None
-    return _first_on_path(host, ("python3", "python"))
+    return _first_on_path(host, _INTERPRETERS)
 
 
 def _discovered(host: Host, path: str, settings: UvSettings) -> Destination | None:
@@ -90,6 +94,17 @@ def _discovered(host: Host, path: str, settings: UvSettings) -> Destination | No
     if preference is not None and preference.value.startswith("only"):
         return None  # uv skips environments of the other kind of interpreter
     return _environment(host, path, DEFAULT) if has_python(host, path) else None
+
+
+def _is_conda_base(host: Host, version: UvVersion | None) -> bool:
+    """Tell whether CONDA_PREFIX is surely the base environment, which this uv surely skips."""
+    name = host.environ.get("CONDA_DEFAULT_ENV")
+    path = absolute(host.cwd, host.environ["CONDA_PREFIX"])
+    if version is None or version < _SKIPS_CONDA_BASE or name not in ("base", "root"):
+        return False
+    if os.path.basename(path) in ("base", "root"):
+        return False  # an environment of that name, to some versions
+    return host.kind(os.path.join(path, "conda-meta", "pixi")) == "absent"
 
 
 def _conda(host: Host) -> Destination | None:
@@ -173,7 +188,7 @@ def _environment(host: Host, path: str, origin: Origin) -> Destination | None:
         return Destination(
             kind="environment", path=path, because=f"the environment: {named}", origin=origin
         )
-    for name in ("python3", "python"):
+    for name in _INTERPRETERS:
         interpreter = os.path.join(path, "bin", name)
         if host.kind(interpreter) == "file":
             return of_interpreter(host, interpreter, origin)
@@ -244,7 +259,7 @@ def _system_interpreter(host: Host, settings: UvSettings, origin: Origin) -> Des
         return None
     if settings.python is not None:
         return None
-    found = _which(host, ("python3", "python"))
+    found = _which(host, _INTERPRETERS)
     place = of_interpreter(host, found, origin) if found is not None else None
     return place if place is not None and place.kind == "interpreter" else None
 
@@ -253,8 +268,16 @@ def _which(host: Host, names: tuple[str, ...]) -> str | None:
     if host.platform == "win32" or "UV_PYTHON_SEARCH_PATH" in host.environ:
         return None
     for directory in host.environ.get("PATH", "").split(":"):
+        if not directory:
+            continue
         for name in names:
             path = absolute(host.cwd, os.path.join(directory, name))
-            if directory and host.may_execute(path):
+            if host.may_execute(path):
                 return path
+        # uv looks for `python3.12` and for other implementations as well.
+        if names == _INTERPRETERS and any(
+            name.startswith(("python3.", "pypy", "graalpy"))
+            for name in host.list_names(os.path.join(host.cwd, directory))
+        ):
+            return None
     return None

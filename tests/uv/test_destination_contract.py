@@ -324,7 +324,7 @@ ROWS = (
     Row("pip-path-environment-loses", f"pip install {PACKAGE}", P, envs=("e", "p/.venv"), variables={"PATH": "{w}/e/bin"}),
     Row("pip-path-second-environment", f"pip install {PACKAGE}", {"f/x": ""}, envs=("e",), cwd="f", variables={"PATH": "{w}/system/bin:{w}/e/bin"}, unknown_before=ALWAYS, fails=((0, 5, 28), ALWAYS)),
     Row("pip-conda-child.trap-7", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "c"}),
-    Row("pip-conda-base.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "base"}, unknown_before=ALWAYS),
+    Row("pip-conda-base.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "base"}, unknown_before=(0, 8, 18)),
     Row("pip-conda-named-base.addendum-6", f"pip install {PACKAGE}", {**P, "base/conda-meta/x": ""}, envs=("p/.venv", "base"), variables={"CONDA_PREFIX": "{w}/system", "CONDA_DEFAULT_ENV": "base"}, unknown_before=ALWAYS),
     Row("pip-conda-other-name.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "d"}, unknown_before=ALWAYS),
     Row("pip-conda-pixi.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/pixi": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "default"}, unknown_before=ALWAYS),
@@ -365,6 +365,9 @@ ROWS = (
     Row("pip-python-system-prefix", f"pip install -p {{w}}/system {PACKAGE}", P, envs=("p/.venv",)),
     Row("pip-empty-UV_SYSTEM_PYTHON.trap-10", f"pip install {PACKAGE}", P, envs=("p/.venv",), variables={"UV_SYSTEM_PYTHON": ""}, unknown_before=ALWAYS, fails=ALWAYS_FAILS),
     Row("pip-only-managed", f"pip install --python-preference only-managed {PACKAGE}", P, envs=("p/.venv",), unknown_before=ALWAYS),
+    Row("pip-only-managed-active", f"pip install --python-preference only-managed {PACKAGE}", P, envs=("e",), variables={"VIRTUAL_ENV": "{w}/e"}),
+    Row("pip-path-other-python-first", f"pip install {PACKAGE}", {"f/x": "", "bin/python3.99": ""}, envs=("e",), cwd="f", variables={"PATH": "{w}/bin:{w}/e/bin"}, unknown_before=ALWAYS, any_code=True),
+    Row("pip-conda-base-and-nothing-else.addendum-6", f"pip install {PACKAGE}", {"f/x": "", "c/conda-meta/x": ""}, envs=("c",), cwd="f", variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "base"}, unknown_before=ALWAYS, any_code=True),
     Row("pip-system-preference", f"pip install --python-preference system {PACKAGE}", P, envs=("p/.venv",)),
     # uv venv
     Row("venv", "venv", P),
