@@ -16,7 +16,7 @@ _STICKY = 0o1000
 class UnsafeCacheDirectory(LinkPolicyError):
     """The cache directory is not ours alone, or cannot be made; nothing there was changed."""
 
-    hint = "`linkpolicy doctor` tells more"
+    hint = "`linkpolicy explain` tells which directories were considered"
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"cannot use `{path}` as a cache: {reason}")

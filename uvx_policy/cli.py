@@ -142,8 +142,8 @@ def _uninstall(options: argparse.Namespace) -> int:
     if options.dry_run:
         _say(plan.render())
         return 0
-    done = setup_command.carry_out_uninstall(plan)
     memory.forget_everything(layout.state_home(dict(os.environ), sys.platform))
+    done = setup_command.carry_out_uninstall(plan)
     _say("\n".join(done))
     return 0 if done.complete else errors.EXIT_FINDINGS
 
@@ -176,8 +176,7 @@ def _explain(options: argparse.Namespace) -> int:
     console = Console(highlight=False)
     console.print(explain.as_panel(plan, words))
     if plan.outcome.cache_dir.code == "no-eligible-place":
-        for line in explain.rejected_lines(plan):
-            console.print(Text(f"  no cache in {line}", "dim"))
+        console.print(explain.rejected_places(plan))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,8 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
+
+from uvx_policy import layout, locate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,6 +147,8 @@ def _last_line(outcomes: Sequence[Outcome]) -> Text:
             ("Not as promised.", "bold red"),
             " `linkpolicy demo --keep` leaves everything to look at.",
         )
+    if locate.is_ours(f"{layout.shim_directory(dict(os.environ), sys.platform)}/uv"):
+        return Text("The shims are in place: a new shell has uv under policy.")
     return Text.assemble(
         "Next: ", ("linkpolicy setup", "bold cyan"), " puts it in front of every uv."
     )

@@ -63,6 +63,8 @@ def as_panel(plan: Plan, words: Sequence[str]) -> Panel:
     else:
         rows.add_row("installs to", _destination(plan))
         chosen = plan.facts.link_mode.value if plan.facts.link_mode else "as uv decides"
+        if plan.outcome.refusal is not None:
+            chosen = "none works"
         rows.add_row("link mode", _decision(plan.outcome.link_mode, chosen))
         rows.add_row("cache", _decision(plan.outcome.cache_dir, plan.facts.cache or "uv's own"))
     if plan.link is not None:
@@ -85,9 +87,14 @@ def as_panel(plan: Plan, words: Sequence[str]) -> Panel:
     )
 
 
-def rejected_lines(plan: Plan) -> list[str]:
-    """Directories that could not hold a cache, one line each with the reason."""
-    return [f"`{directory}`: {why}" for directory, why in plan.rejected]
+def rejected_places(plan: Plan) -> Table:
+    """Directories that could not hold a cache, each with the reason."""
+    rows = Table.grid(padding=(0, 1))
+    rows.add_column(no_wrap=True)
+    rows.add_column(overflow="fold")
+    for directory, why in plan.rejected:
+        rows.add_row("  no cache in", Text(f"{directory}: {why}"), style="dim")
+    return rows
 
 
 def as_exports(plan: Plan, syntax: str) -> str:

@@ -27,6 +27,8 @@ def without_policy():
     import _signal
     import os
 
+    if os.environ.get("LINKPOLICY_LOG"):
+        sys.stderr.write("linkpolicy: cannot run; `linkpolicy setup` renews `" + __file__ + "`\\n")
     pid, *tried = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep)
     tried = tried if pid == str(os.getpid()) else []
     for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), *EMBEDDED]:
