@@ -57,7 +57,7 @@ _PIP = (("pip", "install"), ("pip", "sync"), ("pip", "uninstall"))
 
 
 class UvSettings(Record):
-    """What the user told uv. `None` is "said nothing"; switches are "true" or "false"."""
+    """What the user told uv. `None` is "said nothing"; a switch is `None` when it is off, too."""
 
     #: verbatim, "" and "reflink" included
     link_mode: Sourced | None = None
@@ -102,8 +102,8 @@ def read_uv_settings(host: Host, invocation: Invocation, version: UvVersion | No
         or (read.configured("pip", "link-mode") if command[:1] == ("pip",) else None)
         or read.configured("link-mode"),
         cache_dir=read.option("cache-dir", "UV_CACHE_DIR") or read.configured("cache-dir"),
-        no_cache=read.global_switch("no-cache", "", "UV_NO_CACHE"),
-        offline=read.global_switch("offline", "no-offline", "UV_OFFLINE"),
+        no_cache=_if_on(read.global_switch("no-cache", "", "UV_NO_CACHE")),
+        offline=_if_on(read.global_switch("offline", "no-offline", "UV_OFFLINE")),
         no_sync=read.switch("no-sync", "", "UV_NO_SYNC") if command in _NO_SYNC else None,
         frozen=read.switch("frozen", "", "UV_FROZEN") if command in _FROZEN else None,
         isolated=read.switch("isolated", "", "UV_ISOLATED") if command in _ISOLATED else None,
@@ -121,8 +121,10 @@ def read_uv_settings(host: Host, invocation: Invocation, version: UvVersion | No
             else None
         ),
         system=(
-            read.switch("system", "no-system", "UV_SYSTEM_PYTHON")
-            or read.configured("pip", "system")
+            _if_on(
+                read.switch("system", "no-system", "UV_SYSTEM_PYTHON")
+                or read.configured("pip", "system")
+            )
             if pip
             else None
         ),
@@ -321,6 +323,10 @@ class _Reader:
                 block.path, "whether this uv reads the script's [tool.uv] is not known"
             )
         return Layer(file=block, prefix=("tool", "uv"))
+
+
+def _if_on(switch: Sourced | None) -> Sourced | None:
+    return switch if is_on(switch) else None
 
 
 def _true(origin: Origin) -> Sourced:

@@ -131,6 +131,20 @@ def test_booleans_are_read_as_clap_reads_them(tmp_path: Path, value: str, expect
     assert is_on(found.no_sync) is expected
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["sync --no-offline", "pip install --no-system x", "pip install --system --no-system x"],
+)
+def test_switch_that_is_off_is_none_whatever_the_files_say(tmp_path: Path, words: str) -> None:
+    text = NAME + "[tool.uv]\noffline = true\nno-cache = false\n[tool.uv.pip]\nsystem = true\n"
+    _, found = settings(tmp_path, words, {"p/pyproject.toml": text})
+    assert found.no_cache is None
+    if "sync" in words:
+        assert found.offline is None
+    else:
+        assert found.system is None
+
+
 def test_variables_of_other_commands_are_not_looked_at(tmp_path: Path) -> None:
     _, found = settings(
         tmp_path,
