@@ -14,23 +14,22 @@ if TYPE_CHECKING:
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 
 
-def become_invisible() -> None:
-    """Undo what starting Python did to this process and uv would inherit.
+# The C module: `signal` imports enum, 4 ms. A type checker knows only `signal`.
+if TYPE_CHECKING:
+    import signal as _signal
+else:
+    import _signal
 
-    - SIGPIPE is ignored by CPython at start (signal(7): ignored stays ignored across exec).
+
+def become_invisible() -> None:
+    """Undo what starting Python did to this process and uv would inherit, but for two signals.
+
     - SIGINT has Python's handler: during our few milliseconds Ctrl-C must kill, silently.
     - PEP 538 sets LC_CTYPE in the C locale.
-    """
-    # The C module: `signal` imports enum, 4 ms. A type checker knows only `signal`.
-    if TYPE_CHECKING:
-        import signal as _signal
-    else:
-        import _signal
 
-    if hasattr(_signal, "SIGPIPE"):
-        _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-    if hasattr(_signal, "SIGXFSZ"):
-        _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
+    SIGPIPE and SIGXFSZ stay ignored until `execute`: a warning for a pipe that nobody reads, or a
+    fact remembered where no file may grow, would end the shim instead of failing.
+    """
     if os.name == "posix" and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     if os.environ.get("LC_CTYPE") in _COERCED and sys.flags.utf8_mode and _was_coerced():
@@ -44,6 +43,10 @@ def execute(path: str, words: list[str]) -> NoReturn:
     """
     if os.name == "nt":
         _spawn(path, words)
+    # CPython ignores them at start, and ignored stays ignored across exec (signal(7)).
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(_signal, name):
+            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
     try:
         os.execv(path, words)
     except OSError as error:
