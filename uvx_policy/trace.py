@@ -11,14 +11,30 @@ def debugging(environ: dict[str, str]) -> bool:
     return environ.get("LINKPOLICY_LOG", "").lower() == "debug"
 
 
+#: Not more than PIPE_BUF bytes in UTF-8: shorter ones of many processes never mix (pipe(7)).
+_LONGEST = 1000
+
+
 def warn(message: str) -> None:
-    """One line on stderr, never more, never an error of its own."""
-    line = " ".join(message.split("\n"))
-    try:  # noqa: SIM105 (contextlib costs the hot path 1 ms)
-        # Not print(): sys.stderr may be None (closed) and may not encode a surrogate.
-        os.write(2, os.fsencode(f"linkpolicy: {line}\n"))
+    """One line on stderr, never more, never an error of its own.
+
+    What a stranger wrote may be in the message (names of keys and directories): it is shown so that
+    it cannot move the cursor, set a title or turn the writing direction.
+    """
+    line = "".join(map(_harmless, message[: _LONGEST + 1]))
+    line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    try:
+        # Not print(): sys.stderr may be None (closed). The locale may not know a letter of a file.
+        told = f"linkpolicy: {line}\n"
+        os.write(2, told.encode(sys.getfilesystemencoding(), "backslashreplace"))
     except OSError:
         pass
+
+
+def _harmless(char: str) -> str:
+    if char == "\n":
+        return " "
+    return char if char.isprintable() else char.encode("unicode_escape").decode()
 
 
 def debug(environ: dict[str, str], message: str) -> None:
