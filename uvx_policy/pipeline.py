@@ -70,7 +70,7 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     if invocation.informative or invocation.uncertain:
         return _left_alone(uv, None, invocation, _not_understood(invocation))
     host = Host(environ=environ)
-    state = layout.state_home(environ, host.platform)
+    state = state_directory(host)
     # `uvx` stays in uv's cache, whatever the version.
     version = None if program == "uvx" else uv_version.uv_version(host, uv, state=state)
     try:
@@ -101,6 +101,23 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     except Unreadable as error:
         unknown = Destination(kind="unknown", because=str(error))
         return _left_alone(uv, version, invocation, unknown)
+
+
+def state_directory(host: Host) -> str:
+    """Where facts are remembered, absolute; "" for nowhere.
+
+    No home directory is ever made: Nix builds fail when `/homeless-shelter` comes into being. With
+    a relative HOME the files would appear wherever uv is called.
+    """
+    state = layout.state_home(host.environ, host.platform)
+    home = layout.home(host.environ, host.platform)
+    if not os.path.isabs(state):
+        return ""
+    try:
+        is_at_home = bool(home) and state.startswith(os.path.join(home, ""))
+        return "" if is_at_home and host.kind(home) != "directory" else state
+    except Unreadable:
+        return ""
 
 
 def prepare(edits: Edits) -> None:
