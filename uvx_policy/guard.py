@@ -57,7 +57,8 @@ def read(environ: dict[str, str]) -> Guard | None:
     return Guard(
         process=single["process"],
         words=single["words"],
-        turn=int(single["turn"]) if single["turn"].isdecimal() else 0,
+        # Never longer than ours: int() raises for thousands of digits.
+        turn=int(single["turn"][:9]) if single["turn"][:9].isdecimal() else 0,
         tried=tuple(tried),
         values=tuple(values),
     )

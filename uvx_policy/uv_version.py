@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
 
+#: int() raises for thousands
+_MOST_DIGITS = 9
 #: seconds that `uv --version` may take; it needs 0.005
 _PATIENCE = 5
 _NATIVE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
@@ -39,7 +41,7 @@ def parse_version(text: str) -> UvVersion | None:
     numbers: list[int] = []
     for part in "".join(words[1:2]).split("+")[0].split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
+        if not 0 < len(digits) <= _MOST_DIGITS:
             return None
         numbers.append(int(digits))
         if digits != part:
