@@ -5,6 +5,7 @@ Everything is imported where it is needed: `uv --version` loads three small modu
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -16,12 +17,16 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from uvx_policy.edits import Edits
+    from uvx_policy.errors import LinkPolicyError
 
 #: First words after which uv links nothing, whatever follows: no need to understand the rest.
 #: `invocation.parse` would say the same, a few milliseconds later.
 QUICK = frozenset(
     ("--version", "-V", "--help", "-h", "help", "self", "auth", "cache", "init", "publish")
 )
+
+#: faults of settings that one warning tells
+_MOST_FAULTS = 3
 
 
 def main(program: str, shim: str, embedded: Sequence[str] = ()) -> NoReturn:
@@ -37,7 +42,11 @@ def become(program: str, arguments: list[str], *, shim: str, embedded: Sequence[
     """
     launch.become_invisible()
     environ = guard.without_ours(dict(os.environ))
-    uv, mark = _real_program(program, arguments, shim=os.path.abspath(shim), embedded=embedded)
+    try:  # noqa: SIM105 (contextlib costs the hot path 1 ms)
+        shim = os.path.abspath(shim)
+    except OSError:  # a relative path from a directory that is nowhere any more (umount -l)
+        pass
+    uv, mark = _real_program(program, arguments, shim=shim, embedded=embedded)
     edits = None
     if uv and not _bypassed(environ) and arguments and arguments[0] not in QUICK:
         edits = _edits(program, arguments, environ=environ, uv=uv)
@@ -119,7 +128,7 @@ def _edits(  # noqa: RET503 (_stop never returns)
                 return plan.edits
             refusal = plan.outcome.refusal
         except LinkPolicyError as error:
-            trace.warn(f"{error}; uv runs without policy")
+            trace.warn(f"{_in_short(error)}; uv runs without policy")
             return None
     except Exception as error:  # noqa: BLE001 (fail open: a fault of ours stops no uv)
         trace.warn(
@@ -133,6 +142,14 @@ def _edits(  # noqa: RET503 (_stop never returns)
         f"refused: {refusal.because}",
         f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs uv all the same',
     )
+
+
+def _in_short(error: LinkPolicyError) -> str:
+    """The error in one line that can be read; `linkpolicy explain` tells all of it."""
+    faults: tuple[str, ...] = getattr(error, "faults", (str(error),))
+    more = len(faults) - _MOST_FAULTS
+    told = "; ".join(faults[:_MOST_FAULTS])
+    return f"{told}; {more} faults more" if more > 0 else told
 
 
 def _enter(
@@ -150,12 +167,22 @@ def _enter(
     words = [program, *arguments]
     if program == "uvx" and os.path.basename(uv) in ("uv", "uv.exe"):
         words = ["uv", "tool", "uvx", *arguments]
+    added: dict[str, str] = {}
     if edits is not None:
-        words += edits.words
-        os.environ.update(edits.variables)
-        mark = mark.replace(values=tuple(edits.variables.items()))
+        added = edits.variables
+        mark = mark.replace(values=tuple(added.items()))
+    os.environ.update(added)
     os.environ[guard.NAME] = guard.render(mark)
     try:
+        try:
+            launch.execute(uv, [*words, *edits.words] if edits else words)
+        except OSError as error:
+            if error.errno != errno.E2BIG:
+                raise
+        # The kernel's limit for words and variables together: uv alone may still be below it.
+        for name in (*added, guard.NAME):
+            del os.environ[name]
+        os.environ.update({name: environ[name] for name in added if name in environ})
         launch.execute(uv, words)
     except OSError as error:
         _stop(126, f"cannot execute `{uv}`: {error.strerror}", "")
