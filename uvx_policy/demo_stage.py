@@ -6,6 +6,7 @@ made for one run of one problem.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -108,7 +109,9 @@ class Stage:
             except BaseException as error:
                 # All of the group, and until the pipe is closed: nobody may still be writing where
                 # we are about to clean up.
-                os.killpg(process.pid, signal.SIGKILL)
+                # (After Ctrl-C `communicate` has waited 0.25 s already, and may have seen it end.)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
                 if isinstance(error, subprocess.TimeoutExpired):
                     raise UvFailed(str(error)) from error

@@ -476,7 +476,7 @@ def _rows() -> Iterator[pytest.param]:  # type: ignore[valid-type]
                 yield pytest.param(version, row, id=f"{row.id}-{version}")
 
 
-@pytest.mark.parametrize(("version", "row"), _rows())
+@pytest.mark.parametrize(("version", "row"), list(_rows()))
 def test_destination_is_where_uv_links(
     version: str, row: Row, outcomes: dict[str, Future[Outcome]], request: pytest.FixtureRequest
 ) -> None:

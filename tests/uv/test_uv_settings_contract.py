@@ -233,7 +233,7 @@ def shown(
             future.cancel()
 
 
-@pytest.mark.parametrize(("version", "row"), _rows())
+@pytest.mark.parametrize(("version", "row"), list(_rows()))
 def test_settings_are_those_that_uv_shows(
     version: str, row: Row, shown: dict[str, Future[Shown]], request: pytest.FixtureRequest
 ) -> None:
