@@ -21,7 +21,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from uvx_policy import layout, locate, shim_file
+from uvx_policy import layout, locate
+from uvx_policy.setup import shim_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

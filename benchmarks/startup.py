@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import harness
-from uvx_policy import shim_file
+from uvx_policy.setup import shim_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,9 +15,9 @@ import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem.mounts import MountTable, is_read_only, is_within
 from uvx_policy.host import Host, Space, Status
 from uvx_policy.model import Mount
-from uvx_policy.mounts import MountTable, is_read_only, is_within
 
 if TYPE_CHECKING:
     from uvx_policy.host import PathKind

@@ -13,26 +13,34 @@ PACKAGE = Path(__file__).resolve().parent.parent / "uvx_policy"
 #: bottom to top; a module may import from lower layers and, freely, within its own
 LAYERS = (
     "record model errors layout",
-    """options invocation edits symlinked_venv decide mounts path_glob guard settings_keys""",
-    """host toml_file settings settings_check member_glob script_block workspace uv_config
-    uv_directories uv_settings environments destination memory probe capability cache_safety
-    places cache_directory uv_version locate launch trace""",
+    """uv.options uv.invocation settings.keys settings.path_glob filesystem.mounts guard
+    symlinked_venv decide edits""",
+    """host toml_file uv.script_block uv.member_glob uv.workspace uv.directories uv.config
+    uv.settings uv.environments uv.destination uv.version settings.check settings.reader memory
+    filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
+    filesystem.cache_directory locate launch trace""",
     "pipeline",
-    """shim shim_file explain cli init_command settings_edit shells startup_file shim_directories
-    setup_record setup_steps setup_words setup_command tiny_wheel demo demo_evidence demo_places
-    demo_problems demo_report demo_stage""",
+    """shim explain cli settings.edit settings.init_command setup.shim_file setup.shells
+    setup.startup_file setup.shim_directories setup.record setup.words setup.steps setup.command
+    demo.tiny_wheel demo.evidence demo.stage demo.places demo.problems demo.report
+    demo.command""",
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
 #: reads its own pid, nothing else
 _NOT_PURE = {"guard"}
 CORE = {"record", "model", "errors", *LAYERS[1].split()} - _NOT_PURE
 
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if path.stem != "__init__"
+)
 
 
 def imports(module: str, *, for_types: bool) -> Iterator[str]:
     """Names that the module imports, at any depth; those under TYPE_CHECKING only if asked."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     typed = {
         id(inner)
         for node in ast.walk(tree)
@@ -51,10 +59,12 @@ def imports(module: str, *, for_types: bool) -> Iterator[str]:
 
 
 def own(module: str) -> set[str]:
-    found = (name.split(".") for name in imports(module, for_types=False))
-    return {parts[1] for parts in found if parts[0] == "uvx_policy" and len(parts) > 1} - {
-        "__version__"
-    }
+    """Modules of ours that this one imports: `uvx_policy.a.b.name` is the module `a.b`."""
+    found = set()
+    for name in imports(module, for_types=False):
+        parts = name.split(".")[1:] if name.startswith("uvx_policy.") else []
+        found |= {known for known in (".".join(parts[:n]) for n in (1, 2)) if known in LAYER_OF}
+    return found
 
 
 def test_every_module_has_a_layer() -> None:
@@ -74,6 +84,15 @@ def test_the_core_cannot_touch_the_machine(module: str) -> None:
     used = {name.split(".")[0] for name in imports(module, for_types=False)}
 
     assert used & forbidden == set()
+
+
+def test_packages_hold_nothing_but_a_sentence() -> None:
+    """Importing one costs the hot path next to nothing, and hides no module."""
+    packages = [path for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE]
+
+    texts = {path.parent.name: path.read_text(encoding="utf-8").splitlines() for path in packages}
+
+    assert {name: len(lines) for name, lines in texts.items()} == dict.fromkeys(texts, 1)
 
 
 def test_within_a_layer_there_are_no_cycles() -> None:

@@ -13,31 +13,22 @@ from pathlib import Path
 import pytest
 
 from tests import real_uv
-from tests.test_architecture import LAYERS
-from uvx_policy import (
-    __version__,
-    cli,
-    errors,
-    explain,
-    invocation,
-    layout,
-    memory,
-    probe,
-    setup_record,
-    shells,
-    startup_file,
-)
+from tests.test_architecture import LAYERS, MODULES
+from uvx_policy import __version__, cli, errors, explain, layout, memory
 from uvx_policy.decide import Outcome
 from uvx_policy.edits import NOTHING
+from uvx_policy.filesystem import probe
 from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
 from uvx_policy.pipeline import Plan
-from uvx_policy.settings_check import PROJECT_TABLE, Checker
-from uvx_policy.settings_keys import CONFIG_TABLES, KEYS, Key
+from uvx_policy.settings.check import PROJECT_TABLE, Checker
+from uvx_policy.settings.keys import CONFIG_TABLES, KEYS, Key
+from uvx_policy.setup import record as setup_record
+from uvx_policy.setup import shells, startup_file
 from uvx_policy.toml_file import parse_toml
+from uvx_policy.uv import invocation
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "uvx_policy"
-MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
 PAGES = sorted(
     str(path.relative_to(ROOT))
@@ -89,11 +80,11 @@ def constants(tree: ast.AST) -> Iterator[str]:
 
 
 def parsed(*names: str) -> ast.Module:
-    """Some modules of the package as one."""
+    """Some modules of the package as one; all of them when none is named."""
     found = ast.Module(body=[], type_ignores=[])
-    for path in MODULES:
-        if path.stem in names or not names:
-            found.body += ast.parse(path.read_text(encoding="utf-8")).body
+    for name in names or MODULES:
+        path = PACKAGE.joinpath(*name.split(".")).with_suffix(".py")
+        found.body += ast.parse(path.read_text(encoding="utf-8")).body
     return found
 
 
@@ -253,7 +244,7 @@ _OURS = re.compile(r"\b_?LINKPOLICY_[A-Z]+\b")
 
 def variables_in_code() -> set[str]:
     """Names that the code looks up in, or puts into, an environment; the demo's children aside."""
-    names = [path.stem for path in MODULES if not path.stem.startswith("demo")]
+    names = [name for name in MODULES if not name.startswith("demo.")]
     tree = parsed(*names)
     found = {text for text in constants(tree) if _FAMILY.fullmatch(text)}
     # The text of a shim is a string, too.
@@ -292,7 +283,7 @@ def test_every_environment_variable_is_told_and_no_other() -> None:
 def codes_in_code() -> set[str]:
     """Every word of a code's shape in the modules that decide: a new one cannot go unnoticed."""
     found = set()
-    for node in ast.walk(parsed("decide", "places", "symlinked_venv")):
+    for node in ast.walk(parsed("decide", "filesystem.places", "symlinked_venv")):
         if isinstance(node, ast.keyword) and node.arg == "code":
             found |= set(constants(node.value))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -401,12 +392,12 @@ def test_every_start_up_file_is_told(shell: str) -> None:
 def test_architecture_names_every_module_in_its_layer() -> None:
     text = section(read("ARCHITECTURE.md"), "## Layers")
     told = [
-        set(re.findall(r"^\| `([a-z_]+)` \|", part, re.MULTILINE))
+        set(re.findall(r"^\| `([a-z_.]+)` \|", part, re.MULTILINE))
         for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]
     ]
 
     assert told == [set(modules.split()) for modules in LAYERS]
-    assert sorted(name for layer in told for name in layer) == [path.stem for path in MODULES]
+    assert sorted(name for layer in told for name in layer) == MODULES
 
 
 def test_architecture_opens_with_its_sentence_and_a_picture() -> None:

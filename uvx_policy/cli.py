@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, one block for each command."""
-    from uvx_policy.shells import SHELLS
+    from uvx_policy.setup.shells import SHELLS
 
     parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"linkpolicy {__version__}")
@@ -119,7 +119,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _setup(options: argparse.Namespace) -> int:
-    from uvx_policy import setup_command
+    from uvx_policy.setup import command as setup_command
 
     plan = setup_command.plan_setup(
         environ=os.environ,
@@ -136,7 +136,8 @@ def _setup(options: argparse.Namespace) -> int:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
-    from uvx_policy import layout, memory, setup_command
+    from uvx_policy import layout, memory
+    from uvx_policy.setup import command as setup_command
 
     plan = setup_command.plan_uninstall(environ=os.environ, shim_directory=options.shim_dir)
     if options.dry_run:
@@ -149,7 +150,7 @@ def _uninstall(options: argparse.Namespace) -> int:
 
 
 def _init(options: argparse.Namespace) -> int:
-    from uvx_policy import init_command
+    from uvx_policy.settings import init_command
 
     given = {
         "hackable": options.hackable,
@@ -195,7 +196,8 @@ def _env(options: argparse.Namespace) -> int:
 
 
 def _run(words: list[str] | argparse.Namespace) -> int:  # noqa: RET503 (`become` never returns)
-    from uvx_policy import shim, shim_file
+    from uvx_policy import shim
+    from uvx_policy.setup import shim_file
 
     listed = words if isinstance(words, list) else []
     if listed[:1] == ["--"]:
@@ -212,14 +214,15 @@ def _run(words: list[str] | argparse.Namespace) -> int:  # noqa: RET503 (`become
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from uvx_policy import demo
+    from uvx_policy.demo import command as demo
 
     return demo.run(json_output=options.json, keep=options.keep)
 
 
 def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
     """The plan for the uv command that was asked about; `uv sync` when none was."""
-    from uvx_policy import guard, locate, pipeline, shim_file
+    from uvx_policy import guard, locate, pipeline
+    from uvx_policy.setup import shim_file
 
     words = uv_words or ["uv", "sync"]
     if words[0] not in ("uv", "uvx"):

@@ -12,6 +12,7 @@ from uvx_policy.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from uvx_policy.filesystem.places import Place
     from uvx_policy.model import (
         Capability,
         Destination,
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
         Support,
         UvVersion,
     )
-    from uvx_policy.places import Place
-    from uvx_policy.settings import Setting, Settings
+    from uvx_policy.settings.reader import Setting, Settings
 
 #: uv before this loses executable bits when it clones on Linux (uv 0.10.6, changelog)
 _CLONE_KEEPS_MODES = (0, 10, 6)

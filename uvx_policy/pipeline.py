@@ -6,12 +6,12 @@ import os
 
 from uvx_policy import decide as policy
 from uvx_policy import edits as rewriting
-from uvx_policy import invocation as command_line
 from uvx_policy import layout
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host
 from uvx_policy.model import UNTRIED, Destination
 from uvx_policy.record import Record
+from uvx_policy.uv import invocation as command_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts, Outcome
     from uvx_policy.edits import Edits
-    from uvx_policy.invocation import Invocation
-    from uvx_policy.settings import Settings
+    from uvx_policy.settings.reader import Settings
     from uvx_policy.symlinked_venv import LinkPlan
-    from uvx_policy.uv_settings import UvSettings
+    from uvx_policy.uv.invocation import Invocation
+    from uvx_policy.uv.settings import UvSettings
 
 
 class Plan(Record):
@@ -64,7 +64,7 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     Raises `ConfigError` for faults in linkpolicy's own settings. Touches nothing but a try of
     clone and hard link that leaves nothing behind, and our own memory.
     """
-    from uvx_policy import uv_version
+    from uvx_policy.uv import version as uv_version
 
     invocation = command_line.parse(program, tuple(arguments))
     if invocation.informative or invocation.uncertain:
@@ -74,8 +74,9 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     # `uvx` stays in uv's cache, whatever the version.
     version = None if program == "uvx" else uv_version.uv_version(host, uv, state=state)
     try:
-        from uvx_policy import destination as destinations
-        from uvx_policy import uv_settings, workspace
+        from uvx_policy.uv import destination as destinations
+        from uvx_policy.uv import settings as uv_settings
+        from uvx_policy.uv import workspace
 
         host = workspace.working_directory(host, invocation, version)
         choices = uv_settings.read_uv_settings(host, invocation, version)
@@ -86,7 +87,7 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
         return _left_alone(uv, version, invocation, unknown)
     if policy.left_alone(destination) is not None:
         return _left_alone(uv, version, invocation, destination)
-    from uvx_policy import settings as own
+    from uvx_policy.settings import reader as own
 
     settings = own.read_settings(
         host,
@@ -134,7 +135,7 @@ def prepare(edits: Edits) -> None:
                 f"cannot make `{edits.make_directory}`: {error.strerror}"
             ) from error
     if edits.make_cache:
-        from uvx_policy.cache_directory import make_cache_directory
+        from uvx_policy.filesystem.cache_directory import make_cache_directory
 
         make_cache_directory(edits.make_cache)
 
@@ -150,10 +151,10 @@ def _decide_for(
     *,
     state: str,
 ) -> Plan:
-    from uvx_policy import places
-    from uvx_policy.capability import probe_links
-    from uvx_policy.mounts import read_mount_table
-    from uvx_policy.uv_settings import default_cache_dir
+    from uvx_policy.filesystem import places
+    from uvx_policy.filesystem.capability import probe_links
+    from uvx_policy.filesystem.mounts import read_mount_table
+    from uvx_policy.uv.settings import default_cache_dir
 
     table = read_mount_table(host)
     into = installed_into(host, destination.path)

@@ -15,8 +15,8 @@ from uvx_policy.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from uvx_policy.invocation import Invocation
     from uvx_policy.model import Destination, Origin, UvVersion
+    from uvx_policy.uv.invocation import Invocation
 
 _SYNC_KEEPS_LINK = (0, 11, 25)
 _VENV_KEEPS_LINK = (0, 8, 5)

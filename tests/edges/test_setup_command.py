@@ -18,9 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uvx_policy import layout, setup_command, setup_record, shells, startup_file
+from uvx_policy import layout
 from uvx_policy.errors import LinkPolicyError, UsageError
-from uvx_policy.setup_command import Lines, SetupPlan, UninstallPlan
+from uvx_policy.setup import command as setup_command
+from uvx_policy.setup import record as setup_record
+from uvx_policy.setup import shells, startup_file
+from uvx_policy.setup.command import Lines, SetupPlan, UninstallPlan
 
 BEGIN, END = startup_file.BEGIN.decode(), startup_file.END.decode()
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from uvx_policy import startup_file
-from uvx_policy.startup_file import BEGIN, END, EditedBlock, HalfBlock, NotEditable
+from uvx_policy.setup import startup_file
+from uvx_policy.setup.startup_file import BEGIN, END, EditedBlock, HalfBlock, NotEditable
 
 LINES = b"PATH=/shims:$PATH\n"
 OLDER = b"PATH=/older:$PATH\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from uvx_policy.cache_directory import UnsafeCacheDirectory, make_cache_directory
+from uvx_policy.filesystem.cache_directory import UnsafeCacheDirectory, make_cache_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

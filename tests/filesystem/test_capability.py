@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from uvx_policy import probe
-from uvx_policy.capability import probe_links
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem import probe
+from uvx_policy.filesystem.capability import probe_links
+from uvx_policy.filesystem.mounts import MountTable, read_mount_table
+from uvx_policy.filesystem.probe import Attempt, attempt_links
 from uvx_policy.host import Host
-from uvx_policy.mounts import MountTable, read_mount_table
-from uvx_policy.probe import Attempt, attempt_links
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,18 +11,18 @@ import pytest
 
 from tests.filesystems import FileSystems
 from uvx_policy import layout
-from uvx_policy.cache_directory import make_cache_directory
-from uvx_policy.host import Host
-from uvx_policy.model import DEFAULT
-from uvx_policy.mounts import read_mount_table
-from uvx_policy.places import (
+from uvx_policy.filesystem.cache_directory import make_cache_directory
+from uvx_policy.filesystem.mounts import read_mount_table
+from uvx_policy.filesystem.places import (
     Places,
     cache_is_mount_point,
     default_cache_usable,
     find_place,
 )
-from uvx_policy.probe import try_links
-from uvx_policy.settings_keys import CacheEntry
+from uvx_policy.filesystem.probe import try_links
+from uvx_policy.host import Host
+from uvx_policy.model import DEFAULT
+from uvx_policy.settings.keys import CacheEntry
 
 pytestmark = pytest.mark.filesystem
 

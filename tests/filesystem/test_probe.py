@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.filesystems import FileSystems, clone_errno, link_errno
-from uvx_policy import probe
-from uvx_policy.probe import NOT_TRIED, attempt_links, try_links
+from uvx_policy.filesystem import probe
+from uvx_policy.filesystem.probe import NOT_TRIED, attempt_links, try_links
 
 if TYPE_CHECKING:
     from collections.abc import Callable

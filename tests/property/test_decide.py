@@ -9,7 +9,7 @@ from tests.unit.facts import DEVICE_PLACE, FLAG, VARIABLE, facts, setting
 from uvx_policy.decide import Facts, decide, needs_place
 from uvx_policy.edits import edits_for
 from uvx_policy.model import Capability, Destination
-from uvx_policy.settings import Settings
+from uvx_policy.settings.reader import Settings
 
 support = st.sampled_from(["yes", "no", "unknown"])
 capability = st.builds(lambda c, h: Capability(clone=c, hardlink=h), support, support)

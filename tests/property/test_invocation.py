@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from uvx_policy.invocation import Invocation, parse
-from uvx_policy.options import COMMANDS, EXTERNAL, NAMESPACES, spellings
+from uvx_policy.uv.invocation import Invocation, parse
+from uvx_policy.uv.options import COMMANDS, EXTERNAL, NAMESPACES, spellings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from uvx_policy.errors import ConfigError
 from uvx_policy.host import Host
 from uvx_policy.model import Origin
-from uvx_policy.settings import KEYS, Setting, Settings, merge, read_settings
+from uvx_policy.settings.reader import KEYS, Setting, Settings, merge, read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

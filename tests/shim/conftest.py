@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from uvx_policy import guard, shim_file
+from uvx_policy import guard
+from uvx_policy.setup import shim_file
 
 SOURCE = Path(__file__).parent / "recorder.c"
 

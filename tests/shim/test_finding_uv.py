@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.shim.conftest import Installed
-from uvx_policy import shim_file
+from uvx_policy.setup import shim_file
 
 
 def path_of(*directories: Path | str) -> str:

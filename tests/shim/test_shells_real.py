@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from uvx_policy import setup_command
+from uvx_policy.setup import command as setup_command
 
 #: what uv's own installer writes to ~/.local/bin/env, and pyenv's and mise's habits
 INSTALLER_ENV = """\

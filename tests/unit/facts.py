@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from uvx_policy.decide import Facts
+from uvx_policy.filesystem.places import Place
 from uvx_policy.model import DEFAULT, Capability, Destination, Origin, Sourced
-from uvx_policy.places import Place
-from uvx_policy.settings import Setting, Settings
+from uvx_policy.settings.reader import Setting, Settings
 
 BOTH = Capability(clone="yes", hardlink="yes", detail="")
 HARDLINKS = Capability(clone="no", hardlink="yes", detail="EOPNOTSUPP")

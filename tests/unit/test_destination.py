@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from uvx_policy.destination import find_destination
 from uvx_policy.errors import Unreadable
 from uvx_policy.host import Host
-from uvx_policy.invocation import Invocation, parse
-from uvx_policy.uv_settings import UvSettings, read_uv_settings
-from uvx_policy.workspace import working_directory
+from uvx_policy.uv.destination import find_destination
+from uvx_policy.uv.invocation import Invocation, parse
+from uvx_policy.uv.settings import UvSettings, read_uv_settings
+from uvx_policy.uv.workspace import working_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

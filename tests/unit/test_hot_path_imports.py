@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import harness
-from uvx_policy import shim_file
+from uvx_policy.setup import shim_file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only")
 
@@ -116,7 +116,7 @@ def test_a_decision_without_toml_loads_nothing_slow(shim: Shim, tmp_path: Path) 
 
     imported = shim.imports(*words, cwd=tmp_path)
 
-    assert {"decide", "pipeline", "probe"} <= _ours(imported)
+    assert {"decide", "pipeline", "filesystem.probe"} <= _ours(imported)
     assert imported & SLOW == set()
 
 
@@ -135,7 +135,7 @@ def test_a_decision_in_a_project_loads_nothing_slow_but_what_tomli_does(
 
     imported = shim.imports("sync", cwd=project)
 
-    assert {"decide", "pipeline", "probe", "toml_file"} <= _ours(imported)
+    assert {"decide", "pipeline", "filesystem.probe", "toml_file"} <= _ours(imported)
     assert "tomli" in imported
     assert (imported & SLOW) - parser == set()
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
 from uvx_policy.host import Host
-from uvx_policy.init_command import CannotWrite, plan_init, write_init
-from uvx_policy.settings import KEYS, Settings, read_settings
-from uvx_policy.settings_edit import edit
+from uvx_policy.settings.edit import edit
+from uvx_policy.settings.init_command import CannotWrite, plan_init, write_init
+from uvx_policy.settings.reader import KEYS, Settings, read_settings
 from uvx_policy.toml_file import parse_toml
 
 if TYPE_CHECKING:

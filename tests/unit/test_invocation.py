@@ -1,4 +1,4 @@
-"""uv's command line, rule by rule. That real uvs agree is `tests/uv/test_command_line_contract.py`."""
+"""uv's command line, rule by rule; tests/uv/test_command_line_contract.py asks the real uvs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import uvx_policy
-from uvx_policy.invocation import Invocation, parse
-from uvx_policy.options import ALIASES, COMMANDS, EXTERNAL, GROUPS, NAMESPACES, spellings, words
+from uvx_policy.uv.invocation import Invocation, parse
+from uvx_policy.uv.options import ALIASES, COMMANDS, EXTERNAL, GROUPS, NAMESPACES, spellings, words
 
 
 def uv(line: str) -> Invocation:
@@ -452,7 +452,10 @@ def test_namespaces_are_the_commands_above_others() -> None:
 
 
 def test_parsing_imports_nothing_but_the_table_and_record() -> None:
-    code = "import sys; before = set(sys.modules); import uvx_policy.invocation; print(*sorted(set(sys.modules) - before))"
+    code = (
+        "import sys; before = set(sys.modules); import uvx_policy.uv.invocation; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -465,7 +468,8 @@ def test_parsing_imports_nothing_but_the_table_and_record() -> None:
     assert set(done.stdout.split()) <= {
         "__future__",
         "uvx_policy",
-        "uvx_policy.invocation",
-        "uvx_policy.options",
+        "uvx_policy.uv",
+        "uvx_policy.uv.invocation",
+        "uvx_policy.uv.options",
         "uvx_policy.record",
     }

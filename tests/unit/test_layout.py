@@ -10,16 +10,18 @@ import pytest
 
 from uvx_policy import layout
 
+XDG = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")
+
 
 @pytest.mark.parametrize(
     "environ",
     [
         pytest.param({}, id="only HOME"),
-        pytest.param({"XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "/s", "XDG_DATA_HOME": "/d"}, id="XDG"),
-        pytest.param({"XDG_CONFIG_HOME": "c", "XDG_STATE_HOME": "", "XDG_DATA_HOME": "./d"}, id="relative"),
+        pytest.param({**dict.fromkeys(XDG, "/x"), "XDG_STATE_HOME": "/s"}, id="XDG"),
+        pytest.param({**dict.fromkeys(XDG, "x"), "XDG_STATE_HOME": ""}, id="relative"),
         pytest.param({"XDG_CONFIG_HOME": "/c/", "XDG_STATE_HOME": "/s//"}, id="trailing slash"),
     ],
-)  # fmt: skip
+)
 def test_directories_are_those_of_platformdirs(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

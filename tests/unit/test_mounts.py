@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uvx_policy import mounts
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem import mounts
+from uvx_policy.filesystem.mounts import MountTable, parse_bsd_mount, parse_mountinfo
 from uvx_policy.host import Host
 from uvx_policy.model import Mount
-from uvx_policy.mounts import MountTable, parse_bsd_mount, parse_mountinfo
 
 #: captured on a Linux 6.18 machine and shortened; the last two rows show the kernel's escapes
 CAPTURED = r"""22 27 0:21 / /proc rw,relatime - proc proc rw

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from uvx_policy import path_glob
+from uvx_policy.settings import path_glob
 
 
 def slow_and_obvious(pattern: list[str], path: list[str]) -> bool:

@@ -7,9 +7,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from tests.fake_host import GIB, Directory, FakeHost, File, Link, fake_mount
-from uvx_policy import mounts
-from uvx_policy.model import DEFAULT, Mount, Origin
-from uvx_policy.places import (
+from uvx_policy.filesystem import mounts
+from uvx_policy.filesystem.places import (
     Place,
     Places,
     cache_is_cold,
@@ -17,7 +16,8 @@ from uvx_policy.places import (
     default_cache_usable,
     find_place,
 )
-from uvx_policy.settings_keys import CacheEntry
+from uvx_policy.model import DEFAULT, Mount, Origin
+from uvx_policy.settings.keys import CacheEntry
 
 ME, OTHER = 1000, 2000
 MIB = 1024**2

@@ -12,7 +12,7 @@ from uvx_policy import toml_file
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host, Status
 from uvx_policy.model import DEFAULT, Origin
-from uvx_policy.settings import KEYS, CacheEntry, Setting, Settings, read_settings
+from uvx_policy.settings.reader import KEYS, CacheEntry, Setting, Settings, read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -712,7 +712,7 @@ def test_without_files_nothing_slow_is_imported() -> None:
 import sys
 sys.path.insert(0, {os.path.dirname(os.path.dirname(uvx_policy.__file__))!r})
 from uvx_policy.host import Host
-from uvx_policy.settings import read_settings
+from uvx_policy.settings.reader import read_settings
 host = Host(environ={{"HOME": "/nowhere"}})
 read_settings(host, project="/nowhere/p", workspace="/nowhere", place="")
 print(*(name for name in {slow!r} if name in sys.modules))

@@ -7,8 +7,8 @@ import os
 import pytest
 import shellingham  # type: ignore[import-untyped]
 
-from uvx_policy import shells
 from uvx_policy.errors import UsageError
+from uvx_policy.setup import shells
 
 HOME = "/home/me"
 

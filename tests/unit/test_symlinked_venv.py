@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from uvx_policy.invocation import Invocation
 from uvx_policy.model import DEFAULT, Destination, Origin
 from uvx_policy.symlinked_venv import LinkFacts, LinkPlan, keep_link
+from uvx_policy.uv.invocation import Invocation
 
 WORKING = LinkFacts(target="/data/env", target_exists=True, parent_exists=True, into_cache=False)
 DANGLING = WORKING.replace(target_exists=False)

@@ -8,17 +8,17 @@ import pytest
 
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host
-from uvx_policy.invocation import parse
-from uvx_policy.script_block import block_text, find_script, read_block
-from uvx_policy.uv_directories import tool_name, tool_root
-from uvx_policy.uv_settings import default_cache_dir, is_on, read_uv_settings
+from uvx_policy.uv.directories import tool_name, tool_root
+from uvx_policy.uv.invocation import parse
+from uvx_policy.uv.script_block import block_text, find_script, read_block
+from uvx_policy.uv.settings import default_cache_dir, is_on, read_uv_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from uvx_policy.model import UvVersion
-    from uvx_policy.uv_settings import UvSettings
+    from uvx_policy.uv.settings import UvSettings
 
 NEW = (0, 13, 8)
 NAME = '[project]\nname = "x"\n\n'

@@ -9,7 +9,7 @@ import pytest
 
 from tests import real_uv
 from uvx_policy.host import Host
-from uvx_policy.uv_version import parse_version, uv_version
+from uvx_policy.uv.version import parse_version, uv_version
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_a_binary_is_asked_once_until_it_changes(tmp_path: Path) -> None:
 def test_a_program_that_fails_or_hangs_has_no_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uvx_policy.uv_version._PATIENCE", 0.2)
+    monkeypatch.setattr("uvx_policy.uv.version._PATIENCE", 0.2)
     hanging = tmp_path / "uv"
     hanging.write_text("#!/bin/sh\nexec sleep 30\n")
     hanging.chmod(0o755)

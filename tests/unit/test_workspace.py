@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uvx_policy import member_glob
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host
-from uvx_policy.invocation import parse
-from uvx_policy.workspace import (
+from uvx_policy.uv import member_glob
+from uvx_policy.uv.invocation import parse
+from uvx_policy.uv.workspace import (
     Project,
     TomlFiles,
     absolute,

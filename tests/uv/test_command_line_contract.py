@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import real_uv
-from uvx_policy.invocation import parse
-from uvx_policy.options import ALIASES, COMMANDS, EXTERNAL, NAMESPACES, spellings
+from uvx_policy.uv.invocation import parse
+from uvx_policy.uv.options import ALIASES, COMMANDS, EXTERNAL, NAMESPACES, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

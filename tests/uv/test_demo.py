@@ -22,27 +22,25 @@ import pytest
 
 from tests import real_uv
 from tests.filesystems import FileSystems, MountedFileSystems
-from uvx_policy import (
-    demo,
-    demo_evidence,
-    demo_places,
-    demo_problems,
-    demo_report,
-    demo_stage,
-    errors,
-    shim_file,
-    tiny_wheel,
-)
-from uvx_policy.demo_places import Device
-from uvx_policy.demo_problems import PROBLEMS, Finding, Problem
-from uvx_policy.demo_report import Outcome
+from uvx_policy import errors
+from uvx_policy.demo import command as demo
+from uvx_policy.demo import evidence as demo_evidence
+from uvx_policy.demo import places as demo_places
+from uvx_policy.demo import problems as demo_problems
+from uvx_policy.demo import report as demo_report
+from uvx_policy.demo import stage as demo_stage
+from uvx_policy.demo import tiny_wheel
+from uvx_policy.demo.places import Device
+from uvx_policy.demo.problems import PROBLEMS, Finding, Problem
+from uvx_policy.demo.report import Outcome
+from uvx_policy.setup import shim_file
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 RUN = (
     "import sys\n"
-    "from uvx_policy import demo\n"
+    "from uvx_policy.demo import command as demo\n"
     "try: sys.exit(demo.run(json_output='--json' in sys.argv, keep='--keep' in sys.argv))\n"
     "except KeyboardInterrupt: sys.exit(130)\n"
 )

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests import real_uv
-from uvx_policy.destination import find_destination
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host
-from uvx_policy.invocation import parse
 from uvx_policy.model import Destination
-from uvx_policy.uv_settings import read_uv_settings
-from uvx_policy.uv_version import parse_version
-from uvx_policy.workspace import working_directory
+from uvx_policy.uv.destination import find_destination
+from uvx_policy.uv.invocation import parse
+from uvx_policy.uv.settings import read_uv_settings
+from uvx_policy.uv.version import parse_version
+from uvx_policy.uv.workspace import working_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,16 +19,16 @@ import pytest
 from tests import real_uv
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host
-from uvx_policy.invocation import parse
-from uvx_policy.uv_settings import default_cache_dir, is_on, read_uv_settings
-from uvx_policy.uv_version import parse_version
-from uvx_policy.workspace import working_directory
+from uvx_policy.uv.invocation import parse
+from uvx_policy.uv.settings import default_cache_dir, is_on, read_uv_settings
+from uvx_policy.uv.version import parse_version
+from uvx_policy.uv.workspace import working_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.model import Sourced
-    from uvx_policy.uv_settings import UvSettings
+    from uvx_policy.uv.settings import UvSettings
 
 pytestmark = pytest.mark.uv
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from uvx_policy import shim_file
+from uvx_policy.setup import shim_file
 
 #: base interpreter: a virtual environment first on PATH would be a target for `uv pip` itself
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))

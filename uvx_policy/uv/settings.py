@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import uv_config
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
 from uvx_policy.record import Record
-from uvx_policy.script_block import find_script, read_block
-from uvx_policy.uv_config import Configuration, Layer
-from uvx_policy.uv_directories import own_cache, tool_name, tool_root
-from uvx_policy.workspace import TomlFiles, absolute, find_project, project_directory, table
+from uvx_policy.uv import config as uv_config
+from uvx_policy.uv.config import Configuration, Layer
+from uvx_policy.uv.directories import own_cache, tool_name, tool_root
+from uvx_policy.uv.script_block import find_script, read_block
+from uvx_policy.uv.workspace import TomlFiles, absolute, find_project, project_directory, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
-    from uvx_policy.invocation import Invocation
     from uvx_policy.model import UvVersion
     from uvx_policy.toml_file import TomlFile
+    from uvx_policy.uv.invocation import Invocation
 
 #: clap's BoolishValueParser
 _TRUE = ("y", "yes", "t", "true", "on", "1")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import mounts
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem import mounts
 from uvx_policy.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.host import Host, Status
-    from uvx_policy.mounts import MountTable
 
 #: never less than this must be free ...
 _LEAST_FREE = 32 * 1024**2

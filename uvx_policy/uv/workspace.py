@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from uvx_policy.host import Host
-    from uvx_policy.invocation import Invocation
     from uvx_policy.model import UvVersion
     from uvx_policy.toml_file import TomlFile
+    from uvx_policy.uv.invocation import Invocation
 
 _WORKING_DIRECTORY_SINCE = (("UV_WORKING_DIR", (0, 9, 14)), ("UV_WORKING_DIRECTORY", (0, 9, 1)))
 _UV_PROJECT_SINCE = (0, 6, 11)
@@ -199,7 +199,7 @@ def _enclosing_workspace(
 
 
 def _any_matches(patterns: object, root: str, member: str, version: UvVersion | None) -> bool:
-    from uvx_policy.member_glob import matches
+    from uvx_policy.uv.member_glob import matches
 
     unsure = False
     for pattern in patterns if isinstance(patterns, list) else ():

@@ -12,8 +12,8 @@ import os
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
 from uvx_policy.record import Record
-from uvx_policy.uv_directories import system_file, user_file
-from uvx_policy.workspace import ancestors, table
+from uvx_policy.uv.directories import system_file, user_file
+from uvx_policy.uv.workspace import ancestors, table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
     from uvx_policy.toml_file import TomlFile
-    from uvx_policy.workspace import TomlFiles
+    from uvx_policy.uv.workspace import TomlFiles
 
 
 class Layer(Record):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from uvx_policy.demo_problems import Finding, Problem
+    from uvx_policy.demo.problems import Finding, Problem
     from uvx_policy.model import UvVersion
 
 SCHEMA = 1

@@ -9,14 +9,14 @@ import os
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy import demo_evidence as evidence
-from uvx_policy import path_glob, tiny_wheel
-from uvx_policy.demo_stage import UvFailed
+from uvx_policy.demo import evidence, tiny_wheel
+from uvx_policy.demo.stage import UvFailed
+from uvx_policy.settings import path_glob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from uvx_policy.demo_stage import Stage
+    from uvx_policy.demo.stage import Stage
 
 #: bytes of data in the wheel that is to be copied or not
 WEIGHT = 8 * 1024**2

@@ -10,8 +10,8 @@ from uvx_policy.toml_file import parse_toml
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
-    from uvx_policy.invocation import Invocation
     from uvx_policy.toml_file import TomlFile
+    from uvx_policy.uv.invocation import Invocation
 
 _OPENING = "# /// script"
 

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import cache_safety, layout
-from uvx_policy.cache_safety import Surroundings, Wish, nearest_existing
+from uvx_policy import layout
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem import cache_safety
+from uvx_policy.filesystem.cache_safety import Surroundings, Wish, nearest_existing
+from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.model import DEFAULT, Origin
-from uvx_policy.mounts import is_within
 from uvx_policy.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
+    from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.host import Host
     from uvx_policy.model import Mount, Support
-    from uvx_policy.mounts import MountTable
-    from uvx_policy.settings_keys import CacheEntry
+    from uvx_policy.settings.keys import CacheEntry
 
     PlaceCode: TypeAlias = Literal["device-cache-configured", "device-cache", "project-cache"]
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 
-from uvx_policy import memory, probe
+from uvx_policy import memory
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem import probe
 from uvx_policy.model import UNTRIED, Capability
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from uvx_policy.filesystem.mounts import MountTable
+    from uvx_policy.filesystem.probe import Attempt
     from uvx_policy.host import Host
     from uvx_policy.model import Mount, Support
-    from uvx_policy.mounts import MountTable
-    from uvx_policy.probe import Attempt
 
 _KIND = "links"
 

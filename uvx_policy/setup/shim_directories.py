@@ -50,7 +50,7 @@ def absolute(directory: str, home: str) -> str:
 
 def rendered(program: str) -> bytes:
     """The shim's content, checked: it carries the marker, and Python can read it."""
-    from uvx_policy import shim_file
+    from uvx_policy.setup import shim_file
 
     try:
         content = shim_file.render(program)

@@ -12,9 +12,9 @@ import tempfile
 from uvx_policy import layout
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
 from uvx_policy.record import Record
-from uvx_policy.settings_check import PROJECT_TABLE, place, shown, suggestion
-from uvx_policy.settings_edit import edit, has_settings, is_project_file, new_text
-from uvx_policy.settings_keys import KEYS, NAMES
+from uvx_policy.settings.check import PROJECT_TABLE, place, shown, suggestion
+from uvx_policy.settings.edit import edit, has_settings, is_project_file, new_text
+from uvx_policy.settings.keys import KEYS, NAMES
 from uvx_policy.toml_file import parse_toml
 
 #: some editors on Windows begin a file with it

@@ -14,10 +14,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout, setup_record, setup_steps, setup_words, shells, shim_directories
-from uvx_policy.setup_record import Inserted, SetupRecord
-from uvx_policy.setup_words import Edit, Problem, Shown
-from uvx_policy.shim_directories import PROGRAMS
+from uvx_policy import layout
+from uvx_policy.setup import record as setup_record
+from uvx_policy.setup import shells, shim_directories
+from uvx_policy.setup import steps as setup_steps
+from uvx_policy.setup import words as setup_words
+from uvx_policy.setup.record import Inserted, SetupRecord
+from uvx_policy.setup.shim_directories import PROGRAMS
+from uvx_policy.setup.words import Edit, Problem, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,10 +6,11 @@ What is shown of a file is made harmless for terminals.
 
 from __future__ import annotations
 
-from uvx_policy import layout, path_glob
+from uvx_policy import layout
 from uvx_policy.model import Origin
 from uvx_policy.record import Record
-from uvx_policy.settings_keys import (
+from uvx_policy.settings import path_glob
+from uvx_policy.settings.keys import (
     CONFIG_TABLES,
     KEYS,
     NAMES,

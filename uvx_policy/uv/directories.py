@@ -7,7 +7,7 @@ import os
 from uvx_policy import layout
 from uvx_policy.errors import Unreadable
 from uvx_policy.model import Origin, Sourced
-from uvx_policy.workspace import absolute
+from uvx_policy.uv.workspace import absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,28 +12,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 
-from uvx_policy import (
-    demo_places,
-    demo_report,
-    demo_stage,
-    locate,
-    probe,
-    shim_file,
-    tiny_wheel,
-    uv_version,
-)
-from uvx_policy.demo_evidence import CannotTell
-from uvx_policy.demo_problems import PROBLEMS, Finding
-from uvx_policy.demo_report import Outcome
+from uvx_policy import locate
+from uvx_policy.demo import places as demo_places
+from uvx_policy.demo import report as demo_report
+from uvx_policy.demo import stage as demo_stage
+from uvx_policy.demo import tiny_wheel
+from uvx_policy.demo.evidence import CannotTell
+from uvx_policy.demo.problems import PROBLEMS, Finding
+from uvx_policy.demo.report import Outcome
 from uvx_policy.errors import EXIT_FINDINGS, RealUvNotFound, UsageError
+from uvx_policy.filesystem import probe
 from uvx_policy.host import Host
+from uvx_policy.setup import shim_file
+from uvx_policy.uv import version as uv_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from uvx_policy.demo_places import Device
-    from uvx_policy.demo_problems import Problem
-    from uvx_policy.demo_stage import Stage
+    from uvx_policy.demo.places import Device
+    from uvx_policy.demo.problems import Problem
+    from uvx_policy.demo.stage import Stage
     from uvx_policy.model import UvVersion
 
 _FAULTS = (demo_stage.UvFailed, CannotTell, OSError)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 
 from uvx_policy.model import DEFAULT, Destination, Origin
-from uvx_policy.uv_settings import is_on
-from uvx_policy.workspace import absolute, ancestors
+from uvx_policy.uv.settings import is_on
+from uvx_policy.uv.workspace import absolute, ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import Sourced, UvVersion
-    from uvx_policy.uv_settings import UvSettings
+    from uvx_policy.uv.settings import UvSettings
 
 #: only the first python on PATH may be an environment that nobody activated; before: any of them
 _FIRST_ON_PATH = (0, 5, 28)

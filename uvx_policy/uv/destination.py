@@ -8,23 +8,23 @@ from __future__ import annotations
 import os
 
 from uvx_policy import layout
-from uvx_policy.environments import find_environment
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import DEFAULT, Destination, Origin
-from uvx_policy.script_block import find_script, read_block
-from uvx_policy.uv_directories import tool_name, tool_root
-from uvx_policy.uv_settings import is_on
-from uvx_policy.workspace import TomlFiles, absolute, ancestors, find_project
+from uvx_policy.uv.directories import tool_name, tool_root
+from uvx_policy.uv.environments import find_environment
+from uvx_policy.uv.script_block import find_script, read_block
+from uvx_policy.uv.settings import is_on
+from uvx_policy.uv.workspace import TomlFiles, absolute, ancestors, find_project
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
     from uvx_policy.host import Host
-    from uvx_policy.invocation import Invocation
     from uvx_policy.model import Sourced, UvVersion
-    from uvx_policy.uv_settings import UvSettings
-    from uvx_policy.workspace import Project
+    from uvx_policy.uv.invocation import Invocation
+    from uvx_policy.uv.settings import UvSettings
+    from uvx_policy.uv.workspace import Project
 
 #: pyproject.toml without [project] is a project all the same
 _PROJECT_TABLE_OPTIONAL = (0, 8, 18)

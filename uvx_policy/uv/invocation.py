@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from uvx_policy.options import ALIASES, COMMANDS, EXTERNAL, NAMESPACES, spellings
 from uvx_policy.record import Record
+from uvx_policy.uv.options import ALIASES, COMMANDS, EXTERNAL, NAMESPACES, spellings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

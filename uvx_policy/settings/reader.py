@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import layout, path_glob
+from uvx_policy import layout
 from uvx_policy.errors import ConfigError, Unreadable
-from uvx_policy.settings_check import PROJECT_TABLE, Checker, Config, place
-from uvx_policy.settings_keys import (
+from uvx_policy.settings import path_glob
+from uvx_policy.settings.check import PROJECT_TABLE, Checker, Config, place
+from uvx_policy.settings.keys import (
     CONFIG_TABLES,
     KEYS,
     MACHINE_DEFAULTS,

@@ -89,9 +89,11 @@ def base_interpreter() -> str:
 
 def package_paths() -> list[str]:
     """Directories to import `uvx_policy` and tomli from (they differ in an editable install)."""
-    found = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     import tomli
 
+    import uvx_policy
+
+    found = [os.path.dirname(os.path.dirname(os.path.abspath(str(uvx_policy.__file__))))]
     beside = os.path.dirname(os.path.dirname(os.path.abspath(tomli.__file__)))
     return [*found, beside] if beside not in found else found
 

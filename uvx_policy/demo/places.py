@@ -14,8 +14,9 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy import layout, mounts
+from uvx_policy import layout
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.filesystem import mounts
 from uvx_policy.host import Host
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.startup_file import Snapshot
+    from uvx_policy.setup.startup_file import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""`linkpolicy demo`: the five problems, with and without the policy."""

@@ -1,0 +1,1 @@
+"""What links work where, and which directory may hold a cache."""

@@ -1,0 +1,1 @@
+"""linkpolicy's own settings: their keys, reading them with origins, writing them."""

@@ -1,0 +1,1 @@
+"""`linkpolicy setup` and `linkpolicy uninstall`: the shims and the shells that find them."""
