@@ -182,7 +182,7 @@ def test_handles_are_closed_again(place: Path) -> None:
 
 def test_32_processes_at_once_make_one_directory(place: Path) -> None:
     program = (
-        "import sys; from uvx_policy.cache_directory import make_cache_directory as make;"
+        "import sys; from uvx_policy.filesystem.cache_directory import make_cache_directory as make;"
         "sys.stdin.read(); make(sys.argv[1])"
     )
     waiting, go = os.pipe()

@@ -351,7 +351,7 @@ def test_a_kill_leaves_one_empty_hidden_file_at_most(tmp_path: Path, step: str) 
     (tmp_path / "destination").mkdir()
     program = f"""
         import os, signal
-        from uvx_policy.probe import try_links
+        from uvx_policy.filesystem.probe import try_links
         genuine = os.{step}
         def fatal(*arguments, **options):
             if "{step}" == "link":
