@@ -108,17 +108,21 @@ def state_directory(host: Host) -> str:
     """Where facts are remembered, absolute; "" for nowhere.
 
     No home directory is ever made: Nix builds fail when `/homeless-shelter` comes into being. With
-    a relative HOME the files would appear wherever uv is called.
+    a relative HOME the files would appear wherever uv is called. And in a home that somebody else
+    owns (`sudo` that keeps HOME) a directory of ours would shut its owner out.
     """
     state = layout.state_home(host.environ, host.platform)
     home = layout.home(host.environ, host.platform)
     if not os.path.isabs(state):
         return ""
     try:
-        is_at_home = bool(home) and state.startswith(os.path.join(home, ""))
-        return "" if is_at_home and host.kind(home) != "directory" else state
+        at_home = home and state.startswith(os.path.join(home, ""))
+        if at_home and host.kind(home) != "directory":
+            return ""
+        there = host.status(nearest_existing(host, state))
     except Unreadable:
         return ""
+    return state if there and host.uid in (-1, there.uid) else ""
 
 
 def prepare(edits: Edits) -> None:
