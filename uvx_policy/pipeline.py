@@ -144,6 +144,13 @@ def prepare(edits: Edits) -> None:
         make_cache_directory(edits.make_cache)
 
 
+def without_directories(edits: Edits) -> Edits:
+    """What still holds when a directory cannot be made: private copies, from whichever cache."""
+    if edits.variables.get(rewriting.LINK_MODE_VARIABLE) != "copy":
+        return rewriting.NOTHING
+    return rewriting.Edits(variables={rewriting.LINK_MODE_VARIABLE: "copy"})
+
+
 def _decide_for(
     host: Host,
     uv: str,

@@ -124,8 +124,7 @@ def _edits(  # noqa: RET503 (_stop never returns)
             for line in plan.story():
                 trace.debug(environ, line)
             if plan.outcome.refusal is None:
-                pipeline.prepare(plan.edits)
-                return plan.edits
+                return _prepared(plan.edits)
             refusal = plan.outcome.refusal
         except LinkPolicyError as error:
             trace.warn(f"{_in_short(error)}; uv runs without policy")
@@ -142,6 +141,19 @@ def _edits(  # noqa: RET503 (_stop never returns)
         f"refused: {refusal.because}",
         f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs uv all the same',
     )
+
+
+def _prepared(edits: Edits) -> Edits:
+    """The edits that can be applied, after their directories were made as far as possible."""
+    from uvx_policy import pipeline, trace
+    from uvx_policy.errors import LinkPolicyError
+
+    try:
+        pipeline.prepare(edits)
+    except LinkPolicyError as error:
+        trace.warn(f"{error}; uv runs without it")
+        return pipeline.without_directories(edits)
+    return edits
 
 
 def _in_short(error: LinkPolicyError) -> str:
