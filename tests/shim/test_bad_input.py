@@ -219,13 +219,10 @@ def fifo(path: Path) -> None:
 
 def bound_socket(path: Path) -> None:
     # Its name may have 108 bytes only.
+    handle = os.open(path.parent, os.O_PATH)
     with socket.socket(socket.AF_UNIX) as server:
-        here = os.getcwd()
-        os.chdir(path.parent)
-        try:
-            server.bind(path.name)
-        finally:
-            os.chdir(here)
+        server.bind(f"/proc/self/fd/{handle}/{path.name}")
+    os.close(handle)
 
 
 def endless_device(path: Path) -> None:
