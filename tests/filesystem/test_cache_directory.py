@@ -182,8 +182,8 @@ def test_handles_are_closed_again(place: Path) -> None:
 
 def test_32_processes_at_once_make_one_directory(place: Path) -> None:
     program = (
-        "import sys; from uvx_policy.filesystem.cache_directory import make_cache_directory as make;"
-        "sys.stdin.read(); make(sys.argv[1])"
+        "import sys; from uvx_policy.filesystem import cache_directory;"
+        "sys.stdin.read(); cache_directory.make_cache_directory(sys.argv[1])"
     )
     waiting, go = os.pipe()
     started = [
