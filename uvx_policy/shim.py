@@ -121,8 +121,9 @@ def _edits(  # noqa: RET503 (_stop never returns)
 
         try:
             plan = pipeline.make_plan(program, arguments, environ=environ, uv=uv)
-            for line in plan.story():
-                trace.debug(environ, line)
+            if trace.debugging(environ):
+                for line in plan.story():
+                    trace.warn(line)
             if plan.outcome.refusal is None:
                 return _prepared(plan.edits)
             refusal = plan.outcome.refusal
