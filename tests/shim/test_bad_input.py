@@ -49,6 +49,8 @@ class Scene:
         self.state = home / ".local" / "state" / "linkpolicy"
         for file in (self.user, self.machine):
             file.parent.mkdir(parents=True)
+        # Where the home is no place for a cache, the machine's own disk must not get one.
+        self.machine.write_text('[defaults]\ncache = "default"\n')
         #: changes to the environment variables; `None` takes one away
         self.environ: dict[str, str | None] = {
             "RECORD_EXIT": str(CODE),
@@ -82,6 +84,7 @@ class Scene:
         assert seen.words == (b"uv", *map(os.fsencode, self.words))
         # Left by the shim when even our own code failed, which is the last resort.
         assert not [entry for entry in seen.environ if entry.startswith(b"_LINKPOLICY_TRIED=")]
+        assert not [entry for entry in seen.environ if entry.startswith(b"UV_CACHE_DIR=")]
         assert done.stdout == b""
         assert "Traceback" not in told
         assert "internal error" not in told
@@ -427,7 +430,6 @@ def test_a_script_from_a_pipe_reaches_uv_unread(scene: Scene) -> None:
         pytest.param("{base}/loop", id="a loop of links"),
         pytest.param("{base}/fifo", id="a FIFO"),
         pytest.param("relative", id="relative"),
-        pytest.param("", id="empty"),
         pytest.param(".", id="a dot"),
         pytest.param("{base}/line\nbreak", id="with a newline"),
         pytest.param("/dev/null", id="null device"),
@@ -446,11 +448,18 @@ def test_a_home_that_is_none(scene: Scene, home: str) -> None:
     scene.check(lines=0)
 
 
-def test_no_home_at_all(scene: Scene) -> None:
-    scene.environ["HOME"] = None
+@pytest.mark.parametrize("home", [None, ""], ids=["unset", "empty"])
+def test_no_home_at_all(scene: Scene, home: str | None) -> None:
+    # Without HOME the passwd entry counts, and that is the developer's: keep away from it.
+    for name in ("CONFIG", "STATE", "CACHE", "DATA"):
+        scene.environ[f"XDG_{name}_HOME"] = str(scene.home / name)
+    scene.state = scene.home / "STATE"
+    scene.state.mkdir()
+    scene.environ["HOME"] = home
+    for words in (("venv",), ("sync",), ("pip", "install", "x"), ("tool", "install", "x")):
+        scene.words = words
 
-    # The passwd entry counts: whatever is there is not ours to know.
-    assert scene.run().returncode == CODE
+        scene.check(lines=0)
 
 
 @pytest.mark.parametrize("name", ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"])
@@ -803,6 +812,7 @@ def in_private_mounts(scene: Scene, script: str) -> None:
 def test_a_mount_table_that_tells_nothing(scene: Scene, content: str) -> None:
     (scene.base / "table").write_text(content)
     in_private_mounts(scene, f"mount --bind {scene.base / 'table'} /proc/$$/mountinfo")
+    scene.machine.unlink()
     for words in (("venv",), ("pip", "install", "--target", "/dev/shm/nowhere", "x")):
         scene.words = words
 

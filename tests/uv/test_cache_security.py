@@ -247,25 +247,6 @@ def _configure(world: World, text: str) -> Path:
     return config
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o1777])
-@pytest.mark.parametrize("owner", [0, OTHER])
-def test_a_directory_of_everybody_below_the_root_holds_no_new_cache(
-    world: World, disk: Path, mode: int, owner: int
-) -> None:
-    """Only the root of a disk that all users share may, and only when it is sticky."""
-    os.chown(disk, OTHER, OTHER)
-    shared = disk / "shared"
-    shared.mkdir()
-    shared.chmod(mode)
-    os.chown(shared, owner, owner)
-    project = world.project(shared / "project")
-
-    world.uv("sync", cwd=project)
-
-    assert is_copied(project / ".venv")
-    assert not [*disk.glob(".uv-cache*"), *shared.glob(".uv-cache*")]
-
-
 def test_the_cache_that_is_made_is_the_users_alone_whatever_the_umask(
     world: World, disk: Path
 ) -> None:

@@ -200,6 +200,30 @@ def test_a_root_where_everybody_may_exchange_things_holds_no_cache(
     assert (names(disk), names(me)) == (["me"], ["project"])
 
 
+@pytest.mark.parametrize(
+    ("group", "mode"),
+    [
+        pytest.param(0, 0o1777, id="sticky, as /tmp"),
+        pytest.param(0, 0o777, id="for everybody"),
+        pytest.param(UID, 0o2775, id="for the user's group"),
+    ],
+)
+def test_a_directory_that_users_share_below_the_root_holds_no_cache(
+    world: UserWorld, disk: Path, group: int, mode: int
+) -> None:
+    """Only the root of a disk is for all its users; elsewhere the user's own directory counts."""
+    shared = disk / "shared"
+    shared.mkdir()
+    os.chown(shared, 0, group)
+    shared.chmod(mode)
+    project = world.project(shared / "project")
+
+    done = world.uv("sync", cwd=project)
+
+    assert is_quiet_copy(project / ".venv", done)
+    assert (names(disk), names(shared)) == (["shared"], ["project"])
+
+
 @pytest.mark.parametrize("where", [".", "project"], ids=["the mount is the project", "below it"])
 def test_where_nothing_above_the_project_is_the_users_uv_copies_quietly(
     world: UserWorld, disk: Path, where: str
@@ -445,7 +469,7 @@ def test_where_the_user_is_shut_out_uv_says_so_and_nobody_else(
         project = world.project(world.own_directory(fs.ext4 / name / "work") / "project")
         shut(world, project)
         done = world.uv(*words, cwd=project, check=False, shim=name == "shim")
-        told.append((done.returncode, re.sub(rf"/{name}/|\b\d+ms", "", done.stderr)))
+        told.append((done.returncode, re.sub(rf"/{name}/|\b[\d.]+m?s\b", "", done.stderr)))
 
     assert told[0] == told[1]
 
@@ -529,18 +553,22 @@ def test_under_sudo_a_disk_of_the_user_gets_no_cache_of_root(
     assert names(disk) == [f".uv-cache-{UID}", "code"]
 
 
+@pytest.mark.parametrize("exists", [True, False], ids=["the user has one", "the user has none"])
 def test_under_sudo_the_users_project_gets_no_cache_of_root(
-    fs: FileSystems, disk: Path, uv: Path
+    fs: FileSystems, disk: Path, uv: Path, exists: bool
 ) -> None:
     user = UserWorld(fs.ext4 / "world", uv, fs.ext4 / "home")
     project = user.project(disk / "project", '[tool.linkpolicy]\ncache = "project"\n')
-    own = user.own_directory(project / ".uv-cache")
-    before = tree(own)
+    own = project / ".uv-cache"
+    if exists:
+        user.own_directory(own)
+    before = tree(own) if exists else {}
     root = World(fs.ext4 / "root-world", uv, fs.ext4 / "root-home")
 
     root.uv("sync", cwd=project, **SUDO)
 
-    assert tree(own) == before
+    assert own.exists() == exists
+    assert (tree(own) if exists else {}) == before
     assert links_from(disk / ".uv-cache-0", project / ".venv")
 
 
