@@ -238,6 +238,22 @@ def test_a_broken_package_and_a_foreign_shim_still_end_in_uv(
     assert installed.seen().words[-1] == b"sync"
 
 
+def test_without_the_package_a_fifo_on_path_hangs_nobody(
+    installed: Installed, tmp_path: Path
+) -> None:
+    text = (installed.shims / "uv").read_text()
+    (installed.shims / "uv").write_text(text.replace("uvx_policy.shim", "uvx_policy_gone.shim"))
+    pipes = tmp_path / "pipes"
+    pipes.mkdir()
+    os.mkfifo(pipes / "uv", 0o755)
+    path = path_of(installed.shims, pipes, installed.real)
+
+    done = installed.run("uv", "sync", environ=installed.environ(PATH=path))
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert installed.seen().words == (b"uv", b"sync")
+
+
 def test_bypass_switches_everything_off(installed: Installed, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.linkpolicy]\nhackable = 'broken'\n")
 

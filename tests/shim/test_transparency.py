@@ -87,8 +87,12 @@ def test_everything_inherited_is_the_same(
         ),
     ],
 )
-def test_the_environment_is_untouched(installed: Installed, environ: dict[bytes, bytes]) -> None:
+def test_the_environment_is_untouched(
+    installed: Installed, tmp_path: Path, environ: dict[bytes, bytes]
+) -> None:
     given = {
+        # Without HOME the passwd entry would count: the developer's own state directory.
+        b"XDG_STATE_HOME": os.fsencode(tmp_path / "state"),
         b"PATH": os.fsencode(f"{installed.shims}:{installed.real}"),
         b"RECORD_TO": os.fsencode(installed.record),
         **environ,

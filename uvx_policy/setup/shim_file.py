@@ -33,11 +33,14 @@ def without_policy():
     tried = tried if pid == str(os.getpid()) else []
     for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), *EMBEDDED]:
         path = os.path.join(directory or ".", PROGRAM)
+        if path in tried or not os.path.isfile(path) or not os.access(path, os.X_OK):
+            continue
         try:
             with open(path, "rb") as stream:
                 ours = b"{marker}" in stream.read(1024)
-            if not ours and path not in tried and os.access(path, os.X_OK):
+            if not ours:
                 _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
+                _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
                 os.environ["_LINKPOLICY_TRIED"] = os.pathsep.join([str(os.getpid()), *tried, path])
                 os.execv(path, [PROGRAM, *sys.argv[1:]])
         except OSError:
