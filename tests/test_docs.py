@@ -492,3 +492,25 @@ def test_uv_is_never_capitalised(page: str) -> None:
     text = re.sub(r"`[^`\n]*`", "", prose(read(page)))
 
     assert re.findall(r".*\b(?:UV|Uv)\b.*", text) == []
+
+
+# The traps ----------------------------------------------------------------------------------------
+
+
+def test_every_trap_names_tests_that_exist() -> None:
+    text = read("tests/traps.md")
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_\w+)`", text))
+    rows = set(re.findall(r"rows? `([^`]+)`", text))
+
+    assert [name for name in sorted(named) if f"def {name}(" not in code] == []
+    assert [row for row in sorted(rows) if row not in code] == []
+
+
+@pytest.mark.parametrize(("title", "count"), [("## Traps", 25), ("## Addenda", 13)])
+def test_no_trap_is_left_out(title: str, count: int) -> None:
+    listed = re.findall(
+        r"^\| (\d+) \|.*`test_\w+`", section(read("tests/traps.md"), title), re.MULTILINE
+    )
+
+    assert listed == [str(number) for number in range(1, count + 1)]
