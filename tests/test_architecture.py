@@ -22,7 +22,7 @@ LAYERS = (
     "pipeline",
     """shim explain cli settings.edit settings.init_command setup.shim_file setup.shells
     setup.startup_file setup.shim_directories setup.record setup.words setup.steps setup.command
-    demo.tiny_wheel demo.evidence demo.stage demo.places demo.problems demo.report
+    demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places demo.problems demo.report
     demo.command""",
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}

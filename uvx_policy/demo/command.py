@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.console import Console
 
 from uvx_policy import locate
+from uvx_policy.demo import interrupts, tiny_wheel
 from uvx_policy.demo import places as demo_places
 from uvx_policy.demo import report as demo_report
 from uvx_policy.demo import stage as demo_stage
-from uvx_policy.demo import tiny_wheel
 from uvx_policy.demo.evidence import CannotTell
 from uvx_policy.demo.problems import PROBLEMS, Finding
 from uvx_policy.demo.report import Outcome
@@ -116,7 +116,9 @@ class Theatre:
         if weight not in self._wheels:
             directory = os.path.join(self.first, f"wheels-{weight}")
             os.mkdir(directory)
-            tiny_wheel.build_wheel(directory, weight=weight)
+            # An exception while a member is open makes zipfile raise another one.
+            with interrupts.held():
+                tiny_wheel.build_wheel(directory, weight=weight)
             self._wheels[weight] = directory
         return self._wheels[weight]
 

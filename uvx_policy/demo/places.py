@@ -8,19 +8,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy import layout
+from uvx_policy.demo import interrupts
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import mounts
 from uvx_policy.host import Host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
 _PREFIX = "linkpolicy-demo-"
 #: of the image that the second device lies on; it is sparse
@@ -42,12 +42,12 @@ class Device(NamedTuple):
 @contextlib.contextmanager
 def temporary_directory(*, keep: bool) -> Iterator[str]:
     """A new directory, without symbolic links in its path; emptied of mounts, then removed."""
-    with _signals_raise():
+    with interrupts.raised():
         directory = os.path.realpath(tempfile.mkdtemp(prefix=_PREFIX))
         try:
             yield directory
         finally:
-            with _undisturbed():
+            with interrupts.ignored():
                 _unmount_below(directory)
                 if not keep:
                     shutil.rmtree(directory)
@@ -75,7 +75,7 @@ def second_device(temporary: str, environ: Mapping[str, str], *, keep: bool) -> 
         yield place._replace(directory=directory)
     finally:
         if not keep:
-            with _undisturbed():
+            with interrupts.ignored():
                 shutil.rmtree(directory)
 
 
@@ -98,13 +98,14 @@ def _mounted_image(temporary: str, environ: Mapping[str, str]) -> Device:
         ("mount", "-t", "ext4", "-o", "loop", image, point),
     ):
         try:
-            done = subprocess.run(
-                words,
-                env={**environ, "PATH": path, "LC_ALL": "C"},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
+            with interrupts.held():
+                done = subprocess.run(
+                    words,
+                    env={**environ, "PATH": path, "LC_ALL": "C"},
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    check=False,
+                )
         except OSError as error:
             return Device("", f"no second device could be made: {words[0]}: {error.strerror}")
         if done.returncode:
@@ -159,37 +160,3 @@ def _mount_points_below(directory: str) -> list[str]:
     table = mounts.read_mount_table(Host(environ={}))
     rows = table.rows if table else ()
     return [row.point for row in rows if row.point.startswith(f"{directory}/")]
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind the stack, as Ctrl-C does."""
-
-    def unwind(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    with _handlers(("SIGTERM", "SIGHUP"), unwind):
-        yield
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not stop the cleaning; it takes a moment only."""
-    with _handlers(("SIGINT", "SIGTERM", "SIGHUP"), signal.SIG_IGN):
-        yield
-
-
-@contextlib.contextmanager
-def _handlers(names: Sequence[str], handler: object) -> Iterator[None]:
-    there = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    # nohup(1) has SIGHUP ignored, and it stays so.
-    numbers = [number for number in there if signal.getsignal(number) is not signal.SIG_IGN]
-    try:
-        before = [(number, signal.signal(number, handler)) for number in numbers]  # type: ignore[arg-type]
-    except ValueError:  # not in the main thread
-        before = []
-    try:
-        yield
-    finally:
-        for number, previous in before:
-            signal.signal(number, previous)

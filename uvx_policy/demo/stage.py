@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import layout
-from uvx_policy.demo import tiny_wheel
+from uvx_policy.demo import interrupts, tiny_wheel
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import shim_file
 
@@ -93,37 +93,39 @@ class Stage:
         self._run(("sh", "-ec", script), directory, PYTHON=sys.executable, WHEELS=self._wheels)
 
     def _run(self, words: Sequence[str], directory: str, **variables: str) -> None:
+        process = None
         try:
-            process = subprocess.Popen(
-                words,
-                cwd=directory,
-                env={**self._environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise UvFailed(str(error)) from error
-        with process:
-            try:
-                _, told = process.communicate(timeout=_PATIENCE)
-            except BaseException as error:
-                # All of the group, and until the pipe is closed: nobody may still be writing where
-                # we are about to clean up.
-                # (After Ctrl-C `communicate` has waited 0.25 s already, and may have seen it end.)
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise UvFailed(str(error)) from error
-                raise
+            with interrupts.held():
+                process = subprocess.Popen(
+                    words,
+                    cwd=directory,
+                    env={**self._environ, **variables},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+            _, told = process.communicate(timeout=_PATIENCE)
+        except BaseException as error:
+            if process is not None:
+                _end(process)
+            if isinstance(error, OSError | subprocess.TimeoutExpired):
+                raise UvFailed(str(error)) from error
+            raise
         lines = [line.strip() for line in told.decode("utf-8", "replace").splitlines()]
         said = [line for line in lines if line.startswith("linkpolicy:")]
         self.warnings += [line for line in said if line not in self.warnings]
         if process.returncode:
             faults = [line for line in lines if line.startswith("error:")]
             raise UvFailed((said or faults or [line for line in lines if line] or ["uv failed"])[0])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill all of its group and wait until the pipe is closed: nobody may still be writing."""
+    # After Ctrl-C `communicate` has waited 0.25 s already, and may have seen it end.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
 
 
 def private_environ(environ: Mapping[str, str], base: str) -> dict[str, str]:
