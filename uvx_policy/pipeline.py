@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts, Outcome
     from uvx_policy.edits import Edits
+    from uvx_policy.model import UvVersion
     from uvx_policy.settings.reader import Settings
     from uvx_policy.symlinked_venv import LinkPlan
     from uvx_policy.uv.invocation import Invocation
@@ -29,7 +30,7 @@ class Plan(Record):
     """Everything that was found out and decided for one call of uv."""
 
     uv: str
-    version: tuple[int, int, int] | None
+    version: UvVersion | None
     invocation: Invocation
     destination: Destination
     #: `st_dev` of the destination's nearest existing directory, `None` when there is no destination
@@ -95,13 +96,33 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
         workspace=destination.workspace,
         place=os.path.dirname(destination.path),
     )
+    facts = _no_facts(host, version, choices, destination, settings)
+    link = None
+    into = ""
+    rejected: tuple[tuple[str, str], ...] = ()
     try:
-        return _decide_for(
-            host, uv, version, invocation, choices, destination, settings, state=state
-        )
+        into = installed_into(host, destination.path)
+        facts, rejected = _gather(host, facts, choices, into=into, state=state)
+        link = _link_plan(host, invocation, choices, facts)
     except Unreadable as error:
-        unknown = Destination(kind="unknown", because=str(error))
-        return _left_alone(uv, version, invocation, unknown)
+        # What needs no facts, `hackable` for one, holds all the same.
+        facts = facts.replace(capability=UNTRIED.replace(detail=str(error)))
+    outcome = policy.decide(facts)
+    edits = rewriting.edits_for(
+        outcome, link, cache_exists=facts.place is not None and facts.place.exists
+    )
+    return Plan(
+        uv=uv,
+        version=version,
+        invocation=invocation,
+        destination=destination,
+        device=_device(host, into) if into else None,
+        facts=facts,
+        outcome=outcome,
+        link=link,
+        edits=edits if outcome.refusal is None else rewriting.NOTHING,
+        rejected=rejected,
+    )
 
 
 def state_directory(host: Host) -> str:
@@ -151,27 +172,15 @@ def without_directories(edits: Edits) -> Edits:
     return rewriting.Edits(variables={rewriting.LINK_MODE_VARIABLE: "copy"})
 
 
-def _decide_for(
+def _no_facts(
     host: Host,
-    uv: str,
-    version: tuple[int, int, int] | None,
-    invocation: Invocation,
+    version: UvVersion | None,
     choices: UvSettings,
     destination: Destination,
     settings: Settings,
-    *,
-    state: str,
-) -> Plan:
-    from uvx_policy.filesystem import places
-    from uvx_policy.filesystem.capability import probe_links
-    from uvx_policy.filesystem.mounts import read_mount_table
-    from uvx_policy.uv.settings import default_cache_dir
-
-    table = read_mount_table(host)
-    into = installed_into(host, destination.path)
-    cache = default_cache_dir(host, choices)
-    usable = places.default_cache_usable(host, cache) if cache else "unknown"
-    facts = policy.Facts(
+) -> Facts:
+    """What is known before any file system was looked at."""
+    return policy.Facts(
         platform=host.platform,
         version=version,
         destination=destination,
@@ -180,57 +189,62 @@ def _decide_for(
         cache_dir=choices.cache_dir,
         no_cache=choices.no_cache,
         offline=choices.offline is not None,
-        cache=cache,
-        cache_usable=usable,
-        cache_is_mount_point=bool(cache)
-        and places.cache_is_mount_point(table, host.real_path(cache)),
-        capability=probe_links(
-            host, state, table, cache=nearest_existing(host, cache), destination=into
-        )
-        if usable == "yes"
-        else UNTRIED,
+        cache="",
+        cache_usable="unknown",
+        cache_is_mount_point=False,
+        capability=UNTRIED,
         place=None,
         place_is_cold=True,
         place_capability=UNTRIED,
     )
-    rejected: tuple[tuple[str, str], ...] = ()
-    if policy.needs_place(facts):
-        found = places.find_place(
-            host,
-            table,
-            destination=_place_for(host, destination.path, into),
-            project=destination.project,
-            workspace=destination.workspace,
-            entries=settings.caches,
-            allow_project=usable == "no",
-            prefer_project=settings.cache.value == "project",
+
+
+def _gather(
+    host: Host, facts: Facts, choices: UvSettings, *, into: str, state: str
+) -> tuple[Facts, tuple[tuple[str, str], ...]]:
+    """The facts about caches and what links from them `into` the destination; rejected places.
+
+    Raises `Unreadable`.
+    """
+    from uvx_policy.filesystem import places
+    from uvx_policy.filesystem.capability import probe_links
+    from uvx_policy.filesystem.mounts import read_mount_table
+    from uvx_policy.uv.settings import default_cache_dir
+
+    table = read_mount_table(host)
+    cache = default_cache_dir(host, choices)
+    if cache:
+        usable = places.default_cache_usable(host, cache)
+        facts = facts.replace(
+            cache=cache,
+            cache_usable=usable,
+            cache_is_mount_point=places.cache_is_mount_point(table, host.real_path(cache)),
         )
-        rejected = found.rejected
-        if found.chosen is not None:
-            facts = facts.replace(
-                place=found.chosen,
-                place_is_cold=places.cache_is_cold(host, found.chosen.directory),
-                place_capability=probe_links(
-                    host, state, table, cache=found.chosen.probe_from, destination=into
-                ),
-            )
-    outcome = policy.decide(facts)
-    link = _link_plan(host, version, invocation, choices, destination, settings, cache=cache)
-    edits = rewriting.edits_for(
-        outcome, link, cache_exists=facts.place is not None and facts.place.exists
+        if usable == "yes":
+            near = nearest_existing(host, cache)
+            links = probe_links(host, state, table, cache=near, destination=into)
+            facts = facts.replace(capability=links)
+    if not policy.needs_place(facts):
+        return facts, ()
+    destination = facts.destination
+    found = places.find_place(
+        host,
+        table,
+        destination=_place_for(host, destination.path, into),
+        project=destination.project,
+        workspace=destination.workspace,
+        entries=facts.settings.caches,
+        allow_project=facts.cache_usable == "no",
+        prefer_project=facts.settings.cache.value == "project",
     )
-    return Plan(
-        uv=uv,
-        version=version,
-        invocation=invocation,
-        destination=destination,
-        device=_device(host, into),
-        facts=facts,
-        outcome=outcome,
-        link=link,
-        edits=edits if outcome.refusal is None else rewriting.NOTHING,
-        rejected=rejected,
-    )
+    if found.chosen is not None:
+        near = found.chosen.probe_from
+        facts = facts.replace(
+            place=found.chosen,
+            place_is_cold=places.cache_is_cold(host, found.chosen.directory),
+            place_capability=probe_links(host, state, table, cache=near, destination=into),
+        )
+    return facts, found.rejected
 
 
 def installed_into(host: Host, environment: str) -> str:
@@ -268,24 +282,20 @@ def nearest_existing(host: Host, path: str) -> str:
 
 
 def _link_plan(
-    host: Host,
-    version: tuple[int, int, int] | None,
-    invocation: Invocation,
-    choices: UvSettings,
-    destination: Destination,
-    settings: Settings,
-    *,
-    cache: str,
+    host: Host, invocation: Invocation, choices: UvSettings, facts: Facts
 ) -> LinkPlan | None:
     """How a symbolic link at the destination is kept; `None` when there is no link to keep."""
-    if destination.kind not in ("project", "new") or settings.symlinked_venv.value == "ignore":
+    destination = facts.destination
+    if destination.kind not in ("project", "new"):
+        return None
+    if facts.settings.symlinked_venv.value == "ignore":
         return None
     if host.link_kind(destination.path) != "symlink":
         return None
     from uvx_policy.symlinked_venv import LinkFacts, keep_link
 
     target = host.real_path(destination.path)
-    real_cache = host.real_path(cache) if cache else ""
+    real_cache = host.real_path(facts.cache) if facts.cache else ""
     return keep_link(
         LinkFacts(
             target=target,
@@ -295,7 +305,7 @@ def _link_plan(
         ),
         invocation=invocation,
         destination=destination,
-        version=version,
+        version=facts.version,
         at_workspace_root=bool(destination.workspace)
         and choices.project_directory == destination.workspace,
     )
@@ -303,7 +313,7 @@ def _link_plan(
 
 def _left_alone(
     uv: str,
-    version: tuple[int, int, int] | None,
+    version: UvVersion | None,
     invocation: Invocation,
     destination: Destination,
 ) -> Plan:
