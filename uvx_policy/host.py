@@ -264,6 +264,16 @@ class Host:
         )
 
 
+def nearest_existing(host: Host, path: str) -> str:
+    """Go up from `path` to the first directory that exists. Raises `Unreadable`."""
+    while host.kind(path) != "directory":
+        above = os.path.dirname(path)
+        if above == path:
+            raise Unreadable(path, "no directory above it exists")
+        path = above
+    return path
+
+
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 #: inode(7): the file type bits of st_mode
 _KINDS: dict[int, PathKind] = {0o100000: "file", 0o040000: "directory", 0o120000: "symlink"}

@@ -8,7 +8,7 @@ from uvx_policy import decide as policy
 from uvx_policy import edits as rewriting
 from uvx_policy import layout
 from uvx_policy.errors import ConfigError, Unreadable
-from uvx_policy.host import Host
+from uvx_policy.host import Host, nearest_existing
 from uvx_policy.model import UNTRIED, Destination
 from uvx_policy.record import Record
 from uvx_policy.uv import invocation as command_line
@@ -269,16 +269,6 @@ def _place_for(host: Host, environment: str, into: str) -> str:
     """What the cache has to lie near: the environment, unless its site-packages lies elsewhere."""
     beside = nearest_existing(host, host.real_path(environment))
     return environment if _device(host, beside) == _device(host, into) else into
-
-
-def nearest_existing(host: Host, path: str) -> str:
-    """`path` or its nearest ancestor that is a directory. Raises `Unreadable`."""
-    while host.kind(path) != "directory":
-        above = os.path.dirname(path)
-        if above == path:
-            raise Unreadable(path, "no directory above it exists")
-        path = above
-    return path
 
 
 def _link_plan(

@@ -6,6 +6,7 @@ import os
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import mounts
+from uvx_policy.host import nearest_existing
 from uvx_policy.record import Record
 
 TYPE_CHECKING = False
@@ -72,16 +73,6 @@ def why_not(
         )
     except Unreadable as error:
         return str(error)
-
-
-def nearest_existing(host: Host, path: str) -> str:
-    """Go up from `path` to the first directory that exists. Raises `Unreadable`."""
-    while host.kind(path) != "directory":
-        above = os.path.dirname(path)
-        if above == path:
-            raise Unreadable(path, "no directory above it exists")
-        path = above
-    return path
 
 
 def _why_in_the_way(real: str, near: Surroundings) -> str:

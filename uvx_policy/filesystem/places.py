@@ -10,8 +10,9 @@ import os
 from uvx_policy import layout
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety
-from uvx_policy.filesystem.cache_safety import Surroundings, Wish, nearest_existing
+from uvx_policy.filesystem.cache_safety import Surroundings, Wish
 from uvx_policy.filesystem.mounts import is_within
+from uvx_policy.host import nearest_existing
 from uvx_policy.model import DEFAULT, Origin
 from uvx_policy.record import Record
 
