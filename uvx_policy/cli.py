@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, one block for each command."""
+    from uvx_policy.explain import SYNTAXES
+    from uvx_policy.settings.keys import KEYS
     from uvx_policy.setup.shells import SHELLS
 
     parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
@@ -76,11 +78,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     init = commands.add_parser("init", help="write [tool.linkpolicy] into pyproject.toml")
     init.add_argument("directory", nargs="?", default=".", help="the project (default: here)")
-    init.add_argument("--hackable", action=argparse.BooleanOptionalAction, default=None)
-    init.add_argument("--link-mode", choices=("auto", "clone", "hardlink", "copy", "symlink"))
-    init.add_argument("--cache", choices=("auto", "default", "project"))
-    init.add_argument("--fallback", choices=("copy", "error"))
-    init.add_argument("--symlinked-venv", choices=("keep", "ignore"))
+    for key in KEYS:
+        if key.is_boolean:
+            action = argparse.BooleanOptionalAction
+            init.add_argument(f"--{key.name}", action=action, default=None)
+        else:
+            init.add_argument(f"--{key.name}", choices=key.allowed)
     init.add_argument("--dry-run", action="store_true", help="show what would change")
     init.set_defaults(command=_init)
 
@@ -97,7 +100,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="print the decision as environment variables, for CI, Docker, direnv",
         usage="linkpolicy env [--syntax SYNTAX] [-- UV ARGUMENTS]",
     )
-    env.add_argument("--syntax", choices=("sh", "fish", "powershell", "github", "json"))
+    env.add_argument("--syntax", choices=SYNTAXES)
     for short in ("json", "github"):
         env.add_argument(
             f"--{short}", dest="syntax", action="store_const", const=short, help=f"--syntax {short}"
@@ -151,14 +154,9 @@ def _uninstall(options: argparse.Namespace) -> int:
 
 def _init(options: argparse.Namespace) -> int:
     from uvx_policy.settings import init_command
+    from uvx_policy.settings.keys import KEYS
 
-    given = {
-        "hackable": options.hackable,
-        "link-mode": options.link_mode,
-        "cache": options.cache,
-        "fallback": options.fallback,
-        "symlinked-venv": options.symlinked_venv,
-    }
+    given = {key.name: getattr(options, key.field) for key in KEYS}
     values = {key: value for key, value in given.items() if value is not None}
     plan = init_command.plan_init(options.directory, values)
     if not options.dry_run:
@@ -239,7 +237,7 @@ def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
         raise errors.RealUvNotFound(
             "no real uv on PATH", hint="install uv, or: pip install 'uvx-policy[uv]'"
         )
-    environ = guard.without_ours(dict(os.environ))
+    environ = guard.without_ours(os.environ)
     return pipeline.make_plan(words[0], words[1:], environ=environ, uv=uv), words
 
 

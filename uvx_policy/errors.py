@@ -57,15 +57,3 @@ class RealUvNotFound(LinkPolicyError):
     """No uv on PATH but ours, and none embedded."""
 
     exit_code = EXIT_NOT_FOUND
-
-
-class CannotExecute(LinkPolicyError):
-    """The real uv exists and the kernel will not execute it."""
-
-    exit_code = EXIT_CANNOT_EXECUTE
-
-
-class ShimRecursion(LinkPolicyError):
-    """What the shim started came back to the shim."""
-
-    exit_code = EXIT_CANNOT_EXECUTE

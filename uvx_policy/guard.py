@@ -16,6 +16,10 @@ from binascii import crc32
 
 from uvx_policy.record import Record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 NAME = "_LINKPOLICY_ACTIVE"
 _VERSION = "1"
 #: Same words again and again through other processes: nobody does that on purpose.
@@ -37,7 +41,7 @@ class Guard(Record):
     values: tuple[tuple[str, str], ...] = ()
 
 
-def read(environ: dict[str, str]) -> Guard | None:
+def read(environ: Mapping[str, str]) -> Guard | None:
     """The outer shim's guard; `None` when there is none or it is not of our making."""
     fields = environ.get(NAME, "").split(";")
     if fields[0] != _VERSION:
@@ -72,7 +76,7 @@ def render(guard: Guard) -> str:
     return ";".join(fields)
 
 
-def without_ours(environ: dict[str, str]) -> dict[str, str]:
+def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
     """A copy of the environment variables without those that still hold our own value.
 
     A value that somebody changed since is somebody's explicit choice and stays.

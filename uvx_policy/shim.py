@@ -41,7 +41,7 @@ def become(program: str, arguments: list[str], *, shim: str, embedded: Sequence[
     cannot be executed or starts the shim again, 2 when the policy refuses; else uv's own code.
     """
     launch.become_invisible()
-    environ = guard.without_ours(dict(os.environ))
+    environ = guard.without_ours(os.environ)
     try:  # noqa: SIM105 (contextlib costs the hot path 1 ms)
         shim = os.path.abspath(shim)
     except OSError:  # a relative path from a directory that is nowhere any more (umount -l)
@@ -65,18 +65,20 @@ def _real_program(  # noqa: RET503 (_stop never returns)
     for path in _candidates(program, shim=shim, embedded=embedded):
         if path not in mark.tried:
             return path, mark.replace(tried=(*mark.tried, path))
+    from uvx_policy import errors
+
     if mark.tried:
         _stop(
-            126,
+            errors.EXIT_CANNOT_EXECUTE,
             f"`{mark.tried[-1]}` starts this shim (`{shim}`) again, "
             f"and PATH has no other {program}",
             "put the directory of the real uv on PATH",
         )
     blocked = locate.not_executable(program, search_path=os.environ.get("PATH"))
     if blocked:
-        _stop(126, f"`{blocked}` may not be executed", f"chmod +x {blocked}")
+        _stop(errors.EXIT_CANNOT_EXECUTE, f"`{blocked}` may not be executed", f"chmod +x {blocked}")
     _stop(
-        127,
+        errors.EXIT_NOT_FOUND,
         f"no {program} on PATH but this shim (`{shim}`)",
         "install uv, or linkpolicy with its own: pip install 'uvx-policy[uv]'",
     )
@@ -91,7 +93,7 @@ def _mark(program: str, arguments: list[str]) -> guard.Guard:
         cwd = ""
     words = guard.checksum(program, arguments, cwd)
     mark = guard.Guard(process=guard.process_identity(pid), words=words)
-    outer = guard.read(dict(os.environ))
+    outer = guard.read(os.environ)
     if outer is None:
         return mark
     if guard.came_back(outer, words=words, pid=pid, parent=os.getppid()):
@@ -117,7 +119,7 @@ def _edits(  # noqa: RET503 (_stop never returns)
 
     try:
         from uvx_policy import pipeline
-        from uvx_policy.errors import LinkPolicyError
+        from uvx_policy.errors import EXIT_REFUSED, LinkPolicyError
 
         try:
             plan = pipeline.make_plan(program, arguments, environ=environ, uv=uv)
@@ -138,7 +140,7 @@ def _edits(  # noqa: RET503 (_stop never returns)
         trace.debug_exception(environ)
         return None
     _stop(
-        2,
+        EXIT_REFUSED,
         f"refused: {refusal.because}",
         f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs uv all the same',
     )
@@ -198,7 +200,9 @@ def _enter(
         os.environ.update({name: environ[name] for name in added if name in environ})
         launch.execute(uv, words)
     except OSError as error:
-        _stop(126, f"cannot execute `{uv}`: {error.strerror}", "")
+        from uvx_policy import errors
+
+        _stop(errors.EXIT_CANNOT_EXECUTE, f"cannot execute `{uv}`: {error.strerror}", "")
 
 
 def _bypassed(environ: dict[str, str]) -> bool:

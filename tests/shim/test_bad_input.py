@@ -12,7 +12,6 @@ import os
 import resource
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.filesystems import FileSystems
+from tests.odd_files import bound_socket, fifo
 from tests.shim.conftest import Installed
 from uvx_policy import guard, memory, trace
 
@@ -214,18 +214,6 @@ def test_an_odd_file_that_is_right(
 
 def directory(path: Path) -> None:
     path.mkdir()
-
-
-def fifo(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def bound_socket(path: Path) -> None:
-    # Its name may have 108 bytes only.
-    handle = os.open(path.parent, os.O_PATH)
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(f"/proc/self/fd/{handle}/{path.name}")
-    os.close(handle)
 
 
 def endless_device(path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import stat
 import subprocess
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import pytest
 
 from tests import real_uv
 from tests.filesystems import FileSystems, same_inode
+from tests.odd_files import bound_socket, fifo
 from tests.uv.world import World, archived, installed
 from uvx_policy import layout, pipeline, shim
 from uvx_policy.edits import Edits
@@ -83,18 +83,6 @@ def looping_link(path: Path) -> None:
 
 def file(path: Path) -> None:
     path.write_text("keep me")
-
-
-def fifo(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def bound_socket(path: Path) -> None:
-    # Its name may have 108 bytes only.
-    handle = os.open(path.parent, os.O_PATH)
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(f"/proc/self/fd/{handle}/{path.name}")
-    os.close(handle)
 
 
 def of_another_user(path: Path) -> None:
