@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem.mounts import MountTable, is_read_only, is_within
-from uvx_policy.host import Host, Space, Status
+from uvx_policy.host import FileSystem, Host, Status
 from uvx_policy.model import Mount
 
 if TYPE_CHECKING:
     from uvx_policy.host import PathKind
 
 GIB = 1024**3
+#: free and total bytes where nothing else is said
+_ROOMY = (50 * GIB, 100 * GIB)
 
 
 class Directory(NamedTuple):
@@ -103,9 +105,9 @@ class FakeHost(Host):
     def table(self) -> MountTable:
         return fake_table(*self.mounts)
 
-    def at(self, *, cwd: str, environ: dict[str, str]) -> FakeHost:
+    def at(self, *, cwd: str) -> FakeHost:
         other = FakeHost(
-            mounts=self.mounts, uid=self.uid, cwd=cwd, environ=environ, platform=self.platform,
+            mounts=self.mounts, uid=self.uid, cwd=cwd, environ=self.environ, platform=self.platform,
             space=self._space, unmapped_uid=self._unmapped_uid, boot_id=self._boot_id,
         )  # fmt: skip
         other.paths = self.paths
@@ -155,12 +157,16 @@ class FakeHost(Host):
         status = self.status(path)
         return status is not None and status.kind == "file" and bool(status.mode & 0o111)
 
-    def space(self, path: str) -> Space | None:
+    def file_system(self, path: str) -> FileSystem | None:
         mount = self._mount(self.real_path(path))
         if mount is None:
             return None
-        free, total = self._space.get(mount.point, (50 * GIB, 100 * GIB))
-        return Space(free=free, total=total, identity=f"{mount.device}-{total}")
+        _, total = self._space.get(mount.point, _ROOMY)
+        return FileSystem(total=total, identity=f"{mount.device}-{total}")
+
+    def free_bytes(self, path: str, *, needed: int) -> int:
+        mount = self._mount(self.real_path(path))
+        return self._space.get(mount.point, _ROOMY)[0] if mount else -1
 
     def mount_table(self) -> str | None:
         if self.platform != "linux":

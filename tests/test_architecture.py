@@ -12,10 +12,10 @@ PACKAGE = Path(__file__).resolve().parent.parent / "uvx_policy"
 
 #: bottom to top; a module may import from lower layers and, freely, within its own
 LAYERS = (
-    "record model errors layout",
+    "record model errors layout fingerprint",
     """uv.options uv.invocation settings.keys settings.path_glob filesystem.mounts guard
     symlinked_venv decide edits""",
-    """host toml_file uv.script_block uv.member_glob uv.workspace uv.directories uv.config
+    """host state_files replay.witness replay.key replay.records replay.recording toml_file uv.script_block uv.member_glob uv.workspace uv.directories uv.config
     uv.settings uv.environments uv.destination uv.version settings.check settings.reader memory
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
     filesystem.cache_directory locate launch trace""",

@@ -20,6 +20,7 @@ from uvx_policy.edits import NOTHING
 from uvx_policy.filesystem import probe
 from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
 from uvx_policy.pipeline import Plan
+from uvx_policy.replay.witness import Witnesses
 from uvx_policy.settings.check import PROJECT_TABLE, Checker
 from uvx_policy.settings.keys import CONFIG_TABLES, KEYS, Key
 from uvx_policy.setup import record as setup_record
@@ -321,6 +322,8 @@ def test_every_field_of_the_json_object_is_told_and_no_other() -> None:
         outcome=Outcome(link_mode=decision, cache_dir=decision, refusal=refusal),
         link=None,
         edits=NOTHING,
+        witnesses=Witnesses(0),
+        state="",
     )
     printed = explain.as_object(plan)
     text = reference("explain-json")

@@ -139,14 +139,15 @@ def _setup(options: argparse.Namespace) -> int:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
-    from uvx_policy import layout, memory
+    from uvx_policy import layout
+    from uvx_policy.replay import recording
     from uvx_policy.setup import command as setup_command
 
     plan = setup_command.plan_uninstall(environ=os.environ, shim_directory=options.shim_dir)
     if options.dry_run:
         _say(plan.render())
         return 0
-    memory.forget_everything(layout.state_home(dict(os.environ), sys.platform))
+    recording.forget_everything(layout.state_home(dict(os.environ), sys.platform))
     done = setup_command.carry_out_uninstall(plan)
     _say("\n".join(done))
     return 0 if done.complete else errors.EXIT_FINDINGS

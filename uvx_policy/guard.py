@@ -2,7 +2,7 @@
 
 `_LINKPOLICY_ACTIVE` holds fields separated by `;` (`%` and `;` escaped in values):
 
-    1;process=<pid>.<start time>;words=<crc>;turn=<n>;tried=<path>...;set=<NAME>=<value>...
+    1;process=<pid>.<start time>;words=<fingerprint>;turn=<n>;tried=<path>...;set=<NAME>=<value>...
 
 It answers two questions for a shim that is entered below another one:
 which environment variables are our own old answers (they are dropped and decided afresh: what fits
@@ -12,8 +12,8 @@ one project may ruin another), and whether what we started came straight back to
 from __future__ import annotations
 
 import os
-from binascii import crc32
 
+from uvx_policy.fingerprint import fingerprint
 from uvx_policy.record import Record
 
 TYPE_CHECKING = False
@@ -116,7 +116,7 @@ def process_identity(pid: int) -> str:
 
 def checksum(program: str, arguments: list[str], cwd: str) -> str:
     """Short identity of one call's words and place."""
-    return f"{crc32(os.fsencode(chr(0).join([program, cwd, *arguments]))):08x}"
+    return f"{fingerprint(os.fsencode(chr(0).join([program, cwd, *arguments]))):016x}"
 
 
 def _escape(text: str) -> str:

@@ -1,5 +1,8 @@
 """The one door to the machine: everything a decision reads goes through a `Host`.
 
+As it reads, it collects the witnesses: what was seen, so that it can be seen again and compared
+(`replay.witness`). Whoever adds a method here adds its witness.
+
 Absent is a value (`None`, "absent"); what exists and cannot be read raises `Unreadable`, because
 "could not tell" must never become "no". Tests use a `FakeHost` with the same methods.
 """
@@ -9,9 +12,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from time import time_ns
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.record import Record
+from uvx_policy.replay import witness
+from uvx_policy.replay.key import Variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +28,18 @@ if TYPE_CHECKING:
 #: Files larger than this are no configuration (a pyproject.toml of uv's own tests has 0.3 MB).
 MAX_TEXT = 4 * 1024 * 1024
 
+_MOST_LINKS = 40
+
 #: errno of stat(2) that mean "there is nothing of that name"
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
 class Status(Record):
-    """What stat(2) or lstat(2) says: the identity and ownership of one path."""
+    """What stat(2) or lstat(2) says: the identity and ownership of one path.
+
+    Of a directory, size and times are 0: they change whenever an entry comes or goes, and no
+    decision is to depend on them.
+    """
 
     kind: PathKind
     #: permission bits, `st_mode & 0o7777`
@@ -40,10 +52,10 @@ class Status(Record):
     ctime_ns: int
 
 
-class Space(Record):
-    """What statvfs(3) says, in bytes, and the identity of the file system."""
+class FileSystem(Record):
+    """What statvfs(3) says that stays."""
 
-    free: int
+    #: bytes, at most 32 GiB
     total: int
     identity: str
 
@@ -55,7 +67,8 @@ class Host:
         self, *, environ: dict[str, str], cwd: str | None = None, platform: str = sys.platform
     ) -> None:
         """`cwd` is absolute; by default the process's own, "" when it has vanished."""
-        self.environ = environ
+        self.environ = Variables(environ)
+        self.witnesses = witness.Witnesses(time_ns())
         self.platform = platform
         self.uid = os.geteuid() if hasattr(os, "geteuid") else -1
         if cwd is None:
@@ -65,9 +78,11 @@ class Host:
                 cwd = ""
         self.cwd = cwd
 
-    def at(self, *, cwd: str, environ: dict[str, str]) -> Host:
-        """The same machine seen from another directory with other environment variables."""
-        return Host(environ=environ, cwd=cwd, platform=self.platform)
+    def at(self, *, cwd: str) -> Host:
+        """The same machine seen from another directory."""
+        other = Host(environ=self.environ, cwd=cwd, platform=self.platform)
+        other.witnesses = self.witnesses
+        return other
 
     def status(self, path: str) -> Status | None:
         """stat(2): of what a symbolic link leads to. `None` when absent or dangling.
@@ -92,6 +107,7 @@ class Host:
 
     def read_text(self, path: str) -> str | None:
         """The file as UTF-8 text, `None` when absent. Raises `Unreadable`, also for bad UTF-8."""
+        # The status before the content: what changes in between is a witness that never holds.
         status = self.status(path)
         if status is None:
             return None
@@ -103,14 +119,13 @@ class Host:
             with open(path, "rb") as stream:
                 return stream.read(MAX_TEXT + 1).decode("utf-8")
         except OSError as error:
-            if error.errno in _ABSENT:
-                return None
-            raise Unreadable(path, _reason(error)) from error
+            raise self._unreadable(path, error) from error
         except UnicodeDecodeError as error:
             raise Unreadable(path, f"is not UTF-8 (byte {error.start})") from error
 
     def read_head(self, path: str, size: int) -> bytes:
         """The first `size` bytes of a file. Raises `Unreadable`."""
+        self.status(path)
         try:
             # O_NONBLOCK: a FIFO of that name must not hang us.
             handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _CLOEXEC)
@@ -119,68 +134,119 @@ class Host:
             finally:
                 os.close(handle)
         except OSError as error:
-            raise Unreadable(path, _reason(error)) from error
+            raise self._unreadable(path, error) from error
 
     def list_names(self, path: str) -> tuple[str, ...]:
         """Names in a directory, sorted; empty when absent. Raises `Unreadable`."""
         try:
-            return tuple(sorted(os.listdir(path)))
+            names = os.listdir(path)
         except OSError as error:
             if error.errno in _ABSENT:
+                self.witnesses.add("n", path, "-")
                 return ()
-            raise Unreadable(path, _reason(error)) from error
+            raise self._unreadable(path, error) from error
+        self.witnesses.add("n", path, witness.names_sight(names))
+        return tuple(sorted(names))
 
     def read_link(self, path: str) -> str:
         """Text of a symbolic link. Raises `Unreadable`."""
         try:
-            return os.readlink(path)
+            text = os.readlink(path)
         except OSError as error:
-            raise Unreadable(path, _reason(error)) from error
+            raise self._unreadable(path, error) from error
+        self.witnesses.add("r", path, witness.content_sight(os.fsencode(text)))
+        return text
 
     def real_path(self, path: str) -> str:
         """`path` without symbolic links; a missing tail is kept. Raises `Unreadable` for a loop."""
-        try:
-            self.status(path)
+        self.status(path)
+        here = "/"
+        to_go = os.path.join(self.cwd, path).split("/")[::-1]
+        if self.platform == "win32":
             return os.path.realpath(path)
-        except OSError as error:
-            raise Unreadable(path, _reason(error)) from error
+        links = 0
+        # Not os.path.realpath: each component that it looks at is a witness.
+        while to_go:
+            name = to_go.pop()
+            if name == "..":
+                here = os.path.dirname(here)
+            elif name not in ("", "."):
+                at = os.path.join(here, name)
+                told = self._stat(at, follow=False)
+                if told is not None and told.st_mode & 0o170000 == _LINK:
+                    links += 1
+                    if links > _MOST_LINKS:  # re-pointed while we follow it: no loop a moment ago
+                        raise Unreadable(path, "too many symbolic links")
+                    target = self.read_link(at)
+                    here = "/" if target.startswith("/") else here
+                    to_go += target.split("/")[::-1]
+                else:
+                    here = at
+        return here
 
     def may_write(self, path: str) -> bool:
         """access(2) for writing and searching, which also knows read-only mounts (EROFS)."""
-        return os.access(path, os.W_OK | (os.X_OK if self.kind(path) == "directory" else 0))
+        return self._may(path, os.W_OK | (os.X_OK if self.kind(path) == "directory" else 0))
 
     def may_execute(self, path: str) -> bool:
         """access(2) for execution, of a regular file."""
-        return self.kind(path) == "file" and os.access(path, os.X_OK)
+        return self.kind(path) == "file" and self._may(path, os.X_OK)
 
-    def space(self, path: str) -> Space | None:
-        """Free (for this user) and total bytes of the file system of `path`; `None` if unknown."""
+    def file_system(self, path: str) -> FileSystem | None:
+        """The file system of `path`; `None` if unknown."""
         if self.platform == "win32":
-            return self._windows_space(path)
+            import shutil
+
+            try:
+                told = shutil.disk_usage(path)
+            except OSError:
+                return None
+            return FileSystem(total=min(told.total, 2**35), identity=f"{told.total:x}")
+        try:
+            status = os.statvfs(path)
+        except (OSError, AttributeError):
+            self.witnesses.add("v", path, "-")
+            return None
+        sight = witness.file_system_sight(status)
+        self.witnesses.add("v", path, sight)
+        return FileSystem(total=witness.size_of(status), identity=sight)
+
+    def free_bytes(self, path: str, *, needed: int) -> int:
+        """Bytes that are free for us at `path`, -1 if unknown.
+
+        They change all the time: a decision may depend on whether `needed` are free, and on nothing
+        else.
+        """
+        if self.platform == "win32":
+            import shutil
+
+            try:
+                return shutil.disk_usage(path).free
+            except OSError:
+                return -1
         try:
             told = os.statvfs(path)
         except (OSError, AttributeError):
-            return None
-        return Space(
-            free=told.f_bavail * told.f_frsize,
-            total=told.f_blocks * told.f_frsize,
-            identity=f"{getattr(told, 'f_fsid', 0):x}-{told.f_blocks:x}",
-        )
+            self.witnesses.add(f"f{needed:x}", path, "-")
+            return -1
+        free = told.f_bavail * told.f_frsize
+        self.witnesses.add(f"f{needed:x}", path, "y" if free >= needed else "n")
+        return free
 
     def mount_table(self) -> str | None:
         """Text of /proc/self/mountinfo; `None` where there is none. Raises `Unreadable`."""
         if self.platform != "linux":
             return None
         try:
-            with open("/proc/self/mountinfo", "rb") as stream:
-                return os.fsdecode(stream.read())
+            return os.fsdecode(self._content(_MOUNT_TABLE))
         except OSError as error:
-            raise Unreadable("/proc/self/mountinfo", _reason(error)) from error
+            raise self._unreadable(_MOUNT_TABLE, error) from error
 
     def bsd_mount_table(self) -> str | None:
         """What `/sbin/mount` prints on macOS; `None` elsewhere. Raises `Unreadable`. Costs 3 ms."""
         if self.platform != "darwin":
             return None
+        self.witnesses.spoil("the mount table of macOS has no witness")
         import subprocess
 
         try:
@@ -193,10 +259,13 @@ class Host:
         """Id of the mount that `path` lies on (proc_pid_fdinfo(5)); `None` if unknown.
 
         Exact where the longest matching mount point is not: overmounts, mounts that were moved.
+        Its witness is the mount table: the same table and the same way to `path` give the same id.
         """
         flags = getattr(os, "O_PATH", None)
         if flags is None:
             return None
+        if not self.witnesses.knows("c", _MOUNT_TABLE):
+            self.mount_table()
         try:
             handle = os.open(path, flags | _CLOEXEC)
             try:
@@ -213,9 +282,9 @@ class Host:
     def boot_id(self) -> str:
         """Identity of this boot, "" where unknown. Mount ids are reused after a reboot."""
         try:
-            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
-                return stream.read().strip()
-        except OSError:
+            return self._content("/proc/sys/kernel/random/boot_id").decode("ascii").strip()
+        except (OSError, ValueError):
+            self.witnesses.spoil("the boot has no identity")
             return ""
 
     def unmapped_uid(self) -> int | None:
@@ -225,43 +294,56 @@ class Host:
         (user_namespaces(7)) `/` and `/home` belong to this uid, commonly 65534.
         """
         try:
-            with open("/proc/self/uid_map", "rb") as stream:
-                mapped = stream.read().split()
-            if mapped == [b"0", b"0", b"4294967295"]:
+            if self._content("/proc/self/uid_map").split() == [b"0", b"0", b"4294967295"]:
                 return None
-            with open("/proc/sys/kernel/overflowuid", "rb") as stream:
-                return int(stream.read())
+            return int(self._content("/proc/sys/kernel/overflowuid"))
         except (OSError, ValueError):
+            self.witnesses.spoil("the user namespace cannot be told")
             return None
-
-    def _windows_space(self, path: str) -> Space | None:
-        import shutil
-
-        try:
-            told = shutil.disk_usage(path)
-        except OSError:
-            return None
-        return Space(free=told.free, total=told.total, identity=f"{told.total:x}")
 
     def _status(self, path: str, *, follow: bool) -> Status | None:
-        try:
-            told = os.stat(path) if follow else os.lstat(path)
-        except OSError as error:
-            if error.errno in _ABSENT:
-                return None
-            raise Unreadable(path, _reason(error)) from error
-        except ValueError as error:  # a NUL byte in the path
-            raise Unreadable(path, str(error)) from error
+        told = self._stat(path, follow=follow)
+        if told is None:
+            return None
+        kind = _KINDS.get(told.st_mode & 0o170000, "other")
+        stays = kind != "directory"
         return Status(
-            kind=_KINDS.get(told.st_mode & 0o170000, "other"),
+            kind=kind,
             mode=told.st_mode & 0o7777,
             uid=told.st_uid,
             device=told.st_dev,
             inode=told.st_ino,
-            size=told.st_size,
-            mtime_ns=told.st_mtime_ns,
-            ctime_ns=told.st_ctime_ns,
+            size=told.st_size if stays else 0,
+            mtime_ns=told.st_mtime_ns if stays else 0,
+            ctime_ns=told.st_ctime_ns if stays else 0,
         )
+
+    def _stat(self, path: str, *, follow: bool) -> os.stat_result | None:
+        try:
+            told = os.stat(path) if follow else os.lstat(path)
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise self._unreadable(path, error) from error
+            told = None
+        except ValueError as error:  # a NUL byte in the path
+            raise Unreadable(path, str(error)) from error
+        self.witnesses.add_status("s" if follow else "l", path, told)
+        return told
+
+    def _may(self, path: str, mode: int) -> bool:
+        allowed = os.access(path, mode)
+        self.witnesses.add(f"a{mode:x}", path, "y" if allowed else "n")
+        return allowed
+
+    def _content(self, path: str) -> bytes:
+        with open(path, "rb") as stream:
+            content = stream.read()
+        self.witnesses.add("c", path, witness.content_sight(content))
+        return content
+
+    def _unreadable(self, path: str, error: OSError) -> Unreadable:
+        self.witnesses.spoil(f"`{path}` cannot be read")
+        return Unreadable(path, os.strerror(error.errno) if error.errno else str(error))
 
 
 def nearest_existing(host: Host, path: str) -> str:
@@ -274,10 +356,8 @@ def nearest_existing(host: Host, path: str) -> str:
     return path
 
 
+_MOUNT_TABLE = "/proc/self/mountinfo"
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 #: inode(7): the file type bits of st_mode
-_KINDS: dict[int, PathKind] = {0o100000: "file", 0o040000: "directory", 0o120000: "symlink"}
-
-
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
+_LINK = 0o120000
+_KINDS: dict[int, PathKind] = {0o100000: "file", 0o040000: "directory", _LINK: "symlink"}

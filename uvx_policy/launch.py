@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 else:
     import _signal
 
+#: CPython ignores them at start, and ignored stays ignored across exec (signal(7))
+IGNORED_BY_PYTHON = [
+    getattr(_signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(_signal, name)
+]
+#: the launcher, which starts without that, tells which of them its caller had ignored
+IGNORED_BEFORE = "_LINKPOLICY_IGNORED"
+_ignored_before: list[str] = []
+
 
 def become_invisible() -> None:
     """Undo what starting Python did to this process and uv would inherit, but for two signals.
@@ -32,6 +40,8 @@ def become_invisible() -> None:
     """
     if os.name == "posix" and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    if IGNORED_BEFORE in os.environ:
+        _ignored_before[:] = os.environ.pop(IGNORED_BEFORE).split(",")
     if os.environ.get("LC_CTYPE") in _COERCED and sys.flags.utf8_mode and _was_coerced():
         del os.environ["LC_CTYPE"]
 
@@ -43,10 +53,9 @@ def execute(path: str, words: list[str]) -> NoReturn:
     """
     if os.name == "nt":
         _spawn(path, words)
-    # CPython ignores them at start, and ignored stays ignored across exec (signal(7)).
-    for name in ("SIGPIPE", "SIGXFSZ"):
-        if hasattr(_signal, name):
-            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+    for number in IGNORED_BY_PYTHON:
+        if str(int(number)) not in _ignored_before:
+            _signal.signal(number, _signal.SIG_DFL)
     try:
         os.execv(path, words)
     except OSError as error:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 
+from uvx_policy import state_files
+from uvx_policy.fingerprint import fingerprint
+
 #: directory below the state directory
 DIRECTORY = "remembered"
 #: facts of one kind; the oldest are forgotten beyond it
@@ -17,8 +20,6 @@ LIMIT = 128
 _FORMAT = b"linkpolicy-memory-v1\n"
 _END = b"\nend\n"
 _MAX_SIZE = 65536
-_TEMPORARY = ".new-"
-_STALE_SECONDS = 3600
 
 
 def recall(state: str, kind: str, key: tuple[str, ...]) -> str | None:
@@ -29,16 +30,14 @@ def recall(state: str, kind: str, key: tuple[str, ...]) -> str | None:
     if not state:
         return None
     try:
-        directory = os.path.join(state, DIRECTORY)
-        if not _is_ours(os.lstat(directory), 0o040000):
-            return None
-        content = _read(os.path.join(directory, _file_name(kind, key)))
-        head = _head(kind, key)
-        if not content.startswith(head) or not content.endswith(_END):
-            return None
-        return _unescape(content[len(head) : -len(_END)])
+        path = os.path.join(state, DIRECTORY, _file_name(kind, key))
+        content = state_files.read(path, _MAX_SIZE)
     except (OSError, ValueError):
         return None
+    head = _head(kind, key)
+    if not content.startswith(head) or not content.endswith(_END):
+        return None
+    return _unescape(content[len(head) : -len(_END)])
 
 
 def remember(state: str, kind: str, key: tuple[str, ...], value: str) -> None:
@@ -46,26 +45,11 @@ def remember(state: str, kind: str, key: tuple[str, ...], value: str) -> None:
     if not state:
         return
     try:
-        directory = _make_directory(state)
         content = _head(kind, key) + _escape(value) + _END
-        if directory and len(content) <= _MAX_SIZE:
-            _write(directory, _file_name(kind, key), content)
-            _forget_oldest(directory, kind)
+        if len(content) <= _MAX_SIZE:
+            state_files.write(state, DIRECTORY, _file_name(kind, key), content)
+            state_files.forget_oldest(state, DIRECTORY, prefix=f"{kind}-", most=LIMIT)
     except (OSError, ValueError):
-        pass
-
-
-def forget_everything(state: str) -> None:
-    """Remove what `remember` wrote, and the directories that are empty then. Fails silently."""
-    if not state:
-        return
-    directory = os.path.join(state, DIRECTORY)
-    try:
-        for name in os.listdir(directory):
-            _unlink(os.path.join(directory, name))
-        os.rmdir(directory)
-        os.rmdir(state)
-    except OSError:
         pass
 
 
@@ -83,98 +67,4 @@ def _unescape(line: bytes) -> str:
 
 
 def _file_name(kind: str, key: tuple[str, ...]) -> str:
-    import binascii
-
-    return f"{kind}-{binascii.crc32(_head(kind, key)):08x}"
-
-
-def _is_ours(told: os.stat_result, file_type: int) -> bool:
-    if told.st_mode & 0o170000 != file_type:
-        return False
-    if not hasattr(os, "geteuid"):  # Windows: the profile directory's access list protects it
-        return True
-    return told.st_uid == os.geteuid() and not told.st_mode & 0o077
-
-
-def _read(path: str) -> bytes:
-    # O_NONBLOCK: a FIFO must not hang us.
-    flags = os.O_RDONLY | _flag("O_NOFOLLOW") | _flag("O_NONBLOCK") | _flag("O_CLOEXEC")
-    handle = os.open(path, flags | _flag("O_BINARY"))
-    try:
-        if not _is_ours(os.fstat(handle), 0o100000):
-            return b""
-        return os.read(handle, _MAX_SIZE + 1)
-    finally:
-        os.close(handle)
-
-
-def _make_directory(state: str) -> str:
-    """Make both directories where missing; "" when the inner one is not ours alone."""
-    directory = os.path.join(state, DIRECTORY)
-    try:
-        os.mkdir(directory, 0o700)
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        _make_all(directory)
-    return directory if _is_ours(os.lstat(directory), 0o040000) else ""
-
-
-def _make_all(directory: str) -> None:
-    """Make `directory` and what is missing above it with mode 0700, as XDG demands."""
-    parent = os.path.dirname(directory)
-    if not os.path.isdir(parent):
-        _make_all(parent)
-    elif hasattr(os, "geteuid") and os.stat(parent).st_uid != os.geteuid():
-        # `sudo` with the HOME of the invoking user: leave nothing of root's there.
-        raise PermissionError
-    try:  # noqa: SIM105 (contextlib costs more to import than all of this)
-        os.mkdir(directory, 0o700)
-    except FileExistsError:  # by another process, this moment
-        pass
-
-
-def _write(directory: str, name: str, content: bytes) -> None:
-    temporary = os.path.join(directory, f"{_TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _flag("O_NOFOLLOW") | _flag("O_CLOEXEC")
-    handle = os.open(temporary, flags | _flag("O_BINARY"), 0o600)
-    try:
-        try:
-            os.write(handle, content)
-        finally:
-            os.close(handle)
-        # No fsync: after a power cut the file may be short, and then it lacks its end.
-        os.replace(temporary, os.path.join(directory, name))
-    except BaseException:
-        _unlink(temporary)
-        raise
-
-
-def _forget_oldest(directory: str, kind: str) -> None:
-    names = os.listdir(directory)
-    ages = []
-    for name in names:
-        if name.startswith((f"{kind}-", _TEMPORARY)):
-            try:
-                ages.append((os.lstat(os.path.join(directory, name)).st_mtime_ns, name))
-            except OSError:  # forgotten by another process meanwhile
-                continue
-    newest = max((age for age, _ in ages), default=0)
-    kept = sorted(entry for entry in ages if not entry[1].startswith(_TEMPORARY))
-    for _, name in kept[: max(0, len(kept) - LIMIT)]:
-        _unlink(os.path.join(directory, name))
-    for age, name in ages:
-        # Left by a process that was killed between its write and its rename.
-        if name.startswith(_TEMPORARY) and newest - age > _STALE_SECONDS * 10**9:
-            _unlink(os.path.join(directory, name))
-
-
-def _unlink(path: str) -> None:
-    try:  # noqa: SIM105
-        os.unlink(path)
-    except OSError:
-        pass
-
-
-def _flag(name: str) -> int:
-    return int(getattr(os, name, 0))
+    return f"{kind}-{fingerprint(_head(kind, key)):016x}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import uvx_policy
 from uvx_policy import decide as policy
 from uvx_policy import edits as rewriting
 from uvx_policy import layout
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from uvx_policy.decide import Facts, Outcome
     from uvx_policy.edits import Edits
     from uvx_policy.model import UvVersion
+    from uvx_policy.replay.witness import Witnesses
     from uvx_policy.settings.reader import Settings
     from uvx_policy.symlinked_venv import LinkPlan
     from uvx_policy.uv.invocation import Invocation
@@ -39,6 +41,10 @@ class Plan(Record):
     outcome: Outcome
     link: LinkPlan | None
     edits: Edits
+    #: all that was seen of the machine on the way
+    witnesses: Witnesses
+    #: directory for what is remembered, "" for nowhere
+    state: str
     #: directories that may not hold a cache, and why
     rejected: tuple[tuple[str, str], ...] = ()
 
@@ -67,11 +73,13 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     """
     from uvx_policy.uv import version as uv_version
 
-    invocation = command_line.parse(program, tuple(arguments))
-    if invocation.informative or invocation.uncertain:
-        return _left_alone(uv, None, invocation, _not_understood(invocation))
+    invocation = command_line.parse_significant(program, tuple(arguments))
+    # Seen by another `Host`: where facts are remembered is nothing that a decision depends on.
+    state = state_directory(Host(environ=environ))
     host = Host(environ=environ)
-    state = state_directory(host)
+    _witness_ourselves(host)
+    if invocation.informative or invocation.uncertain:
+        return _left_alone(host, state, uv, None, invocation, _not_understood(invocation))
     # `uvx` stays in uv's cache, whatever the version.
     version = None if program == "uvx" else uv_version.uv_version(host, uv, state=state)
     try:
@@ -85,9 +93,9 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     except (Unreadable, ConfigError) as error:
         # uv reads the same files and says itself what is wrong with them.
         unknown = Destination(kind="unknown", because=str(error))
-        return _left_alone(uv, version, invocation, unknown)
+        return _left_alone(host, state, uv, version, invocation, unknown)
     if policy.left_alone(destination) is not None:
-        return _left_alone(uv, version, invocation, destination)
+        return _left_alone(host, state, uv, version, invocation, destination)
     from uvx_policy.settings import reader as own
 
     settings = own.read_settings(
@@ -121,8 +129,16 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
         outcome=outcome,
         link=link,
         edits=edits if outcome.refusal is None else rewriting.NOTHING,
+        witnesses=host.witnesses,
+        state=state,
         rejected=rejected,
     )
+
+
+def _witness_ourselves(host: Host) -> None:
+    """Another version of linkpolicy may decide otherwise."""
+    if host.status(str(uvx_policy.__file__)) is None:
+        host.witnesses.spoil("linkpolicy is no file")
 
 
 def state_directory(host: Host) -> str:
@@ -241,7 +257,8 @@ def _gather(
         near = found.chosen.probe_from
         facts = facts.replace(
             place=found.chosen,
-            place_is_cold=places.cache_is_cold(host, found.chosen.directory),
+            # Listed only where it counts: uv changes that directory all the time.
+            place_is_cold=not facts.offline or places.cache_is_cold(host, found.chosen.directory),
             place_capability=probe_links(host, state, table, cache=near, destination=into),
         )
     return facts, found.rejected
@@ -302,6 +319,8 @@ def _link_plan(
 
 
 def _left_alone(
+    host: Host,
+    state: str,
     uv: str,
     version: UvVersion | None,
     invocation: Invocation,
@@ -319,6 +338,8 @@ def _left_alone(
         outcome=outcome,
         link=None,
         edits=rewriting.NOTHING,
+        witnesses=host.witnesses,
+        state=state,
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.edits import Edits
     from uvx_policy.errors import LinkPolicyError
+    from uvx_policy.pipeline import Plan
 
 #: First words after which uv links nothing, whatever follows: no need to understand the rest.
 #: `invocation.parse` would say the same, a few milliseconds later.
@@ -118,8 +119,19 @@ def _edits(  # noqa: RET503 (_stop never returns)
     from uvx_policy import trace
 
     try:
-        from uvx_policy import pipeline
         from uvx_policy.errors import EXIT_REFUSED, LinkPolicyError
+
+        key = b""
+        if not trace.debugging(environ):
+            from uvx_policy import layout
+            from uvx_policy.replay import records
+            from uvx_policy.replay.key import key_of_call
+
+            key = key_of_call(program, arguments, environ=environ, uv=uv)
+            known = records.replay(layout.state_home(environ, sys.platform), key)
+            if known is not None:
+                return known
+        from uvx_policy import pipeline
 
         try:
             plan = pipeline.make_plan(program, arguments, environ=environ, uv=uv)
@@ -127,6 +139,7 @@ def _edits(  # noqa: RET503 (_stop never returns)
                 for line in plan.story():
                     trace.warn(line)
             if plan.outcome.refusal is None:
+                _keep(plan, key)
                 return _prepared(plan.edits)
             refusal = plan.outcome.refusal
         except LinkPolicyError as error:
@@ -144,6 +157,14 @@ def _edits(  # noqa: RET503 (_stop never returns)
         f"refused: {refusal.because}",
         f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs uv all the same',
     )
+
+
+def _keep(plan: Plan, key: bytes) -> None:
+    """Record the decision, if it can be repeated from what it has seen."""
+    if key:
+        from uvx_policy.replay import recording
+
+        recording.keep(plan.state, key, plan.edits, plan.witnesses)
 
 
 def _prepared(edits: Edits) -> Edits:

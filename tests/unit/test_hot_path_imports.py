@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,12 @@ from uvx_policy.setup import shim_file
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only")
 
 #: all that `uv --version` may load of ours
-QUICK = {"guard", "launch", "layout", "locate", "record", "shim"}
+QUICK = {"fingerprint", "guard", "launch", "layout", "locate", "record", "shim"}
+#: and what a call loads that is replayed from its record
+REPLAY = QUICK | {
+    "edits", "errors", "replay", "replay.key", "replay.records", "replay.witness", "state_files",
+    "trace", "uv", "uv.invocation", "uv.options",
+}  # fmt: skip
 #: and never these, from whichever library
 SLOW = {
     "argparse", "ast", "asyncio", "collections", "contextlib", "dataclasses", "enum", "fnmatch",
@@ -93,7 +99,7 @@ def shim(tmp_path: Path, stand_in: Path) -> Shim:
         pytest.param((), id="nothing"),
     ],
 )
-def test_a_command_that_links_nothing_loads_six_modules(
+def test_a_command_that_links_nothing_loads_seven_modules(
     shim: Shim, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     imported = shim.imports(*words, cwd=tmp_path)
@@ -112,11 +118,24 @@ def test_bypassed_policy_is_not_even_loaded(shim: Shim, tmp_path: Path) -> None:
 
 def test_a_decision_without_toml_loads_nothing_slow(shim: Shim, tmp_path: Path) -> None:
     words = ("pip", "install", "--target", str(tmp_path / "target"), "a")
-    shim.imports(*words, cwd=tmp_path)  # asks uv for its version, with subprocess, once
 
     imported = shim.imports(*words, cwd=tmp_path)
 
     assert {"decide", "pipeline", "filesystem.probe"} <= _ours(imported)
+    assert imported & SLOW == set()
+
+
+def test_a_recorded_decision_loads_neither_policy_nor_toml(shim: Shim, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
+    (tmp_path / ".cache/uv").mkdir(parents=True)
+    time.sleep(0.1)  # what was changed this moment is no witness
+    shim.imports("sync", cwd=project)
+
+    imported = shim.imports("sync", "--verbose", cwd=project)
+
+    assert _ours(imported) == REPLAY
     assert imported & SLOW == set()
 
 
@@ -131,28 +150,12 @@ def test_a_decision_in_a_project_loads_nothing_slow_but_what_tomli_does(
         ["-c", f"import sys; sys.path += {paths!r}; import tomli"],
         python=shim_file.base_interpreter(), cwd=tmp_path, environ=shim.environ,
     )  # fmt: skip
-    shim.imports("sync", cwd=project)
 
     imported = shim.imports("sync", cwd=project)
 
     assert {"decide", "pipeline", "filesystem.probe", "toml_file"} <= _ours(imported)
     assert "tomli" in imported
     assert (imported & SLOW) - parser == set()
-
-
-def test_the_first_decision_loads_nothing_slow_but_to_ask_uv_for_its_version(
-    shim: Shim, tmp_path: Path
-) -> None:
-    words = ("pip", "install", "--target", str(tmp_path / "target"), "a")
-    asking = _imports(
-        ["-c", "import subprocess"],
-        python=shim_file.base_interpreter(), cwd=tmp_path, environ=shim.environ,
-    )  # fmt: skip
-
-    imported = shim.imports(*words, cwd=tmp_path)
-
-    assert "subprocess" in imported
-    assert (imported & SLOW) - asking == set()
 
 
 def test_the_list_of_slow_modules_names_modules_that_exist() -> None:

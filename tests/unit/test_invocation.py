@@ -276,6 +276,7 @@ def test_uvx_has_the_options_of_tool_run() -> None:
         },
         flag_order=("quiet", "isolated"),
         external=("c", "--from", "d"),
+        significant=("-w", "b", "-qp3.12", "--isolated", "--", "_"),
     )
 
 
@@ -403,12 +404,12 @@ def test_the_last_of_a_pair_wins(line: str, *, wanted: bool | None) -> None:
 
 
 def test_value_is_the_last_one() -> None:
-    invocation = uv("sync --extra a --extra b")
+    invocation = uv("run --with a --with b")
 
-    assert invocation.value("extra") == "b"
-    assert invocation.value("group") is None
-    assert invocation.has("extra")
-    assert not invocation.has("group")
+    assert invocation.value("with") == "b"
+    assert invocation.value("python") is None
+    assert invocation.has("with")
+    assert not invocation.has("python")
 
 
 def test_any_bytes_are_parsed_and_kept() -> None:

@@ -31,13 +31,15 @@ class Machine:
         for path in (self.user.parent, self.site.parent, self.member):
             path.mkdir(parents=True)
         self.environ = {"HOME": str(self.home), "XDG_CONFIG_DIRS": str(root / "etc")}
-        self.host = Host(environ=self.environ)
+        #: instead of this machine
+        self.host: Host | None = None
 
     def read(self, *, place: str = "") -> Settings:
         """Settings of the member; with `place`, of an environment without a project."""
         project = "" if place else str(self.member)
         workspace = "" if place else str(self.workspace)
-        return read_settings(self.host, project=project, workspace=workspace, place=place)
+        host = self.host or Host(environ=self.environ)
+        return read_settings(host, project=project, workspace=workspace, place=place)
 
     def faults(self) -> list[str]:
         """All faults, without the directory of this test."""
@@ -150,7 +152,10 @@ def test_a_workspace_elsewhere_is_less_specific_than_the_project(machine: Machin
     (machine.workspace / "linkpolicy.toml").write_text('fallback = "copy"\ncache = "default"\n')
 
     settings = read_settings(
-        machine.host, project=str(outside), workspace=str(machine.workspace), place=""
+        Host(environ=machine.environ),
+        project=str(outside),
+        workspace=str(machine.workspace),
+        place="",
     )
 
     assert (settings.fallback.value, settings.fallback.layer) == ("error", 6)
@@ -161,7 +166,9 @@ def test_a_project_without_workspace_reads_its_own_directory(machine: Machine) -
     (machine.member / "linkpolicy.toml").write_text("hackable = true\n")
     (machine.workspace / "linkpolicy.toml").write_text('cache = "default"\n')
 
-    settings = read_settings(machine.host, project=str(machine.member), workspace="", place="")
+    settings = read_settings(
+        Host(environ=machine.environ), project=str(machine.member), workspace="", place=""
+    )
 
     assert (settings.hackable.value, settings.cache.value) == ("true", "auto")
 
@@ -241,7 +248,7 @@ def test_with_a_project_the_place_does_not_matter(machine: Machine) -> None:
     machine.user.write_text("[[rules]]\npath = '/place'\nhackable = true\n")
 
     settings = read_settings(
-        machine.host, project=str(machine.member), workspace="", place="/place"
+        Host(environ=machine.environ), project=str(machine.member), workspace="", place="/place"
     )
 
     assert settings.hackable.value == "false"
@@ -252,7 +259,9 @@ def test_a_rule_matches_the_real_path_of_a_linked_project(machine: Machine) -> N
     link.symlink_to(machine.member)
     machine.user.write_text(f"[[rules]]\npath = '{machine.workspace}/**'\nhackable = true\n")
 
-    settings = read_settings(machine.host, project=str(link), workspace=str(link), place="")
+    settings = read_settings(
+        Host(environ=machine.environ), project=str(link), workspace=str(link), place=""
+    )
 
     assert settings.hackable.value == "true"
 

@@ -222,10 +222,11 @@ def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) 
 
 
 def _why_full(host: Host, existing: str) -> str:
-    space = host.space(existing)
-    if space is None:
+    file_system = host.file_system(existing)
+    if file_system is None:
         return "its free space is not known"
-    needed = max(_LEAST_FREE, min(_MOST_FREE, space.total // _FREE_PART))
-    if space.free < needed:
-        return f"only {space.free // 1024**2} MiB are free there, {needed // 1024**2} are needed"
+    needed = max(_LEAST_FREE, min(_MOST_FREE, file_system.total // _FREE_PART))
+    free = host.free_bytes(existing, needed=needed)
+    if free < needed:
+        return f"only {free // 1024**2} MiB are free there, {needed // 1024**2} are needed"
     return ""

@@ -44,6 +44,8 @@ def probe_links(
     found = attempt.capability
     if key and pair.is_told_by(attempt):
         memory.remember(state, _KIND, key, f"clone={found.clone} hardlink={found.hardlink}")
+    else:
+        host.witnesses.spoil("what links here is tried each time")
     return found
 
 
@@ -71,7 +73,7 @@ class _Pair:
             real = host.real_path(directory)
             mount = table.find(real, host.mount_id(real)) if table else None
             root = host.status(mount.point) if mount else None
-            space = host.space(real)
+            file_system = host.file_system(real)
             self._devices.append(status.device)
             self._mounts.append(mount)
             self._key += (
@@ -79,8 +81,8 @@ class _Pair:
                 # A subvolume's differs within one mount.
                 str(status.device),
                 # Another file system in the place of this one, during one boot:
-                space.identity if space else "",
-                f"{root.inode}-{root.ctime_ns}" if root else "",
+                file_system.identity if file_system else "",
+                str(root.inode) if root else "",
             )
         self.detail = "; ".join(
             f"`{directory}` lies on {mount.fstype if mount else '?'} at"

@@ -261,7 +261,7 @@ class _Finder:
             return False
         if self.invocation.has("no-env-file"):
             return False
-        named = self.invocation.options.get("env-file", ())
+        named = self.invocation.values("env-file")
         files = named or tuple(self.host.environ.get("UV_ENV_FILE", "").split())
         for name in files:
             text = self.host.read_text(os.path.join(self.host.cwd, name)) or ""

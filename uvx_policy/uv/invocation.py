@@ -6,7 +6,16 @@
 from __future__ import annotations
 
 from uvx_policy.record import Record
-from uvx_policy.uv.options import ALIASES, COMMANDS, EXTERNAL, NAMESPACES, spellings
+from uvx_policy.uv.options import (
+    ALIASES,
+    COMMANDS,
+    EXTERNAL,
+    KEEPS_POSITIONALS,
+    NAMESPACES,
+    SCRIPT_FLAGS,
+    SIGNIFICANT,
+    spellings,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,22 +46,44 @@ class Invocation(Record):
     informative: bool = False
     #: an option or subcommand that the table does not know: nothing else here can be trusted
     uncertain: bool = False
+    #: the words that a decision may depend on, verbatim and in order: `(sub)commands`, options in
+    #: `SIGNIFICANT` with their values, positional words of `KEEPS_POSITIONALS`, and the first word
+    #: of an external command, or `PLAIN` for one that can only be a program's name
+    significant: tuple[str, ...] = ()
 
     def has(self, name: str) -> bool:
-        """Tell whether this option was given."""
-        return name in self.options
+        """Tell whether this option was given. `name` is in `SIGNIFICANT`."""
+        return bool(self.values(name))
 
     def value(self, name: str) -> str | None:
         """Give its last value, `None` when not given."""
-        values = self.options.get(name)
+        values = self.values(name)
         return values[-1] if values else None
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Give all its values, in order.
+
+        Raises `LookupError` for an option that is not in `SIGNIFICANT`: a record's key leaves it
+        out, so no decision may depend on it.
+        """
+        if name not in SIGNIFICANT:
+            raise LookupError(f"{name} is not in SIGNIFICANT")
+        return self.options.get(name, ())
 
     def switch(self, on: str, off: str) -> bool | None:
         """Decide a pair such as --active/--no-active: the last one wins, `None` when neither."""
+        if on not in SIGNIFICANT or (off and off not in SIGNIFICANT):
+            raise LookupError(f"{on} or {off} is not in SIGNIFICANT")
         for name in reversed(self.flag_order):
             if name in (on, off):
                 return name == on
         return None
+
+
+#: what a word consists of that can be no path, no URL and no file with a suffix
+_PROGRAM_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+#: stands for the first word of an external command where only its being there matters
+PLAIN = "_"
 
 
 def parse(program: str, arguments: tuple[str, ...]) -> Invocation:
@@ -66,11 +97,13 @@ def parse(program: str, arguments: tuple[str, ...]) -> Invocation:
     level = _Level("tool run" if program == "uvx" else "", arguments, 0)
     given = level.given
     uncertain = level.uncertain
+    significant = level.kept
     while level.child:
         level = _Level(level.child, arguments, level.end + 1)
         inner = [name for name, _ in level.given]
         given = [option for option in given if option[0] not in inner] + level.given
         uncertain = uncertain or level.uncertain
+        significant += level.kept
 
     values: dict[str, list[str]] = {}
     for name, value in given:
@@ -85,7 +118,20 @@ def parse(program: str, arguments: tuple[str, ...]) -> Invocation:
         external=level.external,
         informative=_informative(level, values),
         uncertain=uncertain,
+        significant=tuple(significant),
     )
+
+
+def parse_significant(program: str, arguments: tuple[str, ...]) -> Invocation:
+    """Understand as much of one call as a decision may depend on, and nothing else of it.
+
+    What a record's key leaves out cannot be asked for: two calls with the same significant words
+    give the same `Invocation` (but for `arguments`, the words as given).
+    """
+    whole = parse(program, arguments)
+    if whole.uncertain:
+        return whole
+    return parse(program, whole.significant).replace(arguments=arguments)
 
 
 def _informative(level: _Level, options: Container[str]) -> bool:
@@ -118,6 +164,8 @@ class _Level:
         #: --help or --version was met: uv prints it at once and reads no further
         self.printed = False
         self.uncertain = False
+        #: what `Invocation.significant` takes from this level, the subcommand's word included
+        self.kept: list[str] = []
         self._read()
 
     def _read(self) -> None:
@@ -128,6 +176,7 @@ class _Level:
                 # Before options, because one alias looks like an option.
                 self.child = _subcommand(self.command, word)
                 if self.child:
+                    self.kept.append(word)
                     return
             if word in ("--", "-") or word[:1] != "-":
                 if namespace:
@@ -137,21 +186,42 @@ class _Level:
                     self._read_rest(self.end + (word == "--"))
                     return
                 self.positionals.append(word)
+                if self.command in KEEPS_POSITIONALS:
+                    self.kept.append(word)
                 self.end += 1
             else:
-                self.end += 1
-                if word[:2] == "--":
-                    self._read_long(word)
-                else:
-                    self._read_short(word)
+                self._read_option(word)
+
+    def _read_option(self, word: str) -> None:
+        before, start = len(self.given), self.end
+        self.end += 1
+        if word[:2] == "--":
+            self._read_long(word)
+        else:
+            self._read_short(word)
+        if any(name in SIGNIFICANT for name, _ in self.given[before:]):
+            self.kept += self.arguments[start : self.end]
 
     def _read_rest(self, start: int) -> None:
         rest = self.arguments[start:]
         if self.command not in EXTERNAL:
             self.positionals += rest
+            if self.command in KEEPS_POSITIONALS:
+                self.kept += self.arguments[self.end :]
         elif rest:
             self.external = rest
+            self.kept += ["--", self._target(rest[0])]
         self.end = len(self.arguments)
+
+    def _target(self, word: str) -> str:
+        """Give the first word of an external command if it may name a file, else `PLAIN`."""
+        if self.command == "tool run":
+            return PLAIN
+        if any(name in SCRIPT_FLAGS for name, _ in self.given):
+            return word
+        # Not str.isalnum: the launcher knows ASCII only.
+        plain = not word.strip(_PROGRAM_CHARACTERS) and word[0] != "-" if word else False
+        return PLAIN if plain else word
 
     def _read_long(self, word: str) -> None:
         spelling, equals, value = word.partition("=")

@@ -228,6 +228,12 @@ ALIASES = {
 #: commands whose first positional word begins an external command, which uv passes on verbatim
 EXTERNAL = ("run", "tool run")
 
+#: commands of whose positional words a decision may look at
+KEEPS_POSITIONALS = ("tool install", "tool upgrade", "venv", "version")
+
+#: options of `uv run` after which the first word is a script, whatever it is called
+SCRIPT_FLAGS = ("script", "gui-script")
+
 #: `spellings` of a command, once made
 _made: dict[str, dict[str, str]] = {}
 
@@ -241,6 +247,19 @@ def words(text: str) -> list[str]:
         else:
             found.append(word)
     return found
+
+
+#: canonical names of the options that a decision may look at; all others are dropped before
+SIGNIFICANT = frozenset(
+    words(
+        "active bump cache-dir check config-file directory dry-run env-file frozen"
+        " generate-shell-completion gui-script help isolated link-mode managed-python module"
+        " no-active no-cache no-config no-env-file no-managed-python no-offline no-preview"
+        " no-project no-sync no-system offline prefix preview preview-features project python"
+        " python-preference script show-settings sync system target version with with-editable"
+        " with-requirements"
+    )
+)
 
 
 def spellings(command: str) -> dict[str, str]:

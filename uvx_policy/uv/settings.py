@@ -228,7 +228,7 @@ class _Reader:
             return configured.replace(value="all")
         features = self.option("preview-features", "UV_PREVIEW_FEATURES")
         if features is not None:
-            given = self.invocation.options.get("preview-features")
+            given = self.invocation.values("preview-features")
             return features.replace(value=",".join(given)) if given else features
         return self.configured("preview-features")
 

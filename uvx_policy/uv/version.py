@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _MOST_DIGITS = 9
 #: seconds that `uv --version` may take; it needs 0.005
 _PATIENCE = 5
+_SIGKILL = 9
+#: of its answer
+_MOST_BYTES = 65536
 _NATIVE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
@@ -25,10 +28,14 @@ def uv_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
     manager's shim (mise, asdf, pyenv), whose answer depends on the directory.
     """
     key = _identity(host, uv)
+    if not key:
+        host.witnesses.spoil("this uv is a script or a shim, and may be another one next time")
     known = memory.recall(state, "uv-version", key) if key else None
     text = known if known is not None else _ask(uv, host)
     version = parse_version(text)
-    if key and known is None and version is not None:
+    if version is None:
+        host.witnesses.spoil("this uv did not say its version")
+    elif key and known is None:
         memory.remember(state, "uv-version", key, text)
     return version
 
@@ -67,8 +74,6 @@ def _identity(host: Host, uv: str) -> tuple[str, ...]:
 
 
 def _ask(uv: str, host: Host) -> str:
-    import subprocess
-
     from uvx_policy import guard
 
     quiet = {name: value for name, value in host.environ.items() if not name.startswith("UV_")}
@@ -76,17 +81,80 @@ def _ask(uv: str, host: Host) -> str:
     quiet["LINKPOLICY_BYPASS"] = "1"
     if guard.NAME in os.environ:
         quiet[guard.NAME] = os.environ[guard.NAME]
+    words = [uv, "--version"]
     try:
-        done = subprocess.run(
-            [uv, "--version"],
+        answer = _output(words, quiet) if hasattr(os, "posix_spawn") else _run(words, quiet)
+    except (OSError, ValueError):
+        return ""
+    return answer.decode("utf-8", "replace").strip()
+
+
+def _output(words: list[str], environ: dict[str, str]) -> bytes:
+    """What the program prints, b"" if it takes too long. Raises `OSError`.
+
+    Not `subprocess`: importing it takes longer than uv does to answer.
+    """
+    from uvx_policy.launch import IGNORED_BY_PYTHON
+
+    readable, writable = os.pipe()
+    try:
+        try:
+            child = os.posix_spawn(
+                words[0],
+                words,
+                environ,
+                # stdout first: the pipe may have got the number of a standard stream that is closed
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, writable, 1),
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+                ],
+                setsigdef=IGNORED_BY_PYTHON,
+            )
+        finally:
+            os.close(writable)
+        answer = _read_all(readable)
+        if answer is None:
+            os.kill(child, _SIGKILL)
+        os.waitpid(child, 0)
+    finally:
+        os.close(readable)
+    return answer or b""
+
+
+def _read_all(readable: int) -> bytes | None:
+    """Everything until the other end is closed; `None` if that takes too long, or is too much."""
+    from select import POLLHUP, POLLIN, poll
+    from time import monotonic
+
+    deadline = monotonic() + _PATIENCE
+    waiting = poll()
+    waiting.register(readable, POLLIN | POLLHUP)
+    found = b""
+    while len(found) < _MOST_BYTES:
+        left = deadline - monotonic()
+        if left <= 0 or not waiting.poll(left * 1000):
+            return None
+        part = os.read(readable, _MOST_BYTES)
+        if not part:
+            return found
+        found += part
+    return None
+
+
+def _run(words: list[str], environ: dict[str, str]) -> bytes:
+    """Do what `_output` does, on Windows."""
+    import subprocess
+
+    try:
+        return subprocess.run(
+            words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=quiet,
-            cwd=host.cwd or None,
+            env=environ,
             timeout=_PATIENCE,
             check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode("utf-8", "replace").strip()
+        ).stdout
+    except subprocess.SubprocessError:
+        return b""

@@ -93,7 +93,7 @@ def working_directory(host: Host, invocation: Invocation, version: UvVersion | N
     if not named or host.kind(path) != "directory":
         raise Unreadable(path, "no directory to work in")
     # chdir(2) and getcwd(3): from here on the path is physical.
-    return host.at(cwd=host.real_path(path), environ=host.environ)
+    return host.at(cwd=host.real_path(path))
 
 
 def project_directory(

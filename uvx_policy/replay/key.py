@@ -1,0 +1,108 @@
+"""The key of a record: everything of a call that its decision may depend on.
+
+`Variables` and `Invocation.values` refuse what is not in the key, so that no decision can come to
+depend on it unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+
+from uvx_policy.fingerprint import fingerprint
+from uvx_policy.uv import invocation, options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+#: every environment variable that a decision may read; the launcher has the same table
+VARIABLES = (
+    "HOME", "PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "_CONDA_ROOT", "SUDO_UID",
+    "XDG_CACHE_HOME", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+    "UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_ENV_FILE", "UV_FROZEN",
+    "UV_INTERNAL__PARENT_INTERPRETER", "UV_ISOLATED", "UV_LINK_MODE", "UV_MANAGED_PYTHON",
+    "UV_NO_CACHE", "UV_NO_CONFIG", "UV_NO_MANAGED_PYTHON", "UV_NO_PROJECT", "UV_NO_SYNC",
+    "UV_NO_SYSTEM_CONFIG", "UV_OFFLINE", "UV_PREVIEW", "UV_PREVIEW_FEATURES", "UV_PROJECT",
+    "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_PYTHON_PREFERENCE", "UV_PYTHON_SEARCH_PATH",
+    "UV_SYSTEM_PYTHON", "UV_TOOL_DIR", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY",
+    # Windows
+    "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SYSTEMDRIVE", "USERPROFILE",
+)  # fmt: skip
+_KNOWN = frozenset(VARIABLES)
+
+_FORMAT = "linkpolicy-key-v1:"
+#: bytes
+LONGEST = 65536
+
+
+class Variables(dict[str, str]):
+    """The environment variables as a decision sees them.
+
+    Asking for one that is not in `VARIABLES` raises `LookupError`: two calls that differ in it
+    would share a record. `items` is for those who pass all of them on.
+    """
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """See `dict.get`."""
+        return dict.get(self, _listed(name), default)
+
+    def __getitem__(self, name: str) -> str:
+        return dict.__getitem__(self, _listed(name))
+
+    def __contains__(self, name: object) -> bool:
+        return dict.__contains__(self, _listed(name))
+
+
+def key_of_call(
+    program: str, arguments: Sequence[str], *, environ: Mapping[str, str], uv: str
+) -> bytes:
+    """Key of this process's call; b"" for a call that gets no record.
+
+    `uv` is the path of the real program as it was found, `environ` is free of our own old values.
+    """
+    understood = invocation.parse(program, tuple(arguments))
+    # Without HOME the passwd file counts, which the launcher cannot read.
+    if understood.uncertain or not environ.get("HOME") or not hasattr(os, "geteuid"):
+        return b""
+    try:
+        cwd = os.getcwd()
+    except OSError:  # vanished
+        return b""
+    return make_key(program, uv, understood.significant, cwd=cwd, uid=os.geteuid(), environ=environ)
+
+
+def make_key(
+    program: str, uv: str, words: Sequence[str], *, cwd: str, uid: int, environ: Mapping[str, str]
+) -> bytes:
+    """See `key_of_call`. `words` are `Invocation.significant`."""
+    if not cwd.startswith("/") or "\0" in cwd:
+        return b""
+    fields = [
+        f"{_FORMAT}{table_fingerprint()}",
+        program,
+        uv,
+        str(uid),
+        cwd,
+        str(len(words)),
+        *words,
+    ]
+    fields += [f"{name}={environ[name]}" for name in VARIABLES if name in environ]
+    key = os.fsencode("\0".join(fields)) + b"\0"
+    return key if len(key) <= LONGEST else b""
+
+
+def table_fingerprint() -> str:
+    """16 digits for the tables that say what belongs into a key: the launcher has to have them."""
+    tables = (
+        VARIABLES, options.GROUPS, options.COMMANDS, options.NAMESPACES, options.ALIASES,
+        options.EXTERNAL, sorted(options.SIGNIFICANT), options.KEEPS_POSITIONALS,
+        options.SCRIPT_FLAGS,
+    )  # fmt: skip
+    return f"{fingerprint(repr(tables).encode()):016x}"
+
+
+def _listed(name: object) -> str:
+    if name not in _KNOWN:
+        raise LookupError(f"{name} is not in VARIABLES (uvx_policy/replay/key.py)")
+    return str(name)

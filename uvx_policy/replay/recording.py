@@ -1,0 +1,58 @@
+"""Keep a decision for the next call that is like this one."""
+
+from __future__ import annotations
+
+import os
+
+from uvx_policy import memory, state_files
+from uvx_policy.replay import records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.edits import Edits
+    from uvx_policy.replay.witness import Witnesses
+
+#: records; the oldest are forgotten beyond it
+LIMIT = 512
+
+
+def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
+    """Record what was decided for `key`. Gives the reason when it is not kept, else "".
+
+    `state` is "" where nothing may be remembered, `key` is b"" for a call that gets no record.
+    """
+    reason = why_not(state, key, edits, witnesses)
+    if reason:
+        return reason
+    content = records.render(key, edits, witnesses)
+    if len(content) > records.LONGEST:
+        return "it depends on too many things"
+    try:
+        state_files.write(state, records.DIRECTORY, records.file_name(key), content)
+        state_files.forget_oldest(state, records.DIRECTORY, prefix="", most=LIMIT)
+    except (OSError, ValueError) as error:
+        return f"it cannot be written ({error})"
+    return ""
+
+
+def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
+    """Why this decision cannot be kept, "" when it can."""
+    if not state:
+        return "there is no safe state directory"
+    if not key:
+        return "there is no key for this call"
+    if edits.make_cache or edits.make_directory:
+        return "it makes a directory first"
+    return witnesses.spoilt
+
+
+def forget_everything(state: str) -> None:
+    """Remove all records and all that `memory` wrote. Fails silently."""
+    if not state:
+        return
+    for directory in (records.DIRECTORY, memory.DIRECTORY):
+        state_files.remove_directory(state, directory)
+    try:  # noqa: SIM105 (contextlib is slow to import)
+        os.rmdir(state)
+    except OSError:
+        pass

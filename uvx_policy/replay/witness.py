@@ -1,0 +1,156 @@
+"""Witnesses: what was seen of the machine, as short texts that can be seen again and compared.
+
+A witness is a *token*, what to look at and how, and a *sight*, the text that was seen:
+
+    s       stat(2)         absent "-"; a directory "d:<mode>:<uid>:<device>:<inode>"; else
+    l       lstat(2)        "<f|k|o>:<mode>:<uid>:<device>:<inode>:<size>:<mtime ns>:<ctime ns>"
+    a<mode> access(2)       "y" or "n"
+    n       names within    "<count>:<sum of their fingerprints>", "-" when absent
+    c       whole content   "<length>:<fingerprint>", for files of /proc and /sys
+    r       readlink(2)     "<length>:<fingerprint>", "-" when it is no link
+    v       statvfs(3)      "<f_fsid>:<size in bytes, at most 2**35>", "-" when it fails
+    f<n>    free space      "y" when at least n bytes are free for us, "n", "-" when it fails
+
+Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
+(`shims/launcher.c`). A sight of "!" is never equal to anything.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from uvx_policy.fingerprint import fingerprint
+
+#: file types of st_mode (inode(7)) -> first letter of a sight
+_KINDS = {0o100000: "f", 0o040000: "d", 0o120000: "k"}
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_64_BITS = 2**64 - 1
+#: what could not be seen for another reason than being absent
+BLURRED = "!"
+
+# How long ago a file must have been changed for the next change to get another time: the kernel
+# takes times from a clock that ticks every 1 to 10 ms (CONFIG_HZ); some file systems keep whole
+# seconds, or two (FAT).
+_TICK = 50_000_000
+_COARSE_TICK = 2_100_000_000
+_SECOND = 10**9
+
+
+class Witnesses:
+    """All that one decision has seen, collected by `Host` as it reads."""
+
+    def __init__(self, now: int) -> None:
+        """`now`: the time in ns (CLOCK_REALTIME) before anything was read."""
+        self._now = now
+        self._seen: dict[tuple[str, str], str] = {}
+        #: why the decision cannot be repeated from its witnesses, "" when it can
+        self.spoilt = ""
+
+    def add(self, token: str, path: str, sight: str) -> None:
+        """Keep what was seen. Seeing two different things makes the decision unrepeatable."""
+        if sight == BLURRED:
+            self.spoil(f"`{path}` cannot be read")
+        elif self._seen.setdefault((token, path), sight) != sight:
+            self.spoil(f"`{path}` changed meanwhile")
+
+    def add_status(self, token: str, path: str, told: os.stat_result | None) -> None:
+        """Keep a status; `None` for absent. What was changed this moment is no witness yet."""
+        if told is not None and not _is_directory(told):
+            tick = _COARSE_TICK if told.st_ctime_ns % _SECOND == 0 else _TICK
+            # Not an absolute difference: a time in the future never is old enough.
+            if told.st_ctime_ns > self._now - tick:
+                self.spoil(f"`{path}` was changed this moment")
+        self.add(token, path, status_sight(told))
+
+    def spoil(self, reason: str) -> None:
+        """Say that the decision depends on what no witness tells."""
+        self.spoilt = self.spoilt or reason
+
+    def knows(self, token: str, path: str) -> bool:
+        """Tell whether this was seen already."""
+        return (token, path) in self._seen
+
+    def __iter__(self) -> Iterator[tuple[str, str, str]]:
+        """Give token, path and sight of each."""
+        for (token, path), sight in self._seen.items():
+            yield token, path, sight
+
+
+def look(token: str, path: str | bytes) -> str:
+    """See again what a witness saw: its sight now. Never raises for what the machine does."""
+    try:
+        return _LOOKS[token[:1]](path, token[1:])
+    except OSError as error:
+        if error.errno in _ABSENT and token in ("s", "l", "n"):
+            return "-"
+        return "-" if token[:1] in ("r", "v", "f") else BLURRED
+    except (ValueError, KeyError):
+        return BLURRED
+
+
+def status_sight(told: os.stat_result | None) -> str:
+    """Render a status. Of a directory only what stays when entries come and go."""
+    if told is None:
+        return "-"
+    kind = _KINDS.get(told.st_mode & 0o170000, "o")
+    whose = f"{kind}:{told.st_mode & 0o7777:x}:{told.st_uid:x}:{told.st_dev:x}:{told.st_ino:x}"
+    if kind == "d":
+        return whose
+    times = f"{told.st_mtime_ns & _64_BITS:x}:{told.st_ctime_ns & _64_BITS:x}"
+    return f"{whose}:{told.st_size:x}:{times}"
+
+
+def names_sight(names: Iterable[str | bytes]) -> str:
+    """Render a listing, in any order."""
+    found = [fingerprint(os.fsencode(name)) for name in names]
+    return f"{len(found):x}:{sum(found) & _64_BITS:x}"
+
+
+def content_sight(content: bytes) -> str:
+    """Render the content of a file of /proc, or the text of a symbolic link."""
+    return f"{len(content):x}:{fingerprint(content):x}"
+
+
+def file_system_sight(told: os.statvfs_result) -> str:
+    """Render which file system this is."""
+    return f"{told.f_fsid & _64_BITS:x}:{size_of(told):x}"
+
+
+def size_of(told: os.statvfs_result) -> int:
+    """Bytes of a file system, at most 32 GiB: on ZFS the size changes with every file written."""
+    return min(told.f_blocks * told.f_frsize, 2**35)
+
+
+def _is_directory(told: os.stat_result) -> bool:
+    return _KINDS.get(told.st_mode & 0o170000) == "d"
+
+
+def _look_inside(path: str | bytes, _: str) -> str:
+    with open(path, "rb") as stream:
+        return content_sight(stream.read())
+
+
+def _look_along(path: str | bytes, _: str) -> str:
+    return content_sight(os.fsencode(os.readlink(os.fsencode(path))))
+
+
+def _look_for_room(path: str | bytes, needed: str) -> str:
+    told = os.statvfs(path)
+    return "y" if told.f_bavail * told.f_frsize >= int(needed, 16) else "n"
+
+
+_LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
+    "s": lambda path, _: status_sight(os.stat(path)),
+    "l": lambda path, _: status_sight(os.lstat(path)),
+    "a": lambda path, mode: "y" if os.access(path, int(mode, 16)) else "n",
+    "n": lambda path, _: names_sight(os.listdir(path)),
+    "c": _look_inside,
+    "r": _look_along,
+    "v": lambda path, _: file_system_sight(os.statvfs(path)),
+    "f": _look_for_room,
+}
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
