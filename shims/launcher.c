@@ -1,0 +1,1064 @@
+/* The launcher: the files `uv` and `uvx` on PATH, where `linkpolicy setup` could install it.
+ *
+ * It repeats a decision that Python has recorded, when all that the decision depended on is still
+ * the same, and becomes the real uv. Every other call it hands to Python, words and environment
+ * variables untouched. It knows no policy, no TOML, and nothing of uv but the generated tables.
+ * `main`, at the end, is the way of a call; it is the way of `become` in uvx_policy/shim.py.
+ * README.md in this directory is the contract, uvx_policy/replay/ writes what is read here.
+ *
+ * No heap, no stdio, no thread. Buffers are static and of fixed size (untouched pages cost nothing),
+ * and what does not fit goes to Python. A file is opened once and judged by its handle.
+ * Nothing is written, and no process is started.
+ *
+ * Built by hatch_build.py with the flags in the file CFLAGS. Static: the dynamic loader would add
+ * 0.2 ms, half of what all this costs. Not position independent: nothing to relocate.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "tables.h"
+
+#define CONFIG_HEAD "linkpolicy-launcher-config-v1\n"
+#define RECORD_FORMAT "linkpolicy-decision-v1"
+#define GUARD_VERSION "1"
+#define IGNORED_NAME "_LINKPOLICY_IGNORED"
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+enum {
+    EXIT_CANNOT_EXECUTE = 126,
+    EXIT_NOT_FOUND = 127,
+    MOST_WORDS = 8000, /* of the command line, and as many environment variables */
+    MOST_ADDED = 64,   /* words or variables of a record, and values of ours in a guard */
+    LONGEST_RECORD = 262144,
+    LONGEST_GUARD = 65536,  /* below MAX_ARG_STRLEN of execve(2) */
+    LONGEST_PSEUDO = 1 << 24, /* bytes of /proc/self/mountinfo; more may never end */
+};
+
+/* `linkpolicy setup` writes into a copy of this binary, after the head: program, path of the Python
+ * shim, directories of embedded uvs, each ended by NUL, and one empty string.
+ * Not static: the compiler could see that nobody here writes to it, and take it for empty. */
+extern char launcher_config[8192];
+char launcher_config[8192] = CONFIG_HEAD;
+
+/* Pieces of memory --------------------------------------------------------------------------- */
+
+/* Some bytes of another's, with or without a NUL behind them. */
+struct slice {
+    const char *start;
+    size_t length;
+};
+
+static struct slice slice_of(const char *string) {
+    return (struct slice){string, strlen(string)};
+}
+
+static bool same(struct slice one, struct slice other) {
+    return one.length == other.length && memcmp(one.start, other.start, one.length) == 0;
+}
+
+static bool equals(struct slice slice, const char *string) {
+    return same(slice, slice_of(string));
+}
+
+/* Cut the piece before `separator` off `rest`. Without one: false, and the piece is all of it. */
+static bool cut(struct slice *rest, char separator, struct slice *piece) {
+    const char *found = rest->length ? memchr(rest->start, separator, rest->length) : NULL;
+    piece->start = rest->start;
+    piece->length = found ? (size_t)(found - rest->start) : rest->length;
+    size_t used = piece->length + (found != NULL);
+    rest->start += used;
+    rest->length -= used;
+    return found != NULL;
+}
+
+/* Bytes that are being put together. What does not fit makes it `full`, and then it is no use. */
+struct text {
+    char *bytes;
+    size_t room, length;
+    bool full;
+};
+
+#define TEXT(array) ((struct text){.bytes = (array), .room = sizeof(array)})
+
+static void put(struct text *text, struct slice slice) {
+    if (text->full || slice.length > text->room - text->length) {
+        text->full = true;
+        return;
+    }
+    memcpy(text->bytes + text->length, slice.start, slice.length);
+    text->length += slice.length;
+}
+
+static void put_string(struct text *text, const char *string) {
+    put(text, slice_of(string));
+}
+
+static void put_byte(struct text *text, char byte) {
+    put(text, (struct slice){&byte, 1});
+}
+
+/* `base` is 10 or 16; zeros in front fill up to `width` digits. */
+static void put_number(struct text *text, uint64_t number, unsigned base, int width) {
+    char digits[20]; /* of 2 ** 64 in base 10 */
+    size_t place = sizeof digits;
+    do {
+        digits[--place] = "0123456789abcdef"[number % base];
+        number /= base;
+    } while (--width > 0 || number);
+    put(text, (struct slice){digits + place, sizeof digits - place});
+}
+
+static void put_hex(struct text *text, uint64_t number) {
+    put_number(text, number, 16, 1);
+}
+
+/* A list of strings, as execve(2) wants it: room for a NULL at its end is always kept. */
+struct list {
+    const char **items;
+    size_t room, length;
+    bool full;
+};
+
+#define LIST(array) ((struct list){.items = (array), .room = COUNT(array)})
+
+static void append(struct list *list, const char *item) {
+    if (list->full || list->length + 1 >= list->room) {
+        list->full = true;
+        return;
+    }
+    list->items[list->length++] = item;
+    list->items[list->length] = NULL;
+}
+
+/* The value in `entry` if that is NAME=value, else NULL. */
+static const char *value_in(const char *entry, struct slice name) {
+    bool named = strncmp(entry, name.start, name.length) == 0 && entry[name.length] == '=';
+    return named ? entry + name.length + 1 : NULL;
+}
+
+/* The value of a variable in a list that NULL ends; the first one counts, as for getenv(3). */
+static const char *variable(const char *const *entries, const char *name) {
+    struct slice wanted = slice_of(name);
+    for (; *entries; entries++) {
+        const char *value = *entries[0] == name[0] ? value_in(*entries, wanted) : NULL;
+        if (value) return value;
+    }
+    return NULL;
+}
+
+/* The checksum of uvx_policy/fingerprint.py: a 1 and then the bytes, as one number modulo the
+ * prime 2 ** 61 - 1. Times 2 ** n is a rotation by n there. */
+#define PRIME ((UINT64_C(1) << 61) - 1)
+
+static uint64_t shifted_and_added(uint64_t sum, unsigned bits, uint64_t more) {
+    sum = ((sum << bits) & PRIME) | (sum >> (61 - bits));
+    sum += more;
+    return sum >= PRIME ? sum - PRIME : sum;
+}
+
+static uint64_t fingerprint_more(uint64_t sum, struct slice slice) {
+    const unsigned char *byte = (const unsigned char *)slice.start;
+    size_t left = slice.length;
+    for (; left >= 7; left -= 7) { /* seven at once: a mount table may have a megabyte */
+        uint64_t seven = 0;
+        for (int index = 0; index < 7; index++) seven = seven << 8 | *byte++;
+        sum = shifted_and_added(sum, 56, seven);
+    }
+    for (; left > 0; left--) sum = shifted_and_added(sum, 8, *byte++);
+    return sum;
+}
+
+static uint64_t fingerprint(struct slice slice) {
+    return fingerprint_more(1, slice);
+}
+
+/* The call ----------------------------------------------------------------------------------- */
+
+extern char **environ;
+
+static const char *program, *fallback; /* "uv" or "uvx"; path of the Python shim */
+static struct slice embedded;          /* directories, each ended by NUL */
+
+static const char *const *arguments; /* without argv[0] */
+static size_t argument_count;
+static char **argument_vector;       /* with it, as given */
+
+static char cwd[PATH_MAX];      /* "" when there is none any more */
+static char identity[48];       /* of this process: "<pid>.<start time>" */
+static char call_checksum[17];  /* of program, cwd and words */
+
+/* Text and file buffers of one function at a time. */
+static char scratch[32768];
+
+/* Take apart what setup wrote. False: nothing was. */
+static bool read_configuration(void) {
+    size_t head = sizeof CONFIG_HEAD - 1;
+    struct slice rest = {launcher_config + head, sizeof launcher_config - head};
+    struct slice field;
+    if (!cut(&rest, '\0', &field)) return false;
+    program = field.start;
+    if (strcmp(program, "uv") != 0 && strcmp(program, "uvx") != 0) return false;
+    if (!cut(&rest, '\0', &field) || field.start[0] != '/') return false;
+    fallback = field.start;
+    embedded.start = rest.start;
+    while (cut(&rest, '\0', &field))
+        if (field.length == 0) {
+            embedded.length = (size_t)(field.start - embedded.start);
+            return true;
+        }
+    return false;
+}
+
+/* As `process_identity` in uvx_policy/guard.py: the start time is field 22 of proc_pid_stat(5), and
+ * field 2, the command's name, may hold spaces and parentheses. */
+static void see_identity(void) {
+    struct text text = TEXT(identity);
+    put_number(&text, (uint64_t)getpid(), 10, 1);
+    put_byte(&text, '.');
+    int handle = open("/proc/self/stat", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t got = handle < 0 ? -1 : read(handle, scratch, sizeof scratch);
+    if (handle >= 0) close(handle);
+    const char *name_end = got > 0 ? memrchr(scratch, ')', (size_t)got) : NULL;
+    if (name_end) {
+        struct slice rest = {name_end, (size_t)(scratch + got - name_end)}, field = rest;
+        for (int number = 2; number <= 22; number++) cut(&rest, ' ', &field);
+        bool digits = rest.length > 0 && strspn(field.start, "0123456789") == field.length;
+        if (digits) put(&text, field);
+    }
+    put_byte(&text, '\0');
+}
+
+/* As `checksum` there. */
+static void see_checksum(void) {
+    uint64_t sum = fingerprint_more(1, slice_of(program));
+    sum = fingerprint_more(sum, (struct slice){"", 1});
+    sum = fingerprint_more(sum, slice_of(cwd));
+    for (size_t index = 0; index < argument_count; index++) {
+        sum = fingerprint_more(sum, (struct slice){"", 1});
+        sum = fingerprint_more(sum, slice_of(arguments[index]));
+    }
+    struct text text = TEXT(call_checksum);
+    put_number(&text, sum, 16, 16);
+    put_byte(&text, '\0');
+}
+
+static void see_call(int argc, char **argv) {
+    argument_vector = argv;
+    argument_count = argc > 0 ? (size_t)argc - 1 : 0;
+    arguments = (const char *const *)argv + (argc > 0);
+    /* Not getcwd(3), which allocates when the path is long or out of reach. */
+    if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0 || cwd[0] != '/') cwd[0] = '\0';
+    see_identity();
+    see_checksum();
+}
+
+/* Our own variable --------------------------------------------------------------------------- */
+
+static struct slice outer_guard; /* the fields that an outer shim left, without the version */
+
+/* Environment variables without those that are our own old answers. */
+static const char *clean_items[MOST_WORDS + 1];
+static struct list clean;
+
+/* The next field NAME=VALUE of a guard. */
+static bool next_field(struct slice *rest, const char *name, struct slice *value) {
+    while (rest->length > 0) {
+        struct slice field;
+        cut(rest, ';', value);
+        cut(value, '=', &field);
+        if (equals(field, name)) return true;
+    }
+    return false;
+}
+
+/* Is `escaped`, as it stands in a guard, the same as `plain`? */
+static bool means(struct slice escaped, struct slice plain) {
+    size_t at = 0;
+    for (size_t index = 0; index < plain.length; index++) {
+        if (at >= escaped.length) return false;
+        char byte = escaped.start[at];
+        if (byte == '%' && escaped.length - at >= 3) {
+            bool percent = memcmp(escaped.start + at, "%25", 3) == 0;
+            bool semicolon = memcmp(escaped.start + at, "%3b", 3) == 0;
+            if (semicolon) byte = ';';
+            if (percent || semicolon) at += 2;
+        }
+        at++;
+        if (byte != plain.start[index]) return false;
+    }
+    return at == escaped.length;
+}
+
+static void put_escaped(struct text *text, struct slice plain) {
+    for (size_t index = 0; index < plain.length; index++) {
+        char byte = plain.start[index];
+        if (byte == '%') put_string(text, "%25");
+        else if (byte == ';') put_string(text, "%3b");
+        else put_byte(text, byte);
+    }
+}
+
+static void read_guard(void) {
+    const char *value = variable((const char *const *)environ, GUARD_NAME);
+    struct slice version;
+    outer_guard = slice_of(value ? value : "");
+    cut(&outer_guard, ';', &version);
+    if (!equals(version, GUARD_VERSION)) outer_guard.length = 0;
+}
+
+/* Is this process what an outer shim started, without a real uv in between? Python asks for more
+ * (`came_back` in guard.py); what is rare enough is handed to it. */
+static bool came_back(void) {
+    struct slice value, rest = outer_guard;
+    while (next_field(&rest, "process", &value))
+        if (equals(value, identity)) return true;
+    rest = outer_guard;
+    while (next_field(&rest, "words", &value))
+        if (equals(value, call_checksum)) return true;
+    return false;
+}
+
+/* Was this program started by an outer shim of the same call? */
+static bool was_tried(const char *path) {
+    struct slice value, rest = outer_guard;
+    while (next_field(&rest, "tried", &value))
+        if (means(value, slice_of(path))) return true;
+    return false;
+}
+
+/* Fill `clean`. False for what only Python knows to treat: too many of them, one of ours twice. */
+static bool clean_environment(void) {
+    struct {
+        struct slice name, value;
+        size_t seen;
+    } ours[MOST_ADDED] = {{{GUARD_NAME, sizeof GUARD_NAME - 1}, {"", 0}, 0}};
+    size_t count = 1;
+    struct slice rest = outer_guard, value;
+    while (next_field(&rest, "set", &value)) {
+        if (count == COUNT(ours)) return false;
+        cut(&value, '=', &ours[count].name);
+        ours[count].value = value;
+        for (size_t other = 0; other < count; other++)
+            if (same(ours[count].name, ours[other].name)) return false;
+        if (ours[count++].name.length == 0) return false;
+    }
+    clean = LIST(clean_items);
+    clean_items[0] = NULL;
+    for (char **entry = environ; *entry; entry++) {
+        bool drop = false;
+        for (size_t index = 0; index < count; index++) {
+            const char *held = value_in(*entry, ours[index].name);
+            if (!held) continue;
+            if (ours[index].seen++) return false;
+            drop = index == 0 || means(ours[index].value, slice_of(held));
+        }
+        if (!drop) append(&clean, *entry);
+    }
+    return !clean.full && argument_count <= MOST_WORDS;
+}
+
+/* The real uv -------------------------------------------------------------------------------- */
+
+static char uv[PATH_MAX];
+
+/* Does the file hold the marker in its head (a script of ours) or its tail (this binary)? */
+static bool is_marked(const char *path, off_t size) {
+    int handle = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (handle < 0) {
+        /* It may be executed but not read: then only a copy of ourselves can be told. */
+        struct stat own, other;
+        return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 &&
+               own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+    }
+    size_t wanted[] = {1024, 64};
+    off_t from[] = {0, size > 64 ? size - 64 : 0};
+    bool found = false;
+    for (int part = 0; part < 2 && !found; part++) {
+        ssize_t got = pread(handle, scratch, wanted[part], from[part]);
+        found = got > 0 && memmem(scratch, (size_t)got, MARKER, sizeof MARKER - 1);
+    }
+    close(handle);
+    return found;
+}
+
+/* Set `uv` to directory/name if that is a program and no shim of ours. */
+static bool is_real(struct slice directory, const char *name, bool again) {
+    struct text path = TEXT(uv);
+    put(&path, directory.length ? directory : slice_of("."));
+    if (!path.full && path.bytes[path.length - 1] != '/') put_byte(&path, '/');
+    put_string(&path, name);
+    put_byte(&path, '\0');
+    struct stat status;
+    return !path.full && access(uv, X_OK) == 0 && stat(uv, &status) == 0 &&
+           S_ISREG(status.st_mode) && !is_marked(uv, status.st_size) && !(again && was_tried(uv));
+}
+
+/* The first program of this name in directories that `separator` separates. */
+static bool find_in(struct slice directories, char separator, const char *name, bool again) {
+    struct slice directory;
+    bool more = directories.length > 0;
+    while (more) {
+        more = cut(&directories, separator, &directory);
+        if (is_real(directory, name, again)) return true;
+    }
+    return false;
+}
+
+/* Find what to become, in the order of `_candidates` in uvx_policy/shim.py. `again`: leave out what
+ * came straight back to us. */
+static bool find_uv(bool again) {
+    const char *path = variable((const char *const *)environ, "PATH");
+    struct slice on_path = slice_of(path ? path : "/bin:/usr/bin"); /* os.defpath */
+    struct slice beside = embedded;
+    if (beside.length > 0) beside.length--; /* the NUL of the last one separates nothing */
+    bool uvx = strcmp(program, "uvx") == 0;
+    return (uvx && find_in(on_path, ':', "uvx", again)) || find_in(on_path, ':', "uv", again) ||
+           (uvx && find_in(beside, '\0', "uvx", again)) || find_in(beside, '\0', "uv", again);
+}
+
+/* Is this a call that the policy never touches? */
+static bool is_left_alone(void) {
+    static const char off[][6] = {"", "0", "false", "no", "off"};
+    const char *bypass = variable(clean.items, "LINKPOLICY_BYPASS");
+    bool bypassed = bypass != NULL;
+    for (size_t index = 0; bypassed && index < COUNT(off); index++)
+        bypassed = strcasecmp(bypass, off[index]) != 0;
+    if (bypassed || argument_count == 0) return true;
+    for (size_t index = 0; index < COUNT(QUICK); index++)
+        if (strcmp(arguments[0], QUICK[index]) == 0) return true;
+    return false;
+}
+
+/* The words that matter ---------------------------------------------------------------------- */
+
+/* What a decision may depend on, as `Invocation.significant` in uvx_policy/uv/invocation.py: the
+ * functions below are that parser, function by function, without all that is not asked here. */
+static const char *significant_items[MOST_WORDS + 3]; /* one `--` and a NULL more than were given */
+static struct list significant;
+
+/* What stands between one (sub)command's words and those of its subcommand. */
+struct level {
+    unsigned char command; /* index in COMMANDS */
+    unsigned char child;   /* the subcommand that follows, or NO_COMMAND */
+    bool printed;          /* --help or --version was met: uv reads no further */
+    bool script;           /* an option was met that makes the first word a script */
+    bool uncertain;        /* what the tables do not know */
+    size_t end;            /* index of the first word that is not of this level */
+};
+
+static const struct option *find_option(unsigned char command, struct slice spelling) {
+    for (;;) {
+        for (unsigned index = COMMANDS[command].first; index < COMMANDS[command].end; index++) {
+            const struct option *option = &OPTIONS[ACCEPTED[index]];
+            if (equals(spelling, option->spelling)) return option;
+        }
+        if (command == UV_ITSELF) return NULL;
+        command = COMMANDS[command].parent;
+    }
+}
+
+static unsigned char find_subcommand(unsigned char command, const char *word) {
+    for (size_t index = 0; index < COUNT(SUBCOMMANDS); index++)
+        if (SUBCOMMANDS[index].below == command && strcmp(SUBCOMMANDS[index].word, word) == 0)
+            return SUBCOMMANDS[index].command;
+    return NO_COMMAND;
+}
+
+/* Take the next word as an option's value, unless uv would not. */
+static void take_next_value(struct level *level) {
+    const char *word = level->end < argument_count ? arguments[level->end] : NULL;
+    if (!word || (word[0] == '-' && word[1] != '\0')) level->uncertain = true;
+    else level->end++;
+}
+
+/* One option has been found, or none: remember what of it matters later. */
+static bool take_option(struct level *level, const struct option *option) {
+    if (!option) {
+        level->uncertain = true;
+        return false;
+    }
+    if (option->flags & SCRIPT_FLAG) level->script = true;
+    if (option->flags & PRINTS) level->printed = true;
+    return (option->flags & SIGNIFICANT) != 0;
+}
+
+static bool read_long_option(struct level *level, const char *word) {
+    struct slice rest = slice_of(word), spelling;
+    bool attached = cut(&rest, '=', &spelling);
+    const struct option *option = find_option(level->command, spelling);
+    bool matters = take_option(level, option);
+    if (option && !(option->flags & TAKES_VALUE) && attached) level->uncertain = true;
+    if (option && option->flags & TAKES_VALUE && !attached) take_next_value(level);
+    return matters;
+}
+
+static bool read_short_options(struct level *level, const char *word) {
+    bool matters = false;
+    for (size_t index = 1; word[index] && !level->printed && !level->uncertain; index++) {
+        char spelling[] = {'-', word[index]};
+        const struct option *option = find_option(level->command, (struct slice){spelling, 2});
+        if (take_option(level, option)) matters = true;
+        if (option && option->flags & TAKES_VALUE) {
+            if (!word[index + 1]) take_next_value(level);
+            break; /* all that is left of the word is the value */
+        }
+    }
+    return matters;
+}
+
+static void read_option(struct level *level) {
+    size_t start = level->end++;
+    const char *word = arguments[start];
+    bool is_long = word[1] == '-';
+    if (is_long ? read_long_option(level, word) : read_short_options(level, word))
+        for (; start < level->end; start++) append(&significant, arguments[start]);
+}
+
+/* The first word of an external command: it matters if it may name a file. */
+static const char *target(const struct level *level, const char *word) {
+    if (COMMANDS[level->command].flags & TARGET_IS_PLAIN) return PLAIN;
+    if (level->script || word[0] == '-' || word[0] == '\0') return word;
+    return word[strspn(word, PROGRAM_CHARACTERS)] == '\0' ? PLAIN : word;
+}
+
+/* All that follows are positional words, or an external command. `start`: behind a `--`. */
+static void read_rest(struct level *level, size_t start) {
+    unsigned char flags = COMMANDS[level->command].flags;
+    if (flags & EXTERNAL && start < argument_count) {
+        append(&significant, "--");
+        append(&significant, target(level, arguments[start]));
+    }
+    for (; level->end < argument_count; level->end++)
+        if (flags & KEEPS_POSITIONALS) append(&significant, arguments[level->end]);
+}
+
+static void read_level(struct level *level) {
+    unsigned char flags = COMMANDS[level->command].flags;
+    while (level->end < argument_count && !level->printed && !level->uncertain) {
+        const char *word = arguments[level->end];
+        if (flags & NAMESPACE) { /* before options, because one alias looks like an option */
+            level->child = find_subcommand(level->command, word);
+            if (level->child != NO_COMMAND) {
+                append(&significant, word);
+                level->end++;
+                return;
+            }
+        }
+        bool separator = strcmp(word, "--") == 0;
+        if (word[0] == '-' && word[1] != '\0' && !separator) {
+            read_option(level);
+        } else if (flags & NAMESPACE) {
+            level->uncertain = true;
+        } else if (separator || flags & EXTERNAL) {
+            read_rest(level, level->end + separator);
+        } else {
+            if (flags & KEEPS_POSITIONALS) append(&significant, word);
+            level->end++;
+        }
+    }
+}
+
+/* False when the words are not understood, and for more than a record may hold. */
+static bool keep_significant_words(void) {
+    significant = LIST(significant_items);
+    struct level level = {.child = strcmp(program, "uvx") == 0 ? TOOL_RUN : UV_ITSELF};
+    while (level.child != NO_COMMAND && !level.uncertain) {
+        level = (struct level){.command = level.child, .child = NO_COMMAND, .end = level.end};
+        read_level(&level);
+    }
+    return !level.uncertain && !significant.full;
+}
+
+/* The key ------------------------------------------------------------------------------------ */
+
+static char key_bytes[LONGEST_KEY];
+static struct text key;
+
+static void put_field(struct text *text, const char *string) {
+    put(text, (struct slice){string, strlen(string) + 1});
+}
+
+/* As `make_key` in uvx_policy/replay/key.py. */
+static bool make_key(void) {
+    key = TEXT(key_bytes);
+    put_field(&key, KEY_FORMAT);
+    put_field(&key, program);
+    put_field(&key, uv);
+    put_number(&key, geteuid(), 10, 1);
+    put_byte(&key, '\0');
+    put_field(&key, cwd);
+    put_number(&key, significant.length, 10, 1);
+    put_byte(&key, '\0');
+    for (size_t index = 0; index < significant.length; index++)
+        put_field(&key, significant.items[index]);
+    for (size_t index = 0; index < COUNT(VARIABLES); index++) {
+        const char *value = variable(clean.items, VARIABLES[index]);
+        /* The entry itself begins before its value: NAME=VALUE. */
+        if (value) put_field(&key, value - strlen(VARIABLES[index]) - 1);
+    }
+    return !key.full;
+}
+
+/* Witnesses ---------------------------------------------------------------------------------- */
+
+/* Each function below renders what it sees now, as the function of the same kind does in
+ * uvx_policy/replay/witness.py. False: it cannot be seen, and nothing is equal to that. */
+
+static bool put_absent(struct text *sight) {
+    put_byte(sight, '-');
+    return true;
+}
+
+static bool put_content(struct text *sight, uint64_t length, uint64_t sum) {
+    put_hex(sight, length);
+    put_byte(sight, ':');
+    put_hex(sight, sum);
+    return true;
+}
+
+static uint64_t nanoseconds(struct timespec time) {
+    return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
+}
+
+static bool see_status(const char *path, int flags, struct text *sight) {
+    struct stat status;
+    if (fstatat(AT_FDCWD, path, &status, flags) != 0)
+        return (errno == ENOENT || errno == ENOTDIR) && put_absent(sight);
+    mode_t type = status.st_mode & S_IFMT;
+    bool directory = type == S_IFDIR;
+    put_byte(sight, type == S_IFREG ? 'f' : directory ? 'd' : type == S_IFLNK ? 'k' : 'o');
+    uint64_t numbers[] = {status.st_mode & 07777,        status.st_uid,
+                          status.st_dev,                 status.st_ino,
+                          (uint64_t)status.st_size,      nanoseconds(status.st_mtim),
+                          nanoseconds(status.st_ctim)};
+    for (size_t index = 0; index < (directory ? 4 : COUNT(numbers)); index++) {
+        put_byte(sight, ':');
+        put_hex(sight, numbers[index]);
+    }
+    return true;
+}
+
+static bool see_names(const char *path, struct text *sight) {
+    int handle = open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+    if (handle < 0) return (errno == ENOENT || errno == ENOTDIR) && put_absent(sight);
+    uint64_t count = 0, sum = 0;
+    long got; /* not readdir(3), which allocates */
+    while ((got = syscall(SYS_getdents64, handle, scratch, sizeof scratch)) > 0) {
+        /* struct linux_dirent64: 8 bytes inode, 8 offset, 2 length of the entry, 1 type, name */
+        enum { LENGTH = 16, NAME = 19 };
+        for (size_t at = 0, end = (size_t)got; at < end;) {
+            uint16_t length = 0;
+            if (end - at > NAME) memcpy(&length, scratch + at + LENGTH, sizeof length);
+            if (length <= NAME || length > end - at) {
+                got = -1;
+                break;
+            }
+            const char *start = scratch + at + NAME;
+            struct slice name = {start, strnlen(start, length - NAME)};
+            at += length;
+            if (equals(name, ".") || equals(name, "..")) continue;
+            count++;
+            sum += fingerprint(name);
+        }
+        if (got < 0) break;
+    }
+    close(handle);
+    return got == 0 && put_content(sight, count, sum);
+}
+
+static bool see_content(const char *path, struct text *sight) {
+    int handle = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (handle < 0) return false;
+    uint64_t length = 0, sum = 1;
+    ssize_t got;
+    while ((got = read(handle, scratch, sizeof scratch)) > 0 && length < LONGEST_PSEUDO) {
+        length += (uint64_t)got;
+        sum = fingerprint_more(sum, (struct slice){scratch, (size_t)got});
+    }
+    close(handle);
+    return got == 0 && put_content(sight, length, sum);
+}
+
+static bool see_link(const char *path, struct text *sight) {
+    ssize_t length = readlink(path, scratch, sizeof scratch);
+    if (length < 0) return put_absent(sight);
+    struct slice text = {scratch, (size_t)length};
+    return text.length < sizeof scratch && put_content(sight, text.length, fingerprint(text));
+}
+
+/* statfs(2), because C libraries differ in what they make of it for statvfs(3). */
+static uint64_t block_size(const struct statfs *status) {
+    return (uint64_t)(status->f_frsize ? status->f_frsize : status->f_bsize);
+}
+
+static bool see_file_system(const char *path, struct text *sight) {
+    struct statfs status;
+    if (statfs(path, &status) != 0) return put_absent(sight);
+    uint32_t id[2];
+    memcpy(id, &status.f_fsid, sizeof id);
+    put_hex(sight, (uint64_t)id[1] << 32 | id[0]);
+    put_byte(sight, ':');
+    return put_content(sight, status.f_blocks, block_size(&status));
+}
+
+static bool see_room(const char *path, uint64_t needed, struct text *sight) {
+    struct statfs status;
+    if (statfs(path, &status) != 0) return put_absent(sight);
+    uint64_t size = block_size(&status);
+    /* blocks * size >= needed, without the overflow */
+    bool enough = size > 0 && status.f_bavail >= needed / size + (needed % size > 0);
+    put_byte(sight, enough || needed == 0 ? 'y' : 'n');
+    return true;
+}
+
+static bool see_access(const char *path, uint64_t mode, struct text *sight) {
+    if (mode > (R_OK | W_OK | X_OK)) return false;
+    put_byte(sight, access(path, (int)mode) == 0 ? 'y' : 'n');
+    return true;
+}
+
+/* Lower-case hexadecimal, up to 64 bits; nothing at all is false, too. */
+static bool read_hex(struct slice digits, uint64_t *number) {
+    *number = 0;
+    for (size_t index = 0; index < digits.length; index++) {
+        const char *found = memchr("0123456789abcdef", digits.start[index], 16);
+        if (!found || *number >> 60) return false;
+        *number = *number << 4 | (uint64_t)(found - "0123456789abcdef");
+    }
+    return digits.length > 0;
+}
+
+/* Is all as this witness, KIND[PARAMETER]=EXPECTED PATH, has seen it? */
+static bool holds(struct slice witness) {
+    struct slice token, expected;
+    if (!cut(&witness, '=', &token) || !cut(&witness, ' ', &expected)) return false;
+    if (token.length == 0 || witness.length == 0) return false;
+    const char *path = witness.start; /* up to the NUL of its field */
+    struct slice parameter = {token.start + 1, token.length - 1};
+    uint64_t number = 0;
+    char kind = token.start[0];
+    bool numbered = kind == 'a' || kind == 'f';
+    if (numbered ? !read_hex(parameter, &number) : parameter.length > 0) return false;
+
+    char seen_bytes[160]; /* a letter and 7 numbers of 64 bits: 120 */
+    struct text seen = TEXT(seen_bytes);
+    bool clear = false;
+    switch (kind) {
+    case 's': clear = see_status(path, 0, &seen); break;
+    case 'l': clear = see_status(path, AT_SYMLINK_NOFOLLOW, &seen); break;
+    case 'a': clear = see_access(path, number, &seen); break;
+    case 'n': clear = see_names(path, &seen); break;
+    case 'c': clear = see_content(path, &seen); break;
+    case 'r': clear = see_link(path, &seen); break;
+    case 'v': clear = see_file_system(path, &seen); break;
+    case 'f': clear = see_room(path, number, &seen); break;
+    default: break;
+    }
+    return clear && !seen.full && same((struct slice){seen.bytes, seen.length}, expected);
+}
+
+/* The record --------------------------------------------------------------------------------- */
+
+static char record[LONGEST_RECORD + 1];
+
+/* What the record adds to the call. */
+static const char *added_word_items[MOST_ADDED], *added_variable_items[MOST_ADDED];
+static struct list added_words, added_variables;
+
+/* Path of the directory of records, as `state_home` in uvx_policy/layout.py. */
+static bool put_state_directory(struct text *path) {
+    const char *xdg = variable(clean.items, "XDG_STATE_HOME");
+    const char *home = variable(clean.items, "HOME");
+    bool is_xdg = xdg && xdg[0] == '/';
+    const char *base = is_xdg ? xdg : home;
+    /* Without HOME the passwd entry counts; and a backslash would count as a separator. */
+    if (!base || base[0] != '/' || strchr(base, '\\')) return false;
+    struct slice stripped = slice_of(base);
+    while (stripped.length > 0 && stripped.start[stripped.length - 1] == '/') stripped.length--;
+    put(path, stripped);
+    put_string(path, is_xdg ? "/linkpolicy/decisions" : "/.local/state/linkpolicy/decisions");
+    put_byte(path, '\0');
+    return !path->full;
+}
+
+/* Is what the handle stands for of this type, our own, and closed to everybody else? */
+static bool is_private(int handle, mode_t type, struct stat *status) {
+    return handle >= 0 && fstat(handle, status) == 0 && (status->st_mode & S_IFMT) == type &&
+           status->st_uid == geteuid() && (status->st_mode & 077) == 0;
+}
+
+/* Open the record of `key`; -1 when there is none that we may believe. Through a handle of the
+ * directory, so that nobody can put another one in its place between the two looks. */
+static int open_record(struct stat *status) {
+    struct text path = TEXT(scratch);
+    if (!put_state_directory(&path)) return -1;
+    char name_bytes[17];
+    struct text name = TEXT(name_bytes);
+    put_number(&name, fingerprint((struct slice){key.bytes, key.length}), 16, 16);
+    put_byte(&name, '\0');
+
+    int directory = open(scratch, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int handle = -1;
+    if (is_private(directory, S_IFDIR, status))
+        handle = openat(directory, name_bytes, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (directory >= 0) close(directory);
+    if (handle >= 0 && !is_private(handle, S_IFREG, status)) {
+        close(handle);
+        handle = -1;
+    }
+    return handle;
+}
+
+/* Read it whole; an empty slice when that cannot be. */
+static struct slice read_record(void) {
+    struct slice content = {record, 0};
+    struct stat status;
+    int handle = open_record(&status);
+    if (handle < 0) return content;
+    if (status.st_size > 0 && status.st_size <= LONGEST_RECORD) {
+        /* One byte more than there should be, to see that it is the end. */
+        size_t size = (size_t)status.st_size;
+        if (read(handle, record, size + 1) == (ssize_t)size) content.length = size;
+    }
+    close(handle);
+    return content;
+}
+
+/* Does the record begin with its format and the whole key? Then `rest` is what follows. */
+static bool is_for_this_call(struct slice *rest) {
+    struct slice field;
+    if (!cut(rest, '\0', &field) || !equals(field, RECORD_FORMAT)) return false;
+    char length_bytes[24];
+    struct text length = TEXT(length_bytes);
+    put_byte(&length, 'k');
+    put_number(&length, key.length, 10, 1);
+    put_byte(&length, '\0');
+    if (!cut(rest, '\0', &field) || !equals(field, length_bytes)) return false;
+    if (rest->length < key.length || memcmp(rest->start, key.bytes, key.length) != 0) return false;
+    rest->start += key.length;
+    rest->length -= key.length;
+    return true;
+}
+
+/* Does all that the recorded decision depended on hold? Then `added_...` are its answer. */
+static bool replay(void) {
+    struct slice rest = read_record(), field;
+    if (!is_for_this_call(&rest)) return false;
+    while (cut(&rest, '\0', &field)) { /* so that each field is a string as well */
+        if (field.length == 0) return false;
+        struct slice value = {field.start + 1, field.length - 1};
+        switch (field.start[0]) {
+        case 'w':
+            if (!holds(value)) return false;
+            break;
+        case 'a': append(&added_words, value.start); break;
+        case 'e':
+            if (value.length == 0 || !memchr(value.start + 1, '=', value.length - 1)) return false;
+            append(&added_variables, value.start);
+            break;
+        case '.':
+            return value.length == 0 && rest.length == 0 && !added_words.full &&
+                   !added_variables.full;
+        default: return false;
+        }
+    }
+    return false;
+}
+
+/* Becoming another program ------------------------------------------------------------------- */
+
+/* The words for uv: the first place stays free for ENOEXEC, two more are for `tool uvx`. */
+static const char *word_items[MOST_WORDS + MOST_ADDED + 5];
+static const char *variable_items[MOST_WORDS + MOST_ADDED + 2];
+static char guard_bytes[LONGEST_GUARD];
+
+/* execve(2), which returns only when it failed. `words[-1]` is free. */
+static void execute(const char *path, const char **words, const char *const *variables) {
+    execve(path, (char *const *)words, (char *const *)variables);
+    if (errno != ENOEXEC) return;
+    /* A script without `#!`: execvp(3) and every shell give it to /bin/sh. */
+    const char *first = words[0];
+    words[-1] = "sh";
+    words[0] = path;
+    execve("/bin/sh", (char *const *)(words - 1), (char *const *)variables);
+    words[0] = first;
+}
+
+/* As `render` in uvx_policy/guard.py. */
+static bool render_guard(bool again) {
+    struct text text = TEXT(guard_bytes);
+    put_string(&text, GUARD_NAME "=" GUARD_VERSION ";process=");
+    put_string(&text, identity);
+    put_string(&text, ";words=");
+    put_string(&text, call_checksum);
+    put_string(&text, ";turn=0");
+    struct slice value, rest = outer_guard;
+    while (again && next_field(&rest, "tried", &value)) {
+        put_string(&text, ";tried=");
+        put(&text, value);
+    }
+    put_string(&text, ";tried=");
+    put_escaped(&text, slice_of(uv));
+    for (size_t index = 0; index < added_variables.length; index++) {
+        struct slice name;
+        value = slice_of(added_variables.items[index]);
+        cut(&value, '=', &name);
+        put_string(&text, ";set=");
+        put(&text, name);
+        put_byte(&text, '=');
+        put_escaped(&text, value);
+    }
+    put_byte(&text, '\0');
+    return !text.full;
+}
+
+/* Put NAME=VALUE into the list: instead of the old one, else at the end, as setenv(3) does. False
+ * when there are two old ones: programs differ in which of them they heed. */
+static bool set_variable(struct list *variables, const char *entry) {
+    struct slice rest = slice_of(entry), name;
+    cut(&rest, '=', &name);
+    size_t places = 0;
+    for (size_t index = 0; index < variables->length; index++)
+        if (value_in(variables->items[index], name)) {
+            variables->items[index] = entry;
+            places++;
+        }
+    if (places == 0) append(variables, entry);
+    return places <= 1;
+}
+
+/* Become `uv`, with what is added. Returns when that is not possible. */
+static void become_uv(bool again) {
+    struct list words = LIST(word_items), variables = LIST(variable_items);
+    append(&words, "");
+    const char *name = strrchr(uv, '/') + 1;
+    if (strcmp(program, "uvx") == 0 && strcmp(name, "uv") == 0) {
+        append(&words, "uv");
+        append(&words, "tool");
+        append(&words, "uvx");
+    } else {
+        append(&words, program);
+    }
+    for (size_t index = 0; index < argument_count; index++) append(&words, arguments[index]);
+    size_t without_added = words.length;
+    for (size_t index = 0; index < added_words.length; index++)
+        append(&words, added_words.items[index]);
+
+    variable_items[0] = NULL;
+    for (size_t index = 0; index < clean.length; index++) append(&variables, clean.items[index]);
+    for (size_t index = 0; index < added_variables.length; index++)
+        if (!set_variable(&variables, added_variables.items[index])) return;
+    if (!render_guard(again)) return;
+    append(&variables, guard_bytes);
+    if (words.full || variables.full) return;
+
+    execute(uv, words.items + 1, variables.items);
+    if (errno == E2BIG) {
+        /* The kernel's limit for words and variables together: uv alone may still be below it. */
+        words.items[without_added] = NULL;
+        execute(uv, words.items + 1, clean.items);
+    }
+}
+
+/* Become the Python shim, with words and variables as they came. Returns when there is none. */
+static void hand_over(void) {
+    /* Python ignores two signals from its start on, and cannot tell then what they were before. */
+    const int signals[] = {SIGPIPE, SIGXFSZ};
+    char note_bytes[64];
+    struct text note = TEXT(note_bytes);
+    put_string(&note, IGNORED_NAME "=");
+    size_t bare = note.length;
+    for (size_t index = 0; index < COUNT(signals); index++) {
+        struct sigaction action;
+        if (sigaction(signals[index], NULL, &action) != 0 || action.sa_handler != SIG_IGN) continue;
+        if (note.length > bare) put_byte(&note, ',');
+        put_number(&note, (uint64_t)signals[index], 10, 1);
+    }
+    bool ignored = note.length > bare;
+    put_byte(&note, '\0');
+
+    struct list variables = LIST(variable_items);
+    variable_items[0] = NULL;
+    bool stale = false; /* a note that is not about this process */
+    for (char **entry = environ; *entry; entry++) {
+        bool is_note = value_in(*entry, slice_of(IGNORED_NAME)) != NULL;
+        if (is_note) stale = true;
+        else append(&variables, *entry);
+    }
+    if (ignored) append(&variables, note_bytes);
+    bool changed = (ignored || stale) && !variables.full;
+    execve(fallback, argument_vector, changed ? (char *const *)variable_items : environ);
+}
+
+/* One line on stderr. */
+static void tell(const char *before, const char *path, const char *after) {
+    struct text line = TEXT(scratch);
+    put_string(&line, "linkpolicy: ");
+    put_string(&line, before);
+    put_string(&line, path);
+    put_string(&line, after);
+    for (size_t index = 0; index < line.length; index++) /* a path may hold anything */
+        if ((unsigned char)line.bytes[index] < ' ' || line.bytes[index] == 127)
+            line.bytes[index] = '?';
+    put_byte(&line, '\n');
+    /* Nobody may be listening, and that must not end us. What uv inherits stays as it was. */
+    void (*pipe_before)(int) = signal(SIGPIPE, SIG_IGN);
+    void (*size_before)(int) = signal(SIGXFSZ, SIG_IGN);
+    ssize_t written = write(STDERR_FILENO, line.bytes, line.length);
+    (void)written;
+    if (pipe_before != SIG_ERR) signal(SIGPIPE, pipe_before);
+    if (size_before != SIG_ERR) signal(SIGXFSZ, size_before);
+}
+
+static void forget_added(void) {
+    added_words = LIST(added_word_items);
+    added_variables = LIST(added_variable_items);
+}
+
+/* The Python shim is gone: become the real uv all the same, without policy. Its exit code. */
+static int fail_open(void) {
+    const char *log = variable((const char *const *)environ, "LINKPOLICY_LOG");
+    if (log && log[0]) tell("cannot run `", fallback, "`; `linkpolicy setup` renews it");
+    forget_added();
+    bool again = came_back();
+    if (!find_uv(again)) {
+        if (again) {
+            tell("what PATH has as ", program, " starts this shim again, and there is no other one");
+            return EXIT_CANNOT_EXECUTE;
+        }
+        tell("no ", program, " on PATH but this shim (hint: install uv, then `linkpolicy setup`)");
+        return EXIT_NOT_FOUND;
+    }
+    if (clean_environment()) become_uv(again);
+    else execve(uv, argument_vector, environ);
+    tell("cannot execute `", uv, "`");
+    return EXIT_CANNOT_EXECUTE;
+}
+
+int main(int argc, char **argv) {
+    if (!read_configuration()) {
+        tell("this launcher is not configured", "", " (hint: `linkpolicy setup` installs it)");
+        return EXIT_CANNOT_EXECUTE;
+    }
+    see_call(argc, argv);
+    read_guard();
+    forget_added();
+    const char *log = variable((const char *const *)environ, "LINKPOLICY_LOG");
+    bool wants_story = log && log[0]; /* only Python tells one */
+    if (!wants_story && cwd[0] && clean_environment() && !came_back() && find_uv(false)) {
+        if (is_left_alone() || (keep_significant_words() && make_key() && replay()))
+            become_uv(false);
+    }
+    hand_over();
+    return fail_open();
+}
