@@ -15,15 +15,16 @@ LAYERS = (
     "record model errors layout fingerprint",
     """uv.options uv.invocation settings.keys settings.path_glob filesystem.mounts guard
     symlinked_venv decide edits""",
-    """host state_files replay.witness replay.key replay.records replay.recording toml_file uv.script_block uv.member_glob uv.workspace uv.directories uv.config
+    """host state_files replay.witness replay.key replay.records replay.recording replay.outlook
+    toml_file uv.script_block uv.member_glob uv.workspace uv.directories uv.config
     uv.settings uv.environments uv.destination uv.version settings.check settings.reader memory
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
     filesystem.cache_directory locate launch trace""",
     "pipeline",
-    """shim explain cli settings.edit settings.init_command setup.shim_file setup.shells
-    setup.startup_file setup.shim_directories setup.record setup.words setup.steps setup.command
-    demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places demo.problems demo.report
-    demo.command""",
+    """shim explain cli settings.edit settings.init_command setup.shim_file setup.launcher
+    setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
+    setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places
+    demo.problems demo.report demo.command""",
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
 #: reads its own pid, nothing else

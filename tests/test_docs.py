@@ -20,6 +20,7 @@ from uvx_policy.edits import NOTHING
 from uvx_policy.filesystem import probe
 from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
 from uvx_policy.pipeline import Plan
+from uvx_policy.replay.outlook import Outlook
 from uvx_policy.replay.witness import Witnesses
 from uvx_policy.settings.check import PROJECT_TABLE, Checker
 from uvx_policy.settings.keys import CONFIG_TABLES, KEYS, Key
@@ -325,7 +326,7 @@ def test_every_field_of_the_json_object_is_told_and_no_other() -> None:
         witnesses=Witnesses(0),
         state="",
     )
-    printed = explain.as_object(plan)
+    printed = explain.as_object(plan, Outlook(state="new", because="why"))
     text = reference("explain-json")
     told = first_column(text.partition("Each decision")[0])
     fields = section(text, "# `linkpolicy explain --json`").partition("Each decision")[2]

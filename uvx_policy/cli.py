@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from uvx_policy.pipeline import Plan
+    from uvx_policy.replay.outlook import Outlook
 
 DESCRIPTION = "Gives each uv project the right cache and link mode. `uv` itself stays as it is."
 
@@ -56,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line, one block for each command."""
     from uvx_policy.explain import SYNTAXES
     from uvx_policy.settings.keys import KEYS
+    from uvx_policy.setup.launcher import CHOICES as LAUNCHERS
     from uvx_policy.setup.shells import SHELLS
 
     parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
@@ -65,6 +67,12 @@ def build_parser() -> argparse.ArgumentParser:
     setup = commands.add_parser("setup", help="put the `uv` and `uvx` shims ahead on PATH")
     setup.add_argument("--shell", choices=SHELLS, help="instead of the shell that is running")
     setup.add_argument("--shim-dir", metavar="DIR", help="directory for the shims")
+    setup.add_argument(
+        "--launcher",
+        choices=LAUNCHERS,
+        default="auto",
+        help="what the shims are: compiled, Python, or what there is (default)",
+    )
     setup.add_argument(
         "--no-modify-path", action="store_true", help="leave the shell's start-up files alone"
     )
@@ -129,6 +137,7 @@ def _setup(options: argparse.Namespace) -> int:
         shell=options.shell,
         shim_directory=options.shim_dir,
         modify_path=not options.no_modify_path,
+        launcher=options.launcher,
     )
     if options.dry_run:
         _say(plan.render())
@@ -170,11 +179,12 @@ def _explain(options: argparse.Namespace) -> int:
     from uvx_policy import explain
 
     plan, words = _plan(options.uv_words)
+    outlook = _outlook(plan, words)
     if options.json:
-        sys.stdout.write(explain.as_json(plan) + "\n")
+        sys.stdout.write(explain.as_json(plan, outlook) + "\n")
         return 0
     console = Console(highlight=False)
-    console.print(explain.as_panel(plan, words))
+    console.print(explain.as_panel(plan, outlook, words))
     if plan.outcome.cache_dir.code == "no-eligible-place":
         console.print(explain.rejected_places(plan))
     return 0
@@ -220,18 +230,14 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
     """The plan for the uv command that was asked about; `uv sync` when none was."""
-    from uvx_policy import guard, locate, pipeline
+    from uvx_policy import guard, pipeline, shim
     from uvx_policy.setup import shim_file
 
     words = uv_words or ["uv", "sync"]
     if words[0] not in ("uv", "uvx"):
         words = ["uv", *words]
     uv = next(
-        locate.real_programs(
-            "uv",
-            search_path=os.environ.get("PATH"),
-            embedded=shim_file.embedded_directories(),
-        ),
+        shim.candidates(words[0], shim="", embedded=shim_file.embedded_directories()),
         "",
     )
     if not uv:
@@ -240,6 +246,19 @@ def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
         )
     environ = guard.without_ours(os.environ)
     return pipeline.make_plan(words[0], words[1:], environ=environ, uv=uv), words
+
+
+def _outlook(plan: Plan, words: list[str]) -> Outlook:
+    """What the shim would do, were it called with these words now."""
+    from uvx_policy import guard, shim
+    from uvx_policy.replay import outlook
+    from uvx_policy.replay.key import key_of_call
+
+    environ = guard.without_ours(os.environ)
+    if shim.is_quick(words[1:], environ):
+        return outlook.Outlook(state="never", because="uv is started at once")
+    key = key_of_call(words[0], words[1:], environ=environ, uv=plan.uv)
+    return outlook.look_ahead(plan.state, key, plan.edits, plan.witnesses)
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
     from uvx_policy.model import Decision
     from uvx_policy.pipeline import Plan
+    from uvx_policy.replay.outlook import Outlook
 
 SCHEMA = 1
 
 
-def as_json(plan: Plan) -> str:
+def as_json(plan: Plan, outlook: Outlook) -> str:
     """The documented JSON object (docs/reference/cli.md), two-space indented."""
-    return json.dumps(as_object(plan), indent=2)
+    return json.dumps(as_object(plan, outlook), indent=2)
 
 
-def as_object(plan: Plan) -> dict[str, Any]:
+def as_object(plan: Plan, outlook: Outlook) -> dict[str, Any]:
     """The plan as plain values. `value` is null where uv is left alone.
 
     Bytes of a path that are not UTF-8 appear as lone surrogates, escaped by `json`.
@@ -42,6 +43,11 @@ def as_object(plan: Plan) -> dict[str, Any]:
         "link_mode": _decision_object(plan.outcome.link_mode),
         "cache_dir": _decision_object(plan.outcome.cache_dir),
         "environment": dict(plan.edits.variables),
+        "record": {
+            "state": outlook.state,
+            "because": outlook.because,
+            "changed": list(outlook.changed),
+        },
     }
     if plan.outcome.refusal is not None:
         told["refusal"] = {
@@ -52,7 +58,7 @@ def as_object(plan: Plan) -> dict[str, Any]:
     return told
 
 
-def as_panel(plan: Plan, words: Sequence[str]) -> Panel:
+def as_panel(plan: Plan, outlook: Outlook, words: Sequence[str]) -> Panel:
     """What a person wants to know: where to, which link mode, which cache, why."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
@@ -76,6 +82,7 @@ def as_panel(plan: Plan, words: Sequence[str]) -> Panel:
         rows.add_row("sets", Group(*shown))
     else:
         rows.add_row("sets", Text("nothing: uv runs as it always does", "green"))
+    rows.add_row("record", Text.assemble((outlook.state, "cyan"), (f"  {outlook.because}", "dim")))
     rows.add_row("real uv", Text(_uv(plan), "dim"))
     return Panel(
         rows,

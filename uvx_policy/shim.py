@@ -49,7 +49,7 @@ def become(program: str, arguments: list[str], *, shim: str, embedded: Sequence[
         pass
     uv, mark = _real_program(program, arguments, shim=shim, embedded=embedded)
     edits = None
-    if uv and not _bypassed(environ) and arguments and arguments[0] not in QUICK:
+    if uv and not is_quick(arguments, environ):
         edits = _edits(program, arguments, environ=environ, uv=uv)
     elif environ.get("LINKPOLICY_LOG"):
         from uvx_policy import trace
@@ -63,7 +63,7 @@ def _real_program(  # noqa: RET503 (_stop never returns)
 ) -> tuple[str, guard.Guard]:
     """Path of the program to become, and the guard to leave for what it starts. Exits when none."""
     mark = _mark(program, arguments)
-    for path in _candidates(program, shim=shim, embedded=embedded):
+    for path in candidates(program, shim=shim, embedded=embedded):
         if path not in mark.tried:
             return path, mark.replace(tried=(*mark.tried, path))
     from uvx_policy import errors
@@ -102,7 +102,7 @@ def _mark(program: str, arguments: list[str]) -> guard.Guard:
     return mark.replace(turn=outer.turn + 1 if outer.words == words else 0)
 
 
-def _candidates(program: str, *, shim: str, embedded: Sequence[str]) -> Iterator[str]:
+def candidates(program: str, *, shim: str, embedded: Sequence[str]) -> Iterator[str]:
     """What may be started, best first: PATH before embedded, and for `uvx` also a uv alone."""
     names = ("uvx", "uv") if program == "uvx" else ("uv",)
     for search_path, directories in ((os.environ.get("PATH"), ()), ("", embedded)):
@@ -224,6 +224,11 @@ def _enter(
         from uvx_policy import errors
 
         _stop(errors.EXIT_CANNOT_EXECUTE, f"cannot execute `{uv}`: {error.strerror}", "")
+
+
+def is_quick(arguments: list[str], environ: dict[str, str]) -> bool:
+    """Tell whether uv is started without any decision: it links nothing, or we are bypassed."""
+    return not arguments or arguments[0] in QUICK or _bypassed(environ)
 
 
 def _bypassed(environ: dict[str, str]) -> bool:

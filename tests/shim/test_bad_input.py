@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket, fifo
 from tests.shim.conftest import Installed
-from uvx_policy import guard, memory, trace
+from uvx_policy import guard, memory, state_files, trace
+from uvx_policy.replay import records
 
 #: of the stand-in; no Python, shell or shim of ours ever says it
 CODE = 7
@@ -873,6 +874,7 @@ class Remembering:
         return self.scene.state / memory.DIRECTORY
 
     def link_mode(self) -> bytes:
+        state_files.remove_directory(str(self.scene.state), records.DIRECTORY)
         done = self.scene.run()
         assert (done.returncode, done.stdout, done.stderr) == (CODE, b"", b"")
         variables = dict(
