@@ -164,7 +164,7 @@ class FakeHost(Host):
         _, total = self._space.get(mount.point, _ROOMY)
         return FileSystem(total=total, identity=f"{mount.device}-{total}")
 
-    def free_bytes(self, path: str, *, needed: int) -> int:
+    def free_bytes(self, path: str, *, needed: int) -> int:  # noqa: ARG002
         mount = self._mount(self.real_path(path))
         return self._space.get(mount.point, _ROOMY)[0] if mount else -1
 
