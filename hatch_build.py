@@ -29,12 +29,9 @@ _COMPILERS = ("cc", "gcc", "clang")
 _SOURCE = "launcher.c"
 #: the compiled launcher in the package, as `linkpolicy setup` looks for it
 _TARGET = "uvx_policy/launcher"
-#: beside shims/CFLAGS, which holds the language and the warnings. Without symbols (-s), and with a
-#: source that is named relative to where the compiler runs, nothing of this machine gets in.
-_FLAGS = ("-O2", "-s")
-#: Static first: with no dynamic loader to run it starts 0.1 ms sooner. Not everywhere is there a
-#: libc to link statically.
-_WAYS = (("-static",), ())
+#: In shims/CFLAGS because it saves the dynamic loader, 0.1 ms of each start. Not everywhere is a
+#: libc to link statically, so the second try goes without.
+_STATIC = "-static"
 
 
 class NotCompiled(Exception):
@@ -87,18 +84,22 @@ class LauncherBuildHook(BuildHookInterface[Any]):
         The wheel of an editable install keeps its tag: the launcher is not in it.
         """
         target = os.path.join(self.root, _TARGET)
-        with tempfile.TemporaryDirectory(
-            prefix=".launcher-", dir=os.path.dirname(target)
-        ) as scratch:
-            binary = os.path.join(scratch, "launcher")
-            compile_launcher(self.root, binary)
-            os.replace(binary, target)
+        package = os.path.dirname(target)
+        try:
+            with tempfile.TemporaryDirectory(prefix=".launcher-", dir=package) as scratch:
+                binary = os.path.join(scratch, "launcher")
+                compile_launcher(self.root, binary)
+                os.replace(binary, target)
+        except OSError as error:
+            raise NotCompiled(f"cannot write to `{package}`: {error.strerror}") from error
 
 
 def compile_launcher(root: str, binary: str) -> None:
     """Compile `root`/shims/launcher.c to the file `binary`, executable. Raises `NotCompiled`.
 
-    `CFLAGS` and `LDFLAGS` of the environment do not count: what the tests saw is what is built.
+    The flags are those of shims/CFLAGS; `CFLAGS` and `LDFLAGS` of the environment do not count:
+    what the tests saw is what is built. The source is named relative to where the compiler runs, so
+    no path of this machine gets in.
     """
     compiler = _compiler()
     shims = os.path.join(root, "shims")
@@ -108,8 +109,8 @@ def compile_launcher(root: str, binary: str) -> None:
     except OSError as error:
         raise NotCompiled(f"cannot read shims/CFLAGS: {error.strerror}") from error
     complaint = ""
-    for way in _WAYS:
-        command = [*compiler, *_FLAGS, *flags, *way, "-o", binary, _SOURCE]
+    for way in (flags, [flag for flag in flags if flag != _STATIC]):
+        command = [*compiler, *way, "-o", binary, _SOURCE]
         try:
             done = subprocess.run(
                 command, cwd=shims, capture_output=True, text=True, errors="replace", check=False
@@ -131,7 +132,10 @@ def _refuse_unless_wanted(choice: str) -> None:
 
 
 def _compiler() -> list[str]:
-    named = shlex.split(os.environ.get("CC", ""))
+    try:
+        named = shlex.split(os.environ.get("CC", ""))
+    except ValueError as error:
+        raise NotCompiled(f"cannot understand CC: {error}") from error
     if named:
         return named
     for name in _COMPILERS:

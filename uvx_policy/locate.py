@@ -1,7 +1,7 @@
 """Find the real uv: on PATH what is not ours, else the binary that the extra `uv` installed.
 
-Ours is told by identity (device and inode) and by a marker in the first bytes, never by name or
-directory: a symbolic link to a shim in another directory made pyenv loop for years (pyenv #2696).
+Ours is told by identity (device and inode) and by a marker in the file, never by name or directory:
+a symbolic link to a shim in another directory made pyenv loop for years (pyenv #2696).
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: enough to hold the `#!` line and the marker of a shim
+#: enough to hold the `#!` line and the marker of a Python shim
 _HEAD = 1024
+#: a native shim ends with the marker
+_TAIL = 64
 
 
 def real_programs(
@@ -56,7 +58,10 @@ def is_ours(path: str) -> bool:
     """Does this file carry the marker of a linkpolicy shim? Unreadable files do not."""
     try:
         with open(path, "rb", buffering=0) as stream:
-            return layout.MARKER in (stream.read(_HEAD) or b"")
+            if layout.MARKER in (stream.read(_HEAD) or b""):
+                return True
+            stream.seek(-_TAIL, os.SEEK_END)  # OSError for a shorter file, which was read whole
+            return layout.MARKER in (stream.read(_TAIL) or b"")
     except OSError:
         return False
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
 import shutil
-import signal
 import stat
 import subprocess
 import sys
@@ -18,54 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.edges.setup_home import Home, stranger, without_directories
 from uvx_policy import layout
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, startup_file
-from uvx_policy.setup.command import Lines, SetupPlan, UninstallPlan
 
 BEGIN, END = startup_file.BEGIN.decode(), startup_file.END.decode()
-
-
-class Home:
-    """A home directory and the environment variables of its owner."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.environ = {"HOME": str(root), "PATH": "/usr/bin:/bin", "SHELL": "/bin/bash"}
-        self.shims = root / ".local/share/linkpolicy/shims"
-        self.record = root / ".local/state/linkpolicy/setup.json"
-
-    def plan(
-        self, shell: str | None = "bash", shim_dir: str | None = None, modify_path: bool = True
-    ) -> SetupPlan:
-        return setup_command.plan_setup(
-            environ=self.environ, shell=shell, shim_directory=shim_dir, modify_path=modify_path
-        )
-
-    def setup(
-        self, shell: str | None = "bash", shim_dir: str | None = None, modify_path: bool = True
-    ) -> Lines:
-        return setup_command.carry_out(self.plan(shell, shim_dir, modify_path))
-
-    def plan_uninstall(self, shim_dir: str | None = None) -> UninstallPlan:
-        return setup_command.plan_uninstall(environ=self.environ, shim_directory=shim_dir)
-
-    def uninstall(self, shim_dir: str | None = None) -> Lines:
-        return setup_command.carry_out_uninstall(self.plan_uninstall(shim_dir))
-
-    def tree(self) -> dict[str, object]:
-        """Every path below with its kind, mode and content, but no times."""
-        found: dict[str, object] = {}
-        for path in sorted(self.root.rglob("*")):
-            mode = stat.S_IMODE(path.lstat().st_mode)
-            name = str(path.relative_to(self.root))
-            if path.is_symlink():
-                found[name] = os.readlink(path)
-            else:
-                found[name] = (mode, path.read_bytes() if path.is_file() else None)
-        return found
 
 
 @pytest.fixture
@@ -73,18 +31,6 @@ def home(tmp_path: Path) -> Home:
     root = tmp_path / "me"
     root.mkdir()
     return Home(root)
-
-
-def without_directories(tree: dict[str, object]) -> dict[str, object]:
-    directories = ((0o755, None), (0o700, None))
-    return {name: entry for name, entry in tree.items() if entry not in directories}
-
-
-def stranger(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\necho the real uv\n")
-    path.chmod(0o755)
-    return path
 
 
 # --- setup ---------------------------------------------------------------------------------------
@@ -426,7 +372,8 @@ def test_when_the_shims_come_first_already_nothing_is_left_to_do(home: Home) -> 
     home.environ["PATH"] = f"{home.shims}:{home.root}/.local/bin:/usr/bin"
 
     assert home.setup() == [
-        "Nothing to do: the shims in ~/.local/share/linkpolicy/shims are in place."
+        "Nothing to do: the shims in ~/.local/share/linkpolicy/shims are in place.",
+        "launcher: Python",
     ]
 
 
@@ -728,52 +675,6 @@ def test_without_room_for_the_record_nothing_else_is_touched(
         setup_command.carry_out(plan)
 
     assert without_directories(home.tree()) == {}
-
-
-def _killed_at(step: int, deed: Callable[[], object]) -> bool:
-    """Run `deed` in a child that SIGKILLs itself at its `step`-th change of the file system."""
-    child = os.fork()
-    if child == 0:
-        left = step
-
-        def hook(event: str, arguments: tuple[object, ...]) -> None:
-            nonlocal left
-            writes = event == "open" and bool(int(str(arguments[2])) & os.O_CREAT)
-            if writes or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"):
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                left -= 1
-
-        with contextlib.suppress(BaseException):
-            sys.addaudithook(hook)
-            deed()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # pytest-xdist
-@pytest.mark.parametrize("shell", ["bash", "fish"])
-def test_killed_anywhere_setup_and_uninstall_can_be_repeated(tmp_path: Path, shell: str) -> None:
-    step, kills = 0, 2
-    while kills:
-        home = Home(tmp_path / str(step))
-        home.root.mkdir()
-        (home.root / ".bashrc").write_bytes(b"alias l=ls\n# no line end")
-        before = home.tree()
-
-        kills = _killed_at(step, lambda home=home: home.setup(shell))  # type: ignore[misc]
-        old_or_new = (home.root / ".bashrc").read_bytes()
-        assert old_or_new.startswith(b"alias l=ls\n# no line end")
-        assert len(startup_file.blocks(old_or_new)) in (0, 1)
-        assert home.setup(shell).complete
-        complete = home.tree()
-        assert not any(name.endswith((".new", "-new")) for name in complete)
-        kills += _killed_at(step, lambda home=home: home.uninstall())  # type: ignore[misc]
-        assert home.uninstall().complete
-        assert without_directories(home.tree()) == before
-        step += 1
-
-    assert step > 10
 
 
 def test_a_record_can_be_read_by_people(home: Home) -> None:

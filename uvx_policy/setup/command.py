@@ -7,7 +7,6 @@ planned; the rest goes on.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import sys
@@ -15,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uvx_policy import layout
+from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import Inserted, SetupRecord
-from uvx_policy.setup.shim_directories import PROGRAMS
 from uvx_policy.setup.words import Edit, Problem, Shown
 
 if TYPE_CHECKING:
@@ -43,8 +42,14 @@ class SetupPlan:
     shim_directory: str
     #: directories to make for the shims, outermost first
     directories: tuple[str, ...]
-    #: path and content of the shims to write
+    #: which launcher the shims have or get, and why, for people
+    launcher: str
+    #: path and content of the shims to write, in this order
     shims: tuple[tuple[str, bytes], ...]
+    #: shims of ours that the other launcher had, to delete
+    stale: tuple[str, ...]
+    #: the directory of those, to remove
+    stale_directories: tuple[str, ...]
     edits: tuple[Edit, ...]
     #: what is left alone although it should change, and why
     problems: tuple[Problem, ...]
@@ -64,15 +69,19 @@ class SetupPlan:
     @property
     def changes_anything(self) -> bool:
         """False when everything is in place already."""
-        return bool(self.directories or self.shims or self.edits)
+        return bool(
+            self.directories or self.shims or self.stale or self.stale_directories or self.edits
+        )
 
     def render(self) -> str:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
         shown = Shown(self.home)
         if not self.changes_anything:
-            return "\n".join((_in_place(self, shown), *_closing(self, self.problems, shown)))
+            return "\n".join((*_in_place(self, shown), *_closing(self, self.problems, shown)))
         lines = [f"make    {shown(path)}/" for path in self.directories[-1:]]
         lines += [f"write   {shown(path)}" for path, _ in self.shims]
+        lines += [f"delete  {shown(path)}" for path in self.stale]
+        lines += [f"remove  {shown(path)}/" for path in self.stale_directories]
         for edit in self.edits:
             lines += [f"make    {shown(path)}/" for path in edit.directories[-1:]]
             lines.append(setup_words.planned(edit, shown))
@@ -81,7 +90,7 @@ class SetupPlan:
             "setup",
             steps=lines,
             edits=self.edits,
-            closing=_closing(self, self.problems, shown),
+            closing=["", _launcher(self), *_closing(self, self.problems, shown)],
             shown=shown,
         )
 
@@ -134,12 +143,14 @@ def plan_setup(
     shell: str | None,
     shim_directory: str | None,
     modify_path: bool,
+    launcher: str = "auto",
 ) -> SetupPlan:
-    """What setup has to change here. Reads only.
+    """What setup has to change here. Changes nothing.
 
     `shell`: one of `shells.SHELLS` or an alias, `None` to find out. `shim_directory`: absolute or
-    relative, `None` for the usual one. Raises `LinkPolicyError` when the shims cannot be put there;
-    a start-up file that cannot be changed is a problem of the plan, and the rest goes on.
+    relative, `None` for the usual one. `launcher`: one of `setup.launcher.CHOICES`. Raises
+    `LinkPolicyError` when the shims cannot be put there; a start-up file that cannot be changed is
+    a problem of the plan, and the rest goes on.
     """
     home, record_path = setup_steps.own_places(environ)
     shown = Shown(home)
@@ -163,25 +174,30 @@ def plan_setup(
                 wanted.setdefault(edit.before.real_path, edit)
     edits = [edit for edit in wanted.values() if edit.after != edit.before.content]
 
-    directories = setup_steps.missing_directories(directory)
+    shims = setup_launcher.shims(directory, launcher)
+    paths = [path for path, _ in shims.files]
+    stale = [path for path in shim_directories.ours(directory) if path not in paths]
+    # The first file lies in the innermost directory.
+    directories = setup_steps.missing_directories(os.path.dirname(paths[0]))
     made = (
         *setup_steps.missing_directories(os.path.dirname(record_path)),
         *directories,
         *(path for edit in edits for path in edit.directories),
     )
-    paths = [f"{directory}/{program}" for program in PROGRAMS]
-    contents = [shim_directories.rendered(program) for program in PROGRAMS]
     in_front = shim_directories.uv_in_front(environ.get("PATH", ""), directory)
     return SetupPlan(
         home=home,
         shell=known,
         shim_directory=directory,
         directories=directories,
+        launcher=shims.launcher,
         shims=tuple(
             (path, content)
-            for path, content in zip(paths, contents, strict=True)
+            for path, content in shims.files
             if not shim_directories.is_in_place(path, content)
         ),
+        stale=tuple(stale),
+        stale_directories=_stale_directories(directory, paths, stale),
         edits=tuple(edits),
         problems=tuple(problems),
         notes=(
@@ -212,7 +228,7 @@ def carry_out(plan: SetupPlan) -> Lines:
     lines = Lines()
     problems = list(plan.problems)
     if not plan.changes_anything:
-        lines.append(_in_place(plan, shown))
+        lines += _in_place(plan, shown)
     with setup_steps.recording(plan.record_path, make=True) as recorded:
         wanted = (recorded or SetupRecord()).merged(plan.record)
         if wanted != recorded:
@@ -221,8 +237,16 @@ def carry_out(plan: SetupPlan) -> Lines:
         for path, content in plan.shims:
             shim_directories.write(path, content)
             lines.append(f"wrote    {shown(path)}")
+        gone = [
+            path for path in plan.stale if setup_steps.delete_shim(path, shown, lines, problems)
+        ]
+        gone += [path for path in plan.stale_directories if setup_steps.remove_directory(path)]
+        if gone:
+            setup_steps.save(plan.record_path, wanted.without(gone))
         for edit in plan.edits:
             setup_steps.carry_out_edit(edit, shown, lines, problems)
+    if plan.changes_anything:
+        lines.append(_launcher(plan))
     lines.complete = not problems
     lines += _closing(plan, problems, shown)
     return lines
@@ -257,15 +281,22 @@ def plan_uninstall(*, environ: Mapping[str, str], shim_directory: str | None) ->
     places = (
         [default, shim_directories.absolute(shim_directory, home)] if shim_directory else [default]
     )
-    candidates = [f"{place}/{program}" for place in places for program in PROGRAMS]
+    places = list(dict.fromkeys((*map(shim_directories.owner, known.shims), *places)))
+    # What is on PATH goes first: a native shim without its fallback still starts uv.
+    candidates = [path for place in places for path in shim_directories.places(place)]
     shims: list[str] = []
-    for path in dict.fromkeys((*known.shims, *candidates)):
-        if shim_directories.is_shim(path):
+    for path in dict.fromkeys((*candidates, *known.shims)):
+        if shim_directories.is_ours(path):
             shims.append(path)
         elif os.path.lexists(path):
             notes.append(f"{shown(path)} is not ours and stays")
     # These bear our name, so they are ours whatever the record says.
-    named = (default, os.path.dirname(default), os.path.dirname(record_path))
+    named = (
+        *map(shim_directories.fallbacks, places),
+        default,
+        os.path.dirname(default),
+        os.path.dirname(record_path),
+    )
     return UninstallPlan(
         home=home,
         edits=tuple(edits.values()),
@@ -302,8 +333,7 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
                 remaining = remaining.merged(SetupRecord(shims=(path,)))
         setup_steps.keep_on_record(plan.record_path, remaining, known.directories)
     for directory in plan.directories:
-        with contextlib.suppress(OSError):  # not empty, or gone: both are as they should be
-            os.rmdir(directory)
+        setup_steps.remove_directory(directory)
     if not plan.changes_anything:
         lines.append(_NOTHING_FOUND)
     lines.complete = not problems
@@ -319,6 +349,17 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
 _NOTHING_FOUND = "Nothing to do: nothing of linkpolicy was found."
 
 
+def _stale_directories(
+    directory: str, paths: Sequence[str], stale: Sequence[str]
+) -> tuple[str, ...]:
+    """The directory of the fallbacks, when nothing that stays will be in it."""
+    place = shim_directories.fallbacks(directory)
+    if any(os.path.dirname(path) == place for path in paths) or not os.path.isdir(place):
+        return ()
+    kept = {f"{place}/{name}" for name in os.listdir(place)} - set(stale)
+    return () if kept else (place,)
+
+
 def _early_return_notes(edits: list[Edit], shown: Shown) -> Iterator[str]:
     for edit in edits:
         if os.path.basename(edit.before.path) == ".bashrc":
@@ -331,7 +372,7 @@ def _early_return_notes(edits: list[Edit], shown: Shown) -> Iterator[str]:
 
 
 def _left_behind_notes(record: SetupRecord | None, directory: str, shown: Shown) -> Iterator[str]:
-    places = dict.fromkeys(os.path.dirname(path) for path in (record.shims if record else ()))
+    places = dict.fromkeys(map(shim_directories.owner, record.shims if record else ()))
     for place in places:
         if place != directory:
             yield f"the shims in {shown(place)} stay until `linkpolicy uninstall`"
@@ -358,5 +399,10 @@ def _remarks(problems: Sequence[Problem], notes: Sequence[str], shown: Shown) ->
     return ["", *lines] if lines else []
 
 
-def _in_place(plan: SetupPlan, shown: Shown) -> str:
-    return f"Nothing to do: the shims in {shown(plan.shim_directory)} are in place."
+def _in_place(plan: SetupPlan, shown: Shown) -> tuple[str, str]:
+    place = shown(plan.shim_directory)
+    return f"Nothing to do: the shims in {place} are in place.", _launcher(plan)
+
+
+def _launcher(plan: SetupPlan) -> str:
+    return f"launcher: {setup_words.printable(plan.launcher)}"

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 NAME = "setup.json"
 _VERSION = 1
+#: end of the name of a record that is being written
+_UNFINISHED = ".new"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +50,17 @@ class SetupRecord:
         for file in newer.files:
             files[file.path] = file
         return SetupRecord(
-            shims=tuple(dict.fromkeys((*self.shims, *newer.shims))),
+            shims=tuple(sorted({*self.shims, *newer.shims})),
             directories=tuple(sorted({*self.directories, *newer.directories})),
             files=tuple(files.values()),
+        )
+
+    def without(self, paths: Collection[str]) -> SetupRecord:
+        """All but these shims and directories, which are no more."""
+        return SetupRecord(
+            shims=tuple(path for path in self.shims if path not in paths),
+            directories=tuple(path for path in self.directories if path not in paths),
+            files=self.files,
         )
 
 
@@ -87,7 +97,7 @@ def save(path: str, record: SetupRecord) -> None:
             for file in record.files
         ],
     }
-    unfinished = f"{path}.new"
+    unfinished = path + _UNFINISHED
     try:
         handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with open(handle, "wb") as stream:
@@ -100,6 +110,13 @@ def save(path: str, record: SetupRecord) -> None:
         with contextlib.suppress(OSError):
             os.unlink(unfinished)
         raise
+
+
+def forget(path: str) -> None:
+    """Delete the record, and what a kill left of one that was being written."""
+    for name in (path, path + _UNFINISHED):
+        with contextlib.suppress(OSError):
+            os.unlink(name)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 The shims never live beside a real uv (its installer and `uv self update` would write over them),
 and nobody else may write there: what lies in that directory runs whenever somebody types `uv`.
+Native shims have the Python shims that they fall back to in a directory below.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
+from uvx_policy import layout, locate
 from uvx_policy.errors import LinkPolicyError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROGRAMS = ("uv", "uvx")
-#: bytes of a file in which the marker of a shim of ours must be
-_HEAD = 1024
+#: beside native shims: the directory of the Python shims that they fall back to
+FALLBACKS = ".linkpolicy"
 _MODE = 0o755
 #: end of the name of a shim that is being written
 _UNFINISHED = ".linkpolicy-new"
@@ -35,7 +36,8 @@ def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
     directory = absolute(given if given is not None else default, home)
     _refuse_beside_uv(directory, environ, home)
     try:
-        _refuse_open_to_others(directory)
+        for place in (directory, fallbacks(directory)):
+            _refuse_open_to_others(place)
     except OSError as error:
         raise LinkPolicyError(f"cannot use `{directory}`: {reason(error)}") from error
     return directory
@@ -48,19 +50,27 @@ def absolute(directory: str, home: str) -> str:
     return os.path.abspath(directory)
 
 
-def rendered(program: str) -> bytes:
-    """The shim's content, checked: it carries the marker, and Python can read it."""
-    from uvx_policy.setup import shim_file
+def fallbacks(directory: str) -> str:
+    """Where the Python shims lie that the native shims of this directory fall back to."""
+    return f"{directory}/{FALLBACKS}"
 
-    try:
-        content = shim_file.render(program)
-        if content.startswith(b"#!") and b"python" in content.partition(b"\n")[0]:
-            compile(content, program, "exec")
-    except (ValueError, SyntaxError) as error:
-        raise LinkPolicyError(f"cannot make the shim `{program}`: {error}") from error
-    if layout.MARKER not in content[:_HEAD]:
-        raise LinkPolicyError(f"cannot make the shim `{program}`: it lacks our marker")
-    return content
+
+def places(directory: str) -> tuple[str, ...]:
+    """Every path where a file of ours may lie, for this directory of shims."""
+    shims = [
+        f"{place}/{program}" for place in (directory, fallbacks(directory)) for program in PROGRAMS
+    ]
+    return (*shims, *(f"{path}{_UNFINISHED}" for path in shims))
+
+
+def ours(directory: str) -> list[str]:
+    """The files of ours that are there now, for this directory of shims."""
+    return [path for path in places(directory) if is_ours(path)]
+
+
+def owner(path: str) -> str:
+    """The directory of shims that has this path among its `places`."""
+    return os.path.dirname(path).removesuffix(f"/{FALLBACKS}")
 
 
 def is_in_place(path: str, content: bytes) -> bool:
@@ -109,10 +119,14 @@ def is_shim(path: str) -> bool:
     try:
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return False
-        with open(path, "rb") as stream:
-            return layout.MARKER in stream.read(_HEAD)
     except OSError:
         return False
+    return locate.is_ours(path)
+
+
+def is_ours(path: str) -> bool:
+    """Is this a shim, or what is left of one that was being written when the power went?"""
+    return is_shim(path) or (path.endswith(_UNFINISHED) and os.path.lexists(path))
 
 
 def uv_in_front(search_path: str, directory: str) -> str:
@@ -138,9 +152,8 @@ def _refuse_beside_uv(directory: str, environ: Mapping[str, str], home: str) -> 
             raise LinkPolicyError(
                 f"uv's installer writes to `{directory}`, and would overwrite the shims", hint=hint
             )
-    for program in PROGRAMS:
-        path = f"{directory}/{program}"
-        if os.path.lexists(path) and not is_shim(path):
+    for path in places(directory):
+        if os.path.lexists(path) and not is_ours(path):
             raise LinkPolicyError(
                 f"`{path}` is not ours, and the shims cannot live beside a real uv", hint=hint
             )

@@ -1,4 +1,4 @@
-"""The text of the two files that `linkpolicy setup` puts on PATH. Not on the hot path itself."""
+"""The text of the Python shims that `linkpolicy setup` writes. Not on the hot path itself."""
 
 from __future__ import annotations
 
@@ -11,67 +11,87 @@ from uvx_policy import layout
 #: execve(2): the kernel reads 256 bytes of a `#!` line since Linux 5.1, 127 before, macOS 512.
 _MAX_SHEBANG = 127
 
+# Python compiles this on every call of uv, so what is hardly ever needed stays a string in it.
 _TEMPLATE = """\
 #!{interpreter} -IS
 # {marker}: starts the real {program} under the project's policy
 # Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
 import sys
 
-PROGRAM, EMBEDDED = {program!r}, {embedded!r}
+PROGRAM, SHIM, EMBEDDED = {program!r}, {shim}, {embedded!r}
 sys.path += {paths!r}
-
-
-def without_policy():
-    # linkpolicy is gone or broken: uv must run all the same. What was started from here and came
-    # back (the pid survives exec) is not started again.
-    import _signal
-    import os
-
-    if os.environ.get("LINKPOLICY_LOG"):
-        sys.stderr.write("linkpolicy: cannot run; `linkpolicy setup` renews `" + __file__ + "`\\n")
-    pid, *tried = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep)
-    tried = tried if pid == str(os.getpid()) else []
-    for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), *EMBEDDED]:
-        path = os.path.join(directory or ".", PROGRAM)
-        if path in tried or not os.path.isfile(path) or not os.access(path, os.X_OK):
-            continue
-        try:
-            with open(path, "rb") as stream:
-                ours = b"{marker}" in stream.read(1024)
-            if not ours:
-                _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
-                _signal.signal(_signal.SIGXFSZ, _signal.SIG_DFL)
-                os.environ["_LINKPOLICY_TRIED"] = os.pathsep.join([str(os.getpid()), *tried, path])
-                os.execv(path, [PROGRAM, *sys.argv[1:]])
-        except OSError:
-            pass
-    sys.stderr.write("linkpolicy: no " + PROGRAM + " on PATH but the shim `" + __file__ + "`\\n")
-    sys.exit(127)
-
-
+WITHOUT_POLICY = '''\\
+{without_policy}'''
 try:
     from uvx_policy.shim import main
 
-    main(PROGRAM, __file__, EMBEDDED)
+    main(PROGRAM, SHIM, EMBEDDED)
 except Exception:
-    without_policy()
+    exec(WITHOUT_POLICY)
+"""
+
+#: Holds no backslash, no brace and no `'''`: it goes into the template as it is.
+_WITHOUT_POLICY = """\
+# linkpolicy is gone or broken: uv must run all the same. What was started from here and came back
+# (the pid survives exec) is not started again.
+import _signal
+import os
+
+
+def say(text):
+    if sys.stderr:  # print(file=None) goes to stdout
+        print("linkpolicy: " + text, file=sys.stderr)
+
+
+def is_ours(path):
+    with open(path, "rb") as stream:
+        head = stream.read(1024)
+        stream.seek(max(0, stream.seek(0, 2) - 64))
+        return b"MARKER" in head or b"MARKER" in stream.read()
+
+
+if os.environ.get("LINKPOLICY_LOG"):
+    say("cannot run; `linkpolicy setup` renews `" + SHIM + "`")
+pid, *tried = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep)
+tried = tried if pid == str(os.getpid()) else []
+# Python ignores both when it starts; these were ignored before, says the native launcher.
+ignored = os.environ.pop("_LINKPOLICY_IGNORED", "").split(",")
+for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), *EMBEDDED]:
+    path = os.path.join(directory or ".", PROGRAM)
+    if path in tried or not os.path.isfile(path) or not os.access(path, os.X_OK):
+        continue
+    try:
+        if not is_ours(path):
+            for signal in (_signal.SIGPIPE, _signal.SIGXFSZ):
+                if str(int(signal)) not in ignored:
+                    _signal.signal(signal, _signal.SIG_DFL)
+            os.environ["_LINKPOLICY_TRIED"] = os.pathsep.join([str(os.getpid()), *tried, path])
+            os.execv(path, [PROGRAM, *sys.argv[1:]])
+    except OSError:
+        pass
+say("no " + PROGRAM + " on PATH but the shim `" + SHIM + "`")
+sys.exit(127)
 """
 
 
-def render(program: str) -> bytes:
+def render(program: str, *, shim: str = "") -> bytes:
     """The shim `uv` or `uvx`, for the interpreter and the package that are running now.
 
+    `shim`: the file on PATH, when that is a native launcher and this is what it falls back to.
     Raises `ValueError` when the interpreter's path cannot stand in a `#!` line.
     """
     interpreter = base_interpreter()
     if len(interpreter) + len("#! -IS") > _MAX_SHEBANG or any(c in interpreter for c in " \t\n"):
         raise ValueError(f"the interpreter's path cannot stand in a `#!` line: `{interpreter}`")
+    marker = layout.MARKER.decode("ascii")
     text = _TEMPLATE.format(
         interpreter=interpreter,
-        marker=layout.MARKER.decode("ascii"),
+        marker=marker,
         program=program,
+        shim=repr(shim) if shim else "__file__",
         paths=package_paths(),
         embedded=embedded_directories(),
+        without_policy=_WITHOUT_POLICY.replace("MARKER", marker),
     )
     return os.fsencode(text)
 

@@ -111,12 +111,22 @@ def carry_out_edit(edit: Edit, shown: Shown, lines: list[str], problems: list[Pr
 def delete_shim(path: str, shown: Shown, lines: list[str], problems: list[Problem]) -> bool:
     """Delete one shim if it is still ours, or say why not."""
     try:
-        if shim_directories.is_shim(path):
-            os.unlink(path)
+        if not shim_directories.is_ours(path):  # gone, or replaced since the plan
+            return True
+        os.unlink(path)
     except OSError as error:
         problems.append(Problem(path, shim_directories.reason(error)))
         return False
     lines.append(f"deleted  {shown(path)}")
+    return True
+
+
+def remove_directory(path: str) -> bool:
+    """Remove a directory if it is empty; one that is not, or that is gone, is as it should be."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        return False
     return True
 
 
@@ -186,5 +196,4 @@ def keep_on_record(path: str, remaining: SetupRecord, directories: tuple[str, ..
     if remaining.files or remaining.shims:
         save(path, remaining.merged(SetupRecord(directories=directories)))
         return
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+    setup_record.forget(path)

@@ -1,0 +1,176 @@
+"""Native or Python: which launcher the shims of a directory get, and the files that this takes.
+
+The native launcher comes compiled with the package, from shims/launcher.c; a wheel that was built
+without a C compiler has none. Installed, it is a copy with its configuration written into it, and
+the Python shim beside it is what it hands over to.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+import uvx_policy
+from uvx_policy import layout
+from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
+from uvx_policy.setup import shim_directories, shim_file
+
+#: what `linkpolicy setup --launcher` takes
+CHOICES = ("auto", "native", "python")
+
+#: how the configuration begins in the compiled launcher, and the bytes that it has; both as in
+#: shims/launcher.c
+_MAGIC = b"linkpolicy-launcher-config-v1\n"
+_CONFIGURATION = 8192
+#: a Python shim has the marker here
+_HEAD = 1024
+#: seconds for a launcher that has nothing to do but say so
+_PATIENCE = 10
+
+
+class _NoNativeLauncher(Exception):
+    """`str()` says why in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shims:
+    """The files that make up the shims of one directory."""
+
+    #: for people: "native", "Python", or "Python (why not native)"
+    launcher: str
+    #: path and content, in the order of writing: what is fallen back to comes first
+    files: tuple[tuple[str, bytes], ...]
+
+
+def shims(directory: str, wanted: str) -> Shims:
+    """The shims for `directory` (absolute). `wanted`: one of `CHOICES`.
+
+    Starts the native launcher once, to see whether it runs here. Raises `LinkPolicyError` when
+    there can be no shims, or no native ones and `wanted` is "native".
+    """
+    if wanted == "python":
+        return _python(directory, "Python")
+    try:
+        return _native(directory)
+    except _NoNativeLauncher as error:
+        if wanted == "native":
+            raise LinkPolicyError(
+                str(error), hint="linkpolicy setup --launcher python, or auto for what there is"
+            ) from error
+        return _python(directory, f"Python ({error})")
+
+
+def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str]) -> bytes:
+    """The launcher with its configuration, and the marker of a shim of ours at its end.
+
+    `fallback`: path of the Python shim; `embedded`: directories to search after PATH. Raises
+    `ValueError` when this is no launcher as it was compiled, or the configuration has no room.
+    """
+    at = binary.find(_MAGIC)
+    end = at + _CONFIGURATION
+    blank = _MAGIC.ljust(_CONFIGURATION, b"\0")
+    if at < 0 or binary.find(_MAGIC, at + 1) >= 0 or binary[at:end] != blank:
+        raise ValueError("it has no place for its configuration")
+    fields = (program, fallback, *filter(None, embedded), "")
+    configuration = _MAGIC + b"".join(os.fsencode(field) + b"\0" for field in fields)
+    if len(configuration) > _CONFIGURATION:
+        raise ValueError("the paths that it must know are too long for it")
+    configuration = configuration.ljust(_CONFIGURATION, b"\0")
+    return binary[:at] + configuration + binary[end:] + b"\n" + layout.MARKER + b"\n"
+
+
+def compiled() -> str:
+    """Where the package has its native launcher, if it has one."""
+    return os.path.join(os.path.dirname(os.path.abspath(str(uvx_policy.__file__))), "launcher")
+
+
+def _python(directory: str, launcher: str) -> Shims:
+    programs = shim_directories.PROGRAMS
+    files = [(f"{directory}/{program}", _python_shim(program)) for program in programs]
+    return Shims(launcher=launcher, files=tuple(files))
+
+
+def _native(directory: str) -> Shims:
+    binary = _usable()
+    behind: list[tuple[str, bytes]] = []
+    front: list[tuple[str, bytes]] = []
+    for program in shim_directories.PROGRAMS:
+        shim = f"{directory}/{program}"
+        fallback = f"{shim_directories.fallbacks(directory)}/{program}"
+        try:
+            content = configured(
+                binary,
+                program=program,
+                fallback=fallback,
+                embedded=shim_file.embedded_directories(),
+            )
+        except ValueError as error:
+            raise _NoNativeLauncher(f"the native launcher cannot be used: {error}") from error
+        front.append((shim, content))
+        behind.append((fallback, _python_shim(program, shim=shim)))
+    return Shims(launcher="native", files=(*behind, *front))
+
+
+def _usable() -> bytes:
+    """The compiled launcher, which was seen to run here. Raises `_NoNativeLauncher`."""
+    path = compiled()
+    try:
+        with open(path, "rb") as stream:
+            binary = stream.read()
+    except FileNotFoundError as error:
+        raise _NoNativeLauncher(_why_there_is_none()) from error
+    except OSError as error:
+        raise _NoNativeLauncher(
+            f"cannot read `{path}`: {shim_directories.reason(error)}"
+        ) from error
+    fault = _why_it_does_not_run(path)
+    if fault:
+        raise _NoNativeLauncher(f"the native launcher does not run here: {fault}")
+    return binary
+
+
+def _why_there_is_none() -> str:
+    if not sys.platform.startswith("linux"):
+        return "the native launcher is for Linux"
+    return "no native launcher in this installation: it was built without a C compiler"
+
+
+def _why_it_does_not_run(path: str) -> str:
+    """Start it without a configuration, which it says, and exits with 126. "" when it did."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            [path],
+            env={},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except FileNotFoundError:  # it was read a moment ago: what misses is its dynamic loader
+        return "it was built for another C library"
+    except OSError as error:
+        return shim_directories.reason(error)
+    except subprocess.TimeoutExpired:
+        return "it does not end"
+    if done.returncode != EXIT_CANNOT_EXECUTE:
+        return f"it ended with {done.returncode}"
+    return ""
+
+
+def _python_shim(program: str, *, shim: str = "") -> bytes:
+    """The Python shim, checked: it carries the marker, and Python can read it.
+
+    `shim`: the native shim that falls back to it, if one does. Raises `LinkPolicyError`.
+    """
+    try:
+        content = shim_file.render(program, shim=shim)
+        if content.startswith(b"#!") and b"python" in content.partition(b"\n")[0]:
+            compile(content, program, "exec")
+    except (ValueError, SyntaxError) as error:
+        raise LinkPolicyError(f"cannot make the shim `{program}`: {error}") from error
+    if layout.MARKER not in content[:_HEAD]:
+        raise LinkPolicyError(f"cannot make the shim `{program}`: it lacks our marker")
+    return content
