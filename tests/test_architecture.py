@@ -21,7 +21,8 @@ LAYERS = (
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
     filesystem.cache_directory locate launch trace""",
     "pipeline",
-    """shim explain cli settings.edit settings.init_command setup.shim_file setup.launcher
+    """shim under_policy
+    explain cli settings.edit settings.init_command setup.shim_file setup.launcher
     setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
     setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places
     demo.problems demo.report demo.command""",

@@ -14,7 +14,7 @@ import pytest
 
 from tests import real_uv
 from tests.test_architecture import LAYERS, MODULES
-from uvx_policy import __version__, cli, errors, explain, layout, memory
+from uvx_policy import __version__, cli, errors, explain, layout, locate, memory
 from uvx_policy.decide import Outcome
 from uvx_policy.edits import NOTHING
 from uvx_policy.filesystem import probe
@@ -332,7 +332,8 @@ def test_every_field_of_the_json_object_is_told_and_no_other() -> None:
     fields = section(text, "# `linkpolicy explain --json`").partition("Each decision")[2]
 
     assert {name.partition(".")[0] for name in told} == set(printed)
-    assert {name.partition(".")[2] for name in told} - {""} == set(printed["destination"])
+    within = {f"{name}.{inner}" for name in ("destination", "record") for inner in printed[name]}
+    assert {name for name in told if "." in name} == within
     assert first_column(fields.partition("Kinds")[0]) == list(printed["link_mode"])
     assert set(printed["refusal"]) <= set(printed["link_mode"])
     assert printed["schema"] == 1
@@ -379,7 +380,7 @@ def test_every_file_that_we_write_is_told() -> None:
 
     assert [name for name in ours if name not in text] == []
     assert str(memory.LIMIT) in text
-    assert layout.MARKER.decode() in read("shims/README.md")
+    assert locate.MARKER.decode() in read("shims/README.md")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "nushell", "powershell"])

@@ -1,7 +1,5 @@
 """The one checksum: of keys, names, listings. Shared with the launcher (`shims/launcher.c`)."""
 
-from __future__ import annotations
-
 #: a Mersenne prime: the launcher multiplies by 256 with a rotation
 _PRIME = 2**61 - 1
 

@@ -9,12 +9,9 @@ which environment variables are our own old answers (they are dropped and decide
 one project may ruin another), and whether what we started came straight back to us (recursion).
 """
 
-from __future__ import annotations
-
 import os
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,22 +23,31 @@ _VERSION = "1"
 _MAX_TURNS = 8
 
 
-class Guard(Record):
-    """The parsed variable of an outer shim."""
+class Guard:
+    """The parsed variable of an outer shim. No `Record`: that is one import less for each call."""
 
-    #: identity of the process that wrote it: "<pid>.<start time>"
-    process: str = ""
-    #: checksum of its words and cwd
-    words: str = ""
-    #: how many shims in a row had the very same words
-    turn: int = 0
-    #: programs started so far that came back
-    tried: tuple[str, ...] = ()
-    #: variable -> the value that we gave it
-    values: tuple[tuple[str, str], ...] = ()
+    def __init__(
+        self,
+        *,
+        process: str = "",
+        words: str = "",
+        turn: int = 0,
+        tried: tuple[str, ...] = (),
+        values: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        #: identity of the process that wrote it: "<pid>.<start time>"
+        self.process = process
+        #: checksum of its words and cwd
+        self.words = words
+        #: how many shims in a row had the very same words
+        self.turn = turn
+        #: programs started so far that came back
+        self.tried = tried
+        #: variable -> the value that we gave it
+        self.values = values
 
 
-def read(environ: Mapping[str, str]) -> Guard | None:
+def read(environ: "Mapping[str, str]") -> Guard | None:
     """The outer shim's guard; `None` when there is none or it is not of our making."""
     fields = environ.get(NAME, "").split(";")
     if fields[0] != _VERSION:
@@ -76,7 +82,7 @@ def render(guard: Guard) -> str:
     return ";".join(fields)
 
 
-def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+def without_ours(environ: "Mapping[str, str]") -> dict[str, str]:
     """A copy of the environment variables without those that still hold our own value.
 
     A value that somebody changed since is somebody's explicit choice and stays.

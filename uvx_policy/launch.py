@@ -1,7 +1,5 @@
 """Start the real uv in our place. Nothing of ours runs afterwards (on POSIX)."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sys
@@ -46,7 +44,7 @@ def become_invisible() -> None:
         del os.environ["LC_CTYPE"]
 
 
-def execute(path: str, words: list[str]) -> NoReturn:
+def execute(path: str, words: list[str]) -> "NoReturn":
     """Replace this process by `path` with `words` (argv[0] first) and the present `os.environ`.
 
     On Windows: start it, pass Ctrl-C on, exit with its code. Raises `OSError`.
@@ -74,7 +72,7 @@ def _was_coerced() -> bool:
         return True
 
 
-def _spawn(path: str, words: list[str]) -> NoReturn:
+def _spawn(path: str, words: list[str]) -> "NoReturn":
     """Windows has no exec: the console sends Ctrl-C to both of us, and uv decides."""
     import signal
     import subprocess

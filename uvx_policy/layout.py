@@ -15,8 +15,6 @@ PROJECT_FILE = "linkpolicy.toml"
 CONFIG_FILE = "config.toml"
 #: cache directory beside a project's pyproject.toml, for `cache = "project"`
 PROJECT_CACHE = ".uv-cache"
-#: found in the first bytes of every shim of ours, whoever installed it
-MARKER = b"linkpolicy-shim-v1"
 
 
 def device_cache_name(uid: int) -> str:

@@ -4,16 +4,14 @@ Ours is told by identity (device and inode) and by a marker in the file, never b
 a symbolic link to a shim in another directory made pyenv loop for years (pyenv #2696).
 """
 
-from __future__ import annotations
-
 import os
-
-from uvx_policy import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+#: found in every shim of ours, whoever installed it
+MARKER = b"linkpolicy-shim-v1"
 #: enough to hold the `#!` line and the marker of a Python shim
 _HEAD = 1024
 #: a native shim ends with the marker
@@ -25,8 +23,8 @@ def real_programs(
     *,
     search_path: str | None,
     shim: str = "",
-    embedded: Sequence[str] = (),
-) -> Iterator[str]:
+    embedded: "Sequence[str]" = (),
+) -> "Iterator[str]":
     """Each executable `program` that is not a shim of ours, in the order of PATH, then embedded.
 
     `search_path` is the value of PATH (None when unset: `os.defpath`, as in execvp(3)); an empty or
@@ -58,10 +56,10 @@ def is_ours(path: str) -> bool:
     """Does this file carry the marker of a linkpolicy shim? Unreadable files do not."""
     try:
         with open(path, "rb", buffering=0) as stream:
-            if layout.MARKER in (stream.read(_HEAD) or b""):
+            if MARKER in (stream.read(_HEAD) or b""):
                 return True
             stream.seek(-_TAIL, os.SEEK_END)  # OSError for a shorter file, which was read whole
-            return layout.MARKER in (stream.read(_TAIL) or b"")
+            return MARKER in (stream.read(_TAIL) or b"")
     except OSError:
         return False
 

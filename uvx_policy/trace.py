@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 def debugging(environ: dict[str, str]) -> bool:
     """Did the user ask to hear everything?"""
@@ -29,6 +33,12 @@ def warn(message: str) -> None:
         os.write(2, told.encode(sys.getfilesystemencoding(), "backslashreplace"))
     except OSError:
         pass
+
+
+def stop(code: int, message: str, hint: str) -> NoReturn:
+    """Say one line and end this process at once, with `code`."""
+    warn(f"{message} (hint: {hint})" if hint else message)
+    os._exit(code)
 
 
 def _harmless(char: str) -> str:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.edges.setup_home import Home, stranger, without_directories
-from uvx_policy import layout
+from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
@@ -43,7 +43,7 @@ def test_setup_writes_two_shims_and_the_start_up_files(home: Home) -> None:
 
     for program in ("uv", "uvx"):
         shim = home.shims / program
-        assert layout.MARKER in shim.read_bytes()[:1024]
+        assert locate.MARKER in shim.read_bytes()[:1024]
         assert stat.S_IMODE(shim.stat().st_mode) == 0o755
     assert stat.S_IMODE(home.shims.stat().st_mode) == 0o755
     expected = f"alias l=ls\n{BEGIN}"

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.edges.setup_home import Home, killed_at, stranger, without_directories
-from uvx_policy import cli, layout
+from uvx_policy import cli, locate
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import launcher as setup_launcher
@@ -91,7 +91,7 @@ def test_the_fallback_of_a_native_shim_speaks_of_the_shim_on_path(home: Home) ->
     text = (home.shims / ".linkpolicy/uvx").read_text()
 
     assert f"'uvx', '{home.shims}/uvx', [" in text
-    assert layout.MARKER in text.encode()[:1024]
+    assert locate.MARKER in text.encode()[:1024]
 
 
 @pytest.mark.parametrize("launcher", ["auto", "native", "python"])
@@ -352,7 +352,7 @@ def test_a_shim_that_is_running_is_replaced(home: Home) -> None:
     home.setup(launcher="python")
     binary = shutil.which("sleep")
     assert binary
-    (home.shims / "uv").write_bytes(Path(binary).read_bytes() + layout.MARKER)
+    (home.shims / "uv").write_bytes(Path(binary).read_bytes() + locate.MARKER)
     running = subprocess.Popen([home.shims / "uv", "60"])
     try:
         home.setup(launcher="native")

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 
 import uvx_policy
-from uvx_policy import layout
+from uvx_policy import locate
 from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
 from uvx_policy.setup import shim_directories, shim_file
 
@@ -77,7 +77,7 @@ def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str
     if len(configuration) > _CONFIGURATION:
         raise ValueError("the paths that it must know are too long for it")
     configuration = configuration.ljust(_CONFIGURATION, b"\0")
-    return binary[:at] + configuration + binary[end:] + b"\n" + layout.MARKER + b"\n"
+    return binary[:at] + configuration + binary[end:] + b"\n" + locate.MARKER + b"\n"
 
 
 def compiled() -> str:
@@ -171,6 +171,6 @@ def _python_shim(program: str, *, shim: str = "") -> bytes:
             compile(content, program, "exec")
     except (ValueError, SyntaxError) as error:
         raise LinkPolicyError(f"cannot make the shim `{program}`: {error}") from error
-    if layout.MARKER not in content[:_HEAD]:
+    if locate.MARKER not in content[:_HEAD]:
         raise LinkPolicyError(f"cannot make the shim `{program}`: it lacks our marker")
     return content

@@ -6,7 +6,7 @@ import os
 import sys
 import sysconfig
 
-from uvx_policy import layout
+from uvx_policy import locate
 
 #: execve(2): the kernel reads 256 bytes of a `#!` line since Linux 5.1, 127 before, macOS 512.
 _MAX_SHEBANG = 127
@@ -83,7 +83,7 @@ def render(program: str, *, shim: str = "") -> bytes:
     interpreter = base_interpreter()
     if len(interpreter) + len("#! -IS") > _MAX_SHEBANG or any(c in interpreter for c in " \t\n"):
         raise ValueError(f"the interpreter's path cannot stand in a `#!` line: `{interpreter}`")
-    marker = layout.MARKER.decode("ascii")
+    marker = locate.MARKER.decode("ascii")
     text = _TEMPLATE.format(
         interpreter=interpreter,
         marker=marker,

@@ -1,0 +1,85 @@
+"""What the policy changes for one call of the shim: replayed from its record, or decided now."""
+
+from __future__ import annotations
+
+import sys
+
+from uvx_policy import layout, trace
+from uvx_policy.errors import EXIT_REFUSED, LinkPolicyError
+from uvx_policy.replay import records
+from uvx_policy.replay.key import key_of_call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.edits import Edits
+    from uvx_policy.pipeline import Plan
+
+#: faults of settings that one warning tells
+_MOST_FAULTS = 3
+
+
+def edits_for(  # noqa: RET503 (stop never returns)
+    program: str, arguments: list[str], *, environ: dict[str, str], uv: str
+) -> Edits | None:
+    """What the policy changes; `None` when nothing. Never raises; may exit 2 (refused)."""
+    try:
+        key = b""
+        if not trace.debugging(environ):
+            key = key_of_call(program, arguments, environ=environ, uv=uv)
+            known = records.replay(layout.state_home(environ, sys.platform), key)
+            if known is not None:
+                return known
+        from uvx_policy import pipeline
+
+        try:
+            plan = pipeline.make_plan(program, arguments, environ=environ, uv=uv)
+            if trace.debugging(environ):
+                for line in plan.story():
+                    trace.warn(line)
+            if plan.outcome.refusal is None:
+                _keep(plan, key)
+                return _prepared(plan.edits)
+            refusal = plan.outcome.refusal
+        except LinkPolicyError as error:
+            trace.warn(f"{_in_short(error)}; uv runs without policy")
+            return None
+    except Exception as error:  # noqa: BLE001 (fail open: a fault of ours stops no uv)
+        trace.warn(
+            f"internal error ({type(error).__name__}: {error}); uv runs without policy "
+            "(LINKPOLICY_LOG=debug shows more)"
+        )
+        trace.debug_exception(environ)
+        return None
+    trace.stop(
+        EXIT_REFUSED,
+        f"refused: {refusal.because}",
+        f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs uv all the same',
+    )
+
+
+def _keep(plan: Plan, key: bytes) -> None:
+    """Record the decision, if it can be repeated from what it has seen."""
+    if key:
+        from uvx_policy.replay import recording
+
+        recording.keep(plan.state, key, plan.edits, plan.witnesses)
+
+
+def _prepared(edits: Edits) -> Edits:
+    """The edits that can be applied, after their directories were made as far as possible."""
+    from uvx_policy import pipeline
+
+    try:
+        pipeline.prepare(edits)
+    except LinkPolicyError as error:
+        trace.warn(f"{error}; uv runs without it")
+        return pipeline.without_directories(edits)
+    return edits
+
+
+def _in_short(error: LinkPolicyError) -> str:
+    """The error in one line that can be read; `linkpolicy explain` tells all of it."""
+    faults: tuple[str, ...] = getattr(error, "faults", (str(error),))
+    more = len(faults) - _MOST_FAULTS
+    told = "; ".join(faults[:_MOST_FAULTS])
+    return f"{told}; {more} faults more" if more > 0 else told
