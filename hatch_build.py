@@ -51,7 +51,7 @@ class LauncherBuildHook(BuildHookInterface[Any]):
         if choice not in CHOICES:
             self.app.abort(f"{VARIABLE} is `{choice}`, and not one of {', '.join(CHOICES)}")
         try:
-            _refuse_unless_wanted(choice)
+            refuse_unless_wanted(choice)
             if version == "editable":
                 self._put_into_the_tree()
             else:
@@ -94,6 +94,14 @@ class LauncherBuildHook(BuildHookInterface[Any]):
             raise NotCompiled(f"cannot write to `{package}`: {error.strerror}") from error
 
 
+def refuse_unless_wanted(choice: str) -> None:
+    """Raises `NotCompiled` where nothing is to be tried. `choice`: one of `CHOICES`."""
+    if choice == "no":
+        raise NotCompiled(f"{VARIABLE}=no")
+    if not sys.platform.startswith("linux"):
+        raise NotCompiled(f"it is for Linux, and this is {sys.platform}")
+
+
 def compile_launcher(root: str, binary: str) -> None:
     """Compile `root`/shims/launcher.c to the file `binary`, executable. Raises `NotCompiled`.
 
@@ -122,13 +130,6 @@ def compile_launcher(root: str, binary: str) -> None:
             return
         complaint = _first_error(done.stderr)
     raise NotCompiled(f"`{shlex.join(compiler)}` failed" + (f": {complaint}" if complaint else ""))
-
-
-def _refuse_unless_wanted(choice: str) -> None:
-    if choice == "no":
-        raise NotCompiled(f"{VARIABLE}=no")
-    if not sys.platform.startswith("linux"):
-        raise NotCompiled(f"it is for Linux, and this is {sys.platform}")
 
 
 def _compiler() -> list[str]:
