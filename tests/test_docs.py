@@ -334,18 +334,30 @@ def test_every_field_of_the_json_object_is_told_and_no_other() -> None:
     assert {name.partition(".")[0] for name in told} == set(printed)
     within = {f"{name}.{inner}" for name in ("destination", "record") for inner in printed[name]}
     assert {name for name in told if "." in name} == within
-    assert first_column(fields.partition("Kinds")[0]) == list(printed["link_mode"])
+    assert first_column(fields.partition("States")[0]) == list(printed["link_mode"])
     assert set(printed["refusal"]) <= set(printed["link_mode"])
     assert printed["schema"] == 1
 
 
-def test_every_kind_of_destination_is_told_and_no_other() -> None:
-    (kinds,) = (
+def test_every_state_of_a_record_is_told_and_no_other() -> None:
+    text = reference("explain-json").partition("States of the record")[2]
+
+    assert first_column(text.partition("Kinds")[0]) == names_of_type("replay.outlook", "State")
+
+
+def names_of_type(module: str, name: str) -> list[str]:
+    """What a `Literal` type that the module declares allows."""
+    (allowed,) = (
         list(constants(node.value))
-        for node in ast.walk(parsed("model"))
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "DestinationKind"
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name
         if node.value is not None
     )
+    return allowed
+
+
+def test_every_kind_of_destination_is_told_and_no_other() -> None:
+    kinds = names_of_type("model", "DestinationKind")
     told = first_column(reference("explain-json").partition("Kinds of destination")[2])
 
     assert sorted(told) == sorted(kinds)
