@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -22,10 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from uvx_policy import layout, locate
-from uvx_policy.setup import shim_file
+from uvx_policy.setup import launcher, shim_directories, shim_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -33,19 +34,36 @@ T = TypeVar("T")
 _STRIPPED = ("UV_", "LINKPOLICY_", "_LINKPOLICY_", "XDG_", "CONDA_", "PYTHON")
 _KEPT = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
 
+#: a word that uv and the stand-in refuse as their last one, with exit code 2
+PLANTED = "--planted-into-the-record"
+
 #: Exits at once, so that what is left is the shim's own work; only the question for its version is
 #: handed to the real uv, because waiting for that answer is part of the first decision.
-_STAND_IN = """\
+_STAND_IN = f"""\
 #include <string.h>
 #include <unistd.h>
-int main(int count, char **words) {
-    if (count == 2 && strcmp(words[1], "--version") == 0) {
+int main(int count, char **words) {{
+    if (count == 2 && strcmp(words[1], "--version") == 0) {{
         execv(REAL_UV, words);
         return 126;
-    }
-    return 0;
+    }}
+    return count > 1 && strcmp(words[count - 1], "{PLANTED}") == 0 ? 2 : 0;
+}}
+"""
+
+#: the least that a native program between the user and uv can do
+_BARE_EXEC = """\
+#include <unistd.h>
+int main(int count, char **words) {
+    execv(REAL_UV, words);
+    return 126 + 0 * count;
 }
 """
+
+_STATIC = "-static"
+
+#: the tree that this file is part of
+_TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class BenchmarkError(Exception):
@@ -100,30 +118,46 @@ class Timing(NamedTuple):
     cpu: float
 
 
-def timed(words: list[str], environ: Mapping[str, str]) -> Timing:
-    """Run one process in the present cwd, with /dev/null for its three standard streams.
+class Call(NamedTuple):
+    """One process that can be started again and again."""
 
-    Raises `BenchmarkError` when it does not exit with 0.
-    """
-    silence = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-    start = time.perf_counter_ns()
-    pid = os.posix_spawn(words[0], words, environ, file_actions=silence)
-    _, status, used = os.wait4(pid, 0)
-    stop = time.perf_counter_ns()
-    if status:
-        code = os.waitstatus_to_exitcode(status)
-        raise BenchmarkError(f"exit code {code} of: {' '.join(words)}")
-    return Timing(wall=(stop - start) / 1e6, cpu=(used.ru_utime + used.ru_stime) * 1e3)
+    #: the first is a path
+    words: Sequence[str]
+    environ: Mapping[str, str]
+    #: where it runs
+    directory: str
 
+    def timed(self) -> Timing:
+        """Run it with /dev/null for its three standard streams.
 
-def output(words: list[str], environ: Mapping[str, str], *, stream: str = "stdout") -> str:
-    """Return what one process prints. Raises `BenchmarkError` when it does not exit with 0."""
-    done = subprocess.run(
-        words, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise BenchmarkError(f"exit code {done.returncode} of: {' '.join(words)}\n{done.stderr}")
-    return done.stderr if stream == "stderr" else done.stdout
+        Raises `BenchmarkError` when it does not exit with 0.
+        """
+        os.chdir(self.directory)
+        silence = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+        words, environ = list(self.words), dict(self.environ)
+        start = time.perf_counter_ns()
+        pid = os.posix_spawn(words[0], words, environ, file_actions=silence)
+        _, status, used = os.wait4(pid, 0)
+        stop = time.perf_counter_ns()
+        if status:
+            code = os.waitstatus_to_exitcode(status)
+            raise BenchmarkError(f"exit code {code} of: {' '.join(words)}")
+        return Timing(wall=(stop - start) / 1e6, cpu=(used.ru_utime + used.ru_stime) * 1e3)
+
+    def output(self, *, stream: str = "stdout", code: int = 0) -> str:
+        """Return what it prints. Raises `BenchmarkError` when it does not exit with `code`."""
+        try:
+            done = subprocess.run(
+                self.words, env=self.environ, cwd=self.directory, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, errors="replace", check=False,
+            )  # fmt: skip
+        except OSError as error:
+            raise BenchmarkError(f"cannot start {self.words[0]}: {error.strerror}") from error
+        if done.returncode != code:
+            raise BenchmarkError(
+                f"exit code {done.returncode} of: {' '.join(self.words)}\n{done.stderr}"
+            )
+        return done.stderr if stream == "stderr" else done.stdout
 
 
 def scratch_environ(home: str) -> dict[str, str]:
@@ -150,29 +184,75 @@ def find_uv(named: str | None) -> str:
 
 
 def put_shim(directory: str) -> str:
-    """Write the shim `uv` into `directory` (made); its path."""
-    os.makedirs(directory)
+    """Write the Python shim `uv` into `directory` (made); its path."""
     path = os.path.join(directory, "uv")
-    with open(path, "xb") as stream:
-        stream.write(shim_file.render("uv"))
-    os.chmod(path, 0o700)
+    _write_program(path, shim_file.render("uv"))
     return path
+
+
+def put_launcher(directory: str, *, symbols: bool = False) -> str:
+    """Compile the native launcher and put it into `directory` (made) as the shim `uv`; its path.
+
+    From the source in this tree, with its flags: what is installed may be older. `symbols`: leave
+    the names of functions in it. Raises `BenchmarkError` when it cannot be compiled.
+    """
+    shims = os.path.join(_TREE, "shims")
+    with open(os.path.join(shims, "CFLAGS"), encoding="utf-8") as stream:
+        flags = [flag for flag in shlex.split(stream.read()) if not (symbols and flag == "-s")]
+    path = os.path.join(directory, "uv")
+    fallback = os.path.join(shim_directories.fallbacks(directory), "uv")
+    _write_program(fallback, shim_file.render("uv", shim=path))
+    binary = os.path.join(directory, "compiled")
+    _compile(os.path.join(shims, "launcher.c"), binary, *flags)
+    with open(binary, "rb") as stream:
+        content = launcher.configured(stream.read(), program="uv", fallback=fallback, embedded=[])
+    os.unlink(binary)
+    _write_program(path, content)
+    return path
+
+
+def _write_program(path: str, content: bytes) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "xb") as stream:
+        stream.write(content)
+    os.chmod(path, 0o700)
 
 
 def compile_stand_in(directory: str, *, uv: str) -> str:
     """Build a program `uv` in `directory` (made) that exits at once; its path."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        raise BenchmarkError("needs a C compiler (cc) to build the stand-in for uv")
+    return _build(_STAND_IN, directory, uv=uv)
+
+
+def compile_bare_exec(directory: str, *, uv: str) -> str:
+    """Build a program `uv` in `directory` (made) that becomes `uv` and does nothing else."""
+    return _build(_BARE_EXEC, directory, uv=uv)
+
+
+def _build(source: str, directory: str, *, uv: str) -> str:
     os.makedirs(directory)
     path = os.path.join(directory, "uv")
+    with open(f"{path}.c", "x", encoding="utf-8") as stream:
+        stream.write(source)
     quoted = uv.replace("\\", "\\\\").replace('"', '\\"')
-    subprocess.run(
-        [compiler, "-O1", f'-DREAL_UV="{quoted}"', "-x", "c", "-o", path, "-"],
-        input=_STAND_IN.encode(),
-        check=True,
-    )
+    _compile(f"{path}.c", path, "-O1", _STATIC, f'-DREAL_UV="{quoted}"')
     return path
+
+
+def _compile(source: str, binary: str, *flags: str) -> None:
+    """Like hatch_build.py: without `-static` where there is no libc to link statically."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise BenchmarkError("needs a C compiler (cc) to build what is measured")
+    said = ""
+    for way in (flags, [flag for flag in flags if flag != _STATIC]):
+        done = subprocess.run(
+            [compiler, *way, "-o", binary, source],
+            capture_output=True, text=True, errors="replace", check=False,
+        )  # fmt: skip
+        if done.returncode == 0:
+            return
+        said = done.stderr
+    raise BenchmarkError(f"cannot compile {os.path.basename(source)}:\n{said}")
 
 
 @contextlib.contextmanager
@@ -213,16 +293,27 @@ def machine(uv: str) -> dict[str, str]:
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "?"),
+        "processor": _processor(),
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
         "shim's Python": platform.python_version(),
-        "uv": output([uv, "--version"], {}).split()[1],
+        "uv": Call([uv, "--version"], {}, os.getcwd()).output().split()[1],
     }
 
 
+def _processor() -> str:
+    """Return what Linux calls it; "?" elsewhere."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as stream:
+            names = [line for line in stream if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0].partition(":")[2].strip() if names else "?"
+
+
 def show(
-    title: str, columns: Sequence[str], rows: Iterator[Sequence[str]], about: Mapping[str, str]
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], about: Mapping[str, str]
 ) -> None:
-    """Print one table and what it was measured on."""
+    """Print what it was measured on, and one table."""
     # In a pipe rich assumes 80 columns and folds the rows.
     console = Console() if sys.stdout.isatty() else Console(width=160)
     table = Table(*columns, title=title, title_justify="left", box=box.MARKDOWN)
@@ -230,8 +321,9 @@ def show(
         column.justify = "right"
     for row in rows:
         table.add_row(*row)
+    if about:
+        console.print("; ".join(f"{name} {value}" for name, value in about.items()), soft_wrap=True)
     console.print(table)
-    console.print("; ".join(f"{name} {value}" for name, value in about.items()), soft_wrap=True)
 
 
 def fail(error: BenchmarkError) -> NoReturn:

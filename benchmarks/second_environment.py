@@ -99,10 +99,8 @@ class Checkouts:
         return cost
 
     def _run(self, checkout: str, *words: str) -> None:
-        os.chdir(checkout)
-        told = harness.output(
-            [self.uv, *words, "--python", sys.executable], self.environ, stream="stderr"
-        )
+        words = (self.uv, *words, "--python", sys.executable)
+        told = harness.Call(words, self.environ, checkout).output(stream="stderr")
         if "linkpolicy: " in told:
             # The shim fails open: its figures would be those of uv alone.
             raise harness.BenchmarkError(f"the policy does not work here:\n{told}")

@@ -1,8 +1,10 @@
-"""What the shim costs: `uv --version`, a first decision, and the same decision again.
+"""What the shims cost beside uv alone and beside others of their kind: time and instructions.
 
-    python benchmarks/startup.py [--pairs N] [--device DIR] [--uv PATH] [--json]
+    python benchmarks/startup.py [--pairs N] [--install-peers DIR] [--device DIR] [--uv PATH]
+                                 [--json]
 
-Prints one table; README.md beside this file says what each row means. Needs a real uv and `cc`.
+Prints two tables; README.md beside this file says what each row means. Needs a real uv and `cc`,
+for the instructions also valgrind.
 """
 
 from __future__ import annotations
@@ -11,116 +13,102 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from benchmarks import harness
+from benchmarks import harness, instructions, peers
+from benchmarks.project import SYNC, Decided, Replayed, write_project
 from uvx_policy.setup import shim_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: a command that installs nothing here but makes the policy decide everything
-_SYNC = ("sync", "--frozen")
+_REAL = "uv --version: real uv"
 
-#: about as long as the pyproject.toml of a small library
-_PYPROJECT = """\
-[build-system]
-requires = ["hatchling>=1.26"]
-build-backend = "hatchling.build"
+#: environment variables of what is measured, beside PATH
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "USER", "UV_PYTHON_DOWNLOADS")
 
-[project]
-name = "measured"
-version = "1.0.0"
-description = "A project of ordinary size"
-readme = "README.md"
-requires-python = ">=3.10"
-authors = [{ name = "Somebody", email = "somebody@example.org" }]
-classifiers = [
-  "Development Status :: 4 - Beta",
-  "Programming Language :: Python :: 3 :: Only",
-  "Typing :: Typed",
-]
-dependencies = [
-  "httpx>=0.27",
-  "numpy>=2",
-  "pydantic>=2.8",
-  "rich>=13; sys_platform != 'win32'",
-]
 
-[project.optional-dependencies]
-plot = ["matplotlib>=3.9"]
+class Line(NamedTuple):
+    """A row to measure."""
 
-[dependency-groups]
-dev = ["mypy>=1.18", "pytest>=8", "ruff>=0.15"]
-
-[project.scripts]
-measured = "measured.cli:main"
-
-[tool.uv]
-package = true
-
-[tool.pytest.ini_options]
-testpaths = ["tests"]
-filterwarnings = ["error"]
-
-[tool.ruff]
-line-length = 100
-lint.select = ["E", "F", "I", "UP"]
-
-[tool.linkpolicy]
-fallback = "copy"
-"""
+    name: str
+    #: how, or why not
+    measure: Callable[[], harness.Timing] | str
+    #: name of the row without the shim
+    baseline: str = ""
+    #: for people: the ratio, or the milliseconds that may be added
+    target: str = ""
 
 
 class Row:
-    """One line of the table."""
+    """A row that was measured."""
 
-    def __init__(
-        self,
-        name: str,
-        timings: Sequence[harness.Timing],
-        baseline: Sequence[harness.Timing] | None = None,
-        *,
-        target: int | None = None,
-    ) -> None:
-        """`baseline`: without the shim; `target`: milliseconds that the shim may add."""
-        self.name = name
-        self.wall = harness.Series(tuple(timing.wall for timing in timings))
-        self.cpu = harness.Series(tuple(timing.cpu for timing in timings))
-        self.baseline = Row("", baseline) if baseline else None
-        self.target = target
+    def __init__(self, line: Line, found: dict[str, list[harness.Timing]]) -> None:
+        """`found`: timings for the name of each line that could be measured."""
+        self.name = line.name
+        self.target = line.target
+        self.missing = line.measure if isinstance(line.measure, str) else ""
+        self.wall, self.cpu = _series(found.get(line.name, []))
+        self.baseline = _series(found[line.baseline]) if line.baseline else None
 
     def cells(self) -> tuple[str, ...]:
         """Return what `main` prints of it."""
+        if self.missing:
+            return (self.name, self.missing, "", "", "", "", self.target)
         own = (self.name, _told(self.wall))
         if self.baseline is None:
             return (*own, "", "", f"{self.cpu.median:.1f}", "", "")
+        wall, cpu = self.baseline
         return (
             *own,
-            f"+{_told(self.wall.minus(self.baseline.wall))}",
-            f"{self.wall.over(self.baseline.wall).median:.2f}x",
+            f"+{_told(self.wall.minus(wall))}",
+            f"{self.wall.over(wall).median:.2f}x",
             f"{self.cpu.median:.1f}",
-            f"+{self.cpu.minus(self.baseline.cpu).median:.1f}",
-            f"+{self.target}" if self.target else "",
+            f"+{self.cpu.minus(cpu).median:.1f}",
+            self.target,
         )
 
     def as_dict(self) -> dict[str, object]:
         """Return what --json tells of it."""
+        if self.missing:
+            return {"name": self.name, "missing": self.missing}
         told: dict[str, object] = {
             "name": self.name,
             "wall": _figures(self.wall),
             "cpu": _figures(self.cpu),
         }
         if self.baseline is not None:
-            told["added wall"] = _figures(self.wall.minus(self.baseline.wall))
-            told["added cpu"] = _figures(self.cpu.minus(self.baseline.cpu))
-            told["ratio"] = self.wall.over(self.baseline.wall).median
+            wall, cpu = self.baseline
+            told["added wall"] = _figures(self.wall.minus(wall))
+            told["added cpu"] = _figures(self.cpu.minus(cpu))
+            told["ratio"] = _figures(self.wall.over(wall))
             told["target"] = self.target
         return told
+
+
+class Count(NamedTuple):
+    """A row of the second table."""
+
+    name: str
+    #: in user mode, until it becomes uv
+    instructions: int | str
+
+    def cells(self, real: Count) -> tuple[str, ...]:
+        """Return what `main` prints of it; `real` is the row of the real uv."""
+        if isinstance(self.instructions, str) or isinstance(real.instructions, str):
+            return (self.name, str(self.instructions), "")
+        share = f"{self.instructions / real.instructions:.1%}"
+        return (self.name, f"{self.instructions:,}", share)
+
+
+def _series(timings: Sequence[harness.Timing]) -> tuple[harness.Series, harness.Series]:
+    return (
+        harness.Series(tuple(timing.wall for timing in timings)),
+        harness.Series(tuple(timing.cpu for timing in timings)),
+    )
 
 
 def _told(series: harness.Series) -> str:
@@ -133,166 +121,259 @@ def _figures(series: harness.Series) -> dict[str, object]:
 
 
 class Bench:
-    """Programs and a home in a scratch directory."""
+    """Programs and a home in a scratch directory, and where the user stands."""
 
     def __init__(self, scratch: str, uv: str) -> None:
+        self.scratch = scratch
         self.uv = uv
-        self.home = os.path.join(scratch, "home")
+        self.home = self.path("home")
         # uv's own cache exists on nearly every machine where the shim runs.
         os.makedirs(os.path.join(self.home, ".cache", "uv", "archive-v0"))
-        self.shim = harness.put_shim(os.path.join(scratch, "shims"))
-        self.stand_in = harness.compile_stand_in(os.path.join(scratch, "stand-in"), uv=uv)
+        self.python = harness.put_shim(self.path("python"))
+        self.native, self.why_not_native = "", ""
+        try:
+            self.native = harness.put_launcher(self.path("native"))
+        except harness.BenchmarkError as error:
+            self.why_not_native = f"not built: {str(error).splitlines()[0]}"
+        self.stand_in = harness.compile_stand_in(self.path("stand-in"), uv=uv)
+        self.bare_exec = harness.compile_bare_exec(self.path("bare exec"), uv=uv)
+        self.project = self.path("project")
+        write_project(self.project)
+        #: reason codes of what was decided, for each place
+        self.decided: dict[str, str] = {}
+        self._replayed: list[Replayed] = []
+        self._states = 0
 
-    def environ(self, uv: str) -> dict[str, str]:
-        """Shim first on PATH, then this uv."""
-        search_path = harness.path_with(os.path.dirname(self.shim), os.path.dirname(uv))
-        return {**harness.scratch_environ(self.home), "PATH": search_path}
+    def path(self, name: str) -> str:
+        """Path in the scratch directory."""
+        return os.path.join(self.scratch, name)
 
-    def version(self) -> dict[str, Callable[[], harness.Timing]]:
-        """Time `uv --version`: bare interpreter, real uv, and through the shim."""
-        environ = self.environ(self.uv)
-        through = harness.output([self.shim, "--version"], environ)
-        if through != harness.output([self.uv, "--version"], environ):
-            raise harness.BenchmarkError(f"the shim does not start `{self.uv}`, but: {through}")
-        python = shim_file.base_interpreter()
-        return {
-            "bare": lambda: harness.timed([python, "-IS", "-c", "pass"], environ),
-            "real": lambda: harness.timed([self.uv, "--version"], environ),
-            "shim": lambda: harness.timed([self.shim, "--version"], environ),
-        }
+    def call(
+        self, program: str, *words: str, uv: str = "", directory: str = "", state: str = ""
+    ) -> harness.Call:
+        """Call `program`, with its directory first on PATH and that of `uv` (the real one) next."""
+        search_path = harness.path_with(os.path.dirname(program), os.path.dirname(uv or self.uv))
+        scratch = harness.scratch_environ(self.home)
+        # No others: RUST_BACKTRACE alone makes one of the peers ten times slower.
+        environ = {name: scratch[name] for name in _PASSED_ON if name in scratch}
+        environ["PATH"] = search_path
+        if state:
+            environ["XDG_STATE_HOME"] = state
+        return harness.Call([program, *words], environ, directory or self.project)
 
+    def decides(self, shim: str, *, uv: str, directory: str = "") -> Decided:
+        """SYNC through a shim, with a state directory of its own."""
+        self._states += 1
+        state = self.path(f"state {self._states}")
+        return Decided(self.call(shim, *SYNC, uv=uv, directory=directory, state=state), state)
 
-class Project:
-    """A project with an environment, and a memory of the shim's that no other project shares."""
+    def replays(self, shim: str, *, uv: str, directory: str = "") -> Replayed:
+        """SYNC through a shim that has recorded its decision."""
+        replayed = Replayed(self.decides(shim, uv=uv, directory=directory))
+        self._replayed.append(replayed)
+        return replayed
 
-    def __init__(self, bench: Bench, directory: str, *, state: str) -> None:
-        self.bench = bench
-        self.directory = directory
-        self.state = state
-        self.environ = {**bench.environ(bench.stand_in), "XDG_STATE_HOME": state}
-        _write_project(directory)
-        self.codes = self._decide()
-
-    def alone(self) -> harness.Timing:
-        """Time the stand-in without the shim."""
-        return self._call(self.bench.stand_in)
-
-    def first(self) -> harness.Timing:
-        """Time the shim when it remembers nothing, not even uv's version."""
-        shutil.rmtree(self.state)
-        return self._call(self.bench.shim)
-
-    def again(self) -> harness.Timing:
-        """Time the shim when it remembers what the call before could tell."""
-        return self._call(self.bench.shim)
-
-    def _call(self, program: str) -> harness.Timing:
-        os.chdir(self.directory)
-        return harness.timed([program, *_SYNC], self.environ)
-
-    def _decide(self) -> dict[str, str]:
-        """Return what the shim decides for the link mode and the cache: reason codes.
-
-        Raises `BenchmarkError` when it decides nothing: there would be nothing to measure.
-        """
-        os.chdir(self.directory)
-        environ = {**self.environ, "LINKPOLICY_LOG": "debug"}
-        story = harness.output([self.bench.shim, *_SYNC], environ, stream="stderr")
-        found = {}
-        for line in story.splitlines():
-            name, _, told = line.removeprefix("linkpolicy: ").partition(": ")
-            if name in ("link mode", "cache"):
-                found[name] = told.partition("[")[2].partition("]")[0]
-        if len(found) != 2 or not os.path.isdir(self.state):
-            raise harness.BenchmarkError(f"the shim did not decide:\n{story}")
-        return found
+    def prove(self) -> None:
+        """Raise `BenchmarkError` unless everything that should have been replayed still is."""
+        for replayed in self._replayed:
+            replayed.prove()
 
 
-def _write_project(directory: str) -> None:
-    """As a project stands after its first `uv sync`."""
-    environment = os.path.join(directory, ".venv")
-    os.makedirs(os.path.join(environment, "bin"))
-    os.makedirs(os.path.join(environment, "lib", "python3", "site-packages"))
-    os.symlink(sys.executable, os.path.join(environment, "bin", "python"))
-    for path, text in (
-        (os.path.join(directory, "pyproject.toml"), _PYPROJECT),
-        (os.path.join(directory, "uv.lock"), "version = 1\n"),
-        (os.path.join(environment, "pyvenv.cfg"), f"home = {os.path.dirname(sys.executable)}\n"),
-    ):
-        with open(path, "x", encoding="utf-8") as stream:
-            stream.write(text)
+# What is timed -----------------------------------------------------------------------------------
 
 
-def measure(
-    scratch: str, *, uv: str, elsewhere: str | None, pairs: int
-) -> tuple[list[Row], dict[str, str]]:
-    """Measure all rows in one run. Return them, and what was decided for each project.
+def _floor(bench: Bench) -> list[Line]:
+    python = shim_file.base_interpreter()
+    bare = bench.call(python, "-IS", "-c", "pass")
+    return [Line("bare interpreter: python -IS -c pass", bare.timed)]
 
-    `elsewhere`: an empty directory on another device, or `None`.
-    """
-    bench = Bench(scratch, uv)
-    directories = {"same device": os.path.join(scratch, "project")}
-    if elsewhere is not None:
-        directories["other device"] = os.path.join(elsewhere, "project")
-    measures = bench.version()
-    decided = {}
-    for where, directory in directories.items():
-        project = Project(bench, directory, state=os.path.join(scratch, f"state, {where}"))
-        decided[where] = ", ".join(project.codes.values())
-        measures[f"alone, {where}"] = project.alone
-        measures[f"first, {where}"] = project.first
-        measures[f"again, {where}"] = project.again
-    found = harness.in_turn(measures, rounds=pairs)
-    rows = [
-        Row("bare interpreter: python -IS -c pass", found["bare"]),
-        Row("uv --version: real uv", found["real"]),
-        Row("uv --version: shim", found["shim"], found["real"], target=12),
+
+def _version(bench: Bench, installed: str | None) -> list[Line]:
+    real = bench.call(bench.uv, "--version")
+    others = peers.calls(
+        bench.scratch, uv=bench.uv, project=bench.project, environ=real.environ, installed=installed
+    )
+    return [
+        Line(_REAL, real.timed),
+        _line(bench, "bare exec", bench.bare_exec),
+        _line(bench, "native launcher", bench.native, target="1.10x"),
+        _line(bench, "Python shim", bench.python, target="+9"),
+        *(
+            Line(f"uv --version: {name}", call if isinstance(call, str) else call.timed, _REAL)
+            for name, call in others.items()
+        ),
     ]
-    for where in directories:
-        alone = found[f"alone, {where}"]
-        rows += [
-            Row(f"uv sync, {where}: stand-in", alone),
-            Row(f"uv sync, {where}: shim, first time", found[f"first, {where}"], alone, target=60),
-            Row(f"uv sync, {where}: shim, again", found[f"again, {where}"], alone),
-        ]
-    return rows, decided
+
+
+def _line(bench: Bench, name: str, program: str, *, target: str = "") -> Line:
+    """`program --version`. Raises `BenchmarkError` when that does not come from the real uv."""
+    title = f"uv --version: {name}"
+    if not program:
+        return Line(title, bench.why_not_native)
+    call = bench.call(program, "--version")
+    told = call.output()
+    if told != bench.call(bench.uv, "--version").output():
+        raise harness.BenchmarkError(f"{name} does not start `{bench.uv}`, but: {told}")
+    return Line(title, call.timed, _REAL, target)
+
+
+def _sync(bench: Bench) -> list[Line]:
+    """A real uv that finds nothing to do, with the decision replayed before it."""
+    alone = "uv sync: real uv"
+    return [
+        Line(alone, bench.call(bench.uv, *SYNC).timed),
+        _replayed(bench, "uv sync: native launcher, replayed", bench.native, alone),
+        _replayed(bench, "uv sync: Python shim, replayed", bench.python, alone),
+    ]
+
+
+def _decisions(bench: Bench, where: str, directory: str) -> list[Line]:
+    """A stand-in instead of uv, so that what is added is the shim's own work."""
+    uv = bench.stand_in
+    alone = f"uv sync, {where}: stand-in"
+    named = f"uv sync, {where}"
+    first = bench.decides(bench.python, uv=uv, directory=directory)
+    bench.decided[where] = ", ".join(first.reasons().values())
+    again = bench.decides(bench.python, uv=uv, directory=directory)
+    again.reasons()
+    lines = [
+        Line(alone, bench.call(uv, *SYNC, directory=directory).timed),
+        _replayed(bench, f"{named}: native launcher, replayed", bench.native, alone, directory),
+        _replayed(
+            bench, f"{named}: Python shim, replayed", bench.python, alone, directory, target="+9"
+        ),
+        Line(f"{named}: Python shim, first time", first.first, alone, "+40"),
+        Line(f"{named}: Python shim, no record", again.again, alone),
+    ]
+    title = f"{named}: native launcher, first time"
+    if not bench.native:
+        return [*lines, Line(title, bench.why_not_native)]
+    handed_over = bench.decides(bench.native, uv=uv, directory=directory)
+    handed_over.reasons()
+    return [*lines, Line(title, handed_over.first, alone)]
+
+
+def _replayed(
+    bench: Bench, title: str, shim: str, alone: str, directory: str = "", *, target: str = ""
+) -> Line:
+    if not shim:
+        return Line(title, bench.why_not_native)
+    uv = bench.stand_in if "stand-in" in alone else bench.uv
+    replayed = bench.replays(shim, uv=uv, directory=directory)
+    return Line(title, replayed.timed, alone, target)
+
+
+def measure(bench: Bench, *, elsewhere: str | None, installed: str | None, pairs: int) -> list[Row]:
+    """Measure all rows in one run.
+
+    `elsewhere`: an empty directory on another device, or `None`; `installed`: where
+    `peers.install` has put its programs.
+    """
+    places = {"same device": bench.project}
+    if elsewhere is not None:
+        places["other device"] = os.path.join(elsewhere, "project")
+        write_project(places["other device"])
+    lines = [*_floor(bench), *_version(bench, installed), *_sync(bench)]
+    for where, directory in places.items():
+        lines += _decisions(bench, where, directory)
+    measures = {line.name: line.measure for line in lines if not isinstance(line.measure, str)}
+    found = harness.in_turn(measures, rounds=pairs)
+    bench.prove()
+    return [Row(line, found) for line in lines]
+
+
+# What is counted ---------------------------------------------------------------------------------
+
+
+def count(bench: Bench) -> list[Count]:
+    """Instructions, the real uv's first."""
+    why_not = instructions.why_not()
+    native = ""
+    if bench.native and not why_not:
+        # What is installed has no symbols, by which its execve is found.
+        native = harness.put_launcher(bench.path("symbols"), symbols=True)
+    shims = {"native launcher": native, "Python shim": bench.python}
+    programs = {"real uv": bench.uv, "bare exec": bench.bare_exec, **shims}
+    counts = []
+    for name, program in programs.items():
+        told: int | str = why_not or bench.why_not_native
+        if program and not why_not:
+            told = _counted(bench.call(program, "--version"), harness.Call.output)
+        counts.append(Count(f"uv --version: {name}", told))
+    for name, shim in shims.items():
+        told = why_not or bench.why_not_native
+        if shim and not why_not:
+            replayed = bench.replays(shim, uv=bench.stand_in)
+            told = _counted(replayed.call, replayed.planted)
+        counts.append(Count(f"uv sync: {name}, replayed", told))
+    return counts
+
+
+def _counted(call: harness.Call, run: Callable[[harness.Call], object]) -> int | str:
+    try:
+        return instructions.count(call, run)
+    except harness.BenchmarkError as error:
+        return f"not counted: {str(error).splitlines()[0]}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=50, help="rounds, at least 2 (default 50)")
-    parser.add_argument("--device", metavar="DIR", help="decide also for a project below DIR")
-    parser.add_argument("--uv", metavar="PATH", help="the real uv (default: found on PATH)")
-    parser.add_argument("--json", action="store_true", help="figures for programs")
-    asked = parser.parse_args()
-    if asked.pairs < 2:
-        parser.error("a spread needs at least 2 pairs")
+    asked = _arguments()
     try:
         with contextlib.ExitStack() as stack:
             uv = harness.find_uv(asked.uv)
+            installed = asked.install_peers and os.path.abspath(asked.install_peers)
+            if installed:
+                peers.install(installed)
+            about = {**harness.machine(uv), **peers.versions(installed)}
             scratch = stack.enter_context(harness.scratch_directory(None))
             elsewhere = None
             if asked.device:
                 elsewhere = stack.enter_context(harness.scratch_directory(asked.device))
-            about = harness.machine(uv)
-            rows, decided = measure(scratch, uv=uv, elsewhere=elsewhere, pairs=asked.pairs)
+            bench = Bench(scratch, uv)
+            rows = measure(bench, elsewhere=elsewhere, installed=installed, pairs=asked.pairs)
+            counts = count(bench)
     except harness.BenchmarkError as error:
         harness.fail(error)
     if asked.json:
         told = {
             "about": about,
             "pairs": asked.pairs,
-            "decided": decided,
+            "decided": bench.decided,
             "rows": [row.as_dict() for row in rows],
+            "instructions": [row._asdict() for row in counts],
         }
         print(json.dumps(told, indent=2))
-    else:
-        harness.show(
-            f"What the shim costs: {asked.pairs} interleaved rounds, ms, medians (quartiles)",
-            ("", "wall", "added by the shim", "ratio", "CPU", "added", "target"),
-            (row.cells() for row in rows),
-            {**about, **{f"decided on {where}:": told for where, told in decided.items()}},
-        )
+        return
+    decided = {f"decided on {where}:": told for where, told in bench.decided.items()}
+    harness.show(
+        f"Time: {asked.pairs} interleaved rounds, ms, medians (quartiles)",
+        ("", "wall", "added", "ratio", "CPU", "added", "target"),
+        (row.cells() for row in rows),
+        {**about, **decided},
+    )
+    harness.show(
+        "Instructions in user mode, until it becomes uv",
+        ("", "instructions", "of the real uv's"),
+        (row.cells(counts[0]) for row in counts),
+        {},
+    )
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=200, help="rounds, at least 2 (default 200)")
+    parser.add_argument(
+        "--install-peers",
+        metavar="DIR",
+        help="download other shims into DIR (npm, apt-get) unless they are there, and time them",
+    )
+    parser.add_argument("--device", metavar="DIR", help="decide also for a project below DIR")
+    parser.add_argument("--uv", metavar="PATH", help="the real uv (default: found on PATH)")
+    parser.add_argument("--json", action="store_true", help="figures for programs")
+    asked = parser.parse_args()
+    if asked.pairs < 2:
+        parser.error("a spread needs at least 2 pairs")
+    return asked
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,23 @@ from typing import Any
 
 import pytest
 
-from benchmarks import harness
+from benchmarks import harness, instructions, peers, project
 from tests import filesystems
 
 BENCHMARKS = Path(harness.__file__).parent
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only")
+
+needs_launcher = pytest.mark.skipif(sys.platform != "linux", reason="the launcher is for Linux")
+
+PEERS = [
+    "uv --version: mise, shim",
+    "uv --version: mise exec",
+    "uv --version: direnv exec",
+    "uv --version: pyenv, shim",
+    "uv --version: rbenv, shim",
+    "uv --version: rustup, proxy",
+]
 
 
 def run(script: str, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -29,45 +41,191 @@ def run(script: str, *words: str, code: int = 0) -> subprocess.CompletedProcess[
 
 
 def rows_of(table: str) -> list[str]:
-    """First cells of the printed table, its head left out."""
+    """First cells of the printed tables, their heads left out."""
     lines = [line for line in table.splitlines() if line.startswith("|")]
-    return [line.split("|")[1].strip() for line in lines[2:]]
+    cells = [line.split("|")[1].strip() for line in lines]
+    return [cell for cell in cells if cell.strip("-")]
+
+
+def row_of(table: str, name: str) -> str:
+    return next(line for line in table.splitlines() if line.startswith(f"| {name} "))
+
+
+def write_script(path: Path, text: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
 
 
 @pytest.fixture
 def uv(tmp_path: Path) -> Path:
     """Stands in for the real uv where only the wiring counts: no package index needed."""
-    answer = tmp_path / "answer"
-    answer.write_text("#!/bin/sh\necho uv 0.13.8\n", encoding="utf-8")
-    answer.chmod(0o755)
+    answer = write_script(tmp_path / "answer", "echo uv 0.13.8")
     return Path(harness.compile_stand_in(str(tmp_path / "real"), uv=str(answer)))
 
 
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All that is on PATH: a C compiler, and what the test adds."""
+    directory = tmp_path / "programs"
+    compiler = shutil.which("cc")
+    write_script(directory / "cc", f"PATH='{os.environ['PATH']}' exec '{compiler}' \"$@\"")
+    monkeypatch.setenv("PATH", str(directory))
+    return directory
+
+
+@needs_launcher
+@pytest.mark.usefixtures("programs")
 def test_startup_prints_its_rows(uv: Path) -> None:
     done = run("startup.py", "--pairs", "2", "--uv", str(uv))
 
     assert rows_of(done.stdout) == [
         "bare interpreter: python -IS -c pass",
         "uv --version: real uv",
-        "uv --version: shim",
+        "uv --version: bare exec",
+        "uv --version: native launcher",
+        "uv --version: Python shim",
+        *PEERS,
+        "uv sync: real uv",
+        "uv sync: native launcher, replayed",
+        "uv sync: Python shim, replayed",
         "uv sync, same device: stand-in",
-        "uv sync, same device: shim, first time",
-        "uv sync, same device: shim, again",
+        "uv sync, same device: native launcher, replayed",
+        "uv sync, same device: Python shim, replayed",
+        "uv sync, same device: Python shim, first time",
+        "uv sync, same device: Python shim, no record",
+        "uv sync, same device: native launcher, first time",
+        "uv --version: real uv",
+        "uv --version: bare exec",
+        "uv --version: native launcher",
+        "uv --version: Python shim",
+        "uv sync: native launcher, replayed",
+        "uv sync: Python shim, replayed",
     ]
     assert "uv 0.13.8" in done.stdout
+    assert all("not installed (" in row_of(done.stdout, name) for name in PEERS)
+    assert "not counted: valgrind is not installed" in done.stdout
 
 
+@needs_launcher
 def test_startup_finds_uv_on_path_and_tells_programs(
-    uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    uv: Path, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PATH", f"{uv.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{uv.parent}:{programs}")
 
     done = run("startup.py", "--pairs", "2", "--json")
 
     told: dict[str, Any] = json.loads(done.stdout)
+    rows = {row["name"]: row for row in told["rows"]}
     assert told["about"]["uv"] == "0.13.8"
-    assert [row.get("target") for row in told["rows"]] == [None, None, 12, None, 60, None]
+    assert told["decided"] == {"same device": "hardlink-works, same-device"}
+    assert "target" not in rows["uv --version: real uv"]
+    assert rows["uv --version: native launcher"]["target"] == "1.10x"
+    assert rows["uv --version: Python shim"]["ratio"]["median"] > 0
+    assert rows["uv --version: direnv exec"]["missing"].startswith("not installed")
     assert str(tmp_path) not in done.stdout
+
+
+def test_startup_goes_on_without_a_native_launcher(uv: Path, programs: Path) -> None:
+    compiler = (programs / "cc").rename(programs / "other-cc")
+    write_script(programs / "cc", f'case "$*" in *launcher.c) exit 1;; esac\n{compiler} "$@"')
+
+    done = run("startup.py", "--pairs", "2", "--uv", str(uv))
+
+    for name in (
+        "uv --version: native launcher",
+        "uv sync: native launcher, replayed",
+        "uv sync, same device: native launcher, replayed",
+        "uv sync, same device: native launcher, first time",
+    ):
+        assert "not built: cannot compile launcher.c" in row_of(done.stdout, name)
+    assert " +" in row_of(done.stdout, "uv sync, same device: Python shim, replayed")
+
+
+def test_peers_are_timed_only_when_they_start_the_uv_that_is_measured(
+    uv: Path, programs: Path
+) -> None:
+    write_script(programs / "direnv", 'test "$1" = allow || exec "$2/../started" "$4"')
+    write_script(programs / "mise", "echo uv 0.13.8")
+    write_script(programs / "rustup", "echo no home >&2; exit 1")
+
+    done = run("startup.py", "--pairs", "2", "--uv", str(uv))
+
+    assert " +" in row_of(done.stdout, "uv --version: direnv exec")
+    assert "it starts something else" in row_of(done.stdout, "uv --version: mise exec")
+    assert "does not work here: no home" in row_of(done.stdout, "uv --version: rustup, proxy")
+
+
+def test_peers_are_downloaded_once_and_what_cannot_be_had_is_said(
+    tmp_path: Path, programs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = tmp_path / "asked"
+    write_script(
+        programs / "npm",
+        f"""echo "$5" >>'{asked}'
+        /bin/mkdir -p "$4/node_modules/$5/bin"
+        echo >"$4/node_modules/$5/bin/mise\"""",
+    )
+    write_script(programs / "apt-get", "echo no such package >&2; exit 100")
+    directory = str(tmp_path / "installed")
+
+    for _ in range(2):
+        peers.install(directory)
+
+    assert peers.find("mise", directory) is not None
+    assert peers.find("direnv", directory) is None
+    assert len(asked.read_text(encoding="utf-8").splitlines()) == 1
+    assert "apt-get download direnv: no such package" in capsys.readouterr().err
+
+
+def decided_by(shim: Path, state: Path) -> project.Decided:
+    """A call of this script, with a record that it may or may not heed."""
+    decisions = state / "linkpolicy" / "decisions"
+    decisions.mkdir(parents=True)
+    (decisions / "0123456789abcdef").write_bytes(b".\0")
+    return project.Decided(harness.Call([str(shim)], {}, str(decisions)), str(state))
+
+
+def test_a_shim_that_replays_nothing_is_not_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = write_script(tmp_path / "shims" / "uv", "exit 0")
+    monkeypatch.setattr(project, "_PATIENCE", 0)
+
+    with pytest.raises(harness.BenchmarkError, match="nothing is replayed: exit code 0"):
+        project.Replayed(decided_by(shim, tmp_path))
+
+
+def test_a_decision_made_anew_is_not_timed_as_a_replay(tmp_path: Path) -> None:
+    # Heeds its record, like one that replays; replaces it as well when it is told to.
+    shim = write_script(
+        tmp_path / "shims" / "uv",
+        """if test -e ../anew
+        then /bin/cp 0123456789abcdef ../new && /bin/mv ../new 0123456789abcdef
+        fi
+        read -r line <0123456789abcdef
+        case $line in *planted*) exit 2;; *) exit 0;; esac""",
+    )
+    replayed = project.Replayed(decided_by(shim, tmp_path))
+    replayed.timed()
+
+    (tmp_path / "linkpolicy" / "anew").touch()
+
+    with pytest.raises(harness.BenchmarkError, match="made anew each time"):
+        replayed.timed()
+
+
+@pytest.mark.skipif(bool(instructions.why_not()), reason="needs valgrind")
+def test_instructions_are_those_before_exec(tmp_path: Path, uv: Path) -> None:
+    bare_exec = harness.compile_bare_exec(str(tmp_path / "bare"), uv=str(uv))
+
+    few, more = (
+        instructions.count(harness.Call(words, {}, str(tmp_path)), harness.Call.output)
+        for words in ([bare_exec, "sync"], [sys.executable, "-c", "pass"])
+    )
+
+    assert 0 < few < 1_000_000 < more
 
 
 @pytest.mark.filesystem
@@ -79,7 +237,7 @@ def test_startup_decides_for_another_device_and_leaves_nothing_there(
 
     done = run("startup.py", "--pairs", "2", "--uv", str(uv), "--device", str(device))
 
-    assert "uv sync, other device: shim, first time" in rows_of(done.stdout)
+    assert "uv sync, other device: Python shim, first time" in rows_of(done.stdout)
     assert "decided on other device: hardlink-works, device-cache" in done.stdout
     assert sorted(os.listdir(device)) == before
 
