@@ -18,7 +18,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from uvx_policy import guard, layout, shim
+from uvx_policy import guard, locate, shim
 from uvx_policy.replay import key
 from uvx_policy.uv import options
 from uvx_policy.uv.invocation import _PROGRAM_CHARACTERS, PLAIN
@@ -92,7 +92,7 @@ def _constants() -> str:
     texts = {
         "KEY_FORMAT": f"{key._FORMAT}{key.table_fingerprint()}",  # noqa: SLF001
         "GUARD_NAME": guard.NAME,
-        "MARKER": layout.MARKER.decode("ascii"),
+        "MARKER": locate.MARKER.decode("ascii"),
         "PROGRAM_CHARACTERS": _PROGRAM_CHARACTERS,
         "PLAIN": PLAIN,
     }

@@ -6,7 +6,7 @@
  * `main`, at the end, is the way of a call; it is the way of `become` in uvx_policy/shim.py.
  * README.md in this directory is the contract, uvx_policy/replay/ writes what is read here.
  *
- * No heap, no stdio, no thread. Buffers are static and of fixed size (untouched pages cost nothing),
+ * No heap, no stdio, no thread. Buffers are static and of fixed size: untouched pages cost nothing,
  * and what does not fit goes to Python. A file is opened once and judged by its handle.
  * Nothing is written, and no process is started.
  *
@@ -186,7 +186,8 @@ static uint64_t fingerprint(struct slice slice) {
 
 extern char **environ;
 
-static const char *program, *fallback; /* "uv" or "uvx"; path of the Python shim */
+static const char *program;  /* "uv" or "uvx" */
+static const char *fallback; /* path of the Python shim */
 static struct slice embedded;          /* directories, each ended by NUL */
 
 static const char *const *arguments; /* without argv[0] */
@@ -619,10 +620,10 @@ static bool put_absent(struct text *sight) {
     return true;
 }
 
-static bool put_content(struct text *sight, uint64_t length, uint64_t sum) {
-    put_hex(sight, length);
+static bool put_pair(struct text *sight, uint64_t one, uint64_t other) {
+    put_hex(sight, one);
     put_byte(sight, ':');
-    put_hex(sight, sum);
+    put_hex(sight, other);
     return true;
 }
 
@@ -673,7 +674,7 @@ static bool see_names(const char *path, struct text *sight) {
         if (got < 0) break;
     }
     close(handle);
-    return got == 0 && put_content(sight, count, sum);
+    return got == 0 && put_pair(sight, count, sum);
 }
 
 static bool see_content(const char *path, struct text *sight) {
@@ -686,38 +687,36 @@ static bool see_content(const char *path, struct text *sight) {
         sum = fingerprint_more(sum, (struct slice){scratch, (size_t)got});
     }
     close(handle);
-    return got == 0 && put_content(sight, length, sum);
+    return got == 0 && put_pair(sight, length, sum);
 }
 
 static bool see_link(const char *path, struct text *sight) {
     ssize_t length = readlink(path, scratch, sizeof scratch);
     if (length < 0) return put_absent(sight);
     struct slice text = {scratch, (size_t)length};
-    return text.length < sizeof scratch && put_content(sight, text.length, fingerprint(text));
+    return text.length < sizeof scratch && put_pair(sight, text.length, fingerprint(text));
 }
 
-/* statfs(2), because C libraries differ in what they make of it for statvfs(3). */
-static uint64_t block_size(const struct statfs *status) {
-    return (uint64_t)(status->f_frsize ? status->f_frsize : status->f_bsize);
+/* Bytes in these blocks; more than 64 bits can count are as many as they can. */
+static uint64_t bytes_in(uint64_t blocks, const struct statfs *status) {
+    uint64_t size = (uint64_t)(status->f_frsize ? status->f_frsize : status->f_bsize);
+    return size && blocks > UINT64_MAX / size ? UINT64_MAX : blocks * size;
 }
 
+/* statfs(2), because C libraries differ in what they make of its f_fsid for statvfs(3). */
 static bool see_file_system(const char *path, struct text *sight) {
     struct statfs status;
     if (statfs(path, &status) != 0) return put_absent(sight);
     uint32_t id[2];
     memcpy(id, &status.f_fsid, sizeof id);
-    put_hex(sight, (uint64_t)id[1] << 32 | id[0]);
-    put_byte(sight, ':');
-    return put_content(sight, status.f_blocks, block_size(&status));
+    uint64_t size = bytes_in(status.f_blocks, &status), most = UINT64_C(1) << 35;
+    return put_pair(sight, (uint64_t)id[1] << 32 | id[0], size < most ? size : most);
 }
 
 static bool see_room(const char *path, uint64_t needed, struct text *sight) {
     struct statfs status;
     if (statfs(path, &status) != 0) return put_absent(sight);
-    uint64_t size = block_size(&status);
-    /* blocks * size >= needed, without the overflow */
-    bool enough = size > 0 && status.f_bavail >= needed / size + (needed % size > 0);
-    put_byte(sight, enough || needed == 0 ? 'y' : 'n');
+    put_byte(sight, bytes_in(status.f_bavail, &status) >= needed ? 'y' : 'n');
     return true;
 }
 
@@ -937,12 +936,16 @@ static bool set_variable(struct list *variables, const char *entry) {
     return places <= 1;
 }
 
+/* Is it a uv that has to be told to be uvx? */
+static bool needs_tool_uvx(void) {
+    return strcmp(program, "uvx") == 0 && strcmp(strrchr(uv, '/'), "/uv") == 0;
+}
+
 /* Become `uv`, with what is added. Returns when that is not possible. */
 static void become_uv(bool again) {
     struct list words = LIST(word_items), variables = LIST(variable_items);
     append(&words, "");
-    const char *name = strrchr(uv, '/') + 1;
-    if (strcmp(program, "uvx") == 0 && strcmp(name, "uv") == 0) {
+    if (needs_tool_uvx()) {
         append(&words, "uv");
         append(&words, "tool");
         append(&words, "uvx");
@@ -1033,14 +1036,18 @@ static int fail_open(void) {
     bool again = came_back();
     if (!find_uv(again)) {
         if (again) {
-            tell("what PATH has as ", program, " starts this shim again, and there is no other one");
+            tell("what PATH has as ", program, " starts this shim again, and is the only one");
             return EXIT_CANNOT_EXECUTE;
         }
         tell("no ", program, " on PATH but this shim (hint: install uv, then `linkpolicy setup`)");
         return EXIT_NOT_FOUND;
     }
-    if (clean_environment()) become_uv(again);
-    else execve(uv, argument_vector, environ);
+    if (clean_environment()) {
+        become_uv(again);
+    } else if (!needs_tool_uvx() && argument_vector[0]) { /* too many to make room for more */
+        argument_vector[0] = (char *)program;
+        execve(uv, argument_vector, environ);
+    }
     tell("cannot execute `", uv, "`");
     return EXIT_CANNOT_EXECUTE;
 }

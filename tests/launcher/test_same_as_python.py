@@ -1,0 +1,275 @@
+"""What the launcher makes of a call is what Python makes of it: words, key, guard, environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from shims import generate_tables
+from tests.launcher.programs import Asked
+from tests.property.test_invocation import LEAVES, given_options, lines, programs, raw
+from uvx_policy import guard, shim
+from uvx_policy.fingerprint import fingerprint
+from uvx_policy.replay import key
+from uvx_policy.uv.invocation import parse
+
+#: hypothesis makes so many, in about half a minute
+MANY = settings(max_examples=10_000)
+
+UV = "/real/uv"
+CWD = "/work/\udcffplace"
+IDENTITY = "123.456"
+
+
+def test_the_tables_are_those_of_the_python_modules() -> None:
+    assert not generate_tables.is_stale(), "run: python shims/generate_tables.py"
+
+
+class Answer(NamedTuple):
+    """What `ask.c` says of a call."""
+
+    #: the environment could be cleaned (else nothing below counts)
+    clean: bool
+    came_back: bool
+    left_alone: bool
+    #: the words could be understood
+    understood: bool
+    key: bytes
+    guard: str
+    name: str
+    significant: tuple[str, ...]
+    environ: list[str]
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[Asked]:
+    running = Asked()
+    yield running
+    running.close()
+
+
+def call(
+    asked: Asked,
+    program: str,
+    words: Sequence[str],
+    environ: Sequence[str] = (),
+    added: Sequence[str] = (),
+    *,
+    cwd: str = CWD,
+    uv: str = UV,
+) -> Answer:
+    strings = [
+        "call", program, uv, cwd, IDENTITY, str(len(words)), *words, str(len(environ)), *environ,
+        *added,
+    ]  # fmt: skip
+    answer = asked.ask(*map(os.fsencode, strings))
+    texts = [os.fsdecode(string) for string in answer]
+    count = int(texts[7])
+    return Answer(
+        *(text == "1" for text in texts[:4]),
+        key=answer[4],
+        guard=texts[5],
+        name=texts[6],
+        significant=tuple(texts[8 : 8 + count]),
+        environ=texts[8 + count :],
+    )
+
+
+def seen_by_python(entries: Sequence[str]) -> dict[str, str]:
+    """`os.environ` of a process that is started with these entries."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        name, equals, value = entry.partition("=")
+        if equals:
+            found.setdefault(name, value)
+    return found
+
+
+@st.composite
+def plausible_lines(draw: st.DrawFn) -> tuple[str, ...]:
+    """Words that uv would take, with a word of any kind put in somewhere."""
+    command = draw(st.sampled_from(LEAVES)).split()
+    words: list[str] = list(draw(given_options("")))
+    above = ""
+    for word in command:
+        above = f"{above} {word}".strip()
+        words += [word, *draw(given_options(above))]
+    words += draw(st.lists(raw, max_size=3))
+    if draw(st.booleans()):
+        words.insert(draw(st.integers(0, len(words))), draw(raw))
+    return tuple(words)
+
+
+words_of_any_kind = st.one_of(lines, plausible_lines())
+
+
+@MANY
+@given(program=programs, words=words_of_any_kind)
+@example("uv", ("run", "--script", "ruff"))
+@example("uv", ("run", ""))
+@example("uv", ("run", "-"))
+@example("uv", ("run", "--"))
+@example("uv", ("run", "--", "-x"))
+@example("uv", ("venv", "--", "-x", "--", "y"))
+@example("uv", ("--generate-shell-completion", "zsh"))
+@example("uv", ("pip install",))
+@example("uv", ("-nqp", "3.12", "-n=", "sync"))
+@example("uv", ("run", "-p=", "-p", "-", "x"))
+@example("uv", ("sync", "--python"))
+@example("uv", ("sync", "--frozen="))
+@example("uv", ("sync", "--=x"))
+@example("uv", ("-hq", "sync"))
+@example("uv", ("format", "--version", "sync"))
+@example("uvx", ("x.py", "--python", "3.12"))
+def test_the_significant_words_are_pythons(
+    asked: Asked, program: str, words: tuple[str, ...]
+) -> None:
+    answer = call(asked, program, words)
+    understood = parse(program, words)
+
+    assert answer.understood is not understood.uncertain
+    if answer.understood:
+        assert answer.significant == understood.significant
+        expected = key.make_key(
+            program, UV, understood.significant, cwd=CWD, uid=os.geteuid(), environ={}
+        )
+        assert answer.key == expected
+    assert answer.left_alone is (not words or words[0] in shim.QUICK)
+
+
+#: what an outer guard may hold, well formed or not
+guard_pieces = st.one_of(
+    st.sampled_from([
+        "1", "2", "", "process=", f"process={IDENTITY}", "process=1.2", "words=", "words=00",
+        "turn=0", "turn=99999999999", "turn=x", f"tried={UV}", "tried=/a%3bb", "tried", "set=",
+        "set=A", "set=A=", "set=A=1", "set=A=1%3b2", "set=A=%25", "set=A=%", "set=A=%2%3b5",
+        "set=UV_CACHE_DIR=/c", "set=UV_LINK_MODE=copy", "set==x", "set=A=1=2", "other=1", "==",
+    ]),
+    raw.map(lambda text: f"set=A={text}"),
+    raw,
+)  # fmt: skip
+values = st.one_of(
+    st.sampled_from(["", "1", "1;2", "%", "%25", "%2;5", "/c", "copy", "1=2", "x;y%z"]), raw
+)
+names = st.one_of(
+    st.sampled_from(["A", "B", "UV_CACHE_DIR", "UV_LINK_MODE", "PATH", "HOME", guard.NAME, ""]),
+    st.sampled_from(key.VARIABLES),
+)
+entries = st.one_of(
+    st.tuples(names, values).map("=".join),
+    st.lists(guard_pieces, max_size=8).map(lambda pieces: f"{guard.NAME}={';'.join(pieces)}"),
+    st.lists(guard_pieces, max_size=8).map(lambda pieces: f"{guard.NAME}=1;{';'.join(pieces)}"),
+    raw,
+)
+environments = st.lists(entries, max_size=12)
+
+
+@MANY
+@given(program=programs, environ=environments)
+@example("uv", [f"{guard.NAME}=1;set=A=%2%3b5", "A=%2;5"])
+@example("uv", [f"{guard.NAME}=1;set=A=%253b", "A=%3b"])
+@example("uv", [f"{guard.NAME}=1", "A", "=", "=x"])
+@example("uv", ["PATH=1", "PATH=2", "HOME"])
+def test_the_environment_is_cleaned_as_python_does(
+    asked: Asked, program: str, environ: list[str]
+) -> None:
+    answer = call(asked, program, ("sync",), environ)
+    given_to_python = seen_by_python(environ)
+    outer = guard.read(given_to_python)
+    ours = [guard.NAME, *(name for name, _ in outer.values)] if outer else [guard.NAME]
+
+    if not answer.clean:
+        several = [name for name in ours if sum(e.startswith(f"{name}=") for e in environ) > 1]
+        assert several or len(set(ours)) != len(ours) or "" in ours
+        return
+    kept = guard.without_ours(given_to_python)
+    assert seen_by_python(answer.environ) == kept
+    dropped = set(given_to_python) - set(kept)
+    assert answer.environ == [
+        entry for entry in environ if "=" not in entry or entry.partition("=")[0] not in dropped
+    ]
+    assert answer.key == key.make_key(
+        program, UV, ("sync",) if program == "uv" else ("--", "_"),
+        cwd=CWD, uid=os.geteuid(), environ=kept,
+    )  # fmt: skip
+    assert answer.name == f"{fingerprint(answer.key):016x}"
+    bypass = kept.get("LINKPOLICY_BYPASS", "").lower() not in ("", "0", "false", "no", "off")
+    assert answer.left_alone is bypass
+
+
+@settings(max_examples=2000)
+@given(
+    program=programs,
+    words=st.lists(raw, max_size=4),
+    added=st.lists(st.tuples(st.sampled_from(["UV_CACHE_DIR", "UV_LINK_MODE", "X"]), values)),
+    uv=raw.map(lambda text: f"/{text}/uv"),
+)
+def test_the_guard_is_pythons_byte_for_byte(
+    asked: Asked, program: str, words: list[str], added: list[tuple[str, str]], uv: str
+) -> None:
+    answer = call(asked, program, words, added=["=".join(pair) for pair in added], uv=uv)
+
+    expected = guard.render(
+        guard.Guard(
+            process=IDENTITY,
+            words=guard.checksum(program, words, CWD),
+            tried=(uv,),
+            values=tuple(added),
+        )
+    )
+    assert answer.guard == f"{guard.NAME}={expected}"
+
+
+@settings(max_examples=2000)
+@given(environ=environments, words=st.lists(raw, max_size=3), same=st.booleans())
+def test_what_python_takes_for_a_recursion_is_handed_to_it(
+    asked: Asked, environ: list[str], words: list[str], same: bool
+) -> None:
+    own = guard.checksum("uv", words, CWD)
+    if same:
+        environ = [f"{guard.NAME}=1;process=7.1;words={own};turn=8", *environ]
+
+    answer = call(asked, "uv", words, environ)
+
+    outer = guard.read(seen_by_python(environ))
+    if outer is not None and (outer.process == IDENTITY or outer.words == own):
+        assert answer.came_back
+    if outer is None:
+        assert not answer.came_back
+
+
+@pytest.mark.parametrize(
+    "value", ["", "0", "false", "FALSE", "no", "nO", "off", "1", "yes", "o", "noo", "\udcff", " "]
+)
+def test_the_bypass_is_understood_as_python_does(asked: Asked, value: str) -> None:
+    environ = {"LINKPOLICY_BYPASS": value}
+
+    answer = call(asked, "uv", ("sync",), [f"LINKPOLICY_BYPASS={value}"])
+
+    assert answer.left_alone is shim._bypassed(environ)
+
+
+@pytest.mark.parametrize("size", [65_000, 65_536, 65_537, 70_000])
+def test_a_key_has_a_greatest_length(asked: Asked, size: int) -> None:
+    empty = key.make_key("uv", UV, ("venv", ""), cwd=CWD, uid=os.geteuid(), environ={})
+    words = ("venv", "x" * (size - len(empty)))
+
+    answer = call(asked, "uv", words)
+
+    expected = key.make_key("uv", UV, words, cwd=CWD, uid=os.geteuid(), environ={})
+    assert len(expected) == (size if size <= key.LONGEST else 0)
+    assert answer.key == expected
+
+
+@pytest.mark.parametrize("count", [7999, 8000, 8001, 20_000])
+def test_more_words_or_variables_than_fit_go_to_python(asked: Asked, count: int) -> None:
+    words = call(asked, "uv", ("run", "--no-sync") * (count // 2) + ("x",) * (count % 2))
+    variables = call(asked, "uv", ("sync",), [f"V{index}=x" for index in range(count)])
+
+    assert words.clean is (count <= 8000)
+    assert variables.clean is (count <= 8000)
