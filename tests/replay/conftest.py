@@ -30,5 +30,3 @@ def patient() -> Iterator[None]:
     """See `machine.patient`."""
     with machine.patient():
         yield
-
-

@@ -131,10 +131,9 @@ class Machine:
             self._entered(call),
             mock.patch.object(records, "replay", replay),
             mock.patch.object(recording, "keep", keep),
-            _captured() as outcome,
         ):
-            shim.become(call.program, list(call.words), shim=self._shim(call), embedded=())
-        return outcome[0], any(edits is not None for edits in replayed)
+            outcome = _outcome(call, self._shim(call))
+        return outcome, any(edits is not None for edits in replayed)
 
     def decide(self, call: Call) -> Started | Stopped:
         """Make the call freshly decided."""
@@ -173,13 +172,11 @@ def _keep_nothing(*_: Any) -> str:
     return ""
 
 
-@contextlib.contextmanager
-def _captured() -> Iterator[list[Started | Stopped]]:
+def _outcome(call: Call, path: str) -> Started | Stopped:
     """Run the shim to where it becomes another program, or ends."""
     warnings: list[str] = []
-    outcome: list[Started | Stopped] = []
 
-    def execute(path: str, words: list[str]) -> NoReturn:  # noqa: ARG001 (the guard holds it)
+    def execute(_: str, words: list[str]) -> NoReturn:
         raise _Captured(_started(words, dict(os.environ), tuple(warnings)))
 
     def stop(code: int, message: str, hint: str) -> NoReturn:
@@ -192,9 +189,9 @@ def _captured() -> Iterator[list[Started | Stopped]]:
         mock.patch.object(trace, "warn", warnings.append),
     ):
         try:
-            yield outcome
+            shim.become(call.program, list(call.words), shim=path, embedded=())
         except _Captured as captured:
-            outcome.append(captured.outcome)
+            return captured.outcome
 
 
 def as_given(call: Call) -> Started:
@@ -278,7 +275,11 @@ def patient() -> Iterator[None]:
     Without it each test would have to wait for 50 ms after each change. What the wait is for, two
     changes that get the same time, cannot happen when there is a tick in between.
     """
-    with mock.patch.object(host, "time_ns", lambda: time.time_ns() + 10**10):
+
+    def later() -> int:
+        return time.time_ns() + 10**10
+
+    with mock.patch.object(host, "time_ns", later):
         yield
 
 

@@ -92,7 +92,7 @@ class Disagreement(AssertionError):
 
 def plan(seed: int, *, calls: int, patient: bool) -> list[Step]:
     """A list of steps with so many calls. `patient`: after each change the clock goes on."""
-    return list(_Planner(random.Random(seed), patient).steps(calls))
+    return list(_Planner(random.Random(seed), patient).steps(calls))  # noqa: S311 (no secret)
 
 
 def walk(world_: World, steps: Sequence[Step]) -> Tally:

@@ -1,7 +1,7 @@
 """A machine with much on it that a decision may depend on, and everything that can happen to it.
 
-What happens is data, a list of `Step`s, so that a failure can be repeated with fewer of them. A step
-that is not possible at its time (removing what is not there) does nothing.
+What happens is data, a list of `Step`s, so that a failure can be repeated with fewer of them. What
+is not possible at its time (removing what is not there) does nothing.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from tests.replay.machine import Call, Machine, make_environment, put, stand_in,
 #: all texts have this size, so that each change is one of the same size
 _SIZE = 400
 
+_PROJECT = "[project]\nname = 'a'\nversion = '1'\n"
+_WORKSPACE = f"{_PROJECT}[tool.uv.workspace]\nmembers = ['packages/*']\n"
 # Of each tuple of texts the first are the likeliest.
 PROJECTS = (
-    "[project]\nname = 'a'\nversion = '1'\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.uv.workspace]\nmembers = ['packages/*']\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.uv.workspace]\nmembers = ['packages/*']\n"
-    "exclude = ['packages/a']\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.uv]\nmanaged = false\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.linkpolicy]\nhackable = true\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.linkpolicy]\nlink-mode = 'hardlink'\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.linkpolicy]\ncache = 'project'\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.linkpolicy]\nsymlinked-venv = 'ignore'\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.linkpolicy]\nlink-mode = 'clone'\n"
-    "fallback = 'error'\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.uv]\nlink-mode = 'symlink'\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.uv]\ncache-dir = 'own-cache'\n",
-    "[project]\nname = 'a'\nversion = '1'\n[tool.uv]\nlink-mode = 'copy'\nfuture = 1\n",
+    _PROJECT,
+    _WORKSPACE,
+    f"{_WORKSPACE}exclude = ['packages/a']\n",
+    f"{_PROJECT}[tool.uv]\nmanaged = false\n",
+    f"{_PROJECT}[tool.linkpolicy]\nhackable = true\n",
+    f"{_PROJECT}[tool.linkpolicy]\nlink-mode = 'hardlink'\n",
+    f"{_PROJECT}[tool.linkpolicy]\ncache = 'project'\n",
+    f"{_PROJECT}[tool.linkpolicy]\nsymlinked-venv = 'ignore'\n",
+    f"{_PROJECT}[tool.linkpolicy]\nlink-mode = 'clone'\nfallback = 'error'\n",
+    f"{_PROJECT}[tool.uv]\nlink-mode = 'symlink'\n",
+    f"{_PROJECT}[tool.uv]\ncache-dir = 'own-cache'\n",
+    f"{_PROJECT}[tool.uv]\nlink-mode = 'copy'\nfuture = 1\n",
     "[tool.uv.pip]\ntarget = 'vendored'\n",
     "[project\nname = 'a'\n",
     "name = '\udcff'\n",
@@ -153,7 +153,12 @@ class World:
         self._names = {"b": str(base), "o": str(other)}
         #: mount points, by the directory that was to be covered
         self._covered: dict[str, str] = {}
-        for place in ("{b}/project/packages/a/deep", "{b}/project/loose", "{o}/solo/src", "{b}/bin2"):
+        for place in (
+            "{b}/project/packages/a/deep",
+            "{b}/project/loose",
+            "{o}/solo/src",
+            "{b}/bin2",
+        ):
             Path(self.at(place)).mkdir(parents=True, exist_ok=True)
         put(Path(self.at("{b}/bin3/uv")), stand_in())
         self.write("{b}/project/pyproject.toml", "1", "renamed")
@@ -272,5 +277,3 @@ def _clear(path: str) -> None:
         shutil.rmtree(path)
     elif os.path.lexists(path):
         os.unlink(path)
-
-
