@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _REAL = "uv --version: real uv"
 
+#: milliseconds; what is less is told with one digit more
+_SMALL = 2
+
 #: environment variables of what is measured, beside PATH
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "USER", "UV_PYTHON_DOWNLOADS")
 
@@ -113,7 +116,8 @@ def _series(timings: Sequence[harness.Timing]) -> tuple[harness.Series, harness.
 
 def _told(series: harness.Series) -> str:
     low, high = series.quartiles
-    return f"{series.median:.1f} ({low:.1f} - {high:.1f})"
+    digits = 2 if series.median < _SMALL else 1
+    return f"{series.median:.{digits}f} ({low:.{digits}f} - {high:.{digits}f})"
 
 
 def _figures(series: harness.Series) -> dict[str, object]:
