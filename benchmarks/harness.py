@@ -60,6 +60,9 @@ int main(int count, char **words) {
 }
 """
 
+#: columns that no table needs
+_WIDE = 300
+
 _STATIC = "-static"
 
 #: the tree that this file is part of
@@ -315,7 +318,7 @@ def show(
 ) -> None:
     """Print what it was measured on, and one table."""
     # In a pipe rich assumes 80 columns and folds the rows.
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     table = Table(*columns, title=title, title_justify="left", box=box.MARKDOWN)
     for column in table.columns[1:]:
         column.justify = "right"

@@ -120,8 +120,8 @@ def _rustup_proxy(setting: Setting) -> harness.Call:
 
 
 PEERS = (
-    Peer("mise, shim", "mise", "--install-peers", _mise_shim),
-    Peer("mise exec", "mise", "--install-peers", _mise_exec),
+    Peer("mise, shim", "mise", "--install-peers, or npm: @jdxcode/mise", _mise_shim),
+    Peer("mise exec", "mise", "--install-peers, or npm: @jdxcode/mise", _mise_exec),
     Peer("direnv exec", "direnv", "--install-peers, or apt-get install direnv", _direnv_exec),
     Peer("pyenv, shim", "pyenv", "in no registry; its own installer", _pyenv_shim),
     Peer("rbenv, shim", "rbenv", "--install-peers, or apt-get install rbenv", _rbenv_shim),

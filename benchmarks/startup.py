@@ -67,10 +67,10 @@ class Row:
         wall, cpu = self.baseline
         return (
             *own,
-            f"+{_told(self.wall.minus(wall))}",
+            _told(self.wall.minus(wall), "+"),
             f"{self.wall.over(wall).median:.2f}x",
             f"{self.cpu.median:.1f}",
-            f"+{self.cpu.minus(cpu).median:.1f}",
+            f"{self.cpu.minus(cpu).median:+.1f}",
             self.target,
         )
 
@@ -114,10 +114,11 @@ def _series(timings: Sequence[harness.Timing]) -> tuple[harness.Series, harness.
     )
 
 
-def _told(series: harness.Series) -> str:
+def _told(series: harness.Series, sign: str = "") -> str:
+    """`sign` is "+" for what is added, which may be less than nothing where nothing is added."""
     low, high = series.quartiles
     digits = 2 if series.median < _SMALL else 1
-    return f"{series.median:.{digits}f} ({low:.{digits}f} - {high:.{digits}f})"
+    return f"{series.median:{sign}.{digits}f} ({low:.{digits}f} - {high:.{digits}f})"
 
 
 def _figures(series: harness.Series) -> dict[str, object]:
