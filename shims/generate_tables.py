@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+# ruff: noqa: E402, INP001 (a program; the package beside it comes first)
 """Make `shims/tables.h`, what the launcher knows of uv and of the key, from the Python modules.
 
     python shims/generate_tables.py            write it
@@ -24,6 +24,8 @@ from uvx_policy.uv import options
 from uvx_policy.uv.invocation import _PROGRAM_CHARACTERS, PLAIN
 
 PATH = os.path.join(_HERE, "tables.h")
+#: the greatest unsigned char
+_NO_COMMAND = 255
 
 _HEAD = """\
 /* Made by shims/generate_tables.py from uvx_policy: do not edit.
@@ -45,7 +47,7 @@ enum { NAMESPACE = 1, EXTERNAL = 2, KEEPS_POSITIONALS = 4, TARGET_IS_PLAIN = 8 }
 struct command {
     unsigned char parent; /* whose options count here as well; uv itself is its own */
     unsigned char flags;
-    unsigned short first, end; /* its options: OPTIONS[ACCEPTED[first]] to OPTIONS[ACCEPTED[end - 1]] */
+    unsigned short first, end; /* its options: OPTIONS[ACCEPTED[index]], end not included */
 };
 
 struct subcommand {
@@ -59,7 +61,7 @@ def render() -> str:
     """The text of `tables.h`. Raises `ValueError` when the tables outgrow their types."""
     accepted = {command: _own_options(command) for command in options.COMMANDS}
     distinct = sorted({option for own in accepted.values() for option in own})
-    if len(options.COMMANDS) > 255:  # noqa: PLR2004 (unsigned char; NO_COMMAND is 255)
+    if len(options.COMMANDS) > _NO_COMMAND:
         raise ValueError("too many commands for an unsigned char")
     sizes = {
         "spelling": _room(spelling for spelling, _ in distinct),
@@ -99,7 +101,8 @@ def _constants() -> str:
     lines = [f'#define {name} "{text}"' for name, text in texts.items()]
     lines += [
         f"#define LONGEST_KEY {key.LONGEST}",
-        f"enum {{ UV_ITSELF = {numbers['']}, TOOL_RUN = {numbers['tool run']}, NO_COMMAND = 255 }};",
+        f"enum {{ UV_ITSELF = {numbers['']}, TOOL_RUN = {numbers['tool run']} }};",
+        f"enum {{ NO_COMMAND = {_NO_COMMAND} }};",
     ]
     return "\n".join(lines) + "\n"
 
@@ -174,7 +177,8 @@ def _command_rows(
         parent = numbers[_split(command)[0]]
         commands.append(
             f"    {{{parent}, {_command_flags(command)}, {first}, {end}}},"
-            f" /* {numbers[command]} uv {command}".rstrip() + " */"
+            f" /* {numbers[command]} uv {command}".rstrip()
+            + " */"
         )
         if own:
             indexes.append(f"    /* uv {command}".rstrip() + " */")
@@ -185,7 +189,8 @@ def _command_rows(
 
 def _wrapped(numbers: list[str]) -> list[str]:
     return [
-        "    " + ", ".join(numbers[start : start + 16]) + "," for start in range(0, len(numbers), 16)
+        "    " + ", ".join(numbers[start : start + 16]) + ","
+        for start in range(0, len(numbers), 16)
     ]
 
 

@@ -849,6 +849,16 @@ static bool is_for_this_call(struct slice *rest) {
     return true;
 }
 
+/* Add NAME=VALUE. False when it is none, or when there is another one, or we set it ourselves. */
+static bool add_variable(struct slice entry) {
+    struct slice rest = entry, name;
+    if (!cut(&rest, '=', &name) || name.length == 0 || equals(name, GUARD_NAME)) return false;
+    for (size_t index = 0; index < added_variables.length; index++)
+        if (value_in(added_variables.items[index], name)) return false;
+    append(&added_variables, entry.start);
+    return true;
+}
+
 /* Does all that the recorded decision depended on hold? Then `added_...` are its answer. */
 static bool replay(void) {
     struct slice rest = read_record(), field;
@@ -862,8 +872,7 @@ static bool replay(void) {
             break;
         case 'a': append(&added_words, value.start); break;
         case 'e':
-            if (value.length == 0 || !memchr(value.start + 1, '=', value.length - 1)) return false;
-            append(&added_variables, value.start);
+            if (!add_variable(value)) return false;
             break;
         case '.':
             return value.length == 0 && rest.length == 0 && !added_words.full &&

@@ -17,7 +17,7 @@ enum { NAMESPACE = 1, EXTERNAL = 2, KEEPS_POSITIONALS = 4, TARGET_IS_PLAIN = 8 }
 struct command {
     unsigned char parent; /* whose options count here as well; uv itself is its own */
     unsigned char flags;
-    unsigned short first, end; /* its options: OPTIONS[ACCEPTED[first]] to OPTIONS[ACCEPTED[end - 1]] */
+    unsigned short first, end; /* its options: OPTIONS[ACCEPTED[index]], end not included */
 };
 
 struct subcommand {
@@ -31,7 +31,8 @@ struct subcommand {
 #define PROGRAM_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 #define PLAIN "_"
 #define LONGEST_KEY 65536
-enum { UV_ITSELF = 0, TOOL_RUN = 64, NO_COMMAND = 255 };
+enum { UV_ITSELF = 0, TOOL_RUN = 64 };
+enum { NO_COMMAND = 255 };
 
 /* first words after which uv links nothing */
 static const char QUICK[][10] = {

@@ -121,8 +121,8 @@ class Scene:
 
     def raw_outcome(self, argv: Sequence[bytes], entries: Sequence[bytes]) -> Seen:
         """Start the shim `uv` with these words, `argv[0]` included, and these entries."""
-        words = [word.hex() for word in argv]
-        command = [sys.executable, "-IS", programs.HERE / "exec_raw.py", self.shims / "uv", *words]
+        command = [sys.executable, "-IS", str(programs.HERE / "exec_raw.py")]
+        command += [str(self.shims / "uv"), *(word.hex() for word in argv)]
         command += ["--", *(entry.hex() for entry in entries)]
         subprocess.run(command, cwd=self.cwd, timeout=60, check=True)
         return self.seen()

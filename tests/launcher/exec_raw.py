@@ -20,5 +20,7 @@ def array(items: list[str]) -> object:
 for number in (signal.SIGPIPE, signal.SIGXFSZ):
     signal.signal(number, signal.SIG_DFL)
 end = sys.argv.index("--")
-ctypes.CDLL(None).execve(os.fsencode(sys.argv[1]), array(sys.argv[2:end]), array(sys.argv[end + 1 :]))
+ctypes.CDLL(None).execve(
+    os.fsencode(sys.argv[1]), array(sys.argv[2:end]), array(sys.argv[end + 1 :])
+)
 sys.exit("execve failed")

@@ -1,4 +1,4 @@
-"""The launcher compiles without a warning, and is what a hit needs: small, static, without a heap."""
+"""The launcher compiles without a warning, and has what a hit needs: small, without a heap."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_without_python_and_without_uv_one_line_says_so(broken: Scene) -> None:
 @pytest.mark.parametrize("descriptor", ["2>&-", "2>/dev/full", "2>&- >&- <&-"])
 def test_nobody_need_hear_it(broken: Scene, descriptor: str) -> None:
     broken.uv.unlink()
-    command = ["/bin/sh", "-c", f'"$@" {descriptor}', "sh", broken.shims / "uv", "sync"]
+    command = ["/bin/sh", "-c", f'"$@" {descriptor}', "sh", str(broken.shims / "uv"), "sync"]
 
     done = subprocess.run(command, env=broken.environ, capture_output=True, check=False)
 
@@ -121,9 +121,7 @@ def test_a_pipe_that_nobody_reads_changes_no_exit_code(broken: Scene) -> None:
     reading, writing = os.pipe()
     os.close(reading)
 
-    done = broken.run(
-        "uv", "sync", capture_output=False, stdout=subprocess.PIPE, stderr=writing
-    )
+    done = broken.run("uv", "sync", capture_output=False, stdout=subprocess.PIPE, stderr=writing)
     os.close(writing)
 
     assert done.returncode == 127
@@ -431,7 +429,9 @@ def test_an_unconfigured_launcher_says_so(scene: Scene, configured: bool) -> Non
 
     done = subprocess.run([binary, "cache"], env=scene.environ, capture_output=True, check=False)
 
-    expected = b"linkpolicy: this launcher is not configured (hint: `linkpolicy setup` installs it)\n"
+    expected = (
+        b"linkpolicy: this launcher is not configured (hint: `linkpolicy setup` installs it)\n"
+    )
     assert done.stderr == (b"" if configured else expected)
     assert done.returncode == (0 if configured else 126)
 

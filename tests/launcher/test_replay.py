@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,7 +130,14 @@ def test_another_uv_first_on_path_is_a_miss(scene: Scene) -> None:
 def test_what_is_handed_over_is_as_it_came(scene: Scene) -> None:
     """Words, variables, order, entries that are no variables, and no guard of our making."""
     entries = scene.entries()
-    entries += [b"UV_CACHE_DIR=\xff", b"NO_EQUALS", b"TWICE=1", b"TWICE=2", b"=", b"_LINKPOLICY_X=1"]
+    entries += [
+        b"UV_CACHE_DIR=\xff",
+        b"NO_EQUALS",
+        b"TWICE=1",
+        b"TWICE=2",
+        b"=",
+        b"_LINKPOLICY_X=1",
+    ]
     words = (b"sync", b"--\xff", b"", b"a b")
 
     seen = scene.raw_outcome([b"odd name", *words], entries)
@@ -162,9 +168,7 @@ def test_uvx_becomes_the_real_uvx(scene: Scene) -> None:
 
 @pytest.mark.parametrize("words", [(), ("--version",), ("-h",), ("cache", "clean"), ("self", "x")])
 @pytest.mark.parametrize("program", ["uv", "uvx"])
-def test_quick_words_go_straight_to_uv(
-    scene: Scene, program: str, words: tuple[str, ...]
-) -> None:
+def test_quick_words_go_straight_to_uv(scene: Scene, program: str, words: tuple[str, ...]) -> None:
     done = scene.run(program, *words)
 
     assert (done.returncode, done.stderr) == (0, b"")
@@ -215,68 +219,67 @@ def test_one_of_our_variables_twice_goes_to_python(scene: Scene) -> None:
 # Records that are not to be believed --------------------------------------------------------------
 
 
-def spoil(scene: Scene, path: Path, how: str) -> None:  # noqa: C901 (a table would hide more)
-    content = path.read_bytes()
-    elsewhere = scene.base / "elsewhere"
-    if how in ("symbolic link", "fifo", "socket", "directory", "absent"):
-        path.rename(elsewhere)
-    if how == "symbolic link":
-        path.symlink_to(elsewhere)
-    elif how == "fifo":
-        os.mkfifo(path, 0o600)
-    elif how == "socket":
-        with socket.socket(socket.AF_UNIX) as listening:
-            os.chdir(path.parent)  # a socket's path has to be short
-            listening.bind(path.name)
-            path.chmod(0o600)
-    elif how == "directory":
-        path.mkdir(0o700)
-    elif how == "readable to all":
-        path.chmod(0o604)
-    elif how == "writable to the group":
-        path.chmod(0o620)
-    elif how == "somebody else's":
-        os.chown(path, 12345, 12345)
-    elif how == "directory readable to all":
-        path.parent.chmod(0o755)
-    elif how == "directory of somebody else":
-        os.chown(path.parent, 12345, 12345)
-    elif how == "directory a link":
-        path.parent.rename(elsewhere)
-        path.parent.symlink_to(elsewhere)
-    elif how == "empty":
-        path.write_bytes(b"")
-    elif how == "too long":
-        path.write_bytes(content[:-2] + b"w" + b"x" * records.LONGEST + b"\0.\0")
-    elif how == "more behind the end":
-        path.write_bytes(content + b"x")
-    elif how == "one NUL more":
-        path.write_bytes(content + b"\0")
-    elif how == "another version":
-        path.write_bytes(content.replace(b"decision-v1", b"decision-v2"))
-    elif how == "another key of the same length":
-        path.write_bytes(content.replace(b"3.12", b"3.13"))
-    elif how == "another length of the key":
-        path.write_bytes(content.replace(b"\0k", b"\0k0", 1))
+def instead(make: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Something else where the record was."""
+
+    def spoil(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return spoil
+
+
+def a_link_to_it(path: Path) -> None:
+    elsewhere = path.parent.parent.parent / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def rewritten(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(change(path.read_bytes()))
 
 
 @pytest.mark.parametrize(
-    "how",
+    "spoil",
     [
-        "symbolic link", "fifo", "socket", "directory", "absent", "readable to all",
-        "writable to the group", "somebody else's", "directory readable to all",
-        "directory of somebody else", "directory a link", "empty", "too long",
-        "more behind the end", "one NUL more", "another version",
-        "another key of the same length", "another length of the key",
+        pytest.param(Path.unlink, id="absent"),
+        pytest.param(a_link_to_it, id="a symbolic link"),
+        pytest.param(instead(lambda path: os.mkfifo(path, 0o600)), id="a FIFO"),
+        pytest.param(instead(lambda path: path.mkdir(0o700)), id="a directory"),
+        pytest.param(instead(lambda path: os.mknod(path, 0o140600)), id="a socket"),
+        pytest.param(lambda path: path.chmod(0o604), id="readable to all"),
+        pytest.param(lambda path: path.chmod(0o620), id="writable to the group"),
+        pytest.param(lambda path: os.chown(path, 12345, 12345), id="somebody else's"),
+        pytest.param(lambda path: path.parent.chmod(0o755), id="in a directory for all"),
+        pytest.param(lambda path: os.chown(path.parent, 12345, 12345), id="in another's directory"),
+        pytest.param(lambda path: a_link_to_it(path.parent), id="behind a symbolic link"),
+        pytest.param(rewritten(lambda _: b""), id="empty"),
+        pytest.param(
+            rewritten(lambda text: text[:-2] + b"w" + b"x" * records.LONGEST + b"\0.\0"),
+            id="too long",
+        ),
+        pytest.param(rewritten(lambda text: text + b"x"), id="more behind the end"),
+        pytest.param(rewritten(lambda text: text + b"\0"), id="one NUL more"),
+        pytest.param(
+            rewritten(lambda text: text.replace(b"decision-v1", b"decision-v2")),
+            id="another version",
+        ),
+        pytest.param(
+            rewritten(lambda text: text.replace(b"3.12", b"3.13")),
+            id="another key of the same length",
+        ),
+        pytest.param(
+            rewritten(lambda text: text.replace(b"\0k", b"\0k0", 1)),
+            id="another way to write the key's length",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_record_that_is_not_ours_whole_and_alone_is_not_believed(
-    scene: Scene, how: str, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, spoil: Callable[[Path], object]
 ) -> None:
-    monkeypatch.chdir(scene.base)
     path = scene.record("uv", *WORDS)
     assert not scene.outcome("uv", *WORDS).handed_over
-    spoil(scene, path, how)
+    spoil(path)
 
     assert scene.outcome("uv", *WORDS).handed_over
 
@@ -305,7 +308,8 @@ def test_a_torn_record_is_not_believed_wherever_it_ends(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "field",
     [
-        b"", b"x", b"..", b"e", b"e=", b"e=x", b"eNAME", b"w", b"w=", b"ws", b"ws=", b"ws=-",
+        b"", b"x", b"..", b"eA=1\0eA=2", b"e_LINKPOLICY_ACTIVE=1", b"eNEW=2",
+        b"e", b"e=", b"e=x", b"eNAME", b"w", b"w=", b"ws", b"ws=", b"ws=-",
         b"ws=- ", b"ws1=- /nowhere", b"wq=- /nowhere", b"w=- /nowhere", b"wa=y /", b"wa8=y /",
         b"wax=y /", b"wa-1=y /", b"wa10000000000000000=y /", b"wn0=- /nowhere", b"wf=y /",
         b"wfg=y /", b"wf10000000000000000=y /", b"wc=- /nowhere", b"ws=! /nowhere",
@@ -396,26 +400,26 @@ def replace(path: Path) -> None:
         ("s", lambda p: p.write_text("x"), lambda p: p.chmod(0o600)),
         ("s", lambda p: p.write_text("x"), lambda p: os.chown(p, 1, -1)),
         ("s", lambda p: p.write_text("x"), lambda p: p.unlink()),
-        ("s", lambda p: None, lambda p: p.write_text("x")),
+        ("s", lambda _: None, lambda p: p.write_text("x")),
         ("s", lambda p: p.mkdir(), lambda p: p.rmdir()),
         ("s", lambda p: p.mkdir(), lambda p: p.chmod(0o700)),
         ("s", lambda p: p.symlink_to("nowhere"), lambda p: (p.parent / "nowhere").touch()),
         ("l", lambda p: p.symlink_to("nowhere"), lambda p: p.unlink()),
         ("l", lambda p: p.symlink_to("nowhere"), lambda p: (p.unlink(), p.symlink_to("elsewhere"))),
-        ("l", lambda p: None, lambda p: p.symlink_to("nowhere")),
+        ("l", lambda _: None, lambda p: p.symlink_to("nowhere")),
         ("l", lambda p: os.mkfifo(p), lambda p: p.unlink()),
         ("r", lambda p: p.symlink_to("nowhere"), lambda p: (p.unlink(), p.symlink_to("nowherE"))),
-        ("r", lambda p: None, lambda p: p.symlink_to("nowhere")),
+        ("r", lambda _: None, lambda p: p.symlink_to("nowhere")),
         ("n", lambda p: p.mkdir(), lambda p: (p / "new").touch()),
         ("n", lambda p: (p.mkdir(), (p / "a").touch()), lambda p: (p / "a").rename(p / "b")),
-        ("n", lambda p: None, lambda p: p.mkdir()),
+        ("n", lambda _: None, lambda p: p.mkdir()),
         ("c", lambda p: p.write_text("x"), lambda p: p.write_text("y")),
         ("c", lambda p: p.write_text("x" * 100_000), lambda p: p.write_text("x" * 100_001)),
         ("c", lambda p: p.write_text(""), lambda p: p.unlink()),
         ("a1", lambda p: p.touch(0o755), lambda p: p.chmod(0o644)),
-        ("a4", lambda p: None, lambda p: p.touch()),
-        ("v", lambda p: None, lambda p: p.touch()),
-        ("f0", lambda p: None, lambda p: p.touch()),
+        ("a4", lambda _: None, lambda p: p.touch()),
+        ("v", lambda _: None, lambda p: p.touch()),
+        ("f0", lambda _: None, lambda p: p.touch()),
     ],
 )
 def test_a_witness_that_sees_something_else_causes_a_miss(
@@ -479,7 +483,8 @@ def test_every_witness_that_python_makes_holds(scene: Scene) -> None:
         for path in found
         for token in tokens
         # Processes and their terminals come and go meanwhile.
-        if look(token, str(path)) != "!" and (token, str(path)) not in (("n", "/proc"), ("n", "/dev"))
+        if look(token, str(path)) != "!"
+        and (token, str(path)) not in (("n", "/proc"), ("n", "/dev"))
     ]
     assert len(witnesses) > 200
 

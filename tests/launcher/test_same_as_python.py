@@ -70,8 +70,12 @@ def call(
     answer = asked.ask(*map(os.fsencode, strings))
     texts = [os.fsdecode(string) for string in answer]
     count = int(texts[7])
+    clean, came_back, left_alone, understood = (text == "1" for text in texts[:4])
     return Answer(
-        *(text == "1" for text in texts[:4]),
+        clean=clean,
+        came_back=came_back,
+        left_alone=left_alone,
+        understood=understood,
         key=answer[4],
         guard=texts[5],
         name=texts[6],

@@ -7,12 +7,15 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from tests.launcher import programs
 from tests.launcher.conftest import Scene
 
+#: witnesses: token and path
+Seeing: TypeAlias = list[tuple[str, Path | str]]
 WORDS = ("sync", "--frozen")
 CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)\) += ")
 
@@ -37,7 +40,7 @@ def calls(scene: Scene, *words: str) -> list[tuple[str, str]]:
     if strace is None:
         pytest.skip("no strace here")
     log = scene.base / "log"
-    command = [strace, "-f", "-o", log, "-s", "300", "--", scene.shims / "uv", *words]
+    command = [strace, "-f", "-o", str(log), "-s", "300", "--", str(scene.shims / "uv"), *words]
     done = subprocess.run(
         command, env=scene.environ, cwd=scene.cwd, capture_output=True, check=False
     )
@@ -53,8 +56,8 @@ def calls(scene: Scene, *words: str) -> list[tuple[str, str]]:
 def test_a_hit_writes_nothing_and_starts_no_process(scene: Scene) -> None:
     link = scene.cwd / "link"
     link.symlink_to("nowhere")
-    statuses = [("s", scene.cwd), ("l", link), ("r", link), ("a2", scene.home)]
-    others = [("n", scene.cwd), ("c", "/proc/self/mountinfo"), ("v", "/"), ("f1000", "/")]
+    statuses: Seeing = [("s", scene.cwd), ("l", link), ("r", link), ("a2", scene.home)]
+    others: Seeing = [("n", scene.cwd), ("c", "/proc/self/mountinfo"), ("v", "/"), ("f1000", "/")]
     scene.record("uv", *WORDS, witnesses=[*statuses, *others])
 
     made = calls(scene, *WORDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -12,6 +13,8 @@ from tests.launcher import programs
 from tests.launcher.conftest import Scene
 
 VALGRIND = shutil.which("valgrind")
+#: witnesses: token and path
+Seeing: TypeAlias = list[tuple[str, Path | str]]
 WORDS = ("venv", "--python", "3.12", "x")
 
 
@@ -42,8 +45,8 @@ def test_a_hit(scene: Scene) -> None:
     link.symlink_to("nowhere")
     scene.environ |= {"UV_CACHE_DIR": "/before", "_LINKPOLICY_ACTIVE": "1;set=A=%25;tried=x"}
     scene.environ["A"] = "%"
-    statuses = [("s", scene.cwd), ("l", link), ("r", link), ("a2", scene.home)]
-    others = [("n", scene.shims), ("c", "/proc/self/mountinfo"), ("v", "/"), ("f1000", "/")]
+    statuses: Seeing = [("s", scene.cwd), ("l", link), ("r", link), ("a2", scene.home)]
+    others: Seeing = [("n", scene.shims), ("c", "/proc/self/mountinfo"), ("v", "/"), ("f1000", "/")]
     scene.record("uv", *WORDS, witnesses=[*statuses, *others])
 
     check(scene, *WORDS, handed_over=False)
@@ -67,7 +70,7 @@ def test_words_that_are_not_understood(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda content: b"",
+        lambda _: b"",
         lambda content: content[:-1],
         lambda content: content[: len(content) // 2],
         lambda content: content[:-2] + b"w\0.\0",
