@@ -12,6 +12,7 @@
  *
  * Built by hatch_build.py with the flags in the file CFLAGS. Static: the dynamic loader would add
  * 0.2 ms, half of what all this costs. Not position independent: nothing to relocate.
+ * README.md has the figures.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -194,6 +195,7 @@ static const char *const *arguments; /* without argv[0] */
 static size_t argument_count;
 static char **argument_vector;       /* with it, as given */
 
+static uid_t uid;               /* the effective one: who must own what we believe */
 static char cwd[PATH_MAX];      /* "" when there is none any more */
 static char identity[48];       /* of this process: "<pid>.<start time>" */
 static char call_checksum[17];  /* of program, cwd and words */
@@ -257,6 +259,7 @@ static void see_call(int argc, char **argv) {
     argument_vector = argv;
     argument_count = argc > 0 ? (size_t)argc - 1 : 0;
     arguments = (const char *const *)argv + (argc > 0);
+    uid = geteuid();
     /* Not getcwd(3), which allocates when the path is long or out of reach. */
     if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0 || cwd[0] != '/') cwd[0] = '\0';
     see_identity();
@@ -595,7 +598,7 @@ static bool make_key(void) {
     put_field(&key, KEY_FORMAT);
     put_field(&key, program);
     put_field(&key, uv);
-    put_number(&key, geteuid(), 10, 1);
+    put_number(&key, uid, 10, 1);
     put_byte(&key, '\0');
     put_field(&key, cwd);
     put_number(&key, significant.length, 10, 1);
@@ -793,7 +796,7 @@ static bool put_state_directory(struct text *path) {
 /* Is what the handle stands for of this type, our own, and closed to everybody else? */
 static bool is_private(int handle, mode_t type, struct stat *status) {
     return handle >= 0 && fstat(handle, status) == 0 && (status->st_mode & S_IFMT) == type &&
-           status->st_uid == geteuid() && (status->st_mode & 077) == 0;
+           status->st_uid == uid && (status->st_mode & 077) == 0;
 }
 
 /* Open the record of `key`; -1 when there is none that we may believe. Through a handle of the

@@ -64,6 +64,7 @@ static void call(char **given, uint32_t count) {
     forget_added();
     while (given < end) append(&added_variables, *given++);
 
+    uid = geteuid();
     see_checksum();
     read_guard();
     bool is_clean = clean_environment();

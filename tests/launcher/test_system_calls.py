@@ -79,8 +79,8 @@ def test_a_hit_asks_each_thing_once(scene: Scene, words: tuple[str, ...]) -> Non
 
     work = made[next(i for i, call in enumerate(made) if call.startswith("getcwd")) :]
     # getcwd, getpid, 3 for /proc/self/stat, 6 each for the shim and for uv on PATH; for the record
-    # 9 and one for its witness; execve. Python's own start makes more than 400.
-    assert len(work) <= (20 if words == ("cache",) else 32)
+    # 7 and one for its witness; execve. Python's own start makes more than 400.
+    assert len(work) <= (18 if words == ("cache",) else 26)
     assert len({call for call in work if call.startswith("open")}) == sum(
         call.startswith("open") for call in work
     )
