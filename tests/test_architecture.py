@@ -19,9 +19,10 @@ LAYERS = (
     toml_file uv.script_block uv.member_glob uv.workspace uv.directories uv.config
     uv.settings uv.environments uv.destination uv.version settings.check settings.reader memory
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
-    filesystem.cache_directory locate launch trace""",
+    filesystem.cache_directory locate launch trace
+    environments.model""",
     "pipeline",
-    """shim under_policy
+    """shim under_policy doctor.finding doctor.case
     explain cli settings.edit settings.init_command setup.shim_file setup.launcher
     setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
     setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places

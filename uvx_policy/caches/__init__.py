@@ -1,0 +1,1 @@
+"""The caches of all file systems together."""

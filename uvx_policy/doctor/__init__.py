@@ -1,0 +1,1 @@
+"""`linkpolicy doctor`: what is wrong here, and how to mend it."""

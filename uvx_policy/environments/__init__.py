@@ -1,0 +1,1 @@
+"""Environments as they are: which ones exist, and how each file in them is linked."""

@@ -1,0 +1,1 @@
+"""`linkpolicy status`: every known environment in one table."""
