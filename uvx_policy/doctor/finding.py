@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.record import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from uvx_policy.doctor.case import Case
 
 #: worst first
