@@ -785,9 +785,7 @@ static bool put_state_directory(struct text *path) {
     const char *base = is_xdg ? xdg : home;
     /* Without HOME the passwd entry counts; and a backslash would count as a separator. */
     if (!base || base[0] != '/' || strchr(base, '\\')) return false;
-    struct slice stripped = slice_of(base);
-    while (stripped.length > 0 && stripped.start[stripped.length - 1] == '/') stripped.length--;
-    put(path, stripped);
+    put_string(path, base);
     put_string(path, is_xdg ? "/linkpolicy/decisions" : "/.local/state/linkpolicy/decisions");
     put_byte(path, '\0');
     return !path->full;
