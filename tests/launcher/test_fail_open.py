@@ -354,7 +354,8 @@ def test_where_only_uvs_own_words_fit_nothing_of_ours_is_added(scene: Scene) -> 
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (800_000, 800_000)),
             )  # fmt: skip
         except OSError as error:
-            assert error.errno == errno.E2BIG
+            if error.errno != errno.E2BIG:
+                raise
             return "too much for the shim itself"
         assert (done.returncode, done.stderr) == (0, b"")
         seen = scene.seen()
