@@ -21,7 +21,7 @@ if __name__ == "__main__":
 from uvx_policy import guard, locate, shim
 from uvx_policy.replay import key
 from uvx_policy.uv import options
-from uvx_policy.uv.invocation import _PROGRAM_CHARACTERS, PLAIN
+from uvx_policy.uv.invocation import PLAIN, PROGRAM_CHARACTERS
 
 PATH = os.path.join(_HERE, "tables.h")
 #: the greatest unsigned char
@@ -95,7 +95,7 @@ def _constants() -> str:
         "KEY_FORMAT": f"{key._FORMAT}{key.table_fingerprint()}",  # noqa: SLF001
         "GUARD_NAME": guard.NAME,
         "MARKER": locate.MARKER.decode("ascii"),
-        "PROGRAM_CHARACTERS": _PROGRAM_CHARACTERS,
+        "PROGRAM_CHARACTERS": PROGRAM_CHARACTERS,
         "PLAIN": PLAIN,
     }
     lines = [f'#define {name} "{text}"' for name, text in texts.items()]

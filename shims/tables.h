@@ -25,7 +25,7 @@ struct subcommand {
     char word[36];
 };
 
-#define KEY_FORMAT "linkpolicy-key-v1:099a495c7de199f9"
+#define KEY_FORMAT "linkpolicy-key-v1:16915960e1bf1d15"
 #define GUARD_NAME "_LINKPOLICY_ACTIVE"
 #define MARKER "linkpolicy-shim-v1"
 #define PROGRAM_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"

@@ -121,6 +121,8 @@ def _make_directory(state: str, name: str) -> str:
 def _make_all(directory: str) -> None:
     """Make `directory` and what is missing above it with mode 0700, as XDG demands."""
     parent = os.path.dirname(directory)
+    if parent == directory:  # a relative path, which is never asked for
+        raise FileNotFoundError(directory)
     if not os.path.isdir(parent):
         _make_all(parent)
     elif hasattr(os, "geteuid") and os.stat(parent).st_uid != os.geteuid():

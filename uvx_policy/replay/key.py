@@ -97,7 +97,7 @@ def table_fingerprint() -> str:
     tables = (
         VARIABLES, options.GROUPS, options.COMMANDS, options.NAMESPACES, options.ALIASES,
         options.EXTERNAL, sorted(options.SIGNIFICANT), options.KEEPS_POSITIONALS,
-        options.SCRIPT_FLAGS,
+        options.SCRIPT_FLAGS, invocation.PROGRAM_CHARACTERS, invocation.PLAIN,
     )  # fmt: skip
     return f"{fingerprint(repr(tables).encode()):016x}"
 

@@ -81,7 +81,7 @@ class Invocation(Record):
 
 
 #: what a word consists of that can be no path, no URL and no file with a suffix
-_PROGRAM_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+PROGRAM_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 #: stands for the first word of an external command where only its being there matters
 PLAIN = "_"
 
@@ -220,7 +220,7 @@ class _Level:
         if any(name in SCRIPT_FLAGS for name, _ in self.given):
             return word
         # Not str.isalnum: the launcher knows ASCII only.
-        plain = not word.strip(_PROGRAM_CHARACTERS) and word[0] != "-" if word else False
+        plain = not word.strip(PROGRAM_CHARACTERS) and word[0] != "-" if word else False
         return PLAIN if plain else word
 
     def _read_long(self, word: str) -> None:
