@@ -64,12 +64,12 @@ def why_not(
         return (
             _why_in_the_way(real, near)
             or _why_in_project(real, near, wish)
-            or _why_in_cloud(real)
-            or _why_in_environment(host, existing)
-            or _why_open_to_others(host, directory, wish)
+            or why_in_cloud(real)
+            or why_in_environment(host, existing)
+            or why_open_to_others(host, directory, wish)
             or _why_not_writable(host, real, existing)
             or _why_mount(host, table, existing, wish)
-            or _why_full(host, existing)
+            or why_full(host, existing)
         )
     except Unreadable as error:
         return str(error)
@@ -106,7 +106,8 @@ _CLOUD_STARTS = (
 )  # fmt: skip
 
 
-def _why_in_cloud(real: str) -> str:
+def why_in_cloud(real: str) -> str:
+    """Give the directory on the way to `real` that a service copies to its servers, as a reason."""
     for name in real.replace("\\", "/").split("/"):
         lower = name.lower()
         if lower in _CLOUD_NAMES or lower.startswith(_CLOUD_STARTS):
@@ -114,7 +115,8 @@ def _why_in_cloud(real: str) -> str:
     return ""
 
 
-def _why_in_environment(host: Host, existing: str) -> str:
+def why_in_environment(host: Host, existing: str) -> str:
+    """Give the environment that `existing` lies in, as a reason. Raises `Unreadable`."""
     for directory in ancestors(existing):
         if host.link_kind(os.path.join(directory, "pyvenv.cfg")) != "absent":
             return f"it lies in the environment `{directory}`"
@@ -131,8 +133,8 @@ def ancestors(path: str) -> Iterator[str]:
         path = above
 
 
-def _why_open_to_others(host: Host, directory: str, wish: Wish) -> str:
-    """Every directory and symbolic link on the way must be root's or ours."""
+def why_open_to_others(host: Host, directory: str, wish: Wish) -> str:
+    """Every directory and symbolic link on the way must be root's or ours. Raises `Unreadable`."""
     if host.uid < 0:  # Windows: no owners to see
         return ""
     invoking = host.environ.get("SUDO_UID", "") if host.uid == 0 else ""
@@ -221,7 +223,8 @@ def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) 
     return mounts.why_unfit(mount)
 
 
-def _why_full(host: Host, existing: str) -> str:
+def why_full(host: Host, existing: str) -> str:
+    """Tell how little is free on the file system of the directory `existing`, when too little."""
     file_system = host.file_system(existing)
     if file_system is None:
         return "its free space is not known"
