@@ -7,15 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from tests.filesystems import FileSystems, MountedFileSystems
 from tests.replay import machine, mounts
 from tests.replay.machine import Machine
+from tests.replay.scenarios import SCENARIOS
+
+
+@pytest.fixture
+def there(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The root of another file system, for the scenarios that need one; for others a directory."""
+    name = getattr(request.node, "callspec").params["scenario"]  # noqa: B009 (nodes may lack it)
+    if SCENARIOS[name].far:
+        fs: FileSystems = request.getfixturevalue("fs")
+        return fs.image("ext4", size=100 * 1024**2)
+    (tmp_path / "there").mkdir()
+    return tmp_path / "there"
 
 
 @pytest.fixture
 def own_mounts(request: pytest.FixtureRequest) -> Iterator[None]:
     """A mount table of our own. Ask for it after `fs`, and for no new file system afterwards."""
-    request.getfixturevalue("mounted")  # who may not mount is skipped there
-    with mounts.private():
+    # Who may not mount is skipped there.
+    session: MountedFileSystems = request.getfixturevalue("mounted")
+    with mounts.private(keep=session._directory):
         yield
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from unittest import mock
 
 from tests.launcher import programs
-from uvx_policy import guard, host, launch, shim, trace
+from uvx_policy import guard, host, launch, pipeline, shim, trace
 from uvx_policy.edits import Edits
 from uvx_policy.replay import key, recording, records
 from uvx_policy.setup import launcher as installed_launcher
@@ -150,6 +150,13 @@ class Machine:
         words, entries = rest[: int(count)], rest[int(count) :]
         environ = dict(entry.split("=", 1) for entry in entries)
         return _started(words, environ, ()), who == "uv"
+
+    def plan(self, call: Call) -> pipeline.Plan:
+        """The fresh decision with all its reasons."""
+        with self._entered(call):
+            clean = guard.without_ours(os.environ)
+            uv = next(shim.candidates(call.program, shim=self._shim(call), embedded=()))
+            return pipeline.make_plan(call.program, call.words, environ=clean, uv=uv)
 
     def _shim(self, call: Call) -> str:
         return str(self.shims / call.program)

@@ -10,6 +10,9 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterator
+from pathlib import Path
+
+from tests.filesystems import _PREFIX, _mount_points_below
 
 _libc = ctypes.CDLL(None, use_errno=True)
 # mount(2), unshare(2), setns(2); `os` has the last two since Python 3.12 only
@@ -19,14 +22,21 @@ _MNT_DETACH = 2
 
 
 @contextlib.contextmanager
-def private() -> Iterator[None]:
-    """Give this process (and what it starts) a copy of the mount table; needs root."""
+def private(*, keep: Path) -> Iterator[None]:
+    """Give this process (and what it starts) a copy of the mount table; needs root.
+
+    `keep`: the directory of this session's file systems. Those of other sessions are taken out:
+    a mount vanishes from every table when its mount point is removed, whoever does that.
+    """
     here = os.getcwd()
     before = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _check(_libc.unshare(_CLONE_NEWNS), "unshare")
         try:
             _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+            for point in reversed(_mount_points_below(keep.parent)):
+                if keep not in point.parents and _is_of_a_test(point):
+                    unmount(str(point))
             yield
         finally:
             _check(_libc.setns(before, _CLONE_NEWNS), "setns")
@@ -65,6 +75,10 @@ def mount_tmpfs(point: str, options: str = "size=1m,mode=755") -> None:
 def unmount(point: str) -> None:
     """Take the topmost mount of `point` away. Raises `OSError`."""
     _check(_libc.umount2(os.fsencode(point), _MNT_DETACH), point)
+
+
+def _is_of_a_test(point: Path) -> bool:
+    return any(part.startswith(_PREFIX) for part in point.parts)
 
 
 def _mount(source: str | None, point: str, kind: str | None, flags: int, options: str = "") -> None:

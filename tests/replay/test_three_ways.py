@@ -59,7 +59,8 @@ def _walked(base: Path, other: Path, seed: int, *, patient: bool) -> Tally:
         """Take these steps on a machine of its own."""
         name = str(next(count))
         (other / name).mkdir()
-        with mounts.private(), machine.patient() if patient else contextlib.nullcontext():
+        clock = machine.patient() if patient else contextlib.nullcontext()
+        with mounts.private(keep=other.parent), clock:
             world = World(base / name, other / name)
             try:
                 return walk(world, some)

@@ -68,23 +68,22 @@ def seen_by_host(directory: Path) -> Witnesses:
     return host.witnesses
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("patient", "own_mounts")
 def test_whatever_a_host_sees_holds_as_long_as_nothing_changes(place: Path, here: Machine) -> None:
-    with mounts.private():
-        seen = list(seen_by_host(place))
-        missed = [each for each in seen if look(each[0], each[1]) != each[2]]
+    seen = list(seen_by_host(place))
+    missed = [each for each in seen if look(each[0], each[1]) != each[2]]
 
-        assert missed == []
-        assert {token[0] for token, _, _ in seen} == set("slancvfr")
-        # The same texts, rendered by the launcher.
-        call = here.call("sync")
-        collected = Witnesses(time.time_ns())
-        for each in seen:
-            collected.add(*each)
-        recording.keep(here.state, here.key_of(call), Edits(words=("replayed",)), collected)
-        native, hit = here.in_native(call)
-        assert hit, native
-        assert native.words == ("uv", "sync", "replayed")
+    assert missed == []
+    assert {token[0] for token, _, _ in seen} == set("slancvfr")
+    # The same texts, rendered by the launcher.
+    call = here.call("sync")
+    collected = Witnesses(time.time_ns())
+    for each in seen:
+        collected.add(*each)
+    recording.keep(here.state, here.key_of(call), Edits(words=("replayed",)), collected)
+    native, hit = here.in_native(call)
+    assert hit, native
+    assert native.words == ("uv", "sync", "replayed")
 
 
 def _edit(path: Path, text: str = "FILE") -> None:
