@@ -20,7 +20,8 @@ LAYERS = (
     uv.settings uv.environments uv.destination uv.version settings.check settings.reader memory
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
     filesystem.cache_directory locate launch trace
-    environments.model""",
+    environments.model environments.register environments.find environments.installed
+    environments.survey environments.extents environments.counts""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case
     explain cli settings.edit settings.init_command setup.shim_file setup.launcher
