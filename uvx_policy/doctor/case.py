@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uvx_policy import guard, layout, pipeline, shim
+from uvx_policy.errors import ConfigError
 from uvx_policy.host import Host
 from uvx_policy.setup import shim_file
 
@@ -58,9 +59,23 @@ class Case:
         return pipeline.make_plan("uv", ["sync"], environ=self.environ, uv=self.uv)
 
     @cached_property
+    def faults(self) -> tuple[str, ...]:
+        """Faults in linkpolicy's settings that stand in the way of the plan."""
+        try:
+            _ = self.plan
+        except ConfigError as error:
+            return error.faults
+        return ()
+
+    @cached_property
+    def sound_plan(self) -> Plan | None:
+        """The plan; `None` also when faults stand in its way. For checks that do not tell them."""
+        return None if self.faults else self.plan
+
+    @cached_property
     def environment(self) -> str:
         """The environment of this project, "" when there is none: absolute, may be absent."""
-        plan = self.plan
+        plan = self.sound_plan
         return plan.destination.path if plan and plan.facts is not None else ""
 
     @cached_property
