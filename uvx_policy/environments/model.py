@@ -68,5 +68,7 @@ class Survey(Record):
     #: directories and files that could not be read
     unreadable_files: int = 0
     unreadable: tuple[str, ...] = ()
+    #: which bytes are shared, so that several environments can be counted together: `distinct`
+    shared_sample: tuple[tuple[int, int], ...] = ()
     #: seconds since the epoch when this was found out
     at: float = 0.0

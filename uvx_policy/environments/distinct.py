@@ -1,0 +1,89 @@
+"""Bytes of files that several environments share, each counted once, in bounded memory.
+
+The inodes of 1,000 environments do not fit into flat memory, and adding up what each one shares
+counts a file of the cache a thousand times. So a sample is kept for each environment, and samples
+are merged: priority sampling (Duffield, Lund, Thorup, "Priority sampling for estimation of
+arbitrary subset sums", J. ACM 54(6), 2007). Each file has a fixed pseudo-random number u in (0, 1],
+made from its inode, and the priority bytes / u; the `MOST` files with the highest priorities stay.
+The same file has the same priority in every environment, so the sample of a union is found from
+the samples alone. Up to `MOST` files the sum is exact; beyond it the standard error is at most
+1 / sqrt(MOST - 1) of it, 4 percent, and less where a few large files make most of the bytes.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: files in one sample; one more is kept, whose priority is the threshold
+MOST = 512
+
+_BITS = 64
+_ALL = (1 << _BITS) - 1
+_EXTENT = 0x9E6C63D0876A9A47  # in the place of a file system, for keys of extents
+
+
+class Bytes(NamedTuple):
+    """A sum of bytes; `exact` or an estimate."""
+
+    bytes: int
+    exact: bool
+
+
+class Distinct:
+    """The sum of the bytes of all things added, each once."""
+
+    def __init__(self) -> None:
+        #: (priority, key, bytes), lowest priority first
+        self._heap: list[tuple[float, int, int]] = []
+        self._keys: set[int] = set()
+
+    def add(self, key: int, size: int) -> None:
+        """Add a thing of `size` bytes; `key` is one of `inode_key` or `extent_key`."""
+        if size <= 0 or key in self._keys:
+            return
+        entry = (size * 2.0**_BITS / (key + 1), key, size)
+        if len(self._heap) <= MOST:
+            heapq.heappush(self._heap, entry)
+        elif entry > self._heap[0]:
+            self._keys.discard(heapq.heapreplace(self._heap, entry)[1])
+        else:
+            return
+        self._keys.add(key)
+
+    def merge(self, sample: Iterable[tuple[int, int]]) -> None:
+        """Add what another one's `sample` stands for."""
+        for key, size in sample:
+            self.add(key, size)
+
+    def sample(self) -> tuple[tuple[int, int], ...]:
+        """At most `MOST` + 1 pairs (key, bytes): all that `merge` needs."""
+        return tuple((key, size) for _, key, size in self._heap)
+
+    def total(self) -> Bytes:
+        """The sum of all that was added and merged."""
+        if len(self._heap) <= MOST:
+            return Bytes(sum(size for _, _, size in self._heap), exact=True)
+        threshold = self._heap[0][0]
+        known = (max(size, threshold) for _, _, size in self._heap[1:])
+        return Bytes(round(sum(known)), exact=False)
+
+
+def inode_key(file_system: int, inode: int) -> int:
+    """Key of a file. `file_system`: `f_fsid`, which outlives a reboot; `st_dev` does not."""
+    return _mixed(_mixed(file_system & _ALL) ^ inode)
+
+
+def extent_key(physical: int) -> int:
+    """Key of an extent, by its place on its file system."""
+    return _mixed(_EXTENT ^ physical)
+
+
+def _mixed(number: int) -> int:
+    """Spread over 64 bits: neighbours get unrelated keys (the finalizer of MurmurHash3)."""
+    number = (number ^ number >> 33) * 0xFF51AFD7ED558CCD & _ALL
+    number = (number ^ number >> 33) * 0xC4CEB9FE1A85EC53 & _ALL
+    return number ^ number >> 33
