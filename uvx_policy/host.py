@@ -117,7 +117,11 @@ class Host:
             raise Unreadable(path, f"is larger than {MAX_TEXT} bytes")
         try:
             with open(path, "rb") as stream:
-                return stream.read(MAX_TEXT + 1).decode("utf-8")
+                content = stream.read(MAX_TEXT + 1)
+            # Beside the status: FAT and sshfs keep no ctime of their own, and whether a file may be
+            # read is also a question of the process's groups.
+            self.witnesses.add("c", path, witness.content_sight(content))
+            return content.decode("utf-8")
         except OSError as error:
             raise self._unreadable(path, error) from error
         except UnicodeDecodeError as error:

@@ -20,7 +20,7 @@ from tests.replay.machine import Machine, wait_for_tick
 from uvx_policy.edits import Edits
 from uvx_policy.errors import Unreadable
 from uvx_policy.host import Host
-from uvx_policy.replay import recording, witness
+from uvx_policy.replay import recording, records, witness
 from uvx_policy.replay.witness import Witnesses, look
 
 KINDS = ("btrfs", "xfs", "ext4", "tmpfs", "overlay")
@@ -357,3 +357,55 @@ def test_nothing_is_spoilt_by_what_is_seen_twice(tmp_path: Path) -> None:
         host.real_path(base)
 
     assert host.witnesses.spoilt == ""
+
+
+# Text is compared as well -------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("patient")
+def test_where_no_ctime_is_kept_an_edit_of_the_same_size_and_time_is_seen(
+    here: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FAT and sshfs give the mtime for the ctime, and programs can set that one."""
+    file = here.project / "pyproject.toml"
+    text = "[project]\nname = 'a'\nversion = '1'\n[tool.linkpolicy]\nhackable = {}\n"
+    file.write_text(text.format("true "))
+    wait_for_tick()
+    call = here.call("sync")
+    monkeypatch.setattr(witness, "status_sight", _without_ctime(witness.status_sight))
+    assert [here.replays(call) for _ in range(2)] == [False, True]
+
+    _edit(file, text.format("false"))
+
+    assert not here.replays(call)
+    assert here.in_python(call)[0] == here.decide(call)
+
+
+def _without_ctime(
+    rendered: Callable[[os.stat_result | None], str],
+) -> Callable[[os.stat_result | None], str]:
+    return lambda told: rendered(told).rpartition(":")[0] if told else "-"
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("what", ["fifo", "zero", "directory", "loop"])
+def test_whatever_takes_the_place_of_a_text_hangs_nobody(here: Machine, what: str) -> None:
+    file = here.project / "pyproject.toml"
+    file.write_text("[project]\nname = 'a'\nversion = '1'\n")
+    wait_for_tick()
+    call = here.call("sync")
+    here.in_python(call)
+    found = records.find(here.state, here.key_of(call))
+    assert found is not None
+
+    file.unlink()
+    if what == "fifo":
+        os.mkfifo(file)
+    elif what == "directory":
+        file.mkdir()
+    else:
+        file.symlink_to("/dev/zero" if what == "zero" else file.name)
+
+    # `linkpolicy explain` looks at all of them.
+    assert list(found.changed()).count(os.fsencode(file)) == 2
+    assert not here.in_native(call)[1]

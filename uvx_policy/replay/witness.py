@@ -6,7 +6,7 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
     l       lstat(2)        "<f|k|o>:<mode>:<uid>:<device>:<inode>:<size>:<mtime ns>:<ctime ns>"
     a<mode> access(2)       "y" or "n"
     n       names within    "<count>:<sum of their fingerprints>", "-" when absent
-    c       whole content   "<length>:<fingerprint>", for files of /proc and /sys
+    c       whole content   "<length>:<fingerprint>", of files of /proc, and of text that was read
     r       readlink(2)     "<length>:<fingerprint>", "-" when it is no link
     v       statvfs(3)      "<f_fsid>:<size in bytes, at most 2**35>", "-" when it fails
     f<n>    free space      "y" when at least n bytes are free for us, "n", "-" when it fails
@@ -35,6 +35,10 @@ BLURRED = "!"
 _TICK = 50_000_000
 _COARSE_TICK = 2_100_000_000
 _SECOND = 10**9
+
+#: bytes of a content that is looked at, and at a time: files of /proc/sys refuse 4 MiB at once
+_LONGEST = 2**24
+_PART = 2**16
 
 
 class Witnesses:
@@ -108,7 +112,7 @@ def names_sight(names: Iterable[str | bytes]) -> str:
 
 
 def content_sight(content: bytes) -> str:
-    """Render the content of a file of /proc, or the text of a symbolic link."""
+    """Render the content of a file, or the text of a symbolic link."""
     return f"{len(content):x}:{fingerprint(content):x}"
 
 
@@ -127,8 +131,16 @@ def _is_directory(told: os.stat_result) -> bool:
 
 
 def _look_inside(path: str | bytes, _: str) -> str:
-    with open(path, "rb") as stream:
-        return content_sight(stream.read())
+    # What has taken the place of a file may be a FIFO, or never end.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    handle = os.open(path, flags)
+    try:
+        content = b""
+        while len(content) < _LONGEST and (part := os.read(handle, _PART)):
+            content += part
+    finally:
+        os.close(handle)
+    return content_sight(content)
 
 
 def _look_along(path: str | bytes, _: str) -> str:
