@@ -38,6 +38,7 @@ def edits_for(  # noqa: RET503 (stop never returns)
                     trace.warn(line)
             if plan.outcome.refusal is None:
                 _keep(plan, key)
+                _register(plan)
                 return _prepared(plan.edits)
             refusal = plan.outcome.refusal
         except LinkPolicyError as error:
@@ -63,6 +64,28 @@ def _keep(plan: Plan, key: bytes) -> None:
         from uvx_policy.replay import recording
 
         recording.keep(plan.state, key, plan.edits, plan.witnesses)
+
+
+def _register(plan: Plan) -> None:
+    """Remember the environment, so that `linkpolicy status` knows it."""
+    if plan.facts is None:
+        return
+    from time import time
+
+    from uvx_policy.environments import register
+    from uvx_policy.environments.model import Environment
+
+    register.remember(
+        plan.state,
+        Environment(
+            path=plan.destination.path,
+            project=plan.destination.project,
+            kind=plan.destination.kind,
+            cache=plan.outcome.cache_dir.value or plan.facts.cache,
+            link_mode=plan.outcome.link_mode.value or "",
+            seen=int(time()),
+        ),
+    )
 
 
 def _prepared(edits: Edits) -> Edits:

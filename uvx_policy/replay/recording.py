@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy import memory, state_files
+from uvx_policy.environments import register
 from uvx_policy.replay import records
 
 TYPE_CHECKING = False
@@ -50,7 +51,7 @@ def forget_everything(state: str) -> None:
     """Remove all records and all that `memory` wrote. Fails silently."""
     if not state:
         return
-    for directory in (records.DIRECTORY, memory.DIRECTORY):
+    for directory in (records.DIRECTORY, memory.DIRECTORY, register.DIRECTORY):
         state_files.remove_directory(state, directory)
     try:  # noqa: SIM105 (contextlib is slow to import)
         os.rmdir(state)
