@@ -1,0 +1,95 @@
+"""A person who stands in a directory of a `World` and asks the doctor."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.uv.world import World
+from uvx_policy.doctor.case import Case
+from uvx_policy.doctor.finding import Check, Told
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Standing:
+    """Looks at things as the process of a person would: a fresh `Case` each time."""
+
+    def __init__(self, world: World, cwd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world = world
+        self.cwd = cwd
+        self.monkeypatch = monkeypatch
+        self.environ = world.environ()
+        own = program(
+            world.base / "own" / "linkpolicy",
+            f'#!/bin/sh\nexec {sys.executable} -c \'import sys; sys.path.insert(0, "{ROOT}"); '
+            'from uvx_policy.cli import main; sys.exit(main())\' "$@"\n',
+        )
+        self.environ["PATH"] += f":{own.parent}"
+
+    def case(self) -> Case:
+        for name in list(os.environ):
+            if not name.startswith("PYTEST"):
+                self.monkeypatch.delenv(name)
+        for name, value in self.environ.items():
+            self.monkeypatch.setenv(name, value)
+        self.monkeypatch.chdir(self.cwd)
+        return Case(environ=self.environ, cwd=str(self.cwd))
+
+    def told(self, check: Check) -> list[Told]:
+        return list(check.look(self.case()))
+
+    def one(self, check: Check) -> Told:
+        (found,) = self.told(check)
+        return found
+
+    def every(self, checks: Sequence[Check]) -> list[tuple[str, Told]]:
+        case = self.case()
+        return [(check.id, found) for check in checks for found in check.look(case)]
+
+    def mend(self, check: Check, *, dry_run: bool = False) -> list[str]:
+        assert check.mend is not None
+        return list(check.mend(self.case(), dry_run))
+
+    def types(self, command: str) -> None:
+        """What a person does with a fix: type it into the shell that goes on being used."""
+        done = subprocess.run(
+            ["/bin/sh", "-ec", f"{{ {command}\n}} >&2\nenv -0"],
+            cwd=self.cwd, env=self.environ, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+        for row in done.stdout.decode().split("\0"):
+            name, _, value = row.partition("=")
+            if name and name not in ("_", "PWD", "OLDPWD", "SHLVL"):
+                self.environ[name] = value
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def only(checks: Sequence[Check], name: str) -> Check:
+    (found,) = [check for check in checks if check.id == name]
+    return found
+
+
+def program(path: Path, text: str) -> Path:
+    write(path, text).chmod(0o755)
+    return path
+
+
+def environment_with(directory: Path, *packages: str, programs: Sequence[str] = ()) -> Path:
+    """Something like an environment that pipx made: packages, and programs with its `#!` line."""
+    site = directory / "lib" / "python3.12" / "site-packages"
+    for name in packages:
+        write(site / f"{name.replace('-', '_')}-1.0.dist-info" / "METADATA", f"Name: {name}\n")
+    for name in programs:
+        program(directory / "bin" / name, f"#!{directory}/bin/python\n")
+    return directory

@@ -1,0 +1,333 @@
+"""Clients that bypass PATH: found where this project uses them, gone once their fix was typed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.doctor.standing import Standing, environment_with, only, program, write
+from tests.filesystems import FileSystems
+from tests.uv.world import World
+from uvx_policy.doctor.clients import CHECKS
+
+pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
+
+HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
+
+
+@pytest.fixture
+def here(fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch) -> Standing:
+    """In a project whose environment wants private copies, which uv would not make."""
+    world = World(fs.ext4, newest_uv)
+    return Standing(world, world.project(fs.ext4 / "project", HACKABLE), monkeypatch)
+
+
+def add(here: Standing, text: str) -> None:
+    with (here.cwd / "pyproject.toml").open("a") as stream:
+        stream.write(text)
+
+
+# Each client: what makes the fault ----------------------------------------------------------------
+
+
+def tox_ini(here: Standing) -> None:
+    write(here.cwd / "tox.ini", "[tox]\nrequires =\n    tox>=4\n    tox-uv>=1.20\n")
+
+
+def tox_toml(here: Standing) -> None:
+    write(here.cwd / "tox.toml", 'requires = ["tox>=4", "tox-uv"]\n')
+
+
+def tox_in_pyproject(here: Standing) -> None:
+    add(here, '[tool.tox]\nrequires = ["Tox_UV"]\n')
+
+
+def tox_in_ini_in_pyproject(here: Standing) -> None:
+    add(here, '[tool.tox]\nlegacy_tox_ini = """\n[tox]\nrequires = tox-uv\n"""\n')
+
+
+def tox_of_the_user(here: Standing) -> None:
+    write(here.cwd / "tox.ini", "[tox]\nenv_list = py\n")
+    tool(here, "tox", "tox", "tox-uv", "uv")
+
+
+def nox_with_extra(here: Standing) -> None:
+    write(here.cwd / "noxfile.py", 'import nox\nnox.options.default_venv_backend = "uv|virtualenv"')
+    add(here, '[dependency-groups]\ndev = ["nox[uv]>=2024"]\n')
+
+
+def nox_of_the_user(here: Standing) -> None:
+    write(here.cwd / "noxfile.py", '@nox.session(venv_backend="uv")\ndef test(session): ...\n')
+    tool(here, "nox", "nox", "uv")
+
+
+def nox_that_runs_uv(here: Standing) -> None:
+    write(here.cwd / "noxfile.py", 'def test(session):\n    session.run_install("uv", "sync")\n')
+    write(here.cwd / "requirements-dev.txt", "# tools\nnox\nuv==0.9\n")
+
+
+def hatch_in_pyproject(here: Standing) -> None:
+    add(here, '[tool.hatch.envs.default]\ninstaller = "uv"\n')
+
+
+def hatch_toml(here: Standing) -> None:
+    write(here.cwd / "hatch.toml", "[envs.hatch-test]\nparallel = true\n")
+
+
+def build_with_extra(here: Standing) -> None:
+    add(here, '[project.optional-dependencies]\nrelease = ["build[virtualenv,uv]"]\n')
+
+
+def build_of_the_user(here: Standing) -> None:
+    write(here.cwd / "Makefile", "dist:\n\tpyproject-build --installer=uv\n")
+    tool(here, "pyproject-build", "build", "uv")
+
+
+def pdm_and_its_package(here: Standing) -> None:
+    write(here.cwd / "pdm.toml", "use_uv = true\n")
+    tool(here, "pdm", "pdm", "uv")
+
+
+def pdm_and_a_uv_at_home(here: Standing) -> None:
+    write(here.cwd / "pdm.lock", "# lock\n")
+    write(here.world.home / ".config" / "pdm" / "config.toml", "use_uv = true\n")
+    program(here.world.home / ".local" / "bin" / "uv", "#!/bin/sh\n")
+
+
+def pipx(here: Standing) -> None:
+    write(here.cwd / "justfile", "lint:\n  pipx run ruff\n")
+    tool(here, "pipx", "pipx", "uv")
+
+
+def pre_commit_declared(here: Standing) -> None:
+    write(here.cwd / ".pre-commit-config.yaml", "repos: []\n")
+    add(here, '[dependency-groups]\nlint = ["pre-commit", "pre-commit-uv>=4"]\n')
+
+
+def pre_commit_of_the_user(here: Standing) -> None:
+    write(here.cwd / ".pre-commit-config.yaml", "repos: []\n")
+    tool(here, "pre-commit", "pre-commit", "pre-commit-uv", "uv")
+
+
+def juv(here: Standing) -> None:
+    add(here, '[tool.uv.pip]\n[tool.poetry.group.dev.dependencies]\njuv = "*"\n')
+
+
+def tool(here: Standing, name: str, *packages: str) -> None:
+    """The user has this program from pipx: an environment, and a link on PATH."""
+    home = environment_with(here.world.base / "pipx" / name, *packages, programs=[name])
+    binaries = here.world.base / "bin"
+    binaries.mkdir(exist_ok=True)
+    (binaries / name).symlink_to(home / "bin" / name)
+    if str(binaries) not in here.environ["PATH"]:
+        here.environ["PATH"] = f"{binaries}:{here.environ['PATH']}"
+
+
+FAULTS: list[tuple[str, Callable[[Standing], None]]] = [
+    ("client-tox", tox_ini),
+    ("client-tox", tox_toml),
+    ("client-tox", tox_in_pyproject),
+    ("client-tox", tox_in_ini_in_pyproject),
+    ("client-tox", tox_of_the_user),
+    ("client-nox", nox_with_extra),
+    ("client-nox", nox_of_the_user),
+    ("client-nox", nox_that_runs_uv),
+    ("client-hatch", hatch_in_pyproject),
+    ("client-hatch", hatch_toml),
+    ("client-build", build_with_extra),
+    ("client-build", build_of_the_user),
+    ("client-pdm", pdm_and_its_package),
+    ("client-pdm", pdm_and_a_uv_at_home),
+    ("client-pipx", pipx),
+    ("client-pre-commit", pre_commit_declared),
+    ("client-pre-commit", pre_commit_of_the_user),
+    ("client-juv", juv),
+]
+
+
+@pytest.mark.parametrize(("name", "fault"), FAULTS, ids=[fault.__name__ for _, fault in FAULTS])
+def test_a_client_that_bypasses_path_is_found_and_its_fix_reaches_it(
+    here: Standing, name: str, fault: Callable[[Standing], None]
+) -> None:
+    fault(here)
+
+    ((found, told),) = here.every(CHECKS)
+    assert (found, told.status) == (name, "warn")
+    assert "UV_LINK_MODE=copy" in told.detail
+    assert told.paths or "pipx" in told.detail
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert here.every(CHECKS) == []
+
+
+@pytest.mark.parametrize("fault", [fault for _, fault in FAULTS])
+def test_where_the_shim_would_change_nothing_no_client_is_told(
+    here: Standing, fault: Callable[[Standing], None]
+) -> None:
+    fault(here)
+    here.environ["UV_LINK_MODE"] = "hardlink"
+
+    assert here.every(CHECKS) == []
+
+
+def test_a_healthy_project_has_no_such_client(here: Standing) -> None:
+    write(here.cwd / "tox.ini", "[tox]\nrequires = tox-uv-bare\n# not tox-uv\n")
+    write(here.cwd / "noxfile.py", '@nox.session(venv_backend="uv")\ndef test(session): ...\n')
+    write(here.cwd / ".pre-commit-config.yaml", "# no pre-commit-uv here\nrepos: []\n")
+    write(here.cwd / "Makefile", "# python -m uv sync\nall:\n\tpython -m uvicorn app\n\tuv sync\n")
+    write(here.cwd / "pdm.lock", "")
+    add(
+        here,
+        '[tool.hatch.version]\npath = "a.py"\n[tool.hatch.envs.hatch-test]\ninstaller = "pip"\n',
+    )
+    for name in ("nox", "pipx", "pre-commit", "pdm"):
+        tool(here, name, name)
+    here.world.uv("sync", cwd=here.cwd)
+
+    assert here.every(CHECKS) == []
+
+
+def test_what_names_the_line_is_told_as_a_place(here: Standing) -> None:
+    tox_ini(here)
+
+    told = here.one(only(CHECKS, "client-tox"))
+
+    assert f"`{here.cwd}/tox.ini:4`" in told.detail
+    assert told.fix
+    assert told.fix.command == f"export TOX_UV_PATH={here.world.shims}/uv"
+
+
+def test_without_a_shim_the_decision_is_given_instead(here: Standing) -> None:
+    hatch_in_pyproject(here)
+    here.environ["PATH"] = here.environ["PATH"].replace(str(here.world.shims), "/nowhere")
+
+    told = here.one(only(CHECKS, "client-hatch"))
+
+    assert told.fix
+    assert told.fix.command == 'eval "$(linkpolicy env)"'
+
+
+def test_a_path_that_is_no_shim_reaches_nothing(here: Standing) -> None:
+    tox_ini(here)
+    here.environ["TOX_UV_PATH"] = str(here.world.real_uv)
+
+    assert here.told(only(CHECKS, "client-tox"))
+
+
+def test_hatch_may_name_the_shim_itself(here: Standing) -> None:
+    add(here, f'[tool.hatch.envs.default]\nuv-path = "{here.world.shims}/uv"\n')
+
+    assert here.told(only(CHECKS, "client-hatch")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "\tpython -m uv sync",
+        "\tpython3.12 -m uv pip install x",
+        '\tsession.run("python", "-m", "uv")',
+    ],
+)
+def test_python_m_uv_is_found_and_gone_when_it_is_rewritten(here: Standing, line: str) -> None:
+    makefile = write(here.cwd / "Makefile", f"all:\n{line}\n")
+
+    told = here.one(only(CHECKS, "client-module"))
+    assert told.fix
+    assert f"{makefile}:2" in told.fix.text
+    write(makefile, "all:\n\tuv sync\n")
+
+    assert here.every(CHECKS) == []
+
+
+# uv in the environment itself ---------------------------------------------------------------------
+
+
+def wheel_of_uv(here: Standing) -> None:
+    """A package `uv` with a program `uv`, as the real one, among the wheels."""
+    info = "uv-1.0.dist-info"
+    with zipfile.ZipFile(here.world.wheels / "uv-1.0-py3-none-any.whl", "w") as wheel:
+        script = zipfile.ZipInfo("uv-1.0.data/scripts/uv")
+        script.external_attr = 0o100755 << 16
+        wheel.writestr(script, "#!/bin/sh\necho uv 1.0\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: uv\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(
+            f"{info}/RECORD",
+            f"uv-1.0.data/scripts/uv,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
+        )
+
+
+@pytest.mark.parametrize("where", [[], ["--dev"], ["--group", "tools"], ["--optional", "more"]])
+def test_uv_as_a_dependency_is_found_and_removed_by_its_fix(
+    here: Standing, where: list[str]
+) -> None:
+    wheel_of_uv(here)
+    here.world.uv("add", *where, "uv", cwd=here.cwd)
+    here.world.uv("sync", "--all-extras", "--all-groups", cwd=here.cwd)
+
+    told = here.one(only(CHECKS, "client-environment"))
+    assert str(here.cwd / "pyproject.toml") in told.paths
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert not (here.cwd / ".venv" / "bin" / "uv").exists()
+    assert here.told(only(CHECKS, "client-environment")) == []
+
+
+def test_uv_that_somebody_installed_is_found_and_uninstalled_by_its_fix(here: Standing) -> None:
+    wheel_of_uv(here)
+    here.world.uv("sync", cwd=here.cwd)
+    here.world.uv("pip", "install", "--no-index", "-f", str(here.world.wheels), "uv", cwd=here.cwd)
+
+    told = here.one(only(CHECKS, "client-environment"))
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert here.told(only(CHECKS, "client-environment")) == []
+
+
+def test_nothing_is_told_twice_of_an_environment_on_path(here: Standing) -> None:
+    wheel_of_uv(here)
+    here.world.uv("add", "uv", cwd=here.cwd)
+    here.environ["PATH"] = f"{here.cwd}/.venv/bin:{here.environ['PATH']}"
+
+    assert here.told(only(CHECKS, "client-environment")) == []
+
+
+# Files that are not as they should be -------------------------------------------------------------
+
+
+def test_broken_and_strange_files_are_passed_over(here: Standing) -> None:
+    write(here.cwd / "tox.toml", "= [")
+    (here.cwd / "tox.ini").write_bytes(b"[tox\nrequires = tox-uv\xff\n")
+    (here.cwd / "noxfile.py").mkdir()
+    (here.cwd / "hatch.toml").symlink_to("hatch.toml")
+    subprocess.run(["mkfifo", here.cwd / "pdm.toml"], check=True)
+    write(here.cwd / "Makefile", "python -m uv\n" * 200_000)
+    (here.cwd / b"requirements-\xff.txt".decode("utf-8", "surrogateescape")).touch()
+
+    assert here.every(CHECKS) == []
+
+
+def test_no_project_at_all_has_no_client(here: Standing) -> None:
+    shutil.rmtree(here.cwd)
+    here.cwd.mkdir()
+
+    assert here.every(CHECKS) == []
+
+
+def test_a_member_of_a_workspace_has_the_clients_of_its_root(here: Standing) -> None:
+    tox_ini(here)
+    add(here, '[tool.uv.workspace]\nmembers = ["packages/*"]\n')
+    member = here.world.project(here.cwd / "packages" / "member")
+    here.cwd = member
+
+    assert [name for name, _ in here.every(CHECKS)] == ["client-tox"]
