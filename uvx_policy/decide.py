@@ -178,10 +178,7 @@ def _decide_link_mode(facts: Facts, capability: Capability) -> Decision | Refusa
     settings = facts.settings
     if facts.link_mode:
         return _explicit(facts.link_mode, "the link mode was chosen")
-    # hackable means copies, unless a more specific layer names a link mode.
-    names_mode = settings.link_mode.value != "auto"
-    overruled = names_mode and settings.link_mode.layer > settings.hackable.layer
-    if settings.hackable.value == "true" and not overruled:
+    if is_hackable(settings):
         return Decision(
             value="copy",
             code="hackable",
@@ -216,6 +213,13 @@ def _decide_link_mode(facts: Facts, capability: Capability) -> Decision | Refusa
             facts, "nothing-links", f"neither clone nor hard link works here: {capability.detail}"
         )
     )
+
+
+def is_hackable(settings: Settings) -> bool:
+    """Tell whether private copies are wanted: unless a more specific layer names a link mode."""
+    names_mode = settings.link_mode.value != "auto"
+    overruled = names_mode and settings.link_mode.layer > settings.hackable.layer
+    return settings.hackable.value == "true" and not overruled
 
 
 def _clone(facts: Facts, capability: Capability, asked: Setting) -> Decision | None:

@@ -335,7 +335,7 @@ def _with_project(
         return found
     # A target directory may be a project itself; an environment belongs to what holds it.
     inside = found.kind in ("target", "prefix")
-    directory = _project_above(host, found.path if inside else os.path.dirname(found.path))
+    directory = project_above(host, found.path if inside else os.path.dirname(found.path))
     if not directory and found.kind == "project":
         start = settings.project_directory or host.cwd
         own = find_project(host, start, version, files)
@@ -348,7 +348,8 @@ def _with_project(
     return found.replace(project=directory, workspace=workspace)
 
 
-def _project_above(host: Host, start: str) -> str:
+def project_above(host: Host, start: str) -> str:
+    """Find the nearest directory with settings of a project, "" for none. Raises `Unreadable`."""
     for directory in ancestors(start):
         for name in ("pyproject.toml", layout.PROJECT_FILE):
             if host.kind(os.path.join(directory, name)) == "file":
