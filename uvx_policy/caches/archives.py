@@ -1,0 +1,184 @@
+"""The unpacked wheels of one cache: `archive-v0/<id>`, which all versions of uv share.
+
+Everything here looks for a bounded time; what it did not get to it does not know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: the buckets whose symbolic links lead to archives; the number behind is uv's
+_LINKING_BUCKETS = ("wheels-v", "sdists-v", "environments-v")
+_CLOCK = 1.0
+
+
+def archives(cache: str) -> Iterator[str]:
+    """Give the absolute path of each archive, none when there are none. Never raises."""
+    try:
+        with os.scandir(os.path.join(cache, "archive-v0")) as entries:
+            yield from (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+
+
+def distributions_in(caches: tuple[str, ...], *, until: float) -> dict[str, str]:
+    """Map the name of each `.dist-info` in these caches to one archive that has it.
+
+    `until`: of `time.monotonic`. Never raises.
+    """
+    found: dict[str, str] = {}
+    for cache in caches:
+        for archive in archives(cache):
+            if monotonic() > until:
+                return found
+            for name in _names(archive):
+                if name.endswith(".dist-info"):
+                    found.setdefault(name, archive)
+    return found
+
+
+def find_inode(
+    cache: str, wanted: os.stat_result, *, below_site: str, script: str, until: float
+) -> str:
+    """Find the file of an archive that is the same as an installed one, "" when there is none.
+
+    `below_site`: its path below the site directory, "" when it lies elsewhere; `script`: its name
+    where it lies in the environment's `bin`. Never raises.
+    """
+    try:
+        if os.lstat(cache).st_dev != wanted.st_dev:
+            return ""
+    except OSError:
+        return ""
+    for archive in archives(cache):
+        if monotonic() > until:
+            return ""
+        candidates = [os.path.join(archive, below_site)] if below_site else []
+        for name in _names(archive):
+            if name.endswith(".data"):
+                data = os.path.join(archive, name)
+                candidates += [
+                    os.path.join(data, kind, below_site or script)
+                    for kind in (("purelib", "platlib") if below_site else ("scripts",))
+                ]
+        for path in candidates:
+            if _is_same(path, wanted):
+                return path
+    return ""
+
+
+def touched(cache: str, *, until: float) -> Iterator[tuple[str, list[str]]]:
+    """Give each archive with the files in it whose time of change is later than their unpacking.
+
+    uv unpacks beside and renames the directory in the end: its ctime is when that was done. A hard
+    link changes the ctime of a file and not its mtime. Archives that are environments (of tools and
+    scripts) are passed over: programs write into those. Ends with an empty archive name when the
+    time was over too early. Never raises.
+    """
+    for archive in archives(cache):
+        if monotonic() > until:
+            yield "", []
+            return
+        try:
+            done = os.lstat(archive).st_ctime + _CLOCK
+            if os.path.lexists(os.path.join(archive, "pyvenv.cfg")):
+                continue
+        except OSError:
+            continue
+        late = [path for path, told in _files(archive) if told.st_mtime > done]
+        if late:
+            yield archive, late
+
+
+def _files(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    waiting = [directory]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != "__pycache__":
+                        waiting.append(entry.path)
+                elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(".pyc"):
+                    yield entry.path, entry.stat(follow_symlinks=False)
+
+
+def links_into_other_caches(cache: str, *, until: float) -> Iterator[tuple[str, str]]:
+    """Give each link of a cache that leads into an archive of another cache, with its text.
+
+    uv up to 0.11.16 writes absolute links; a cache that was copied or moved still has the old ones.
+    Never raises.
+    """
+    own = os.path.join(os.path.realpath(cache), "")
+    for bucket in _names(cache):
+        if not bucket.startswith(_LINKING_BUCKETS):
+            continue
+        for link in _symbolic_links(os.path.join(cache, bucket)):
+            if monotonic() > until:
+                return
+            try:
+                text = os.readlink(link)
+            except OSError:
+                continue
+            if not os.path.isabs(text) or os.path.basename(os.path.dirname(text)) != "archive-v0":
+                continue
+            # The cache itself may be known by another path, through a symbolic link.
+            there = os.path.join(os.path.realpath(os.path.dirname(os.path.dirname(text))), "")
+            if there != own:
+                yield link, text
+
+
+def _symbolic_links(directory: str) -> Iterator[str]:
+    waiting = [directory]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    yield entry.path
+                # What an sdist was unpacked into holds no links of uv's.
+                elif entry.is_dir(follow_symlinks=False) and entry.name != "src":
+                    waiting.append(entry.path)
+
+
+def foreign(cache: str, uid: int, *, until: float) -> Iterator[tuple[str, int]]:
+    """Give what belongs to another user than `uid`, with that user: not below what is foreign.
+
+    Every directory down to the archives and their first level. Never raises.
+    """
+    waiting = [(cache, 0)]
+    while waiting and monotonic() < until:
+        directory, depth = waiting.pop(0)
+        try:
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    told = entry.stat(follow_symlinks=False)
+                    if told.st_uid != uid:
+                        yield entry.path, told.st_uid
+                    elif depth < _DEEP and stat.S_ISDIR(told.st_mode):
+                        waiting.append((entry.path, depth + 1))
+        except OSError:
+            continue
+
+
+_DEEP = 3
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _is_same(path: str, wanted: os.stat_result) -> bool:
+    try:
+        told = os.lstat(path)
+    except (OSError, ValueError):
+        return False
+    return (told.st_dev, told.st_ino) == (wanted.st_dev, wanted.st_ino)

@@ -1,0 +1,257 @@
+"""Who uses a cache: uv's own lock (0.8.19 and later), and what the kernel tells of older ones.
+
+uv holds a shared flock(2) on `<cache>/.lock` as long as it, or what `uv run` or `uvx` started,
+lives; `uv cache clean` and `prune` want it alone. Versions up to 0.8.18 lock nothing. Linux tells
+who holds a lock and which files are open; elsewhere only that somebody holds it is known.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from uvx_policy.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LOCK = ".lock"
+_PAUSE = 0.1
+#: a command line is cut here
+_MOST_CHARACTERS = 200
+
+
+class Holder(Record):
+    """A process that uses a cache."""
+
+    #: 0: somebody who cannot be named (another user's container, or no Linux)
+    pid: int
+    #: words separated by blanks, cut after 200 characters; "" when it cannot be read
+    command: str = ""
+    #: "holds its lock", "has files in it open", "uses it without a lock"
+    how: str = "holds its lock"
+
+    def __str__(self) -> str:
+        """For people: "`uv run pytest` (pid 4711)"."""
+        if not self.pid:
+            return "a process that cannot be seen from here"
+        return f"`{self.command or '?'}` (pid {self.pid})"
+
+
+def holders(cache: str) -> tuple[Holder, ...]:
+    """Processes that hold uv's lock on `cache`, by pid. Takes no lock itself. Never raises.
+
+    Empty where the kernel does not tell (macOS, Windows): `is_free` knows more there.
+    """
+    try:
+        told = os.stat(os.path.join(cache, LOCK))
+    except (OSError, ValueError):
+        return ()
+    pids = {
+        row.pid
+        for row in _flocks()
+        # Not by device: of a btrfs subvolume or an overlay stat(2) tells another one.
+        if row.inode == told.st_ino and not row.waits
+        if row.device == told.st_dev or row.pid <= 0 or _has_open(row.pid, told)
+    }
+    return tuple(_holder(pid) for pid in sorted(pids))
+
+
+def users(cache: str) -> tuple[Holder, ...]:
+    """Processes that use `cache` without uv's lock, by pid. Never raises.
+
+    They have a file below it open or mapped; or they are a uv that holds no lock at all, hence one
+    up to 0.8.18, and this cache is theirs by option, variable or default. Of other users' processes
+    nothing can be seen. Costs some milliseconds.
+    """
+    cache = os.path.realpath(cache)
+    locking = {row.pid for row in _flocks()}
+    found = []
+    for pid in _processes():
+        if _has_files_in(pid, cache):
+            found.append(_holder(pid, "has files in it open"))
+        elif pid not in locking and _is_uv(pid) and _cache_of(pid) == cache:
+            found.append(_holder(pid, "uses it without a lock"))
+    return tuple(found)
+
+
+def is_free(cache: str) -> bool:
+    """Would uv get the lock alone, now? It is taken for a moment; no lock file: yes."""
+    if sys.platform == "win32":
+        return True  # uv's lock is of another kind there; uv waits for it itself
+    import fcntl
+
+    try:
+        handle = os.open(os.path.join(cache, LOCK), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks on this file system: uv goes on with a warning
+        return True
+    finally:
+        os.close(handle)
+    return True
+
+
+def wait(
+    cache: str, seconds: float, *, meanwhile: Callable[[Holder], None] | None = None
+) -> Holder | None:
+    """Wait until nobody uses `cache`; `None` then, or after `seconds` the first who still does.
+
+    `meanwhile` is called with that one whenever it is another one than before.
+    """
+    deadline = time.monotonic() + seconds
+    before: Holder | None = None
+    while True:
+        holder = _first(cache)
+        if holder is None:
+            return None
+        if meanwhile is not None and holder != before:
+            meanwhile(holder)
+        before = holder
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return holder
+        time.sleep(min(_PAUSE, left))
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    """Is this process stopped in flock(2)? `False` where that cannot be told."""
+    return any(row.pid == pid and row.waits for row in _flocks())
+
+
+def _first(cache: str) -> Holder | None:
+    if not is_free(cache):
+        return next(iter(holders(cache)), Holder(pid=0))
+    return next(iter(users(cache)), None)
+
+
+# What /proc tells ---------------------------------------------------------------------------------
+
+
+class _Flock(Record):
+    """One row of /proc/locks (proc_locks(5))."""
+
+    pid: int
+    device: int
+    inode: int
+    waits: bool
+
+
+def _flocks() -> Iterator[_Flock]:
+    """`1: FLOCK ADVISORY READ 4711 fe:00:2827230 0 EOF`; who waits has `->` after the number."""
+    for line in _read("/proc/locks").split(b"\n"):
+        words = line.split()
+        waits = words[1:2] == [b"->"]
+        words = words[2:] if waits else words[1:]
+        try:
+            if words[:1] == [b"FLOCK"]:
+                major, minor, inode = words[4].split(b":")
+                device = os.makedev(int(major, 16), int(minor, 16))
+                yield _Flock(pid=int(words[3]), device=device, inode=int(inode), waits=waits)
+        except (ValueError, IndexError):
+            continue
+
+
+def _processes() -> Iterator[int]:
+    """Every process but this one, by pid."""
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return
+    for pid in sorted(int(name) for name in names if name.isdecimal()):
+        if pid != os.getpid():
+            yield pid
+
+
+def _has_open(pid: int, told: os.stat_result) -> bool:
+    """Has the process this very file open? `True` when that must not be looked at."""
+    try:
+        handles = os.listdir(f"/proc/{pid}/fd")
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    for handle in handles:
+        try:
+            there = os.stat(f"/proc/{pid}/fd/{handle}")
+        except OSError:
+            continue
+        if (there.st_dev, there.st_ino) == (told.st_dev, told.st_ino):
+            return True
+    return False
+
+
+def _has_files_in(pid: int, cache: str) -> bool:
+    below = os.fsencode(cache.rstrip("/") + "/")
+    directory = f"/proc/{pid}"
+    try:
+        handles = os.listdir(f"{directory}/fd")
+    except OSError:
+        return False
+    for handle in handles:
+        try:
+            target = os.fsencode(os.readlink(f"{directory}/fd/{handle}"))
+        except OSError:
+            continue
+        # Not the lock itself: who has it open holds it, or waits for it.
+        if target.startswith(below) and target != below + os.fsencode(LOCK):
+            return True
+    # proc_pid_maps(5): the path is the last field, with only newlines escaped.
+    return b" " + below.replace(b"\n", b"\\012") in _read(f"{directory}/maps")
+
+
+def _is_uv(pid: int) -> bool:
+    try:
+        name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return False
+    return name.removesuffix(" (deleted)") in ("uv", "uvx")
+
+
+def _cache_of(pid: int) -> str:
+    """The cache that this uv was told, or takes by default; without symbolic links, "" if unknown."""
+    words = _words(pid)
+    environ = dict(
+        part.split(b"=", 1) for part in _read(f"/proc/{pid}/environ").split(b"\0") if b"=" in part
+    )
+    named = environ.get(b"UV_CACHE_DIR", b"")
+    for word, following in zip(words, [*words[1:], b""], strict=True):
+        if word == b"--cache-dir":
+            named = following
+        elif word.startswith(b"--cache-dir="):
+            named = word.partition(b"=")[2]
+    if not named:
+        base = environ.get(b"XDG_CACHE_HOME", b"")
+        if not base.startswith(b"/"):
+            base = os.path.join(environ.get(b"HOME", b""), b".cache")
+        named = os.path.join(base, b"uv")
+    try:
+        cwd = os.fsencode(os.readlink(f"/proc/{pid}/cwd"))
+    except OSError:
+        return ""
+    return os.fsdecode(os.path.realpath(os.path.join(cwd, named)))
+
+
+def _holder(pid: int, how: str = "holds its lock") -> Holder:
+    command = b" ".join(_words(pid)).decode("utf-8", "replace")
+    if len(command) > _MOST_CHARACTERS:
+        command = f"{command[:_MOST_CHARACTERS]}..."
+    return Holder(pid=max(pid, 0), command=command, how=how)
+
+
+def _words(pid: int) -> list[bytes]:
+    return [word for word in _read(f"/proc/{pid}/cmdline").split(b"\0") if word]
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError:
+        return b""
