@@ -21,9 +21,11 @@ LAYERS = (
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
     filesystem.cache_directory locate launch trace
     environments.model environments.register environments.find environments.installed
-    environments.survey environments.extents environments.counts""",
+    environments.survey environments.extents environments.counts environments.content
+    environments.linking environments.distinct caches.archives""",
     "pipeline",
-    """shim under_policy doctor.finding doctor.case
+    """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
+    doctor.caches doctor.cache_contents
     explain cli settings.edit settings.init_command setup.shim_file setup.launcher
     setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
     setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places

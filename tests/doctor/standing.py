@@ -63,10 +63,12 @@ class Standing:
             cwd=self.cwd, env=self.environ, capture_output=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()
-        for row in done.stdout.decode().split("\0"):
-            name, _, value = row.partition("=")
-            if name and name not in ("_", "PWD", "OLDPWD", "SHLVL"):
-                self.environ[name] = value
+        after = dict(row.split("=", 1) for row in done.stdout.decode().split("\0") if row)
+        self.environ = {
+            name: value
+            for name, value in after.items()
+            if name not in ("_", "PWD", "OLDPWD", "SHLVL")
+        }
 
 
 def write(path: Path, text: str) -> Path:

@@ -8,14 +8,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uvx_policy import guard, layout, pipeline, shim
-from uvx_policy.errors import ConfigError
+from uvx_policy.environments import content, installed, linking, register
+from uvx_policy.environments.survey import survey
+from uvx_policy.errors import ConfigError, LinkPolicyError
+from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import Host
 from uvx_policy.setup import shim_file
+from uvx_policy.uv.workspace import find_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from uvx_policy.caches.known import Cache
+    from uvx_policy.environments.content import Difference
+    from uvx_policy.environments.linking import Linking
+    from uvx_policy.environments.model import Environment, Survey
+    from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.pipeline import Plan
+
+#: files that look edited and are compared with their RECORD without being asked to verify
+_MOST_COMPARED = 200
 
 
 class Case:
@@ -82,3 +94,58 @@ class Case:
     def real_environment(self) -> str:
         """The same without symbolic links, "" when it does not exist."""
         return os.path.realpath(self.environment) if os.path.isdir(self.environment) else ""
+
+    @cached_property
+    def mounts(self) -> MountTable | None:
+        """The mount table, `None` where there is none or it cannot be read."""
+        try:
+            return read_mount_table(self.host)
+        except LinkPolicyError:
+            return None
+
+    @cached_property
+    def caches(self) -> tuple[Cache, ...]:
+        """Every cache that is known, also those that do not exist yet."""
+        from uvx_policy.caches.known import known_caches
+
+        return tuple(known_caches(self.environ, self.state, self.host, self.mounts))
+
+    @cached_property
+    def workspace(self) -> str:
+        """The workspace root that uv finds from here, "" when there is none or uv shall not."""
+        plan = self.sound_plan
+        try:
+            found = find_project(self.host, self.cwd, plan.version if plan else None)
+        except LinkPolicyError:
+            return ""
+        return found.workspace if found and found.managed else ""
+
+    @cached_property
+    def survey(self) -> Survey | None:
+        """How the environment is stored, shared extents aside; `None` when there is none."""
+        there = self.real_environment
+        return survey(there, extents=False) if there else None
+
+    @cached_property
+    def linkings(self) -> tuple[Linking, ...]:
+        """How each distribution was put into the environment."""
+        sites = installed.site_directories(self.real_environment) if self.real_environment else ()
+        return tuple(each for site in sites for each in linking.linkings(site))
+
+    @cached_property
+    def edited(self) -> tuple[Difference, ...]:
+        """Installed files that look edited, and whose content is not what their RECORD says."""
+        if self.survey is None or not self.survey.edited:
+            return ()
+        base = self.real_environment
+        paths = [os.path.normpath(os.path.join(base, path)) for path in self.survey.edited]
+        return tuple(
+            found
+            for site in installed.site_directories(base)
+            for found in content.differences(site, only=paths[:_MOST_COMPARED])
+        )
+
+    @cached_property
+    def registered(self) -> tuple[Environment, ...]:
+        """The environments that decisions were made for, also those that are gone."""
+        return tuple(register.known(self.state))

@@ -1,0 +1,434 @@
+"""Checks of the files in the environment: how they are linked, and whether they were edited."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from uvx_policy.caches import archives
+from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.environments import content, installed, linking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.environments.content import Difference
+    from uvx_policy.environments.linking import Linking
+    from uvx_policy.pipeline import Plan
+
+_REINSTALL = "uv sync --reinstall"
+#: a few copies are not worth a word: less than this, and less than half of what is installed
+_WORTH_SAVING = 16 * 1024**2
+#: seconds that one check may spend in caches
+_PATIENCE = 0.05
+#: paths that one finding names
+_MOST_NAMED = 100
+#: `copy` for these reasons is no wish to have private files
+_COPIES_FOR_WANT_OF_LINKS = ("nothing-links", "clone-impossible", "hardlink-impossible")
+_COPIES_THAT_SHARE = "copy-shares-extents"
+
+_NONE_YET = Told(status="skip", detail="there is no environment yet")
+
+
+# How the files are linked ------------------------------------------------------------------------
+
+
+def look_drift(case: Case) -> Iterator[Told]:
+    """Are the files linked as the policy says now? uv never converts what is installed."""
+    plan, survey = case.sound_plan, case.survey
+    if plan is None or survey is None:
+        yield _NONE_YET
+        return
+    mode, code = _wanted(plan)
+    shared, links = survey.shared_inode_files, survey.symlink_files
+    reinstall = Fix(
+        text="Install everything again, as the policy says now; edits are lost.",
+        command=_REINSTALL,
+    )
+    if _wants_private(mode, code) and shared + links:
+        wish = "This project is hackable" if code == "hackable" else "Private copies are asked for"
+        yield Told(
+            status="fail" if code == "hackable" else "warn",
+            detail=f"{wish}, but {_files(shared + links)} of the environment still "
+            f"{_verb(shared + links, 'lead')} to an inode in a cache or in another environment, "
+            "from before: an edit of one is an edit there as well.",
+            fix=reinstall,
+            paths=(case.environment,),
+        )
+    elif _wants_clones(mode, code) and shared + links:
+        yield Told(
+            status="warn",
+            detail=f"Files are cloned here now, but {_files(shared + links)} of the environment "
+            f"{_verb(shared + links, 'was', 'were')} hard linked earlier: an edit of one shows in "
+            "the cache and in other environments.",
+            fix=reinstall,
+            paths=(case.environment,),
+        )
+    elif mode not in ("", "symlink") and links:
+        yield Told(
+            status="warn",
+            detail=f"{_files(links)} of the environment {_verb(links, 'is', 'are')} symbolic links "
+            f"into a cache, from before; the policy says {mode} now. Cleaning that cache breaks "
+            "the environment.",
+            fix=reinstall,
+            paths=(case.environment,),
+        )
+
+
+def look_copies(case: Case) -> Iterator[Told]:
+    """Could files that lie in a cache as well share their bytes with it?"""
+    plan = case.sound_plan
+    if plan is None or case.survey is None:
+        yield _NONE_YET
+        return
+    mode, code = _wanted(plan)
+    if not mode or _wants_private(mode, code):
+        return
+    if code in _COPIES_FOR_WANT_OF_LINKS:
+        yield Told(status="skip", detail="nothing can be linked here")
+        return
+    copied = [each for each in case.linkings if each.how == "private"]
+    if not copied:
+        return
+    known = archives.distributions_in(_caches(case), until=monotonic() + _PATIENCE)
+    twice = [each for each in copied if _is_archived(each, known)]
+    size = sum(linking.size_of(each.distribution) for each in twice)
+    if not twice or (size < _WORTH_SAVING and 2 * len(twice) < len(case.linkings)):
+        return
+    chosen = plan.outcome.cache_dir.value
+    where = f"a cache on this device is used now, `{chosen}`" if chosen else "they can be linked"
+    yield Told(
+        status="warn",
+        detail=f"{len(twice)} of {len(case.linkings)} packages are private copies of what lies in "
+        f"a cache as well; {where}.",
+        fix=Fix(
+            text="Install everything again, linked; edits are lost.",
+            command=_REINSTALL,
+        ),
+        paths=(case.environment,),
+        bytes=size,
+    )
+
+
+def _is_archived(each: Linking, known: dict[str, str]) -> bool:
+    """Tell whether an archive has the same distribution: by its name and by its WHEEL file."""
+    name = os.path.basename(each.distribution.dist_info)
+    if name not in known:
+        return False
+    try:
+        with (
+            open(os.path.join(known[name], name, "WHEEL"), "rb") as archived,
+            open(os.path.join(each.distribution.dist_info, "WHEEL"), "rb") as here,
+        ):
+            return archived.read() == here.read()
+    except OSError:
+        return False
+
+
+def _wanted(plan: Plan) -> tuple[str, str]:
+    """Give link mode and reason code that hold for the environment now; "" when uv's own do."""
+    decision, facts = plan.outcome.link_mode, plan.facts
+    explicit = facts.link_mode.value if facts is not None and facts.link_mode else ""
+    mode = decision.value or ("clone" if explicit == "reflink" else explicit)
+    return mode, decision.code
+
+
+def _wants_private(mode: str, code: str) -> bool:
+    return mode == "copy" and code not in (*_COPIES_FOR_WANT_OF_LINKS, _COPIES_THAT_SHARE)
+
+
+def _wants_clones(mode: str, code: str) -> bool:
+    return mode == "clone" or code == _COPIES_THAT_SHARE
+
+
+def look_broken_links(case: Case) -> Iterator[Told]:
+    """Do the symbolic links of an environment in symlink mode still lead somewhere?"""
+    survey = case.survey
+    if survey is None or not survey.dangling:
+        return
+    broken = [
+        each.distribution
+        for each in case.linkings
+        if each.how == "symlink"
+        and not os.path.exists(os.path.join(each.distribution.dist_info, "METADATA"))
+    ]
+    of = f" of {_listed(each.name for each in broken)}" if broken else ""
+    yield Told(
+        status="fail",
+        detail=f"{_files(survey.dangling)}{of} {_verb(survey.dangling, 'is', 'are')} symbolic "
+        "links into a cache that was cleaned: they lead nowhere.",
+        fix=Fix(text="Install everything again.", command=_REINSTALL),
+        paths=tuple(each.dist_info for each in broken[:_MOST_NAMED]),
+    )
+
+
+def look_unreadable(case: Case) -> Iterator[Told]:
+    """Could every directory of the environment be read?"""
+    survey = case.survey
+    if survey is not None and survey.unreadable:
+        yield Told(
+            status="warn",
+            detail=f"{len(survey.unreadable)} directories or files of `{case.environment}` cannot "
+            "be read: programs fail there, and what is said here leaves them out.",
+            fix=Fix(
+                text="Let yourself read them.",
+                command=f"chmod -R u+rwX {shlex.quote(case.real_environment)}",
+            ),
+            paths=survey.unreadable[:_MOST_NAMED],
+        )
+
+
+# Edited files ------------------------------------------------------------------------------------
+
+
+def look_edited(case: Case) -> Iterator[Told]:
+    """Was an installed file edited that nobody else sees?"""
+    if case.survey is None:
+        yield _NONE_YET
+        return
+    own = [each for each in case.edited if not _is_shared(each.path)]
+    if own:
+        yield _edited(case, own)
+
+
+def _edited(case: Case, found: list[Difference]) -> Told:
+    plan = case.sound_plan
+    named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
+    if plan is not None and _wanted(plan)[1] == "hackable":
+        return Told(
+            status="pass",
+            detail=f"Edited, as a hackable project may be: {named}.",
+            paths=_paths(found),
+        )
+    return Told(
+        status="warn",
+        detail=f"Edited after {_verb(len(found), 'it was', 'they were')} installed: {named}. No "
+        "other environment sees that, and the next reinstall throws it away.",
+        fix=Fix(
+            text="Put the original back; copy what you want to keep first. To edit on purpose: "
+            "`linkpolicy init --hackable`.",
+            command=_reinstall(found),
+        ),
+        paths=_paths(found),
+    )
+
+
+def look_edited_in_cache(case: Case) -> Iterator[Told]:
+    """Was an installed file edited together with the cache's own file, or another environment's?"""
+    if case.survey is None:
+        yield _NONE_YET
+        return
+    leaked = [each for each in case.edited if _is_shared(each.path)]
+    by_cache: dict[str, list[Difference]] = {}
+    twins: dict[str, str] = {}
+    for each in leaked[:_MOST_NAMED]:
+        cache, twins[each.path] = _twin(case, each.path)
+        by_cache.setdefault(cache, []).append(each)
+    for cache, found in by_cache.items():
+        yield _leaked(case, cache, found, twins)
+
+
+def _leaked(case: Case, cache: str, found: list[Difference], twins: dict[str, str]) -> Told:
+    named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
+    others = [path for each in found for path in _in_other_environments(case, each.path)]
+    also = f" They are in {_listed(others)} already." if others else ""
+    if not cache:
+        return Told(
+            status="warn",
+            detail=f"Edited, and one file with another name somewhere else: {named}. Whatever has "
+            f"that name, another environment or a cache that is not known, has the edit too.{also}",
+            fix=Fix(
+                text="Put the original back here; copy what you want to keep first.",
+                command=_reinstall(found),
+            ),
+            paths=(*_paths(found), *others),
+        )
+    return Told(
+        status="fail",
+        detail=f"Edited, and with it the file in the cache `{cache}`: {named}. Every environment "
+        f"that is installed from there gets the edit.{also}",
+        fix=Fix(
+            text="Throw the edited package out of the cache and install it again; copy what you "
+            "want to keep first. To edit on purpose: `linkpolicy init --hackable`.",
+            command=f"{clean_command(case, cache, _names(found))} && {_reinstall(found)}",
+        ),
+        paths=(*_paths(found), *(twins[each.path] for each in found), *others),
+    )
+
+
+def _is_shared(path: str) -> bool:
+    """Tell whether an edit of this file is an edit of another one."""
+    try:
+        return os.path.islink(path) or os.stat(path).st_nlink > 1
+    except OSError:
+        return False
+
+
+def _twin(case: Case, path: str) -> tuple[str, str]:
+    """Find the cache whose file an installed one is, and that file; ("", "") when unknown."""
+    try:
+        told = os.stat(path)
+    except OSError:
+        return "", ""
+    real = os.path.realpath(path)
+    below = ""
+    for site in installed.site_directories(case.real_environment):
+        if path.startswith(os.path.join(site, "")):
+            below = os.path.relpath(path, site)
+    for cache in _caches(case):
+        if os.path.islink(path) and real.startswith(os.path.join(os.path.realpath(cache), "")):
+            return cache, real
+        twin = archives.find_inode(
+            cache,
+            told,
+            below_site=below,
+            script=os.path.basename(path),
+            until=monotonic() + _PATIENCE,
+        )
+        if twin:
+            return cache, twin
+    return "", ""
+
+
+def _in_other_environments(case: Case, path: str) -> Iterator[str]:
+    """Find the same file in the environments that are registered."""
+    below = os.path.relpath(path, case.real_environment)
+    told = os.stat(path)
+    for each in case.registered:
+        other = os.path.join(each.path, below)
+        if os.path.realpath(each.path) == case.real_environment:
+            continue
+        try:
+            there = os.stat(other)
+        except (OSError, ValueError):
+            continue
+        if (there.st_dev, there.st_ino) == (told.st_dev, told.st_ino):
+            yield other
+
+
+def look_content(case: Case) -> Iterator[Told]:
+    """Is the content of every installed file what the RECORD says?"""
+    if not case.real_environment:
+        yield _NONE_YET
+        return
+    found = [
+        each
+        for site in installed.site_directories(case.real_environment)
+        for each in content.differences(site)
+    ]
+    told = {each.path for each in case.edited}
+    new = [each for each in found if each.path not in told]
+    if not new:
+        return
+    words = {"changed": "changed", "gone": "gone", "unreadable": "unreadable"}
+    counts = ", ".join(
+        f"{sum(each.what == what for each in new)} {word}"
+        for what, word in words.items()
+        if any(each.what == what for each in new)
+    )
+    named = _listed(os.path.relpath(each.path, case.real_environment) for each in new)
+    yield Told(
+        status="fail",
+        detail=f"{_files(len(new))} {_verb(len(new), 'is', 'are')} not what was installed "
+        f"({counts}): {named}.",
+        fix=Fix(
+            text="Put the originals back; copy what you want to keep first. If the cache has the "
+            "same fault (`linkpolicy doctor --verify caches-content`), mend that before.",
+            command=_reinstall(new),
+        ),
+        paths=_paths(new),
+    )
+
+
+# -------------------------------------------------------------------------------------------------
+
+
+def clean_command(case: Case, cache: str, packages: Iterable[str]) -> str:
+    """Give the command that throws packages out of one cache."""
+    plan = case.sound_plan
+    own = plan.facts.cache if plan is not None and plan.facts is not None else ""
+    where = "" if cache == own else f" --cache-dir {shlex.quote(cache)}"
+    return f"uv cache clean{where} {' '.join(map(shlex.quote, packages))}".rstrip()
+
+
+def _caches(case: Case) -> tuple[str, ...]:
+    return tuple(each.path for each in case.caches if each.exists)
+
+
+def _reinstall(found: list[Difference]) -> str:
+    return f"uv sync {' '.join(f'--reinstall-package {shlex.quote(n)}' for n in _names(found))}"
+
+
+def _names(found: list[Difference]) -> list[str]:
+    return sorted({each.distribution for each in found})
+
+
+def _paths(found: list[Difference]) -> tuple[str, ...]:
+    return tuple(each.path for each in found[:_MOST_NAMED])
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Name the first few."""
+    every = list(names)
+    shown = ", ".join(f"`{name}`" for name in every[:3])
+    return f"{shown} and {len(every) - 3} more" if len(every) > 3 else shown  # noqa: PLR2004
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
+def _verb(count: int, one: str, many: str = "") -> str:
+    if not many:
+        one, many = f"{one}s", one
+    return one if count == 1 else many
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="files-broken-links",
+        title="No installed file is a link to nothing",
+        group="environment",
+        look=look_broken_links,
+    ),
+    Check(
+        id="files-edited-in-cache",
+        title="No edit has reached the cache",
+        group="environment",
+        look=look_edited_in_cache,
+    ),
+    Check(
+        id="files-drift",
+        title="Files are linked as the policy says",
+        group="environment",
+        look=look_drift,
+    ),
+    Check(
+        id="files-edited",
+        title="No installed file was edited",
+        group="environment",
+        look=look_edited,
+    ),
+    Check(
+        id="files-copies",
+        title="Files share their bytes with the cache",
+        group="environment",
+        look=look_copies,
+    ),
+    Check(
+        id="files-unreadable",
+        title="Everything installed can be read",
+        group="environment",
+        look=look_unreadable,
+    ),
+    Check(
+        id="files-content",
+        title="Every installed file is what its RECORD says",
+        group="environment",
+        look=look_content,
+        thorough=True,
+    ),
+)
