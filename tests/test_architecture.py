@@ -29,7 +29,9 @@ LAYERS = (
     explain cli settings.edit settings.init_command setup.shim_file setup.launcher
     setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
     setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places
-    demo.problems demo.report demo.command""",
+    demo.problems demo.report demo.command
+    status.row status.policy status.gather status.words status.table status.as_json
+    status.progress status.command""",
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
 #: reads its own pid, nothing else

@@ -55,10 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, one block for each command."""
+    from uvx_policy.doctor import command as doctor
     from uvx_policy.explain import SYNTAXES
     from uvx_policy.settings.keys import KEYS
     from uvx_policy.setup.launcher import CHOICES as LAUNCHERS
     from uvx_policy.setup.shells import SHELLS
+    from uvx_policy.status import command as status_command
 
     parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"linkpolicy {__version__}")
@@ -122,10 +124,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
+    status_command.add_parser(commands)
+
     demo = commands.add_parser("demo", help="see the five problems, without and with the policy")
     demo.add_argument("--json", action="store_true", help="for machines")
     demo.add_argument("--keep", action="store_true", help="keep the temporary directory")
     demo.set_defaults(command=_demo)
+
+    doctor.add_parser(commands)
     return parser
 
 
