@@ -1,0 +1,136 @@
+"""`linkpolicy status`: every environment, how it is linked, and what it takes on the disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from uvx_policy import guard, layout, pipeline
+from uvx_policy.environments import register
+from uvx_policy.environments.model import Environment
+from uvx_policy.errors import UsageError
+from uvx_policy.host import Host
+from uvx_policy.status import as_json, table, words
+from uvx_policy.status.table import Look
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `status` to the command line."""
+    status = commands.add_parser(
+        "status", help="see all environments: how they are linked, and what they take"
+    )
+    status.add_argument(
+        "roots",
+        nargs="*",
+        metavar="ROOT",
+        help="look for environments below this directory (default: those that uv was run for)",
+    )
+    status.add_argument("--json", action="store_true", help="for machines, stable")
+    status.add_argument(
+        "--sort", choices=table.SORTS, default="project", metavar="COLUMN",
+        help=f"one of {', '.join(table.SORTS)}",
+    )  # fmt: skip
+    status.add_argument(
+        "--refresh", action="store_true", help="count again what was counted before"
+    )
+    status.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look and report; 0. Raises `UsageError` for a ROOT that is no directory."""
+    # Threads, and what draws on a terminal, are nothing for the start of every other command.
+    from uvx_policy.status.gather import Gathering
+    from uvx_policy.status.progress import progress
+
+    roots = [_root(root) for root in options.roots]
+    environ = guard.without_ours(os.environ)
+    state = pipeline.state_directory(Host(environ=environ))
+    gathering = Gathering(environ, state, refresh=options.refresh)
+    with progress() as advance:
+        if roots:
+            environments, count = _below(roots, state), 0
+        else:
+            listed = list(register.known(state))
+            environments, count = iter(listed), len(listed)
+        for path in gathering.gather(environments):
+            advance(path, count)
+    rows = table.in_order(gathering.rows, options.sort)
+    if options.json:
+        for line in as_json.lines(rows, gathering.totals):
+            sys.stdout.write(f"{line}\n")
+        return 0
+    if not rows and not gathering.forgotten:
+        sys.stdout.write(f"{words.encodable(_nothing(roots), _encoding())}\n")
+        return 0
+    console, look = _output(environ)
+    for row in table.table(rows, gathering.totals, look):
+        _print(console, row)
+    if gathering.totals:
+        console.print()
+    for remark in table.remarks(rows, gathering.totals, gathering.forgotten, look):
+        _print(console, remark)
+    return 0
+
+
+def _root(root: str) -> str:
+    """Absolute. Raises `UsageError`."""
+    path = os.path.abspath(root)
+    if not os.path.isdir(path):
+        raise UsageError(f"`{root}` is no directory")
+    return path
+
+
+def _below(roots: Sequence[str], state: str) -> Iterator[Environment]:
+    """Give the environments below some directories, with what the register knows of them."""
+    from uvx_policy.environments.find import find_environments
+
+    known = {}
+    for environment in register.known(state):
+        known[os.path.realpath(environment.path)] = environment
+        known[environment.path] = environment
+    for path in find_environments(roots):
+        environment = known.get(path) or known.get(os.path.realpath(path)) or Environment(path=path)
+        yield environment.replace(path=path)
+
+
+def _nothing(roots: Sequence[str]) -> str:
+    if roots:
+        return f"No environment below {words.harmless(', '.join(roots))}."
+    return (
+        "No environment is known yet: one is remembered when uv runs under the policy.\n"
+        "To look for environments, name a directory: linkpolicy status ~/work"
+    )
+
+
+def _output(environ: dict[str, str]) -> tuple[Console, Look]:
+    console = Console(highlight=False, markup=False, emoji=False)
+    fixed = console.is_terminal or "COLUMNS" in os.environ
+    look = Look(
+        width=console.width if fixed else 0,
+        signs=words.signs_for(_encoding()),
+        home=layout.home(environ, sys.platform),
+        now=time.time(),
+    )
+    return console, look
+
+
+def _encoding() -> str:
+    return getattr(sys.stdout, "encoding", None) or "ascii"
+
+
+def _print(console: Console, line: Text) -> None:
+    """Print one line or paragraph; into a pipe it is never broken."""
+    plain = words.encodable(line.plain, _encoding())
+    if plain != line.plain:
+        line = Text(plain)
+    wide = line.no_wrap or not console.is_terminal
+    console.print(line, soft_wrap=bool(wide))

@@ -1,0 +1,181 @@
+"""From environments to rows and totals: in parallel, and in memory that no file count moves."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed, wait
+from typing import TYPE_CHECKING, TypeVar
+
+from uvx_policy.environments import counts, register
+from uvx_policy.environments.model import Survey
+from uvx_policy.environments.survey import survey
+from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem.mounts import read_mount_table
+from uvx_policy.host import Host
+from uvx_policy.record import Record
+from uvx_policy.status import row as rows
+from uvx_policy.status.policy import policy_of
+from uvx_policy.status.row import Row, Total, Where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
+
+    from uvx_policy.environments.model import Environment
+    from uvx_policy.status.row import State
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+#: surveys at a time: os calls let other threads run, and disks like a queue
+WORKERS = min(8, 2 * (os.cpu_count() or 1))
+#: environments that are gone are forgotten when no decision was made for them since; before that
+#: the disk may just not be mounted. Seconds
+FORGOTTEN_AFTER = 30 * 86400
+
+
+class Seen(Record):
+    """One environment that was looked at: what is told of it, and what only the totals need."""
+
+    row: Row
+    survey: Survey
+    #: (device, inode) of its directory: two paths may lead to one environment
+    identity: tuple[int, int] = (0, 0)
+    #: as `Environment.seen`
+    decided_at: int = 0
+
+
+class Gathering:
+    """Everything that one call of `status` found out: as much as there are environments."""
+
+    def __init__(self, environ: Mapping[str, str], state: str, *, refresh: bool = False) -> None:
+        """`state`: the state directory, "" for none; `refresh`: use no kept counts."""
+        self.rows: list[Row] = []
+        #: paths that are gone for so long that the register has them no more
+        self.forgotten: list[str] = []
+        self._totals: dict[str, Total] = {}
+        self._identities: set[tuple[int, int]] = set()
+        self._environ = environ
+        self._state = state
+        self._refresh = refresh
+        try:
+            self._table = read_mount_table(Host(environ=dict(environ), cwd="/"))
+        except Unreadable:
+            self._table = None
+
+    @property
+    def totals(self) -> list[Total]:
+        """One for each file system, by mount point."""
+        return sorted(self._totals.values(), key=lambda total: total.where.mount_point)
+
+    def gather(self, environments: Iterable[Environment]) -> Iterator[str]:
+        """Look at each environment; give its path when that is done, in no order."""
+        for seen in in_parallel(self._look, environments):
+            self._take(seen)
+            yield seen.row.path
+
+    def _take(self, seen: Seen) -> None:
+        row = seen.row
+        if row.state == "gone" and 0 < seen.decided_at < time.time() - FORGOTTEN_AFTER:
+            register.forget(self._state, row.path)
+            self.forgotten.append(row.path)
+            return
+        self.rows.append(row)
+        if row.state == "present" and seen.identity not in self._identities:
+            self._identities.add(seen.identity)
+            total = self._totals.setdefault(row.where.device, Total())
+            total.add(row, seen.survey.shared_sample)
+
+    def _look(self, environment: Environment) -> Seen:
+        """Never raises."""
+        path = environment.path
+        project, policy = policy_of(environment, self._environ)
+        row = Row(path=path, project=project, cache=environment.cache, policy=policy)
+        state, identity = _state_of(path)
+        found, kept = Survey(environment=path), False
+        if state == "present":
+            found, kept = self._survey(path)
+        if state == "present" and not found.files:
+            # It may have vanished while we looked.
+            state, identity = _state_of(path)
+        if state != "present":
+            return Seen(
+                row=row.replace(state=state),
+                survey=Survey(environment=path),
+                decided_at=environment.seen,
+            )
+        row = row.replace(
+            where=self._where(path),
+            in_fact=rows.in_fact(found),
+            drift=rows.drift(policy.name, found),
+            files=found.files,
+            shared_bytes=found.shared_bytes,
+            shared_exact=found.extents_known,
+            private_bytes=found.private_bytes,
+            save_bytes=rows.may_save(policy.name, environment.link_mode, found),
+            edited_files=found.edited_files,
+            dangling_files=found.dangling,
+            unreadable_files=found.unreadable_files,
+            counted_at=found.at,
+            kept=kept,
+        )
+        return Seen(row=row, survey=found, identity=identity, decided_at=environment.seen)
+
+    def _survey(self, path: str) -> tuple[Survey, bool]:
+        """Count the files of an environment, or take what was kept, and then True."""
+        if self._state and not self._refresh:
+            kept = counts.kept(self._state, path)
+            if kept is not None:
+                return kept, True
+        found = survey(path)
+        if self._state and found.files:
+            counts.keep(self._state, found)
+        return found, False
+
+    def _where(self, path: str) -> Where:
+        host = Host(environ=dict(self._environ), cwd="/")
+        try:
+            real = host.real_path(path)
+            if self._table is not None:
+                mount = self._table.find(real, host.mount_id(real))
+                if mount is not None:
+                    return Where(
+                        device=mount.device, mount_point=mount.point, file_system=mount.fstype
+                    )
+            told = host.status(real)
+        except Unreadable:
+            return Where()
+        return Where(device=str(told.device)) if told else Where()
+
+
+def in_parallel(look: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Give `look(item)` of every item as it is there; of the items only a few are held at a time.
+
+    What one of them raises is raised here; on the way out nothing more is begun.
+    """
+    threads = ThreadPoolExecutor(max_workers=WORKERS)
+    try:
+        running: set[Future[R]] = set()
+        for item in items:
+            running.add(threads.submit(look, item))
+            if len(running) >= 2 * WORKERS:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        yield from (future.result() for future in as_completed(running))
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _state_of(path: str) -> tuple[State, tuple[int, int]]:
+    """What is at the path of an environment, links followed, and its device and inode."""
+    try:
+        told = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return "gone", (0, 0)
+    except (OSError, ValueError):
+        return "unreadable", (0, 0)
+    if not stat.S_ISDIR(told.st_mode):
+        return "gone", (0, 0)
+    return "present", (told.st_dev, told.st_ino)

@@ -1,0 +1,165 @@
+"""One row of `linkpolicy status`, and the totals of one file system. Nothing here reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from uvx_policy.environments.distinct import Distinct
+from uvx_policy.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from uvx_policy.environments.model import Survey
+
+#: "gone": nothing is at its path any more; "unreadable": whether there is cannot be told
+State: TypeAlias = Literal["present", "gone", "unreadable"]
+#: how most files are stored; "mixed": no way prevails; "none": no installed files
+InFact: TypeAlias = Literal["hardlink", "clone", "symlink", "copy", "mixed", "none"]
+
+#: a way prevails that holds for this part
+_MOST = 0.75
+
+
+class Where(Record):
+    """The file system that something lies on."""
+
+    #: "major:minor" of the mount table, which is the same for all subvolumes of one btrfs; where
+    #: there is no mount table the number of the device; "" when it cannot be told
+    device: str = ""
+    #: where it is mounted; "" when it cannot be told
+    mount_point: str = ""
+    #: "ext4", "btrfs" ...; "" when it cannot be told
+    file_system: str = ""
+
+
+class Policy(Record):
+    """What the settings say about one environment."""
+
+    #: "hackable", or the value of `link-mode`; "unknown" when the settings cannot be read
+    name: str = "auto"
+    #: what made it so: `path:line` of a file, or "default"; for "unknown" what is wrong
+    origin: str = "default"
+
+
+class Row(Record):
+    """One environment. Bytes are blocks on the disk, as in `Survey`."""
+
+    #: absolute path as uv names it
+    path: str
+    #: directory of its project, "" when there is none
+    project: str = ""
+    state: State = "present"
+    where: Where = Where()
+    #: cache directory that the last decision chose, "" when it is not known
+    cache: str = ""
+    policy: Policy = Policy()
+    in_fact: InFact = "none"
+    #: how the environment differs from its policy: one short phrase, "" when it does not
+    drift: str = ""
+    files: int = 0
+    shared_bytes: int = 0
+    #: the file system tells everything: otherwise `shared_bytes` are "at least"
+    shared_exact: bool = True
+    private_bytes: int = 0
+    #: those of `private_bytes` that its policy could save, at most
+    save_bytes: int = 0
+    edited_files: int = 0
+    dangling_files: int = 0
+    unreadable_files: int = 0
+    #: seconds since the epoch when the files were counted
+    counted_at: float = 0.0
+    #: the numbers are kept ones
+    kept: bool = False
+
+
+class Total:
+    """All environments of one file system together."""
+
+    def __init__(self) -> None:
+        self.where = Where()
+        self.environments = 0
+        self.files = 0
+        self.private_bytes = 0
+        self.save_bytes = 0
+        self.edited_files = 0
+        self.shared_exact = True
+        self._shared = Distinct()
+
+    def add(self, row: Row, sample: Iterable[tuple[int, int]]) -> None:
+        """Add one environment; `sample` says which bytes it shares (`environments.distinct`)."""
+        if not self.environments or _height(row.where) < _height(self.where):
+            # By its highest mount point: others are bind mounts, or subvolumes.
+            self.where = row.where
+        self.environments += 1
+        self.files += row.files
+        self.private_bytes += row.private_bytes
+        self.save_bytes += row.save_bytes
+        self.edited_files += row.edited_files
+        self.shared_exact &= row.shared_exact
+        self._shared.merge(sample)
+
+    @property
+    def shared_bytes(self) -> int:
+        """Bytes of shared files, each once, however many environments it is in."""
+        return self._shared.total().bytes
+
+    @property
+    def estimated(self) -> bool:
+        """Tell whether `shared_bytes` is an estimate (`environments.distinct`)."""
+        return not self._shared.total().exact
+
+
+def in_fact(survey: Survey) -> InFact:
+    """How most files of an environment are stored.
+
+    Copies are told from the rest by bytes, not by files: empty files, and on btrfs those of less
+    than 2 kB, have no blocks to share, whatever the link mode was.
+    """
+    ways: dict[InFact, int] = {
+        "hardlink": survey.shared_inode_files,
+        "clone": survey.shared_extent_files,
+        "symlink": survey.symlink_files,
+    }
+    linked = sum(ways.values())
+    if not linked:
+        return "copy" if survey.saveable_bytes else "none"
+    copied = survey.saveable_bytes / ((survey.saveable_bytes + survey.shared_bytes) or 1)
+    if copied >= _MOST:
+        return "copy"
+    name = max(ways, key=lambda way: ways[way])
+    return name if ways[name] >= _MOST * linked and copied <= 1 - _MOST else "mixed"
+
+
+def drift(policy: str, survey: Survey) -> str:
+    """Say how the files differ from the policy, "" when they do not.
+
+    Shared extents are no difference to `hackable` and `copy`: an edit of one side stays there.
+    `auto` and a mode that does not work here are no promise, so that copies are no difference
+    either: they are what could be saved.
+    """
+    inodes, links = survey.shared_inode_files, survey.symlink_files
+    if policy in ("hackable", "copy", "clone") and inodes:
+        return f"{policy}, but {_files(inodes)} share an inode with others"
+    if policy not in ("symlink", "unknown") and links:
+        return f"{policy}, but {_files(links)} are links into a cache"
+    return ""
+
+
+def may_save(policy: str, decided: str, survey: Survey) -> int:
+    """Bytes that could be saved, at most: what the policy would link, and is private.
+
+    `decided` is the link mode of the last decision: when it was "copy" although the policy would
+    link, nothing links there.
+    """
+    if policy in ("hackable", "copy", "unknown") or decided == "copy":
+        return 0
+    return survey.saveable_bytes
+
+
+def _height(where: Where) -> tuple[int, str]:
+    return len(where.mount_point), where.mount_point
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count:,} files"
