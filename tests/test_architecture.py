@@ -21,7 +21,8 @@ LAYERS = (
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
     filesystem.cache_directory locate launch trace
     environments.model environments.register environments.find environments.installed
-    environments.survey environments.extents environments.counts environments.content
+    environments.survey environments.edited environments.extents environments.counts
+    environments.content
     environments.linking environments.distinct caches.archives""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files

@@ -1,22 +1,37 @@
-"""What is installed in an environment: its distributions, and the rows of their RECORD."""
+"""What is installed in an environment: its distributions, and the rows of their RECORD.
+
+The formats are those of the packaging specifications ("Recording installed projects", "Binary
+distribution format"). Nothing here is trusted: files may be missing, damaged, huge, or no files.
+"""
 
 from __future__ import annotations
 
+import csv
+import json
+import os
+import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import TextIOWrapper
+
+#: bytes of INSTALLER and direct_url.json that are read
+_SMALL = 65536
+_COLUMNS = 3
+_SUFFIXES = (".dist-info", ".egg-info")
 
 
 class Distribution(Record):
-    """One installed distribution, as its `.dist-info` directory names it."""
+    """One installed distribution, as the name of its `.dist-info` tells it."""
 
-    #: as the directory's name has it (`Foo_Bar`), "" when the name has no version in it
+    #: as the directory's name has it, such as `Foo_Bar`
     name: str
+    #: "" when the directory's name has none
     version: str
-    #: absolute path of the `.dist-info` or `.egg-info`
+    #: absolute path of the `.dist-info`, or of an old `.egg-info`, which may be a file
     dist_info: str
     #: the directory that it is installed in
     site: str
@@ -34,9 +49,9 @@ class Row(Record):
 
     #: as written, relative to the site directory: "/" between names, `..` possible
     path: str
-    #: "sha256", "" when there is no digest
+    #: "sha256"; "" when there is no digest
     algorithm: str = ""
-    #: base64 of RFC 4648, for URLs, without "="
+    #: base64 of RFC 4648 for URLs, without "="
     digest: str = ""
     #: bytes, `None` when not told
     size: int | None = None
@@ -45,15 +60,137 @@ class Row(Record):
 
 
 def site_directories(environment: str) -> tuple[str, ...]:
-    """Directories below `environment` that hold distributions; absolute as `environment` is."""
-    raise NotImplementedError(environment)
+    """Directories that hold distributions, spelled from `environment` on. Never raises.
+
+    `lib/pythonX.Y/site-packages` (`pypyX.Y`, ...), that of `lib64` unless it is the same, and
+    `Lib/site-packages` of Windows; for `uv pip install --target` the directory itself.
+    """
+    found: dict[tuple[int, int], str] = {}
+    for library in ("lib", "lib64", "Lib"):
+        above = os.path.join(environment, library)
+        for name in ("", *_names(above)):
+            path = os.path.join(above, name, "site-packages")
+            told = _status(path)
+            if told is not None and stat.S_ISDIR(told.st_mode):
+                # Windows may say inode 0 of all; there nothing else is the same twice.
+                key = (told.st_dev, told.st_ino) if told.st_ino else (0, len(found))
+                found.setdefault(key, path)
+    if not found and any(name.endswith(".dist-info") for name in _names(environment)):
+        return (environment,)
+    return tuple(found.values())
 
 
 def distributions(site: str) -> Iterator[Distribution]:
     """Each distribution that is installed in `site`, by name. Never raises."""
-    raise NotImplementedError(site)
+    for name in _names(site):
+        if name.endswith(_SUFFIXES):
+            yield _distribution(site, name)
 
 
 def record_rows(distribution: Distribution) -> Iterator[Row]:
-    """Each row of the RECORD, none when there is no RECORD. Raises `OSError`."""
-    raise NotImplementedError(distribution)
+    """Each row of the RECORD as it is read; none when there is no RECORD. Raises `OSError`.
+
+    A row that is no good has `problem`, and as much else as can be told.
+    """
+    for fields in record_fields(distribution):
+        yield row_of(fields)
+
+
+def record_fields(distribution: Distribution) -> Iterator[list[str]]:
+    """The same rows as they stand there, never empty: a `Row` costs 50 times as much to make.
+
+    Lines that are no CSV are given as one field, "". Raises `OSError`.
+    """
+    if not distribution.record:
+        return
+    with _open(distribution.record) as stream:
+        rows = csv.reader(stream)
+        while True:
+            # The reader goes on behind a NUL (before Python 3.11) or a field of 128 KiB.
+            try:
+                yield from filter(None, rows)
+            except csv.Error:  # noqa: PERF203
+                yield [""]
+            else:
+                return
+
+
+def row_of(fields: list[str]) -> Row:
+    """What one row says."""
+    if len(fields) != _COLUMNS:
+        return Row(path=fields[0], problem=f"{len(fields)} columns instead of {_COLUMNS}")
+    path, digest, size = fields
+    problem = ""
+    if not path or "\0" in path:
+        problem = "no path"
+    algorithm, equals, value = digest.partition("=")
+    if digest and not (algorithm and equals and value):
+        problem, algorithm, value = f"no digest: {digest!r}", "", ""
+    told = None
+    if size.isascii() and size.isdecimal() and len(size) < 20:  # noqa: PLR2004 (2**64)
+        told = int(size)
+    elif size:
+        problem = f"no size: {size!r}"
+    return Row(path=path, algorithm=algorithm, digest=value, size=told, problem=problem)
+
+
+def _distribution(site: str, directory: str) -> Distribution:
+    path = os.path.join(site, directory)
+    name, _, version = directory.rpartition(".")[0].partition("-")
+    if directory.endswith(".egg-info"):
+        return Distribution(name=name, version=version.partition("-")[0], dist_info=path, site=site)
+    record = os.path.join(path, "RECORD")
+    url, editable = _direct_url(_head(os.path.join(path, "direct_url.json")))
+    return Distribution(
+        name=name,
+        version=version,
+        dist_info=path,
+        site=site,
+        installer=_head(os.path.join(path, "INSTALLER")).partition("\n")[0].strip(),
+        direct_url=url,
+        editable=editable,
+        record=record if _status(record) is not None else "",
+    )
+
+
+def _direct_url(text: str) -> tuple[str, bool]:
+    """The URL and whether it is editable: ("", False) when there is nothing, or no such JSON."""
+    try:
+        told = json.loads(text) if text else {}
+        url = told.get("url", "")
+        editable = told.get("dir_info", {}).get("editable", False)
+    except (ValueError, AttributeError, RecursionError):
+        return "", False
+    return (url if isinstance(url, str) else "", editable is True)
+
+
+def _head(path: str) -> str:
+    try:
+        with _open(path) as stream:
+            return stream.read(_SMALL)
+    except OSError:
+        return ""
+
+
+def _open(path: str) -> TextIOWrapper:
+    """Open a regular file for reading as text that keeps every byte. Raises `OSError`."""
+    # O_NONBLOCK: a FIFO of that name must not hang us.
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"{path} is no file")
+    return open(handle, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except (OSError, ValueError):
+        return []
