@@ -13,10 +13,7 @@ the samples alone. Up to `MOST` files the sum is exact; beyond it the standard e
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import NamedTuple
 
 #: files in one sample; one more is kept, whose priority is the threshold
 MOST = 512
@@ -54,14 +51,18 @@ class Distinct:
             return
         self._keys.add(key)
 
-    def merge(self, sample: Iterable[tuple[int, int]]) -> None:
-        """Add what another one's `sample` stands for."""
-        for key, size in sample:
-            self.add(key, size)
+    def merge(self, sample: str) -> None:
+        """Add what another one's `sample` stands for. What is no sample is passed over."""
+        try:
+            numbers = [int(word, 16) for word in sample.split()]
+        except ValueError:
+            return
+        for key, size in zip(numbers[::2], numbers[1::2], strict=False):
+            self.add(key & _ALL, size)
 
-    def sample(self) -> tuple[tuple[int, int], ...]:
-        """At most `MOST` + 1 pairs (key, bytes): all that `merge` needs."""
-        return tuple((key, size) for _, key, size in self._heap)
+    def sample(self) -> str:
+        """At most `MOST` + 1 pairs of key and bytes, in hexadecimal: all that `merge` needs."""
+        return " ".join(f"{key:x} {size:x}" for _, key, size in self._heap)
 
     def total(self) -> Bytes:
         """The sum of all that was added and merged."""

@@ -68,7 +68,8 @@ class Survey(Record):
     #: directories and files that could not be read
     unreadable_files: int = 0
     unreadable: tuple[str, ...] = ()
-    #: which bytes are shared, so that several environments can be counted together: `distinct`
-    shared_sample: tuple[tuple[int, int], ...] = ()
+    #: which bytes are shared, so that several environments can be counted together: a sample of
+    #: `environments.distinct`, "" when none was asked for
+    shared_sample: str = ""
     #: seconds since the epoch when this was found out
     at: float = 0.0

@@ -8,8 +8,6 @@ from uvx_policy.environments.distinct import Distinct
 from uvx_policy.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from uvx_policy.environments.model import Survey
 
 #: "gone": nothing is at its path any more; "unreadable": whether there is cannot be told
@@ -86,7 +84,7 @@ class Total:
         self.shared_exact = True
         self._shared = Distinct()
 
-    def add(self, row: Row, sample: Iterable[tuple[int, int]]) -> None:
+    def add(self, row: Row, sample: str) -> None:
         """Add one environment; `sample` says which bytes it shares (`environments.distinct`)."""
         if not self.environments or _height(row.where) < _height(self.where):
             # By its highest mount point: others are bind mounts, or subvolumes.
