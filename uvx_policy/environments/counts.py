@@ -20,8 +20,8 @@ from uvx_policy.fingerprint import fingerprint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: directory below the state directory
-DIRECTORY = "counts"
+#: directory below the state directory, shared with the register: both go together
+DIRECTORY = register.DIRECTORY
 LIMIT = register.LIMIT
 #: bytes of one file
 LONGEST = 262144
