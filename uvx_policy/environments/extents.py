@@ -39,8 +39,17 @@ _END_OF_FILE = 2**64 - 1
 def shared_bytes(file: int | str) -> int | None:
     """Bytes of `file` in extents that another file has as well, or another place of the same.
 
-    `file` is a path, not followed if it is a symbolic link, or a handle open for reading. Bytes of
-    the file, not of the disk: of compressed extents they are more. `None` where the file system
+    As `shared_extents`, which says where they lie.
+    """
+    found = shared_extents(file)
+    return None if found is None else sum(length for _, length in found)
+
+
+def shared_extents(file: int | str) -> list[tuple[int, int]] | None:
+    """Where the shared extents of `file` lie on its file system, and their lengths.
+
+    `file` is a path, not followed if it is a symbolic link, or a handle open for reading. Lengths
+    in the file, not on the disk: of compressed extents they are more. `None` where the file system
     cannot tell. Raises `OSError` when the file cannot be opened.
     """
     if sys.platform != "linux":
@@ -71,8 +80,9 @@ def devices_that_never_share() -> frozenset[int]:
     return frozenset(os.makedev(int(major), int(minor)) for major, _, minor in numbers)
 
 
-def _ask(handle: int) -> int | None:
-    total, start, count = 0, 0, _FEW
+def _ask(handle: int) -> list[tuple[int, int]] | None:
+    shared = []
+    start, count = 0, _FEW
     while True:
         request = bytearray(_HEAD.size + count * _EXTENT.size)
         _HEAD.pack_into(request, 0, start, _END_OF_FILE - start, 0, 0, count, 0)
@@ -86,9 +96,10 @@ def _ask(handle: int) -> int | None:
         flags = _LAST
         for number in range(found):
             row = _EXTENT.unpack_from(request, _HEAD.size + number * _EXTENT.size)
-            logical, length, flags = row[0], row[2], row[5]
-            total += length if flags & _SHARED else 0
+            logical, physical, length, flags = row[0], row[1], row[2], row[5]
+            if flags & _SHARED:
+                shared.append((physical, length))
             start = logical + length
         if flags & _LAST:
-            return total
+            return shared
         count = _MANY

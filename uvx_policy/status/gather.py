@@ -129,7 +129,7 @@ class Gathering:
             kept = counts.kept(self._state, path)
             if kept is not None:
                 return kept, True
-        found = survey(path)
+        found = survey(path, sampled=True)
         if self._state and found.files:
             counts.keep(self._state, found)
         return found, False
