@@ -1,0 +1,262 @@
+"""Checks of this project: what is decided for `uv sync` here, and what that costs.
+
+What is well is told as "pass", with the facts: they are the answer to "where is my cache?".
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from uvx_policy import layout
+from uvx_policy.doctor import project_cache
+from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.project_cache import in_use, mount_of
+from uvx_policy.errors import LinkPolicyError
+from uvx_policy.filesystem import places
+from uvx_policy.filesystem.capability import probe_links
+from uvx_policy.host import nearest_existing
+from uvx_policy.pipeline import installed_into
+from uvx_policy.settings import init_command
+from uvx_policy.uv.directories import own_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.decide import Facts
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.filesystem.places import Place
+    from uvx_policy.pipeline import Plan
+
+#: reasons that are told of those for which directories hold no cache
+_MOST_REASONS = 4
+_OTHERS_MAY_WRITE = 0o022
+
+
+# The decision -------------------------------------------------------------------------------------
+
+
+def look_decision(case: Case) -> Iterator[Told]:
+    """Where uv installs to, from which cache, how, and why; or why that cannot be told."""
+    plan = case.sound_plan
+    if plan is None:
+        why = "linkpolicy's settings have faults" if case.faults else "there is no real uv"
+        yield Told(status="skip", detail=f"Nothing can be decided: {why}.")
+    elif plan.facts is None:
+        because = plan.outcome.link_mode.because
+        if plan.destination.kind == "unknown":
+            yield Told(
+                status="warn",
+                detail=f"Where uv installs to cannot be told, so uv runs without policy: "
+                f"{because}.",
+                fix=Fix(text="See what is known", command="linkpolicy explain"),
+            )
+        else:
+            yield Told(status="skip", detail=f"`uv sync` would install nothing here: {because}.")
+    else:
+        yield from _told_decision(case, plan, plan.facts)
+
+
+def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Told]:
+    for what, decision in (
+        ("the link mode", plan.outcome.link_mode),
+        ("the cache", plan.outcome.cache_dir),
+    ):
+        if decision.code in ("cannot-tell", "uv-version-unknown"):
+            yield Told(
+                status="warn",
+                detail=f"{what[:1].upper()}{what[1:]} is left to uv: {decision.because}.",
+                fix=Fix(text="See what is known", command="linkpolicy explain"),
+            )
+            return
+    cache, capability = in_use(plan, facts)
+    into = mount_of(case, plan.destination.path)
+    below = f" on `{into.point}` ({into.fstype})" if into else ""
+    mode = plan.outcome.link_mode
+    yield Told(
+        status="pass",
+        detail=f"`uv sync` installs into `{plan.destination.path}`{below} from `{cache}`, by "
+        f"{mode.value or _chosen_mode(facts)} [{mode.code}]: {mode.because}. "
+        f"The cache [{plan.outcome.cache_dir.code}]: {plan.outcome.cache_dir.because}. "
+        f"Clone: {capability.clone}, hard link: {capability.hardlink}.",
+        paths=(plan.destination.path, cache) if cache else (plan.destination.path,),
+    )
+
+
+def _chosen_mode(facts: Facts) -> str:
+    return facts.link_mode.value if facts.link_mode else "what uv takes by itself"
+
+
+# Copies -------------------------------------------------------------------------------------------
+
+
+def look_linking(case: Case) -> Iterator[Told]:
+    """Is every file copied although nobody asked for copies?"""
+    plan = case.sound_plan
+    facts = plan.facts if plan else None
+    if plan is None or facts is None or not _copies(plan):
+        return
+    code = plan.outcome.cache_dir.code
+    if code in ("default-cache", "offline-cold-cache"):
+        return  # what the settings ask for, and what `look_cold` tells
+    detail = f"Each file is copied into `{plan.destination.path}`: "
+    private = case.survey.private_bytes if case.survey else None
+    if code.startswith("explicit-") and facts.cache_dir:
+        origin = facts.cache_dir.origin
+        fix = Fix(
+            text=f"Let linkpolicy choose the cache: remove it from `{origin}`",
+            command=f"unset {origin.name}" if origin.kind == "variable" else "",
+        )
+        yield Told(
+            status="warn",
+            detail=f"{detail}nothing can be linked from the cache that was chosen for uv, "
+            f"`{facts.cache}` ({origin}){_better(case, plan, facts)}.",
+            fix=fix,
+            paths=(facts.cache,),
+            bytes=private,
+        )
+        return
+    suggested = _project_cache(case, plan, facts)
+    if suggested is not None:
+        yield Told(
+            status="warn",
+            detail=f"{detail}{_why_no_place(plan, facts)}. The project can hold one itself, "
+            f"`{suggested.directory}`, which git ignores.",
+            fix=Fix(
+                text="Keep a cache in the project",
+                command=f"linkpolicy init {_directory(case, plan)}--cache project",
+                safe=True,
+            ),
+            paths=(suggested.directory,),
+            bytes=private,
+        )
+        return
+    yield Told(
+        status="warn",
+        detail=f"{detail}{_why_no_place(plan, facts)}.",
+        fix=_open_to_others(case, plan) or _ELSEWHERE,
+        paths=tuple(path for path, _ in plan.rejected[:_MOST_REASONS]),
+        bytes=private,
+    )
+
+
+_ELSEWHERE = Fix(
+    text="Name a directory of yours on that file system in [caches] of your config.toml, "
+    "or move the environment to a file system that can link"
+)
+
+
+def _open_to_others(case: Case, plan: Plan) -> Fix | None:
+    """What to do about a cache that linkpolicy made and that others may write meanwhile."""
+    name = layout.device_cache_name(case.host.uid)
+    for path, _ in plan.rejected:
+        status = case.host.link_status(path) if os.path.basename(path) == name else None
+        if status and status.uid == case.host.uid and status.mode & _OTHERS_MAY_WRITE:
+            # Not safe to do unasked: somebody may have put files of theirs into it.
+            return Fix(
+                text="Let nobody else write it; if somebody did, remove it instead",
+                command=f"chmod go-w {shlex.quote(path)}",
+            )
+    return None
+
+
+def mend_linking(case: Case, dry_run: bool) -> Iterator[str]:
+    """Write `cache = "project"` into the project's settings; comments and layout stay."""
+    plan = case.sound_plan
+    facts = plan.facts if plan else None
+    if plan is None or facts is None or not _copies(plan):
+        return
+    if plan.outcome.cache_dir.code.startswith("explicit-") or not _project_cache(case, plan, facts):
+        return
+    writing = init_command.plan_init(plan.destination.project, {"cache": "project"})
+    if not dry_run:
+        init_command.write_init(writing)
+    for change in writing.changes:
+        yield f"{'would ' if dry_run else ''}{change} in `{writing.path}`"
+
+
+def _copies(plan: Plan) -> bool:
+    return plan.outcome.link_mode.code == "nothing-links" and plan.outcome.refusal is None
+
+
+def _why_no_place(plan: Plan, facts: Facts) -> str:
+    if plan.outcome.cache_dir.code == "cache-is-mount-point":
+        return f"uv's cache `{facts.cache}` is a mount of its own, which is not left"
+    start = f"nothing can be linked from uv's cache `{facts.cache}`"
+    if facts.cache_usable == "no":
+        start = f"uv's cache `{facts.cache}` cannot be written"
+    if facts.place is not None:
+        return f"{start}, nor from any cache beside it ({facts.place_capability.detail})"
+    reasons = "; ".join(f"`{path}`: {why}" for path, why in plan.rejected[:_MOST_REASONS])
+    why = reasons or "none that you could make one in belongs to you"
+    return f"{start}, and no directory on the environment's file system may hold one ({why})"
+
+
+def _project_cache(case: Case, plan: Plan, facts: Facts) -> Place | None:
+    """The project's own cache, if it may be made and files link from it; else `None`."""
+    project = plan.destination.project
+    if not project or facts.settings.cache.value == "project":
+        return None
+    place = _place(case, plan, prefer_project=True)
+    return place if place is not None and place.code == "project-cache" else None
+
+
+def _better(case: Case, plan: Plan, facts: Facts) -> str:
+    """Where files could be linked from, were no cache chosen for uv; "" when nowhere."""
+    alone = facts.replace(cache_dir=None)
+    if alone.settings.cache.value == "default":
+        return ""
+    try:
+        own = own_cache(case.host)
+        if _can_link(case, plan, nearest_existing(case.host, own)):
+            return f"; uv's own, `{own}`, would link them"
+    except LinkPolicyError:
+        pass
+    place = _place(case, plan, prefer_project=alone.settings.cache.value == "project")
+    return f"; `{place.directory}` would link them" if place else ""
+
+
+def _place(case: Case, plan: Plan, *, prefer_project: bool) -> Place | None:
+    """A place for a cache from which files link into the environment, `None` when there is none."""
+    found = places.find_place(
+        case.host,
+        case.mounts,
+        destination=plan.destination.path,
+        project=plan.destination.project,
+        workspace=plan.destination.workspace,
+        entries=plan.facts.settings.caches if plan.facts else (),
+        allow_project=False,
+        prefer_project=prefer_project,
+    ).chosen
+    return found if found and _can_link(case, plan, found.probe_from) else None
+
+
+def _can_link(case: Case, plan: Plan, directory: str) -> bool:
+    into = installed_into(case.host, plan.destination.path)
+    links = probe_links(case.host, case.state, case.mounts, cache=directory, destination=into)
+    return "yes" in (links.clone, links.hardlink)
+
+
+def _directory(case: Case, plan: Plan) -> str:
+    """The project as a word of a command, "" for here."""
+    project = plan.destination.project
+    return "" if project == case.cwd else f"{shlex.quote(project)} "
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="decision",
+        title="It can be told how uv installs here",
+        group="project",
+        look=look_decision,
+    ),
+    Check(
+        id="linking",
+        title="Files are linked, not copied",
+        group="project",
+        look=look_linking,
+        mend=mend_linking,
+    ),
+    *project_cache.CHECKS,
+)
