@@ -13,7 +13,11 @@ the samples alone. Up to `MOST` files the sum is exact; beyond it the standard e
 from __future__ import annotations
 
 import heapq
-from typing import NamedTuple
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: files in one sample; one more is kept, whose priority is the threshold
 MOST = 512
@@ -71,6 +75,57 @@ class Distinct:
         threshold = self._heap[0][0]
         known = (max(size, threshold) for _, _, size in self._heap[1:])
         return Bytes(round(sum(known)), exact=False)
+
+
+class SharedFiles:
+    """What one environment shares, for `Survey.shared_sample`."""
+
+    def __init__(self, directories: Sequence[str]) -> None:
+        """`directories`: one on each file system that files with several names may lie on."""
+        self._distinct = Distinct()
+        #: (device, inode) -> bytes
+        self._named: dict[tuple[int, int], int] = {}
+        #: `st_dev` -> `f_fsid`
+        self._file_systems: dict[int, int] = {}
+        for directory in directories:
+            try:
+                self._learn(os.stat(directory).st_dev, directory)
+            except OSError:  # noqa: PERF203 (two at most)
+                continue
+
+    def add_file(self, told: os.stat_result, size: int) -> None:
+        """A file with several names, once or more often."""
+        self._named[told.st_dev, told.st_ino] = size
+
+    def drop_file(self, told: os.stat_result) -> None:
+        """All names of a file have been found in the environment: it is not shared after all."""
+        self._named.pop((told.st_dev, told.st_ino), None)
+
+    def add_target(self, told: os.stat_result, path: str, size: int) -> None:
+        """A file in a cache that the symbolic link `path` leads to. Raises `OSError`."""
+        self._distinct.add(inode_key(self._learn(told.st_dev, path), told.st_ino), size)
+
+    def add_extents(self, extents: Sequence[tuple[int, int]], size: int) -> None:
+        """Shared extents (place, length) that take `size` bytes on the disk."""
+        total = sum(length for _, length in extents)
+        for physical, length in extents:
+            self._distinct.add(extent_key(physical), length * size // total)
+
+    def sample(self) -> str:
+        """As `Distinct.sample`."""
+        for (device, inode), size in self._named.items():
+            key = inode_key(self._file_systems.get(device, device), inode)
+            self._distinct.add(key, size)
+        self._named.clear()
+        return self._distinct.sample()
+
+    def _learn(self, device: int, path: str) -> int:
+        known = self._file_systems.get(device)
+        if known is None:
+            # Where the file system has no id, or the system no such call, the device has to do.
+            told = os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0
+            known = self._file_systems[device] = told or device
+        return known
 
 
 def inode_key(file_system: int, inode: int) -> int:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from uvx_policy.environments import edited, installed
-from uvx_policy.environments.distinct import Distinct, extent_key, inode_key
+from uvx_policy.environments.distinct import SharedFiles
 from uvx_policy.environments.edited import Changed
 from uvx_policy.environments.extents import devices_that_never_share, shared_extents
 from uvx_policy.environments.model import Survey
@@ -59,19 +59,18 @@ def survey(
     sites = installed.site_directories(environment)
     installations = edited.installations(sites)
     tops = _tops(environment, sites)
-    walk = _Walk(sites, installations, _Sample((*tops, *sites)) if sampled else None)
+    walk = _Walk(sites, installations, SharedFiles((*tops, *sites)) if sampled else None)
     for top in tops:
         walk.look_below(top)
-    inode_files = walk.count_names()
-    extent_files = walk.count_extents(most_extents if extents else 0)
+    walk.count_extents(most_extents if extents else 0)
     found = edited.find_edited(installations, walk.changed)
     return Survey(
         environment=environment,
         files=walk.files,
-        shared_inode_files=inode_files,
-        shared_extent_files=extent_files,
+        shared_inode_files=walk.shared_inode_files,
+        shared_extent_files=walk.shared_extent_files,
         symlink_files=walk.symlinks,
-        private_files=walk.files - inode_files - extent_files - walk.symlinks,
+        private_files=walk.private_files,
         shared_bytes=walk.shared_bytes,
         private_bytes=walk.private_bytes,
         saveable_bytes=walk.saveable_bytes,
@@ -82,7 +81,7 @@ def survey(
         unsure_files=found.unsure,
         unreadable_files=walk.unreadable_files,
         unreadable=tuple(walk.unreadable),
-        shared_sample=walk.sample.text() if walk.sample else "",
+        shared_sample=walk.sample.sample() if walk.sample else "",
         at=at,
     )
 
@@ -95,60 +94,6 @@ def _tops(environment: str, sites: tuple[str, ...]) -> tuple[str, ...]:
     return sites if sites and (is_project or not is_environment) else (environment,)
 
 
-class _Named:
-    """A file that has more than one name."""
-
-    __slots__ = ("bytes", "names", "saveable", "seen")
-
-    def __init__(self, size: int, names: int, *, saveable: bool) -> None:
-        self.bytes = size
-        self.names = names
-        #: how many of the names lie in this environment
-        self.seen = 0
-        self.saveable = saveable
-
-
-class _Sample:
-    """The bytes that are shared, to be counted together with those of other environments."""
-
-    def __init__(self, directories: Sequence[str]) -> None:
-        """`directories`: one on each file system that files with several names may lie on."""
-        self._distinct = Distinct()
-        #: `st_dev` -> `f_fsid`
-        self._file_systems: dict[int, int] = {}
-        for directory in directories:
-            try:
-                self._learn(os.stat(directory).st_dev, directory)
-            except OSError:  # noqa: PERF203 (two at most)
-                continue
-
-    def _learn(self, device: int, path: str) -> int:
-        known = self._file_systems.get(device)
-        if known is None:
-            # Where the file system has no id, or the system no such call, the device has to do.
-            told = os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0
-            known = self._file_systems[device] = told or device
-        return known
-
-    def add_file(self, device: int, inode: int, size: int) -> None:
-        """A file with several names."""
-        self._distinct.add(inode_key(self._file_systems.get(device, device), inode), size)
-
-    def add_target(self, told: os.stat_result, path: str, size: int) -> None:
-        """A file in a cache that the symbolic link `path` leads to. Raises `OSError`."""
-        self._distinct.add(inode_key(self._learn(told.st_dev, path), told.st_ino), size)
-
-    def add_extents(self, extents: Sequence[tuple[int, int]], size: int) -> None:
-        """Shared extents that take `size` bytes on the disk."""
-        total = sum(length for _, length in extents)
-        for physical, length in extents:
-            self._distinct.add(extent_key(physical), length * size // total)
-
-    def text(self) -> str:
-        """For `Survey.shared_sample`."""
-        return self._distinct.sample()
-
-
 class _Walk:
     """Counts what one look at each file tells, and keeps what more must be asked of."""
 
@@ -156,12 +101,14 @@ class _Walk:
         self,
         sites: Sequence[str],
         installations: Sequence[Installation],
-        sample: _Sample | None = None,
+        sample: SharedFiles | None = None,
     ) -> None:
         self.sample = sample
         self.files = 0
         self.symlinks = 0
         self.dangling = 0
+        self.shared_inode_files = 0
+        self.shared_extent_files = 0
         self.shared_bytes = 0
         self.private_bytes = 0
         self.saveable_bytes = 0
@@ -174,10 +121,16 @@ class _Walk:
         self._copied_until = min((one.copied_until for one in installations), default=_NEVER)
         self._linked_until = min((one.linked_until for one in installations), default=_NEVER)
         self._never_share = devices_that_never_share()
-        #: (device, inode) -> file
-        self._named: dict[tuple[int, int], _Named] = {}
+        #: (device, inode) of each file with several names -> how many of them were seen
+        self._names_seen: dict[tuple[int, int], int] = {}
         #: (bytes, path, device, saveable) of the files whose extents are to be asked for
         self._to_ask: list[tuple[int, str, int, bool]] = []
+
+    @property
+    def private_files(self) -> int:
+        """All that nothing else is known of."""
+        shared = self.shared_inode_files + self.shared_extent_files + self.symlinks
+        return self.files - shared
 
     def look_below(self, top: str) -> None:
         """Look at every file below `top`, which may itself be a symbolic link."""
@@ -217,42 +170,58 @@ class _Walk:
                         files.append((entry.name, told))
                 except OSError as error:  # noqa: PERF203
                     self._failed(f"{path}{os.sep}{entry.name}", error)
-        self._count(path, files, in_site=in_site and not path.endswith("__pycache__"))
+        self._count(path, files, linkable=in_site and not path.endswith("__pycache__"))
 
     def _count(
-        self, directory: str, files: list[tuple[str, os.stat_result]], *, in_site: bool
+        self, directory: str, files: list[tuple[str, os.stat_result]], *, linkable: bool
     ) -> None:
-        """Count the files of one directory; what is spent here is spent 30,000 times."""
-        copied_until, linked_until, never_share = (
-            self._copied_until, self._linked_until, self._never_share
-        )  # fmt: skip
-        own = _WRITTEN_ANEW if directory.endswith(".dist-info") else ()
+        """Count the files of one directory: here each line is run 30,000 times."""
+        if not files:
+            return
+        device = files[0][1].st_dev  # files are not mounted on
+        asks = device not in self._never_share
+        copied_until = self._copied_until
         total = 0
-        saveable = 0
         for name, told in files:
-            size = told.st_blocks * 512 if _BY_HANDLE else told.st_size
-            linked = told.st_nlink > 1
-            if told.st_mtime > (linked_until if linked else copied_until):
-                self._note(f"{directory}{os.sep}{name}", told, linked=linked)
-            can_save = in_site and name not in own
-            if linked:
-                self._look_at_names(told, size, saveable=can_save)
+            if told.st_nlink > 1:
+                self._look_at_name(name, told, directory, linkable=linkable)
                 continue
+            size = told.st_blocks * 512 if _BY_HANDLE else told.st_size
             total += size
-            if can_save:
-                saveable += size
-            if size and told.st_dev not in never_share:
-                self._to_ask.append((size, f"{directory}{os.sep}{name}", told.st_dev, can_save))
+            if told.st_mtime > copied_until:
+                self._note(f"{directory}{os.sep}{name}", told, linked=False)
+            if asks and size:
+                self._to_ask.append((size, f"{directory}{os.sep}{name}", device, linkable))
         self.files += len(files)
         self.private_bytes += total
-        self.saveable_bytes += saveable
+        if linkable:
+            self.saveable_bytes += total
+            if directory.endswith(".dist-info"):
+                self.saveable_bytes -= sum(
+                    _bytes(told) for name, told in files if name in _WRITTEN_ANEW
+                )
 
-    def _look_at_names(self, told: os.stat_result, size: int, *, saveable: bool) -> None:
+    def _look_at_name(
+        self, name: str, told: os.stat_result, directory: str, *, linkable: bool
+    ) -> None:
+        """Count a file with several names: as shared, until all of them are found in here."""
+        self.shared_inode_files += 1
+        seen = self._names_seen
         key = (told.st_dev, told.st_ino)
-        file = self._named.get(key)
-        if file is None:
-            file = self._named[key] = _Named(size, told.st_nlink, saveable=saveable)
-        file.seen += 1
+        seen[key] = count = seen.get(key, 0) + 1
+        if count == 1:
+            self.shared_bytes += _bytes(told)
+            if self.sample:
+                self.sample.add_file(told, _bytes(told))
+        elif count == told.st_nlink:
+            if self.sample:
+                self.sample.drop_file(told)
+            self.shared_inode_files -= count
+            self.shared_bytes -= _bytes(told)
+            self.private_bytes += _bytes(told)
+            self.saveable_bytes += _bytes(told) if linkable else 0
+        if told.st_mtime > self._linked_until:
+            self._note(f"{directory}{os.sep}{name}", told, linked=True)
 
     def _look_at_link(self, path: str) -> None:
         target = os.readlink(path)
@@ -284,27 +253,12 @@ class _Walk:
         if len(self.unreadable) < MOST_NAMED:
             self.unreadable.append(path)
 
-    def count_names(self) -> int:
-        """How many files have a name outside this environment; count their bytes."""
-        count = 0
-        for (device, inode), file in self._named.items():
-            if file.seen < file.names:
-                count += file.seen
-                self.shared_bytes += file.bytes
-                if self.sample:
-                    self.sample.add_file(device, inode, file.bytes)
-            else:  # all its names are in here
-                self.private_bytes += file.bytes
-                self.saveable_bytes += file.bytes if file.saveable else 0
-        return count
-
-    def count_extents(self, most: int | None) -> int:
-        """How many files share blocks; count their bytes as shared. Ask for at most `most`."""
+    def count_extents(self, most: int | None) -> None:
+        """Ask which files share blocks, at most `most` of them, and count those as shared."""
         to_ask = self._to_ask
         if most is not None and len(to_ask) > most:
             to_ask = heapq.nlargest(most, to_ask)
             self.extents_known = False
-        count = 0
         silent: set[int] = set()
         for size, path, device, saveable in to_ask:
             if device in silent:
@@ -320,13 +274,12 @@ class _Walk:
             elif told:
                 # Of compressed extents the file has more bytes than the disk.
                 shared = min(size, sum(length for _, length in told))
-                count += 1
+                self.shared_extent_files += 1
                 self.shared_bytes += shared
                 if self.sample:
                     self.sample.add_extents(told, shared)
                 self.private_bytes -= shared
                 self.saveable_bytes -= shared if saveable else 0
-        return count
 
 
 def _bytes(told: os.stat_result) -> int:
