@@ -301,6 +301,20 @@ def test_dangling_link_sends_old_uv_to_the_directories_above__trap_9(
     assert answer.path == (str(tmp_path / "p/.venv") if found else "")
 
 
+@pytest.mark.parametrize(
+    ("version", "found"), [((0, 13, 8), True), ((0, 13, 9), False), (None, False)]
+)
+def test_new_uv_takes_a_file_for_a_signpost(
+    tmp_path: Path, version: UvVersion | None, found: bool
+) -> None:
+    make(tmp_path, "p/pyproject.toml", "p/sub/.venv")
+    make_environment(tmp_path / "p/.venv")
+
+    answer = find(tmp_path, "pip install x", cwd="p/sub", version=version)
+
+    assert answer.path == (str(tmp_path / "p/.venv") if found else "")
+
+
 @pytest.mark.parametrize("what", ["file", "fifo"])
 def test_project_environment_that_is_no_directory_is_unknown(tmp_path: Path, what: str) -> None:
     make(tmp_path, "p/pyproject.toml")

@@ -19,7 +19,7 @@ from tests import real_uv
 from tests.filesystems import FileSystems, same_inode
 from tests.odd_files import bound_socket, fifo
 from tests.uv.world import World, archived, installed
-from uvx_policy import layout, pipeline, shim
+from uvx_policy import layout, pipeline, under_policy
 from uvx_policy.edits import Edits
 from uvx_policy.filesystem import cache_directory
 
@@ -385,7 +385,7 @@ def test_a_project_stays_private_when_its_cache_cannot_be_made(
         variables={"UV_CACHE_DIR": str(taken), "UV_LINK_MODE": mode}, make_cache=str(taken)
     )
 
-    applied = shim._prepared(edits)
+    applied = under_policy._prepared(edits)
 
     assert applied == Edits(variables=kept)
     (line,) = capfd.readouterr().err.splitlines()

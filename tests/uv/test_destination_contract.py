@@ -64,6 +64,8 @@ class Row(NamedTuple):
     unknown_before: tuple[int, ...] = ()
     #: the row says nothing about older versions
     since: tuple[int, ...] = (0,)
+    #: nor about these and newer ones
+    until: tuple[int, ...] = (99,)
     #: uv refuses, on the versions from .. to before ..
     fails: tuple[tuple[int, ...], tuple[int, ...]] = ((0,), (0,))
     #: kinds that are right although several would be told apart by nothing on the disk
@@ -349,7 +351,8 @@ ROWS = (
     Row("pip-dangling-venv.trap-9", f"pip install {PACKAGE}", {**P, "p/sub/x": ""}, envs=("p/.venv",), links={"p/sub/.venv": "{w}/nowhere"}, cwd="p/sub", fails=((0, 12), ALWAYS), unknown_before=ALWAYS),
     Row("pip-linked-venv", f"pip install {PACKAGE}", P, envs=("e",), links={"p/.venv": "{w}/e"}),
     Row("pip-broken-venv", f"pip install {PACKAGE}", {**P, "p/.venv/x": ""}, unknown_before=ALWAYS, fails=ALWAYS_FAILS),
-    Row("pip-venv-is-a-file", f"pip install {PACKAGE}", {**P, "p/sub/.venv": "x"}, envs=("p/.venv",), cwd="p/sub"),
+    Row("pip-venv-is-a-file", f"pip install {PACKAGE}", {**P, "p/sub/.venv": "x"}, envs=("p/.venv",), cwd="p/sub", until=(0, 13, 9)),
+    Row("pip-venv-is-a-file-that-names-another", f"pip install {PACKAGE}", {**P, "p/sub/.venv": "../.venv"}, envs=("p/.venv",), cwd="p/sub", since=(0, 13, 9), unknown_before=ALWAYS),
     Row("pip-system.trap-7", f"pip install --system {PACKAGE}", P, envs=("p/.venv", "e"), variables={"PATH": "{w}/system/bin", "VIRTUAL_ENV": "{w}/e"}),
     Row("pip-UV_SYSTEM_PYTHON.trap-7", f"pip install {PACKAGE}", P, envs=("p/.venv",), variables={"PATH": "{w}/system/bin", "UV_SYSTEM_PYTHON": "1"}),
     Row("pip-configured-system.trap-7", f"pip install {PACKAGE}", {"p/pyproject.toml": project("p", "[tool.uv.pip]\nsystem = true\n")}, envs=("p/.venv",), variables={"PATH": "{w}/system/bin"}),
@@ -472,7 +475,7 @@ def _rows() -> Iterator[pytest.param]:  # type: ignore[valid-type]
     for version in real_uv.SUPPORTED:
         known = parse_version(f"uv {version}") if version != "newest" else ALWAYS
         for row in ROWS:
-            if known is not None and known >= row.since:
+            if known is not None and row.since <= known < row.until:
                 yield pytest.param(version, row, id=f"{row.id}-{version}")
 
 

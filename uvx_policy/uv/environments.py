@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _FIRST_ON_PATH = (0, 5, 28)
 #: a dangling `.venv` is an error; before, uv goes on to the directories above
 _DANGLING_IS_ERROR = (0, 12, 0)
+#: a file `.venv` names the environment, "experimental and may change"; before, uv passes it over
+_VENV_FILE_NAMES_ANOTHER = (0, 13, 9)
 #: an active conda base environment is no target; earlier versions took it for a child in places
 _SKIPS_CONDA_BASE = (0, 8, 18)
 #: names of interpreters that uv looks for when it is told none
@@ -83,6 +85,8 @@ def _above(host: Host, settings: UvSettings, version: UvVersion | None) -> Desti
             if host.kind(os.path.join(path, "pyvenv.cfg")) != "file":
                 return None  # uv: missing pyvenv.cfg
             return _discovered(host, path, settings)
+        if kind == "file" and (version is None or version >= _VENV_FILE_NAMES_ANOTHER):
+            return None
         dangles = kind == "absent" and host.link_kind(path) == "symlink"
         if dangles and (version is None or version >= _DANGLING_IS_ERROR):
             return None
