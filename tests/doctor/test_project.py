@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.standing import ROOT, Standing, only, write
-from tests.filesystems import FileSystems, same_inode, unavailable
+from tests.filesystems import FileSystems, same_inode
 from tests.ordinary_user import UID, as_user
 from tests.uv.world import World, archived, installed
 from uvx_policy.doctor.finding import Told
@@ -451,31 +450,3 @@ def test_a_full_disk_is_told_and_freed_by_pruning(
     here.types(told.fix.command)
 
     assert wrong(here) == []
-
-
-def test_a_file_system_without_any_links_is_told(
-    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    image, point = tmp_path / "fat.img", tmp_path / "fat"
-    point.mkdir()
-    with image.open("wb") as stream:
-        stream.truncate(64 * 1024 * 1024)
-    if not shutil.which("mkfs.vfat"):
-        unavailable("no mkfs.vfat on this machine")
-    subprocess.run(["mkfs.vfat", image], check=True, capture_output=True)
-    done = subprocess.run(["mount", "-o", "loop", image, point], check=False, capture_output=True)
-    if done.returncode:
-        unavailable("vfat cannot be mounted")
-    try:
-        world = World(fs.ext4, newest_uv)
-        here = Standing(world, world.project(point / "project"), monkeypatch)
-
-        told = here.one(only(CHECKS, "linking"))
-        assert "nor from any cache beside it" in told.detail or "may hold one" in told.detail
-        assert told.fix
-        assert not told.fix.safe
-        here.environ["UV_PROJECT_ENVIRONMENT"] = str(fs.ext4 / "moved")
-
-        assert wrong(here) == []
-    finally:
-        subprocess.run(["umount", point], check=True)

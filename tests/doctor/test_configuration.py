@@ -1,0 +1,461 @@
+"""What was written down: each fault is really written, found with its line, mended, and gone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.doctor.standing import Standing, only, write
+from tests.filesystems import FileSystems
+from tests.ordinary_user import UID
+from tests.uv.world import World
+from uvx_policy.doctor.configuration import CHECKS, settings_files
+from uvx_policy.doctor.finding import Told
+from uvx_policy.environments import register
+from uvx_policy.environments.model import Environment
+
+pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
+
+
+@pytest.fixture
+def here(fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch) -> Standing:
+    """In a healthy project on ext4."""
+    world = World(fs.ext4, newest_uv)
+    return Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
+
+
+def config(here: Standing, text: str) -> Path:
+    """The user's config.toml."""
+    return write(here.world.home / ".config" / "linkpolicy" / "config.toml", text)
+
+
+def add(here: Standing, text: str) -> int:
+    """Add to pyproject.toml; number of the first new line."""
+    file = here.cwd / "pyproject.toml"
+    before = file.read_text()
+    file.write_text(before + text)
+    return before.count("\n") + 1
+
+
+def found(here: Standing, name: str) -> Told:
+    """The one finding of all checks."""
+    ((check, told),) = here.every(CHECKS)
+    assert check == name
+    assert told.fix
+    return told
+
+
+# All is well --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
+def test_a_healthy_default_set_up_has_no_finding(
+    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    disk: Path = getattr(fs, kind)
+    world = World(disk, each_uv)
+    here = Standing(world, world.project(disk / "project"), monkeypatch)
+    assert here.every(CHECKS) == []
+    world.uv("sync", cwd=here.cwd)
+
+    assert here.every(CHECKS) == []
+    assert settings_files(here.case()) == ()
+
+
+def test_settings_that_are_right_and_possible_are_no_finding(here: Standing) -> None:
+    cache = here.world.home / "cache"
+    config(
+        here,
+        f'[defaults]\nfallback = "error"\n[[rules]]\npath = "{here.world.base}/pro*/**"\n'
+        f'link-mode = "hardlink"\n[caches]\n"{here.world.base}" = "{cache}"\n',
+    )
+    add(here, '[tool.linkpolicy]\nhackable = false\ncache = "project"\n')
+    here.environ["UV_LINK_MODE"] = "hardlink"
+
+    assert here.every(CHECKS) == []
+    assert settings_files(here.case()) == (
+        str(here.world.home / ".config" / "linkpolicy" / "config.toml"),
+        str(here.cwd / "pyproject.toml"),
+    )
+
+
+def test_outside_of_any_project_there_is_no_finding(here: Standing) -> None:
+    here.cwd = here.world.home
+
+    assert here.every(CHECKS) == []
+
+
+# Faults -------------------------------------------------------------------------------------------
+
+
+def test_every_fault_of_every_file_is_told_at_once(here: Standing) -> None:
+    user = config(here, '[defaults]\nlinkmode = "clone"\n\n[chaches]\n"/" = "/cache"\n')
+    line = add(here, '[tool.linkpolicy]\nhackable = "yes"\ncach = "auto"\n')
+    project = here.cwd / "pyproject.toml"
+
+    told = here.told(only(CHECKS, "settings"))
+
+    assert {each.status for each in told} == {"fail"}
+    text = "\n".join(each.detail for each in told)
+    for place in (f"{user}:2", f"{user}:4", f"{project}:{line + 1}", f"{project}:{line + 2}"):
+        assert place in text
+    assert len(told) == 4
+    fixes = [each.fix.text for each in told if each.fix]
+    assert "Did you mean `link-mode`?" in fixes
+    assert "Did you mean `caches`?" in fixes
+    assert "Did you mean `cache`?" in fixes
+    assert {path for each in told for path in each.paths} == {str(user), str(project)}
+    user.write_text('[defaults]\nlink-mode = "hardlink"\n')
+    project.write_text(project.read_text().replace('"yes"', "true").replace("cach =", "cache ="))
+    assert here.every(CHECKS) == []
+
+
+@pytest.mark.parametrize("place", ["outside of a project", "without any uv"])
+def test_the_users_file_is_read_where_nothing_is_decided(here: Standing, place: str) -> None:
+    user = config(here, "[defaults]\nhackable = 3\n")
+    if place == "outside of a project":
+        here.cwd = here.world.home
+    else:
+        here.environ["PATH"] = str(here.world.shims)
+
+    assert f"{user}:2" in found(here, "settings").detail
+
+
+def test_two_files_in_one_directory_are_told(here: Standing) -> None:
+    add(here, "[tool.linkpolicy]\nhackable = true\n")
+    second = write(here.cwd / "linkpolicy.toml", "hackable = true\n")
+
+    told = found(here, "settings")
+    assert str(second) in told.detail
+    assert told.fix
+    assert told.fix.text == "Keep only one"
+    second.unlink()
+
+    assert here.every(CHECKS) == []
+
+
+def test_broken_toml_is_told_with_its_line(here: Standing) -> None:
+    user = config(here, "[defaults]\nhackable =\n")
+
+    assert f"{user}:2" in found(here, "settings").detail
+
+
+@pytest.mark.parametrize("by", ["mend", "typing"])
+def test_a_file_that_everybody_may_write_is_closed(here: Standing, by: str) -> None:
+    user = config(here, "[defaults]\nhackable = false\n")
+    user.chmod(0o666)
+    settings = only(CHECKS, "settings")
+
+    told = found(here, "settings")
+    assert told.fix
+    assert told.fix.safe
+    assert here.mend(settings, dry_run=True)
+    assert user.stat().st_mode & 0o777 == 0o666
+    if by == "mend":
+        here.mend(settings)
+    else:
+        here.types(told.fix.command)
+
+    assert user.stat().st_mode & 0o777 == 0o664
+    assert here.every(CHECKS) == []
+
+
+def test_a_file_of_another_user_is_told_and_not_taken(here: Standing) -> None:
+    user = config(here, "[defaults]\nhackable = true\n")
+    os.chown(user, UID, UID)
+
+    told = found(here, "settings")
+    assert f"belongs to user {UID}" in told.detail
+    assert told.paths == (str(user),)
+    assert here.mend(only(CHECKS, "settings")) == []
+
+
+def test_a_directory_in_the_place_of_a_file_is_told(here: Standing) -> None:
+    (here.cwd / "linkpolicy.toml").mkdir()
+
+    told = found(here, "settings")
+    assert told.paths == (str(here.cwd / "linkpolicy.toml"),)
+
+
+# Values that cannot be carried out ----------------------------------------------------------------
+
+
+def test_clone_where_nothing_clones_is_told_and_gone_after_its_fix(here: Standing) -> None:
+    line = add(here, '[tool.linkpolicy]\nlink-mode = "clone"\n') + 1
+
+    told = found(here, "settings-possible")
+    assert told.status == "warn"
+    assert f"{here.cwd}/pyproject.toml:{line}" in told.detail
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert here.every(CHECKS) == []
+
+
+def test_clone_where_it_works_is_no_finding(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(fs.xfs, newest_uv)
+    policy = '[tool.linkpolicy]\nlink-mode = "clone"\nfallback = "error"\n'
+    here = Standing(world, world.project(fs.xfs / "project", policy), monkeypatch)
+
+    assert here.every(CHECKS) == []
+
+
+def test_a_refusal_is_a_failure_and_gone_after_its_fix(here: Standing) -> None:
+    add(here, '[tool.linkpolicy]\nlink-mode = "clone"\nfallback = "error"\n')
+    done = here.world.uv("sync", cwd=here.cwd, check=False)
+    assert done.returncode == 2
+
+    told = found(here, "settings-possible")
+    assert told.status == "fail"
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert [each.status for each in here.told(only(CHECKS, "settings-possible"))] == ["warn"]
+    here.world.uv("sync", cwd=here.cwd)
+
+
+def test_a_value_of_the_users_file_is_changed_there_and_not_in_the_project(here: Standing) -> None:
+    user = config(here, '[defaults]\nlink-mode = "clone"\n')
+
+    told = found(here, "settings-possible")
+
+    assert told.fix
+    assert told.fix.command == ""
+    assert f"{user}:2" in told.fix.text
+
+
+def test_uvs_own_cache_on_another_disk_is_told(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = fs.image("ext4")
+    world = World(disk / "world", newest_uv, home=fs.other_ext4 / "home")
+    policy = '[tool.linkpolicy]\ncache = "default"\n'
+    here = Standing(world, world.project(disk / "project", policy), monkeypatch)
+    here.cwd = here.cwd / "below"
+    here.cwd.mkdir()
+
+    told = found(here, "settings-possible")
+    assert str(world.default_cache) in told.detail
+    assert told.fix
+    assert told.fix.command == f"linkpolicy init {disk}/project --cache auto"
+    here.types(told.fix.command)
+
+    assert here.every(CHECKS) == []
+
+
+def test_a_project_cache_that_may_not_be_made_is_told_with_the_reason(here: Standing) -> None:
+    add(here, '[tool.linkpolicy]\ncache = "project"\n')
+    (here.cwd / ".uv-cache").write_text("in the way")
+
+    told = found(here, "settings-possible")
+    assert f"`{here.cwd}/.uv-cache`: it is a file" in told.detail
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert here.every(CHECKS) == []
+
+
+# What was chosen for uv ---------------------------------------------------------------------------
+
+HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
+
+
+def test_a_variable_that_defeats_a_setting_is_told_with_both_origins(here: Standing) -> None:
+    line = add(here, HACKABLE) + 1
+    here.environ["UV_LINK_MODE"] = "hardlink"
+    startup = write(here.world.home / ".bashrc", "# UV_LINK_MODE\n\nexport UV_LINK_MODE=hardlink\n")
+
+    told = found(here, "uv-choices")
+    assert "`UV_LINK_MODE=hardlink`" in told.detail
+    assert f"{startup}:3" in told.detail
+    assert f"`hackable = true` ({here.cwd}/pyproject.toml:{line})" in told.detail
+    assert told.fix
+    here.types(told.fix.command)
+
+    # An empty value is another choice; the real shell has none any more.
+    assert "UV_LINK_MODE" not in here.environ
+    assert here.every(CHECKS) == []
+
+
+@pytest.mark.parametrize("whose", ["project", "user"])
+def test_a_file_that_defeats_a_setting_is_told_with_its_owner(here: Standing, whose: str) -> None:
+    add(here, HACKABLE)
+    if whose == "project":
+        file = write(here.cwd / "uv.toml", 'no-index = true\nlink-mode = "clone"\n')
+    else:
+        file = write(here.world.home / ".config/uv/uv.toml", '\nlink-mode = "clone"\n')
+
+    told = found(here, "uv-choices")
+    owner = {"project": "this project's", "user": "yours for every project"}[whose]
+    assert f"{file}:2, {owner}" in told.detail
+    assert told.paths == (str(file),)
+    file.unlink()
+
+    assert here.every(CHECKS) == []
+
+
+@pytest.mark.parametrize("mode", ["clone", "reflink"])
+def test_a_mode_of_uv_that_cannot_work_is_told(here: Standing, mode: str) -> None:
+    here.environ["UV_LINK_MODE"] = mode
+
+    told = found(here, "uv-choices")
+    assert "hard links without a word" in told.detail
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert here.every(CHECKS) == []
+
+
+def test_what_agrees_with_the_settings_is_no_finding(here: Standing) -> None:
+    add(here, HACKABLE)
+    here.environ["UV_LINK_MODE"] = "copy"
+    here.environ["UV_CACHE_DIR"] = str(here.world.home / "cache")
+
+    assert here.every(CHECKS) == []
+
+
+def test_a_cache_that_defeats_the_projects_own_is_told(here: Standing) -> None:
+    add(here, '[tool.linkpolicy]\ncache = "project"\n')
+    here.environ["UV_CACHE_DIR"] = str(here.cwd / ".uv-cache")
+    assert here.every(CHECKS) == []
+    here.environ["UV_CACHE_DIR"] = str(here.world.home / "cache")
+
+    told = found(here, "uv-choices")
+    assert 'wins over `cache = "project"`' in told.detail
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert here.every(CHECKS) == []
+
+
+def test_a_cache_that_is_switched_off_is_told(here: Standing) -> None:
+    here.environ["UV_NO_CACHE"] = "1"
+
+    told = found(here, "uv-choices")
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert here.every(CHECKS) == []
+
+
+def test_the_switch_of_the_shim_is_told(here: Standing) -> None:
+    here.environ["LINKPOLICY_BYPASS"] = "0"
+    assert here.every(CHECKS) == []
+    here.environ["LINKPOLICY_BYPASS"] = "1"
+    envrc = write(here.cwd / ".envrc", "export LINKPOLICY_BYPASS=1\n")
+
+    told = found(here, "bypass")
+    assert f"{envrc}:1" in told.detail
+    assert told.fix
+    here.types(told.fix.command)
+
+    assert here.every(CHECKS) == []
+
+
+# Rules and entries --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "pattern", ["osss/**", "pro?ectt", "proje*/x*/**", "project/pyproject.toml/**"]
+)
+def test_a_rule_that_matches_nothing_is_told(here: Standing, pattern: str) -> None:
+    user = config(
+        here,
+        '[[rules]]\npath = "/**"\n\n[[rules]]\nhackable = false\n'
+        f'path = "{here.world.base}/{pattern}"\n',
+    )
+
+    told = found(here, "rules")
+    assert f"{user}:6" in told.detail
+    user.write_text(user.read_text().replace(pattern, "proj*"))
+
+    assert here.every(CHECKS) == []
+
+
+def test_a_rule_for_an_environment_that_is_known_is_no_finding(here: Standing) -> None:
+    """Its directory is not there now: on a disk that is not mounted, say."""
+    gone = here.world.base / "disk" / "gone"
+    config(here, f'[[rules]]\npath = "{here.world.base}/disk/*"\nhackable = true\n')
+    assert found(here, "rules").status == "warn"
+    register.remember(
+        here.case().state, Environment(path=f"{gone}/.venv", project=str(gone), seen=1)
+    )
+
+    assert here.every(CHECKS) == []
+
+
+@pytest.mark.parametrize("fault", ["no file system", "other disk", "open", "read-only", "a file"])
+def test_an_entry_that_cannot_be_used_is_told_with_the_reason(
+    fs: FileSystems, here: Standing, fault: str
+) -> None:
+    disk, cache = fs.other_ext4, fs.other_ext4 / "cache"
+    cache.mkdir()
+    expected = {
+        "no file system": "does not exist",
+        "other disk": "lies on another file system",
+        "open": "others may write it (mode 0777)",
+        "read-only": "is mounted read-only",
+        "a file": "it is a file",
+    }[fault]
+    if fault == "no file system":
+        user = config(here, f'[caches]\n"{disk}/nowhere" = "{disk}/nowhere/cache"\n')
+    elif fault == "other disk":
+        user = config(here, f'[caches]\n"{disk}" = "{here.world.base}/cache"\n')
+    elif fault == "read-only":
+        there = fs.bind(disk, read_only=True)
+        user = config(here, f'[caches]\n"{there}" = "{there}/cache"\n')
+    else:
+        user = config(here, f'[caches]\n"{disk}" = "{cache}"\n')
+    if fault == "open":
+        cache.chmod(0o777)
+    elif fault == "a file":
+        cache.rmdir()
+        cache.touch()
+
+    told = found(here, "cache-entries")
+    assert expected in told.detail or (fault == "read-only" and "cannot be written" in told.detail)
+    assert f"{user}:2" in told.detail
+    assert told.fix
+    if told.fix.command:
+        here.types(told.fix.command)
+    elif fault == "a file":
+        cache.unlink()
+    else:
+        user.write_text("")
+
+    assert here.every(CHECKS) == []
+
+
+def test_entries_in_good_order_are_no_finding(fs: FileSystems, here: Standing) -> None:
+    first, second = fs.subvolumes
+    config(
+        here,
+        f'[caches]\n"{fs.other_ext4}" = "{fs.other_ext4}/not/yet/made"\n'
+        f'"{first}" = "{second}/cache"\n',
+    )
+
+    assert here.every(CHECKS) == []
+
+
+def test_the_machines_file_is_looked_at_as_well(here: Standing, tmp_path: Path) -> None:
+    machine = write(tmp_path / "xdg/linkpolicy/config.toml", '[[rules]]\npath = "/no/such/**"\n')
+    here.environ["XDG_CONFIG_DIRS"] = str(tmp_path / "xdg")
+
+    assert f"{machine}:2" in found(here, "rules").detail
+    assert settings_files(here.case()) == (str(machine),)
+
+
+def test_strange_names_and_files_are_passed_over(here: Standing) -> None:
+    write(here.world.home / ".bashrc", "")
+    (here.world.home / ".zshenv").mkdir()
+    subprocess.run(["mkfifo", here.cwd / ".envrc"], check=True)
+    (here.world.base / "caf\udce9").mkdir()
+    config(here, f'[[rules]]\npath = "{here.world.base}/caf?"\nhackable = true\n')
+    here.environ["LINKPOLICY_BYPASS"] = "yes"
+
+    assert found(here, "bypass").status == "warn"

@@ -1,0 +1,209 @@
+"""Checks of the tables of config.toml, the user's and the machine's: `[[rules]]` and `[caches]`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import stat
+from typing import TYPE_CHECKING
+
+from uvx_policy import layout
+from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.environments import register
+from uvx_policy.errors import LinkPolicyError, Unreadable
+from uvx_policy.filesystem import cache_safety
+from uvx_policy.filesystem.cache_safety import Surroundings, Wish
+from uvx_policy.filesystem.mounts import read_mount_table
+from uvx_policy.host import nearest_existing
+from uvx_policy.settings import path_glob
+from uvx_policy.settings.check import Checker
+from uvx_policy.settings.keys import MACHINE_DEFAULTS, MACHINE_RULES, USER_DEFAULTS, USER_RULES
+from uvx_policy.settings.reader import rule_matches
+from uvx_policy.toml_file import read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.filesystem.mounts import MountTable
+    from uvx_policy.model import Mount
+    from uvx_policy.settings.check import Config
+    from uvx_policy.settings.keys import CacheEntry
+    from uvx_policy.toml_file import TomlFile
+
+#: directories that one `*` of a rule is looked up in
+_MOST_DIRECTORIES = 1000
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+def read_configs(case: Case) -> list[tuple[TomlFile, Config]]:
+    """The machine's and the user's config.toml, as far as they are right."""
+    platform = case.host.platform
+    environ = case.environ
+    machine = [
+        os.path.join(directory, layout.CONFIG_FILE)
+        for directory in layout.machine_config_homes(environ, platform)
+    ]
+    home = layout.config_home(environ, platform)
+    user = os.path.join(home, layout.CONFIG_FILE) if os.path.isabs(home) else ""
+    found = []
+    for path, defaults, rules in (
+        (next(filter(os.path.exists, machine), ""), MACHINE_DEFAULTS, MACHINE_RULES),
+        (user, USER_DEFAULTS, USER_RULES),
+    ):
+        file = parsed(case, path) if path else None
+        if file is not None:
+            checker = Checker(
+                file, home=layout.home(environ, platform), windows=platform == "win32"
+            )
+            found.append((file, checker.config(defaults=defaults, rules=rules)))
+    return found
+
+
+def parsed(case: Case, path: str) -> TomlFile | None:
+    """A TOML file, `None` when it is absent, cannot be read or is broken."""
+    try:
+        return read_toml(case.host, path)
+    except LinkPolicyError:  # told by the check of the settings
+        return None
+
+
+# Rules -------------------------------------------------------------------------------------------
+
+
+def look_rules(case: Case) -> Iterator[Told]:
+    """Rules that no environment and no directory is known for: most often a slip in the path."""
+    for file, config in read_configs(case):
+        for index, rule in enumerate(config.rules):
+            if _leads_somewhere(rule.path) or _is_known(case, rule.path):
+                continue
+            line = file.line_of("rules", index, "path")
+            yield Told(
+                status="warn",
+                detail=f"The rule for `{rule.path}` ({file.path}:{line}) matches no directory "
+                "that exists and no environment that is known.",
+                fix=Fix(text="Correct its `path`, or remove the rule"),
+                paths=(file.path,),
+            )
+
+
+def _is_known(case: Case, pattern: str) -> bool:
+    for environment in register.known(case.state):
+        place = environment.project or os.path.dirname(environment.path)
+        if rule_matches(case.host, pattern, (place, os.path.realpath(place))):
+            return True
+    return False
+
+
+def _leads_somewhere(pattern: str) -> bool:
+    """Does a directory exist that the pattern matches, `**` aside? What cannot be read may."""
+    fixed, wild = path_glob.split_literal(pattern)
+    here = [fixed or "/"]
+    for part in wild.split("/") if wild else ():
+        if part == "**":
+            break
+        if len(here) > _MOST_DIRECTORIES:
+            return True
+        below = []
+        for directory in here:
+            names = _names(directory)
+            if names is None:
+                return True
+            below += [
+                os.path.join(directory, name)
+                for name in names
+                if path_glob.matches(f"/{part}", f"/{name}")
+            ]
+        here = below
+    return any(_may_exist(path, directory=True) for path in here)
+
+
+def _names(directory: str) -> list[str] | None:
+    """Names in a directory, [] when it is none, `None` when that cannot be told."""
+    try:
+        return os.listdir(directory)
+    except OSError as error:
+        return [] if error.errno in _ABSENT else None
+
+
+def _may_exist(path: str, *, directory: bool = False) -> bool:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return error.errno not in _ABSENT
+    return stat.S_ISDIR(status.st_mode) or not directory
+
+
+# Caches ------------------------------------------------------------------------------------------
+
+
+def look_entries(case: Case) -> Iterator[Told]:
+    """Lines of `[caches]` that cannot be used, or that help nobody."""
+    try:
+        table = read_mount_table(case.host)
+    except Unreadable:
+        return
+    for _, config in read_configs(case):
+        for entry in config.caches:
+            why, fix = _why_entry(case, table, entry)
+            if why:
+                yield Told(
+                    status="warn",
+                    detail=f"The cache for `{entry.filesystem}` ({entry.origin}) is not used: "
+                    f"{why}.",
+                    fix=fix,
+                    paths=(entry.directory,),
+                )
+
+
+def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple[str, Fix]:
+    correct = Fix(text=f"Correct or remove the line `{entry.origin}`")
+    if not _may_exist(entry.filesystem):
+        text = f"Mount it, or remove the line `{entry.origin}`"
+        return f"`{entry.filesystem}` does not exist", Fix(text=text)
+    try:
+        there = _mount_of(case, table, entry.filesystem)
+        here = _mount_of(case, table, entry.directory)
+    except Unreadable as error:
+        return str(error), correct
+    if there is not None and here is not None and there.device != here.device:
+        return f"`{entry.directory}` lies on another file system, at `{here.point}`", correct
+    nowhere = Surroundings(destination="", project="", workspace="", cwd="")
+    why = cache_safety.why_not(
+        case.host, table, entry.directory, near=nowhere, wish=Wish(by_user=True)
+    )
+    directory = os.path.realpath(entry.directory)
+    if why and _is_open(case, directory):
+        command = f"chmod go-w {shlex.quote(directory)}"
+        return f"`{entry.directory}`: {why}", Fix(text="Let nobody else write it", command=command)
+    return why and f"`{entry.directory}`: {why}", correct
+
+
+def _is_open(case: Case, directory: str) -> bool:
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return False
+    return status.st_uid == case.host.uid and bool(status.st_mode & 0o022)
+
+
+def _mount_of(case: Case, table: MountTable | None, path: str) -> Mount | None:
+    existing = nearest_existing(case.host, case.host.real_path(path))
+    return table.find(existing, case.host.mount_id(existing)) if table else None
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="rules",
+        title="Every rule has something to match",
+        group="configuration",
+        look=look_rules,
+    ),
+    Check(
+        id="cache-entries",
+        title="Every entry of [caches] can be used",
+        group="configuration",
+        look=look_entries,
+    ),
+)

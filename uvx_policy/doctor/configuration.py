@@ -1,0 +1,315 @@
+"""Checks of what was written down: linkpolicy's own settings, and what was chosen for uv itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from uvx_policy import decide as policy
+from uvx_policy import layout, shim
+from uvx_policy.doctor import config_tables
+from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.project_files import read_text
+from uvx_policy.errors import ConfigError, Unreadable
+from uvx_policy.settings.reader import directories_between, read_settings
+from uvx_policy.setup.shells import every_start_up_file
+from uvx_policy.uv.directories import own_cache, user_file
+from uvx_policy.uv.workspace import ancestors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.decide import Facts
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.model import Capability, Origin, Sourced
+
+#: uv turns an impossible clone into hard links without a word from this version on
+_SILENT_HARD_LINKS = (0, 10, 5)
+
+#: what `settings.check` and `Unreadable` say first: `path:line: ...`, "cannot read `path`: ..."
+_PLACE = re.compile(r"(?:cannot read `)?(/.*?)(?:`|:\d+)?: ")
+
+
+# The files themselves -----------------------------------------------------------------------------
+
+
+def settings_files(case: Case) -> tuple[str, ...]:
+    """Every file that linkpolicy reads settings from here: machine, user, then the project's."""
+    found = [file.path for file, _ in config_tables.read_configs(case)]
+    for directory in reversed(directories_between(*_project(case))):
+        alone = os.path.join(directory, layout.PROJECT_FILE)
+        pyproject = os.path.join(directory, "pyproject.toml")
+        parsed = config_tables.parsed(case, pyproject)
+        tool = parsed.data.get("tool") if parsed else None
+        if isinstance(tool, dict) and layout.TABLE in tool:
+            found.append(pyproject)
+        if os.path.isfile(alone):
+            found.append(alone)
+    return tuple(found)
+
+
+def look_settings(case: Case) -> Iterator[Told]:
+    """Every fault of every file at once."""
+    for fault in _faults(case):
+        place = _PLACE.match(fault)
+        path = place[1] if place else ""
+        what, _, advice = fault.rpartition("; ")
+        fix = Fix(text=f"{advice[:1].upper()}{advice[1:]}" if what else "Correct or remove it")
+        if _everybody_may_write(path):
+            command = f"chmod o-w {shlex.quote(path)}"
+            fix = Fix(text="Let nobody else write it", command=command, safe=True)
+        yield Told(
+            status="fail",
+            detail=f"{what or fault}. Until that is mended, uv runs without any policy.",
+            fix=fix,
+            paths=(path,) if path else (),
+        )
+
+
+def mend_settings(case: Case, dry_run: bool) -> Iterator[str]:
+    """Take away everybody's right to write, which keeps a file from being used."""
+    for told in look_settings(case):
+        for path in told.paths if told.fix and told.fix.safe else ():
+            if not dry_run:
+                os.chmod(path, os.stat(path).st_mode & 0o7775)
+            yield f"chmod o-w {shlex.quote(path)}"
+
+
+def _faults(case: Case) -> tuple[str, ...]:
+    plan = case.sound_plan
+    if case.faults or (plan is not None and plan.facts is not None):
+        return case.faults
+    # No uv, no project, or a command line that uv is left alone with: no settings were read.
+    project, workspace = _project(case)
+    try:
+        read_settings(case.host, project=project, workspace=workspace, place=case.cwd)
+    except ConfigError as error:
+        return error.faults
+    return ()
+
+
+def _everybody_may_write(path: str) -> bool:
+    if os.path.basename(path) != layout.CONFIG_FILE:
+        return False
+    try:
+        return bool(os.stat(path).st_mode & 0o002)
+    except OSError:
+        return False
+
+
+# Settings against what is possible ----------------------------------------------------------------
+
+
+def look_possible(case: Case) -> Iterator[Told]:
+    """Values that nothing can carry out here."""
+    plan = case.sound_plan
+    facts = plan.facts if plan else None
+    if plan is None or facts is None:
+        return
+    settings, outcome = facts.settings, plan.outcome
+    if outcome.refusal is not None:
+        yield Told(
+            status="fail",
+            detail=f'uv is not started here: `fallback = "error"` ({settings.fallback.origin}), '
+            f"and {outcome.refusal.because}.",
+            fix=_change(case, "fallback", "copy", settings.fallback.origin),
+        )
+    elif outcome.link_mode.code in ("clone-impossible", "hardlink-impossible"):
+        mode = settings.link_mode
+        yield Told(
+            status="warn",
+            detail=f'`link-mode = "{mode.value}"` ({mode.origin}) cannot work, so each file is '
+            f"copied: {outcome.link_mode.because}.",
+            fix=_change(case, "link-mode", "auto", mode.origin),
+        )
+    if facts.cache_dir or facts.no_cache:
+        return
+    cache = settings.cache
+    if cache.value == "project" and outcome.cache_dir.code != "project-cache":
+        name = f"{os.sep}{layout.PROJECT_CACHE}"
+        reasons = [f"`{path}`: {why}" for path, why in plan.rejected if path.endswith(name)]
+        because = reasons[0] if reasons else "the environment belongs to no project"
+        yield Told(
+            status="warn",
+            detail=f'`cache = "project"` ({cache.origin}) is not possible: {because}.',
+            fix=_change(case, "cache", "auto", cache.origin),
+        )
+    if cache.value == "default" and _nothing_links(facts.capability):
+        yield Told(
+            status="warn",
+            detail=f'`cache = "default"` ({cache.origin}) keeps uv\'s cache `{facts.cache}`, from '
+            f"which nothing can be linked, so each file is copied: {facts.capability.detail}.",
+            fix=_change(case, "cache", "auto", cache.origin),
+        )
+
+
+def _nothing_links(capability: Capability) -> bool:
+    return capability.clone == capability.hardlink == "no"
+
+
+def _change(case: Case, name: str, value: str, origin: Origin) -> Fix:
+    """Put another value where this one came from."""
+    directory, file = os.path.split(origin.name)
+    if file not in ("pyproject.toml", layout.PROJECT_FILE):
+        return Fix(text=f'Write `{name} = "{value}"` in `{origin}`')
+    place = "" if directory == case.cwd else f"{shlex.quote(directory)} "
+    return Fix(
+        text=f'Ask for `{name} = "{value}"`', command=f"linkpolicy init {place}--{name} {value}"
+    )
+
+
+# uv's own choices against the settings ------------------------------------------------------------
+
+
+def look_choices(case: Case) -> Iterator[Told]:
+    """What was chosen for uv itself always wins: told where it defeats a setting or cannot work."""
+    plan = case.sound_plan
+    facts = plan.facts if plan else None
+    if plan is None or facts is None:
+        return
+    if facts.no_cache:
+        yield _choice(
+            case,
+            facts.no_cache,
+            "no-cache",
+            "switches the cache off, so everything is downloaded and copied each time",
+        )
+    if facts.link_mode:
+        in_use = facts.place_capability if plan.outcome.cache_dir.value else facts.capability
+        why = _why_mode(facts, facts.link_mode.value, in_use)
+        if why:
+            yield _choice(case, facts.link_mode, "link-mode", why)
+    if facts.cache_dir and facts.settings.cache.value != "auto":
+        cache = facts.settings.cache
+        if os.path.realpath(facts.cache) != os.path.realpath(_asked_cache(case, facts)):
+            yield _choice(
+                case,
+                facts.cache_dir,
+                "cache-dir",
+                f'wins over `cache = "{cache.value}"` ({cache.origin})',
+            )
+
+
+def look_bypass(case: Case) -> Iterator[Told]:
+    """The switch that turns the shim off."""
+    if shim.is_quick(["sync"], case.environ):
+        name = "LINKPOLICY_BYPASS"
+        where = _set_in(case, name)
+        yield Told(
+            status="warn",
+            detail=f"`{name}={case.environ[name]}`{where and f' ({where})'} switches the policy "
+            "off: the shim starts uv as it is.",
+            fix=Fix(text=_unset_text(where), command=f"unset {name}"),
+        )
+
+
+def _why_mode(facts: Facts, chosen: str, in_use: Capability) -> str:
+    """Why the link mode that was chosen for uv is not what anybody wants, "" when it is fine."""
+    mode = "clone" if chosen == "reflink" else chosen
+    settings = facts.settings
+    says = settings.hackable if settings.hackable.value == "true" else settings.link_mode
+    wished = policy.decide(facts.replace(link_mode=None)).link_mode.value
+    if says.layer and wished not in (None, mode) and mode != settings.link_mode.value:
+        said = "hackable = true" if says is settings.hackable else f'link-mode = "{says.value}"'
+        return f"wins over `{said}` ({says.origin}), which would be `{wished}`"
+    if mode == "clone" and in_use.clone == "no":
+        silent = facts.version is not None and facts.version >= _SILENT_HARD_LINKS
+        hard = silent and in_use.hardlink == "yes"
+        effect = "hard links without a word" if hard else "copies"
+        return f"cannot work, and uv makes {effect}: {in_use.detail}"
+    if mode == "hardlink" and in_use.hardlink == "no":
+        return f"cannot work, and uv makes copies: {in_use.detail}"
+    return ""
+
+
+def _asked_cache(case: Case, facts: Facts) -> str:
+    if facts.settings.cache.value == "project":
+        return os.path.join(facts.destination.workspace, layout.PROJECT_CACHE)
+    try:
+        return own_cache(case.host)
+    except Unreadable:
+        return ""
+
+
+def _choice(case: Case, chosen: Sourced, key: str, effect: str) -> Told:
+    origin = chosen.origin
+    if origin.kind == "variable":
+        where = _set_in(case, origin.name)
+        said = f"`{origin.name}={chosen.value}`{where and f' ({where})'}"
+        fix = Fix(text=_unset_text(where), command=f"unset {origin.name}")
+    else:
+        said = f"`{key} = {chosen.value}` for uv ({_whose(case, origin)})"
+        fix = Fix(text=f"Remove `{key}` in `{origin}`, or the setting that it defeats")
+    paths = (origin.name,) if origin.kind == "file" else ()
+    return Told(status="warn", detail=f"{said} {effect}.", fix=fix, paths=paths)
+
+
+def _whose(case: Case, origin: Origin) -> str:
+    try:
+        if origin.name == user_file(case.host):
+            return f"{origin}, yours for every project"
+    except Unreadable:
+        pass
+    inside = os.path.dirname(origin.name)
+    if inside in ancestors(case.cwd):
+        return f"{origin}, this project's"
+    return f"{origin}, the machine's"
+
+
+def _set_in(case: Case, variable: str) -> str:
+    """`path:line` of the start-up file that sets this variable, "" when none of them does."""
+    home = layout.home(case.environ, case.host.platform)
+    files = every_start_up_file(environ=case.environ, home=home, platform=case.host.platform)
+    nearby = [os.path.join(above, ".envrc") for above in ancestors(case.cwd)]
+    sets = re.compile(rf"^[^#]*\b{variable}\b")
+    for path in (*nearby, *files, "/etc/environment", "/etc/profile"):
+        for number, line in enumerate(read_text(path).splitlines(), 1):
+            if sets.match(line):
+                return f"{path}:{number}"
+    return ""
+
+
+def _unset_text(where: str) -> str:
+    return f"Remove it from `{where}`, and from this shell" if where else "Remove it"
+
+
+# Where settings stand -----------------------------------------------------------------------------
+
+
+def _project(case: Case) -> tuple[str, str]:
+    """Directory of the project whose settings count here, and its workspace root; "" for none."""
+    plan = case.sound_plan
+    if plan is not None and plan.facts is not None:
+        return plan.destination.project, plan.destination.workspace
+    for directory in ancestors(case.cwd):
+        for name in ("pyproject.toml", layout.PROJECT_FILE):
+            if os.path.isfile(os.path.join(directory, name)):
+                return directory, directory
+    return "", ""
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="settings",
+        title="linkpolicy's settings are right",
+        group="configuration",
+        look=look_settings,
+        mend=mend_settings,
+    ),
+    Check(
+        id="settings-possible",
+        title="Every setting can be carried out here",
+        group="configuration",
+        look=look_possible,
+    ),
+    Check(
+        id="uv-choices",
+        title="Nothing that was chosen for uv itself stands in the way",
+        group="configuration",
+        look=look_choices,
+    ),
+    Check(id="bypass", title="The policy is on", group="configuration", look=look_bypass),
+    *config_tables.CHECKS,
+)
