@@ -29,6 +29,8 @@ LAYERS = (
     doctor.caches doctor.cache_contents
     doctor.engine doctor.crash_log doctor.report doctor.redact doctor.mend doctor.facts_report
     doctor.waiting doctor.command doctor.installation
+    doctor.clients doctor.project_files doctor.installed_tools doctor.configuration
+    doctor.config_tables doctor.project doctor.project_cache
     explain cli settings.edit settings.init_command setup.shim_file setup.launcher
     setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
     setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places
