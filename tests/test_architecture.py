@@ -29,6 +29,7 @@ LAYERS = (
     doctor.caches doctor.cache_contents
     doctor.engine doctor.crash_log doctor.report doctor.redact doctor.mend doctor.facts_report
     doctor.waiting doctor.command doctor.installation
+    doctor.programs doctor.shim_start doctor.setup_state
     doctor.clients doctor.project_files doctor.installed_tools doctor.configuration
     doctor.config_tables doctor.project doctor.project_cache
     explain cli settings.edit settings.init_command setup.shim_file setup.launcher

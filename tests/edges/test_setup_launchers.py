@@ -20,6 +20,7 @@ from uvx_policy import cli, locate
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import launcher as setup_launcher
+from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shim_directories, shim_file, startup_file
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -170,7 +171,9 @@ def test_uninstall_takes_native_shims_and_their_fallbacks_away(
 def test_the_record_of_an_installation_before_the_launchers_is_enough(home: Home) -> None:
     home.setup(launcher="python")
     stored = json.loads(home.record.read_text())
+    del stored["launcher"]
     assert sorted(stored) == ["directories", "files", "shims", "version"]
+    home.record.write_text(json.dumps(stored))
     for program in PYTHON:  # what the version before wrote
         old = (
             (home.shims / program).read_bytes().replace(b"SHIM, ", b"").replace(b"__file__, ", b"")
@@ -182,6 +185,14 @@ def test_the_record_of_an_installation_before_the_launchers_is_enough(home: Home
     assert files_below(home.shims) == NATIVE
     home.uninstall()
     assert home.tree() == {}
+
+
+def test_the_record_tells_which_launcher_was_asked_for(home: Home) -> None:
+    for launcher in ("python", "auto"):
+        home.setup(launcher=launcher)
+        record = setup_record.load(str(home.record))
+        assert record is not None
+        assert record.launcher == launcher
 
 
 def test_a_stranger_s_file_beside_the_fallbacks_stays(home: Home) -> None:

@@ -2,9 +2,458 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import stat
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from uvx_policy.doctor.finding import Check
+from uvx_policy import locate
+from uvx_policy.doctor import setup_state
+from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.programs import on_path
+from uvx_policy.doctor.setup_state import mend_by_setup
+from uvx_policy.doctor.shim_start import starts
+from uvx_policy.errors import LinkPolicyError, Unreadable
+from uvx_policy.setup import shim_directories, startup_file
+from uvx_policy.uv.version import uv_version
 
-CHECKS: tuple[Check, ...] = ()
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.programs import Program
+    from uvx_policy.setup.words import Edit
+
+#: oldest version of uv that linkpolicy is tested with (docs/reference/supported-uv.md)
+OLDEST = (0, 5, 23)
+_INSTALL = Fix(
+    text="Install uv, or linkpolicy with its own", command="pip install 'uvx-policy[uv]'"
+)
+_OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+# The real uv --------------------------------------------------------------------------------------
+
+
+def look_real_uv(case: Case) -> Iterator[Told]:
+    """Is there anything that the shim could become?"""
+    if case.uv:
+        yield Told(status="pass", detail=f"The real uv is `{case.uv}`.", paths=(case.uv,))
+        return
+    blocked = locate.not_executable("uv", search_path=case.environ.get("PATH"))
+    if blocked:
+        command = f"chmod +x {shlex.quote(blocked)}"
+        yield Told(
+            status="fail",
+            detail=f"`{blocked}` may not be executed, and there is no other real uv on PATH.",
+            fix=Fix(text="Make it executable", command=command),
+            paths=(blocked,),
+        )
+        return
+    yield Told(status="fail", detail="There is no real uv on PATH.", fix=_INSTALL)
+
+
+def look_real_uv_version(case: Case) -> Iterator[Told]:
+    """Is the real uv one that we know? A newer one is: its rules are the newest that are known."""
+    if not case.uv:
+        yield Told(status="skip", detail="there is no real uv")
+        return
+    version = uv_version(case.host, case.uv, state=case.state)
+    if version is None:
+        yield Told(
+            status="warn",
+            detail=f"`{case.uv} --version` does not say its version: "
+            "uv is left alone wherever that matters.",
+            fix=Fix(text="See what it says", command=f"{shlex.quote(case.uv)} --version"),
+            paths=(case.uv,),
+        )
+    elif version < OLDEST:
+        yield Told(
+            status="warn",
+            detail=f"`{case.uv}` is uv {_dotted(version)}: linkpolicy is tested with "
+            f"{_dotted(OLDEST)} and later.",
+            fix=Fix(
+                text="Update uv the way it was installed",
+                command=f"{shlex.quote(case.uv)} self update",
+            ),
+            paths=(case.uv,),
+        )
+
+
+# The shims ----------------------------------------------------------------------------------------
+
+
+def look_shims(case: Case) -> Iterator[Told]:
+    """Are both shims there, and nobody else's program in their place?"""
+    directory = setup_state.directory(case)
+    if not _there(directory):
+        yield Told(
+            status="fail",
+            detail="There are no shims: `uv` runs without any policy, "
+            "except through `linkpolicy run`.",
+            fix=_setup("Put the shims in place and first on PATH"),
+        )
+        return
+    for path in _paths(directory):
+        if shim_directories.is_shim(path):
+            continue
+        if os.path.lexists(path):
+            yield Told(
+                status="fail",
+                detail=f"`{path}` is not the shim but somebody else's program.",
+                fix=Fix(
+                    text="Move it out of the way, and put the shim in its place",
+                    command=f"mv {shlex.quote(path)} {shlex.quote(path + '.other')} "
+                    "&& linkpolicy setup",
+                ),
+                paths=(path,),
+            )
+        else:
+            name = os.path.basename(path)
+            yield Told(
+                status="fail",
+                detail=f"`{path}` is missing: `{name}` runs without any policy.",
+                fix=_setup("Put the shims in place"),
+                paths=(path,),
+            )
+
+
+def look_private(case: Case) -> Iterator[Told]:
+    """Nobody else may put a program where we run one."""
+    directory = setup_state.directory(case)
+    if not os.path.isdir(directory):
+        yield Told(status="skip", detail="there are no shims")
+        return
+    open_to_others = _open_to_others(directory)
+    if open_to_others:
+        yield Told(
+            status="fail",
+            detail=f"Others can write to `{open_to_others[0]}`, and you would run what they put "
+            "there.",
+            fix=Fix(
+                text="Take the right to write from others",
+                command=f"chmod go-w {shlex.join(open_to_others)}",
+                safe=all(os.lstat(path).st_uid == os.geteuid() for path in open_to_others),
+            ),
+            paths=open_to_others,
+        )
+        return
+    try:
+        shim_directories.check_private(directory)
+    except OSError as error:
+        raise Unreadable(directory, shim_directories.reason(error)) from error
+    except LinkPolicyError as error:
+        yield Told(
+            status="fail",
+            detail=f"{error}.",
+            fix=Fix(
+                text="Close it, or choose another directory with --shim-dir",
+                command=error.hint or "linkpolicy setup --shim-dir DIR",
+            ),
+            paths=(directory,),
+        )
+
+
+def mend_private(case: Case, dry_run: bool) -> Iterator[str]:
+    """Take the right to write from others, where it is ours to take."""
+    for path in _open_to_others(setup_state.directory(case)):
+        told = os.lstat(path)
+        if told.st_uid == os.geteuid():
+            if not dry_run:
+                os.chmod(path, stat.S_IMODE(told.st_mode) & ~_OPEN_TO_OTHERS)
+            yield f"chmod go-w {path}"
+
+
+def look_current(case: Case) -> Iterator[Told]:
+    """Are the shims what this linkpolicy would write?"""
+    directory = setup_state.directory(case)
+    if not _there(directory):
+        yield Told(status="skip", detail="there are no shims")
+        return
+    plan = setup_state.plan(case)
+    if isinstance(plan, LinkPolicyError):
+        yield Told(status="skip", detail=str(plan))
+        return
+    # What is missing is told by another check; here are those that are there and differ.
+    differing = tuple(path for path, _ in plan.shims if os.path.lexists(path)) + plan.stale
+    behind = tuple(path for path, _ in plan.shims if not os.path.lexists(path))
+    behind = tuple(path for path in behind if os.path.dirname(path) != directory)
+    if differing or behind:
+        yield Told(
+            status="warn",
+            detail="The shims were written by another version or installation of linkpolicy, "
+            f"or for another launcher than the {plan.launcher.partition(' ')[0]} one.",
+            fix=_setup("Write them anew"),
+            paths=(*differing, *behind),
+        )
+
+
+def look_start(case: Case) -> Iterator[Told]:
+    """Start each shim once: do they come as far as uv, and with the policy?"""
+    directory = setup_state.directory(case)
+    if not case.uv:
+        yield Told(status="skip", detail="there is no real uv")
+        return
+    for start in starts(case, directory):
+        if start.code != 0:
+            said = start.said.strip().splitlines()
+            because = said[-1] if said else f"it ended with {start.code}"
+            yield Told(
+                status="fail",
+                detail=f"`{start.path} --version` does not work: "
+                f"{because.removeprefix('linkpolicy: ')}.",
+                fix=_setup("Write the shims anew"),
+                paths=(start.path,),
+            )
+        elif start.without_policy:
+            yield Told(
+                status="fail",
+                detail=f"`{start.path}` does not find the linkpolicy that it was written for, "
+                "and runs uv without any policy.",
+                fix=_setup("Write the shims for this linkpolicy"),
+                paths=(start.path,),
+            )
+
+
+def look_recursion(case: Case) -> Iterator[Told]:
+    """Does what we take for the real uv start our shim again?"""
+    for start in starts(case, setup_state.directory(case)):
+        if len(start.entered) > 1:
+            foreign = start.entered[0]
+            yield Told(
+                status="warn" if start.code == 0 else "fail",
+                detail=f"`{foreign}` is another program's shim, and starts ours again"
+                + (
+                    f"; each call of uv takes that detour before it finds `{start.entered[-1]}`."
+                    if start.code == 0
+                    else ": there is no real uv behind it."
+                ),
+                fix=Fix(
+                    text=f"Let that program have a uv of its own, or take "
+                    f"`{os.path.dirname(foreign)}` from PATH behind a real uv",
+                ),
+                paths=start.entered,
+            )
+            return
+
+
+# PATH ---------------------------------------------------------------------------------------------
+
+
+def look_first(case: Case) -> Iterator[Told]:
+    """Does a shell find the shims before every other uv? Environments have their own check."""
+    directory = setup_state.directory(case)
+    if not _there(directory):
+        yield Told(status="skip", detail="there are no shims")
+        return
+    for program in shim_directories.PROGRAMS:
+        listed = [each for each in _on_path(case, program) if not each.environment or each.ours]
+        if listed and listed[0].ours:
+            continue
+        wins = listed[0].path if listed else ""
+        yield _not_first(case, program, wins, tuple(each.path for each in listed))
+        return
+    listed = list(_on_path(case, "uv"))
+    yield Told(
+        status="pass",
+        detail=f"`uv` is `{next(each.path for each in listed if each.ours)}`.",
+        paths=tuple(each.path for each in listed),
+    )
+
+
+def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> Told:
+    directory = setup_state.directory(case)
+    what = f"`{program}` is `{wins}`" if wins else f"There is no `{program}` on PATH"
+    plan = setup_state.plan(case)
+    by_hand = plan.by_hand if not isinstance(plan, LinkPolicyError) else ""
+    if setup_state.is_managed(case) and not isinstance(plan, LinkPolicyError) and not plan.edits:
+        return Told(
+            status="warn",
+            detail=f"{what} in this shell: it was started before the shims were put on PATH, or "
+            f"something puts another directory before `{directory}`.",
+            fix=Fix(text="Open a new shell, or type here", command=by_hand),
+            paths=listed,
+        )
+    return Told(
+        status="fail",
+        detail=f"{what}, and not the shim `{os.path.join(directory, program)}`: "
+        "it runs without any policy.",
+        fix=_setup("Put the shims first on PATH"),
+        paths=listed,
+    )
+
+
+def look_active_environment(case: Case) -> Iterator[Told]:
+    """Does an environment that is active carry its own uv before the shim?"""
+    for program in shim_directories.PROGRAMS:
+        first = next(iter(_on_path(case, program)), None)
+        if first is None or first.ours or not first.environment:
+            continue
+        quoted = shlex.quote(first.environment)
+        conda = os.path.isdir(os.path.join(first.environment, "conda-meta"))
+        yield Told(
+            status="warn",
+            detail=f"`{program}` is `{first.path}`, from an environment that is on PATH before "
+            "the shims: it runs without any policy.",
+            fix=Fix(
+                text="Take `uv` out of that environment, or deactivate it",
+                command=f"conda remove -p {quoted} uv"
+                if conda
+                else f"uv pip uninstall -p {quoted} uv",
+            ),
+            paths=tuple(each.path for each in _on_path(case, program)),
+        )
+        return
+
+
+# Start-up files -----------------------------------------------------------------------------------
+
+
+def look_start_up_files(case: Case) -> Iterator[Told]:
+    """Is our block still there, whole, and the last to speak?"""
+    record_path = setup_state.record_path(case)
+    if record_path and os.path.lexists(record_path) and setup_state.record(case) is None:
+        yield Told(
+            status="warn",
+            detail=f"`{record_path}` cannot be understood: nobody knows what `setup` did.",
+            fix=_setup("Write it anew"),
+            paths=(record_path,),
+        )
+        return
+    if not setup_state.is_managed(case):
+        yield Told(status="skip", detail="no start-up file was changed by `linkpolicy setup`")
+        return
+    for plan in setup_state.plans(case):
+        if isinstance(plan, LinkPolicyError):
+            yield Told(status="skip", detail=str(plan))
+            return
+        for problem in plan.problems:
+            yield Told(
+                status="warn",
+                detail=f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
+                fix=Fix(text="Repair it by hand, and then", command="linkpolicy setup"),
+                paths=(problem.path,) if problem.path else (),
+            )
+        for edit in plan.edits:
+            yield Told(
+                status="warn",
+                detail=f"`{edit.before.path}` {_what_is_wrong(edit)}.",
+                fix=_setup("Put the block back at the end"),
+                paths=(edit.before.path,),
+            )
+
+
+def _what_is_wrong(edit: Edit) -> str:
+    content = edit.before.content
+    if content is None:
+        return "is gone, and with it the lines that put the shims on PATH"
+    found = startup_file.blocks(content)
+    if not found:
+        return "has lost the lines that put the shims on PATH"
+    if content[found[-1].end :].strip():
+        return "has other lines behind those that put the shims on PATH: they may change it again"
+    return "has another block than this linkpolicy writes"
+
+
+def _setup(text: str) -> Fix:
+    return Fix(text=text, command="linkpolicy setup", safe=True)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+def _on_path(case: Case, program: str) -> tuple[Program, ...]:
+    return on_path(program, case.environ.get("PATH", ""))
+
+
+def _there(directory: str) -> bool:
+    return any(map(shim_directories.is_shim, _paths(directory)))
+
+
+def _paths(directory: str) -> tuple[str, ...]:
+    return tuple(f"{directory}/{program}" for program in shim_directories.PROGRAMS)
+
+
+def _open_to_others(directory: str) -> tuple[str, ...]:
+    """The directories of shims and the shims in them that others can write to."""
+    behind = shim_directories.fallbacks(directory)
+    found = []
+    for path in (directory, behind, *shim_directories.ours(directory)):
+        try:
+            told = os.lstat(path)
+        except OSError:
+            continue
+        if not stat.S_ISLNK(told.st_mode) and told.st_mode & _OPEN_TO_OTHERS:
+            found.append(path)
+    return tuple(found)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="real-uv",
+        title="There is a real uv to start",
+        group="installation",
+        look=look_real_uv,
+    ),
+    Check(
+        id="real-uv-version",
+        title="The real uv is a version that linkpolicy knows",
+        group="installation",
+        look=look_real_uv_version,
+    ),
+    Check(
+        id="shims",
+        title="The shims `uv` and `uvx` are in place",
+        group="installation",
+        look=look_shims,
+        mend=mend_by_setup,
+    ),
+    Check(
+        id="shims-private",
+        title="Nobody else can put a program in the place of a shim",
+        group="installation",
+        look=look_private,
+        mend=mend_private,
+    ),
+    Check(
+        id="shims-current",
+        title="The shims are what this linkpolicy writes",
+        group="installation",
+        look=look_current,
+        mend=mend_by_setup,
+    ),
+    Check(
+        id="shims-start",
+        title="The shims start the real uv under policy",
+        group="installation",
+        look=look_start,
+        mend=mend_by_setup,
+    ),
+    Check(
+        id="shims-first",
+        title="The shims come before every other uv on PATH",
+        group="installation",
+        look=look_first,
+        mend=mend_by_setup,
+    ),
+    Check(
+        id="active-environment",
+        title="No environment on PATH carries a uv before the shims",
+        group="installation",
+        look=look_active_environment,
+    ),
+    Check(
+        id="recursion",
+        title="No other program's shim starts ours again",
+        group="installation",
+        look=look_recursion,
+    ),
+    Check(
+        id="start-up-files",
+        title="The start-up files put the shims first on PATH",
+        group="installation",
+        look=look_start_up_files,
+        mend=mend_by_setup,
+    ),
+)

@@ -214,6 +214,7 @@ def plan_setup(
             shims=tuple(paths),
             directories=tuple(dict.fromkeys(made)),
             files=tuple(setup_steps.recorded(edit) for edit in wanted.values()),
+            launcher=launcher,
         ),
     )
 

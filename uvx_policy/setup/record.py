@@ -43,6 +43,8 @@ class SetupRecord:
     #: directories that we made, outermost first
     directories: tuple[str, ...] = ()
     files: tuple[Inserted, ...] = ()
+    #: what `--launcher` said
+    launcher: str = "auto"
 
     def merged(self, newer: SetupRecord) -> SetupRecord:
         """Both; about the same start-up file the newer one knows better."""
@@ -53,6 +55,7 @@ class SetupRecord:
             shims=tuple(sorted({*self.shims, *newer.shims})),
             directories=tuple(sorted({*self.directories, *newer.directories})),
             files=tuple(files.values()),
+            launcher=newer.launcher,
         )
 
     def without(self, paths: Collection[str]) -> SetupRecord:
@@ -61,6 +64,7 @@ class SetupRecord:
             shims=tuple(path for path in self.shims if path not in paths),
             directories=tuple(path for path in self.directories if path not in paths),
             files=self.files,
+            launcher=self.launcher,
         )
 
 
@@ -75,6 +79,8 @@ def load(path: str) -> SetupRecord | None:
             shims=_paths(stored["shims"]),
             directories=_paths(stored["directories"]),
             files=tuple(_inserted(entry) for entry in stored["files"]),
+            # Absent in records of earlier versions, which had no choice.
+            launcher=str(stored.get("launcher", "auto")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -96,6 +102,7 @@ def save(path: str, record: SetupRecord) -> None:
             }
             for file in record.files
         ],
+        "launcher": record.launcher,
     }
     unfinished = path + _UNFINISHED
     try:

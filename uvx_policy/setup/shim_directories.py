@@ -37,7 +37,7 @@ def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
     _refuse_beside_uv(directory, environ, home)
     try:
         for place in (directory, fallbacks(directory)):
-            _refuse_open_to_others(place)
+            check_private(place)
     except OSError as error:
         raise LinkPolicyError(f"cannot use `{directory}`: {reason(error)}") from error
     return directory
@@ -129,6 +129,31 @@ def is_ours(path: str) -> bool:
     return is_shim(path) or (path.endswith(_UNFINISHED) and os.path.lexists(path))
 
 
+def check_private(directory: str) -> None:
+    """Raises `LinkPolicyError` when others could put a program there, and `OSError`."""
+    if os.path.lexists(directory):
+        status = os.stat(directory)
+        if not stat.S_ISDIR(status.st_mode):
+            raise LinkPolicyError(f"`{directory}` is not a directory")
+        if status.st_uid != os.geteuid():
+            raise LinkPolicyError(f"`{directory}` belongs to another user")
+        if status.st_mode & 0o022:
+            raise LinkPolicyError(
+                f"others can write to `{directory}`, and you would run what they put there",
+                hint=f"chmod go-w {shlex.quote(directory)}",
+            )
+    parent = os.path.realpath(directory)
+    while parent != os.path.dirname(parent):
+        parent = os.path.dirname(parent)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            mode = os.stat(parent).st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                raise LinkPolicyError(
+                    f"everybody can replace `{directory}`: `{parent}` is open to all",
+                    hint=f"chmod o-w {shlex.quote(parent)}",
+                )
+
+
 def uv_in_front(search_path: str, directory: str) -> str:
     """The uv on PATH that hides our shim, "" when the shim comes first or there is no other."""
     for entry in search_path.split(":"):
@@ -168,28 +193,3 @@ def _install_places(environ: Mapping[str, str], home: str) -> Iterator[str]:
         yield f"{environ['XDG_DATA_HOME']}/../bin"
     yield f"{home}/.local/bin"
     yield f"{home}/.cargo/bin"
-
-
-def _refuse_open_to_others(directory: str) -> None:
-    """Raises `LinkPolicyError` when others could put a program there, and `OSError`."""
-    if os.path.lexists(directory):
-        status = os.stat(directory)
-        if not stat.S_ISDIR(status.st_mode):
-            raise LinkPolicyError(f"`{directory}` is not a directory")
-        if status.st_uid != os.geteuid():
-            raise LinkPolicyError(f"`{directory}` belongs to another user")
-        if status.st_mode & 0o022:
-            raise LinkPolicyError(
-                f"others can write to `{directory}`, and you would run what they put there",
-                hint=f"chmod go-w {shlex.quote(directory)}",
-            )
-    parent = os.path.realpath(directory)
-    while parent != os.path.dirname(parent):
-        parent = os.path.dirname(parent)
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            mode = os.stat(parent).st_mode
-            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-                raise LinkPolicyError(
-                    f"everybody can replace `{directory}`: `{parent}` is open to all",
-                    hint=f"chmod o-w {shlex.quote(parent)}",
-                )

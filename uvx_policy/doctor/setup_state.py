@@ -1,0 +1,110 @@
+"""What `linkpolicy setup` did here, and what it would do if it were called again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from uvx_policy.doctor.programs import on_path
+from uvx_policy.errors import LinkPolicyError
+from uvx_policy.setup import command as setup_command
+from uvx_policy.setup import record as setup_record
+from uvx_policy.setup import shells, shim_directories
+from uvx_policy.setup import steps as setup_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.setup.command import SetupPlan
+    from uvx_policy.setup.record import SetupRecord
+
+
+def mend_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
+    """Do what `linkpolicy setup` does, for the same directory, shells and launcher as before."""
+    for each in plans(case):
+        if isinstance(each, LinkPolicyError):
+            raise each
+        if dry_run:
+            yield from each.render().splitlines()
+        else:
+            yield from setup_command.carry_out(each)
+
+
+@lru_cache(maxsize=1)
+def plans(case: Case) -> tuple[SetupPlan | LinkPolicyError, ...]:
+    """What `setup` would do now, called as it was before: one plan for each shell, at least one."""
+    return tuple(_plan_for(case, shell) for shell in _shells(case))
+
+
+def plan(case: Case) -> SetupPlan | LinkPolicyError:
+    """The first of them. What it says of the shims, all say."""
+    return plans(case)[0]
+
+
+@lru_cache(maxsize=1)
+def directory(case: Case) -> str:
+    """The shims that count: those on PATH, else those on record, else the usual place."""
+    for program in on_path("uv", case.environ.get("PATH", "")):
+        if program.ours:
+            return os.path.abspath(os.path.dirname(program.path))
+    known = record(case)
+    owners = map(shim_directories.owner, known.shims if known else ())
+    return next(owners, case.shim_directory)
+
+
+def is_managed(case: Case) -> bool:
+    """Did `setup` put a block into start-up files?"""
+    known = record(case)
+    return bool(known and known.files)
+
+
+@lru_cache(maxsize=1)
+def record(case: Case) -> SetupRecord | None:
+    """What `setup` did; `None` when there is no record or it cannot be understood."""
+    path = record_path(case)
+    return setup_record.load(path) if path else None
+
+
+def record_path(case: Case) -> str:
+    """Where it is, whether or not it exists; "" where there cannot be one."""
+    try:
+        return setup_steps.own_places(case.environ)[1]
+    except LinkPolicyError:
+        return ""
+
+
+def _plan_for(case: Case, shell: str | None) -> SetupPlan | LinkPolicyError:
+    known = record(case)
+    try:
+        return setup_command.plan_setup(
+            environ=case.environ,
+            shell=shell,
+            shim_directory=directory(case),
+            modify_path=known is None or bool(known.files),
+            launcher=known.launcher if known else "auto",
+        )
+    except LinkPolicyError as error:
+        return error
+
+
+def _shells(case: Case) -> tuple[str | None, ...]:
+    """The shells whose start-up files `setup` changed; `(None,)`: `setup` finds out which runs."""
+    if not is_managed(case):
+        return (None,)
+    known = record(case)
+    changed = {file.path for file in known.files} if known else set()
+    home = setup_steps.own_places(case.environ)[0]
+    found = [
+        shell
+        for shell in shells.SHELLS
+        if shells.start_up_files(shell, environ=case.environ, home=home, platform=sys.platform)[
+            0
+        ].path
+        in changed
+    ]
+    if "bash" in found and "sh" in found:  # they share a file, and bash has one more
+        found.remove("sh")
+    return tuple(found) or (None,)

@@ -1,0 +1,94 @@
+"""Start the shims once, to see whether they come as far as a real uv, and by which way."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from uvx_policy.record import Record
+from uvx_policy.setup import shim_directories
+
+if TYPE_CHECKING:
+    from uvx_policy.doctor.case import Case
+
+#: seconds for all of them together; each needs 0.03
+_PATIENCE = 10
+#: what the shim says under LINKPOLICY_LOG=debug, each time that it is entered (`shim.become`)
+_ENTERED = re.compile(r"^linkpolicy: real uv: `(.*)`", re.MULTILINE)
+#: what is left of a Python shim whose package is gone says (`setup.shim_file`)
+_WITHOUT_POLICY = "linkpolicy: cannot run"
+
+
+class Start(Record):
+    """How one shim started `uv --version`."""
+
+    path: str
+    #: exit code, negative for a signal, `None` when it could not be started or did not end
+    code: int | None
+    #: what it said on stderr, or why it could not be started
+    said: str
+
+    @property
+    def without_policy(self) -> bool:
+        """It started uv, but not its own package."""
+        return _WITHOUT_POLICY in self.said
+
+    @property
+    def entered(self) -> tuple[str, ...]:
+        """What it took for the real uv, once for each time that a shim of ours was entered."""
+        return tuple(_ENTERED.findall(self.said))
+
+
+@lru_cache(maxsize=1)
+def starts(case: Case, directory: str) -> tuple[Start, ...]:
+    """All shims of one directory, the Python ones behind native ones included; all at once."""
+    behind = shim_directories.fallbacks(directory)
+    paths = [
+        os.path.join(place, program)
+        for place in (directory, behind)
+        for program in shim_directories.PROGRAMS
+    ]
+    running = [
+        (path, _begin(path, case, aloud=not os.path.isfile(_fallback(path))))
+        for path in paths
+        if os.path.isfile(path)
+    ]
+    return tuple(_end(path, begun) for path, begun in running)
+
+
+def _fallback(path: str) -> str:
+    directory, program = os.path.split(path)
+    return os.path.join(shim_directories.fallbacks(directory), program)
+
+
+def _begin(path: str, case: Case, *, aloud: bool) -> subprocess.Popen[bytes] | OSError:
+    """Start one. `aloud`: it tells its way; a native shim would hand over to Python for that."""
+    environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}
+    if aloud:
+        environ["LINKPOLICY_LOG"] = "debug"
+    try:
+        return subprocess.Popen(
+            [path, "--version"],
+            env=environ,
+            cwd=case.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        return error
+
+
+def _end(path: str, begun: subprocess.Popen[bytes] | OSError) -> Start:
+    if isinstance(begun, OSError):
+        return Start(path=path, code=None, said=begun.strerror or str(begun))
+    with begun:
+        try:
+            said = os.fsdecode(begun.communicate(timeout=_PATIENCE)[1])
+        except subprocess.TimeoutExpired:
+            begun.kill()
+            return Start(path=path, code=None, said=f"it did not end within {_PATIENCE} seconds")
+    return Start(path=path, code=begun.returncode, said=said)
