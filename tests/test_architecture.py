@@ -23,7 +23,8 @@ LAYERS = (
     environments.model environments.register environments.find environments.installed
     environments.survey environments.edited environments.extents environments.counts
     environments.content
-    environments.linking environments.distinct caches.archives""",
+    environments.linking environments.distinct caches.archives caches.contents caches.known
+    caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
     doctor.caches doctor.cache_contents
@@ -37,7 +38,8 @@ LAYERS = (
     setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places
     demo.problems demo.report demo.command
     status.row status.policy status.gather status.words status.table status.as_json
-    status.progress status.command""",
+    status.progress status.command
+    caches.gather caches.table caches.as_json caches.screen caches.work caches.command""",
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
 #: reads its own pid, nothing else

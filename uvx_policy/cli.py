@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, one block for each command."""
+    from uvx_policy.caches import command as cache_command
     from uvx_policy.doctor import command as doctor
     from uvx_policy.explain import SYNTAXES
     from uvx_policy.settings.keys import KEYS
@@ -132,6 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
 
     doctor.add_parser(commands)
+    cache_command.add_parser(commands)
     return parser
 
 

@@ -28,6 +28,7 @@ DEVICE_CACHE = "device cache"
 PROJECT_CACHE = "project cache"
 REGISTER = "environments"
 NAMED = "--cache-dir"
+HERE = "used here"
 
 #: How far below a mount point that belongs to somebody else a directory of ours is looked for
 #: (`/mnt/data/users/me`), and how many directories of one mount are looked at for it.
@@ -35,6 +36,8 @@ _DEPTH = 2
 _MOST_DIRECTORIES = 2000
 
 _OTHERS_MAY_WRITE = 0o022
+#: inode(7)
+_TYPE, _DIRECTORY = 0o170000, 0o040000
 
 
 class Cache(Record):
@@ -119,11 +122,11 @@ def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | No
         owner=told.st_uid if host.uid >= 0 else None,
         mode=told.st_mode & 0o7777,
     )
-    return cache.replace(problem=_problem(cache, told.st_mode & 0o170000, host, mount))
+    return cache.replace(problem=_problem(cache, told.st_mode & _TYPE, host, mount))
 
 
 def _problem(cache: Cache, file_type: int, host: Host, mount: Mount | None) -> str:
-    if file_type != 0o040000:
+    if file_type != _DIRECTORY:
         return "it is no directory"
     if cache.owner is not None and cache.owner != host.uid:
         return f"it belongs to user {cache.owner}, not to you (user {host.uid})"
@@ -165,7 +168,9 @@ def _candidates(
     yield from _of_settings(host)
     projects = {each.project for each in remembered if each.project}
     below = {os.path.dirname(each.path) for each in remembered} | projects
-    yield from _of_devices(host, table, below | {host.cwd, layout.home(dict(environ), host.platform)})
+    yield from _of_devices(
+        host, table, below | {host.cwd, layout.home(dict(environ), host.platform)}
+    )
     yield from _of_projects(projects, host.cwd)
     for each in remembered:
         if os.path.isabs(each.cache):

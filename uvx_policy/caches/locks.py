@@ -30,7 +30,7 @@ class Holder(Record):
     pid: int
     #: words separated by blanks, cut after 200 characters; "" when it cannot be read
     command: str = ""
-    #: "holds its lock", "has files in it open", "uses it without a lock"
+    #: "holds its lock", "waits for its lock", "has files in it open", "uses it without a lock"
     how: str = "holds its lock"
 
     def __str__(self) -> str:
@@ -45,18 +45,27 @@ def holders(cache: str) -> tuple[Holder, ...]:
 
     Empty where the kernel does not tell (macOS, Windows): `is_free` knows more there.
     """
+    return tuple(_holder(pid) for pid in _pids(cache, waiting=False))
+
+
+def waiting(cache: str) -> tuple[Holder, ...]:
+    """Processes that are stopped until they get the lock on `cache`, by pid. Never raises."""
+    return tuple(_holder(pid, "waits for its lock") for pid in _pids(cache, waiting=True))
+
+
+def _pids(cache: str, *, waiting: bool) -> list[int]:
     try:
         told = os.stat(os.path.join(cache, LOCK))
     except (OSError, ValueError):
-        return ()
+        return []
     pids = {
         row.pid
         for row in _flocks()
         # Not by device: of a btrfs subvolume or an overlay stat(2) tells another one.
-        if row.inode == told.st_ino and not row.waits
+        if row.inode == told.st_ino and row.waits is waiting
         if row.device == told.st_dev or row.pid <= 0 or _has_open(row.pid, told)
     }
-    return tuple(_holder(pid) for pid in sorted(pids))
+    return sorted(pids)
 
 
 def users(cache: str) -> tuple[Holder, ...]:
@@ -215,7 +224,7 @@ def _is_uv(pid: int) -> bool:
 
 
 def _cache_of(pid: int) -> str:
-    """The cache that this uv was told, or takes by default; without symbolic links, "" if unknown."""
+    """The cache that this uv was told or takes by default, no links in it; "" if unknown."""
     words = _words(pid)
     environ = dict(
         part.split(b"=", 1) for part in _read(f"/proc/{pid}/environ").split(b"\0") if b"=" in part

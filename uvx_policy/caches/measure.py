@@ -135,9 +135,7 @@ class _Totals:
         if told.st_nlink == 1 and physical and told.st_mode & _TYPE == _FILE:
             self._ask_for_extents(entry.path, told, physical, mine)
 
-    def _ask_for_extents(
-        self, path: str, told: os.stat_result, physical: int, mine: _Sum
-    ) -> None:
+    def _ask_for_extents(self, path: str, told: os.stat_result, physical: int, mine: _Sum) -> None:
         if told.st_dev in self._never_share:
             return
         if not self._extents:

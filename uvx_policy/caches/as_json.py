@@ -1,0 +1,83 @@
+"""Caches as `--json` has them (docs/reference/cli.md)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from uvx_policy.caches import linked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uvx_policy.caches.measure import Measure
+    from uvx_policy.caches.table import Row
+
+SCHEMA = 1
+
+
+def listing(rows: Sequence[Row]) -> str:
+    """`cache list --json`."""
+    return _text({"caches": [_object(row) for row in rows]})
+
+
+def sizes(rows: Sequence[Row]) -> str:
+    """`cache size --json`."""
+    return _text(
+        {
+            "caches": [{"path": row.cache.path, **_bytes([row.measure])} for row in rows],
+            "total": _bytes([row.measure for row in rows]),
+        }
+    )
+
+
+def directory(path: str, because: str) -> str:
+    """`cache dir --json`."""
+    return _text({"path": path, "because": because})
+
+
+def _object(row: Row) -> dict[str, Any]:
+    cache = row.cache
+    return {
+        "path": cache.path,
+        "named": cache.named or None,
+        "origins": list(cache.origins),
+        "here": row.here,
+        "exists": cache.exists,
+        "problem": cache.problem or None,
+        "device": cache.device or None,
+        "mount_point": cache.mount_point or None,
+        "file_system": cache.file_system or None,
+        "owner": cache.owner,
+        "mode": f"{cache.mode:04o}" if cache.exists else None,
+        **_bytes([row.measure]),
+        "files": row.measure.files,
+        "archives": row.measure.archives,
+        "wheels": row.measure.wheels,
+        "last_used": row.measure.last_used or None,
+        "unreadable": row.measure.unreadable,
+        "environments": [
+            {
+                "path": each.environment.path,
+                "exists": each.exists,
+                "link_mode": each.environment.link_mode or None,
+                "symlinked": bool(linked.leading_into(cache.path, each)),
+            }
+            for each in row.dependents
+        ],
+        "in_use_by": [{"pid": each.pid, "command": each.command} for each in row.holders],
+    }
+
+
+def _bytes(measures: Sequence[Measure]) -> dict[str, Any]:
+    return {
+        "logical_bytes": sum(each.logical_bytes for each in measures),
+        "physical_bytes": sum(each.physical_bytes for each in measures),
+        "shared_bytes": sum(each.shared_bytes for each in measures),
+        "shared_bytes_exact": all(each.extents_known for each in measures),
+    }
+
+
+def _text(told: dict[str, Any]) -> str:
+    """Bytes of a path that are not UTF-8 appear as lone surrogates, escaped."""
+    return json.dumps({"schema": SCHEMA, **told}, indent=2)

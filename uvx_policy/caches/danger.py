@@ -1,0 +1,185 @@
+"""Why uv must not be let loose on a cache: one function for each reason, and what to type.
+
+What `uv cache clean` and `uv cache prune` really delete was found out by trying, for every
+supported version; `tests/caches/` tries it again.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from time import monotonic
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from uvx_policy.caches import archives, contents, linked, rehearsal
+from uvx_policy.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from uvx_policy.caches.known import Cache
+    from uvx_policy.caches.linked import Dependent
+
+Command: TypeAlias = Literal["clean", "prune"]
+
+#: seconds to look for links into another cache
+_PATIENCE = 10.0
+#: paths that one sentence names
+_NAMED = 3
+
+
+class Job(Record):
+    """What is asked of every cache."""
+
+    command: Command
+    #: only with "clean": these, not everything
+    packages: tuple[str, ...] = ()
+    break_symlinks: bool = False
+    delete_foreign: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words for uv, the cache directory aside."""
+        packages = ("--", *self.packages) if self.packages else ()
+        return ("cache", self.command, *packages)
+
+    @property
+    def takes_everything(self) -> bool:
+        """Is nothing left of the cache?"""
+        return self.command == "clean" and not self.packages
+
+
+class Objection(Record):
+    """Why a job is refused for one cache."""
+
+    #: stable word
+    code: str
+    #: what is so, and what would happen
+    because: str
+    #: what to do instead, or the option that allows it; "" when there is nothing
+    hint: str = ""
+
+
+def objections(
+    cache: Cache,
+    job: Job,
+    dependents: Sequence[Dependent],
+    *,
+    uid: int,
+    rehearse: Callable[[str], bool],
+) -> tuple[Objection, ...]:
+    """Every reason against `job` on `cache`, which exists. Never raises.
+
+    `dependents`: all known environments; `uid` of this process, -1 without owners; `rehearse` does
+    the job on another cache directory (`rehearsal.lost`).
+    """
+    names = contents.names_in(cache.path)
+    first = _not_ours(cache, uid) or _not_writable(cache) or _no_cache(cache, names)
+    if first is not None:
+        return (first,)
+    found = [
+        _foreign_entries(names, job),
+        _copied(cache, job),
+        _breaks_environments(cache, job, dependents, rehearse),
+    ]
+    return tuple(each for each in found if each is not None)
+
+
+def _not_ours(cache: Cache, uid: int) -> Objection | None:
+    if cache.owner is None or cache.owner == uid:
+        return None
+    return Objection(
+        code="foreign-owner",
+        because=f"it belongs to user {cache.owner}, not to you (user {uid})",
+        hint="let its owner do it",
+    )
+
+
+def _not_writable(cache: Cache) -> Objection | None:
+    if os.path.isdir(cache.path) and not os.access(cache.path, os.W_OK | os.X_OK):
+        return Objection(code="not-writable", because=cache.problem or "it cannot be written")
+    return None
+
+
+def _no_cache(cache: Cache, names: Sequence[str]) -> Objection | None:
+    """`uv cache clean` deletes whatever directory it is given, a home as well."""
+    if os.path.isdir(cache.path) and (not names or contents.looks_like_a_cache(names)):
+        return None
+    return Objection(code="no-cache", because="it does not look like a cache of uv")
+
+
+def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
+    """Clean and prune delete every top-level entry that uv does not know."""
+    found = contents.foreign(names)
+    if job.packages or job.delete_foreign or not found:
+        return None
+    return Objection(
+        code="foreign-entries",
+        because=f"uv would delete what is not its own: {_some(found)}",
+        hint="move it away, or allow it: --delete-foreign",
+    )
+
+
+def _copied(cache: Cache, job: Job) -> Objection | None:
+    """A cache that was copied or moved, made by uv up to 0.11.16: its links are absolute.
+
+    There `clean PACKAGE` deletes from the original, and `prune` every archive of the copy.
+    """
+    if job.takes_everything:
+        return None
+    until = monotonic() + _PATIENCE
+    link = next(archives.links_into_other_caches(cache.path, until=until), None)
+    if link is None:
+        return None
+    original = os.path.dirname(os.path.dirname(link[1]))
+    harm = f"take it out of `{original}`" if job.packages else "delete all its archives"
+    return Objection(
+        code="copied",
+        because=f"it was copied or moved from `{original}`, and uv would {harm}",
+        hint=f"make it empty: linkpolicy cache clean --cache-dir {shlex.quote(cache.path)}",
+    )
+
+
+def _breaks_environments(
+    cache: Cache, job: Job, dependents: Sequence[Dependent], rehearse: Callable[[str], bool]
+) -> Objection | None:
+    if job.break_symlinks:
+        return None
+    threatened = [
+        each
+        for each in dependents
+        if linked.leading_into(cache.path, each) or linked.lies_in(cache.path, each)
+    ]
+    if not threatened:
+        return None
+    gone = None if job.takes_everything else rehearsal.lost(cache.path, rehearse)
+    broken = [each for each in threatened if _is_broken(cache.path, each, gone)]
+    if not broken:
+        return None
+    paths = _some(tuple(each.environment.path for each in broken))
+    verb = "consists" if len(broken) == 1 else "consist"
+    return Objection(
+        code="breaks-symlinks",
+        because=f"{paths} {verb} of links into it, and would break",
+        hint="allow it: --break-symlinks; `uv sync --reinstall` mends the environment afterwards",
+    )
+
+
+def _is_broken(cache: str, dependent: Dependent, gone: frozenset[str] | None) -> bool:
+    """`gone`: the parts of the cache that will be deleted, `None` for all, or not known."""
+    if gone is None:
+        return True
+    if linked.lies_in(cache, dependent):
+        below = os.path.relpath(dependent.real, cache).split(os.sep)
+        return "/".join(below[:2]) in gone
+    return any(
+        f"{os.path.basename(os.path.dirname(each.archive))}/{os.path.basename(each.archive)}"
+        in gone
+        for each in linked.leading_into(cache, dependent)
+    )
+
+
+def _some(paths: Sequence[str]) -> str:
+    shown = ", ".join(f"`{path}`" for path in paths[:_NAMED])
+    more = len(paths) - _NAMED
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,163 @@
+"""`linkpolicy cache clean` and `prune`: judge, ask, let uv work on one cache after another."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy import errors
+from uvx_policy.caches import cleaning, danger, gather, known, table
+from uvx_policy.caches.cleaning import Result
+from uvx_policy.caches.screen import Screen, progress
+from uvx_policy.errors import RealUvNotFound, UsageError
+from uvx_policy.record import Record
+from uvx_policy.status import words
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
+
+    from uvx_policy.caches.cleaning import Uv
+    from uvx_policy.caches.danger import Job
+    from uvx_policy.caches.known import Cache
+    from uvx_policy.caches.locks import Holder
+    from uvx_policy.doctor.case import Case
+
+
+class _Work(Record):
+    """What is done with every cache, and where it is told."""
+
+    job: Job
+    uv: Uv
+    screen: Screen
+    #: seconds
+    wait: float
+
+
+def run(options: argparse.Namespace) -> int:
+    """`cache clean` and `cache prune`: 0 when all was done, 1 when something was not.
+
+    Raises `UsageError` without a terminal and without --yes, `ConfigError`, `RealUvNotFound`.
+    """
+    case = gather.open_case()
+    if not case.uv:
+        raise RealUvNotFound("no real uv on PATH", hint="pip install 'uvx-policy[uv]'")
+    if not (options.yes or options.dry_run or _is_terminal()):
+        hint = "add --yes, or look first: --dry-run"
+        raise UsageError("there is no terminal to ask on", hint=hint)
+    job = danger.Job(
+        command=options.action,
+        packages=tuple(options.packages),
+        break_symlinks=options.break_symlinks,
+        delete_foreign=options.delete_foreign,
+    )
+    uv = cleaning.Uv(program=os.path.abspath(case.uv), environ=case.environ)
+    here = _Work(job=job, uv=uv, screen=Screen(case.environ), wait=options.wait)
+    results = list(_judged(case, here, options.cache_dir))
+    if not results:
+        here.screen.say("There is no cache yet.")
+    if options.dry_run:
+        for line in table.planned(job, results, here.screen.look):
+            here.screen.say(line)
+    else:
+        results = _done(here, results, ask=not options.yes)
+    fine = ("allowed", "done", "absent") if options.dry_run else ("done", "absent")
+    return 0 if all(each.state in fine for each in results) else errors.EXIT_FINDINGS
+
+
+# Before ------------------------------------------------------------------------------------------
+
+
+def _judged(case: Case, here: _Work, named: Sequence[str]) -> Iterator[Result]:
+    """What may be done ("allowed"), and what not, for each cache in question."""
+    caches = _named(case, named) if named else [each for each in case.caches if each.exists]
+    dependents = gather.dependents(case)
+    for cache in caches:
+        if not cache.exists:
+            yield Result(cache=cache, state="absent", text="there is no such directory")
+            continue
+        objections = danger.objections(
+            cache,
+            here.job,
+            dependents,
+            uid=case.host.uid,
+            rehearse=lambda directory: here.uv.rehearse(here.job, directory),
+        )
+        if objections:
+            yield Result(cache=cache, state="refused", objections=objections)
+        else:
+            command = here.uv.command(here.job, cache.path)
+            yield Result(cache=cache, state="allowed", text=shlex.join(command))
+
+
+def _named(case: Case, paths: Sequence[str]) -> list[Cache]:
+    """The caches that were asked for, each once. Raises `UsageError`."""
+    found: dict[tuple[int, int] | str, Cache] = {}
+    for path in paths:
+        if not path:
+            raise UsageError("--cache-dir is empty")
+        absolute = os.path.join(case.cwd, path)
+        cache = known.look(absolute, (known.NAMED,), case.host, case.mounts)
+        found.setdefault(cache.identity, cache)
+    return list(found.values())
+
+
+def _asked(here: _Work, allowed: Sequence[Result]) -> bool:
+    """Ask on the terminal."""
+    screen = here.screen
+    for result in allowed:
+        screen.say(f"  {screen.look.path(result.cache.path)}")
+    what = f"these {len(allowed)} caches" if len(allowed) > 1 else "this cache"
+    packages = words.harmless(f"{', '.join(here.job.packages)} from " * bool(here.job.packages))
+    screen.say(f"{here.job.command.capitalize()} {packages}{what}? [y/N] ", end="")
+    try:
+        return input().strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+# Doing -------------------------------------------------------------------------------------------
+
+
+def _done(here: _Work, judged: Sequence[Result], *, ask: bool) -> list[Result]:
+    """Let uv work on each cache that is allowed; tells of each as it comes."""
+    for result in judged:
+        if result.state != "allowed":
+            _tell(here, result)
+    allowed = [each for each in judged if each.state == "allowed"]
+    if allowed and ask and not _asked(here, allowed):
+        here.screen.say("Nothing has been changed.")
+        return list(judged)
+    results = [each for each in judged if each.state != "allowed"]
+    for each in allowed:
+        with progress() as advance:
+            result = _carried_out(here, each.cache, advance)
+        results.append(result)
+        _tell(here, result)
+    return results
+
+
+def _carried_out(here: _Work, cache: Cache, advance: Callable[[str], None]) -> Result:
+    path = here.screen.look.path(cache.path)
+    advance(f"{path}: {here.job.command}")
+
+    def waiting(holder: Holder) -> None:
+        advance(words.harmless(f"{path}: waiting for {holder}"))
+
+    try:
+        return cleaning.carry_out(here.uv, here.job, cache, seconds=here.wait, meanwhile=waiting)
+    except FileNotFoundError:
+        return Result(cache=cache, state="absent", text="it is gone")
+    except OSError as error:
+        return Result(cache=cache, state="failed", text=error.strerror or str(error))
+
+
+def _tell(here: _Work, result: Result) -> None:
+    for line in table.outcome(result, here.screen.look):
+        here.screen.say(line)
