@@ -13,11 +13,13 @@
  * `check` looks at what execve(2) was given, and reads the record once more in another way.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 static int fuzz_execve(const char *path, char *const *words, char *const *variables);
@@ -181,6 +183,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc;
     (void)argv;
+    /* What others mount meanwhile must not change what a witness sees, and is seen again. */
+    if (unshare(CLONE_NEWNS) == 0) CHECK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
     const char *scratch = getenv("TMPDIR");
     snprintf(directory, sizeof directory, "%s/fuzz-XXXXXX", scratch ? scratch : "/tmp");
     CHECK(mkdtemp(directory));

@@ -514,7 +514,7 @@ def test_ignored_signals_stay_so_and_python_is_told(
         scene.record("uv", *WORDS)
 
     def prepare() -> None:
-        for number in (13, 25):
+        for number in (1, 2, 3, 13, 25):  # nohup, and a shell's job in the background
             signal.signal(number, signal.SIG_DFL)
         for number in ignored:
             signal.signal(number, signal.SIG_IGN)
