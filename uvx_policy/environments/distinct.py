@@ -16,8 +16,12 @@ import heapq
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from uvx_policy.environments.extents import extents_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from uvx_policy.environments.extents import Extent
 
 #: files in one sample; one more is kept, whose priority is the threshold
 MOST = 512
@@ -78,13 +82,17 @@ class Distinct:
 
 
 class SharedFiles:
-    """What one environment shares, for `Survey.shared_sample`."""
+    """What one environment shares, for `Survey.shared_sample`.
+
+    Where files can be cloned, the same bytes may have several names here and be cloned there: then
+    extents are counted, whatever the file shares with others. Elsewhere inodes are.
+    """
 
     def __init__(self, directories: Sequence[str]) -> None:
         """`directories`: one on each file system that files with several names may lie on."""
         self._distinct = Distinct()
-        #: (device, inode) -> bytes
-        self._named: dict[tuple[int, int], int] = {}
+        #: (device, inode) -> bytes, and the path when extents are to be asked for
+        self._named: dict[tuple[int, int], tuple[int, str]] = {}
         #: `st_dev` -> `f_fsid`
         self._file_systems: dict[int, int] = {}
         for directory in directories:
@@ -93,39 +101,53 @@ class SharedFiles:
             except OSError:  # noqa: PERF203 (two at most)
                 continue
 
-    def add_file(self, told: os.stat_result, size: int) -> None:
-        """A file with several names, once or more often."""
-        self._named[told.st_dev, told.st_ino] = size
+    def add_file(self, told: os.stat_result, size: int, path: str) -> None:
+        """A file with several names; `path` is "" where no two files can share blocks."""
+        self._named[told.st_dev, told.st_ino] = (size, path)
 
     def drop_file(self, told: os.stat_result) -> None:
         """All names of a file have been found in the environment: it is not shared after all."""
         self._named.pop((told.st_dev, told.st_ino), None)
 
-    def add_target(self, told: os.stat_result, path: str, size: int) -> None:
-        """A file in a cache that the symbolic link `path` leads to. Raises `OSError`."""
-        self._distinct.add(inode_key(self._learn(told.st_dev, path), told.st_ino), size)
+    def add_target(
+        self, told: os.stat_result, size: int, link: str, *, may_be_cloned: bool
+    ) -> None:
+        """A file in a cache that the symbolic link `link` leads to. Raises `OSError`."""
+        self._learn(told.st_dev, link)
+        path = os.path.realpath(link) if may_be_cloned else ""
+        self._named[told.st_dev, told.st_ino] = (size, path)
 
-    def add_extents(self, extents: Sequence[tuple[int, int]], size: int) -> None:
-        """Shared extents (place, length) that take `size` bytes on the disk."""
-        total = sum(length for _, length in extents)
-        for physical, length in extents:
-            self._distinct.add(extent_key(physical), length * size // total)
+    def add_extents(self, extents: Sequence[Extent], size: int) -> None:
+        """Extents that take `size` bytes on the disk."""
+        total = sum(one.length for one in extents)
+        for one in extents:
+            self._distinct.add(extent_key(one.physical), one.length * size // total)
 
     def sample(self) -> str:
         """As `Distinct.sample`."""
-        for (device, inode), size in self._named.items():
-            key = inode_key(self._file_systems.get(device, device), inode)
-            self._distinct.add(key, size)
+        for (device, inode), (size, path) in self._named.items():
+            extents = _extents(path) if path else []
+            if extents:
+                self.add_extents(extents, size)
+            else:
+                key = inode_key(self._file_systems.get(device, device), inode)
+                self._distinct.add(key, size)
         self._named.clear()
         return self._distinct.sample()
 
-    def _learn(self, device: int, path: str) -> int:
-        known = self._file_systems.get(device)
-        if known is None:
+    def _learn(self, device: int, path: str) -> None:
+        if device not in self._file_systems:
             # Where the file system has no id, or the system no such call, the device has to do.
             told = os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0
-            known = self._file_systems[device] = told or device
-        return known
+            self._file_systems[device] = told or device
+
+
+def _extents(path: str) -> list[Extent]:
+    """Where a file lies; [] when that cannot be told."""
+    try:
+        return [one for one in extents_of(path) or () if one.is_placed and one.length]
+    except OSError:
+        return []
 
 
 def inode_key(file_system: int, inode: int) -> int:

@@ -10,6 +10,7 @@ import errno
 import os
 import struct
 import sys
+from typing import NamedTuple
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem.mounts import parse_mountinfo
@@ -29,6 +30,9 @@ _FS_IOC_FIEMAP = 0xC020660B
 _HEAD = struct.Struct("=QQLLLL")
 _EXTENT = struct.Struct("=QQQQQLLLL")
 _LAST = 0x1
+_UNKNOWN = 0x2
+_DELAYED = 0x4
+_INLINE = 0x200
 _SHARED = 0x2000
 #: extents asked for at once: most files have one
 _FEW = 4
@@ -36,21 +40,42 @@ _MANY = 512
 _END_OF_FILE = 2**64 - 1
 
 
+class Extent(NamedTuple):
+    """A part of a file that lies in one piece on its file system."""
+
+    #: where it lies; means something when `is_placed`
+    physical: int
+    #: bytes of the file, not of the disk: of a compressed extent they are more
+    length: int
+    flags: int
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether another file has it as well, or another place of the same."""
+        return bool(self.flags & _SHARED)
+
+    @property
+    def is_inline(self) -> bool:
+        """Tell whether it lies among the metadata (btrfs): no link can save it but a name."""
+        return bool(self.flags & _INLINE)
+
+    @property
+    def is_placed(self) -> bool:
+        """Tell whether it has a place on the disk of its own."""
+        return not self.flags & (_UNKNOWN | _DELAYED | _INLINE)
+
+
 def shared_bytes(file: int | str) -> int | None:
-    """Bytes of `file` in extents that another file has as well, or another place of the same.
-
-    As `shared_extents`, which says where they lie.
-    """
-    found = shared_extents(file)
-    return None if found is None else sum(length for _, length in found)
+    """Bytes of `file` in shared extents. As `extents_of`, which says more."""
+    found = extents_of(file)
+    return None if found is None else sum(one.length for one in found if one.is_shared)
 
 
-def shared_extents(file: int | str) -> list[tuple[int, int]] | None:
-    """Where the shared extents of `file` lie on its file system, and their lengths.
+def extents_of(file: int | str) -> list[Extent] | None:
+    """The extents of `file`; `None` where the file system cannot tell.
 
-    `file` is a path, not followed if it is a symbolic link, or a handle open for reading. Lengths
-    in the file, not on the disk: of compressed extents they are more. `None` where the file system
-    cannot tell. Raises `OSError` when the file cannot be opened.
+    `file` is a path, not followed if it is a symbolic link, or a handle open for reading. Raises
+    `OSError` when the file cannot be opened.
     """
     if sys.platform != "linux":
         return None
@@ -80,8 +105,8 @@ def devices_that_never_share() -> frozenset[int]:
     return frozenset(os.makedev(int(major), int(minor)) for major, _, minor in numbers)
 
 
-def _ask(handle: int) -> list[tuple[int, int]] | None:
-    shared = []
+def _ask(handle: int) -> list[Extent] | None:
+    extents = []
     start, count = 0, _FEW
     while True:
         request = bytearray(_HEAD.size + count * _EXTENT.size)
@@ -97,9 +122,8 @@ def _ask(handle: int) -> list[tuple[int, int]] | None:
         for number in range(found):
             row = _EXTENT.unpack_from(request, _HEAD.size + number * _EXTENT.size)
             logical, physical, length, flags = row[0], row[1], row[2], row[5]
-            if flags & _SHARED:
-                shared.append((physical, length))
+            extents.append(Extent(physical, length, flags))
             start = logical + length
         if flags & _LAST:
-            return shared
+            return extents
         count = _MANY

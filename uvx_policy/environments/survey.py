@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from uvx_policy.environments import edited, installed
 from uvx_policy.environments.distinct import SharedFiles
 from uvx_policy.environments.edited import Changed
-from uvx_policy.environments.extents import devices_that_never_share, shared_extents
+from uvx_policy.environments.extents import devices_that_never_share, extents_of
 from uvx_policy.environments.model import Survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from uvx_policy.environments.edited import Installation
+    from uvx_policy.environments.extents import Extent
 
 #: paths that a `Survey` names
 MOST_NAMED = 1000
@@ -212,7 +213,9 @@ class _Walk:
         if count == 1:
             self.shared_bytes += _bytes(told)
             if self.sample:
-                self.sample.add_file(told, _bytes(told))
+                may_be_cloned = told.st_dev not in self._never_share
+                path = f"{directory}{os.sep}{name}" if may_be_cloned else ""
+                self.sample.add_file(told, _bytes(told), path)
         elif count == told.st_nlink:
             if self.sample:
                 self.sample.drop_file(told)
@@ -238,7 +241,8 @@ class _Walk:
             return
         self.shared_bytes += _bytes(told)
         if self.sample:
-            self.sample.add_target(told, path, _bytes(told))
+            may_be_cloned = told.st_dev not in self._never_share
+            self.sample.add_target(told, _bytes(told), path, may_be_cloned=may_be_cloned)
         if told.st_mtime > self._linked_until:
             self._note(path, told, linked=True)
 
@@ -264,22 +268,29 @@ class _Walk:
             if device in silent:
                 continue
             try:
-                told = shared_extents(path)
+                told = extents_of(path)
             except OSError:  # gone, or not for us to open
                 self.extents_known = False
                 continue
             if told is None:
                 silent.add(device)
                 self.extents_known = False
-            elif told:
-                # Of compressed extents the file has more bytes than the disk.
-                shared = min(size, sum(length for _, length in told))
-                self.shared_extent_files += 1
-                self.shared_bytes += shared
-                if self.sample:
-                    self.sample.add_extents(told, shared)
-                self.private_bytes -= shared
-                self.saveable_bytes -= shared if saveable else 0
+            else:
+                self._count_extents(told, size, saveable=saveable)
+
+    def _count_extents(self, told: list[Extent], size: int, *, saveable: bool) -> None:
+        shared = [one for one in told if one.is_shared]
+        if shared:
+            # Of compressed extents the file has more bytes than the disk.
+            count = min(size, sum(one.length for one in shared))
+            self.shared_extent_files += 1
+            self.shared_bytes += count
+            self.private_bytes -= count
+            self.saveable_bytes -= count if saveable else 0
+            if self.sample:
+                self.sample.add_extents(shared, count)
+        elif saveable and any(one.is_inline for one in told):
+            self.saveable_bytes -= size
 
 
 def _bytes(told: os.stat_result) -> int:
