@@ -236,7 +236,7 @@ def test_a_file_where_the_environment_should_be(ext4: Place) -> None:
     mended_by_its_own_command(ext4.standing, "venv-file")
 
     assert (ext4.project / ".venv-file").read_text() == f"{ext4.disk / 'elsewhere'}\n"
-    assert installed(ext4.venv)
+    assert installed(ext4.venv).is_dir()
 
 
 def lose_python(venv: Path) -> None:
@@ -290,7 +290,7 @@ def test_an_environment_in_memory(ext4: Place, fs: FileSystems, how: str) -> Non
 
     mended_by_its_own_command(ext4.standing, "venv-device")
 
-    assert installed(ext4.venv)
+    assert installed(ext4.venv).is_dir()
     assert not ext4.venv.is_symlink()
 
 
@@ -302,7 +302,7 @@ def test_one_environment_for_two_projects(ext4: Place) -> None:
 
     mended_by_its_own_command(ext4.standing, "venv-shared")
 
-    assert installed(ext4.venv)
+    assert installed(ext4.venv).is_dir()
 
 
 def test_an_environment_of_its_own_elsewhere_is_no_fault(ext4: Place) -> None:

@@ -1,6 +1,7 @@
 """The unpacked wheels of one cache: `archive-v0/<id>`, which all versions of uv share.
 
-Everything here looks for a bounded time; what it did not get to it does not know.
+Everything that takes `until` (of `time.monotonic`) looks at a few things in any case and then only
+as long; what it did not get to it does not know.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
+from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 #: the buckets whose symbolic links lead to archives; the number behind is uv's
 _LINKING_BUCKETS = ("wheels-v", "sdists-v", "environments-v")
 _CLOCK = 1.0
+#: archives, links or directories that are looked at however long it takes
+_AT_LEAST = 50
 
 
 def archives(cache: str) -> Iterator[str]:
@@ -29,14 +34,11 @@ def archives(cache: str) -> Iterator[str]:
 
 
 def distributions_in(caches: tuple[str, ...], *, until: float) -> dict[str, str]:
-    """Map the name of each `.dist-info` in these caches to one archive that has it.
-
-    `until`: of `time.monotonic`. Never raises.
-    """
+    """Map each name of a `.dist-info` in these caches to an archive that has it. Never raises."""
     found: dict[str, str] = {}
     for cache in caches:
-        for archive in archives(cache):
-            if monotonic() > until:
+        for number, archive in enumerate(archives(cache)):
+            if _is_enough(number, until):
                 return found
             for name in _names(archive):
                 if name.endswith(".dist-info"):
@@ -57,8 +59,8 @@ def find_inode(
             return ""
     except OSError:
         return ""
-    for archive in archives(cache):
-        if monotonic() > until:
+    for number, archive in enumerate(archives(cache)):
+        if _is_enough(number, until):
             return ""
         candidates = [os.path.join(archive, below_site)] if below_site else []
         for name in _names(archive):
@@ -82,8 +84,8 @@ def touched(cache: str, *, until: float) -> Iterator[tuple[str, list[str]]]:
     scripts) are passed over: programs write into those. Ends with an empty archive name when the
     time was over too early. Never raises.
     """
-    for archive in archives(cache):
-        if monotonic() > until:
+    for number, archive in enumerate(archives(cache)):
+        if _is_enough(number, until):
             yield "", []
             return
         try:
@@ -119,8 +121,8 @@ def links_into_other_caches(cache: str, *, until: float) -> Iterator[tuple[str, 
     for bucket in _names(cache):
         if not bucket.startswith(_LINKING_BUCKETS):
             continue
-        for link in _symbolic_links(os.path.join(cache, bucket)):
-            if monotonic() > until:
+        for number, link in enumerate(_symbolic_links(os.path.join(cache, bucket))):
+            if _is_enough(number, until):
                 return
             try:
                 text = os.readlink(link)
@@ -146,13 +148,57 @@ def _symbolic_links(directory: str) -> Iterator[str]:
                     waiting.append(entry.path)
 
 
+def referenced(cache: str) -> frozenset[str]:
+    """Names of the archives that a wheel, an sdist or an environment of this cache leads to.
+
+    The others stay until `uv cache prune`, and are never installed again. Never raises.
+    """
+    if sys.platform == "win32":  # text files instead of links there
+        return frozenset(os.path.basename(archive) for archive in archives(cache))
+    found = set()
+    for bucket in _names(cache):
+        if bucket.startswith(_LINKING_BUCKETS):
+            for link in _symbolic_links(os.path.join(cache, bucket)):
+                with contextlib.suppress(OSError):
+                    found.add(os.path.basename(os.readlink(link)))
+    return frozenset(found)
+
+
+def has_linked_files(cache: str, *, until: float) -> bool:
+    """Tell whether a file that was unpacked has a name outside: an environment is linked from here.
+
+    One file of each archive is looked at, and no clone can be told. Never raises.
+    """
+    for number, archive in enumerate(archives(cache)):
+        if _is_enough(number, until):
+            return False
+        for name in _names(archive):
+            if name.endswith(".dist-info"):
+                with contextlib.suppress(OSError):
+                    if os.lstat(os.path.join(archive, name, "METADATA")).st_nlink > 1:
+                        return True
+    return False
+
+
+def bytes_of(cache: str, *, until: float) -> tuple[int, bool]:
+    """Bytes of the files that are unpacked in a cache, and whether that is all. Never raises."""
+    total = 0
+    for number, archive in enumerate(archives(cache)):
+        if _is_enough(number, until):
+            return total, False
+        total += sum(told.st_blocks * 512 for _, told in _files(archive))
+    return total, True
+
+
 def foreign(cache: str, uid: int, *, until: float) -> Iterator[tuple[str, int]]:
     """Give what belongs to another user than `uid`, with that user: not below what is foreign.
 
     Every directory down to the archives and their first level. Never raises.
     """
     waiting = [(cache, 0)]
-    while waiting and monotonic() < until:
+    for number in count():
+        if not waiting or _is_enough(number, until):
+            return
         directory, depth = waiting.pop(0)
         try:
             with os.scandir(directory) as entries:
@@ -167,6 +213,10 @@ def foreign(cache: str, uid: int, *, until: float) -> Iterator[tuple[str, int]]:
 
 
 _DEEP = 3
+
+
+def _is_enough(number: int, until: float) -> bool:
+    return number >= _AT_LEAST and monotonic() > until
 
 
 def _names(directory: str) -> list[str]:

@@ -39,6 +39,8 @@ class Case:
         self.environ = guard.without_ours(environ)
         self.cwd = cwd
         self.verify = verify
+        #: files that a check of this run has reported already
+        self.told: set[str] = set()
 
     @cached_property
     def host(self) -> Host:
@@ -109,6 +111,15 @@ class Case:
         from uvx_policy.caches.known import known_caches
 
         return tuple(known_caches(self.environ, self.state, self.host, self.mounts))
+
+    @cached_property
+    def used_cache(self) -> str:
+        """The cache that uv uses here, no symbolic links in its path; "" when it is not known."""
+        plan = self.sound_plan
+        if plan is None or plan.facts is None:
+            return ""
+        path = plan.outcome.cache_dir.value or plan.facts.cache
+        return os.path.realpath(path) if path else ""
 
     @cached_property
     def workspace(self) -> str:

@@ -93,12 +93,15 @@ def look_copies(case: Case) -> Iterator[Told]:
     copied = [each for each in case.linkings if each.how == "private"]
     if not copied:
         return
-    known = archives.distributions_in(_caches(case), until=monotonic() + _PATIENCE)
+    chosen = plan.outcome.cache_dir.value
+    own = plan.facts.cache if plan.facts is not None else ""
+    # What was copied came from uv's own cache, if another one is chosen only now.
+    caches = {case.used_cache, os.path.realpath(own) if chosen and own else ""} - {""}
+    known = archives.distributions_in(tuple(caches), until=monotonic() + _PATIENCE)
     twice = [each for each in copied if _is_archived(each, known)]
     size = sum(linking.size_of(each.distribution) for each in twice)
     if not twice or (size < _WORTH_SAVING and 2 * len(twice) < len(case.linkings)):
         return
-    chosen = plan.outcome.cache_dir.value
     where = f"a cache on this device is used now, `{chosen}`" if chosen else "they can be linked"
     yield Told(
         status="warn",
@@ -190,6 +193,7 @@ def look_edited(case: Case) -> Iterator[Told]:
         yield _NONE_YET
         return
     own = [each for each in case.edited if not _is_shared(each.path)]
+    case.told.update(each.path for each in own)
     if own:
         yield _edited(case, own)
 
@@ -222,6 +226,7 @@ def look_edited_in_cache(case: Case) -> Iterator[Told]:
         yield _NONE_YET
         return
     leaked = [each for each in case.edited if _is_shared(each.path)]
+    case.told.update(each.path for each in leaked)
     by_cache: dict[str, list[Difference]] = {}
     twins: dict[str, str] = {}
     for each in leaked[:_MOST_NAMED]:
@@ -319,8 +324,7 @@ def look_content(case: Case) -> Iterator[Told]:
         for site in installed.site_directories(case.real_environment)
         for each in content.differences(site)
     ]
-    told = {each.path for each in case.edited}
-    new = [each for each in found if each.path not in told]
+    new = [each for each in found if each.path not in case.told]
     if not new:
         return
     words = {"changed": "changed", "gone": "gone", "unreadable": "unreadable"}
@@ -350,7 +354,7 @@ def clean_command(case: Case, cache: str, packages: Iterable[str]) -> str:
     """Give the command that throws packages out of one cache."""
     plan = case.sound_plan
     own = plan.facts.cache if plan is not None and plan.facts is not None else ""
-    where = "" if cache == own else f" --cache-dir {shlex.quote(cache)}"
+    where = "" if own and os.path.realpath(own) == cache else f" --cache-dir {shlex.quote(cache)}"
     return f"uv cache clean{where} {' '.join(map(shlex.quote, packages))}".rstrip()
 
 

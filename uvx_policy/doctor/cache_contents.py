@@ -1,0 +1,298 @@
+"""Checks of what lies in the caches: edited, of other users, copied, used by nobody.
+
+Without --verify each of them looks for a short time only, and says when it did not get to the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from uvx_policy.caches import archives, known, locks
+from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.installed_files import clean_command
+from uvx_policy.environments import content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.caches.known import Cache
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.environments.content import Difference
+
+#: seconds that one check may take for all caches together; much more where every byte is read
+_PATIENCE = 0.03
+_MUCH_PATIENCE = 3600.0
+_MOST_NAMED = 100
+#: a cache that was not changed for so many seconds is forgotten
+_LONG_AGO = 30 * 86400
+
+
+def own_caches(case: Case) -> tuple[Cache, ...]:
+    """Give every cache that exists and is this user's, the one that is used here first."""
+    used = case.used_cache
+    return tuple(
+        cache
+        for cache in sorted(case.caches, key=lambda each: each.path != used)
+        if cache.exists and cache.owner in (None, case.host.uid) and os.path.isdir(cache.path)
+    )
+
+
+def _until(case: Case) -> float:
+    return time.monotonic() + (_MUCH_PATIENCE if case.verify else _PATIENCE)
+
+
+# Edited files ------------------------------------------------------------------------------------
+
+
+def look_edited(case: Case) -> Iterator[Told]:
+    """Was a file in a cache edited, by its time of change?"""
+    caches, complete = own_caches(case), True
+    until = _until(case)
+    for cache in caches:
+        found: list[Difference] = []
+        for archive, late in archives.touched(cache.path, until=until):
+            complete = complete and archive != ""
+            if archive:
+                found += content.differences(archive, only=late)
+        changed = [each for each in found if each.what == "changed"]
+        yield from _edited(case, cache, changed, complete=complete)
+    if not complete:
+        yield Told(
+            status="pass",
+            detail="Not every file was looked at for want of time; --verify takes the time.",
+        )
+
+
+def look_content(case: Case) -> Iterator[Told]:
+    """Is the content of every file in a cache what the RECORD says?"""
+    for cache in own_caches(case):
+        found = [
+            each
+            for archive in archives.archives(cache.path)
+            if not os.path.lexists(os.path.join(archive, "pyvenv.cfg"))
+            for each in content.differences(archive)
+            if each.path not in case.told
+        ]
+        yield from _edited(case, cache, found, complete=True)
+
+
+def _edited(case: Case, cache: Cache, found: list[Difference], *, complete: bool) -> Iterator[Told]:
+    if not found:
+        return
+    referenced = archives.referenced(cache.path)
+    # What nothing leads to is installed no more: `uv cache prune` throws it out some day.
+    found = [each for each in found if _archive_of(cache, each.path) in referenced]
+    if not found:
+        return
+    case.told.update(each.path for each in found)
+    packages = sorted({each.distribution for each in found})
+    names = ", ".join(f"`{name}`" for name in packages[:3])
+    more = f" and {len(packages) - 3} more" if len(packages) > 3 else ""  # noqa: PLR2004
+    files = f"{len(found)} file" if len(found) == 1 else f"{len(found)} files"
+    at_least = "" if complete else "at least "
+    verb = "is" if len(found) == 1 else "are"
+    yield Told(
+        status="fail",
+        detail=f"In the cache `{cache.path}` {at_least}{files} of {names}{more} {verb} not what "
+        "was downloaded: every environment that is installed from there gets the change.",
+        fix=Fix(
+            text="Throw these packages out of the cache; uv fetches them again. Environments that "
+            "have them already say so themselves.",
+            command=clean_command(case, cache.path, packages),
+        ),
+        paths=tuple(each.path for each in found[:_MOST_NAMED]),
+    )
+
+
+def _archive_of(cache: Cache, path: str) -> str:
+    return os.path.relpath(path, os.path.join(cache.path, "archive-v0")).split(os.sep)[0]
+
+
+# Files of other users ----------------------------------------------------------------------------
+
+
+def look_foreign(case: Case) -> Iterator[Told]:
+    """Does everything in a cache belong to its owner?"""
+    uid = case.host.uid
+    if uid < 0:
+        return
+    caches = own_caches(case)
+    until = _until(case)
+    for cache in caches:
+        found = dict(archives.foreign(cache.path, uid, until=until))
+        if not found:
+            continue
+        others = ", ".join(f"user {each}" for each in sorted(set(found.values())))
+        sudo = "sudo " if uid else ""
+        yield Told(
+            status="warn",
+            detail=f"At least {len(found)} files and directories in the cache `{cache.path}` "
+            f"belong to {others}, as after `sudo uv`: uv cannot hard link them (the kernel's "
+            "fs.protected_hardlinks), copies them instead, or fails.",
+            fix=Fix(
+                text="Take them back.",
+                command=f'{sudo}chown -R "$(id -u):$(id -g)" {shlex.quote(cache.path)}',
+            ),
+            paths=tuple(list(found)[:_MOST_NAMED]),
+        )
+
+
+# Copied caches -----------------------------------------------------------------------------------
+
+
+def look_copied(case: Case) -> Iterator[Told]:
+    """Does no link in a cache lead into another cache?"""
+    caches = own_caches(case)
+    until = _until(case)
+    for cache in caches:
+        found = list(archives.links_into_other_caches(cache.path, until=until))
+        if not found:
+            continue
+        other = os.path.dirname(os.path.dirname(found[0][1]))
+        yield Told(
+            status="fail",
+            detail=f"The cache `{cache.path}` was copied or moved: at least {len(found)} of its "
+            f"links lead into `{other}`. With uv up to 0.11.16 `uv cache prune` would delete "
+            "everything unpacked here, and `uv cache clean` what belongs to the other one.",
+            fix=Fix(
+                text="Let the links lead to what was copied with them.",
+                command="linkpolicy doctor --fix caches-copied",
+                safe=True,
+            ),
+            paths=tuple(link for link, _ in found[:_MOST_NAMED]),
+        )
+
+
+def mend_copied(case: Case, dry_run: bool) -> Iterator[str]:
+    """Let each link lead to the archive of the same name in its own cache, if there is one.
+
+    Raises `OSError`.
+    """
+    for cache in own_caches(case):
+        found = list(
+            archives.links_into_other_caches(cache.path, until=time.monotonic() + _MUCH_PATIENCE)
+        )
+        if not found:
+            continue
+        if not locks.is_free(cache.path):
+            holder = next(iter(locks.holders(cache.path)), locks.Holder(pid=0))
+            yield f"left `{cache.path}` alone: {holder} uses it"
+            continue
+        done = gone = 0
+        for link, text in found:
+            own = os.path.join(cache.path, "archive-v0", os.path.basename(text))
+            if os.path.isdir(own):
+                done += 1
+                if not dry_run:
+                    _replace_link(link, own)
+            else:
+                # The package is not unpacked here: to uv the link means that it is.
+                gone += 1
+                if not dry_run:
+                    os.unlink(link)
+        would = "would let" if dry_run else "let"
+        yield f"{would} {done} links in `{cache.path}` lead to its own archives"
+        if gone:
+            would = "would remove" if dry_run else "removed"
+            yield f"{would} {gone} links in `{cache.path}` to archives that it does not have"
+
+
+def _replace_link(link: str, target: str) -> None:
+    temporary = f"{link}.linkpolicy-{os.getpid()}"
+    os.symlink(target, temporary)
+    try:
+        os.replace(temporary, link)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+# Caches that nobody uses -------------------------------------------------------------------------
+
+
+def look_unused(case: Case) -> Iterator[Told]:
+    """Is every cache that linkpolicy once chose still used by an environment?"""
+    if sys.platform == "win32":
+        return
+    caches = own_caches(case)
+    until = _until(case)
+    for cache in caches:
+        # What somebody names, and what uv takes, is not for us to judge.
+        ours = set(cache.origins) <= {known.DEVICE_CACHE, known.PROJECT_CACHE, known.REGISTER}
+        if not ours or cache.path == case.used_cache or _is_used(case, cache):
+            continue
+        if not any(archives.archives(cache.path)) or not _is_forgotten(cache.path):
+            continue
+        size, complete = archives.bytes_of(cache.path, until=until)
+        if archives.has_linked_files(cache.path, until=until):
+            continue
+        at_least = "" if complete else "At least: "
+        yield Told(
+            status="warn",
+            detail=f"No environment uses the cache `{cache.path}` any more, and nothing was put "
+            f"there for a month. {at_least}",
+            fix=Fix(
+                text="Remove what is in it, if you know of no use either.",
+                command=f"uv cache clean --cache-dir {shlex.quote(cache.path)}",
+            ),
+            paths=(cache.path,),
+            bytes=size,
+        )
+
+
+def _is_used(case: Case, cache: Cache) -> bool:
+    return any(
+        os.path.realpath(each.cache) == cache.path and os.path.isdir(each.path)
+        for each in case.registered
+        if each.cache
+    )
+
+
+def _is_forgotten(cache: str) -> bool:
+    newest = 0.0
+    with contextlib.suppress(OSError), os.scandir(cache) as entries:
+        for entry in entries:
+            newest = max(newest, entry.stat(follow_symlinks=False).st_mtime)
+    return 0.0 < newest < time.time() - _LONG_AGO
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="caches-edited",
+        title="No file in a cache was edited",
+        group="caches",
+        look=look_edited,
+    ),
+    Check(
+        id="caches-copied",
+        title="No cache leads into another one",
+        group="caches",
+        look=look_copied,
+        mend=mend_copied,
+    ),
+    Check(
+        id="caches-foreign-files",
+        title="Everything in the caches belongs to you",
+        group="caches",
+        look=look_foreign,
+    ),
+    Check(
+        id="caches-unused",
+        title="Every cache is used",
+        group="caches",
+        look=look_unused,
+    ),
+    Check(
+        id="caches-content",
+        title="Every file in the caches is what its RECORD says",
+        group="caches",
+        look=look_content,
+        thorough=True,
+    ),
+)

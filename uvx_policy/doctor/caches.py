@@ -1,0 +1,380 @@
+"""Checks of every known cache: whose it is, who may write it, where it lies, who holds its lock.
+
+What is in the caches is the matter of `doctor.cache_contents`, whose checks come behind these.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from uvx_policy.caches import known, locks
+from uvx_policy.doctor import cache_contents
+from uvx_policy.doctor.cache_contents import own_caches
+from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem import cache_safety, mounts, places
+from uvx_policy.filesystem.cache_safety import Wish
+from uvx_policy.filesystem.mounts import is_within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.caches.known import Cache
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.model import Mount
+
+_GROUP_MAY_WRITE = 0o020
+_EVERYBODY_MAY_WRITE = 0o002
+#: seconds; whoever makes others wait for a cache longer than that is named
+LONG = 600.0
+#: to be replaced by whoever types it
+ANOTHER = "/another/directory"
+
+
+# Whose it is, and who may write it ---------------------------------------------------------------
+
+
+def look_owner(case: Case) -> Iterator[Told]:
+    """Does every cache belong to this user?"""
+    uid = case.host.uid
+    for cache in _in_use(case):
+        if cache.owner in (None, uid, case.host.unmapped_uid()):
+            continue
+        fix = Fix(
+            text="Take the cache back.",
+            command=f'sudo chown -R "$(id -u):$(id -g)" {shlex.quote(cache.path)}',
+        )
+        if uid == 0:
+            fix = Fix(text="Use a home of root's own under sudo: `sudo -H`.")
+        yield Told(
+            status="fail" if cache.path == case.used_cache else "warn",
+            detail=f"The cache `{cache.path}` belongs to user {cache.owner}, not to you (user "
+            f"{uid}): uv fails, or mixes files of two users, of which none can be hard linked.",
+            fix=fix,
+            paths=(cache.path,),
+        )
+
+
+def look_mode(case: Case) -> Iterator[Told]:
+    """Can nobody else write into a cache, and so into what gets installed?"""
+    for cache in _open_to_others(case):
+        who = "everybody" if cache.mode & _EVERYBODY_MAY_WRITE else "your group"
+        yield Told(
+            status="warn",
+            detail=f"The cache `{cache.path}` may be written by {who} (mode {cache.mode:04o}): "
+            "whoever changes a file there changes what you install.",
+            fix=Fix(
+                text="Let nobody else write it.",
+                command=f"chmod go-w {shlex.quote(cache.path)}",
+                safe=True,
+            ),
+            paths=(cache.path,),
+        )
+
+
+def mend_mode(case: Case, dry_run: bool) -> Iterator[str]:
+    """Take the right to write from all others."""
+    for cache in _open_to_others(case):
+        mode = cache.mode & ~(_GROUP_MAY_WRITE | _EVERYBODY_MAY_WRITE)
+        if dry_run:
+            yield f"would set the mode of `{cache.path}` to {mode:04o}"
+            continue
+        os.chmod(cache.path, mode)
+        yield f"set the mode of `{cache.path}` to {mode:04o}"
+
+
+def _open_to_others(case: Case) -> Iterator[Cache]:
+    for cache in own_caches(case):
+        open_to_all = cache.mode & _EVERYBODY_MAY_WRITE
+        open_to_group = cache.mode & _GROUP_MAY_WRITE and not _is_private_group(case, cache)
+        if stat.S_ISDIR(os.stat(cache.path).st_mode) and (open_to_all or open_to_group):
+            yield cache
+
+
+def _is_private_group(case: Case, cache: Cache) -> bool:
+    """Tell whether the group is this user alone, as where the umask is 002 by default.
+
+    A cache that linkpolicy made is never for a group: it would not be used.
+    """
+    if sys.platform == "win32" or known.DEVICE_CACHE in cache.origins:
+        return False
+    import grp
+    import pwd
+
+    try:
+        group = grp.getgrgid(os.stat(cache.path).st_gid)
+        user = pwd.getpwuid(case.host.uid)
+    except (OSError, KeyError):
+        return False
+    return group.gr_gid == user.pw_gid and set(group.gr_mem) <= {user.pw_name}
+
+
+# Where it lies -----------------------------------------------------------------------------------
+
+
+def look_place(case: Case) -> Iterator[Told]:
+    """Is no cache where it gets in somebody's way, or somebody else in its way?"""
+    for cache in _in_use(case):
+        if not cache.exists:
+            continue
+        reason, fix = _why_misplaced(case, cache)
+        if reason:
+            yield Told(
+                status="warn",
+                detail=f"The cache `{cache.path}` is in a bad place: {reason}.",
+                fix=fix,
+                paths=(cache.path,),
+            )
+
+
+def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
+    moved = _name_another(case, cache)
+    reason = cache_safety.why_in_cloud(cache.path)
+    try:
+        if not reason:
+            reason = cache_safety.why_in_environment(case.host, os.path.dirname(cache.path))
+        if not reason:
+            reason = cache_safety.why_open_to_others(case.host, cache.named or cache.path, Wish())
+            for above in cache_safety.ancestors(os.path.dirname(cache.path)):
+                told = case.host.status(above)
+                if reason and told is not None and cache_safety.anybody_may_exchange(told):
+                    return reason, Fix(
+                        text="Let nobody else exchange what lies in that directory.",
+                        command=f"chmod +t {shlex.quote(above)}",
+                    )
+    except Unreadable as error:
+        reason = str(error)
+    return reason, moved
+
+
+def look_above_project(case: Case) -> Iterator[Told]:
+    """Is this project outside of every cache?"""
+    project = os.path.realpath(case.workspace) if case.workspace else ""
+    for cache in _in_use(case):
+        if project and is_within(project, cache.path):
+            yield Told(
+                status="fail",
+                detail=f"This project lies in the cache `{cache.path}`: `uv cache clean` would "
+                "delete it, and uv 0.11.21 and later refuse to work here.",
+                fix=_name_another(case, cache),
+                paths=(cache.path, project),
+            )
+
+
+def look_writable(case: Case) -> Iterator[Told]:
+    """Can uv write into its caches? Without that it fails at once."""
+    for cache in _in_use(case):
+        if cache.owner not in (None, case.host.uid):
+            continue  # told by another check
+        if places.default_cache_usable(case.host, cache.path) != "no":
+            continue
+        plan = case.sound_plan
+        elsewhere = plan.outcome.cache_dir.value if plan is not None else None
+        instead = f" linkpolicy uses `{elsewhere}` instead here." if elsewhere else ""
+        yield Told(
+            status="warn" if instead else "fail",
+            detail=f"uv cannot write the cache `{cache.path}`{_why_not(case, cache)}: every "
+            f"command that uses it fails.{instead}",
+            fix=_make_writable(case, cache),
+            paths=(cache.path,),
+        )
+
+
+def _why_not(case: Case, cache: Cache) -> str:
+    mount = _mount(case, cache.path)
+    reason = mounts.why_read_only(mount) if mount is not None else ""
+    return f" ({reason})" if reason else ""
+
+
+def _make_writable(case: Case, cache: Cache) -> Fix:
+    mount = _mount(case, cache.path)
+    if mount is not None and mounts.is_read_only(mount):
+        return Fix(
+            text="Mount it for writing, if it is not read-only on purpose.",
+            command=f"sudo mount -o remount,bind,rw {shlex.quote(mount.point)}"
+            if mount.root != "/"
+            else f"sudo mount -o remount,rw {shlex.quote(mount.point)}",
+        )
+    if not cache.exists:
+        return _name_another(case, cache)
+    return Fix(text="Let yourself write it.", command=f"chmod -R u+rwX {shlex.quote(cache.path)}")
+
+
+def look_file_system(case: Case) -> Iterator[Told]:
+    """Does the cache that is used here lie on a local disk that lasts?"""
+    for cache in _in_use(case):
+        mount = _mount(case, cache.path)
+        if mount is None:
+            continue
+        reason = mounts.why_volatile(mount) or mounts.why_network(mount) or mounts.why_fuse(mount)
+        if not reason:
+            continue
+        used = cache.path == case.used_cache
+        asked = cache.origin != known.UV_DEFAULT
+        if not used or asked:
+            because = f"{cache.origin} names it" if asked else "it is not used here"
+            yield Told(status="pass", detail=f"`{cache.path}`: {reason}; {because}.")
+            continue
+        yield Told(
+            status="warn",
+            detail=f"The cache `{cache.path}` is not on a local disk: {reason}. Packages are "
+            "downloaded again and again, or linking and locking are slow or impossible.",
+            fix=Fix(
+                text="Name a directory on a local disk, which is yours alone.",
+                command=f"export UV_CACHE_DIR={ANOTHER}",
+            ),
+            paths=(cache.path,),
+        )
+
+
+def look_space(case: Case) -> Iterator[Told]:
+    """Is there room where the caches are?"""
+    seen = set()
+    for cache in own_caches(case):
+        if cache.st_dev in seen:
+            continue
+        seen.add(cache.st_dev)
+        reason = cache_safety.why_full(case.host, cache.path)
+        if reason:
+            yield Told(
+                status="warn",
+                detail=f"The file system of the cache `{cache.path}` is nearly full: {reason}.",
+                fix=Fix(
+                    text="Throw out what no version of anything refers to any more.",
+                    command=f"uv cache prune --cache-dir {shlex.quote(cache.path)}",
+                ),
+                paths=(cache.path,),
+            )
+
+
+# Who uses it -------------------------------------------------------------------------------------
+
+
+def look_lock(case: Case) -> Iterator[Told]:
+    """Does nobody wait for a cache that somebody else has been using for long?"""
+    for cache in own_caches(case):
+        holders = locks.holders(cache.path)
+        waiting = locks.waiting(cache.path)
+        if not holders:
+            continue
+        named = ", ".join(map(str, holders))
+        long = [each for each in holders if _seconds_since_start(each.pid) >= LONG]
+        if not waiting or not long:
+            yield Told(
+                status="pass",
+                detail=f"`{cache.path}` is in use by {named}: `uv cache clean` and `prune` wait.",
+            )
+            continue
+        yield Told(
+            status="warn",
+            detail=f"{waiting[0]} waits for the cache `{cache.path}`, which {named} has been using "
+            f"for {_seconds_since_start(long[0].pid) / 60:.0f} minutes.",
+            fix=Fix(
+                text="Wait until it is done, or end it.",
+                command=f"kill {' '.join(str(each.pid) for each in long)}",
+            ),
+            paths=(cache.path,),
+        )
+
+
+def _seconds_since_start(pid: int) -> float:
+    """Seconds since this process was started, 0.0 when that cannot be told."""
+    try:
+        # The directory is made when it is first looked at; its files tell, in ticks since the boot.
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            ticks = int(stream.read().rpartition(b")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
+
+
+# -------------------------------------------------------------------------------------------------
+
+
+def _in_use(case: Case) -> Iterator[Cache]:
+    """Give the caches that something names or uv takes: not those that were only once used."""
+    return (cache for cache in case.caches if cache.origin != known.REGISTER)
+
+
+def _name_another(case: Case, cache: Cache) -> Fix:
+    """Say how another directory becomes the cache, where that can be said."""
+    for origin in cache.origins:
+        if origin in case.environ:
+            return Fix(
+                text=f"Take the variable back, and take it out of where it is set: {origin}.",
+                command=f"unset {origin}",
+            )
+    if known.UV_DEFAULT in cache.origins:
+        return Fix(
+            text="Name a directory on a local disk, which is yours alone.",
+            command=f"export UV_CACHE_DIR={ANOTHER}",
+        )
+    return Fix(text=f"Name another directory: {cache.origin}.")
+
+
+def _mount(case: Case, path: str) -> Mount | None:
+    if case.mounts is None:
+        return None
+    near = path
+    while not os.path.isdir(near) and near != os.path.dirname(near):
+        near = os.path.dirname(near)
+    return case.mounts.find(near, case.host.mount_id(near))
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="caches-above-project",
+        title="The project does not lie in a cache",
+        group="caches",
+        look=look_above_project,
+    ),
+    Check(
+        id="caches-writable",
+        title="uv can write its caches",
+        group="caches",
+        look=look_writable,
+    ),
+    Check(
+        id="caches-owner",
+        title="The caches belong to you",
+        group="caches",
+        look=look_owner,
+    ),
+    Check(
+        id="caches-mode",
+        title="Nobody else may write into the caches",
+        group="caches",
+        look=look_mode,
+        mend=mend_mode,
+    ),
+    Check(
+        id="caches-place",
+        title="The caches lie in safe places",
+        group="caches",
+        look=look_place,
+    ),
+    Check(
+        id="caches-file-system",
+        title="The cache lies on a local disk",
+        group="caches",
+        look=look_file_system,
+    ),
+    Check(
+        id="caches-space",
+        title="There is room for the caches",
+        group="caches",
+        look=look_space,
+    ),
+    Check(
+        id="caches-lock",
+        title="Nobody waits for a cache",
+        group="caches",
+        look=look_lock,
+    ),
+    *cache_contents.CHECKS,
+)
