@@ -276,9 +276,9 @@ class _Walk:
                 silent.add(device)
                 self.extents_known = False
             else:
-                self._count_extents(told, size, saveable=saveable)
+                self._count_extents(told, path, size, saveable=saveable)
 
-    def _count_extents(self, told: list[Extent], size: int, *, saveable: bool) -> None:
+    def _count_extents(self, told: list[Extent], path: str, size: int, *, saveable: bool) -> None:
         shared = [one for one in told if one.is_shared]
         if shared:
             # Of compressed extents the file has more bytes than the disk.
@@ -289,8 +289,13 @@ class _Walk:
             self.saveable_bytes -= count if saveable else 0
             if self.sample:
                 self.sample.add_extents(shared, count)
-        elif saveable and any(one.is_inline for one in told):
+        elif saveable and any(one.is_inline for one in told) and not _is_written_anew(path):
             self.saveable_bytes -= size
+
+
+def _is_written_anew(path: str) -> bool:
+    directory, name = os.path.split(path)
+    return name in _WRITTEN_ANEW and directory.endswith(".dist-info")
 
 
 def _bytes(told: os.stat_result) -> int:
