@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
 import uvx_policy
 from uvx_policy import errors
-from uvx_policy.doctor import engine
-from uvx_policy.doctor.waiting import told_when_slow
+
+# What runs and reports is imported where it is needed: every command imports this module.
 
 if TYPE_CHECKING:
     import argparse
@@ -50,6 +49,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Run the command; returns its exit code. Raises `UsageError`."""
+    from uvx_policy.doctor import engine
+
     _refuse_contradictions(options)
     checks = engine.select(options.checks)
     if options.list:
@@ -73,7 +74,9 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _run_for_people(options: argparse.Namespace, checks: Sequence[Check]) -> int:
+    from uvx_policy.doctor import engine
     from uvx_policy.doctor.report import Report
+    from uvx_policy.doctor.waiting import told_when_slow
 
     case = _case(options)
     hide = _redaction(options)
@@ -92,7 +95,8 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check]) -> int
 
 
 def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check]) -> int:
-    from uvx_policy.doctor import mend
+    from uvx_policy.doctor import engine, mend
+    from uvx_policy.doctor.waiting import told_when_slow
 
     case = _case(options)
     hide = _redaction(options)
@@ -126,7 +130,7 @@ def as_object(results: Sequence[Result], case: Case) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "linkpolicy": uvx_policy.__version__,
-        "python": platform.python_version(),
+        "python": ".".join(map(str, sys.version_info[:3])),
         "platform": sys.platform,
         "findings": [finding_object(finding) for result in results for finding in result.findings],
         "facts": _facts(case),

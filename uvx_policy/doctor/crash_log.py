@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from typing import TYPE_CHECKING
 
 from uvx_policy import state_files
@@ -23,6 +22,8 @@ def keep(case: Case, check: str, error: BaseException, earlier: list[str]) -> st
 
     `earlier`: the tracebacks of this run so far; this one is added to it. Raises nothing.
     """
+    import traceback
+
     told = "".join(traceback.format_exception(error))
     earlier.append(f"{check}:\n{told}")
     content = "\n".join(earlier).encode("utf-8", "backslashreplace")[:_MOST]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import time
 from contextlib import nullcontext
@@ -57,9 +56,12 @@ def select(wanted: Sequence[str]) -> tuple[Check, ...]:
     names = {*GROUPS, *(check.id for check in checks)}
     for name in wanted:
         if name not in names:
-            near = difflib.get_close_matches(name, sorted(names), n=1)
+            import difflib
+
+            near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.5)
             raise UsageError(
-                f"there is no check `{name}`", hint=near[0] if near else "linkpolicy doctor --list"
+                f"there is no check `{name}`; "
+                + (f"the nearest is `{near[0]}`" if near else "see `linkpolicy doctor --list`")
             )
     return tuple(
         check for check in checks if not wanted or check.id in wanted or check.group in wanted

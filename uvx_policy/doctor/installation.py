@@ -191,8 +191,8 @@ def look_current(case: Case) -> Iterator[Told]:
 def look_start(case: Case) -> Iterator[Told]:
     """Start each shim once: do they come as far as uv, and with the policy?"""
     directory = setup_state.directory(case)
-    if not case.uv:
-        yield Told(status="skip", detail="there is no real uv")
+    if not case.uv or not _there(directory):
+        yield Told(status="skip", detail=f"there {'are no shims' if case.uv else 'is no real uv'}")
         return
     for start in starts(case, directory):
         if start.code != 0:
@@ -217,6 +217,9 @@ def look_start(case: Case) -> Iterator[Told]:
 
 def look_recursion(case: Case) -> Iterator[Told]:
     """Does what we take for the real uv start our shim again?"""
+    if not _there(setup_state.directory(case)):
+        yield Told(status="skip", detail="there are no shims")
+        return
     for start in starts(case, setup_state.directory(case)):
         if len(start.entered) > 1:
             foreign = start.entered[0]

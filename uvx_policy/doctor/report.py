@@ -149,7 +149,7 @@ class Report:
 
     def _print_finding(self, finding: Finding) -> None:
         sign, plain, style = _SIGNS[finding.status]
-        said = finding.title if finding.status == "pass" else finding.detail or finding.title
+        said = finding.detail or finding.title
         text = Text.assemble(self._text(said), "  ", (finding.id, "cyan"))
         if finding.bytes is not None:
             text.append(f"  {size(finding.bytes)}", "dim")

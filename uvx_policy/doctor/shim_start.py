@@ -44,13 +44,9 @@ class Start(Record):
 
 @lru_cache(maxsize=1)
 def starts(case: Case, directory: str) -> tuple[Start, ...]:
-    """All shims of one directory, the Python ones behind native ones included; all at once."""
-    behind = shim_directories.fallbacks(directory)
-    paths = [
-        os.path.join(place, program)
-        for place in (directory, behind)
-        for program in shim_directories.PROGRAMS
-    ]
+    """Both shims of one directory, and the Python shim behind a native `uv`; all at once."""
+    paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
+    paths.append(_fallback(paths[0]))
     running = [
         (path, _begin(path, case, aloud=not os.path.isfile(_fallback(path))))
         for path in paths
