@@ -27,15 +27,8 @@ if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.project_files import Requirement
 
-#: variables in which tools take a path of uv, each before they look anywhere else
-TOX_VARIABLE = "TOX_UV_PATH"
-NOX_VARIABLE = "UV"
-HATCH_VARIABLE = "HATCH_ENV_TYPE_VIRTUAL_UV_PATH"
-#: variables that switch uv on or off in other tools
-PDM_SWITCH = "PDM_USE_UV"
-PDM_CONFIG = "PDM_CONFIG_FILE"
-PIPX_SWITCH = "PIPX_DEFAULT_BACKEND"
-PRE_COMMIT_SWITCH = "DISABLE_PRE_COMMIT_UV_PATCH"
+#: where nox looks before anywhere else, and what uv itself sets for all that `uv run` starts
+_NOX_VARIABLE = "UV"
 
 
 def look_tox(case: Case) -> Iterator[Told]:
@@ -47,12 +40,12 @@ def look_tox(case: Case) -> Iterator[Told]:
         if not where:
             beside = _beside(case, "tox")
             where = _said(beside) if beside and "tox-uv" in packages_in(beside) else ""
-        if where and not _is_shim(case, TOX_VARIABLE):
+        if where and not _is_ours(case, case.environ.get("TOX_UV_PATH", "")):
             yield _bypass(
                 case,
                 "tox-uv",
                 where,
-                fix=_tell(case, TOX_VARIABLE, "or let tox require `tox-uv-bare` for `tox-uv`"),
+                fix=_tell(case, "TOX_UV_PATH", "or let tox require `tox-uv-bare` for `tox-uv`"),
             )
             return
 
@@ -61,7 +54,7 @@ def look_nox(case: Case) -> Iterator[Told]:
     """For nox: it takes UV, then a `uv` package beside it, then PATH."""
     for files in _project(case):
         uses = files.find(_NOX_USES_UV, "noxfile.py")
-        if uses is None or _is_shim(case, NOX_VARIABLE):
+        if uses is None or _is_ours(case, case.environ.get(_NOX_VARIABLE, "")):
             continue
         where: Mention | str = _at(files.require("nox", extra="uv"))
         if not where and files.require("nox"):
@@ -73,7 +66,7 @@ def look_nox(case: Case) -> Iterator[Told]:
                 "nox",
                 where,
                 paths=(uses.path,),
-                fix=_tell(case, NOX_VARIABLE, "or install `nox` without `uv` beside it"),
+                fix=_tell(case, _NOX_VARIABLE, "or install `nox` without `uv` beside it"),
             )
             return
 
@@ -88,16 +81,15 @@ def look_hatch(case: Case) -> Iterator[Told]:
             for environment, settings in table(files.toml(name), *keys).items():
                 if not _hatch_uses_uv(environment, settings):
                     continue
-                named = settings.get("uv-path")
-                reached = isinstance(named, str) and _is_ours(case, named)
-                if _is_shim(case, HATCH_VARIABLE) or (
-                    reached and not case.environ.get(HATCH_VARIABLE)
-                ):
+                said = case.environ.get("HATCH_ENV_TYPE_VIRTUAL_UV_PATH")
+                if _is_ours(case, said or settings.get("uv-path")):
                     continue
                 where = files.find(rf"envs\.[\"']?{environment}\b", name) or Mention(
                     path=os.path.join(files.directory, name), line=0
                 )
-                yield _bypass(case, "hatch", where, fix=_tell(case, HATCH_VARIABLE))
+                yield _bypass(
+                    case, "hatch", where, fix=_tell(case, "HATCH_ENV_TYPE_VIRTUAL_UV_PATH")
+                )
                 return
 
 
@@ -134,7 +126,7 @@ def look_pdm(case: Case) -> Iterator[Told]:
 
 def look_pipx(case: Case) -> Iterator[Told]:
     """For pipx with its uv backend (the default where it finds uv): the package, then PATH."""
-    if case.environ.get(PIPX_SWITCH, "uv").strip().lower() not in ("", "uv"):
+    if case.environ.get("PIPX_DEFAULT_BACKEND", "uv").strip().lower() not in ("", "uv"):
         return
     for files in _project(case):
         where = files.command(r"\bpipx (run|install|inject|upgrade)\b")
@@ -147,7 +139,7 @@ def look_pipx(case: Case) -> Iterator[Told]:
 
 def look_pre_commit(case: Case) -> Iterator[Told]:
     """For pre-commit-uv: it takes the package and nothing else."""
-    if case.environ.get(PRE_COMMIT_SWITCH) is not None:
+    if case.environ.get("DISABLE_PRE_COMMIT_UV_PATCH") is not None:
         return
     for files in _project(case):
         if not files.has(".pre-commit-config.yaml"):
@@ -317,13 +309,10 @@ def _shim(case: Case) -> str:
     return ""
 
 
-def _is_shim(case: Case, variable: str) -> bool:
-    return _is_ours(case, case.environ.get(variable, ""))
-
-
-def _is_ours(case: Case, program: str) -> bool:
-    """Tell whether this name or path of a program is a shim."""
-    found = shutil.which(program, path=case.environ.get("PATH", "")) if program else None
+def _is_ours(case: Case, program: object) -> bool:
+    """Tell whether this name or path of a program is a shim; "" and what is no text are not."""
+    named = program if isinstance(program, str) else ""
+    found = shutil.which(named, path=case.environ.get("PATH", "")) if named else None
     return bool(found) and locate.is_ours(str(found))
 
 
@@ -359,13 +348,13 @@ def _hatch_uses_uv(environment: str, settings: Any) -> bool:
 
 def _pdm_uses_uv(case: Case, files: ProjectFiles) -> Mention | str:
     """Where `use_uv` is said, "" when it is not or says no: variable, project, user."""
-    said = case.environ.get(PDM_SWITCH)
+    said = case.environ.get("PDM_USE_UV")
     if said is not None:
-        return PDM_SWITCH if _pdm_means_yes(said) else ""
+        return "PDM_USE_UV" if _pdm_means_yes(said) else ""
     home = layout.home(dict(case.environ), case.host.platform)
     base = case.environ.get("XDG_CONFIG_HOME", "")
     base = base if base.startswith("/") else os.path.join(home, ".config")
-    user = case.environ.get(PDM_CONFIG) or os.path.join(base, "pdm", "config.toml")
+    user = case.environ.get("PDM_CONFIG_FILE") or os.path.join(base, "pdm", "config.toml")
     for directory, name in (
         (files, "pdm.toml"),
         (files, ".pdm.toml"),
@@ -383,7 +372,7 @@ def _pdm_means_yes(value: object) -> bool:
     return bool(value)
 
 
-_TITLE = "{} goes through the shim"
+_TITLE = "{} does not bypass the shim"
 
 CHECKS: tuple[Check, ...] = tuple(
     Check(id=f"client-{name}", title=_TITLE.format(title), group="clients", look=look)
