@@ -37,7 +37,7 @@ LAYERS = (
     setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
     setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places
     demo.problems demo.report demo.command
-    status.row status.policy status.gather status.words status.table status.as_json
+    status.row status.policy status.gather status.words status.table status.remarks status.as_json
     status.progress status.command
     caches.gather caches.table caches.as_json caches.screen caches.work caches.command""",
 )

@@ -15,12 +15,15 @@ from uvx_policy.environments import register
 from uvx_policy.environments.model import Environment
 from uvx_policy.errors import UsageError
 from uvx_policy.host import Host
-from uvx_policy.status import as_json, table, words
+from uvx_policy.status import as_json, remarks, table, words
 from uvx_policy.status.table import Look
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
+
+    from uvx_policy.status.gather import Gathering
+    from uvx_policy.status.row import Row
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,20 +68,28 @@ def run(options: argparse.Namespace) -> int:
             advance(path, count)
     rows = table.in_order(gathering.rows, options.sort)
     if options.json:
-        for line in as_json.lines(rows, gathering.totals):
-            sys.stdout.write(f"{line}\n")
+        for text in as_json.lines(rows, gathering.totals):
+            sys.stdout.write(f"{text}\n")
         return 0
     if not rows and not gathering.forgotten:
         sys.stdout.write(f"{words.encodable(_nothing(roots), _encoding())}\n")
         return 0
     console, look = _output(environ)
-    for row in table.table(rows, gathering.totals, look):
-        _print(console, row)
-    if gathering.totals:
-        console.print()
-    for remark in table.remarks(rows, gathering.totals, gathering.forgotten, look):
-        _print(console, remark)
+    for line in _lines(gathering, rows, look):
+        _print(console, line)
     return 0
+
+
+def _lines(gathering: Gathering, rows: Sequence[Row], look: Look) -> Iterator[Text]:
+    totals = gathering.totals
+    yield from table.table(rows, totals, look)
+    found = list(remarks.remarks(rows, totals, gathering.forgotten, look))
+    if totals:
+        if look.width:
+            yield table.legend(look)
+        if found:
+            yield Text("")
+    yield from remarks.lines(found, look)
 
 
 def _root(root: str) -> str:
@@ -128,9 +139,6 @@ def _encoding() -> str:
 
 
 def _print(console: Console, line: Text) -> None:
-    """Print one line or paragraph; into a pipe it is never broken."""
+    """Print one line, never broken by rich."""
     plain = words.encodable(line.plain, _encoding())
-    if plain != line.plain:
-        line = Text(plain)
-    wide = line.no_wrap or not console.is_terminal
-    console.print(line, soft_wrap=bool(wide))
+    console.print(line if plain == line.plain else Text(plain), soft_wrap=True)

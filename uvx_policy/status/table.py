@@ -22,8 +22,6 @@ _GAP = 2
 _NAME_AT_LEAST = 26
 _BAR = 12
 _CACHE_AT_MOST = 34
-#: paths that a remark names
-_NAMED = 3
 
 
 class Look(Record):
@@ -53,14 +51,15 @@ class Column(NamedTuple):
 # The columns -------------------------------------------------------------------------------------
 
 
-def _name(row: Row, look: Look) -> Text:
+def name(row: Row, look: Look) -> Text:
+    """What an environment is called: a `.venv` by the directory that it lies in."""
     above, last = os.path.split(row.path)
     return Text(words.path(above if last == ".venv" else row.path, look.home))
 
 
 def _name_of_total(total: Total, look: Look) -> Text:
-    count = f"{total.environments:,} on" if total.environments else "on"
-    return Text(f"{count} {_mount_point(total.where, look)}")
+    kind = f", {total.where.file_system}" if total.where.file_system else ""
+    return Text(f"{total.environments:,} on {_mount_point(total.where, look)}{kind}")
 
 
 def _mount_point(where: Where, look: Look) -> str:
@@ -117,7 +116,7 @@ def _nothing(_: object, __: Look) -> Text:
 
 
 COLUMNS = (
-    Column("project", "environment", 100, _name, _name_of_total, lambda row: row.path),
+    Column("project", "environment", 100, name, _name_of_total, lambda row: row.path),
     Column(
         "device", "on", 30,
         lambda row, look: Text(_mount_point(row.where, look)), _nothing,
@@ -125,8 +124,7 @@ COLUMNS = (
     ),
     Column(
         "file-system", "fs", 25,
-        lambda row, _: Text(row.where.file_system),
-        lambda total, _: Text(total.where.file_system),
+        lambda row, _: Text(row.where.file_system), _nothing,
         lambda row: row.where.file_system,
     ),
     Column(
@@ -159,9 +157,9 @@ SORTS = tuple(column.name for column in COLUMNS if column.name != "bar")
 _EDITED = 65
 
 
-def in_order(rows: Sequence[Row], name: str) -> list[Row]:
+def in_order(rows: Sequence[Row], by: str) -> list[Row]:
     """Sort by a column: numbers with the largest first, and by path within."""
-    (column,) = (column for column in COLUMNS if column.name == name)
+    (column,) = (column for column in COLUMNS if column.name == by)
     return sorted(rows, key=lambda row: (column.sort_key(row), row.path))
 
 
@@ -204,8 +202,7 @@ def _fitting(
     natural = list(widths)
     if not room:
         return dict(enumerate(natural))
-    name = natural[0]
-    left = room - min(name, _NAME_AT_LEAST)
+    left = room - min(natural[0], _NAME_AT_LEAST)
     chosen = {}
 
     def importance(at: int) -> int:
@@ -219,7 +216,7 @@ def _fitting(
             break
         chosen[at] = width
         left -= width + _GAP
-    chosen[0] = min(name, room - sum(chosen.values()) - _GAP * len(chosen))
+    chosen[0] = min(natural[0], room - sum(chosen.values()) - _GAP * len(chosen))
     return chosen
 
 
@@ -237,70 +234,14 @@ def _line(entries: Sequence[Text], columns: Sequence[tuple[Column, int]], look: 
     return line
 
 
-# What the table does not say ---------------------------------------------------------------------
-
-
-def remarks(
-    rows: Sequence[Row], totals: Sequence[Total], forgotten: Sequence[str], look: Look
-) -> Iterator[Text]:
-    """Give the legend, and what a person should know or do; each a paragraph."""
-    present = [row for row in rows if row.state == "present"]
-    if present:
-        yield _legend(totals, look)
-    for row in [row for row in present if row.drift][:_NAMED]:
-        yield _told("drift", "red", f"{_name(row, look).plain}: {row.drift}")
-    more = len([row for row in present if row.drift]) - _NAMED
-    if more > 0:
-        yield _told("drift", "red", f"{more} more environments are not as their policy says")
-    broken = [row.path for row in present if row.dangling_files]
-    yield from _about("broken", "red", "links lead nowhere in", broken, look)
-    edited = [row.path for row in present if row.edited_files]
-    yield from _about("edited", "yellow", "files were edited in", edited, look)
-    for problem in dict.fromkeys(row.policy.origin for row in rows if row.policy.name == "unknown"):
-        yield _told("settings", "red", words.harmless(problem))
-    unread = [row.path for row in rows if row.state == "unreadable" or row.unreadable_files]
-    yield from _about("unreadable", "yellow", "not everything can be read in", unread, look)
-    gone = [row.path for row in rows if row.state == "gone"]
-    yield from _about("gone", "dim", "nothing is left of", gone, look)
-    yield from _about("forgotten", "dim", "gone for a month:", forgotten, look)
-    kept = [row for row in present if row.kept]
-    if kept:
-        oldest = words.age(look.now - min(row.counted_at for row in kept))
-        yield _told(
-            "kept", "dim",
-            f"{len(kept):,} of {len(present):,} were counted before, the oldest {oldest}; "
-            f"--refresh counts again",
-        )  # fmt: skip
-
-
-def _legend(totals: Sequence[Total], look: Look) -> Text:
+def legend(look: Look) -> Text:
+    """What the bar means; empty where there is none."""
     signs = look.signs
-    legend = Text()
+    line = Text(no_wrap=True, overflow="ignore")
     if look.width:
-        legend.append(signs.shared, "green")
-        legend.append(" shared  ", "dim")
-        legend.append(signs.save, "yellow")
-        legend.append(" private, could be saved  ", "dim")
-        legend.append(signs.private, "dim")
-        legend.append(" private", "dim")
-    estimated = any(total.estimated for total in totals)
-    counted = "estimated, each file once" if estimated else "each file once"
-    sentence = f"In totals, shared is {counted}."
-    legend.append(f"\n{sentence}" if look.width else sentence, "dim")
-    return legend
-
-
-def _about(label: str, style: str, what: str, paths: Sequence[str], look: Look) -> Iterator[Text]:
-    if paths:
-        shown = ", ".join(words.path(path, look.home) for path in paths[:_NAMED])
-        more = f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
-        yield _told(label, style, f"{what} {shown}{more}")
-
-
-def _told(label: str, style: str, text: str) -> Text:
-    return Text.assemble((label, style), "  ", text)
-
-
-def widest(lines: Sequence[Text]) -> int:
-    """Cells of the longest line."""
-    return max((cell_len(line.plain) for line in lines), default=0)
+        line.append(signs.shared, "green")
+        line.append(" shared (once in totals)  ", "dim")
+        line.append(signs.save, "yellow")
+        line.append(" could be  ", "dim")
+        line.append(f"{signs.private} private", "dim")
+    return line

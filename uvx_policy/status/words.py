@@ -91,7 +91,10 @@ def harmless(text: str) -> str:
 
 
 def shorten(text: str, width: int, sign: str) -> str:
-    """At most `width` cells: of a path its end tells more than its beginning."""
+    """At most `width` cells: of a path its end tells more than its beginning.
+
+    Cut between two names where that leaves the last one whole.
+    """
     if cell_len(text) <= width:
         return text
     room = width - cell_len(sign)
@@ -99,7 +102,8 @@ def shorten(text: str, width: int, sign: str) -> str:
         return sign[:width]
     while text and cell_len(text) > room:
         text = text[1:]
-    return f"{sign}{text}"
+    separator = text.find(os.sep)
+    return f"{sign}{text[max(separator, 0) :]}"
 
 
 def encodable(text: str, encoding: str) -> str:
