@@ -52,8 +52,8 @@ def keep(state: str, survey: Survey) -> None:
     content = json.dumps(told).encode("ascii")
     if len(content) > LONGEST:
         return
-    name = _file_name(survey.environment)
     try:
+        name = _file_name(survey.environment)
         is_new = not os.path.lexists(os.path.join(state, DIRECTORY, name))
         state_files.write(state, DIRECTORY, name, content)
         if is_new:
@@ -80,8 +80,11 @@ def kept(state: str, environment: str) -> Survey | None:
 
 def forget(state: str, environment: str) -> None:
     """Keep the survey of this environment no more. Fails silently."""
-    if state:
-        state_files.unlink(os.path.join(state, DIRECTORY, _file_name(environment)))
+    try:
+        if state:
+            state_files.unlink(os.path.join(state, DIRECTORY, _file_name(environment)))
+    except ValueError:
+        pass
 
 
 def _survey(told: dict[str, Any]) -> Survey:

@@ -69,7 +69,7 @@ def known(state: str) -> Iterator[Environment]:
     directory = os.path.join(state, DIRECTORY)
     try:
         names = sorted(os.listdir(directory)) if state else []
-    except OSError:
+    except (OSError, ValueError):
         return
     for name in names:
         if name.startswith(_PREFIX):
@@ -80,8 +80,11 @@ def known(state: str) -> Iterator[Environment]:
 
 def forget(state: str, path: str) -> None:
     """Remember this environment no more. Fails silently."""
-    if state:
-        state_files.unlink(os.path.join(state, DIRECTORY, _file_name(path)))
+    try:
+        if state:
+            state_files.unlink(os.path.join(state, DIRECTORY, _file_name(path)))
+    except ValueError:
+        pass
 
 
 def _read(path: str) -> Environment | None:
