@@ -82,7 +82,8 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check]) -> int
     hide = _redaction(options)
     report = Report(_console(), everything=bool(options.checks), hide=hide)
     found: list[Result] = []
-    report.print_results(_kept(engine.results(checks, case, watched=told_when_slow), found))
+    results = engine.results(checks, case, watched=told_when_slow)
+    report.print_results(checks, _kept(results, found))
     crashed = False
     if options.fix:
         mended = list(_mend(found, case, report, options))

@@ -20,7 +20,7 @@ _HOMES = re.compile(r"(?i)((?:/home|/users|/var/home)/|[a-z]:\\users\\)[^/\\\s:;
 #: these tell nothing about anybody
 _NOBODY = frozenset(("root", "nobody", "localhost", "user", "users", "shared", "public", "default"))
 #: shorter names are too often a part of a sentence to be replaced everywhere
-_SHORT = 4
+_SHORT = 3
 #: uids of people begin at 1000 (login.defs(5)), on macOS at 501; 65534 is nobody
 _PEOPLE = range(500, 65534)
 #: values of these keys are words of ours
@@ -111,8 +111,8 @@ def _longest_first(names: Iterable[str]) -> list[str]:
 
 
 def _path(path: str) -> re.Pattern[str]:
-    """The path itself and what is below it, and no other that begins with the same letters."""
-    return re.compile(re.escape(path) + r"(?![\w.-])")
+    """The path itself and what is below it, not as a part of another one."""
+    return re.compile(r"(?<![\w.-])" + re.escape(path) + r"(?![\w.-])")
 
 
 def _word(name: str) -> re.Pattern[str]:

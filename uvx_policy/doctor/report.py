@@ -12,7 +12,7 @@ from uvx_policy.doctor.mend import offers
 from uvx_policy.setup.words import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -59,10 +59,14 @@ class Report:
         self._column = max(map(len, GROUPS)) + 2
         self._sign_of = 0 if console.encoding.lower().startswith("utf") else 1
 
-    def print_results(self, results: Iterable[Result]) -> None:
-        """Each group as soon as its last check has run, the worst of it first."""
-        for group, found in itertools.groupby(results, key=lambda result: result.check.group):
-            self._print_group(group, tuple(found))
+    def print_results(self, checks: Sequence[Check], results: Iterator[Result]) -> None:
+        """Each group as soon as its last check has run, the worst of it first.
+
+        `results`: one for each of the checks, in their order.
+        """
+        for group, members in itertools.groupby(checks, key=lambda check: check.group):
+            count = len(tuple(members))
+            self._print_group(group, tuple(itertools.islice(results, count)))
 
     def ask(self, offer: Offer) -> None:
         """Ask whether to mend this; the cursor stays behind the question."""
