@@ -82,13 +82,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _lines(gathering: Gathering, rows: Sequence[Row], look: Look) -> Iterator[Text]:
     totals = gathering.totals
-    yield from table.table(rows, totals, look)
+    yield from table.Table(rows, totals, look).lines()
     found = list(remarks.remarks(rows, totals, gathering.forgotten, look))
-    if totals:
-        if look.width:
-            yield table.legend(look)
-        if found:
-            yield Text("")
+    if totals and found:
+        yield Text("")
     yield from remarks.lines(found, look)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
@@ -92,9 +93,12 @@ def lines(found: Sequence[Remark], look: Look) -> Iterator[Text]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    """The text in lines of at most `width` cells, 0 for one line; a longer word stays whole."""
+    """The text in lines of at most `width` cells, 0 for one line.
+
+    A longer word stays whole, and so does what is to be typed, in backticks.
+    """
     line = ""
-    for word in text.split(" "):
+    for word in re.findall(r"`[^`]+`\S*|\S+", text):
         longer = f"{line} {word}" if line else word
         if width and line and cell_len(longer) > width:
             yield line

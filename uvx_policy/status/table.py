@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len
 from rich.text import Text
 
 from uvx_policy.record import Record
@@ -143,18 +142,18 @@ COLUMNS = (
            right=True),
     Column("private", "private", 95, _private, _private, lambda row: -row.private_bytes,
            right=True),
-    Column("bar", "", 45, _bar, _bar, lambda row: row.path),
+    Column("bar", "", 60, _bar, _bar, lambda row: row.path),
     Column("save", "save up to", 80, _save, _save, lambda row: -row.save_bytes, right=True),
     Column(
-        "edited", "edited", 20,
+        "edited", "edited", 65,
         lambda row, _: _count(row.edited_files, "yellow"),
         lambda total, _: _count(total.edited_files, "yellow"),
         lambda row: -row.edited_files, right=True,
     ),
 )  # fmt: skip
 SORTS = tuple(column.name for column in COLUMNS if column.name != "bar")
-#: importance of the column `edited` when a file was edited
-_EDITED = 65
+#: importance of these columns when there is nothing in them
+_EMPTY = {"save": 22, "edited": 20}
 
 
 def in_order(rows: Sequence[Row], by: str) -> list[Row]:
@@ -166,82 +165,93 @@ def in_order(rows: Sequence[Row], by: str) -> list[Row]:
 # The table ---------------------------------------------------------------------------------------
 
 
-def table(rows: Sequence[Row], totals: Sequence[Total], look: Look) -> Iterator[Text]:
-    """Give the lines: a header, the environments that there are, and a total for each device."""
-    present = [row for row in rows if row.state == "present"]
-    if not present:
-        return
-    columns = [column for column in COLUMNS if look.width or column.name != "bar"]
-    cells = [[column.cell(row, look) for column in columns] for row in present]
-    sums = [[column.total(total, look) for column in columns] for total in totals]
-    titles = [Text(column.title, "dim") for column in columns]
-    widths = [
-        max(cell.cell_len for cell in column) for column in zip(titles, *cells, *sums, strict=True)
-    ]
-    edited = any(row.edited_files for row in present)
-    shown = _fitting(columns, widths, look.width, edited=edited)
-    everything = range(len(columns))
-    chosen = [(columns[at], shown[at]) for at in everything if at in shown]
+class Table:
+    """Environments and totals in the columns that there is room for."""
 
-    def line(entries: Sequence[Text]) -> Text:
-        kept = [entries[at] for at in everything if at in shown]
-        return _line(kept, chosen, look)
+    def __init__(self, rows: Sequence[Row], totals: Sequence[Total], look: Look) -> None:
+        """Of `rows` those that are present are shown, in this order."""
+        self._rows = [row for row in rows if row.state == "present"]
+        self._totals = totals
+        self._look = look
+        #: the columns that are shown, and their cells
+        self.columns = self._fitting() if self._rows else {}
 
-    yield line(titles)
-    for entries in cells:
-        yield line(entries)
-    yield Text(look.signs.rule * (sum(shown.values()) + _GAP * (len(shown) - 1)), "dim")
-    for entries in sums:
-        yield line(entries)
+    def lines(self) -> Iterator[Text]:
+        """Give a header, the environments, a total for each file system, and what the bar means."""
+        if not self._rows:
+            return
+        yield self._line([Text(column.title, "dim") for column in self.columns])
+        for row in self._rows:
+            yield self._line([column.cell(row, self._look) for column in self.columns])
+        width = sum(self.columns.values()) + _GAP * (len(self.columns) - 1)
+        yield Text(self._look.signs.rule * width, "dim")
+        for total in self._totals:
+            yield self._line([column.total(total, self._look) for column in self.columns])
+        if any(column.name == "bar" for column in self.columns):
+            yield _legend(self._look.signs)
+
+    def _fitting(self) -> dict[Column, int]:
+        """Choose columns by importance; the names of environments get what is left."""
+        look = self._look
+        natural = {
+            column: self._natural(column)
+            for column in COLUMNS
+            if look.width or column.name != "bar"
+        }
+        if not look.width:
+            return natural
+        first, *others = natural
+        left = look.width - min(natural[first], _NAME_AT_LEAST)
+        chosen = {first}
+        for column in sorted(others, key=self._importance, reverse=True):
+            left -= natural[column] + _GAP
+            if left < 0:
+                break
+            chosen.add(column)
+        widths = {column: width for column, width in natural.items() if column in chosen}
+        taken = sum(widths.values()) - widths[first] + _GAP * (len(widths) - 1)
+        widths[first] = max(min(natural[first], look.width - taken), 1)
+        return widths
+
+    def _natural(self, column: Column) -> int:
+        cells = [
+            len(column.title),
+            *(column.cell(row, self._look).cell_len for row in self._rows),
+            *(column.total(total, self._look).cell_len for total in self._totals),
+        ]
+        if column.name == "cache" and self._look.width:
+            return min(max(cells), _CACHE_AT_MOST)
+        return max(cells)
+
+    def _importance(self, column: Column) -> int:
+        counts = {
+            "save": sum(row.save_bytes for row in self._rows),
+            "edited": sum(row.edited_files for row in self._rows),
+        }
+        return column.importance if counts.get(column.name, 1) else _EMPTY[column.name]
+
+    def _line(self, cells: Sequence[Text]) -> Text:
+        line = Text()
+        for number, (cell, (column, width)) in enumerate(
+            zip(cells, self.columns.items(), strict=True)
+        ):
+            if cell.cell_len > width:
+                short = words.shorten(cell.plain, width, self._look.signs.cut)
+                cell = Text(short, cell.style)  # noqa: PLW2901
+            space = " " * (width - cell.cell_len)
+            line.append(" " * _GAP if number else "")
+            line.append(space if column.right else "")
+            line.append_text(cell)
+            line.append("" if column.right else space)
+        line.rstrip()
+        return line
 
 
-def _fitting(
-    columns: Sequence[Column], widths: Sequence[int], room: int, *, edited: bool
-) -> dict[int, int]:
-    """Choose columns: their place -> cells. The names of environments get what is left."""
-    natural = list(widths)
-    if not room:
-        return dict(enumerate(natural))
-    left = room - min(natural[0], _NAME_AT_LEAST)
-    chosen = {}
-
-    def importance(at: int) -> int:
-        return _EDITED if edited and columns[at].name == "edited" else columns[at].importance
-
-    for at in sorted(range(1, len(columns)), key=importance, reverse=True):
-        width = natural[at]
-        if columns[at].name == "cache":
-            width = min(width, _CACHE_AT_MOST)
-        if width + _GAP > left:
-            break
-        chosen[at] = width
-        left -= width + _GAP
-    chosen[0] = min(natural[0], room - sum(chosen.values()) - _GAP * len(chosen))
-    return chosen
-
-
-def _line(entries: Sequence[Text], columns: Sequence[tuple[Column, int]], look: Look) -> Text:
-    line = Text(no_wrap=True, overflow="ignore")
-    for at, (entry, (column, width)) in enumerate(zip(entries, columns, strict=True)):
-        if entry.cell_len > width:
-            entry = Text(words.shorten(entry.plain, width, look.signs.cut), entry.style)  # noqa: PLW2901
-        space = " " * (width - entry.cell_len)
-        last = at == len(columns) - 1
-        line.append_text(Text(space) if column.right else Text(""))
-        line.append_text(entry)
-        line.append("" if column.right or last else space)
-        line.append("" if last else " " * _GAP)
-    return line
-
-
-def legend(look: Look) -> Text:
-    """What the bar means; empty where there is none."""
-    signs = look.signs
-    line = Text(no_wrap=True, overflow="ignore")
-    if look.width:
-        line.append(signs.shared, "green")
-        line.append(" shared (once in totals)  ", "dim")
-        line.append(signs.save, "yellow")
-        line.append(" could be  ", "dim")
-        line.append(f"{signs.private} private", "dim")
-    return line
+def _legend(signs: Signs) -> Text:
+    return Text.assemble(
+        (signs.shared, "green"),
+        (" shared (once in totals)  ", "dim"),
+        (signs.save, "yellow"),
+        (" could be shared  ", "dim"),
+        (f"{signs.private} private", "dim"),
+    )
