@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LINKING_BUCKETS = ("wheels-v", "sdists-v", "environments-v")
 _CLOCK = 1.0
 #: archives, links or directories that are looked at however long it takes
-_AT_LEAST = 50
+_AT_LEAST = 20
 
 
 def archives(cache: str) -> Iterator[str]:
@@ -193,8 +193,10 @@ def bytes_of(cache: str, *, until: float) -> tuple[int, bool]:
 def foreign(cache: str, uid: int, *, until: float) -> Iterator[tuple[str, int]]:
     """Give what belongs to another user than `uid`, with that user: not below what is foreign.
 
-    Every directory down to the archives and their first level. Never raises.
+    Every bucket, archive and package, but not what is in an archive: one uv unpacked all of it.
+    Never raises.
     """
+    unpacked = os.path.join(cache, "archive-v0")
     waiting = [(cache, 0)]
     for number in count():
         if not waiting or _is_enough(number, until):
@@ -206,12 +208,13 @@ def foreign(cache: str, uid: int, *, until: float) -> Iterator[tuple[str, int]]:
                     told = entry.stat(follow_symlinks=False)
                     if told.st_uid != uid:
                         yield entry.path, told.st_uid
-                    elif depth < _DEEP and stat.S_ISDIR(told.st_mode):
+                    elif stat.S_ISDIR(told.st_mode) and depth < _DEEP and directory != unpacked:
                         waiting.append((entry.path, depth + 1))
         except OSError:
             continue
 
 
+#: below the cache: bucket, index, package, version
 _DEEP = 3
 
 

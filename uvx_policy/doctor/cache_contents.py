@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from uvx_policy.environments.content import Difference
 
 #: seconds that one check may take for all caches together; much more where every byte is read
-_PATIENCE = 0.03
+_PATIENCE = 0.015
 _MUCH_PATIENCE = 3600.0
 _MOST_NAMED = 100
 #: a cache that was not changed for so many seconds is forgotten
@@ -59,7 +59,8 @@ def look_edited(case: Case) -> Iterator[Told]:
             complete = complete and archive != ""
             if archive:
                 found += content.differences(archive, only=late)
-        changed = [each for each in found if each.what == "changed"]
+        # An edit through the environment that is looked at has been told there.
+        changed = [each for each in found if each.what == "changed" and each.path not in case.told]
         yield from _edited(case, cache, changed, complete=complete)
     if not complete:
         yield Told(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import stat
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -32,6 +31,8 @@ _GROUP_MAY_WRITE = 0o020
 _EVERYBODY_MAY_WRITE = 0o002
 #: seconds; whoever makes others wait for a cache longer than that is named
 LONG = 600.0
+#: what rootless containers lie on: as local as an overlay
+_LAYERS = ("fuse.fuse-overlayfs",)
 #: to be replaced by whoever types it
 ANOTHER = "/another/directory"
 
@@ -92,7 +93,7 @@ def _open_to_others(case: Case) -> Iterator[Cache]:
     for cache in own_caches(case):
         open_to_all = cache.mode & _EVERYBODY_MAY_WRITE
         open_to_group = cache.mode & _GROUP_MAY_WRITE and not _is_private_group(case, cache)
-        if stat.S_ISDIR(os.stat(cache.path).st_mode) and (open_to_all or open_to_group):
+        if open_to_all or open_to_group:
             yield cache
 
 
@@ -134,19 +135,20 @@ def look_place(case: Case) -> Iterator[Told]:
 
 def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
     moved = _name_another(case, cache)
-    reason = cache_safety.why_in_cloud(cache.path)
     try:
-        if not reason:
-            reason = cache_safety.why_in_environment(case.host, os.path.dirname(cache.path))
-        if not reason:
+        for above in cache_safety.ancestors(os.path.dirname(cache.path)):
+            told = case.host.status(above)
+            if told is not None and cache_safety.anybody_may_exchange(told):
+                return f"`{above}` on its way is writable for everybody", Fix(
+                    text="Let nobody else exchange what lies in that directory.",
+                    command=f"chmod +t {shlex.quote(above)}",
+                )
+        reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
+            case.host, os.path.dirname(cache.path)
+        )
+        # A home that belongs to somebody else is how containers of CI services are made.
+        if not reason and known.UV_DEFAULT not in cache.origins:
             reason = cache_safety.why_open_to_others(case.host, cache.named or cache.path, Wish())
-            for above in cache_safety.ancestors(os.path.dirname(cache.path)):
-                told = case.host.status(above)
-                if reason and told is not None and cache_safety.anybody_may_exchange(told):
-                    return reason, Fix(
-                        text="Let nobody else exchange what lies in that directory.",
-                        command=f"chmod +t {shlex.quote(above)}",
-                    )
     except Unreadable as error:
         reason = str(error)
     return reason, moved
@@ -212,7 +214,7 @@ def look_file_system(case: Case) -> Iterator[Told]:
         if mount is None:
             continue
         reason = mounts.why_volatile(mount) or mounts.why_network(mount) or mounts.why_fuse(mount)
-        if not reason:
+        if not reason or mount.fstype in _LAYERS:
             continue
         used = cache.path == case.used_cache
         asked = cache.origin != known.UV_DEFAULT

@@ -155,13 +155,14 @@ def look_link_kept(case: Case) -> Iterator[Told]:
 def look_file(case: Case) -> Iterator[Told]:
     """Is `.venv` a directory or a link, and not a file?"""
     path = _path(case)
-    if not os.path.isfile(path):
+    plan = case.sound_plan
+    # With the preview of central environments uv writes such a file itself.
+    if not os.path.isfile(path) or (plan is not None and plan.destination.kind == "cache"):
         return
     aside = f"{path}-file"
     yield Told(
         status="fail",
-        detail=f"`{path}` is a file{_what_it_names(path)}. uv wants a directory there (from uv "
-        "0.11.31 on it may write such a file itself, with the preview of central environments).",
+        detail=f"`{path}` is a file{_what_it_names(path)}. uv wants a directory there.",
         fix=Fix(
             text="Put the file aside and let uv make the environment.",
             command=f"mv {_word(path)} {_word(aside)} && {_UV_SYNC}",

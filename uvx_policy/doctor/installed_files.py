@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from time import monotonic
@@ -89,6 +90,8 @@ def look_copies(case: Case) -> Iterator[Told]:
         return
     if code in _COPIES_FOR_WANT_OF_LINKS:
         yield Told(status="skip", detail="nothing can be linked here")
+        return
+    if not case.survey.saveable_bytes:
         return
     copied = [each for each in case.linkings if each.how == "private"]
     if not copied:
@@ -209,8 +212,8 @@ def _edited(case: Case, found: list[Difference]) -> Told:
         )
     return Told(
         status="warn",
-        detail=f"Edited after {_verb(len(found), 'it was', 'they were')} installed: {named}. No "
-        "other environment sees that, and the next reinstall throws it away.",
+        detail=f"{named} {_verb(len(found), 'was', 'were')} edited. "
+        "No other environment sees that, and the next reinstall throws it away.",
         fix=Fix(
             text="Put the original back; copy what you want to keep first. To edit on purpose: "
             "`linkpolicy init --hackable`.",
@@ -232,6 +235,7 @@ def look_edited_in_cache(case: Case) -> Iterator[Told]:
     for each in leaked[:_MOST_NAMED]:
         cache, twins[each.path] = _twin(case, each.path)
         by_cache.setdefault(cache, []).append(each)
+    case.told.update(twins.values())
     for cache, found in by_cache.items():
         yield _leaked(case, cache, found, twins)
 
@@ -239,12 +243,13 @@ def look_edited_in_cache(case: Case) -> Iterator[Told]:
 def _leaked(case: Case, cache: str, found: list[Difference], twins: dict[str, str]) -> Told:
     named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
     others = [path for each in found for path in _in_other_environments(case, each.path)]
-    also = f" They are in {_listed(others)} already." if others else ""
+    also = f" It is in {_listed(others)} already." if others else ""
+    edited = f"{named} {_verb(len(found), 'was', 'were')} edited"
     if not cache:
         return Told(
             status="warn",
-            detail=f"Edited, and one file with another name somewhere else: {named}. Whatever has "
-            f"that name, another environment or a cache that is not known, has the edit too.{also}",
+            detail=f"{edited}, and the same inode has a name somewhere else: another environment, "
+            f"or a cache that is not known, has the edit too.{also}",
             fix=Fix(
                 text="Put the original back here; copy what you want to keep first.",
                 command=_reinstall(found),
@@ -253,8 +258,8 @@ def _leaked(case: Case, cache: str, found: list[Difference], twins: dict[str, st
         )
     return Told(
         status="fail",
-        detail=f"Edited, and with it the file in the cache `{cache}`: {named}. Every environment "
-        f"that is installed from there gets the edit.{also}",
+        detail=f"{edited}, and with it the cache `{cache}`: every environment that is installed "
+        f"from there gets the edit.{also}",
         fix=Fix(
             text="Throw the edited package out of the cache and install it again; copy what you "
             "want to keep first. To edit on purpose: `linkpolicy init --hackable`.",
@@ -301,17 +306,12 @@ def _twin(case: Case, path: str) -> tuple[str, str]:
 def _in_other_environments(case: Case, path: str) -> Iterator[str]:
     """Find the same file in the environments that are registered."""
     below = os.path.relpath(path, case.real_environment)
-    told = os.stat(path)
     for each in case.registered:
-        other = os.path.join(each.path, below)
-        if os.path.realpath(each.path) == case.real_environment:
-            continue
-        try:
-            there = os.stat(other)
-        except (OSError, ValueError):
-            continue
-        if (there.st_dev, there.st_ino) == (told.st_dev, told.st_ino):
-            yield other
+        if os.path.realpath(each.path) != case.real_environment:
+            other = os.path.join(each.path, below)
+            with contextlib.suppress(OSError, ValueError):
+                if os.path.samefile(path, other):
+                    yield other
 
 
 def look_content(case: Case) -> Iterator[Told]:
