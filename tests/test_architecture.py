@@ -21,9 +21,9 @@ LAYERS = (
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
     filesystem.cache_directory locate launch trace
     environments.model environments.register environments.find environments.installed
-    environments.survey environments.edited environments.extents environments.counts
-    environments.content
-    environments.linking environments.distinct caches.archives caches.contents caches.known
+    environments.survey environments.walk environments.edited environments.extents
+    environments.counts environments.content environments.linking environments.distinct
+    caches.archives caches.contents caches.known
     caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files

@@ -91,4 +91,6 @@ def test_file_systems_without_clones_need_not_be_asked(fs: FileSystems) -> None:
     never = devices_that_never_share()
 
     assert {fs.ext4.stat().st_dev, fs.tmpfs.stat().st_dev} <= never
-    assert not {fs.btrfs.stat().st_dev, fs.xfs.stat().st_dev, fs.subvolumes[0].stat().st_dev} & never
+    assert (
+        not {fs.btrfs.stat().st_dev, fs.xfs.stat().st_dev, fs.subvolumes[0].stat().st_dev} & never
+    )

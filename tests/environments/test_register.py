@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import signal
@@ -142,7 +143,9 @@ def be_a_directory(path: Path) -> None:
 
 
 def be_of_another_path(path: Path) -> None:
-    path.write_bytes(path.read_bytes().replace(b"/home/me/project/.venv", b"/home/me/project/.wenv"))
+    path.write_bytes(
+        path.read_bytes().replace(b"/home/me/project/.venv", b"/home/me/project/.wenv")
+    )
 
 
 def have_no_number(path: Path) -> None:
@@ -251,7 +254,7 @@ def test_killed_at_any_step_it_leaves_the_old_or_the_new(tmp_path: Path, after: 
         state = str(tmp_path / str(step))
         remember(state, ONE)
 
-        killed = killed_at(step, lambda: remember(state, new), after=after)
+        killed = killed_at(step, functools.partial(remember, state, new), after=after)
 
         outcomes.append(list(known(state)))
         remember(state, new)
