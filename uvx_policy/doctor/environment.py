@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _UV_SYNC = "uv sync"
 _NAMED = "UV_PROJECT_ENVIRONMENT"
+#: a file `.venv` may name the environment ("experimental and may change")
+_FOLLOWS_FILES = (0, 13, 9)
 #: uv keeps environments in its cache below a directory of such a name (preview)
 _CENTRAL = "environments-v"
 
@@ -159,26 +161,41 @@ def look_file(case: Case) -> Iterator[Told]:
     # With the preview of central environments uv writes such a file itself.
     if not os.path.isfile(path) or (plan is not None and plan.destination.kind == "cache"):
         return
-    aside = f"{path}-file"
+    aside = f"mv {_word(path)} {_word(f'{path}-file')}"
+    follows = plan is not None and plan.version is not None and plan.version >= _FOLLOWS_FILES
+    named = _named_environment(path) if follows else ""
+    if not named:
+        yield Told(
+            status="fail",
+            detail=f"`{path}` is a file. uv wants a directory there.",
+            fix=Fix(
+                text="Put the file aside and let uv make the environment.",
+                command=f"{aside} && {_UV_SYNC}",
+            ),
+            paths=(path,),
+        )
+        return
     yield Told(
-        status="fail",
-        detail=f"`{path}` is a file{_what_it_names(path)}. uv wants a directory there.",
+        status="warn",
+        detail=f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
+        "experiment; linkpolicy does not, and leaves uv alone here.",
         fix=Fix(
-            text="Put the file aside and let uv make the environment.",
-            command=f"mv {_word(path)} {_word(aside)} && {_UV_SYNC}",
+            text="Put the file aside and make it a symbolic link to the same environment.",
+            command=f"{aside} && ln -s {_word(named)} {_word(path)}",
         ),
-        paths=(path,),
+        paths=(path, named),
     )
 
 
-def _what_it_names(path: str) -> str:
+def _named_environment(path: str) -> str:
+    """Give the environment that a file `.venv` names, absolute; "" when it names none."""
     try:
         with open(path, "rb") as stream:
             text = os.fsdecode(stream.read(4096)).strip()
-    except OSError:
+        named = os.path.join(os.path.dirname(path), text)
+        return named if text and os.path.isfile(os.path.join(named, "pyvenv.cfg")) else ""
+    except (OSError, ValueError):
         return ""
-    there = os.path.join(os.path.dirname(path), text)
-    return f" that names `{text}`" if text and "\n" not in text and os.path.isdir(there) else ""
 
 
 def look_interpreter(case: Case) -> Iterator[Told]:
