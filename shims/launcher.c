@@ -158,13 +158,16 @@ static const char *variable(const char *const *entries, const char *name) {
 }
 
 /* The checksum of uvx_policy/fingerprint.py: a 1 and then the bytes, as one number modulo the
- * prime 2 ** 61 - 1. Times 2 ** n is a rotation by n there. */
-#define PRIME ((UINT64_C(1) << 61) - 1)
+ * prime 2 ** 64 - 59. There 2 ** 64 is 59, so what is shifted out comes back 59 times. */
+#define WRAPPED UINT64_C(59)
+#define PRIME (UINT64_MAX - WRAPPED + 1)
 
+/* `bits` is 8 or 56, `more` has no more bits than that. */
 static uint64_t shifted_and_added(uint64_t sum, unsigned bits, uint64_t more) {
-    sum = ((sum << bits) & PRIME) | (sum >> (61 - bits));
-    sum += more;
-    return sum >= PRIME ? sum - PRIME : sum;
+    uint64_t low = sum << bits | more;
+    uint64_t all = low + (sum >> (64 - bits)) * WRAPPED;
+    if (all < low) all += WRAPPED;
+    return all >= PRIME ? all - PRIME : all;
 }
 
 static uint64_t fingerprint_more(uint64_t sum, struct slice slice) {
@@ -181,6 +184,12 @@ static uint64_t fingerprint_more(uint64_t sum, struct slice slice) {
 
 static uint64_t fingerprint(struct slice slice) {
     return fingerprint_more(1, slice);
+}
+
+/* As `_mixed` in uvx_policy/replay/witness.py. */
+static uint64_t mixed(uint64_t sum) {
+    sum = (sum ^ sum >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+    return sum ^ sum >> 32;
 }
 
 /* The call ----------------------------------------------------------------------------------- */
@@ -672,7 +681,7 @@ static bool see_names(const char *path, struct text *sight) {
             at += length;
             if (equals(name, ".") || equals(name, "..")) continue;
             count++;
-            sum += fingerprint(name);
+            sum += mixed(fingerprint(name));
         }
         if (got < 0) break;
     }

@@ -1,11 +1,12 @@
 """The one checksum: of keys, names, listings. Shared with the launcher (`shims/launcher.c`)."""
 
-#: a Mersenne prime: the launcher multiplies by 256 with a rotation
-_PRIME = 2**61 - 1
+#: No Mersenne prime: modulo 2**61 - 1 two bytes that are 61 apart have the same weight, and two
+#: mounts that swap an option leave the mount table its sum. The launcher needs no division for it.
+_PRIME = 2**64 - 59
 
 
 def fingerprint(data: bytes) -> int:
-    """61 bits that tell texts apart, no defence against someone who wants them equal.
+    """64 bits that tell texts apart, no defence against someone who wants them equal.
 
     The data as one number, modulo a prime. Not `binascii.crc32`: that import costs 0.3 ms, and 32
     bits are few for a state that must never be taken for another. Not `hash`: it is salted.

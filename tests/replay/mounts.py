@@ -67,9 +67,9 @@ def bound(source: str, point: str, *, read_only: bool = False) -> Iterator[None]
         unmount(point)
 
 
-def mount_tmpfs(point: str, options: str = "size=1m,mode=755") -> None:
-    """See `tmpfs`."""
-    _mount("linkpolicy-test", point, "tmpfs", 0, options)
+def mount_tmpfs(point: str, options: str = "size=1m,mode=755", *, flags: int = 0) -> None:
+    """See `tmpfs`. `flags` as for mount(2)."""
+    _mount("linkpolicy-test", point, "tmpfs", flags, options)
 
 
 def unmount(point: str) -> None:

@@ -5,7 +5,7 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
     s       stat(2)         absent "-"; a directory "d:<mode>:<uid>:<device>:<inode>"; else
     l       lstat(2)        "<f|k|o>:<mode>:<uid>:<device>:<inode>:<size>:<mtime ns>:<ctime ns>"
     a<mode> access(2)       "y" or "n"
-    n       names within    "<count>:<sum of their fingerprints>", "-" when absent
+    n       names within    "<count>:<sum of their mixed fingerprints>", "-" when absent
     c       whole content   "<length>:<fingerprint>", of files of /proc, and of text that was read
     r       readlink(2)     "<length>:<fingerprint>", "-" when it is no link
     v       statvfs(3)      "<f_fsid>:<size in bytes, at most 2**35>", "-" when it fails
@@ -107,8 +107,14 @@ def status_sight(told: os.stat_result | None) -> str:
 
 def names_sight(names: Iterable[str | bytes]) -> str:
     """Render a listing, in any order."""
-    found = [fingerprint(os.fsencode(name)) for name in names]
+    found = [_mixed(fingerprint(os.fsencode(name))) for name in names]
     return f"{len(found):x}:{sum(found) & _64_BITS:x}"
+
+
+def _mixed(number: int) -> int:
+    """64 other bits. Without this, two names that swap a letter would leave the sum as it is."""
+    number = (number ^ number >> 32) * 0x9E3779B97F4A7C15 & _64_BITS
+    return number ^ number >> 32
 
 
 def content_sight(content: bytes) -> str:
