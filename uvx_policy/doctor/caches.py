@@ -242,7 +242,7 @@ def look_space(case: Case) -> Iterator[Told]:
             continue
         seen.add(cache.st_dev)
         reason = cache_safety.why_full(case.host, cache.path)
-        if reason:
+        if reason and case.host.file_system(cache.path) is not None:
             yield Told(
                 status="warn",
                 detail=f"The file system of the cache `{cache.path}` is nearly full: {reason}.",
