@@ -7,6 +7,7 @@ are). An edit of a file in place shows nowhere: `Survey.at` says how old the ans
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -42,24 +43,8 @@ def keep(state: str, survey: Survey) -> None:
     """
     if not state or not survey.environment:
         return
-    sites = installed.site_directories(survey.environment)
-    if any(_changed_at(site) >= survey.at for site in sites):
-        return
-    short = survey.replace(
-        edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
-    )
-    told = {"schema": _SCHEMA, "sight": _sight(survey.environment), "survey": short.as_dict()}
-    content = json.dumps(told).encode("ascii")
-    if len(content) > LONGEST:
-        return
-    try:
-        name = _file_name(survey.environment)
-        is_new = not os.path.lexists(os.path.join(state, DIRECTORY, name))
-        state_files.write(state, DIRECTORY, name, content)
-        if is_new:
-            state_files.forget_oldest(state, DIRECTORY, prefix=_PREFIX, most=LIMIT)
-    except (OSError, ValueError):
-        pass
+    with contextlib.suppress(OSError, ValueError):
+        _write(state, survey)
 
 
 def kept(state: str, environment: str) -> Survey | None:
@@ -85,6 +70,25 @@ def forget(state: str, environment: str) -> None:
             state_files.unlink(os.path.join(state, DIRECTORY, _file_name(environment)))
     except ValueError:
         pass
+
+
+def _write(state: str, survey: Survey) -> None:
+    """Raises `OSError`, and `ValueError` for what is no path."""
+    environment = survey.environment
+    if any(_changed_at(site) >= survey.at for site in installed.site_directories(environment)):
+        return
+    short = survey.replace(
+        edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
+    )
+    told = {"schema": _SCHEMA, "sight": _sight(environment), "survey": short.as_dict()}
+    content = json.dumps(told).encode("ascii")
+    if len(content) > LONGEST:
+        return
+    name = _file_name(environment)
+    is_new = not os.path.lexists(os.path.join(state, DIRECTORY, name))
+    state_files.write(state, DIRECTORY, name, content)
+    if is_new:
+        state_files.forget_oldest(state, DIRECTORY, prefix=_PREFIX, most=LIMIT)
 
 
 def _survey(told: dict[str, Any]) -> Survey:
