@@ -202,7 +202,9 @@ def look_start(case: Case) -> Iterator[Told]:
                 status="fail",
                 detail=f"`{start.path} --version` does not work: "
                 f"{because.removeprefix('linkpolicy: ')}.",
-                fix=_setup("Write the shims anew"),
+                fix=Fix(text="Install that uv anew, the way it was installed")
+                if case.uv in because
+                else _setup("Write the shims anew"),
                 paths=(start.path,),
             )
         elif start.without_policy:
@@ -221,7 +223,7 @@ def look_recursion(case: Case) -> Iterator[Told]:
         yield Told(status="skip", detail="there are no shims")
         return
     for start in starts(case, setup_state.directory(case)):
-        if len(start.entered) > 1:
+        if start.came_back and start.entered:
             foreign = start.entered[0]
             yield Told(
                 status="warn" if start.code == 0 else "fail",
@@ -267,21 +269,26 @@ def look_first(case: Case) -> Iterator[Told]:
 def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> Told:
     directory = setup_state.directory(case)
     what = f"`{program}` is `{wins}`" if wins else f"There is no `{program}` on PATH"
-    plan = setup_state.plan(case)
-    by_hand = plan.by_hand if not isinstance(plan, LinkPolicyError) else ""
-    if setup_state.is_managed(case) and not isinstance(plan, LinkPolicyError) and not plan.edits:
+    # The shell that runs us keeps its PATH whatever `setup` does, so this is what mends it.
+    by_hand = Fix(text="Open a new shell, or type here", command=setup_state.line_by_hand(case))
+    if setup_state.is_managed(case) and setup_state.is_in_place(case):
         return Told(
             status="warn",
             detail=f"{what} in this shell: it was started before the shims were put on PATH, or "
             f"something puts another directory before `{directory}`.",
-            fix=Fix(text="Open a new shell, or type here", command=by_hand),
+            fix=by_hand,
             paths=listed,
         )
+    if setup_state.is_managed(case):
+        by_hand = _setup("Put the shims first on PATH")
+    else:
+        text = "Type this here, and put it at the end of your shell's start-up file"
+        by_hand = by_hand.replace(text=text)
     return Told(
         status="fail",
         detail=f"{what}, and not the shim `{os.path.join(directory, program)}`: "
         "it runs without any policy.",
-        fix=_setup("Put the shims first on PATH"),
+        fix=by_hand,
         paths=listed,
     )
 

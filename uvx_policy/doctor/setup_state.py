@@ -61,6 +61,20 @@ def is_managed(case: Case) -> bool:
     return bool(known and known.files)
 
 
+def is_in_place(case: Case) -> bool:
+    """Would `setup` leave all start-up files as they are?"""
+    told = plans(case)
+    return all(isinstance(each, setup_command.SetupPlan) and not each.edits for each in told)
+
+
+def line_by_hand(case: Case) -> str:
+    """What puts the shims first on PATH in the shell that runs us, "" when nothing can."""
+    try:
+        return shells.line_by_hand(shells.detect(case.environ), directory(case))
+    except LinkPolicyError:  # a name that cannot stand on PATH
+        return ""
+
+
 @lru_cache(maxsize=1)
 def record(case: Case) -> SetupRecord | None:
     """What `setup` did; `None` when there is no record or it cannot be understood."""
@@ -97,14 +111,11 @@ def _shells(case: Case) -> tuple[str | None, ...]:
     known = record(case)
     changed = {file.path for file in known.files} if known else set()
     home = setup_steps.own_places(case.environ)[0]
-    found = [
-        shell
-        for shell in shells.SHELLS
-        if shells.start_up_files(shell, environ=case.environ, home=home, platform=sys.platform)[
-            0
-        ].path
-        in changed
-    ]
+    found = []
+    for shell in shells.SHELLS:
+        files = shells.start_up_files(shell, environ=case.environ, home=home, platform=sys.platform)
+        if next(file.path for file in files if file.create) in changed:
+            found.append(shell)
     if "bash" in found and "sh" in found:  # they share a file, and bash has one more
         found.remove("sh")
     return tuple(found) or (None,)

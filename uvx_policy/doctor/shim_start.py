@@ -20,6 +20,8 @@ _PATIENCE = 10
 _ENTERED = re.compile(r"^linkpolicy: real uv: `(.*)`", re.MULTILINE)
 #: what is left of a Python shim whose package is gone says (`setup.shim_file`)
 _WITHOUT_POLICY = "linkpolicy: cannot run"
+#: and what the shim says when there is no other uv than what started it again
+_STARTED_AGAIN = " starts this shim ("
 
 
 class Start(Record):
@@ -35,6 +37,11 @@ class Start(Record):
     def without_policy(self) -> bool:
         """It started uv, but not its own package."""
         return _WITHOUT_POLICY in self.said
+
+    @property
+    def came_back(self) -> bool:
+        """Was a shim of ours entered by what it took for the real uv?"""
+        return len(self.entered) > 1 or _STARTED_AGAIN in self.said
 
     @property
     def entered(self) -> tuple[str, ...]:

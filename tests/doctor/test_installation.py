@@ -1,0 +1,492 @@
+"""The installation: each fault is made for real, found, mended by its own fix, and gone then."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import real_uv
+from tests.doctor.conftest import Person, copied
+from tests.doctor.standing import program
+from tests.uv.world import PYTHON
+from uvx_policy.doctor.installation import CHECKS, OLDEST
+from uvx_policy.setup import launcher as setup_launcher
+from uvx_policy.setup import startup_file
+
+pytestmark = pytest.mark.uv
+
+BEGIN, END = startup_file.BEGIN, startup_file.END
+
+
+# The real uv --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_uv(settled: Person) -> Person:
+    """All is set up, and then uv is gone."""
+    if (Path(PYTHON).parent / "uv").exists():
+        pytest.skip("this Python has a uv of its own beside it")
+    settled.path.remove(str(settled.uv.parent))
+    return settled
+
+
+def test_no_real_uv(without_uv: Person) -> None:
+    assert without_uv.found("installation") == {"real-uv": "fail"}
+    assert "no real uv" in without_uv.one("real-uv")["detail"]
+
+    without_uv.path.append(str(copied(without_uv.uv, without_uv.base / "installed").parent))
+
+    assert without_uv.found("installation") == {}
+
+
+def test_a_real_uv_that_may_not_be_executed(without_uv: Person) -> None:
+    path = copied(without_uv.uv, without_uv.base / "in stalled")
+    path.chmod(0o644)
+    without_uv.path.append(str(path.parent))
+
+    finding = without_uv.one("real-uv")
+    assert finding["status"] == "fail"
+    assert finding["paths"] == [str(path)]
+    without_uv.types_line(finding["fix"]["command"])
+
+    assert without_uv.found("installation") == {}
+
+
+def test_the_oldest_known_version_is_the_oldest_that_is_tested() -> None:
+    assert ".".join(map(str, OLDEST)) == real_uv.SUPPORTED[0]
+
+
+@pytest.mark.parametrize("version", real_uv.SUPPORTED)
+def test_supported_versions_are_well(person: Person, version: str) -> None:
+    person.path[0] = str(real_uv.provide(version))
+
+    assert person.found("real-uv", "real-uv-version") == {}
+
+
+@pytest.mark.parametrize(
+    ("says", "finding"),
+    [
+        ("uv 0.5.22", {"real-uv-version": "warn"}),
+        ("uv 99.0.0 (unknown newer)", {}),
+        ("what?", {"real-uv-version": "warn"}),
+    ],
+)
+def test_a_version_that_is_too_old_or_not_told(
+    person: Person, says: str, finding: dict[str, str]
+) -> None:
+    program(person.base / "odd" / "uv", f'#!/bin/sh\necho "{says}"\n')
+    person.path.insert(0, str(person.base / "odd"))
+
+    assert person.found("real-uv-version") == finding
+
+    person.path.pop(0)  # what an update comes to
+    assert person.found("real-uv-version") == {}
+
+
+# The shims ----------------------------------------------------------------------------------------
+
+
+def test_nothing_is_set_up(person: Person) -> None:
+    assert person.found("installation") == {"shims": "fail"}
+
+    person.types("linkpolicy", "doctor", "installation", code=1)
+    told = person.mends("installation")
+
+    assert "wrote    ~/.local/share/linkpolicy/shims/uv" in told
+    assert "Open a new shell" in told
+    assert person.found("installation") == {"shims-first": "warn"}
+    person.opens_shell()
+    assert person.found("installation") == {}
+
+
+@pytest.mark.parametrize("name", ["uv", "uvx"])
+def test_one_shim_is_gone(settled: Person, name: str) -> None:
+    (settled.shims / name).unlink()
+
+    assert settled.found("shims") == {"shims": "fail"}
+    settled.mends("shims")
+
+    assert settled.found("installation") == {}
+
+
+def stranger(path: Path) -> None:
+    program(path, "#!/bin/sh\necho uv 1.2.3\n")
+
+
+def link_to_true(path: Path) -> None:
+    path.symlink_to("/bin/true")
+
+
+@pytest.mark.parametrize("put", [stranger, link_to_true])
+def test_somebody_else_s_program_in_place_of_a_shim(
+    settled: Person, put: Callable[[Path], None]
+) -> None:
+    (settled.shims / "uvx").unlink()
+    put(settled.shims / "uvx")
+
+    finding = settled.one("shims")
+    assert finding["status"] == "fail"
+    assert finding["paths"] == [str(settled.shims / "uvx")]
+    assert not finding["fix"]["safe"]
+    settled.types_line(finding["fix"]["command"])
+
+    assert settled.found("installation") == {}
+    assert (settled.shims / "uvx.other").exists()
+
+
+def test_others_can_write_where_the_shims_are(settled: Person) -> None:
+    settled.shims.chmod(0o777)
+    (settled.shims / "uv").chmod(0o775)
+
+    assert settled.found("shims-private") == {"shims-private": "fail"}
+    settled.mends("shims-private")
+
+    assert settled.found("installation") == {}
+    for path in (settled.shims, settled.shims / "uv"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+def test_everybody_can_replace_the_directory_of_the_shims(settled: Person) -> None:
+    settled.shims.parent.chmod(0o777)
+
+    finding = settled.one("shims-private")
+    assert not finding["fix"]["safe"]
+    settled.types_line(finding["fix"]["command"])
+
+    assert settled.found("installation") == {}
+
+
+def test_the_directory_of_the_shims_belongs_to_another_user(settled: Person) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory away")
+    os.chown(settled.shims, 12345, -1)
+
+    finding = settled.one("shims-private")
+    assert finding["status"] == "fail"
+    assert "another user" in finding["detail"]
+    elsewhere = settled.home / "my shims"
+    settled.types_line(finding["fix"]["command"].replace("DIR", f"'{elsewhere}'"))
+    settled.opens_shell()
+
+    assert settled.found("installation") == {}
+
+
+def test_shims_of_another_linkpolicy(settled: Person) -> None:
+    shims = [path for path in settled.shims.rglob("uv*") if path.is_file()]
+    old = [path for path in shims if path.read_bytes().startswith(b"#!")]
+    for path in old:
+        path.write_bytes(path.read_bytes().replace(b"# Written by", b"# In old times written by"))
+
+    finding = settled.one("installation")
+    assert (finding["id"], finding["status"]) == ("shims-current", "warn")
+    assert finding["paths"] == sorted(map(str, old))
+    settled.mends("shims-current")
+
+    assert settled.found("installation") == {}
+
+
+def test_the_launcher_that_was_asked_for_is_no_finding(person: Person) -> None:
+    person.sets_up("--launcher", "python")
+
+    assert person.found("installation") == {}
+
+
+def test_a_python_launcher_where_a_native_one_would_be_written(person: Person) -> None:
+    if not os.path.exists(setup_launcher.compiled()):
+        pytest.skip("this linkpolicy has no native launcher")
+    person.sets_up("--launcher", "python")
+    stored = json.loads(person.record.read_text())
+    person.record.write_text(json.dumps({**stored, "launcher": "auto"}))
+
+    finding = person.one("installation")
+    assert finding["id"] == "shims-current"
+    assert "native" in finding["detail"]
+    person.mends("shims-current")
+
+    assert person.found("installation") == {}
+    assert (person.shims / "uv").read_bytes().startswith(b"\x7fELF")
+
+
+def python_shim(person: Person) -> Path:
+    """The Python shim `uv`, in front or behind."""
+    behind = person.shims / ".linkpolicy" / "uv"
+    return behind if behind.exists() else person.shims / "uv"
+
+
+@pytest.mark.parametrize("launcher", ["auto", "python"])
+def test_a_shim_whose_interpreter_is_gone(person: Person, launcher: str) -> None:
+    person.sets_up("--launcher", launcher)
+    shim = python_shim(person)
+    line, _, rest = shim.read_bytes().partition(b"\n")
+    shim.write_bytes(b"#!/gone" + line[2:] + b"\n" + rest)
+
+    finding = person.one("shims-start")
+    assert finding["status"] == "fail"
+    assert finding["paths"] == [str(shim)]
+    assert "No such file" in finding["detail"]
+    person.mends("shims-start")
+
+    assert person.found("installation") == {}
+
+
+@pytest.mark.parametrize("launcher", ["auto", "python"])
+def test_a_shim_whose_package_is_gone(person: Person, launcher: str) -> None:
+    person.sets_up("--launcher", launcher)
+    shim = python_shim(person)
+    shim.write_bytes(shim.read_bytes().replace(b"\nsys.path += [", b"\nsys.path += [][:0] and ["))
+
+    finding = person.one("shims-start")
+    assert finding["status"] == "fail"
+    assert "without any policy" in finding["detail"]
+    person.mends("shims-start")
+
+    assert person.found("installation") == {}
+
+
+def test_a_real_uv_that_does_not_run(settled: Person) -> None:
+    path = copied(settled.uv, settled.base / "broken")
+    path.write_bytes(b"\x7fELF of another machine")
+    settled.path.insert(1, str(path.parent))
+
+    told = {each["id"]: each for each in settled.asks("installation")}
+    assert set(told) == {"shims-start", "real-uv-version"}
+    assert str(path) in told["shims-start"]["detail"]
+    assert not told["shims-start"]["fix"]["safe"]
+
+    copied(settled.uv, path.parent)
+    assert settled.found("installation") == {}
+
+
+# PATH ---------------------------------------------------------------------------------------------
+
+
+def test_another_uv_comes_first_in_this_shell(settled: Person) -> None:
+    first = copied(settled.uv, settled.base / "first")
+    settled.path.insert(0, str(first.parent))
+
+    finding = settled.one("installation")
+    assert (finding["id"], finding["status"]) == ("shims-first", "warn")
+    assert str(first) in finding["detail"]
+    assert finding["paths"] == [str(first), str(settled.shims / "uv"), str(settled.uv)]
+    settled.types_line(finding["fix"]["command"])
+
+    assert settled.found("installation") == {}
+
+
+def test_another_uvx_comes_first(settled: Person) -> None:
+    program(settled.base / "first" / "uvx", "#!/bin/sh\n")
+    settled.path.insert(0, str(settled.base / "first"))
+
+    assert "`uvx` is" in settled.one("installation")["detail"]
+
+    settled.opens_shell()
+    assert settled.found("installation") == {}
+
+
+def test_path_was_left_alone_and_the_shims_are_not_first(person: Person) -> None:
+    person.sets_up("--no-modify-path")
+
+    finding = person.one("installation")
+    assert (finding["id"], finding["status"]) == ("shims-first", "fail")
+    person.types("linkpolicy", "doctor", code=1)
+    person.types_line(finding["fix"]["command"])
+
+    assert person.found("installation") == {}
+
+
+def test_every_uv_is_listed_in_order_also_when_all_is_well(settled: Person) -> None:
+    told = json.loads(settled.types("linkpolicy", "doctor", "--json", "shims-first"))
+
+    (finding,) = told["findings"]
+    assert finding["status"] == "pass"
+    assert finding["paths"] == [str(settled.shims / "uv"), str(settled.uv)]
+
+
+def wheel_of_uv(directory: Path, real: Path) -> Path:
+    """Something like the wheel of uv: a script that is uv."""
+    script = f'#!/bin/sh\nexec {real} "$@"\n'.encode()
+    files = {
+        "uv-9.9.9.data/scripts/uv": script,
+        "uv-9.9.9.dist-info/METADATA": b"Metadata-Version: 2.1\nName: uv\nVersion: 9.9.9\n",
+        "uv-9.9.9.dist-info/WHEEL": (
+            b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
+    }
+    rows = ["uv-9.9.9.dist-info/RECORD,,"]
+    for name, content in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        rows.append(f"{name},sha256={digest},{len(content)}")
+    path = directory / "uv-9.9.9-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        archive.writestr("uv-9.9.9.dist-info/RECORD", "\n".join(rows) + "\n")
+    return path
+
+
+def test_an_active_environment_has_a_uv_of_its_own(settled: Person) -> None:
+    environment = settled.base / "an environment"
+    settled.types("uv", "venv", "-q", str(environment))
+    wheel = wheel_of_uv(settled.base, settled.uv)
+    settled.types("uv", "pip", "install", "-q", "--offline", "-p", str(environment), str(wheel))
+    settled.path.insert(0, str(environment / "bin"))
+
+    finding = settled.one("installation")
+    assert (finding["id"], finding["status"]) == ("active-environment", "warn")
+    assert finding["paths"][0] == str(environment / "bin/uv")
+    settled.types_line(finding["fix"]["command"])
+
+    assert settled.found("installation") == {}
+
+
+def test_an_active_conda_environment_has_a_uv_of_its_own(settled: Person) -> None:
+    environment = settled.base / "conda"
+    (environment / "conda-meta").mkdir(parents=True)
+    uv = copied(settled.uv, environment / "bin")
+    settled.path.insert(0, str(uv.parent))
+
+    finding = settled.one("active-environment")
+    assert finding["fix"]["command"] == f"conda remove -p {environment} uv"
+
+    uv.unlink()
+    assert settled.found("installation") == {}
+
+
+def test_an_environment_behind_the_shims_is_no_finding(settled: Person) -> None:
+    environment = settled.base / "environment"
+    settled.types("uv", "venv", "-q", str(environment))
+    copied(settled.uv, environment / "bin")
+    settled.path.insert(1, str(environment / "bin"))
+
+    assert settled.found("installation") == {}
+
+
+#: like the shims of other version managers: it starts the next `uv` on PATH, which is ours
+FOREIGN = """#!/bin/sh
+PATH=$(printf %s "$PATH" | sed "s|[^:]*/foreign:||")
+exec uv "$@"
+"""
+
+
+def test_another_manager_s_shim_starts_ours_again(settled: Person) -> None:
+    program(settled.base / "foreign" / "uv", FOREIGN)
+    settled.path.insert(1, str(settled.base / "foreign"))
+
+    finding = settled.one("installation")
+    assert (finding["id"], finding["status"]) == ("recursion", "warn")
+    assert finding["paths"] == [str(settled.base / "foreign/uv"), str(settled.uv)]
+
+    settled.path.remove(str(settled.base / "foreign"))
+    assert settled.found("installation") == {}
+
+
+def test_another_manager_s_shim_and_nothing_behind_it(without_uv: Person) -> None:
+    program(without_uv.base / "foreign" / "uv", FOREIGN)
+    without_uv.path.insert(1, str(without_uv.base / "foreign"))
+
+    found = without_uv.found("installation")
+    assert found["recursion"] == "fail"
+    assert found["shims-start"] == "fail"
+
+    without_uv.path[1] = str(without_uv.uv.parent)
+    assert without_uv.found("installation") == {}
+
+
+# Start-up files -----------------------------------------------------------------------------------
+
+
+def lose_block(home: Path) -> None:
+    (home / ".bashrc").write_text("alias l=ls\n")
+
+
+def lose_file(home: Path) -> None:
+    (home / ".profile").unlink()
+
+
+def add_below(home: Path) -> None:
+    with (home / ".profile").open("a") as stream:
+        stream.write('export PATH="/opt/other/bin:$PATH"\n')
+
+
+def hide_behind_another(home: Path) -> None:
+    (home / ".bash_profile").write_text("alias l=ls\n")
+
+
+def damage_record(home: Path) -> None:
+    (home / ".local/state/linkpolicy/setup.json").write_text("{}")
+
+
+FAULTS = [lose_block, lose_file, add_below, hide_behind_another, damage_record]
+
+
+@pytest.mark.parametrize("make", FAULTS)
+def test_a_start_up_file_no_longer_does_what_it_should(
+    settled: Person, make: Callable[[Path], None]
+) -> None:
+    make(settled.home)
+
+    finding = settled.one("installation")
+    assert (finding["id"], finding["status"]) == ("start-up-files", "warn")
+    assert len(finding["paths"]) == 1
+    dry = settled.types("linkpolicy", "doctor", "--fix", "--dry-run", "start-up-files")
+    assert "Nothing has been changed" in dry or "Nothing to do" in dry
+    assert settled.found("installation") == {"start-up-files": "warn"}
+    settled.mends("start-up-files")
+
+    assert settled.found("installation") == {}
+    settled.opens_shell()
+    assert settled.found("installation") == {}
+
+
+def cut_in_half(content: bytes) -> bytes:
+    return content.replace(END, b"")
+
+
+def edit(content: bytes) -> bytes:
+    return content.replace(END, b"my own line\n" + END)
+
+
+@pytest.mark.parametrize("change", [cut_in_half, edit])
+def test_a_block_that_somebody_edited_is_left_to_be_mended_by_hand(
+    settled: Person, change: Callable[[bytes], bytes]
+) -> None:
+    file = settled.home / ".profile"
+    file.write_bytes(change(file.read_bytes()))
+
+    finding = settled.one("installation")
+    assert finding["id"] == "start-up-files"
+    assert "line 1" in finding["detail"]
+    assert not finding["fix"]["safe"]
+    file.write_bytes(b"")
+    settled.types_line(finding["fix"]["command"] + " --shell bash")
+
+    assert settled.found("installation") == {}
+
+
+def test_mending_uses_the_shell_and_the_directory_of_before(person: Person) -> None:
+    person.types("linkpolicy", "setup", "--shell", "zsh", "--shim-dir", str(person.home / "own"))
+    person.path.insert(0, str(person.home / "own"))
+    assert person.asks("installation") == []
+    (person.home / ".zshrc").write_text("")
+    (person.home / "own" / "uvx").unlink()
+
+    person.mends("installation")
+
+    assert person.found("installation") == {}
+    assert BEGIN in (person.home / ".zshrc").read_bytes()
+    assert not (person.home / ".bashrc").exists()
+    assert not person.shims.exists()
+
+
+def test_every_check_of_the_group_is_tested_here() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+
+    assert [check.id for check in CHECKS if f'"{check.id}"' not in text] == []
