@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,12 @@ def print_sizes(options: argparse.Namespace) -> int:
 def print_directory(options: argparse.Namespace) -> int:
     """`cache dir`: 0. Raises `ConfigError`, `RealUvNotFound`."""
     path, because = gather.cache_here(gather.open_case())
-    sys.stdout.write(f"{as_json.directory(path, because) if options.json else path}\n")
+    if options.json:
+        sys.stdout.write(f"{as_json.directory(path, because)}\n")
+    else:
+        # For scripts: the bytes of the path, whatever the terminal's encoding.
+        sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+        sys.stdout.flush()
     return 0
 
 
