@@ -46,13 +46,13 @@ class Report(Record):
 
 
 def to_object(plan: Plan) -> dict[str, Any]:
+    """Facts and outcome of a plan as plain values, and the places that could hold no cache."""
+    return {**as_object(plan.facts, plan.outcome), "rejected": _plain(plan.rejected)}
+
+
+def as_object(facts: Facts | None, outcome: Outcome) -> dict[str, Any]:
     """Plain values for `json`. Bytes of a path that are no UTF-8 become lone surrogates."""
-    return {
-        "version": VERSION,
-        "facts": _plain(plan.facts),
-        "outcome": _plain(plan.outcome),
-        "rejected": _plain(plan.rejected),
-    }
+    return {"version": VERSION, "facts": _plain(facts), "outcome": _plain(outcome)}
 
 
 def from_object(told: Any) -> Report:
