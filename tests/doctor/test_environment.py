@@ -11,6 +11,7 @@ from tests import real_uv
 from tests.doctor.standing import Standing, only
 from tests.filesystems import FileSystems, same_inode, shared_extents
 from tests.uv.world import NAME, ORIGINAL, World, archived, installed
+from uvx_policy.doctor import caches
 from uvx_policy.doctor.environment import CHECKS
 from uvx_policy.doctor.finding import Check, Fix, Told
 
@@ -607,3 +608,18 @@ def test_names_that_are_no_text_and_quoted_ones_are_compared(ext4: Place) -> Non
     assert ext4.standing.told(check("files-content")) == []
     odd.write_text("y")
     assert str(odd) in ext4.standing.one(check("files-content")).paths
+
+
+def test_one_edit_is_reported_once(ext4: Place) -> None:
+    ext4.sync()
+    edit_in_place(ext4.module)
+    case = ext4.standing.case()
+
+    told = [
+        each.id
+        for each in (*CHECKS, *caches.CHECKS)
+        for found in each.look(case)
+        if found.status in ("fail", "warn")
+    ]
+
+    assert told == ["files-edited-in-cache"]
