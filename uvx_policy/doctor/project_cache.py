@@ -156,7 +156,7 @@ def look_space(case: Case) -> Iterator[Told]:
     if status is None or (there is not None and there.device == status.device):
         return
     reason = cache_safety.why_full(case.host, here)
-    if reason:
+    if reason and case.host.file_system(here) is not None:
         yield Told(
             status="warn",
             detail=f"The file system of the environment `{path}` is nearly full: {reason}.",
