@@ -157,6 +157,7 @@ def _setup(options: argparse.Namespace) -> int:
 
 def _uninstall(options: argparse.Namespace) -> int:
     from uvx_policy import layout
+    from uvx_policy.doctor import crash_log
     from uvx_policy.replay import recording
     from uvx_policy.setup import command as setup_command
 
@@ -164,7 +165,9 @@ def _uninstall(options: argparse.Namespace) -> int:
     if options.dry_run:
         _say(plan.render())
         return 0
-    recording.forget_everything(layout.state_home(dict(os.environ), sys.platform))
+    state = layout.state_home(dict(os.environ), sys.platform)
+    crash_log.forget(state)
+    recording.forget_everything(state)
     done = setup_command.carry_out_uninstall(plan)
     _say("\n".join(done))
     return 0 if done.complete else errors.EXIT_FINDINGS

@@ -235,4 +235,9 @@ def _kept(results: Iterable[Result], into: list[Result]) -> Iterator[Result]:
 def _console() -> Console:
     from rich.console import Console
 
-    return Console(highlight=False)
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            # rich ends with 1, which is a finding here; `cli.main` knows better.
+            raise BrokenPipeError
+
+    return Plain(highlight=False)

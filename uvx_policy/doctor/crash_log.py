@@ -34,3 +34,9 @@ def keep(case: Case, check: str, error: BaseException, earlier: list[str]) -> st
         return os.path.join(case.state, DIRECTORY, NAME)
     except Exception:  # noqa: BLE001 (the log of a fault must not be the next one)
         return ""
+
+
+def forget(state: str) -> None:
+    """Remove the log. Fails silently. `state`: the state directory, "" for none."""
+    if state:
+        state_files.remove_directory(state, DIRECTORY)
