@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -13,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests import real_uv
-from tests.doctor.standing import Standing, only
+from tests.doctor.standing import ROOT, Standing, only
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID, as_user
 from tests.uv.test_ordinary_user import UserWorld
 from tests.uv.world import NAME, ORIGINAL, PYTHON, World, archived, installed
 from uvx_policy.caches import locks
-from uvx_policy.doctor import caches
+from uvx_policy.doctor import caches, environment
 from uvx_policy.doctor.caches import CHECKS
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.finding import Check, Fix, Told
@@ -624,3 +625,16 @@ def test_an_unregistered_environment_keeps_a_cache_used(elsewhere: Place) -> Non
     elsewhere.standing.cwd = elsewhere.world.project(elsewhere.disk / "at-home")
 
     assert elsewhere.standing.told(check("caches-unused")) == []
+
+
+# The reference -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("group", "checks"), [("environment", environment.CHECKS), ("caches", CHECKS)]
+)
+def test_the_reference_names_every_check_in_order(group: str, checks: tuple[Check, ...]) -> None:
+    text = (ROOT / "docs" / "reference" / "doctor.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {group}\n")[2].partition("\n## ")[0]
+
+    assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == [each.id for each in checks]
