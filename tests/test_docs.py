@@ -103,12 +103,14 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
 
 
 def options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
-    return {
-        option: action
-        for action in parser._actions
-        for option in action.option_strings
-        if option not in ("-h", "--help")
-    }
+    """Of a command and of its own subcommands."""
+    found: dict[str, argparse.Action] = {}
+    for action in parser._actions:
+        found |= dict.fromkeys(action.option_strings, action)
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                found |= options(below)
+    return {option: found[option] for option in found if option not in ("-h", "--help")}
 
 
 def test_every_command_has_a_section_and_no_other() -> None:

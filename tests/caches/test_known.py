@@ -61,7 +61,8 @@ def test_where_a_cache_lies_and_whose_it_is(machine: Machine, fs: FileSystems) -
     assert (found.st_dev, found.inode, found.owner) == (told.st_dev, told.st_ino, 0)
     assert (found.mode, found.file_system, found.problem) == (0o750, "ext4", "")
     assert fs.ext4.is_relative_to(found.mount_point)
-    assert found.device.startswith("/dev/loop")
+    assert found.source.startswith("/dev/loop")
+    assert found.device == f"{os.major(told.st_dev)}:{os.minor(told.st_dev)}"
 
 
 def test_a_cache_that_a_variable_names(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:

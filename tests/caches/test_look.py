@@ -13,6 +13,7 @@ import pytest
 
 from tests.caches.machine import Machine
 from tests.filesystems import FileSystems
+from tests.test_docs import first_column, reference, section
 from uvx_policy import cli, layout
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
@@ -51,6 +52,23 @@ def test_the_list_has_the_caches_of_all_file_systems_and_their_environments(
     assert (device["mode"], device["mount_point"]) == ("0700", str(disk))
 
 
+def test_every_field_of_the_json_object_is_told_and_no_other(two: Machine) -> None:
+    text = reference("cache-json")
+    of_list, of_directory = (
+        first_column(section(text, f"## cache {action} --json")) for action in ("list", "dir")
+    )
+    (cache, _) = two.linkpolicy("cache", "list", "--json").json["caches"]
+    sizes = two.linkpolicy("cache", "size", "--json").json
+
+    assert list(cache) == of_list
+    assert list(two.linkpolicy("cache", "dir", "--json").json) == of_directory
+    for each in (*cache["environments"], {"pid": 0, "command": ""}):
+        assert [name for name in each if f"`{name}`" not in text] == []
+    assert sizes["schema"] == 1
+    assert [name for name in sizes["total"] if name not in of_list] == []
+    assert sizes["caches"][0] == {"path": cache["path"], **sizes["total"], **sizes["caches"][0]}
+
+
 def test_the_list_for_people(two: Machine, disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
 
@@ -61,6 +79,7 @@ def test_the_list_for_people(two: Machine, disk: Path, monkeypatch: pytest.Monke
         rf"ext4 +{disk} +/dev/loop\d+ +root +0700 .* kB .* kB +1 +just now +1$", row.rstrip()
     )
     assert "~/.cache/uv (here)" in done.out
+    assert two.linkpolicy("cache").out == done.out
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
@@ -191,7 +210,12 @@ def test_names_that_are_no_utf_8_and_an_output_that_is_ascii(
     cache = os.fsencode(machine.world.base) + b"/caf\xe9\xc3\xa9"
     os.mkdir(cache)
     words = [sys.executable, "-m", "uvx_policy.cli", "cache"]
-    actions = (["list"], ["size"], ["dir"], ["clean", "--dry-run", "--cache-dir", "."])
+    actions = (
+        ["list"],
+        ["size"],
+        ["dir"],
+        ["clean", "--dry-run", "--cache-dir", os.fsdecode(cache)],
+    )
     # In a process of its own: what is tested is the encoding of its stdout.
     environ = {
         **os.environb,
@@ -201,9 +225,7 @@ def test_names_that_are_no_utf_8_and_an_output_that_is_ascii(
     for encoding in (b"utf-8", b"ascii"):
         environ[b"PYTHONIOENCODING"] = encoding
         for action in actions:
-            done = subprocess.run(
-                [*words, *action], env=environ, cwd=cache, capture_output=True, check=False
-            )
+            done = subprocess.run([*words, *action], env=environ, capture_output=True, check=False)
             assert (done.returncode, done.stderr) == (0, b""), (encoding, action)
             assert action != ["dir"] or done.stdout == cache + b"\n"
     monkeypatch.setenv("UV_CACHE_DIR", os.fsdecode(cache))

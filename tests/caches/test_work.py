@@ -181,6 +181,25 @@ def test_what_uv_refuses_is_told_for_each_cache(machine: Machine, disk: Path) ->
     assert "no/name" in done.out
 
 
+@each_version
+def test_a_cache_whose_path_is_no_utf_8(machine: Machine, cache: Path) -> None:
+    odd = os.fsdecode(os.fsencode(machine.world.base) + b"/caf\xe9/cache")
+    os.mkdir(os.path.dirname(odd))
+    os.rename(cache, odd)
+    Path(odd, "archive-v0", "orphan").mkdir()
+
+    pruned, cleaned = (
+        machine.linkpolicy("cache", action, "--yes", "--cache-dir", odd)
+        for action in ("prune", "clean")
+    )
+
+    assert odd in pruned.out
+    assert "Traceback" not in pruned.err
+    # Before 0.11.17 it counts as moved, since its links are absolute, and is only ever emptied.
+    assert cleaned.code == 0
+    assert archives(Path(odd)) == []
+
+
 # Asking ------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,7 @@ def _object(row: Row) -> dict[str, Any]:
         "exists": cache.exists,
         "problem": cache.problem or None,
         "device": cache.device or None,
+        "source": cache.source or None,
         "mount_point": cache.mount_point or None,
         "file_system": cache.file_system or None,
         "owner": cache.owner,

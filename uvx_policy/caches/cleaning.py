@@ -65,8 +65,8 @@ class Uv(Record):
         return subprocess.Popen(
             self.command(job, cache),
             env=kept,
-            # Not where the user is: uv looks at projects around it.
-            cwd=os.path.dirname(cache),
+            # Not where the user is: uv looks at projects around it, and wants UTF-8 in its path.
+            cwd=os.sep,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

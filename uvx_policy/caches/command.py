@@ -26,7 +26,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     cache = commands.add_parser(
         "cache", help="list, measure, clean and prune the caches of all disks"
     )
-    actions = cache.add_subparsers(title="actions", metavar="ACTION", required=True)
+    cache.set_defaults(command=list_caches, json=False)
+    actions = cache.add_subparsers(title="actions (default: list)", metavar="ACTION")
 
     listing = actions.add_parser("list", help="every known cache: where, how large, who needs it")
     listing.add_argument("--json", action="store_true", help="for machines, stable")

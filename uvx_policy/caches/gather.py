@@ -16,7 +16,7 @@ from uvx_policy.doctor.case import Case
 from uvx_policy.environments import register
 from uvx_policy.environments.model import Environment
 from uvx_policy.errors import LinkPolicyError, RealUvNotFound, UsageError
-from uvx_policy.uv import directories
+from uvx_policy.uv import directories, invocation, settings, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,24 @@ def cache_here(case: Case) -> tuple[str, str]:
         return chosen, because
     if plan.facts is not None and plan.facts.cache:
         return plan.facts.cache, because
-    # uv is left alone: it knows best itself.
+    return _cache_of_uv(case), because
+
+
+def _cache_of_uv(case: Case) -> str:
+    """The cache that uv takes here when it is left alone. Raises `LinkPolicyError`."""
+    sync = invocation.parse("uv", ("sync",))
+    version = case.plan.version if case.plan is not None else None
+    try:
+        host = workspace.working_directory(case.host, sync, version)
+        choices = settings.read_uv_settings(host, sync, version)
+        path = settings.default_cache_dir(host, choices)
+    except LinkPolicyError:
+        path = ""
+    return path or _asked_of_uv(case)
+
+
+def _asked_of_uv(case: Case) -> str:
+    """What `uv cache dir` says: of --no-cache, or of a configuration that only uv understands."""
     environ = {**case.environ, "LINKPOLICY_BYPASS": "1"}
     try:
         told = subprocess.run(
@@ -68,8 +85,7 @@ def cache_here(case: Case) -> tuple[str, str]:
     if told.returncode:
         complaint = told.stderr.decode("utf-8", "surrogateescape").strip()
         raise LinkPolicyError(f"uv cannot tell its cache: {complaint.removeprefix('error: ')}")
-    path = os.fsdecode(told.stdout).removesuffix("\n")
-    return os.path.join(case.cwd, path), because
+    return os.path.join(case.cwd, os.fsdecode(told.stdout).removesuffix("\n"))
 
 
 def rows(case: Case, *, extents: bool, advance: Callable[[Cache, int], None]) -> Iterator[Row]:

@@ -54,8 +54,10 @@ class Cache(Record):
     #: identity, (0, 0) when it does not exist: `st_dev`, `st_ino`
     st_dev: int = 0
     inode: int = 0
-    #: what is mounted, such as "/dev/sda1", and where; "" when not known
+    #: "major:minor" of the file system as the mount table has it, what is mounted, such as
+    #: "/dev/sda1", and where; "" when not known
     device: str = ""
+    source: str = ""
     mount_point: str = ""
     #: "ext4", "btrfs" ...; "" when not known
     file_system: str = ""
@@ -106,7 +108,10 @@ def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | No
     mount = _mount_of(real, host, table)
     if mount is not None:
         cache = cache.replace(
-            device=mount.source, mount_point=mount.point, file_system=mount.fstype
+            device=mount.device,
+            source=mount.source,
+            mount_point=mount.point,
+            file_system=mount.fstype,
         )
     try:
         told = os.stat(real)

@@ -89,7 +89,7 @@ _COLUMNS = (
     _Column("cache", _place),
     _Column("fs", lambda row, _: Text(row.cache.file_system or "?")),
     _Column("mounted on", lambda row, look: Text(look.path(row.cache.mount_point)), 130),
-    _Column("device", lambda row, look: Text(look.path(row.cache.device)), 110),
+    _Column("device", lambda row, look: Text(look.path(row.cache.source)), 110),
     _Column("owner", lambda row, _: Text(_user(row.cache.owner)), 90),
     _Column("mode", lambda row, _: Text(f"{row.cache.mode:04o}"), 90),
     _Column("size", lambda row, _: Text(words.size(row.measure.logical_bytes)), right=True),
