@@ -166,7 +166,7 @@ def test_a_directory_that_becomes_something_else(
     count = walk.Walk._count
 
     def counting(*given: Any, **named: Any) -> None:
-        if inner.is_dir():  # it has been listed, and not yet been looked into
+        if inner.is_dir() and not inner.is_symlink():  # it has been listed, and not yet been looked into
             inner.rmdir()
             if becomes == "a link":
                 inner.symlink_to(outside)
@@ -178,7 +178,7 @@ def test_a_directory_that_becomes_something_else(
 
     told = survey(str(environment))
 
-    assert told.files == 1
+    assert (told.files, told.unreadable_files) == (1, 0)
 
 
 @pytest.mark.filesystem

@@ -26,8 +26,8 @@ _WRITTEN_ANEW = frozenset(
 )
 #: part of every symbolic link into one of uv's caches
 _ARCHIVES = "/archive-v"
-#: gone, or turned into something else, while we looked
-_GONE = (errno.ENOENT, errno.ENOTDIR)
+#: gone, or turned into something else, while we looked; ELOOP: into a symbolic link (macOS)
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _NEVER = float("inf")
 #: a directory is listed by its handle where that can be: each stat is then spared the long path
 _BY_HANDLE = os.scandir in os.supports_fd
