@@ -15,7 +15,7 @@ from tests.doctor.checks import FIX, check, ill, well
 from uvx_policy.doctor import engine
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.finding import Check, Told
-from uvx_policy.doctor.report import Report, size
+from uvx_policy.doctor.report import Report
 
 COMMAND = "export PATH='/" + "a-directory-of-a-long-name/" * 10 + '\':"$PATH"'
 
@@ -174,14 +174,3 @@ def test_no_colour_where_it_is_not_wanted(case: Case, monkeypatch: pytest.Monkey
     Report(console).print_results(checks, engine.results(checks, case))
 
     assert not re.findall(r"\x1b\[(?:3\d|9\d)m", stream.getvalue())
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [
-        (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (12_345, "12 kB"), (309_000_000, "309 MB"),
-        (1_500_000_000, "1.5 GB"), (7 * 10**12, "7.0 TB"),
-    ],
-)  # fmt: skip
-def test_bytes_as_people_say_them(count: int, words: str) -> None:
-    assert size(count) == words

@@ -72,8 +72,10 @@ def _own_homes(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _own_names(environ: Mapping[str, str]) -> Iterator[str]:
-    for variable in ("USER", "LOGNAME", "USERNAME", "SUDO_USER"):
-        yield environ.get(variable, "")
+    yield environ.get("USER", "")
+    yield environ.get("LOGNAME", "")
+    yield environ.get("USERNAME", "")  # Windows
+    yield environ.get("SUDO_USER", "")
     for home in _own_homes(environ):
         if os.path.dirname(home) in ("/home", "/Users"):
             yield os.path.basename(home)

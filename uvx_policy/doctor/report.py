@@ -10,6 +10,7 @@ from rich.text import Text
 from uvx_policy.doctor.engine import GROUPS, STATUSES
 from uvx_policy.doctor.mend import offers
 from uvx_policy.setup.words import printable
+from uvx_policy.status.words import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,10 +35,6 @@ _MOST_PATHS = 5
 #: lines do not grow beyond it: long lines are hard to follow
 _WIDTH = 100
 _INDENT = "    "
-#: name and power of ten
-_UNITS = (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3))
-#: sizes below it have a decimal
-_ONE_DIGIT = 10
 #: statuses that the summary counts, as nouns
 _NOUNS: tuple[tuple[Status, str], ...] = (
     ("fail", "failure"),
@@ -199,13 +196,6 @@ def counted(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number} {noun}{'es' if noun.endswith('sh') else 's'}"
-
-
-def size(count: int) -> str:
-    """Bytes as people say them: `309 MB`."""
-    unit, power = next(((u, p) for u, p in _UNITS if count >= 10**p), ("B", 0))
-    amount = count / 10**power
-    return f"{amount:.{int(power > 0 and amount < _ONE_DIGIT)}f} {unit}"
 
 
 def _worst_first(results: Sequence[Result]) -> list[Finding]:
