@@ -13,17 +13,20 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def lines(rows: Sequence[Row], totals: Sequence[Total]) -> Iterator[str]:
+def lines(
+    rows: Sequence[Row], totals: Sequence[Total], unreadable: Sequence[str] = ()
+) -> Iterator[str]:
     """The one object, an environment or a file system to a line.
 
-    Bytes of a path that are not UTF-8 appear as lone surrogates, escaped by `json`.
+    `unreadable`: directories that were not searched. Bytes of a path that are not UTF-8 appear as
+    lone surrogates, escaped by `json`.
     """
     yield f'{{"schema": {SCHEMA},'
     yield '"environments": ['
     yield from _items([environment(row) for row in rows])
     yield '],\n"devices": ['
     yield from _items([device(total) for total in totals])
-    yield "]}"
+    yield f'],\n"unreadable": {json.dumps(list(unreadable))}}}'
 
 
 def _items(objects: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.status.gather import Gathering
-    from uvx_policy.status.row import Row
+    from uvx_policy.environments.find import Search
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,6 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> int:
     """Look and report; 0. Raises `UsageError` for a ROOT that is no directory."""
     # Threads, and what draws on a terminal, are nothing for the start of every other command.
+    from uvx_policy.environments.find import Search
     from uvx_policy.status.gather import Gathering
     from uvx_policy.status.progress import progress
 
@@ -58,9 +58,10 @@ def run(options: argparse.Namespace) -> int:
     environ = guard.without_ours(os.environ)
     state = pipeline.state_directory(Host(environ=environ))
     gathering = Gathering(environ, state, refresh=options.refresh)
+    search = Search(roots)
     with progress() as advance:
         if roots:
-            environments, count = _below(roots, state), 0
+            environments, count = _found(search, state), 0
         else:
             listed = list(register.known(state))
             environments, count = iter(listed), len(listed)
@@ -68,25 +69,25 @@ def run(options: argparse.Namespace) -> int:
             advance(path, count)
     rows = table.in_order(gathering.rows, options.sort)
     if options.json:
-        for text in as_json.lines(rows, gathering.totals):
+        for text in as_json.lines(rows, gathering.totals, search.unreadable):
             sys.stdout.write(f"{text}\n")
         return 0
-    if not rows and not gathering.forgotten:
-        sys.stdout.write(f"{words.encodable(_nothing(roots), _encoding())}\n")
-        return 0
     console, look = _output(environ)
-    for line in _lines(gathering, rows, look):
+    shown = list(table.Table(rows, gathering.totals, look).lines())
+    if not rows and not gathering.forgotten:
+        shown = _nothing(roots)
+    found = remarks.remarks(
+        rows,
+        gathering.totals,
+        look,
+        forgotten=gathering.forgotten,
+        unreadable=sorted(search.unreadable),
+    )
+    below = list(remarks.lines(list(found), look))
+    blank = [Text("")] if shown and below else []
+    for line in [*shown, *blank, *below]:
         _print(console, line)
     return 0
-
-
-def _lines(gathering: Gathering, rows: Sequence[Row], look: Look) -> Iterator[Text]:
-    totals = gathering.totals
-    yield from table.Table(rows, totals, look).lines()
-    found = list(remarks.remarks(rows, totals, gathering.forgotten, look))
-    if totals and found:
-        yield Text("")
-    yield from remarks.lines(found, look)
 
 
 def _root(root: str) -> str:
@@ -97,26 +98,24 @@ def _root(root: str) -> str:
     return path
 
 
-def _below(roots: Sequence[str], state: str) -> Iterator[Environment]:
-    """Give the environments below some directories, with what the register knows of them."""
-    from uvx_policy.environments.find import find_environments
-
+def _found(search: Search, state: str) -> Iterator[Environment]:
+    """Give the environments that are found, with what the register knows of them."""
     known = {}
     for environment in register.known(state):
         known[os.path.realpath(environment.path)] = environment
         known[environment.path] = environment
-    for path in find_environments(roots):
+    for path in search:
         environment = known.get(path) or known.get(os.path.realpath(path)) or Environment(path=path)
         yield environment.replace(path=path)
 
 
-def _nothing(roots: Sequence[str]) -> str:
+def _nothing(roots: Sequence[str]) -> list[Text]:
     if roots:
-        return f"No environment below {words.harmless(', '.join(roots))}."
-    return (
-        "No environment is known yet: one is remembered when uv runs under the policy.\n"
-        "To look for environments, name a directory: linkpolicy status ~/work"
-    )
+        return [Text(f"No environment below {words.harmless(', '.join(roots))}.")]
+    return [
+        Text("No environment is known yet: one is remembered when uv runs under the policy."),
+        Text("To look for environments, name a directory: linkpolicy status ~/work"),
+    ]
 
 
 def _output(environ: dict[str, str]) -> tuple[Console, Look]:

@@ -57,6 +57,8 @@ class Gathering:
         self.forgotten: list[str] = []
         self._totals: dict[str, Total] = {}
         self._identities: set[tuple[int, int]] = set()
+        #: one for all rows on it
+        self._places: dict[Where, Where] = {}
         self._environ = environ
         self._state = state
         self._refresh = refresh
@@ -106,8 +108,9 @@ class Gathering:
                 survey=Survey(environment=path),
                 decided_at=environment.seen,
             )
+        where = self._where(path)
         row = row.replace(
-            where=self._where(path),
+            where=self._places.setdefault(where, where),
             in_fact=rows.in_fact(found),
             drift=rows.drift(policy.name, found),
             files=found.files,

@@ -32,15 +32,25 @@ class Remark(NamedTuple):
 
 
 def remarks(
-    rows: Sequence[Row], totals: Sequence[Total], forgotten: Sequence[str], look: Look
+    rows: Sequence[Row],
+    totals: Sequence[Total],
+    look: Look,
+    *,
+    forgotten: Sequence[str] = (),
+    unreadable: Sequence[str] = (),
 ) -> Iterator[Remark]:
-    """Give all that there is to say, the worst first."""
+    """Give all that there is to say, the worst first.
+
+    `forgotten`: environments that left the register; `unreadable`: directories not searched.
+    """
     for problem in dict.fromkeys(row.policy.origin for row in rows if row.policy.name == "unknown"):
         yield Remark("settings", "red", words.harmless(problem))
     gone = [words.path(row.path, look.home) for row in rows if row.state == "gone"]
+    closed = [words.path(path, look.home) for path in unreadable]
     lost = [words.path(path, look.home) for path in forgotten]
     for label, style, before, found, after in (
         *_about_files(rows, look),
+        ("closed", "yellow", "not searched, because it cannot be read: ", closed, ""),
         ("gone", "dim", "nothing is there any more: ", gone, ""),
         ("forgotten", "dim", "gone for a month: ", lost, ""),
     ):

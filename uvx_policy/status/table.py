@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from uvx_policy.status.row import Row, Total, Where
 
 _GAP = 2
-#: cells that the names of environments get before another column is left out
+#: cells that the names of environments get before another column is left out; a third at most
 _NAME_AT_LEAST = 26
+_THIRD = 3
 _BAR = 12
 _CACHE_AT_MOST = 34
 
@@ -201,7 +202,7 @@ class Table:
         if not look.width:
             return natural
         first, *others = natural
-        left = look.width - min(natural[first], _NAME_AT_LEAST)
+        left = look.width - min(natural[first], _NAME_AT_LEAST, look.width // _THIRD)
         chosen = {first}
         for column in sorted(others, key=self._importance, reverse=True):
             left -= natural[column] + _GAP

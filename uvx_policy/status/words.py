@@ -127,6 +127,6 @@ def age(seconds: float) -> str:
     """How long ago, roughly: `just now`, `5 minutes ago`, `3 days ago`."""
     for length, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
         count = int(seconds // length)
-        if count:
+        if count > 0:
             return f"{count} {name}{'s' if count != 1 else ''} ago"
     return "just now"

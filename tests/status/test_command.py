@@ -1,0 +1,443 @@
+"""`linkpolicy status` as it is called: many environments, faults of the disk, exit codes, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.filesystems import FileSystems
+from tests.ordinary_user import UID, as_user
+from tests.test_docs import first_column, reference, section
+from tests.uv.world import PYTHON
+from uvx_policy import cli
+from uvx_policy.environments import counts, register
+from uvx_policy.environments.distinct import Distinct, inode_key
+from uvx_policy.environments.model import Environment, Survey
+from uvx_policy.environments.survey import survey
+from uvx_policy.setup import shim_file
+from uvx_policy.status import as_json, gather, table
+from uvx_policy.status.gather import FORGOTTEN_AFTER, WORKERS, Gathering, in_parallel
+from uvx_policy.status.row import Row, Total
+
+CLI = (sys.executable, "-m", "uvx_policy.cli", "status")
+
+
+@pytest.fixture
+def state(isolation: Path) -> str:
+    """The state directory of this test's user."""
+    return str(isolation / ".local" / "state" / "linkpolicy")
+
+
+def make_environment(project: Path, *, packages: int = 1, name: str = ".venv") -> Path:
+    """Something that looks like an environment; each package has one file of 5,000 bytes."""
+    site = project / name / "lib" / "python3.12" / "site-packages"
+    for number in range(packages):
+        (site / f"pkg{number}").mkdir(parents=True)
+        (site / f"pkg{number}" / "__init__.py").write_bytes(b"x" * 5000)
+        (site / f"pkg{number}-1.0.dist-info").mkdir()
+        (site / f"pkg{number}-1.0.dist-info" / "METADATA").write_text("Name: pkg\n")
+    site.mkdir(parents=True, exist_ok=True)
+    (project / name / "pyvenv.cfg").touch()
+    (project / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "1"\n')
+    return project / name
+
+
+def remember(state: str, path: Path, **values: Any) -> None:
+    usual = {"project": str(path.parent), "seen": int(time.time())}
+    register.remember(state, Environment(path=str(path), **{**usual, **values}))
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert cli.main(["status", "--json", *words]) == 0
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert cli.main(["status", *words]) == 0
+    return capsys.readouterr().out
+
+
+def paths(answer: dict[str, Any]) -> list[str]:
+    return [row["path"] for row in answer["environments"]]
+
+
+# Many ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def thousand(tmp_path: Path, state: str) -> list[Path]:
+    """1,000 environments in the register, which share 700 files of a cache."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    files = [cache / str(number) for number in range(700)]
+    for number, file in enumerate(files):
+        file.write_bytes(b"x" * (4096 * (1 + number % 5)))
+    environments = []
+    for number in range(1000):
+        environment = make_environment(tmp_path / f"p{number:04}", packages=0)
+        package = environment / "lib" / "python3.12" / "site-packages" / "shared"
+        package.mkdir()
+        for file in files[number % 100 :: 100]:
+            (package / file.name).hardlink_to(file)
+        remember(state, environment)
+        environments.append(environment)
+    return environments
+
+
+def gathered(state: str, most: int = 4096) -> Gathering:
+    gathering = Gathering(dict(os.environ), state)
+    for _ in gathering.gather(list(register.known(state))[:most]):
+        pass
+    return gathering
+
+
+def test_a_thousand_environments_are_counted_once_and_then_known(
+    thousand: list[Path], state: str
+) -> None:
+    gathered(state, 50)
+    counted, known = gathered(state), gathered(state)
+    cache = thousand[0].parent.parent / "cache"
+    shared = sum(file.stat().st_blocks * 512 for file in cache.iterdir())
+
+    assert sum(row.kept for row in counted.rows) == 50
+    assert all(row.kept for row in known.rows)
+    for gathering in (counted, known):
+        (total,) = gathering.totals
+        assert total.environments == len(gathering.rows) == 1000
+        assert total.shared_bytes == pytest.approx(shared, rel=0.1)
+        assert total.estimated
+
+
+def test_memory_does_not_grow_with_what_is_in_environments(
+    tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1000):
+        (tmp_path / f"p{number}" / ".venv").mkdir(parents=True)
+        remember(state, tmp_path / f"p{number}" / ".venv")
+    distinct = Distinct()
+    for inode in range(600):
+        distinct.add(inode_key(1, inode), 4096)
+    sample = distinct.sample()
+
+    def large(path: str, *, sampled: bool) -> Survey:
+        """150 kB."""
+        assert sampled
+        edited = tuple(f"{path}/{number:0100}" for number in range(1000))
+        return Survey(environment=path, files=600, edited=edited, shared_sample=f"{sample} ")
+
+    monkeypatch.setattr(gather, "survey", large)
+    monkeypatch.setattr(counts, "kept", lambda *_: None)
+    monkeypatch.setattr(counts, "keep", lambda *_: None)
+    tracemalloc.start()
+    gathering = gathered(state)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert len(gathering.rows) == 1000
+    # Most of it is what each thread has to read one file of settings.
+    assert peak < 40_000_000
+
+
+def test_in_parallel_holds_few_items_and_gives_each_answer() -> None:
+    taken, most = 0, 0
+
+    def items() -> Any:
+        nonlocal taken
+        for number in range(500):
+            taken += 1
+            yield number
+
+    answers = []
+    for done, answer in enumerate(in_parallel(lambda number: number * 2, items())):
+        most = max(most, taken - done)
+        answers.append(answer)
+
+    assert sorted(answers) == [number * 2 for number in range(500)]
+    assert most <= 4 * WORKERS
+
+
+def test_in_parallel_begins_nothing_more_after_an_error() -> None:
+    begun = []
+
+    def look(number: int) -> int:
+        begun.append(number)
+        if number == 3:
+            raise RuntimeError("no")
+        return number
+
+    with pytest.raises(RuntimeError, match="no"):
+        list(in_parallel(look, iter(range(10_000))))
+    assert len(begun) <= 4 * WORKERS
+
+
+# What vanishes, or cannot be read -----------------------------------------------------------------
+
+
+def test_what_is_gone_is_named_and_forgotten_after_a_month(
+    tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The disk may just not be mounted."""
+    long_ago = int(time.time()) - FORGOTTEN_AFTER - 100
+    here = make_environment(tmp_path / "here")
+    remember(state, here, seen=long_ago)
+    remember(state, tmp_path / "lately" / ".venv")
+    remember(state, tmp_path / "once" / ".venv", seen=long_ago)
+    (tmp_path / "file").touch()
+    remember(state, tmp_path / "file" / ".venv")
+    text = said(capsys)
+    answer = told(capsys)
+
+    assert f"gone       nothing is there any more: {tmp_path}/file/.venv, {tmp_path}/l" in text
+    assert f"forgotten  gone for a month: {tmp_path}/once/.venv\n" in text
+    assert paths(answer) == [
+        f"{tmp_path}/file/.venv", str(here), f"{tmp_path}/lately/.venv"
+    ]  # fmt: skip
+    assert [row["state"] for row in answer["environments"]] == ["gone", "present", "gone"]
+    gone = answer["environments"][0]
+    assert (gone["files"], gone["links"], gone["device"]) == (None, None, None)
+    assert len(list(register.known(state))) == 3
+
+
+def test_only_what_is_gone_is_no_table(
+    tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    remember(state, tmp_path / "p" / ".venv")
+
+    assert said(capsys) == f"gone  nothing is there any more: {tmp_path}/p/.venv\n"
+
+
+def test_an_environment_that_vanishes_while_it_is_counted_is_gone(
+    tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = make_environment(tmp_path / "p")
+    remember(state, environment)
+
+    def too_late(path: str, **options: Any) -> Any:
+        environment.rename(tmp_path / "elsewhere")
+        return survey(path, **options)
+
+    monkeypatch.setattr(gather, "survey", too_late)
+    answer = told(capsys)
+
+    assert [row["state"] for row in answer["environments"]] == ["gone"]
+    assert answer["devices"] == []
+
+
+def test_environments_that_come_and_go_never_show_a_traceback(tmp_path: Path, state: str) -> None:
+    stop = threading.Event()
+
+    def restless() -> None:
+        while not stop.is_set():
+            for number in range(5):
+                environment = make_environment(tmp_path / f"p{number}", packages=5)
+                remember(state, environment)
+                subprocess.run(["rm", "-rf", tmp_path / f"p{number}"], check=False)
+
+    thread = threading.Thread(target=restless)
+    thread.start()
+    try:
+        for _ in range(10):
+            for words in ([], [str(tmp_path)]):
+                done = subprocess.run(
+                    [*CLI, "--json", *words], capture_output=True, text=True, check=False
+                )
+                assert (done.returncode, done.stderr) == (0, "")
+                json.loads(done.stdout)
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.filesystem
+def test_what_an_ordinary_user_may_not_read_is_said(fs: FileSystems) -> None:
+    """The suite is root: it may read everything."""
+    make_environment(fs.ext4 / "readable", packages=2)
+    make_environment(fs.ext4 / "inside" / "closed")
+    closed = make_environment(fs.ext4 / "closed")
+    partly = make_environment(fs.ext4 / "partly", packages=2)
+    for environment in (closed, partly, fs.ext4 / "inside" / "closed" / ".venv"):
+        remember(str(fs.ext4 / ".local" / "state" / "linkpolicy"), environment)
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", fs.ext4], check=True)
+    for path in (closed, partly / "lib/python3.12/site-packages/pkg0", fs.ext4 / "inside"):
+        os.lchown(path, 0, 0)
+        path.chmod(0o700)
+    told = {}
+    for words in ([], ["."]):
+        done = subprocess.run(
+            as_user([PYTHON, *CLI[1:], *words]),
+            env={
+                "HOME": str(fs.ext4), "PATH": os.environ["PATH"], "LANG": "C.UTF-8",
+                "PYTHONPATH": ":".join(shim_file.package_paths()),
+            },
+            cwd=fs.ext4, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        told[bool(words)] = done.stdout
+    known, found = told[False], told[True]
+
+    assert "unreadable  not everything can be read: ~/closed, ~/inside/closed, ~/partly\n" in known
+    assert "~/partly " in known.partition("unreadable")[0]
+    assert "~/readable " in found
+    # What lies in a closed directory is not found; that it is closed is said.
+    assert "unreadable  not everything can be read: ~/partly\n" in found
+    assert "closed      not searched, because it cannot be read: " in found
+    assert "~/closed/.venv, ~/inside\n" in found
+
+
+def test_faulty_settings_are_said_and_the_rest_is_shown(
+    tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = make_environment(tmp_path / "p")
+    (tmp_path / "p" / "pyproject.toml").write_text("[tool.linkpolicy]\nhackabel = true\n")
+    remember(state, environment)
+    text = said(capsys)
+    (row,) = told(capsys)["environments"]
+
+    assert f"settings  {tmp_path}/p/pyproject.toml:2" in text
+    assert (row["policy"], row["files"], row["save_bytes"]) == ("unknown", 3, 0)
+    assert row["policy_origin"].startswith(f"{tmp_path}/p/pyproject.toml:2")
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"new\nline", b"\x1b[31mred", "日本".encode()])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_any_name_can_be_shown_and_told(tmp_path: Path, name: bytes, encoding: str) -> None:
+    project = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    make_environment(project)
+    environ = {**os.environ, "PYTHONIOENCODING": encoding}
+    shown, answer = (
+        subprocess.run([*CLI, str(tmp_path), *words], env=environ, capture_output=True, check=False)
+        for words in ([], ["--json"])
+    )
+
+    assert (shown.returncode, shown.stderr, answer.returncode, answer.stderr) == (0, b"", 0, b"")
+    assert b"\x1b" not in shown.stdout + answer.stdout
+    (path,) = paths(json.loads(answer.stdout))
+    assert os.fsencode(path) == os.fsencode(project / ".venv")
+
+
+# How it is called ---------------------------------------------------------------------------------
+
+
+def test_without_any_environment_it_says_how_to_find_some(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert "linkpolicy status ~/work" in said(capsys)
+    assert said(capsys, str(tmp_path)) == f"No environment below {tmp_path}.\n"
+    assert told(capsys) == {"schema": 1, "environments": [], "devices": [], "unreadable": []}
+
+
+@pytest.mark.parametrize("words", [["absent"], ["file"], ["--sort", "colour"], ["--what"]])
+def test_a_wrong_call_is_exit_2(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    try:
+        code: Any = cli.main(["status", *words])
+    except SystemExit as stopped:
+        code = stopped.code
+
+    assert code == 2
+
+
+def test_ctrl_c_is_exit_130_without_a_word(tmp_path: Path) -> None:
+    for number in range(100):
+        make_environment(tmp_path / f"p{number}")
+    program = f"""
+import os, signal, sys, time
+from uvx_policy import cli
+from uvx_policy.status import gather
+begun = 0
+def survey(path, **options):
+    global begun
+    begun += 1
+    if begun == 3:
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.1)
+    return gather.Survey(environment=path)
+gather.survey = survey
+code = cli.main(["status", {str(tmp_path)!r}])
+assert begun < 50, begun
+sys.exit(code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_sorted_by_what_was_asked_for(
+    tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, packages in (("a", 2), ("b", 3), ("c", 1)):
+        remember(state, make_environment(tmp_path / name, packages=packages))
+
+    def names(*words: str) -> str:
+        return "".join(Path(path).parent.name for path in paths(told(capsys, *words)))
+
+    assert names() == "abc"
+    assert names("--sort", "private") == "bac"
+    assert names("--sort", "files") == "bac"
+
+
+def test_a_root_does_not_enter_the_register(
+    tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_environment(tmp_path / "p")
+    told(capsys, str(tmp_path))
+
+    assert list(register.known(state)) == []
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    for number in range(3):
+        make_environment(tmp_path / f"p{number}")
+    line = f"{' '.join(CLI)} {tmp_path} | head -1"
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=False)
+
+    assert done.stdout.startswith("environment ")
+    assert done.stderr == ""
+
+
+def test_progress_stays_on_a_terminal(tmp_path: Path) -> None:
+    make_environment(tmp_path / "p")
+    done = subprocess.run([*CLI, str(tmp_path)], capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
+    assert "\x1b" not in done.stdout
+
+
+# The reference ------------------------------------------------------------------------------------
+
+
+def test_every_field_of_the_object_is_told_and_no_other() -> None:
+    text = reference("status-json")
+    (line,) = (json.loads("".join(as_json.lines([], []))),)
+
+    assert first_column(text.partition("\n## ")[0]) == list(line)
+    environment = section(text, "## An environment").partition("\n\n| `links` |")[0]
+    assert first_column(environment) == list(as_json.environment(Row(path="/p")))
+    device = section(text, "## A file system")
+    assert first_column(device) == list(as_json.device(Total()))
+    assert line["schema"] == as_json.SCHEMA == 1
+
+
+def test_every_way_of_linking_and_every_column_is_told() -> None:
+    ways = section(reference("status-json"), "## An environment").partition("\n\n| `links` |")[2]
+    text = section(reference("cli"), "## linkpolicy status")
+    titles = [column.title or "bar" for column in table.COLUMNS]
+    told = re.findall(r"^\| ([a-z, ]+) \| ", text.partition("`≥`")[0], re.MULTILINE)
+
+    assert first_column(ways) == ["hardlink", "clone", "symlink", "copy", "mixed", "none"]
+    assert [name for row in told[1:] for name in row.split(", ")] == titles
+    assert all(f"`{name}`" in text for name in table.SORTS)

@@ -1,0 +1,308 @@
+"""What people see: which columns at which width, signs, names, remarks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from uvx_policy.environments.distinct import Distinct, inode_key
+from uvx_policy.status import remarks, words
+from uvx_policy.status.row import Policy, Row, Total, Where
+from uvx_policy.status.table import COLUMNS, SORTS, Look, Table, in_order
+
+DISK = Where(device="8:1", mount_point="/mnt/data", file_system="btrfs")
+HOME = "/home/me"
+
+
+def row(path: str = "/home/me/work/shop/.venv", **values: Any) -> Row:
+    usual: dict[str, Any] = {
+        "where": DISK, "cache": "/mnt/data/.uv-cache-1000", "in_fact": "hardlink", "files": 1234,
+        "shared_bytes": 309_000_000, "private_bytes": 4_100_000,
+    }  # fmt: skip
+    return Row(path=path, **{**usual, **values})
+
+
+def totals(*rows: Row) -> list[Total]:
+    total = Total()
+    for one in rows:
+        distinct = Distinct()
+        distinct.add(inode_key(1, 1), one.shared_bytes)
+        total.add(one, distinct.sample())
+    return [total]
+
+
+def table(*rows: Row, width: int = 200, **look: Any) -> list[str]:
+    looked = Look(width=width, home=HOME, **look)
+    return [line.plain for line in Table(rows, totals(*rows), looked).lines()]
+
+
+def told(*rows: Row, width: int = 0, forgotten: tuple[str, ...] = (), now: float = 0) -> str:
+    look = Look(width=width, home=HOME, now=now)
+    found = list(
+        remarks.remarks(rows, totals(*rows), look, forgotten=forgotten, unreadable=["/p/closed"])
+        if forgotten
+        else remarks.remarks(rows, totals(*rows), look)
+    )
+    return "\n".join(line.plain for line in remarks.lines(found, look))
+
+
+# Columns ------------------------------------------------------------------------------------------
+
+
+def test_every_column_of_the_issue_is_there_when_there_is_room() -> None:
+    header, line, _, total, legend = table(row(save_bytes=2_000_000, edited_files=2))
+
+    assert header.split() == [
+        "environment", "on", "fs", "cache", "policy", "links", "files", "shared", "private",
+        "save", "up", "to", "edited",
+    ]  # fmt: skip
+    assert line.split() == [
+        "~/work/shop", "/mnt/data", "btrfs", "/mnt/data/.uv-cache-1000", "auto", "hardlink",
+        "1,234", "309", "MB", "4.1", "MB", "███████████▒", "2.0", "MB", "2",
+    ]  # fmt: skip
+    assert total.split()[:4] == ["1", "on", "/mnt/data,", "btrfs"]
+    assert legend == "█ shared (once in totals)  ▒ could be shared  ░ private"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 200])
+@pytest.mark.parametrize("path", ["/a/.venv", f"/home/me/{'long/' * 30}project/.venv"])
+def test_no_line_is_wider_than_the_terminal(width: int, path: str) -> None:
+    lines = table(row(path, edited_files=3, save_bytes=5), row(), width=width)
+
+    assert max(map(cell_len, lines)) <= width
+    assert lines[0].split()[0] == "environment"
+    assert {"shared", "private"} <= set(lines[0].split())
+
+
+@pytest.mark.parametrize(
+    ("width", "there", "left_out"),
+    [
+        (60, {"links", "shared", "private"}, {"cache", "on", "fs", "files", "policy"}),
+        (80, {"links", "shared", "private"}, {"cache", "on", "fs", "files"}),
+        (120, {"policy", "links", "files", "shared", "private", "save"}, {"cache"}),
+        (200, {"cache", "on", "fs", "policy", "links", "files", "edited"}, set[str]()),
+    ],
+)
+def test_the_less_important_columns_go_first(
+    width: int, there: set[str], left_out: set[str]
+) -> None:
+    path = "/home/me/customers/somebody/project/.venv"
+    header = set(table(row(path, save_bytes=10**6), width=width)[0].split())
+
+    assert there <= header
+    assert not left_out & header
+
+
+def test_a_narrow_terminal_has_the_bar_before_an_empty_column() -> None:
+    """80 columns are what most have."""
+    assert "█" in table(row(), width=80)[1]
+    assert "edited" in table(row(edited_files=1), width=80)[0]
+    assert "save up to" in table(row(save_bytes=10**6), width=80)[0]
+
+
+def test_a_pipe_gets_everything_but_the_bar_and_nothing_cut() -> None:
+    path = f"/home/me/{'long/' * 60}project"
+    lines = table(row(f"{path}/.venv"), width=0)
+
+    assert lines[1].startswith(f"~{path.removeprefix(HOME)}  ")
+    assert "/mnt/data/.uv-cache-1000" in lines[1]
+    assert not any("█" in line for line in lines)
+
+
+def test_a_long_path_is_cut_between_two_names_at_its_beginning() -> None:
+    line = table(row(f"/home/me/{'long/' * 30}project/.venv"), width=80)[1]
+
+    assert line.startswith("…/long/")
+    assert "/long/project " in line
+    assert words.shorten("/a/" + "b" * 30, 10, "...") == "..." + "b" * 7
+
+
+def test_an_environment_that_is_no_dot_venv_has_its_own_name() -> None:
+    assert table(row("/home/me/envs/ml"))[1].startswith("~/envs/ml ")
+
+
+def test_without_colours_and_unicode_everything_can_be_told_apart() -> None:
+    lines = table(
+        row(save_bytes=2_000_000, private_bytes=200_000_000, shared_exact=False),
+        signs=words.signs_for("ascii"),
+    )
+
+    assert all(line.isascii() for line in lines)
+    assert ">=309 MB" in lines[1]
+    assert "<=200 MB" in lines[1]
+    assert "#######+...." in lines[1]
+    assert lines[4] == "# shared (once in totals)  + could be shared  . private"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "utf-16"])
+def test_unicode_is_used_where_it_can_be_shown(encoding: str) -> None:
+    assert words.signs_for(encoding) == words.Signs()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "no such encoding"])
+def test_plain_signs_stand_in_elsewhere(encoding: str) -> None:
+    assert words.signs_for(encoding) == words.PLAIN
+
+
+def test_an_estimate_is_marked() -> None:
+    total = Total()
+    distinct = Distinct()
+    for inode in range(2000):
+        distinct.add(inode_key(1, inode), 10**6)
+    total.add(row(), distinct.sample())
+    lines = [line.plain for line in Table([row()], [total], Look(width=200)).lines()]
+
+    assert " ~2.0 GB " in lines[3] or " ~1.9 GB " in lines[3] or " ~2.1 GB " in lines[3]
+
+
+def test_what_is_not_there_has_no_line() -> None:
+    gone = row("/home/me/gone/.venv", state="gone", where=Where())
+
+    assert table(gone) == []
+    assert len(table(gone, row())) == len(table(row()))
+
+
+# Words --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0"), (1, "1 B"), (999, "999 B"), (1000, "1.0 kB"), (4096, "4.1 kB"),
+        (9_949, "9.9 kB"), (9_951, "10 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"),
+        (309_000_000, "309 MB"), (1_234_000_000, "1.2 GB"), (81 * 10**9, "81 GB"),
+        (2 * 10**18, "2000 PB"),
+    ],
+)  # fmt: skip
+def test_sizes_are_short(count: int, text: str) -> None:
+    assert words.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("shared", "save", "private", "expected"),
+    [
+        (100, 0, 0, "██████████"),
+        (0, 0, 100, "░░░░░░░░░░"),
+        (0, 100, 100, "▒▒▒▒▒▒▒▒▒▒"),
+        (50, 25, 50, "█████▒▒░░░"),
+        # What is there has a cell, and what is not has none.
+        (1, 0, 10**9, "█░░░░░░░░░"),
+        (10**9, 1, 1, "█████████▒"),
+        (10**9, 0, 1, "█████████░"),
+        (0, 0, 0, ""),
+    ],
+)
+def test_the_bar_shows_the_parts(shared: int, save: int, private: int, expected: str) -> None:
+    bar = words.bar(10, words.Signs(), shared=shared, save=save, private=private)
+
+    assert bar.plain == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/home/me", "~"), ("/home/me/a", "~/a"), ("/home/mea", "/home/mea"),
+        ("/a\nb\x1b[31m", "/a\\nb\\x1b[31m"), ("/caf\udce9", "/caf\udce9"), ("/日本", "/日本"),
+        ("/\u202egnp.exe", "/\\u202egnp.exe"),
+    ],
+)  # fmt: skip
+def test_a_path_is_shown_short_and_harmless(path: str, shown: str) -> None:
+    assert words.path(path, HOME) == shown
+
+
+def test_what_cannot_be_encoded_is_a_question_mark_and_bytes_stay_bytes() -> None:
+    assert words.encodable("/日é\udce9x", "latin-1") == "/?é\udce9x"
+
+
+# Order --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"),
+    [
+        ("project", "abc"), ("device", "bca"), ("file-system", "cab"), ("cache", "bac"),
+        ("policy", "bca"), ("links", "cba"), ("files", "cab"), ("shared", "bca"),
+        ("private", "acb"), ("save", "bac"), ("edited", "cba"),
+    ],
+)  # fmt: skip
+def test_each_column_sorts_text_upwards_and_numbers_downwards(by: str, expected: str) -> None:
+    rows = [
+        row(
+            path=f"/{name}", where=Where(device=name, mount_point=point, file_system=kind),
+            cache=cache, policy=Policy(name=policy), in_fact=links, files=files,
+            shared_bytes=shared, private_bytes=private, save_bytes=save, edited_files=edited,
+        )
+        for name, point, kind, cache, policy, links, files, shared, private, save, edited in (
+            ("a", "/3", "ext4", "/c2", "symlink", "mixed", 2, 1, 3, 2, 1),
+            ("b", "/1", "xfs", "/c1", "auto", "hardlink", 1, 3, 1, 3, 2),
+            ("c", "/2", "btrfs", "/c3", "copy", "copy", 3, 2, 2, 1, 3),
+        )
+    ]  # fmt: skip
+
+    assert "".join(one.path[1:] for one in in_order(rows, by)) == expected
+
+
+def test_every_column_but_the_bar_can_be_sorted_by() -> None:
+    assert set(SORTS) == {column.name for column in COLUMNS} - {"bar"}
+
+
+# Remarks ------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_remarked_where_all_is_well() -> None:
+    assert told(row()) == ""
+
+
+def test_remarks_say_what_is_wrong_where_and_what_to_type() -> None:
+    drift, mend = "hackable, but 2 files", "; `uv sync --reinstall` there mends it"
+    text = told(
+        row("/p/a/.venv", drift=drift),
+        row("/p/b/.venv", dangling_files=3),
+        row("/p/c/.venv", edited_files=1),
+        row("/p/d/.venv", state="unreadable"),
+        row("/p/e/.venv", unreadable_files=1),
+        row("/p/f/.venv", state="gone"),
+        row("/p/g/.venv", policy=Policy(name="unknown", origin="/p/g/pyproject.toml:3: bad\n")),
+        row("/p/h/.venv", kept=True, counted_at=1000.0),
+        forgotten=("/p/i/.venv",),
+        now=1000.0 + 3 * 86400,
+    )
+
+    assert text.splitlines() == [
+        "settings    /p/g/pyproject.toml:3: bad\\n",
+        f"drift       not stored as the policy says: /p/a ({drift}){mend}, and undoes edits",
+        f"broken      files link to a cache entry that is gone: /p/b{mend}",
+        "edited      installed files were changed: /p/c; `linkpolicy doctor` there names them",
+        "unreadable  not everything can be read: /p/d, /p/e",
+        "closed      not searched, because it cannot be read: /p/closed",
+        "gone        nothing is there any more: /p/f/.venv",
+        "forgotten   gone for a month: /p/i/.venv",
+        "counts      1 of 6 counted before, the oldest 3 days ago; --refresh counts again",
+    ]
+
+
+def test_many_environments_are_counted_and_not_named() -> None:
+    text = told(*(row(f"/p/{number}/.venv", edited_files=1) for number in range(1200)))
+
+    assert ": /p/0, /p/1, /p/2 and 1,197 more; " in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_remarks_are_wrapped_beside_their_word_and_commands_stay_whole(width: int) -> None:
+    lines = told(
+        row("/p/some/where/.venv", drift="hackable, but 2 files share an inode with others"),
+        width=width,
+    ).splitlines()
+
+    assert max(map(len, lines)) <= width
+    assert len(lines) > 1
+    assert all(line.startswith(" " * 7) for line in lines[1:])
+    assert any("`uv sync --reinstall`" in line for line in lines)
+
+
+def test_an_age_is_rough() -> None:
+    ages = [words.age(seconds) for seconds in (-5, 5, 60, 3600 * 5, 86400 * 40)]
+
+    assert ages == ["just now", "just now", "1 minute ago", "5 hours ago", "40 days ago"]
