@@ -166,8 +166,8 @@ def test_a_directory_that_becomes_something_else(
     count = walk.Walk._count
 
     def counting(*given: Any, **named: Any) -> None:
-        if inner.is_dir() and not inner.is_symlink():  # it has been listed, and not yet been looked into
-            inner.rmdir()
+        if inner.is_dir() and not inner.is_symlink():
+            inner.rmdir()  # it has been listed, and not yet been looked into
             if becomes == "a link":
                 inner.symlink_to(outside)
             if becomes == "a file":
