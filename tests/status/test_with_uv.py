@@ -93,7 +93,8 @@ def world(fs: FileSystems, newest_uv: Path) -> World:
     return World(fs.ext4, newest_uv)
 
 
-def test_each_way_of_linking_is_told_with_its_bytes(world: World, fs: FileSystems) -> None:
+def test_each_way_of_linking_is_told_with_its_bytes(each_uv: Path, fs: FileSystems) -> None:
+    world = World(fs.ext4, each_uv)
     plans = {
         world.project(fs.ext4 / "work" / "linked"): ("hardlink", "auto"),
         world.project(fs.ext4 / "work" / "hackable", HACKABLE): ("copy", "hackable"),

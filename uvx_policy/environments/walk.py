@@ -24,6 +24,8 @@ MOST_NAMED = 1000
 _WRITTEN_ANEW = frozenset(
     ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 )
+#: uv writes these into the site-packages of a new environment: 0.10.12 does, 0.13.8 does not
+_WRITTEN_BY_VENV = frozenset(("_virtualenv.py", "_virtualenv.pth"))
 #: part of every symbolic link into one of uv's caches
 _ARCHIVES = "/archive-v"
 #: gone, or turned into something else, while we looked; ELOOP: into a symbolic link (macOS)
@@ -137,10 +139,9 @@ class Walk:
         self.private_bytes += total
         if linkable:
             self.saveable_bytes += total
-            if directory.endswith(".dist-info"):
-                self.saveable_bytes -= sum(
-                    _bytes(told) for name, told in files if name in _WRITTEN_ANEW
-                )
+            anew = self._written_anew(directory)
+            if anew:
+                self.saveable_bytes -= sum(_bytes(told) for name, told in files if name in anew)
 
     def _look_at_name(
         self, name: str, told: os.stat_result, directory: str, *, linkable: bool
@@ -229,13 +230,16 @@ class Walk:
             self.saveable_bytes -= count if saveable else 0
             if self.sample:
                 self.sample.add_extents(shared, count)
-        elif saveable and any(one.is_inline for one in told) and not _is_written_anew(path):
-            self.saveable_bytes -= size
+        elif saveable and any(one.is_inline for one in told):
+            directory, name = os.path.split(path)
+            if name not in self._written_anew(directory):
+                self.saveable_bytes -= size
 
-
-def _is_written_anew(path: str) -> bool:
-    directory, name = os.path.split(path)
-    return name in _WRITTEN_ANEW and directory.endswith(".dist-info")
+    def _written_anew(self, directory: str) -> frozenset[str]:
+        """Names of the files that uv writes here for each environment, and links to nothing."""
+        if directory.endswith(".dist-info"):
+            return _WRITTEN_ANEW
+        return _WRITTEN_BY_VENV if directory in self._sites else frozenset()
 
 
 def _bytes(told: os.stat_result) -> int:
