@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 _GAP = 2
 #: cells that the names of environments get before another column is left out; a third at most
-_NAME_AT_LEAST = 26
+_NAME_AT_LEAST = 22
 _THIRD = 3
+#: cells of the bar; a tenth of the line at most
 _BAR = 12
+_TENTH = 10
 _CACHE_AT_MOST = 34
 
 
@@ -103,7 +105,7 @@ def _count(count: int, style: str = "") -> Text:
 
 def _bar(of: Row | Total, look: Look) -> Text:
     return words.bar(
-        _BAR,
+        min(_BAR, look.width // _TENTH),
         look.signs,
         shared=of.shared_bytes,
         save=of.save_bytes,
