@@ -8,16 +8,16 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-
 from uvx_policy import __version__, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from uvx_policy.pipeline import Plan
     from uvx_policy.replay.outlook import Outlook
+
+    _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
 DESCRIPTION = "Gives each uv project the right cache and link mode. `uv` itself stays as it is."
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[:1] == ["run"] and "-h" not in words[1:2] and "--help" not in words[1:2]:
         return _run(words[1:])  # not argparse: every word after it belongs to uv
     own, uv_words = _split(words)
-    parser = build_parser()
+    parser = build_parser(next(iter(own), ""))
     options = parser.parse_args(own)
     options.uv_words = uv_words
     try:
@@ -53,19 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line, one block for each command."""
-    from uvx_policy.caches import command as cache_command
-    from uvx_policy.doctor import command as doctor
+def build_parser(only: str = "") -> argparse.ArgumentParser:
+    """The whole command line, one block for each command.
+
+    `only`: when this command has a module of its own, nothing but that: the others take as long to
+    import as it does itself.
+    """
+    parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"linkpolicy {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    if only in _MODULES:
+        _MODULES[only](commands)
+        return parser
+
     from uvx_policy.explain import SYNTAXES
     from uvx_policy.settings.keys import KEYS
     from uvx_policy.setup.launcher import CHOICES as LAUNCHERS
     from uvx_policy.setup.shells import SHELLS
-    from uvx_policy.status import command as status_command
-
-    parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"linkpolicy {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     setup = commands.add_parser("setup", help="put the `uv` and `uvx` shims ahead on PATH")
     setup.add_argument("--shell", choices=SHELLS, help="instead of the shell that is running")
@@ -125,16 +129,42 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
-    status_command.add_parser(commands)
+    _add_status(commands)
 
     demo = commands.add_parser("demo", help="see the five problems, without and with the policy")
     demo.add_argument("--json", action="store_true", help="for machines")
     demo.add_argument("--keep", action="store_true", help="keep the temporary directory")
     demo.set_defaults(command=_demo)
 
-    doctor.add_parser(commands)
-    cache_command.add_parser(commands)
+    _add_doctor(commands)
+    _add_cache(commands)
     return parser
+
+
+def _add_cache(commands: _Commands) -> None:
+    from uvx_policy.caches import command
+
+    command.add_parser(commands)
+
+
+def _add_doctor(commands: _Commands) -> None:
+    from uvx_policy.doctor import command
+
+    command.add_parser(commands)
+
+
+def _add_status(commands: _Commands) -> None:
+    from uvx_policy.status import command
+
+    command.add_parser(commands)
+
+
+#: commands with a module of their own -> what adds them to the command line
+_MODULES: dict[str, Callable[[_Commands], None]] = {
+    "cache": _add_cache,
+    "doctor": _add_doctor,
+    "status": _add_status,
+}
 
 
 def _setup(options: argparse.Namespace) -> int:
@@ -187,6 +217,8 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
     from uvx_policy import explain
 
     plan, words = _plan(options.uv_words)
@@ -286,6 +318,9 @@ def _say(text: str) -> None:
 
 
 def _complain(message: str, hint: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("error", "bold red"), ": ", message))
     if hint:

@@ -116,13 +116,9 @@ def _told(check: Check, case: Case, tracebacks: list[str]) -> Iterator[Told]:
 
 
 def _checks_of(group: Group) -> tuple[Check, ...]:
-    name = f"uvx_policy.doctor.{group}"
     try:
-        found: tuple[Check, ...] = importlib.import_module(name).CHECKS
-    except ModuleNotFoundError as error:
-        if error.name == name:
-            return ()
-        return (_unloadable(group, error),)
+        module = importlib.import_module(f"uvx_policy.doctor.{group}")
+        found: tuple[Check, ...] = module.CHECKS
     except Exception as error:  # noqa: BLE001 (one broken module must not end the report)
         return (_unloadable(group, error),)
     return found

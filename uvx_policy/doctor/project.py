@@ -18,7 +18,6 @@ from uvx_policy.filesystem import places
 from uvx_policy.filesystem.capability import probe_links
 from uvx_policy.host import nearest_existing
 from uvx_policy.pipeline import installed_into
-from uvx_policy.settings import init_command
 from uvx_policy.uv.directories import own_cache
 
 if TYPE_CHECKING:
@@ -169,6 +168,8 @@ def mend_linking(case: Case, dry_run: bool) -> Iterator[str]:
         return
     if plan.outcome.cache_dir.code.startswith("explicit-") or not _project_cache(case, plan, facts):
         return
+    from uvx_policy.settings import init_command  # tomlkit is slow to import
+
     writing = init_command.plan_init(plan.destination.project, {"cache": "project"})
     if not dry_run:
         init_command.write_init(writing)

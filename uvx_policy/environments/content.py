@@ -7,10 +7,8 @@ The RECORD is the list of files that a wheel brings along, with their hashes (Py
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -46,6 +44,9 @@ def differences(site: str, *, only: Collection[str] | None = None) -> Iterator[D
     `only`: absolute paths; `None` for every file that has a hash. Files that no RECORD names are
     nobody's, and are passed over. Never raises: what cannot be read is a difference.
     """
+    # Not above: the doctor imports this module also when there is nothing to compare.
+    from concurrent.futures import ThreadPoolExecutor
+
     todo = _todo(site, None if only is None else frozenset(only))
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as threads:
         # In rounds, so that memory does not grow with the environment.
@@ -96,6 +97,8 @@ def _compare(batch: list[tuple[str, str, Row]]) -> list[Difference]:
 
 
 def _judge(path: str, row: Row) -> What | None:
+    import hashlib
+
     try:
         hashing = hashlib.new(row.algorithm, usedforsecurity=False)
     except ValueError:  # an algorithm that this Python does not know: nothing can be said
