@@ -38,11 +38,10 @@ def write(state: str, directory: str, name: str, content: bytes) -> None:
     handle = os.open(temporary, flags | _flag("O_BINARY"), 0o600)
     try:
         try:
-            os.write(handle, content)
+            _write_all(handle, content)
         finally:
             os.close(handle)
-        # No fsync: after a power cut the file may be short, and then it lacks its end, as it does
-        # where the disk filled up in the middle: whoever reads it looks for the end.
+        # No fsync: after a power cut the file may be short, and then it lacks its end.
         os.replace(temporary, os.path.join(path, name))
     except BaseException:
         unlink(temporary)
@@ -95,6 +94,12 @@ def unlink(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    """A disk that fills up writes a part, and says why only when asked for the rest."""
+    while content:
+        content = content[os.write(handle, content) :]
 
 
 def _age(path: str) -> int:
