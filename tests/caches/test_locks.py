@@ -99,8 +99,22 @@ def test_the_cache_of_a_uv_without_a_lock_by_variable_and_by_default(machine: Ma
 
 @pytest.mark.uv
 def test_a_uv_that_locks_is_no_user_of_another_cache(machine: Machine) -> None:
-    with machine.uv_run(machine.world.base / "cache"):
+    """Its cache may be named in a file; the lock tells which one it really has."""
+    file = machine.world.base / "uv.toml"
+    file.write_text('cache-dir = "in-file"\n')
+    words = ["uv", "run", "--no-project", "--config-file", str(file), "sh", "-c", "echo ready; cat"]
+    process = subprocess.Popen(
+        words, env=machine.world.environ(shim=False), cwd=machine.world.base,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+
+        assert [each.pid for each in locks.holders(str(file.with_name("in-file")))] == [process.pid]
         assert locks.users(str(machine.world.default_cache)) == ()
+    finally:
+        process.communicate()
 
 
 @pytest.mark.uv
