@@ -154,6 +154,18 @@ def test_others_can_write_where_the_shims_are(settled: Person) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o755
 
 
+def test_several_faults_are_mended_in_one_go(settled: Person) -> None:
+    """`setup` refuses to write where others can write: that is mended before it is called."""
+    settled.shims.chmod(0o775)
+    (settled.shims / "uvx").unlink()
+    lose_block(settled.home)
+
+    assert settled.found("installation") == {"shims-private": "fail", "shims": "fail"}
+    settled.mends("installation")
+
+    assert settled.found("installation") == {}
+
+
 def test_everybody_can_replace_the_directory_of_the_shims(settled: Person) -> None:
     settled.shims.parent.chmod(0o777)
 

@@ -121,10 +121,17 @@ def test_many_paths_are_cut_short(case: Case) -> None:
     assert "and 995 more (--json has all)" in text
 
 
-def test_a_path_that_the_sentence_names_is_not_said_twice(case: Case) -> None:
-    told = Told(status="warn", detail="`/the/path` is odd.", paths=("/the/path",))
+def test_paths_that_the_sentence_names_are_not_said_twice(case: Case) -> None:
+    told = Told(status="warn", detail="`/a` and `/b` are odd.", paths=("/a", "/b"))
 
-    assert shown(case, check("a", told)).count("/the/path") == 1
+    assert shown(case, check("x", told)).count("/") == 2
+
+
+def test_paths_are_shown_in_their_order_when_one_of_them_is_news(case: Case) -> None:
+    told = Told(status="warn", detail="`/b` is first.", paths=("/b", "/a"))
+
+    lines = shown(case, check("x", told)).splitlines()
+    assert lines[2:4] == ["    /b", "    /a"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

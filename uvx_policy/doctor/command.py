@@ -86,7 +86,7 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check]) -> int
     report.print_results(checks, _kept(results, found))
     crashed = False
     if options.fix:
-        mended = list(_mend(found, case, report, options))
+        mended = list(_mend(found, report, options))
         crashed = any(each.crashed for each in mended)
         if mended and not options.dry_run:
             found = list(engine.results(checks, _case(options), watched=told_when_slow))
@@ -165,7 +165,7 @@ def _mended_object(mended: Mended) -> dict[str, Any]:
 
 
 def _mend(
-    results: Sequence[Result], case: Case, report: Report, options: argparse.Namespace
+    results: Sequence[Result], report: Report, options: argparse.Namespace
 ) -> Iterator[Mended]:
     """Take each offer that the user agrees to, and print what was done."""
     from uvx_policy.doctor import mend
@@ -173,7 +173,8 @@ def _mend(
     for offer in mend.offers(results):
         if not (options.yes or options.dry_run) and not _agreed(report, offer):
             continue
-        mended = mend.take(offer, case, dry_run=options.dry_run)
+        # A fresh case: what was mended before has changed the machine.
+        mended = mend.take(offer, _case(options), dry_run=options.dry_run)
         report.print_mended(mended, offer, dry_run=options.dry_run)
         yield mended
 

@@ -412,19 +412,20 @@ CHECKS: tuple[Check, ...] = (
         group="installation",
         look=look_real_uv_version,
     ),
-    Check(
-        id="shims",
-        title="The shims `uv` and `uvx` are in place",
-        group="installation",
-        look=look_shims,
-        mend=mend_by_setup,
-    ),
+    # Before those that `setup` mends: it writes to no directory that is open to others.
     Check(
         id="shims-private",
         title="Nobody else can put a program in the place of a shim",
         group="installation",
         look=look_private,
         mend=mend_private,
+    ),
+    Check(
+        id="shims",
+        title="The shims `uv` and `uvx` are in place",
+        group="installation",
+        look=look_shims,
+        mend=mend_by_setup,
     ),
     Check(
         id="shims-current",

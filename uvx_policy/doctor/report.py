@@ -156,7 +156,9 @@ class Report:
             text.append(f"  {size(finding.bytes)}", "dim")
         first = Text.assemble("  ", ((sign, plain)[self._sign_of], style), " ")
         self._print_hanging(first, text, len(_INDENT))
-        paths = [path for path in finding.paths if path not in finding.detail]
+        # All or none: some checks tell them in an order that matters.
+        told = all(path in finding.detail for path in finding.paths)
+        paths = () if told else finding.paths
         for path in paths[:_MOST_PATHS]:
             self.print_line(Text.assemble(_INDENT, (self._text(path), "dim")))
         if len(paths) > _MOST_PATHS:
