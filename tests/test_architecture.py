@@ -24,7 +24,9 @@ LAYERS = (
     environments.survey environments.walk environments.edited environments.extents
     environments.counts environments.content environments.linking environments.distinct
     caches.archives caches.contents caches.known
-    caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning""",
+    caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning
+    verify.model verify.hashing verify.verified verify.modes verify.scripts verify.extras
+    verify.engine""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
     doctor.caches doctor.cache_contents

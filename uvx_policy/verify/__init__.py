@@ -1,0 +1,1 @@
+"""Compare installed files and cache archives with their RECORD."""

@@ -1,0 +1,308 @@
+"""Compare the files of environments and archives with their RECORDs.
+
+The RECORD lists the files that a wheel brings along, with their hashes (PyPA specification
+"Recording installed projects"). uv compares it with nothing once a wheel is unpacked: a file that
+was edited in a cache is installed from there for ever (uv #10579, #15700).
+
+Memory does not grow with the number of files, but for 60 bytes for each name in a package.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy.environments import installed
+from uvx_policy.verify import extras, modes, scripts, verified
+from uvx_policy.verify.hashing import Hashers, Order, knows, token_of
+from uvx_policy.verify.model import Finding, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from uvx_policy.environments.installed import Distribution
+    from uvx_policy.verify.extras import Names
+    from uvx_policy.verify.hashing import Answer
+    from uvx_policy.verify.model import State, Tree
+
+#: rows of one RECORD that are looked at together, in the order of their inodes
+_WINDOW = 4096
+_COLUMNS = 3
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_BYTECODE = (".pyc", ".pyo")
+#: these installers write a RECORD, always
+_WRITES_RECORD = ("uv", "pip")
+
+
+def verify(
+    trees: Iterable[Tree],
+    *,
+    state: str = "",
+    full: bool = False,
+    only: Collection[str] | None = None,
+    tally: Tally | None = None,
+    advance: Callable[[], None] = lambda: None,
+    workers: int | None = None,
+) -> Iterator[Finding]:
+    """Give everything in `trees` that is not what its RECORD says. Never raises `OSError`.
+
+    Trees of one owner stand together. `state`: the state directory, for what was verified before;
+    "" for none. `full`: read also what was not changed since. `only`: absolute paths of files;
+    `None` for all, and then files that no RECORD names are looked for, too. `advance` is called
+    whenever `tally` has changed a little. `workers`: see `Hashers`.
+    """
+    run = _Run(
+        state=state,
+        full=full,
+        only=None if only is None else frozenset(only),
+        tally=tally or Tally(),
+        advance=advance,
+    )
+    with Hashers[_Entry](workers) as hashers:
+        for owner, theirs in groupby(trees, key=lambda tree: tree.owner):
+            yield from run.owner(owner, list(theirs), hashers)
+
+
+class _Entry(NamedTuple):
+    """One row of a RECORD, and the file that it names."""
+
+    tree: Tree
+    distribution: Distribution
+    #: the row as it stands there
+    fields: list[str]
+    path: str
+    #: stat(2) of it
+    told: os.stat_result
+
+
+class _Rows:
+    """The rows of one RECORD, some at a time."""
+
+    def __init__(self, tree: Tree, distribution: Distribution) -> None:
+        self.tree = tree
+        self.distribution = distribution
+        self.with_hash = 0
+        self.damaged = 0
+        self.first_damage = ""
+        self._rows = installed.record_fields(distribution)
+
+    def next_ones(self) -> list[tuple[list[str], str]]:
+        """Give up to 4,096 rows that are no damage, each with its path. Raises `OSError`."""
+        found: list[tuple[list[str], str]] = []
+        for fields in self._rows:
+            if len(fields) != _COLUMNS or not fields[0] or "\0" in fields[0]:
+                self.damaged += 1
+                self.first_damage = self.first_damage or installed.row_of(fields).problem
+                continue
+            self.with_hash += bool(fields[1])
+            found.append((fields, _located(self.tree.path, fields[0])))
+            if len(found) >= _WINDOW:
+                break
+        return found
+
+
+class _Run:
+    def __init__(
+        self,
+        *,
+        state: str,
+        full: bool,
+        only: frozenset[str] | None,
+        tally: Tally,
+        advance: Callable[[], None],
+    ) -> None:
+        self._state = state
+        self._full = full
+        self._only = only
+        self._tally = tally
+        self._advance = advance
+        self._before: set[bytes] = set()
+        self._now: set[bytes] = set()
+
+    def owner(
+        self, owner: str, trees: Sequence[Tree], hashers: Hashers[_Entry]
+    ) -> Iterator[Finding]:
+        self._before = set() if self._full else verified.load(self._state, owner)
+        self._now = set()
+        complete = False
+        try:
+            for tree in trees:
+                yield from self._tree(tree, hashers)
+            for entry, answer in hashers.finish():
+                yield from self._answered(entry, answer)
+            complete = self._only is None
+        finally:
+            # Of an interrupted run everything is kept that is still worth something.
+            tokens = self._now if complete else self._now | self._before
+            if tokens != self._before:
+                verified.save(self._state, owner, tokens)
+            self._before = self._now = set()
+
+    def _tree(self, tree: Tree, hashers: Hashers[_Entry]) -> Iterator[Finding]:
+        self._tally.trees += 1
+        names = extras.Names(tree) if self._only is None else None
+        for distribution in installed.distributions(tree.path):
+            if self._only is not None and not _mentions(distribution, self._only):
+                continue
+            yield from self._distribution(tree, distribution, names, hashers)
+        if names is not None:
+            yield from names.unnamed()
+
+    def _distribution(
+        self,
+        tree: Tree,
+        distribution: Distribution,
+        names: Names | None,
+        hashers: Hashers[_Entry],
+    ) -> Iterator[Finding]:
+        self._tally.distributions += 1
+        if not distribution.record:
+            if distribution.installer in _WRITES_RECORD or tree.kind == "archive":
+                yield _of_record(tree, distribution, "there is no RECORD")
+            else:
+                self._tally.without_record += 1
+            return
+        if names is not None:
+            names.begin(distribution)
+        rows = _Rows(tree, distribution)
+        try:
+            while window := rows.next_ones():
+                if names is not None:
+                    for _, path in window:
+                        names.add(path)
+                yield from self._window(rows, window, hashers)
+        except OSError as error:
+            yield _of_record(
+                tree, distribution, f"RECORD cannot be read: {error.strerror or error}"
+            )
+            return
+        if rows.damaged:
+            damage = f"{rows.damaged} of its rows are damaged: {rows.first_damage}"
+            yield _of_record(tree, distribution, damage)
+        elif not rows.with_hash:
+            yield _of_record(tree, distribution, "none of its rows has a hash")
+
+    def _window(
+        self, rows: _Rows, window: list[tuple[list[str], str]], hashers: Hashers[_Entry]
+    ) -> Iterator[Finding]:
+        tree, distribution = rows.tree, rows.distribution
+        entries = []
+        for fields, path in window:
+            if self._only is not None and path not in self._only:
+                continue
+            try:
+                entries.append(_Entry(tree, distribution, fields, path, os.stat(path)))
+            except (OSError, ValueError) as error:
+                yield from _without_status(tree, distribution, fields, path, error)
+        usual = modes.usual(entry.told.st_mode for entry in entries)
+        # On a disk that turns, files that were written together lie together by their inodes.
+        for entry in sorted(entries, key=lambda each: each.told.st_ino):
+            odd = modes.oddity(entry.told.st_mode, entry.fields[0], usual)
+            if odd and distribution.installer in ("", *_WRITES_RECORD):
+                yield _finding(entry, "mode", odd)
+            self._tally.files += 1
+            self._tally.bytes += entry.told.st_size
+            yield from self._entry(entry, hashers)
+
+    def _entry(self, entry: _Entry, hashers: Hashers[_Entry]) -> Iterator[Finding]:
+        algorithm, _, digest = entry.fields[1].partition("=")
+        if not stat.S_ISREG(entry.told.st_mode):
+            yield _finding(entry, "edited", "it is no file")
+        elif not digest:
+            self._tally.unhashed_files += 1
+            if entry.fields[1]:
+                yield _finding(entry, "record", f"no digest: {entry.fields[1]!r}")
+        elif not knows(algorithm):
+            self._tally.unhashed_files += 1
+            yield _finding(entry, "record", f"unknown kind of hash: {algorithm!r}")
+        else:
+            token = token_of(entry.told, algorithm, digest)
+            if token in self._before or token in self._now:
+                self._now.add(token)
+                return
+            order = Order(entry.path, algorithm, digest, entry.told.st_size)
+            for done, answer in hashers.take(order, entry):
+                yield from self._answered(done, answer)
+
+    def _answered(self, entry: _Entry, answer: Answer) -> Iterator[Finding]:
+        self._tally.hashed_files += 1
+        self._tally.hashed_bytes += answer.size
+        self._advance()
+        if answer.token:
+            self._now.add(answer.token)
+        if answer.state == "edited" and scripts.differs_in_first_line(
+            entry.path, entry.fields, environment=entry.tree.owner
+        ):
+            return
+        if answer.state in ("edited", "missing", "unreadable"):
+            yield _finding(entry, answer.state, "")  # type: ignore[arg-type]  # mypy #12535
+
+
+def _without_status(
+    tree: Tree,
+    distribution: Distribution,
+    fields: list[str],
+    path: str,
+    error: OSError | ValueError,
+) -> Iterator[Finding]:
+    """What to say of a row whose file stat(2) does not find."""
+    if isinstance(error, OSError) and error.errno not in _ABSENT:
+        yield _made(tree, distribution, fields, path, "unreadable", error.strerror or "")
+    elif os.path.islink(path):
+        yield _made(tree, distribution, fields, path, "missing", "its symbolic link leads nowhere")
+    elif not path.endswith(_BYTECODE):
+        yield _made(tree, distribution, fields, path, "missing", "")
+
+
+def _finding(entry: _Entry, state: State, detail: str) -> Finding:
+    return _made(entry.tree, entry.distribution, entry.fields, entry.path, state, detail)
+
+
+def _made(
+    tree: Tree, distribution: Distribution, fields: list[str], path: str, state: State, detail: str
+) -> Finding:
+    return Finding(
+        path=path,
+        state=state,
+        tree=tree,
+        distribution=distribution.name,
+        version=distribution.version,
+        dist_info=distribution.dist_info,
+        row=installed.row_of(fields),
+        detail=detail,
+    )
+
+
+def _of_record(tree: Tree, distribution: Distribution, detail: str) -> Finding:
+    return Finding(
+        path=os.path.join(distribution.dist_info, "RECORD"),
+        state="record",
+        tree=tree,
+        distribution=distribution.name,
+        version=distribution.version,
+        dist_info=distribution.dist_info,
+        detail=detail,
+    )
+
+
+def _located(site: str, path: str) -> str:
+    """Where the row's file lies, spelled from `site` on."""
+    if ".." in path or "//" in path or "./" in path or path.startswith("/") or os.sep != "/":
+        return os.path.normpath(os.path.join(site, path))
+    return f"{site}/{path}"
+
+
+def _mentions(distribution: Distribution, only: Iterable[str]) -> bool:
+    """Tell quickly whether the RECORD can have a row for one of these paths."""
+    if any(path.startswith(distribution.dist_info + os.sep) for path in only):
+        return True
+    try:
+        with open(distribution.record, "rb") as stream:
+            content = stream.read()
+    except (OSError, ValueError):
+        return False
+    # By the last name alone: a quoted path, or one with `..`, is written in another way.
+    return any(os.fsencode(os.path.basename(path).split('"')[0]) in content for path in only)

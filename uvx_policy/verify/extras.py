@@ -1,0 +1,98 @@
+"""Files in the packages of a tree that no RECORD names.
+
+A package is a directory in which a RECORD names a file, or one below such a directory. What lies
+beside packages (`site-packages` itself, `bin`, a namespace that only holds packages) is nobody's:
+other tools put their files there. In an archive of a cache everything belongs to its one wheel.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from uvx_policy.verify.model import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.environments.installed import Distribution
+    from uvx_policy.verify.model import Tree
+
+#: installers, signers and checkers write these into a `.dist-info`
+_TOOLS = frozenset(
+    (
+        "RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json",
+        "uv_cache.json", "uv_build.json", "provenance_url.json",
+    )
+)  # fmt: skip
+_BYTECODE = (".pyc", ".pyo")
+#: caches that programs keep beside the sources (Python, numba, mypy, ruff)
+_KEPT_BY_PROGRAMS = frozenset(("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"))
+#: while uv replaces a file it lies there under such a name
+_TEMPORARY = ".tmp"
+
+
+class Names:
+    """All names of one tree that its RECORDs have."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        #: of 500,000 names the texts would take 100 MB; two hashed alike would hide an extra file
+        self._hashes: set[int] = set()
+        #: directory -> whose it is
+        self._directories: dict[str, Distribution] = {}
+        self._distribution: Distribution | None = None
+        self._inside = os.path.join(tree.path, "")
+
+    def begin(self, distribution: Distribution) -> None:
+        """The names that are added from here on are in its RECORD."""
+        self._distribution = distribution
+        if self._tree.kind == "archive":
+            self._directories.setdefault(self._tree.path, distribution)
+
+    def add(self, path: str) -> None:
+        """One name, absolute."""
+        self._hashes.add(hash(path))
+        directory = os.path.dirname(path)
+        if (
+            directory not in self._directories
+            and directory.startswith(self._inside)
+            and self._distribution is not None
+        ):
+            self._directories[directory] = self._distribution
+
+    def unnamed(self) -> Iterator[Finding]:
+        """Each file in a package that was not added. Never raises."""
+        for directory, distribution in self._directories.items():
+            waiting = [directory]
+            while waiting:
+                yield from self._unnamed_in(waiting.pop(), distribution, waiting)
+
+    def _unnamed_in(
+        self, directory: str, distribution: Distribution, waiting: list[str]
+    ) -> Iterator[Finding]:
+        try:
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    path = f"{directory}{os.sep}{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        if path not in self._directories and entry.name not in _KEPT_BY_PROGRAMS:
+                            waiting.append(path)
+                    elif hash(path) not in self._hashes and not self._is_aside(
+                        entry.name, directory
+                    ):
+                        yield Finding(
+                            path=path,
+                            state="extra",
+                            tree=self._tree,
+                            distribution=distribution.name,
+                            version=distribution.version,
+                            dist_info=distribution.dist_info,
+                        )
+        except OSError:
+            return
+
+    def _is_aside(self, name: str, directory: str) -> bool:
+        if name.endswith(_BYTECODE) or name.startswith(_TEMPORARY):
+            return True
+        return name in _TOOLS and directory.endswith(".dist-info")

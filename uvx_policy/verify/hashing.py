@@ -1,0 +1,200 @@
+"""Hash files on all processors, a bounded number of them in flight.
+
+Processes, not threads: of a small file the interpreter takes as long as the hash, and its lock lets
+only one thread at a time do that. A few files are hashed here, without starting any.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import signal
+import stat
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+#: bytes that are read at a time: large files take no more memory than that
+_CHUNK = 1 << 20
+#: a batch is full with so many files, or bytes by the RECORD
+_MOST_FILES = 256
+_MOST_BYTES = 16 << 20
+#: batches that are hashed here before processes are started
+_FEW = 1
+#: ns; a file that was changed so shortly before may change again without its times telling
+_FRESH = 2_100_000_000
+_ALGORITHMS = frozenset(hashlib.algorithms_guaranteed) - {"shake_128", "shake_256"}
+
+T = TypeVar("T")
+
+
+class Order(NamedTuple):
+    """A file to hash."""
+
+    path: str
+    #: of `hashlib`
+    algorithm: str
+    #: as a RECORD has it: base64 for URLs without "="
+    digest: str
+    #: bytes by the RECORD, 0 if unknown: for dividing work only
+    size: int
+
+
+class Answer(NamedTuple):
+    """What became of an order."""
+
+    #: "": as it should be; else "edited", "missing" or "unreadable", as `model.State`
+    state: str
+    #: bytes that were read
+    size: int = 0
+    #: stands for (this inode in this state, this digest), b"" when the file changed just now
+    token: bytes = b""
+
+
+def knows(algorithm: str) -> bool:
+    """Can this algorithm be computed?"""
+    return algorithm in _ALGORITHMS
+
+
+def token_of(told: os.stat_result, algorithm: str, digest: str) -> bytes:
+    """16 bytes that stand for "the inode in just this state has this digest".
+
+    Whoever changes a file changes its ctime (inode(7)), which nobody can set. A new hard link
+    changes it as well: then the file is read once more.
+    """
+    text = (
+        f"{told.st_dev} {told.st_ino} {told.st_size} {told.st_mtime_ns} {told.st_ctime_ns} "
+        f"{algorithm}={digest}"
+    )
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+
+
+def answer(order: Order, now: int) -> Answer:
+    """Read and hash one file. `now`: ns since the epoch, before it is opened. Never raises."""
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        # O_NONBLOCK: a FIFO of that name must not hang us.
+        handle = os.open(order.path, flags | getattr(os, "O_NONBLOCK", 0))
+        try:
+            before = os.fstat(handle)
+            if not stat.S_ISREG(before.st_mode):
+                return Answer("edited")
+            hashing = hashlib.new(order.algorithm, usedforsecurity=False)
+            size = 0
+            while chunk := os.read(handle, _CHUNK):
+                hashing.update(chunk)
+                size += len(chunk)
+            after = os.fstat(handle)
+        finally:
+            os.close(handle)
+    except (FileNotFoundError, NotADirectoryError):
+        return Answer("missing")
+    except (OSError, ValueError):
+        return Answer("unreadable")
+    digest = base64.urlsafe_b64encode(hashing.digest()).rstrip(b"=").decode("ascii")
+    if digest != order.digest.rstrip("="):
+        return Answer("edited", size)
+    token = token_of(after, order.algorithm, order.digest)
+    fresh = max(after.st_ctime_ns, after.st_mtime_ns) > now - _FRESH
+    same = token == token_of(before, order.algorithm, order.digest)
+    return Answer("", size, token if same and not fresh else b"")
+
+
+class Hashers(Generic[T]):
+    """Takes orders, each with something of the caller's, and gives both back with the answer.
+
+    To be used in a `with` block; what is in flight when that ends early is given up.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        """`workers`: processes, as many as there are processors by default; 0: none."""
+        self._workers = _processors() if workers is None else workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._batch: list[Order] = []
+        self._batch_bytes = 0
+        self._with: list[T] = []
+        self._batches = 0
+        self._running: deque[tuple[Future[list[Answer]], list[Order], list[T]]] = deque()
+
+    def __enter__(self) -> Hashers[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def take(self, order: Order, with_it: T) -> Iterator[tuple[T, Answer]]:
+        """Take one more order; give what is done by now, in the order in which it was taken."""
+        self._batch.append(order)
+        self._with.append(with_it)
+        self._batch_bytes += order.size
+        if len(self._batch) >= _MOST_FILES or self._batch_bytes >= _MOST_BYTES:
+            yield from self._send(last=False)
+
+    def finish(self) -> Iterator[tuple[T, Answer]]:
+        """Give all the rest."""
+        if self._batch:
+            yield from self._send(last=True)
+        while self._running:
+            yield from self._receive()
+
+    def _send(self, *, last: bool) -> Iterator[tuple[T, Answer]]:
+        batch, with_them = self._batch, self._with
+        self._batch, self._with, self._batch_bytes = [], [], 0
+        self._batches += 1
+        alone = self._pool is None and (self._batches <= _FEW or last)
+        if alone or not self._workers:
+            yield from zip(with_them, _answers(batch), strict=True)
+            return
+        if self._pool is None:
+            self._pool = _pool(self._workers)
+        self._running.append((self._pool.submit(_answers, batch), batch, with_them))
+        if len(self._running) > 2 * self._workers:
+            yield from self._receive()
+
+    def _receive(self) -> Iterator[tuple[T, Answer]]:
+        from concurrent.futures.process import BrokenProcessPool
+
+        running, batch, with_them = self._running.popleft()
+        try:
+            answers = running.result()
+        except BrokenProcessPool:
+            # Somebody killed a process of ours (the kernel, for want of memory): without them then.
+            self._workers, self._pool = 0, None
+            answers = _answers(batch)
+        yield from zip(with_them, answers, strict=True)
+
+
+def _answers(batch: list[Order]) -> list[Answer]:
+    from time import time_ns
+
+    now = time_ns()
+    return [answer(order, now) for order in batch]
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # fork: the others start an interpreter for each; no thread of ours runs while this is done.
+    how = "fork" if sys.platform == "linux" else "spawn"
+    context = multiprocessing.get_context(how)
+    start: Callable[[], object] = _leave_interrupts_to_the_parent
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=start)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _processors() -> int:
+    """How many of them this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
