@@ -74,35 +74,58 @@ def token_of(told: os.stat_result, algorithm: str, digest: str) -> bytes:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
+def digest_of(path: str, algorithm: str) -> str:
+    """Read a file; its digest as a RECORD has it, "" when that cannot be told. Never raises."""
+    try:
+        return _read(path, algorithm).digest
+    except (OSError, ValueError):
+        return ""
+
+
 def answer(order: Order, now: int) -> Answer:
     """Read and hash one file. `now`: ns since the epoch, before it is opened. Never raises."""
-    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
-        # O_NONBLOCK: a FIFO of that name must not hang us.
-        handle = os.open(order.path, flags | getattr(os, "O_NONBLOCK", 0))
-        try:
-            before = os.fstat(handle)
-            if not stat.S_ISREG(before.st_mode):
-                return Answer("edited")
-            hashing = hashlib.new(order.algorithm, usedforsecurity=False)
-            size = 0
-            while chunk := os.read(handle, _CHUNK):
-                hashing.update(chunk)
-                size += len(chunk)
-            after = os.fstat(handle)
-        finally:
-            os.close(handle)
+        before, after, size, digest = _read(order.path, order.algorithm)
     except (FileNotFoundError, NotADirectoryError):
         return Answer("missing")
+    except IsADirectoryError:
+        return Answer("edited")
     except (OSError, ValueError):
         return Answer("unreadable")
-    digest = base64.urlsafe_b64encode(hashing.digest()).rstrip(b"=").decode("ascii")
     if digest != order.digest.rstrip("="):
         return Answer("edited", size)
     token = token_of(after, order.algorithm, order.digest)
     fresh = max(after.st_ctime_ns, after.st_mtime_ns) > now - _FRESH
     same = token == token_of(before, order.algorithm, order.digest)
     return Answer("", size, token if same and not fresh else b"")
+
+
+class _Content(NamedTuple):
+    before: os.stat_result
+    after: os.stat_result
+    size: int
+    digest: str
+
+
+def _read(path: str, algorithm: str) -> _Content:
+    """Raise `OSError`; `ValueError` for an unknown algorithm; `IsADirectoryError` for no file."""
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    # O_NONBLOCK: a FIFO of that name must not hang us.
+    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    try:
+        before = os.fstat(handle)
+        if not stat.S_ISREG(before.st_mode):
+            raise IsADirectoryError(path)
+        hashing = hashlib.new(algorithm, usedforsecurity=False)
+        size = 0
+        while chunk := os.read(handle, _CHUNK):
+            hashing.update(chunk)
+            size += len(chunk)
+        after = os.fstat(handle)
+    finally:
+        os.close(handle)
+    digest = base64.urlsafe_b64encode(hashing.digest()).rstrip(b"=").decode("ascii")
+    return _Content(before, after, size, digest)
 
 
 class Hashers(Generic[T]):

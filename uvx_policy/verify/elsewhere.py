@@ -1,0 +1,181 @@
+"""Where an edited file is as well: under another name of its inode, or copied with the edit in it.
+
+The cache that it was linked from, the other environments that were linked from there, and those
+that were installed after the edit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from uvx_policy.environments import installed
+from uvx_policy.verify.hashing import digest_of
+from uvx_policy.verify.model import Place, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uvx_policy.verify.index import Index
+    from uvx_policy.verify.model import Finding
+
+#: states in which a file has something that others may have, too
+_HAS_CONTENT = ("edited", "mode")
+
+
+def with_places(findings: Iterable[Finding], index: Index) -> list[Finding]:
+    """The same findings, with every place where the same wrong file is known to be."""
+    told = list(findings)
+    rows = _Rows()
+    found = [_looked_for(each, index, rows) for each in told]
+    return _all_names_found(found, index)
+
+
+class _Rows:
+    """digest -> path, of the RECORDs that were read already."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, list[str]]] = {}
+
+    def paths(self, tree: Tree, dist_info_name: str, digest: str) -> list[str]:
+        """Files of `tree` that should have this digest ("sha256=..."). Never raises."""
+        dist_info = os.path.join(tree.path, dist_info_name)
+        if dist_info not in self._known:
+            by_digest: dict[str, list[str]] = {}
+            record = os.path.join(dist_info, "RECORD")
+            distribution = installed.Distribution(
+                name="", version="", dist_info=dist_info, site=tree.path, record=record
+            )
+            with contextlib.suppress(OSError):
+                for fields in installed.record_fields(distribution):
+                    if len(fields) == 3 and fields[1]:  # noqa: PLR2004
+                        path = os.path.normpath(os.path.join(tree.path, fields[0]))
+                        by_digest.setdefault(fields[1], []).append(path)
+            self._known[dist_info] = by_digest
+        return self._known[dist_info].get(digest, [])
+
+
+def twins(finding: Finding, index: Index, rows: _Rows | None = None) -> Iterator[tuple[Tree, str]]:
+    """Give each other file that should have the content which this one should have.
+
+    In archives and environments with the same `.dist-info`; the path of a script or data file
+    differs between the two, its digest does not. Files are named whether they exist or not.
+    """
+    if finding.row is None or not finding.row.algorithm:
+        return
+    rows = rows or _Rows()
+    name = os.path.basename(finding.dist_info)
+    digest = f"{finding.row.algorithm}={finding.row.digest}"
+    for tree in index.trees_of(name):
+        for path in rows.paths(tree, name, digest):
+            if path != finding.path:
+                yield tree, path
+
+
+def _looked_for(finding: Finding, index: Index, rows: _Rows) -> Finding:
+    if finding.state not in _HAS_CONTENT or finding.row is None:
+        return finding
+    try:
+        told = os.stat(finding.path)
+    except OSError:
+        return finding
+    wrong = ""
+    places = []
+    for tree, path in twins(finding, index, rows):
+        try:
+            other = os.stat(path)
+        except OSError:
+            continue
+        if (other.st_dev, other.st_ino) == (told.st_dev, told.st_ino):
+            places.append(Place(path=path, tree=tree, how="same-inode"))
+        elif finding.state == "edited" and other.st_size == told.st_size:
+            wrong = wrong or digest_of(finding.path, finding.row.algorithm)
+            if wrong and digest_of(path, finding.row.algorithm) == wrong:
+                places.append(Place(path=path, tree=tree, how="same-bytes"))
+    return finding.replace(elsewhere=tuple(places))
+
+
+# Names of an inode that no RECORD led to ---------------------------------------------------------
+
+
+def _all_names_found(findings: list[Finding], index: Index) -> list[Finding]:
+    """Look through caches and environments where an inode has more names than are known.
+
+    Another package may have the same file (uv's `files-v0`), or a `.dist-info` another name.
+    """
+    missing: dict[tuple[int, int], set[str]] = {}
+    for each in findings:
+        key, names = _identity(each), _own_names(each)
+        if key is not None and names:
+            missing.setdefault(key, set()).update(names)
+    wanted = {key for key, names in missing.items() if _links(next(iter(names))) > len(names)}
+    if not wanted:
+        return findings
+    more: dict[tuple[int, int], list[tuple[Tree, str]]] = {}
+    for tree, path, key in _walk(index, wanted):
+        more.setdefault(key, []).append((tree, path))
+    return [_with_more(each, more) for each in findings]
+
+
+def _with_more(finding: Finding, more: dict[tuple[int, int], list[tuple[Tree, str]]]) -> Finding:
+    key = _identity(finding)
+    if key is None:
+        return finding
+    names = _own_names(finding)
+    new = tuple(
+        Place(path=path, tree=tree, how="same-inode")
+        for tree, path in more.get(key, ())
+        if path not in names
+    )
+    unknown = _links(finding.path) - len(names) - len(new)
+    return finding.replace(elsewhere=(*finding.elsewhere, *new), unknown_names=max(unknown, 0))
+
+
+def _identity(finding: Finding) -> tuple[int, int] | None:
+    """Device and inode of a file with several names, `None` for others."""
+    if finding.state not in _HAS_CONTENT:
+        return None
+    try:
+        told = os.stat(finding.path)
+    except OSError:
+        return None
+    return (told.st_dev, told.st_ino) if told.st_nlink > 1 else None
+
+
+def _own_names(finding: Finding) -> set[str]:
+    """Real paths of the names that are known; a symbolic link is no name of the inode."""
+    paths = (
+        finding.path,
+        *(place.path for place in finding.elsewhere if place.how == "same-inode"),
+    )
+    return {os.path.realpath(path) for path in paths}
+
+
+def _links(path: str) -> int:
+    try:
+        return os.stat(path).st_nlink
+    except OSError:
+        return 0
+
+
+def _walk(
+    index: Index, wanted: set[tuple[int, int]]
+) -> Iterator[tuple[Tree, str, tuple[int, int]]]:
+    """Give every name of these inodes below the known caches and environments. Never raises."""
+    inodes = {inode for _, inode in wanted}
+    devices = {device for device, _ in wanted}
+    for top in dict.fromkeys(map(os.path.realpath, (*index.caches, *index.environments))):
+        kind = "archive" if top in map(os.path.realpath, index.caches) else "site"
+        tree = Tree(path=top, kind="archive" if kind == "archive" else "site", owner=top)
+        waiting = [top]
+        while waiting:
+            with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.inode() in inodes:
+                        told = entry.stat(follow_symlinks=False)
+                        key = (told.st_dev, told.st_ino)
+                        if told.st_dev in devices and key in wanted:
+                            yield tree, entry.path, key
