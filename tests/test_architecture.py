@@ -26,7 +26,7 @@ LAYERS = (
     caches.archives caches.contents caches.known
     caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning
     verify.model verify.hashing verify.verified verify.modes verify.scripts verify.extras
-    verify.engine verify.index verify.elsewhere""",
+    verify.engine verify.index verify.elsewhere verify.vouching""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
     doctor.caches doctor.cache_contents
@@ -41,7 +41,8 @@ LAYERS = (
     demo.problems demo.report demo.command
     status.row status.policy status.gather status.words status.table status.remarks status.as_json
     status.progress status.command
-    caches.gather caches.table caches.as_json caches.screen caches.work caches.command""",
+    caches.gather caches.table caches.as_json caches.screen caches.work caches.command
+    verify.targets verify.progress verify.as_json verify.report verify.command""",
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
 #: reads its own pid, nothing else

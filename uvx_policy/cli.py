@@ -137,6 +137,7 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
 
     _add_doctor(commands)
+    _add_verify(commands)
     _add_cache(commands)
     return parser
 
@@ -159,11 +160,18 @@ def _add_status(commands: _Commands) -> None:
     command.add_parser(commands)
 
 
+def _add_verify(commands: _Commands) -> None:
+    from uvx_policy.verify import command
+
+    command.add_parser(commands)
+
+
 #: commands with a module of their own -> what adds them to the command line
 _MODULES: dict[str, Callable[[_Commands], None]] = {
     "cache": _add_cache,
     "doctor": _add_doctor,
     "status": _add_status,
+    "verify": _add_verify,
 }
 
 

@@ -117,13 +117,18 @@ def _with_here(case: Case, here: str) -> Iterator[Cache]:
 
 
 def dependents(case: Case) -> list[Dependent]:
-    """Known environments: remembered ones, this project's, the active one, and those of tools."""
+    """How each known environment depends on caches."""
+    return [linked.look_at(each) for each in known_environments(case)]
+
+
+def known_environments(case: Case) -> list[Environment]:
+    """Remembered environments, this project's, the active one, and those of tools."""
     environments = {each.path: each for each in register.known(case.state)}
     others = [case.environment, case.environ.get("VIRTUAL_ENV", ""), *_tools(case)]
     for path in others:
         if path and os.path.isabs(path):
             environments.setdefault(path, Environment(path=path))
-    return [linked.look_at(each) for each in environments.values()]
+    return list(environments.values())
 
 
 def _tools(case: Case) -> list[str]:

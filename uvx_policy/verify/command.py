@@ -1,0 +1,101 @@
+"""`linkpolicy verify`: are the files of environments and caches what their RECORDs say?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy import errors
+from uvx_policy.caches import gather
+from uvx_policy.caches.screen import Screen
+from uvx_policy.verify import as_json, report
+from uvx_policy.verify.elsewhere import with_places
+from uvx_policy.verify.engine import verify
+from uvx_policy.verify.model import Tally
+from uvx_policy.verify.progress import progress
+from uvx_policy.verify.targets import index_of, targets_of
+from uvx_policy.verify.vouching import contradictions, finding_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.verify.index import Index
+    from uvx_policy.verify.model import Finding
+    from uvx_policy.verify.targets import Target
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `verify` to the command line."""
+    parser = commands.add_parser(
+        "verify", help="compare installed files and caches with what was downloaded"
+    )
+    add_targets(parser)
+    parser.add_argument("--diff", action="store_true", help="show what was changed in each file")
+    parser.add_argument(
+        "--full", action="store_true", help="read also what was verified before and not changed"
+    )
+    parser.add_argument("--json", action="store_true", help="for machines, stable")
+    parser.set_defaults(command=run)
+
+
+def add_targets(parser: argparse.ArgumentParser) -> None:
+    """What `verify` and `repair` look at."""
+    parser.add_argument(
+        "targets", nargs="*", metavar="PATH",
+        help="environment, project, cache, or file in one (default: the environment here)",
+    )  # fmt: skip
+    parser.add_argument("--cache", action="store_true", help="every known cache")
+    parser.add_argument(
+        "--all", action="store_true", help="every known environment and every known cache"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 when all is well, 1 when not. Raises `UsageError`, `ConfigError`."""
+    case = gather.open_case()
+    targets = targets_of(options.targets, case, caches=options.cache, everything=options.all)
+    index = index_of(case, targets)
+    tally = Tally()
+    findings = look(targets, case, index, tally, full=options.full)
+    differences = _differences(findings, index) if options.diff else {}
+    if options.json:
+        sys.stdout.write(f"{as_json.report(targets, findings, tally, differences)}\n")
+    else:
+        _say(findings, tally, differences, Screen(case.environ))
+    return errors.EXIT_FINDINGS if findings else 0
+
+
+def look(
+    targets: Sequence[Target], case: Case, index: Index, tally: Tally, *, full: bool = False
+) -> list[Finding]:
+    """Everything that is wrong in the targets, with the places where it is wrong as well."""
+    pairs = [(target, tree) for target in targets for tree in target.trees()]
+    trees = [tree for _, tree in pairs]
+    target_of = {tree: target for target, tree in pairs}
+    with progress(trees, tally) as advance:
+        found = list(verify(trees, state=case.state, full=full, tally=tally, advance=advance))
+    for tree in trees:
+        found += [finding_of(each, tree) for each in contradictions(tree, index)]
+    asked = [each for each in found if target_of[each.tree].has(each)]
+    return with_places(asked, index)
+
+
+def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:
+    """Path -> unified diff of each edited file whose original can be had."""
+    raise NotImplementedError
+
+
+def _say(
+    findings: Sequence[Finding], tally: Tally, differences: dict[str, str], screen: Screen
+) -> None:
+    for line in report.lines(findings, screen.look):
+        screen.say(line)
+    for each in findings:
+        if each.path in differences:
+            for line in report.difference(differences[each.path]):
+                screen.say(line)
+            screen.say("")
+    for line in report.summary(findings, tally):
+        screen.say(line)

@@ -1,0 +1,79 @@
+"""How far verifying has come: bytes, files, time left. On a terminal's stderr, nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from uvx_policy.environments import installed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from uvx_policy.verify.model import Tally, Tree
+
+#: seconds before anything is shown, and between two looks
+_PATIENCE = 1.0
+_PAUSE = 0.1
+
+
+@contextlib.contextmanager
+def progress(trees: Sequence[Tree], tally: Tally) -> Iterator[Callable[[], None]]:
+    """Give what is to be called whenever `tally` has changed."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield lambda: None
+        return
+    shown = Progress(
+        TextColumn("{task.fields[files]} files", style="dim"),
+        BarColumn(bar_width=20),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        # A thread of its own would be in the way of fork(2).
+        auto_refresh=False,
+    )
+    task = shown.add_task("", total=None, files="0")
+    started = last = time.monotonic()
+    is_shown = False
+
+    def advance() -> None:
+        nonlocal last, is_shown
+        now = time.monotonic()
+        if now - started < _PATIENCE or now - last < _PAUSE:
+            return
+        last = now
+        if not is_shown:
+            # Not before: for most environments it would take longer than it helps.
+            shown.update(task, total=sum(map(expected_bytes, trees)) or None)
+            shown.start()
+            is_shown = True
+        shown.update(task, completed=tally.bytes, files=f"{tally.files:,}")
+        shown.refresh()
+
+    try:
+        yield advance
+    finally:
+        shown.stop()
+
+
+def expected_bytes(tree: Tree) -> int:
+    """Bytes of all files that the RECORDs of a tree name, as they say. Never raises."""
+    total = 0
+    for distribution in installed.distributions(tree.path):
+        with contextlib.suppress(OSError):
+            for fields in installed.record_fields(distribution):
+                size = fields[-1]
+                total += int(size) if size.isascii() and size.isdecimal() else 0
+    return total

@@ -1,0 +1,117 @@
+"""What `verify` and `repair` were asked to look at: from words to trees."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from uvx_policy.caches import gather
+from uvx_policy.environments import installed
+from uvx_policy.errors import UsageError
+from uvx_policy.record import Record
+from uvx_policy.verify.index import Index, trees_of_cache, trees_of_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.verify.model import Finding, Tree
+
+
+class Target(Record):
+    """One environment or cache, or a part of one."""
+
+    #: absolute path of the environment or cache, as it was named
+    path: str
+    is_cache: bool = False
+    #: only this file, or what lies below this directory; "" for everything
+    part: str = ""
+
+    def trees(self) -> Iterator[Tree]:
+        """Give its trees. Never raises."""
+        yield from trees_of_cache(self.path) if self.is_cache else trees_of_environment(self.path)
+
+    def has(self, finding: Finding) -> bool:
+        """Tell whether a finding in one of its trees was asked for."""
+        return not self.part or f"{finding.path}{os.sep}".startswith(f"{self.part}{os.sep}")
+
+
+def targets_of(
+    words: Sequence[str], case: Case, *, caches: bool = False, everything: bool = False
+) -> list[Target]:
+    """What was asked for; the environment of this project when nothing was.
+
+    `caches`: every known cache; `everything`: also every known environment. Raises `UsageError` for
+    a word that names nothing of the kind, and `ConfigError`.
+    """
+    found = [_target(os.path.join(case.cwd, word), word) for word in words]
+    if everything:
+        found += [Target(path=path) for path in environments(case) if os.path.isdir(path)]
+    if caches or everything:
+        found += [Target(path=cache.path, is_cache=True) for cache in case.caches if cache.exists]
+    if not found and not caches and not everything:
+        found = [Target(path=_environment_here(case))]
+    return list(dict.fromkeys(found))
+
+
+def index_of(case: Case, targets: Sequence[Target]) -> Index:
+    """Every known cache and environment, those that were named included."""
+    return Index(
+        caches=[
+            *(cache.path for cache in case.caches if cache.exists),
+            *(each.path for each in targets if each.is_cache),
+        ],
+        environments=[*(each.path for each in targets if not each.is_cache), *environments(case)],
+    )
+
+
+def environments(case: Case) -> list[str]:
+    """Known environments, each directory once: remembered ones, this project's, those of tools."""
+    seen: set[str] = set()
+    found = []
+    for each in gather.known_environments(case):
+        real = os.path.realpath(each.path)
+        if real not in seen and os.path.isdir(real):
+            seen.add(real)
+            found.append(each.path)
+    return found
+
+
+def _environment_here(case: Case) -> str:
+    for path in (case.environment, case.environ.get("VIRTUAL_ENV", "")):
+        if path and os.path.isdir(path):
+            return os.path.join(case.cwd, path)
+    raise UsageError(
+        "there is no environment here",
+        hint="name one, or a cache: linkpolicy verify PATH; all that are known: --all",
+    )
+
+
+def _target(path: str, word: str) -> Target:
+    path = os.path.normpath(path)
+    if not os.path.lexists(path):
+        raise UsageError(f"there is no `{word}`")
+    if os.path.isdir(path):
+        if _is_cache(path):
+            return Target(path=path, is_cache=True)
+        if installed.site_directories(path) or _is_environment(path):
+            return Target(path=path)
+        below = os.path.join(path, ".venv")
+        if _is_environment(below):
+            return Target(path=below)
+    above = os.path.dirname(path)
+    while above != os.path.dirname(above):
+        if _is_environment(above):
+            return Target(path=above, part=path)
+        if _is_cache(above):
+            return Target(path=above, is_cache=True, part=path)
+        above = os.path.dirname(above)
+    raise UsageError(f"`{word}` is no environment, no cache, and no file in one")
+
+
+def _is_environment(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, "pyvenv.cfg"))
+
+
+def _is_cache(path: str) -> bool:
+    return os.path.isdir(os.path.join(path, "archive-v0"))
