@@ -160,7 +160,9 @@ def test_several_faults_are_mended_in_one_go(settled: Person) -> None:
     (settled.shims / "uvx").unlink()
     lose_block(settled.home)
 
-    assert settled.found("installation") == {"shims-private": "fail", "shims": "fail"}
+    assert settled.found("installation") == {
+        "shims-private": "fail", "shims": "fail", "shims-first": "fail"
+    }  # fmt: skip
     settled.mends("installation")
 
     assert settled.found("installation") == {}
