@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archives, known, locks
 from uvx_policy.doctor.finding import Check, Fix, Told
-from uvx_policy.doctor.installed_files import clean_command
-from uvx_policy.environments import content
+from uvx_policy.verify.engine import verify
+from uvx_policy.verify.index import trees_of_cache
+from uvx_policy.verify.model import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.caches.known import Cache
     from uvx_policy.doctor.case import Case
-    from uvx_policy.environments.content import Difference
+    from uvx_policy.verify.model import Finding
 
 #: seconds that one check may take for all caches together; much more where every byte is read
 _PATIENCE = 0.015
@@ -54,13 +55,14 @@ def look_edited(case: Case) -> Iterator[Told]:
     caches, complete = own_caches(case), True
     until = _until(case)
     for cache in caches:
-        found: list[Difference] = []
+        found: list[Finding] = []
         for archive, late in archives.touched(cache.path, until=until):
             complete = complete and archive != ""
             if archive:
-                found += content.differences(archive, only=late)
+                tree = Tree(path=archive, kind="archive", owner=cache.path)
+                found += verify([tree], only=late, workers=0)
         # An edit through the environment that is looked at has been told there.
-        changed = [each for each in found if each.what == "changed" and each.path not in case.told]
+        changed = [each for each in found if each.state == "edited" and each.path not in case.told]
         yield from _edited(case, cache, changed, complete=complete)
     if not complete:
         yield Told(
@@ -74,15 +76,13 @@ def look_content(case: Case) -> Iterator[Told]:
     for cache in own_caches(case):
         found = [
             each
-            for archive in archives.archives(cache.path)
-            if not os.path.lexists(os.path.join(archive, "pyvenv.cfg"))
-            for each in content.differences(archive)
-            if each.path not in case.told
+            for each in verify(trees_of_cache(cache.path), state=case.state)
+            if each.path not in case.told and each.state != "extra"
         ]
         yield from _edited(case, cache, found, complete=True)
 
 
-def _edited(case: Case, cache: Cache, found: list[Difference], *, complete: bool) -> Iterator[Told]:
+def _edited(case: Case, cache: Cache, found: list[Finding], *, complete: bool) -> Iterator[Told]:
     if not found:
         return
     referenced = archives.referenced(cache.path)
@@ -102,9 +102,9 @@ def _edited(case: Case, cache: Cache, found: list[Difference], *, complete: bool
         detail=f"In the cache `{cache.path}` {at_least}{files} of {names}{more} {verb} not what "
         "was downloaded: every environment that is installed from there gets the change.",
         fix=Fix(
-            text="Throw these packages out of the cache; uv fetches them again. Environments that "
-            "have them already say so themselves.",
-            command=clean_command(case, cache.path, packages),
+            text="Put the originals back, here and in the environments that have the change; what "
+            "was edited is saved first.",
+            command=f"linkpolicy repair {shlex.quote(cache.path)}",
         ),
         paths=tuple(each.path for each in found[:_MOST_NAMED]),
     )

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uvx_policy import guard, layout, pipeline, shim
-from uvx_policy.environments import content, installed, linking, register
+from uvx_policy.environments import installed, linking, register
 from uvx_policy.environments.survey import survey
 from uvx_policy.errors import ConfigError, LinkPolicyError
 from uvx_policy.filesystem.mounts import read_mount_table
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from uvx_policy.caches.known import Cache
-    from uvx_policy.environments.content import Difference
     from uvx_policy.environments.linking import Linking
     from uvx_policy.environments.model import Environment, Survey
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.pipeline import Plan
+    from uvx_policy.verify.index import Index
+    from uvx_policy.verify.model import Finding
 
 #: files that look edited and are compared with their RECORD without being asked to verify
 _MOST_COMPARED = 200
@@ -144,16 +145,30 @@ class Case:
         return tuple(each for site in sites for each in linking.linkings(site))
 
     @cached_property
-    def edited(self) -> tuple[Difference, ...]:
+    def edited(self) -> tuple[Finding, ...]:
         """Installed files that look edited, and whose content is not what their RECORD says."""
         if self.survey is None or not self.survey.edited:
             return ()
+        from uvx_policy.verify.elsewhere import with_places
+        from uvx_policy.verify.engine import verify
+        from uvx_policy.verify.index import trees_of_environment
+
         base = self.real_environment
         paths = [os.path.normpath(os.path.join(base, path)) for path in self.survey.edited]
-        return tuple(
-            found
-            for site in installed.site_directories(base)
-            for found in content.differences(site, only=paths[:_MOST_COMPARED])
+        # No processes: these are few files.
+        found = verify(trees_of_environment(base), only=paths[:_MOST_COMPARED], workers=0)
+        edited = [each for each in found if each.state in ("edited", "missing", "unreadable")]
+        return tuple(with_places(edited, self.index))
+
+    @cached_property
+    def index(self) -> Index:
+        """Where every known distribution lies."""
+        from uvx_policy.verify.index import Index
+
+        environments = (self.real_environment, *(each.path for each in self.registered))
+        return Index(
+            caches=[each.path for each in self.caches if each.exists],
+            environments=[path for path in environments if path],
         )
 
     @cached_property

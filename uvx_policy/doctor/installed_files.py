@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 from time import monotonic
@@ -10,17 +9,18 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archives
 from uvx_policy.doctor.finding import Check, Fix, Told
-from uvx_policy.environments import content, installed, linking
+from uvx_policy.environments import linking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.environments.content import Difference
     from uvx_policy.environments.linking import Linking
     from uvx_policy.pipeline import Plan
+    from uvx_policy.verify.model import Finding
 
 _REINSTALL = "uv sync --reinstall"
+_REPAIR = "linkpolicy repair"
 #: a few copies are not worth a word: less than this, and less than half of what is installed
 _WORTH_SAVING = 16 * 1024**2
 #: seconds that one check may spend in caches
@@ -195,13 +195,13 @@ def look_edited(case: Case) -> Iterator[Told]:
     if case.survey is None:
         yield _NONE_YET
         return
-    own = [each for each in case.edited if not _is_shared(each.path)]
+    own = [each for each in case.edited if not _is_shared(each)]
     case.told.update(each.path for each in own)
     if own:
         yield _edited(case, own)
 
 
-def _edited(case: Case, found: list[Difference]) -> Told:
+def _edited(case: Case, found: list[Finding]) -> Told:
     plan = case.sound_plan
     named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
     if plan is not None and _wanted(plan)[1] == "hackable":
@@ -215,9 +215,9 @@ def _edited(case: Case, found: list[Difference]) -> Told:
         detail=f"{named} {_verb(len(found), 'was', 'were')} edited. "
         "No other environment sees that, and the next reinstall throws it away.",
         fix=Fix(
-            text="Put the original back; copy what you want to keep first. To edit on purpose: "
+            text="Put the original back; your edit is saved first. To edit on purpose: "
             "`linkpolicy init --hackable`.",
-            command=_reinstall(found),
+            command=_REPAIR,
         ),
         paths=_paths(found),
     )
@@ -228,121 +228,72 @@ def look_edited_in_cache(case: Case) -> Iterator[Told]:
     if case.survey is None:
         yield _NONE_YET
         return
-    leaked = [each for each in case.edited if _is_shared(each.path)]
-    case.told.update(each.path for each in leaked)
-    by_cache: dict[str, list[Difference]] = {}
-    twins: dict[str, str] = {}
-    for each in leaked[:_MOST_NAMED]:
-        cache, twins[each.path] = _twin(case, each.path)
-        by_cache.setdefault(cache, []).append(each)
-    case.told.update(twins.values())
+    leaked = [each for each in case.edited if _is_shared(each)]
+    by_cache: dict[str, list[Finding]] = {}
+    for each in leaked:
+        case.told.update((each.path, *(place.path for place in each.elsewhere)))
+        caches = {place.tree.owner for place in each.elsewhere if place.tree.kind == "archive"}
+        for cache in sorted(caches) or [""]:
+            by_cache.setdefault(cache, []).append(each)
     for cache, found in by_cache.items():
-        yield _leaked(case, cache, found, twins)
+        yield _leaked(case, cache, found)
 
 
-def _leaked(case: Case, cache: str, found: list[Difference], twins: dict[str, str]) -> Told:
+def _leaked(case: Case, cache: str, found: list[Finding]) -> Told:
     named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
-    others = [path for each in found for path in _in_other_environments(case, each.path)]
+    places = [place for each in found for place in each.elsewhere]
+    others = [place.path for place in places if place.tree.kind == "site"]
     also = f" It is in {_listed(others)} already." if others else ""
     edited = f"{named} {_verb(len(found), 'was', 'were')} edited"
+    paths = (*_paths(found), *(place.path for place in places))
     if not cache:
         return Told(
             status="warn",
             detail=f"{edited}, and the same inode has a name somewhere else: another environment, "
             f"or a cache that is not known, has the edit too.{also}",
-            fix=Fix(
-                text="Put the original back here; copy what you want to keep first.",
-                command=_reinstall(found),
-            ),
-            paths=(*_paths(found), *others),
+            fix=Fix(text="Put the original back; your edit is saved first.", command=_REPAIR),
+            paths=paths,
         )
     return Told(
         status="fail",
         detail=f"{edited}, and with it the cache `{cache}`: every environment that is installed "
         f"from there gets the edit.{also}",
         fix=Fix(
-            text="Throw the edited package out of the cache and install it again; copy what you "
-            "want to keep first. To edit on purpose: `linkpolicy init --hackable`.",
-            command=f"{clean_command(case, cache, _names(found))} && {_reinstall(found)}",
+            text="Put the original back, here, in the cache, and where it leaked to; your edit is "
+            "saved first. To edit on purpose: `linkpolicy init --hackable`.",
+            command=_REPAIR,
         ),
-        paths=(*_paths(found), *(twins[each.path] for each in found), *others),
+        paths=paths,
     )
 
 
-def _is_shared(path: str) -> bool:
-    """Tell whether an edit of this file is an edit of another one."""
-    try:
-        return os.path.islink(path) or os.stat(path).st_nlink > 1
-    except OSError:
-        return False
-
-
-def _twin(case: Case, path: str) -> tuple[str, str]:
-    """Find the cache whose file an installed one is, and that file; ("", "") when unknown."""
-    try:
-        told = os.stat(path)
-    except OSError:
-        return "", ""
-    real = os.path.realpath(path)
-    below = ""
-    for site in installed.site_directories(case.real_environment):
-        if path.startswith(os.path.join(site, "")):
-            below = os.path.relpath(path, site)
-    for cache in _caches(case):
-        if os.path.islink(path) and real.startswith(os.path.join(os.path.realpath(cache), "")):
-            return cache, real
-        twin = archives.find_inode(
-            cache,
-            told,
-            below_site=below,
-            script=os.path.basename(path),
-            until=monotonic() + _PATIENCE,
-        )
-        if twin:
-            return cache, twin
-    return "", ""
-
-
-def _in_other_environments(case: Case, path: str) -> Iterator[str]:
-    """Find the same file in the environments that are registered."""
-    below = os.path.relpath(path, case.real_environment)
-    for each in case.registered:
-        if os.path.realpath(each.path) != case.real_environment:
-            other = os.path.join(each.path, below)
-            with contextlib.suppress(OSError, ValueError):
-                if os.path.samefile(path, other):
-                    yield other
+def _is_shared(finding: Finding) -> bool:
+    """Tell whether others have this edit, too."""
+    return bool(finding.elsewhere or finding.unknown_names) or os.path.islink(finding.path)
 
 
 def look_content(case: Case) -> Iterator[Told]:
-    """Is the content of every installed file what the RECORD says?"""
+    """Is every installed file what the RECORD says?"""
+    from uvx_policy.verify.engine import verify
+    from uvx_policy.verify.index import trees_of_environment
+
     if not case.real_environment:
         yield _NONE_YET
         return
-    found = [
+    trees = trees_of_environment(case.real_environment)
+    new = [
         each
-        for site in installed.site_directories(case.real_environment)
-        for each in content.differences(site)
+        for each in verify(trees, state=case.state)
+        if each.path not in case.told and each.state != "extra"
     ]
-    new = [each for each in found if each.path not in case.told]
     if not new:
         return
-    words = {"changed": "changed", "gone": "gone", "unreadable": "unreadable"}
-    counts = ", ".join(
-        f"{sum(each.what == what for each in new)} {word}"
-        for what, word in words.items()
-        if any(each.what == what for each in new)
-    )
     named = _listed(os.path.relpath(each.path, case.real_environment) for each in new)
     yield Told(
         status="fail",
         detail=f"{_files(len(new))} {_verb(len(new), 'is', 'are')} not what was installed "
-        f"({counts}): {named}.",
-        fix=Fix(
-            text="Put the originals back; copy what you want to keep first. If the cache has the "
-            "same fault (`linkpolicy doctor --verify caches-content`), mend that before.",
-            command=_reinstall(new),
-        ),
+        f"({states_of(new)}): {named}.",
+        fix=Fix(text="Put the originals back; what was edited is saved first.", command=_REPAIR),
         paths=_paths(new),
     )
 
@@ -350,27 +301,18 @@ def look_content(case: Case) -> Iterator[Told]:
 # -------------------------------------------------------------------------------------------------
 
 
-def clean_command(case: Case, cache: str, packages: Iterable[str]) -> str:
-    """Give the command that throws packages out of one cache."""
-    plan = case.sound_plan
-    own = plan.facts.cache if plan is not None and plan.facts is not None else ""
-    where = "" if own and os.path.realpath(own) == cache else f" --cache-dir {shlex.quote(cache)}"
-    return f"uv cache clean{where} {' '.join(map(shlex.quote, packages))}".rstrip()
+def states_of(found: Sequence[Finding]) -> str:
+    """Count what is wrong with files: `2 edited, 1 missing`."""
+    from uvx_policy.verify.report import STATES
+
+    return ", ".join(
+        f"{count} {word}"
+        for state, word in STATES.items()
+        if (count := sum(each.state == state for each in found))
+    )
 
 
-def _caches(case: Case) -> tuple[str, ...]:
-    return tuple(each.path for each in case.caches if each.exists)
-
-
-def _reinstall(found: list[Difference]) -> str:
-    return f"uv sync {' '.join(f'--reinstall-package {shlex.quote(n)}' for n in _names(found))}"
-
-
-def _names(found: list[Difference]) -> list[str]:
-    return sorted({each.distribution for each in found})
-
-
-def _paths(found: list[Difference]) -> tuple[str, ...]:
+def _paths(found: list[Finding]) -> tuple[str, ...]:
     return tuple(each.path for each in found[:_MOST_NAMED])
 
 
