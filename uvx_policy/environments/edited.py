@@ -17,13 +17,12 @@ left aside. An edit before a copy was made from the cache cannot be told by time
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.environments import installed
 from uvx_policy.record import Record
+from uvx_policy.verify import hashing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -85,7 +84,7 @@ def find_edited(found: Iterable[Installation], changed: dict[str, Changed]) -> E
         size = changed[path].size
         if row.size is not None and row.size != size:
             edited.append(path)
-        elif row.algorithm in hashlib.algorithms_guaranteed:
+        elif hashing.knows(row.algorithm):
             doubtful.append((size, path, row))
     left = _MOST_READ
     unsure = 0
@@ -108,7 +107,7 @@ def _later_than_their_own(
         if newest_copy <= one.copied_until and newest_link <= one.linked_until:
             continue  # its RECORD need not be read
         for fields in _rows(one.distribution):
-            path = _located(one.distribution.site, fields[0])
+            path = installed.located(one.distribution.site, fields[0])
             file = changed.get(path)
             if file is None or file.time <= (one.linked_until if file.linked else one.copied_until):
                 continue
@@ -136,24 +135,10 @@ def _rows(distribution: Distribution) -> Iterator[list[str]]:
         return
 
 
-def _located(site: str, path: str) -> str:
-    """Where the row's file lies, spelled as the walk spells it."""
-    if ".." in path or "//" in path or "./" in path or os.sep != "/":
-        return os.path.normpath(os.path.join(site, path))
-    return f"{site}/{path}"
-
-
 def _differs(path: str, row: Row) -> bool:
     """Does the content differ from the digest? A file that cannot be read does not."""
-    try:
-        with open(path, "rb") as stream:
-            digest = hashlib.new(row.algorithm)
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        told = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
-    except (OSError, ValueError, TypeError):  # TypeError: a digest of any length (SHAKE)
-        return False
-    return told != row.digest.rstrip("=")
+    told = hashing.digest_of(path, row.algorithm)
+    return told not in ("", row.digest.rstrip("="))
 
 
 def _time(path: str) -> float | None:

@@ -98,7 +98,7 @@ class _Rows:
                 self.first_damage = self.first_damage or installed.row_of(fields).problem
                 continue
             self.with_hash += bool(fields[1])
-            found.append((fields, _located(self.tree.path, fields[0])))
+            found.append((fields, installed.located(self.tree.path, fields[0])))
             if len(found) >= _WINDOW:
                 break
         return found
@@ -286,13 +286,6 @@ def _of_record(tree: Tree, distribution: Distribution, detail: str) -> Finding:
         dist_info=distribution.dist_info,
         detail=detail,
     )
-
-
-def _located(site: str, path: str) -> str:
-    """Where the row's file lies, spelled from `site` on."""
-    if ".." in path or "//" in path or "./" in path or path.startswith("/") or os.sep != "/":
-        return os.path.normpath(os.path.join(site, path))
-    return f"{site}/{path}"
 
 
 def _mentions(distribution: Distribution, only: Iterable[str]) -> bool:
