@@ -27,12 +27,12 @@ _HAS_CONTENT = ("edited", "mode")
 def with_places(findings: Iterable[Finding], index: Index) -> list[Finding]:
     """The same findings, with every place where the same wrong file is known to be."""
     told = list(findings)
-    rows = _Rows()
+    rows = Rows()
     found = [_looked_for(each, index, rows) for each in told]
     return _all_names_found(found, index)
 
 
-class _Rows:
+class Rows:
     """digest -> path, of the RECORDs that were read already."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class _Rows:
         return self._known[dist_info].get(digest, [])
 
 
-def twins(finding: Finding, index: Index, rows: _Rows | None = None) -> Iterator[tuple[Tree, str]]:
+def twins(finding: Finding, index: Index, rows: Rows | None = None) -> Iterator[tuple[Tree, str]]:
     """Give each other file that should have the content which this one should have.
 
     In archives and environments with the same `.dist-info`; the path of a script or data file
@@ -64,7 +64,7 @@ def twins(finding: Finding, index: Index, rows: _Rows | None = None) -> Iterator
     """
     if finding.row is None or not finding.row.algorithm:
         return
-    rows = rows or _Rows()
+    rows = rows or Rows()
     name = os.path.basename(finding.dist_info)
     digest = f"{finding.row.algorithm}={finding.row.digest}"
     for tree in index.trees_of(name):
@@ -73,7 +73,7 @@ def twins(finding: Finding, index: Index, rows: _Rows | None = None) -> Iterator
                 yield tree, path
 
 
-def _looked_for(finding: Finding, index: Index, rows: _Rows) -> Finding:
+def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
     if finding.state not in _HAS_CONTENT or finding.row is None:
         return finding
     try:

@@ -1,0 +1,255 @@
+"""Find the original of a file by the digest in its RECORD, without a network.
+
+Nothing that is found is trusted: its bytes are hashed when it is found, and again when it is used.
+So a candidate may be anything that happens to lie around: the same file in another cache or
+environment, a member of a wheel that uv kept, a back-up of an editor, or what is left of the file
+itself when something was appended to it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import csv
+import hashlib
+import os
+import stat
+import zipfile
+import zlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from uvx_policy.environments import installed
+from uvx_policy.record import Record
+from uvx_policy.verify.elsewhere import Rows
+from uvx_policy.verify.hashing import knows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uvx_policy.verify.index import Index
+    from uvx_policy.verify.model import Finding, Tree
+
+_CHUNK = 1 << 20
+_EXECUTABLE = 0o111
+#: how scripts and compiled programs begin (ELF; Mach-O of either width)
+_PROGRAMS = (b"#!", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+#: what editors and `patch` call the file that they replaced
+_BACK_UPS = ("{}~", "{}.orig", "{}.bak", ".{}.orig", ".{}~")
+#: bytes of a wheel's RECORD that are read at most
+_MOST_RECORD = 64 << 20
+#: what reading a file raises that is no wheel, or half a one
+_NO_WHEEL = (
+    OSError, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError, csv.Error,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+class Original(Record):
+    """Bytes that had the right digest when they were found."""
+
+    #: absolute path of a file, or of a wheel
+    path: str
+    #: name of the member where `path` is a wheel, "" where it is not
+    member: str = ""
+    #: so many bytes from the beginning of the file are it; `None`: all of it
+    length: int | None = None
+    #: is it marked as executable?
+    executable: bool = False
+    #: does it lie in an archive of a cache, to be linked from there?
+    in_cache: bool = False
+
+    def __str__(self) -> str:
+        """For people: where it comes from."""
+        if self.member:
+            return f"{self.member} in {self.path}"
+        if self.length is not None:
+            return f"the first {self.length:,} bytes of {self.path}"
+        return self.path
+
+
+def chunks(original: Original) -> Iterator[bytes]:
+    """Its bytes, some at a time. Raises `OSError` when they cannot be had (any more)."""
+    if original.member:
+        yield from _member_chunks(original)
+        return
+    handle = _open(original.path)
+    left = original.length
+    try:
+        while left is None or left > 0:
+            chunk = os.read(handle, _CHUNK if left is None else min(_CHUNK, left))
+            if not chunk:
+                return
+            left = None if left is None else left - len(chunk)
+            yield chunk
+    finally:
+        os.close(handle)
+
+
+def digest_of(pieces: Iterable[bytes], algorithm: str) -> str:
+    """As a RECORD has it. Raises `ValueError` for an algorithm that is not known."""
+    hashing = hashlib.new(algorithm, usedforsecurity=False)
+    for piece in pieces:
+        hashing.update(piece)
+    return base64.urlsafe_b64encode(hashing.digest()).rstrip(b"=").decode("ascii")
+
+
+class Originals:
+    """Looks for originals, and remembers the RECORDs that it read."""
+
+    def __init__(self, known: Index) -> None:
+        self._known = known
+        self._rows = Rows()
+        self._more: list[Tree] = []
+        self._wheels: dict[str, list[str]] | None = None
+        #: wheel -> digest -> members
+        self._members: dict[str, dict[str, list[str]]] = {}
+
+    def look_also_in(self, tree: Tree) -> None:
+        """Look from now on first in this tree."""
+        self._more.append(tree)
+
+    def of(self, finding: Finding) -> Original | None:
+        """The original of a file whose RECORD has a digest; `None` if there is none. Never raises.
+
+        Of a file that has but odd permissions: a copy with others, or else itself.
+        """
+        row = finding.row
+        if row is None or not row.digest or not knows(row.algorithm):
+            return None
+        for candidate in self._candidates(finding, f"{row.algorithm}={row.digest}", row.size):
+            with contextlib.suppress(OSError, ValueError):
+                if finding.state == "mode" and _is_same(candidate.path, finding.path):
+                    continue
+                if digest_of(chunks(candidate), row.algorithm) == row.digest.rstrip("="):
+                    return candidate
+        return _itself(finding) if finding.state == "mode" else None
+
+    def _candidates(self, finding: Finding, wanted: str, size: int | None) -> Iterator[Original]:
+        name = os.path.basename(finding.dist_info)
+        for trees in (self._more, self._known.archives_of(name), self._known.sites_of(name)):
+            for tree in trees:
+                for path in self._rows.paths(tree, name, wanted):
+                    with contextlib.suppress(OSError, ValueError):
+                        told = os.stat(path)
+                        if stat.S_ISREG(told.st_mode) and size in (None, told.st_size):
+                            executable = bool(told.st_mode & _EXECUTABLE)
+                            yield Original(
+                                path=path, executable=executable, in_cache=tree.kind == "archive"
+                            )
+        yield from _beside(finding, size)
+        for wheel in self._wheels_of(finding, name):
+            for member in self._members_of(wheel).get(wanted, ()):
+                yield Original(path=wheel, member=member, executable=_is_marked(wheel, member))
+
+    def _members_of(self, wheel: str) -> dict[str, list[str]]:
+        if wheel not in self._members:
+            found: dict[str, list[str]] = {}
+            for fields in _record_of_wheel(wheel):
+                if len(fields) > 1 and fields[1]:
+                    found.setdefault(fields[1], []).append(fields[0])
+            self._members[wheel] = found
+        return self._members[wheel]
+
+    def _wheels_of(self, finding: Finding, name: str) -> Iterator[str]:
+        """Give wheels of this name and version: those that uv built and kept, and a local one."""
+        if self._wheels is None:
+            self._wheels = {}
+            for cache in self._known.caches:
+                for wheel in _kept_wheels(cache):
+                    start = "-".join(os.path.basename(wheel).split("-")[:2])
+                    self._wheels.setdefault(start.lower(), []).append(wheel)
+        yield from self._wheels.get(name.removesuffix(".dist-info").lower(), ())
+        for distribution in installed.distributions(finding.tree.path):
+            if distribution.dist_info == finding.dist_info:
+                url = urlsplit(distribution.direct_url)
+                if url.scheme == "file" and url.path.endswith(".whl"):
+                    yield unquote(url.path)
+
+
+def _is_same(path: str, other: str) -> bool:
+    return os.path.samefile(path, other)
+
+
+def _itself(finding: Finding) -> Original | None:
+    """The file itself; whether it shall be executed is told by how it begins."""
+    try:
+        executable = bool(os.stat(finding.path).st_mode & _EXECUTABLE)
+        begin = next(chunks(Original(path=finding.path)), b"")
+    except OSError:
+        return None
+    return Original(path=finding.path, executable=executable and begin.startswith(_PROGRAMS))
+
+
+def _beside(finding: Finding, size: int | None) -> Iterator[Original]:
+    """What an edit leaves: back-ups, or all of the old bytes when it appended some."""
+    try:
+        told = os.stat(finding.path)
+    except (OSError, ValueError):
+        told = None
+    executable = told is not None and bool(told.st_mode & _EXECUTABLE)
+    if told is not None and size is not None and told.st_size > size:
+        yield Original(path=finding.path, length=size, executable=executable)
+    directory, name = os.path.split(finding.path)
+    for pattern in _BACK_UPS:
+        path = os.path.join(directory, pattern.format(name))
+        if os.path.isfile(path):
+            yield Original(path=path, executable=executable)
+
+
+def _kept_wheels(cache: str) -> Iterator[str]:
+    """Wheels that uv built: `sdists-v9/index/<index>/<name>/<version>/<id>/<wheel>`."""
+    try:
+        buckets = [name for name in os.listdir(cache) if name.startswith("sdists-v")]
+    except OSError:
+        return
+    waiting = [os.path.join(cache, bucket) for bucket in sorted(buckets)]
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.name.endswith(".whl") and entry.is_file(follow_symlinks=False):
+                    yield entry.path
+                # `src` is an unpacked sdist: many files, no wheel of uv's.
+                elif entry.is_dir(follow_symlinks=False) and entry.name not in ("src", ".git"):
+                    waiting.append(entry.path)
+
+
+def _record_of_wheel(wheel: str) -> list[list[str]]:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for entry in archive.infolist():
+                if entry.filename.endswith(".dist-info/RECORD") and entry.filename.count("/") == 1:
+                    if entry.file_size > _MOST_RECORD:
+                        return []
+                    text = archive.read(entry).decode("utf-8", "surrogateescape")
+                    return list(csv.reader(text.splitlines()))
+    except _NO_WHEEL:
+        pass
+    return []
+
+
+def _is_marked(wheel: str, member: str) -> bool:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return bool(archive.getinfo(member).external_attr >> 16 & _EXECUTABLE)
+    except _NO_WHEEL:
+        return False
+
+
+def _member_chunks(original: Original) -> Iterator[bytes]:
+    try:
+        with zipfile.ZipFile(original.path) as archive, archive.open(original.member) as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+    except _NO_WHEEL as error:
+        raise OSError(f"`{original.path}` is damaged: {error}") from error
+
+
+def _open(path: str) -> int:
+    # O_NONBLOCK: a FIFO of that name must not hang us.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(f"`{path}` is no file")
+    return handle
