@@ -7,11 +7,13 @@ who holds a lock and which files are open; elsewhere only that somebody holds it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
+from uvx_policy.errors import LinkPolicyError
 from uvx_policy.record import Record
 
 if TYPE_CHECKING:
@@ -38,6 +40,60 @@ class Holder(Record):
         if not self.pid:
             return "a process that cannot be seen from here"
         return f"`{self.command or '?'}` (pid {self.pid})"
+
+
+class Busy(LinkPolicyError):
+    """Somebody holds the lock of a cache or an environment, and did not let go in time."""
+
+    hint = "wait until it is done, or wait longer: --wait SECONDS"
+
+    def __init__(self, directory: str, holder: Holder) -> None:
+        super().__init__(f"`{directory}` is in use: {holder} {holder.how}")
+        self.holder = holder
+
+
+@contextlib.contextmanager
+def alone(
+    directory: str, seconds: float, *, meanwhile: Callable[[Holder], None] | None = None
+) -> Iterator[None]:
+    """Hold uv's lock on a cache, or on an environment, alone. Raises `Busy` after `seconds`.
+
+    Who started before uv locked caches (0.8.19) is not kept out, nor is anybody where there is no
+    lock file, or no lock on this file system: whatever is done meanwhile must be safe by itself.
+    `meanwhile` is called with whoever is waited for.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    try:
+        handle = os.open(os.path.join(directory, LOCK), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        yield
+        return
+    deadline = time.monotonic() + seconds
+    before: Holder | None = None
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = next(iter(holders(directory)), Holder(pid=0))
+            except OSError:  # no locks on this file system: uv goes on with a warning
+                break
+            else:
+                break
+            if meanwhile is not None and holder != before:
+                meanwhile(holder)
+            before = holder
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Busy(directory, holder)
+            time.sleep(min(_PAUSE, left))
+        yield
+    finally:
+        os.close(handle)
 
 
 def holders(cache: str) -> tuple[Holder, ...]:
