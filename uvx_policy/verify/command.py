@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,11 @@ from uvx_policy import errors
 from uvx_policy.caches import gather
 from uvx_policy.caches.screen import Screen
 from uvx_policy.verify import as_json, report
+from uvx_policy.verify.difference import difference
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.model import Tally
+from uvx_policy.verify.originals import Originals
 from uvx_policy.verify.progress import progress
 from uvx_policy.verify.targets import index_of, targets_of
 from uvx_policy.verify.vouching import contradictions, finding_of
@@ -83,8 +86,22 @@ def look(
 
 
 def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:
-    """Path -> unified diff of each edited file whose original can be had."""
-    raise NotImplementedError
+    """Path -> unified diff of each edited file, or why there is none; of one inode once."""
+    originals = Originals(index)
+    told: dict[str, str] = {}
+    seen: set[tuple[int, int]] = set()
+    for each in findings:
+        if each.state != "edited":
+            continue
+        try:
+            status = os.stat(each.path)
+        except OSError:
+            continue
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            label = each.row.path if each.row is not None else each.path
+            told[each.path] = difference(each.path, originals.of(each), label)
+    return told
 
 
 def _say(
