@@ -22,7 +22,7 @@ LAYERS = (
     filesystem.cache_directory locate launch trace
     environments.model environments.register environments.find environments.installed
     environments.survey environments.walk environments.edited environments.extents
-    environments.counts environments.linking environments.distinct
+    environments.counts environments.digest environments.linking environments.distinct
     caches.archives caches.contents caches.known
     caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning
     verify.model verify.hashing verify.verified verify.modes verify.scripts verify.extras

@@ -20,9 +20,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.environments import installed
+from uvx_policy.environments import digest, installed
 from uvx_policy.record import Record
-from uvx_policy.verify import hashing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,7 +83,7 @@ def find_edited(found: Iterable[Installation], changed: dict[str, Changed]) -> E
         size = changed[path].size
         if row.size is not None and row.size != size:
             edited.append(path)
-        elif hashing.knows(row.algorithm):
+        elif digest.knows(row.algorithm):
             doubtful.append((size, path, row))
     left = _MOST_READ
     unsure = 0
@@ -137,7 +136,7 @@ def _rows(distribution: Distribution) -> Iterator[list[str]]:
 
 def _differs(path: str, row: Row) -> bool:
     """Does the content differ from the digest? A file that cannot be read does not."""
-    told = hashing.digest_of(path, row.algorithm)
+    told = digest.digest_of(path, row.algorithm)
     return told not in ("", row.digest.rstrip("="))
 
 

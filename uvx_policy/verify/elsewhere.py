@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.environments import installed
-from uvx_policy.verify.hashing import digest_of
+from uvx_policy.environments.digest import digest_of
 from uvx_policy.verify.model import Place, Tree
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.environments import installed
+from uvx_policy.environments.digest import knows
 from uvx_policy.verify import extras, modes, scripts, verified
-from uvx_policy.verify.hashing import Hashers, Order, knows, token_of
+from uvx_policy.verify.hashing import Hashers, Order, token_of
 from uvx_policy.verify.model import Finding, Tally
 
 if TYPE_CHECKING:

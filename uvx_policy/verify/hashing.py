@@ -6,21 +6,19 @@ only one thread at a time do that. A few files are hashed here, without starting
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import signal
-import stat
 import sys
 from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from uvx_policy.environments import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future, ProcessPoolExecutor
 
-#: bytes that are read at a time: large files take no more memory than that
-_CHUNK = 1 << 20
 #: a batch is full with so many files, or bytes by the RECORD
 _MOST_FILES = 256
 _MOST_BYTES = 16 << 20
@@ -28,7 +26,6 @@ _MOST_BYTES = 16 << 20
 _FEW = 1
 #: ns; a file that was changed so shortly before may change again without its times telling
 _FRESH = 2_100_000_000
-_ALGORITHMS = frozenset(hashlib.algorithms_guaranteed) - {"shake_128", "shake_256"}
 
 T = TypeVar("T")
 
@@ -56,12 +53,7 @@ class Answer(NamedTuple):
     token: bytes = b""
 
 
-def knows(algorithm: str) -> bool:
-    """Can this algorithm be computed?"""
-    return algorithm in _ALGORITHMS
-
-
-def token_of(told: os.stat_result, algorithm: str, digest: str) -> bytes:
+def token_of(told: os.stat_result, algorithm: str, expected: str) -> bytes:
     """16 bytes that stand for "the inode in just this state has this digest".
 
     Whoever changes a file changes its ctime (inode(7)), which nobody can set. A new hard link
@@ -69,63 +61,27 @@ def token_of(told: os.stat_result, algorithm: str, digest: str) -> bytes:
     """
     text = (
         f"{told.st_dev} {told.st_ino} {told.st_size} {told.st_mtime_ns} {told.st_ctime_ns} "
-        f"{algorithm}={digest}"
+        f"{algorithm}={expected}"
     )
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest()
-
-
-def digest_of(path: str, algorithm: str) -> str:
-    """Read a file; its digest as a RECORD has it, "" when that cannot be told. Never raises."""
-    try:
-        return _read(path, algorithm).digest
-    except (OSError, ValueError):
-        return ""
 
 
 def answer(order: Order, now: int) -> Answer:
     """Read and hash one file. `now`: ns since the epoch, before it is opened. Never raises."""
     try:
-        before, after, size, digest = _read(order.path, order.algorithm)
+        before, after, size, found = digest.read(order.path, order.algorithm)
     except (FileNotFoundError, NotADirectoryError):
         return Answer("missing")
     except IsADirectoryError:
         return Answer("edited")
     except (OSError, ValueError):
         return Answer("unreadable")
-    if digest != order.digest.rstrip("="):
+    if found != order.digest.rstrip("="):
         return Answer("edited", size)
     token = token_of(after, order.algorithm, order.digest)
     fresh = max(after.st_ctime_ns, after.st_mtime_ns) > now - _FRESH
     same = token == token_of(before, order.algorithm, order.digest)
     return Answer("", size, token if same and not fresh else b"")
-
-
-class _Content(NamedTuple):
-    before: os.stat_result
-    after: os.stat_result
-    size: int
-    digest: str
-
-
-def _read(path: str, algorithm: str) -> _Content:
-    """Raise `OSError`; `ValueError` for an unknown algorithm; `IsADirectoryError` for no file."""
-    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    # O_NONBLOCK: a FIFO of that name must not hang us.
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    try:
-        before = os.fstat(handle)
-        if not stat.S_ISREG(before.st_mode):
-            raise IsADirectoryError(path)
-        hashing = hashlib.new(algorithm, usedforsecurity=False)
-        size = 0
-        while chunk := os.read(handle, _CHUNK):
-            hashing.update(chunk)
-            size += len(chunk)
-        after = os.fstat(handle)
-    finally:
-        os.close(handle)
-    digest = base64.urlsafe_b64encode(hashing.digest()).rstrip(b"=").decode("ascii")
-    return _Content(before, after, size, digest)
 
 
 class Hashers(Generic[T]):

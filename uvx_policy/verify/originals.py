@@ -8,7 +8,6 @@ itself when something was appended to it.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import csv
 import hashlib
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from uvx_policy.environments import installed
+from uvx_policy.environments.digest import encoded, knows
 from uvx_policy.record import Record
 from uvx_policy.verify.elsewhere import Rows
-from uvx_policy.verify.hashing import knows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,7 +90,7 @@ def digest_of(pieces: Iterable[bytes], algorithm: str) -> str:
     hashing = hashlib.new(algorithm, usedforsecurity=False)
     for piece in pieces:
         hashing.update(piece)
-    return base64.urlsafe_b64encode(hashing.digest()).rstrip(b"=").decode("ascii")
+    return encoded(hashing.digest())
 
 
 class Originals:

@@ -7,12 +7,13 @@ changes that line and not the RECORD.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import os
 import re
 from typing import TYPE_CHECKING
+
+from uvx_policy.environments.digest import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def differs_in_first_line(path: str, fields: list[str], *, environment: str) -> 
         body = content[found.end() :]
         for line in _first_lines(environment):
             told = hashlib.new(algorithm, line + body, usedforsecurity=False).digest()
-            if base64.urlsafe_b64encode(told).rstrip(b"=").decode("ascii") == digest.rstrip("="):
+            if encoded(told) == digest.rstrip("="):
                 return True
     except (OSError, ValueError):
         pass
