@@ -108,6 +108,16 @@ def test_a_narrow_terminal_has_the_bar_before_an_empty_column() -> None:
     assert "███████▒" in full[1]
 
 
+@pytest.mark.parametrize("width", [110, 116, 120, 126])
+def test_no_name_is_cut_for_an_empty_column(width: int) -> None:
+    path = "/home/me/customers/somebody/work/app"
+    header, line, *_ = table(row(f"{path}/.venv"), width=width)
+
+    assert line.startswith(f"~{path.removeprefix(HOME)} ")
+    assert "policy" in header
+    assert table(row("/home/me/a/.venv"), width=140)[0].split()[-1] == "edited"
+
+
 def test_a_pipe_gets_everything_but_the_bar_and_nothing_cut() -> None:
     path = f"/home/me/{'long/' * 60}project"
     lines = table(row(f"{path}/.venv"), width=0)

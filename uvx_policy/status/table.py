@@ -157,6 +157,8 @@ COLUMNS = (
 SORTS = tuple(column.name for column in COLUMNS if column.name != "bar")
 #: importance of these columns when there is nothing in them
 _EMPTY = {"save": 22, "edited": 20}
+#: for columns of this importance or less no name of an environment is cut
+_NO_CUT_FOR = 30
 
 
 def in_order(rows: Sequence[Row], by: str) -> list[Row]:
@@ -204,11 +206,13 @@ class Table:
         if not look.width:
             return natural
         first, *others = natural
-        left = look.width - min(natural[first], _NAME_AT_LEAST, look.width // _THIRD)
+        names = min(natural[first], look.width // _THIRD)
+        cut = min(names, _NAME_AT_LEAST)
+        left = look.width - cut
         chosen = {first}
         for column in sorted(others, key=self._importance, reverse=True):
             left -= natural[column] + _GAP
-            if left < 0:
+            if left < (names - cut if self._importance(column) <= _NO_CUT_FOR else 0):
                 break
             chosen.add(column)
         widths = {column: width for column, width in natural.items() if column in chosen}
