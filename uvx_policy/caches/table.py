@@ -88,13 +88,13 @@ def _place(row: Row, look: Look) -> Text:
 _COLUMNS = (
     _Column("cache", _place),
     _Column("fs", lambda row, _: Text(row.cache.file_system or "?")),
-    _Column("mounted on", lambda row, look: Text(look.path(row.cache.mount_point)), 130),
-    _Column("device", lambda row, look: Text(look.path(row.cache.source)), 110),
-    _Column("owner", lambda row, _: Text(_user(row.cache.owner)), 90),
-    _Column("mode", lambda row, _: Text(f"{row.cache.mode:04o}"), 90),
+    _Column("mounted on", lambda row, look: Text(look.path(row.cache.mount_point)), 150),
+    _Column("device", lambda row, look: Text(look.path(row.cache.source)), 124),
+    _Column("owner", lambda row, _: Text(_user(row.cache.owner)), 100),
+    _Column("mode", lambda row, _: Text(f"{row.cache.mode:04o}"), 100),
     _Column("size", lambda row, _: Text(words.size(row.measure.logical_bytes)), right=True),
     _Column("on disk", lambda row, _: Text(words.size(row.measure.physical_bytes)), 76, right=True),
-    _Column("archives", lambda row, _: Text(f"{row.measure.archives:,}"), 76, right=True),
+    _Column("archives", lambda row, _: Text(f"{row.measure.archives:,}"), 90, right=True),
     _Column("used", lambda row, look: Text(_used(row, look))),
     _Column("linked", lambda row, _: Text(f"{len(_existing(row)):,}"), right=True),
 )
