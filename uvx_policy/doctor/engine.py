@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from uvx_policy.doctor import crash_log
 from uvx_policy.doctor.finding import Check, Finding, Group, Status, Told
+from uvx_policy.doctor.to_type import for_this_shell
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
 from uvx_policy.record import Record
 
@@ -99,7 +100,8 @@ def _told(check: Check, case: Case, tracebacks: list[str]) -> Iterator[Told]:
         yield Told(status="skip", detail="reads every byte: only with --verify")
         return
     try:
-        yield from check.look(case)
+        for told in check.look(case):
+            yield told.replace(fix=for_this_shell(told.fix, case)) if told.fix else told
     except ConfigError as error:
         # The check of the settings tells the faults, once; here they only stand in the way.
         yield Told(status="skip", detail=f"needs settings without faults: {error}")

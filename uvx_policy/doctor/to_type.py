@@ -1,0 +1,30 @@
+"""What people are told to type: under the policy also in a shell where `uv` is not the shim."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from uvx_policy.doctor.programs import on_path
+
+if TYPE_CHECKING:
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.finding import Fix
+
+#: a command of uv that links files, at the beginning or behind `&&`, variables before it or not
+_LINKING = re.compile(r"(?P<before>(?:^|&& )(?:[A-Z_]+=\S* )*)uv (?=(?:sync|remove|venv)\b)")
+
+
+def for_this_shell(fix: Fix, case: Case) -> Fix:
+    """The same fix; where the shim does not come first here, its `uv` runs through linkpolicy.
+
+    Without that, `uv sync --reinstall` would make again what it is to mend.
+    """
+    if not fix.command or _shim_comes_first(case):
+        return fix
+    return fix.replace(command=_LINKING.sub(r"\g<before>linkpolicy run -- uv ", fix.command))
+
+
+def _shim_comes_first(case: Case) -> bool:
+    first = next(iter(on_path("uv", case.environ.get("PATH", ""))), None)
+    return first is not None and first.ours
