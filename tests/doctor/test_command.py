@@ -260,6 +260,26 @@ def test_a_dry_run_changes_nothing_and_the_finding_stays(
     assert "Looked again" not in out
 
 
+def test_what_comes_to_light_by_mending_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lamp = Lamp()
+
+    def look(_: Case) -> Iterator[Told]:
+        if lamp.on:
+            yield Told(status="warn", detail="The room is a mess.")
+
+    only_these(monkeypatch, lamp.check(), well("room").replace(look=look), ill("other", "warn"))
+
+    code, out, _ = called(capsys, "--fix", "--yes")
+
+    assert code == 0
+    again = out.partition("Looked again:")[2]
+    assert "! The room is a mess.  room\n" in again
+    assert "other" not in again
+    assert "2 warnings (3 checks)." in again
+
+
 def test_one_deed_that_mends_two_checks_is_done_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,6 +108,29 @@ def test_a_fix_is_told_with_what_to_type(case: Case) -> None:
     ]
 
 
+def test_the_list_has_ids_on_the_left_and_titles_beside_them_on_a_narrow_terminal() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=60, force_terminal=True, color_system=None)
+
+    Report(console).print_list(engine.every_check())
+
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    starts = [line for line in lines if re.match(r"  \S", line)]
+    assert [line.split()[0] for line in starts] == [each.id for each in engine.every_check()]
+    # A title begins beside its id, and goes on below itself.
+    assert "  real-uv-version        The real uv is a version that" in lines
+    assert "                         linkpolicy knows" in lines
+
+
+def test_the_last_line_is_not_broken_within_a_word(case: Case) -> None:
+    text = shown(case, check("a", Told(status="fail", fix=FIX), mend=lambda *_: ()), width=60)
+
+    assert text.splitlines()[-2:] == [
+        "linkpolicy doctor --fix mends what is marked as safe, and", "asks first."
+    ]  # fmt: skip
+
+
 def test_without_anything_to_mend_nothing_is_said_about_it(case: Case) -> None:
     assert "--fix" not in shown(case, ill("a"))
 

@@ -89,8 +89,9 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check]) -> int
         mended = list(_mend(found, report, options))
         crashed = any(each.crashed for each in mended)
         if mended and not options.dry_run:
+            before = found
             found = list(engine.results(checks, _case(options), watched=told_when_slow))
-            _print_outcome(report, found, mended)
+            _print_outcome(report, found, before, mended)
     report.print_summary(found, offer_fix=not options.fix)
     return errors.EXIT_REFUSED if crashed else exit_code(found, strict=options.strict)
 
@@ -104,7 +105,11 @@ def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check]) -> i
     found = list(engine.results(checks, case, watched=told_when_slow))
     mended: list[Mended] = []
     if options.fix:
-        mended = [mend.take(offer, case, dry_run=options.dry_run) for offer in mend.offers(found)]
+        # A fresh case for each: what was mended before has changed the machine.
+        mended = [
+            mend.take(offer, _case(options), dry_run=options.dry_run)
+            for offer in mend.offers(found)
+        ]
         if mended and not options.dry_run:
             case = _case(options)
             found = list(engine.results(checks, case, watched=told_when_slow))
@@ -184,10 +189,19 @@ def _agreed(report: Report, offer: Offer) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _print_outcome(report: Report, results: Sequence[Result], mended: Sequence[Mended]) -> None:
-    """What is now true of the checks that were mended."""
+def _print_outcome(
+    report: Report, results: Sequence[Result], before: Sequence[Result], mended: Sequence[Mended]
+) -> None:
+    """What is now true of the checks that were mended, and what came to light only now."""
     ids = {check.id for each in mended for check in each.checks}
-    report.print_again([result for result in results if result.check.id in ids])
+    known = {result.check.id for result in before if not result.is_well}
+    report.print_again(
+        [
+            result
+            for result in results
+            if result.check.id in ids or not (result.is_well or result.check.id in known)
+        ]
+    )
 
 
 def _print_list(checks: Sequence[Check], *, as_json: bool) -> None:

@@ -112,12 +112,11 @@ class Report:
             return
         self.print_line(Text.assemble(Text(", ").join(told), f" ({checks})."))
         if offer_fix and offers(results):
-            self.print_line(
-                Text.assemble(
-                    ("linkpolicy doctor --fix", "bold cyan"),
-                    " mends what is marked as safe, and asks first.",
-                )
+            offer = Text.assemble(
+                ("linkpolicy doctor --fix", "bold cyan"),
+                " mends what is marked as safe, and asks first.",
             )
+            self._print_hanging(Text(""), offer, 0)
 
     def print_list(self, checks: Sequence[Check]) -> None:
         """Id, title and whether --fix can mend it, by group."""
@@ -125,12 +124,13 @@ class Report:
         for group, found in itertools.groupby(checks, key=lambda check: check.group):
             self.print_line(Text(group, "bold"))
             for check in found:
-                text = Text.assemble((f"{check.id:<{column}}", "cyan"), check.title)
+                first = Text.assemble("  ", (f"{check.id:<{column}}", "cyan"))
+                text = Text(check.title)
                 if check.thorough:
                     text.append("  (--verify)", "dim")
                 if check.mend is not None:
                     text.append("  (--fix)", "green")
-                self._print_hanging(Text("  "), text, column + 2)
+                self._print_hanging(first, text, column + 2)
 
     def print_line(self, line: Text | str) -> None:
         """One line, never wrapped."""
