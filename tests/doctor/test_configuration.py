@@ -42,7 +42,7 @@ def add(here: Standing, text: str) -> int:
 
 def found(here: Standing, name: str) -> Told:
     """The one finding of all checks."""
-    ((check, told),) = here.every(CHECKS)
+    ((check, told),) = here.wrong(CHECKS)
     assert check == name
     assert told.fix
     return told
@@ -53,16 +53,17 @@ def found(here: Standing, name: str) -> Told:
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
 def test_a_healthy_default_set_up_has_no_finding(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     disk: Path = getattr(fs, kind)
-    world = World(disk, each_uv)
+    world = World(disk, newest_uv)
     here = Standing(world, world.project(disk / "project"), monkeypatch)
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
     world.uv("sync", cwd=here.cwd)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
     assert settings_files(here.case()) == ()
+    assert here.one(only(CHECKS, "settings")).detail == "No file has settings."
 
 
 def test_settings_that_are_right_and_possible_are_no_finding(here: Standing) -> None:
@@ -75,22 +76,28 @@ def test_settings_that_are_right_and_possible_are_no_finding(here: Standing) -> 
     add(here, '[tool.linkpolicy]\nhackable = false\ncache = "project"\n')
     here.environ["UV_LINK_MODE"] = "hardlink"
 
-    assert here.every(CHECKS) == []
-    assert settings_files(here.case()) == (
+    assert here.wrong(CHECKS) == []
+    read = (
         str(here.world.home / ".config" / "linkpolicy" / "config.toml"),
         str(here.cwd / "pyproject.toml"),
     )
+    assert settings_files(here.case()) == read
+    settings, choices = here.one(only(CHECKS, "settings")), here.one(only(CHECKS, "uv-choices"))
+    assert (settings.status, settings.paths) == ("pass", read)
+    assert all(f"`{path}`" in settings.detail for path in read)
+    assert "`link-mode = hardlink` (UV_LINK_MODE)" in choices.detail
 
 
 def test_outside_of_any_project_there_is_no_finding(here: Standing) -> None:
     here.cwd = here.world.home
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 # Faults -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.mends("settings", by="hand: what is meant only people know")
 def test_every_fault_of_every_file_is_told_at_once(here: Standing) -> None:
     user = config(here, '[defaults]\nlinkmode = "clone"\n\n[chaches]\n"/" = "/cache"\n')
     line = add(here, '[tool.linkpolicy]\nhackable = "yes"\ncach = "auto"\n')
@@ -110,7 +117,7 @@ def test_every_fault_of_every_file_is_told_at_once(here: Standing) -> None:
     assert {path for each in told for path in each.paths} == {str(user), str(project)}
     user.write_text('[defaults]\nlink-mode = "hardlink"\n')
     project.write_text(project.read_text().replace('"yes"', "true").replace("cach =", "cache ="))
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 @pytest.mark.parametrize("place", ["outside of a project", "without any uv"])
@@ -134,7 +141,7 @@ def test_two_files_in_one_directory_are_told(here: Standing) -> None:
     assert told.fix.text == "Keep only one"
     second.unlink()
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_broken_toml_is_told_with_its_line(here: Standing) -> None:
@@ -143,7 +150,13 @@ def test_broken_toml_is_told_with_its_line(here: Standing) -> None:
     assert f"{user}:2" in found(here, "settings").detail
 
 
-@pytest.mark.parametrize("by", ["mend", "typing"])
+@pytest.mark.parametrize(
+    "by",
+    [
+        pytest.param("mend", marks=pytest.mark.mends("settings", by="fix")),
+        pytest.param("typing", marks=pytest.mark.mends("settings", by="typing")),
+    ],
+)
 def test_a_file_that_everybody_may_write_is_closed(here: Standing, by: str) -> None:
     user = config(here, "[defaults]\nhackable = false\n")
     user.chmod(0o666)
@@ -160,7 +173,7 @@ def test_a_file_that_everybody_may_write_is_closed(here: Standing, by: str) -> N
         here.types(told.fix.command)
 
     assert user.stat().st_mode & 0o777 == 0o664
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_a_file_of_another_user_is_told_and_not_taken(here: Standing) -> None:
@@ -183,6 +196,7 @@ def test_a_directory_in_the_place_of_a_file_is_told(here: Standing) -> None:
 # Values that cannot be carried out ----------------------------------------------------------------
 
 
+@pytest.mark.mends("settings-possible", by="typing")
 def test_clone_where_nothing_clones_is_told_and_gone_after_its_fix(here: Standing) -> None:
     line = add(here, '[tool.linkpolicy]\nlink-mode = "clone"\n') + 1
 
@@ -192,7 +206,7 @@ def test_clone_where_nothing_clones_is_told_and_gone_after_its_fix(here: Standin
     assert told.fix
     here.types(told.fix.command)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_clone_where_it_works_is_no_finding(
@@ -202,7 +216,7 @@ def test_clone_where_it_works_is_no_finding(
     policy = '[tool.linkpolicy]\nlink-mode = "clone"\nfallback = "error"\n'
     here = Standing(world, world.project(fs.xfs / "project", policy), monkeypatch)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_a_refusal_is_a_failure_and_gone_after_its_fix(here: Standing) -> None:
@@ -229,6 +243,7 @@ def test_a_value_of_the_users_file_is_changed_there_and_not_in_the_project(here:
     assert f"{user}:2" in told.fix.text
 
 
+@pytest.mark.mends("settings-possible", by="typing")
 def test_uvs_own_cache_on_another_disk_is_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,9 +260,10 @@ def test_uvs_own_cache_on_another_disk_is_told(
     assert told.fix.command == f"linkpolicy init {disk}/project --cache auto"
     here.types(told.fix.command)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
+@pytest.mark.mends("settings-possible", by="typing")
 def test_a_project_cache_that_may_not_be_made_is_told_with_the_reason(here: Standing) -> None:
     add(here, '[tool.linkpolicy]\ncache = "project"\n')
     (here.cwd / ".uv-cache").write_text("in the way")
@@ -257,7 +273,7 @@ def test_a_project_cache_that_may_not_be_made_is_told_with_the_reason(here: Stan
     assert told.fix
     here.types(told.fix.command)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 # What was chosen for uv ---------------------------------------------------------------------------
@@ -265,6 +281,7 @@ def test_a_project_cache_that_may_not_be_made_is_told_with_the_reason(here: Stan
 HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
 
 
+@pytest.mark.mends("uv-choices", by="typing")
 def test_a_variable_that_defeats_a_setting_is_told_with_both_origins(here: Standing) -> None:
     line = add(here, HACKABLE) + 1
     here.environ["UV_LINK_MODE"] = "hardlink"
@@ -279,10 +296,11 @@ def test_a_variable_that_defeats_a_setting_is_told_with_both_origins(here: Stand
 
     # An empty value is another choice; the real shell has none any more.
     assert "UV_LINK_MODE" not in here.environ
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 @pytest.mark.parametrize("whose", ["project", "user"])
+@pytest.mark.mends("uv-choices", by="hand: the file is the user's, and no command is told")
 def test_a_file_that_defeats_a_setting_is_told_with_its_owner(here: Standing, whose: str) -> None:
     add(here, HACKABLE)
     if whose == "project":
@@ -296,10 +314,11 @@ def test_a_file_that_defeats_a_setting_is_told_with_its_owner(here: Standing, wh
     assert told.paths == (str(file),)
     file.unlink()
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 @pytest.mark.parametrize("mode", ["clone", "reflink"])
+@pytest.mark.mends("uv-choices", by="typing")
 def test_a_mode_of_uv_that_cannot_work_is_told(here: Standing, mode: str) -> None:
     here.environ["UV_LINK_MODE"] = mode
 
@@ -308,7 +327,7 @@ def test_a_mode_of_uv_that_cannot_work_is_told(here: Standing, mode: str) -> Non
     assert told.fix
     here.types(told.fix.command)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_what_agrees_with_the_settings_is_no_finding(here: Standing) -> None:
@@ -316,13 +335,13 @@ def test_what_agrees_with_the_settings_is_no_finding(here: Standing) -> None:
     here.environ["UV_LINK_MODE"] = "copy"
     here.environ["UV_CACHE_DIR"] = str(here.world.home / "cache")
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_a_cache_that_defeats_the_projects_own_is_told(here: Standing) -> None:
     add(here, '[tool.linkpolicy]\ncache = "project"\n')
     here.environ["UV_CACHE_DIR"] = str(here.cwd / ".uv-cache")
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
     here.environ["UV_CACHE_DIR"] = str(here.world.home / "cache")
 
     told = found(here, "uv-choices")
@@ -330,9 +349,10 @@ def test_a_cache_that_defeats_the_projects_own_is_told(here: Standing) -> None:
     assert told.fix
     here.types(told.fix.command)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
+@pytest.mark.mends("uv-choices", by="typing")
 def test_a_cache_that_is_switched_off_is_told(here: Standing) -> None:
     here.environ["UV_NO_CACHE"] = "1"
 
@@ -340,12 +360,13 @@ def test_a_cache_that_is_switched_off_is_told(here: Standing) -> None:
     assert told.fix
     here.types(told.fix.command)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
+@pytest.mark.mends("bypass", by="typing")
 def test_the_switch_of_the_shim_is_told(here: Standing) -> None:
     here.environ["LINKPOLICY_BYPASS"] = "0"
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
     here.environ["LINKPOLICY_BYPASS"] = "1"
     envrc = write(here.cwd / ".envrc", "export LINKPOLICY_BYPASS=1\n")
 
@@ -354,7 +375,7 @@ def test_the_switch_of_the_shim_is_told(here: Standing) -> None:
     assert told.fix
     here.types(told.fix.command)
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 # Rules and entries --------------------------------------------------------------------------------
@@ -363,6 +384,7 @@ def test_the_switch_of_the_shim_is_told(here: Standing) -> None:
 @pytest.mark.parametrize(
     "pattern", ["osss/**", "pro?ectt", "proje*/x*/**", "project/pyproject.toml/**"]
 )
+@pytest.mark.mends("rules", by="hand: what is meant only people know")
 def test_a_rule_that_matches_nothing_is_told(here: Standing, pattern: str) -> None:
     user = config(
         here,
@@ -374,7 +396,7 @@ def test_a_rule_that_matches_nothing_is_told(here: Standing, pattern: str) -> No
     assert f"{user}:6" in told.detail
     user.write_text(user.read_text().replace(pattern, "proj*"))
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_a_rule_for_an_environment_that_is_known_is_no_finding(here: Standing) -> None:
@@ -386,10 +408,11 @@ def test_a_rule_for_an_environment_that_is_known_is_no_finding(here: Standing) -
         here.case().state, Environment(path=f"{gone}/.venv", project=str(gone), seen=1)
     )
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 @pytest.mark.parametrize("fault", ["no file system", "other disk", "open", "read-only", "a file"])
+@pytest.mark.mends("cache-entries", by="hand: for some faults there is no command")
 def test_an_entry_that_cannot_be_used_is_told_with_the_reason(
     fs: FileSystems, here: Standing, fault: str
 ) -> None:
@@ -428,7 +451,7 @@ def test_an_entry_that_cannot_be_used_is_told_with_the_reason(
     else:
         user.write_text("")
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_entries_in_good_order_are_no_finding(fs: FileSystems, here: Standing) -> None:
@@ -439,7 +462,7 @@ def test_entries_in_good_order_are_no_finding(fs: FileSystems, here: Standing) -
         f'"{first}" = "{second}/cache"\n',
     )
 
-    assert here.every(CHECKS) == []
+    assert here.wrong(CHECKS) == []
 
 
 def test_the_machines_file_is_looked_at_as_well(here: Standing, tmp_path: Path) -> None:

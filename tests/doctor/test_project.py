@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
 def wrong(here: Standing) -> list[tuple[str, Told]]:
     """All that is not well."""
-    return [each for each in here.every(CHECKS) if each[1].status not in ("pass", "skip")]
+    return here.wrong(CHECKS)
 
 
 def decision(here: Standing) -> str:
@@ -36,10 +36,10 @@ def decision(here: Standing) -> str:
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
 @pytest.mark.parametrize("before", ["nothing yet", "installed"])
 def test_a_healthy_default_set_up_has_no_finding(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str, before: str
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str, before: str
 ) -> None:
     disk: Path = getattr(fs, kind)
-    world = World(disk, each_uv)
+    world = World(disk, newest_uv)
     here = Standing(world, world.project(disk / "project"), monkeypatch)
     if before == "installed":
         world.uv("sync", cwd=here.cwd)
@@ -49,6 +49,11 @@ def test_a_healthy_default_set_up_has_no_finding(
     assert f"({kind})" in decision(here)
     assert "[same-device]" in decision(here)
     assert f"Clone: {'no' if kind == 'ext4' else 'yes'}, hard link: yes" in decision(here)
+    temperature = "is warm" if before == "installed" else "is cold"
+    assert temperature in here.one(only(CHECKS, "cache-cold")).detail
+    room = here.one(only(CHECKS, "free-space"))
+    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+    assert room.bytes == pytest.approx(free, abs=1 << 20)
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
@@ -63,6 +68,7 @@ def test_a_project_on_another_disk_is_well_once_its_cache_is_filled(
     assert wrong(here) == []
     assert f"from `{disk}/.uv-cache-0`" in decision(here)
     assert "[device-cache]" in decision(here)
+    assert f"uv's own cache is `{world.default_cache}`" in decision(here)
 
 
 @pytest.mark.parametrize("table", ["hackable = true", 'link-mode = "copy"', 'fallback = "error"'])
@@ -92,6 +98,7 @@ def test_no_project_and_no_uv_is_no_finding(
 # What cannot be told ------------------------------------------------------------------------------
 
 
+@pytest.mark.mends("decision", by="hand: its command only shows what is known")
 def test_a_file_that_hides_the_destination_is_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +128,13 @@ def elsewhere(fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch)
     return Standing(world, project, monkeypatch)
 
 
-@pytest.mark.parametrize("by", ["mend", "typing"])
+@pytest.mark.parametrize(
+    "by",
+    [
+        pytest.param("mend", marks=pytest.mark.mends("linking", by="fix")),
+        pytest.param("typing", marks=pytest.mark.mends("linking", by="typing")),
+    ],
+)
 def test_a_cache_that_could_only_lie_in_the_project_is_suggested(
     elsewhere: Standing, by: str
 ) -> None:
@@ -214,6 +227,7 @@ def test_no_place_that_qualifies_is_told_with_each_reason(
     assert f"from `{named}`" in decision(here)
 
 
+@pytest.mark.mends("linking", by="typing")
 def test_a_cache_of_ours_that_others_may_write_is_told_and_closed_by_typing_alone(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +250,7 @@ def test_a_cache_of_ours_that_others_may_write_is_told_and_closed_by_typing_alon
     assert f"from `{cache}`" in decision(here)
 
 
+@pytest.mark.mends("linking", by="typing")
 def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +275,7 @@ def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
 
 
 @pytest.mark.parametrize("offline", [False, True])
+@pytest.mark.mends("cache-cold", by="typing")
 def test_a_cold_cache_beside_a_warm_one_is_told_and_filled(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, offline: bool
 ) -> None:
@@ -285,7 +301,13 @@ def test_a_cold_cache_beside_a_warm_one_is_told_and_filled(
 # A cache that cannot be used ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("by", ["mend", "typing"])
+@pytest.mark.parametrize(
+    "by",
+    [
+        pytest.param("mend", marks=pytest.mark.mends("cache-makeable", by="fix")),
+        pytest.param("typing", marks=pytest.mark.mends("cache-makeable", by="typing")),
+    ],
+)
 def test_a_cache_behind_a_dangling_link_is_made(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
@@ -327,6 +349,7 @@ def test_a_cache_on_a_disk_that_is_not_mounted_is_not_made_by_itself(
     assert wrong(here) == []
 
 
+@pytest.mark.mends("cache-makeable", by="typing")
 def test_a_file_in_the_place_of_the_cache_is_put_aside(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,6 +430,7 @@ def test_a_directory_of_ours_without_the_right_to_make_the_cache_gets_it(
 # Room ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.mends("free-space", by="hand: what to delete only people know")
 def test_a_full_disk_is_told_and_gone_when_there_is_room(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

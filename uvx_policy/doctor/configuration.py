@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uvx_policy.decide import Facts
     from uvx_policy.doctor.case import Case
     from uvx_policy.model import Capability, Origin, Sourced
+    from uvx_policy.pipeline import Plan
 
 #: uv turns an impossible clone into hard links without a word from this version on
 _SILENT_HARD_LINKS = (0, 10, 5)
@@ -51,8 +52,17 @@ def settings_files(case: Case) -> tuple[str, ...]:
 
 
 def look_settings(case: Case) -> Iterator[Told]:
-    """Every fault of every file at once."""
-    for fault in _faults(case):
+    """Every fault of every file at once; which files were read."""
+    faults = _faults(case)
+    if not faults:
+        read = settings_files(case)
+        listed = ", ".join(f"`{path}`" for path in read)
+        yield Told(
+            status="pass",
+            detail=f"Settings are read from {listed}." if read else "No file has settings.",
+            paths=read,
+        )
+    for fault in faults:
         place = _PLACE.match(fault)
         path = place[1] if place else ""
         what, _, advice = fault.rpartition("; ")
@@ -169,6 +179,25 @@ def look_choices(case: Case) -> Iterator[Told]:
     facts = plan.facts if plan else None
     if plan is None or facts is None:
         return
+    found = list(_bad_choices(case, plan, facts))
+    yield from found
+    if not found:
+        chosen = [
+            f"`{name} = {value.value}` ({value.origin})"
+            for name, value in (
+                ("link-mode", facts.link_mode),
+                ("cache-dir", facts.cache_dir),
+            )
+            if value
+        ]
+        told = ", ".join(chosen)
+        yield Told(
+            status="pass",
+            detail=f"Chosen for uv itself, and kept: {told}." if told else "",
+        )
+
+
+def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Told]:
     if facts.no_cache:
         yield _choice(
             case,

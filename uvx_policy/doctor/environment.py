@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import symlinked_venv
-from uvx_policy.doctor import installed_files
+from uvx_policy.doctor import installed_files, stored_files
 from uvx_policy.doctor.finding import Check, Fix, Told
 from uvx_policy.environments import installed
 from uvx_policy.filesystem import cache_safety, mounts
@@ -456,5 +456,6 @@ CHECKS: tuple[Check, ...] = (
         group="environment",
         look=look_owner,
     ),
+    *stored_files.CHECKS,
     *installed_files.CHECKS,
 )

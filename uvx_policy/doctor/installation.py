@@ -186,6 +186,12 @@ def look_current(case: Case) -> Iterator[Told]:
             fix=_setup("Write them anew"),
             paths=(*differing, *behind),
         )
+        return
+    yield Told(
+        status="pass",
+        detail=f"The shims are what this linkpolicy writes; launcher: {plan.launcher}.",
+        paths=_paths(directory),
+    )
 
 
 def look_start(case: Case) -> Iterator[Told]:
@@ -251,17 +257,19 @@ def look_first(case: Case) -> Iterator[Told]:
     if not _there(directory):
         yield Told(status="skip", detail="there are no shims")
         return
-    for program in shim_directories.PROGRAMS:
+    # A shim that is missing is no matter of PATH: another check tells it.
+    there = [name for name in shim_directories.PROGRAMS if _is_there(directory, name)]
+    for program in there:
         listed = [each for each in _on_path(case, program) if not each.environment or each.ours]
         if listed and listed[0].ours:
             continue
         wins = listed[0].path if listed else ""
         yield _not_first(case, program, wins, tuple(each.path for each in listed))
         return
-    listed = list(_on_path(case, "uv"))
+    listed = list(_on_path(case, there[0]))
     yield Told(
         status="pass",
-        detail=f"`uv` is `{next(each.path for each in listed if each.ours)}`.",
+        detail=f"`{there[0]}` is `{next(each.path for each in listed if each.ours)}`.",
         paths=tuple(each.path for each in listed),
     )
 
@@ -379,6 +387,10 @@ def _on_path(case: Case, program: str) -> tuple[Program, ...]:
 
 def _there(directory: str) -> bool:
     return any(map(shim_directories.is_shim, _paths(directory)))
+
+
+def _is_there(directory: str, program: str) -> bool:
+    return shim_directories.is_shim(f"{directory}/{program}")
 
 
 def _paths(directory: str) -> tuple[str, ...]:

@@ -72,12 +72,13 @@ def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Told]:
     cache, capability = in_use(plan, facts)
     into = mount_of(case, plan.destination.path)
     below = f" on `{into.point}` ({into.fstype})" if into else ""
+    own = f" uv's own cache is `{facts.cache}`." if facts.cache and cache != facts.cache else ""
     mode = plan.outcome.link_mode
     yield Told(
         status="pass",
         detail=f"`uv sync` installs into `{plan.destination.path}`{below} from `{cache}`, by "
         f"{mode.value or _chosen_mode(facts)} [{mode.code}]: {mode.because}. "
-        f"The cache [{plan.outcome.cache_dir.code}]: {plan.outcome.cache_dir.because}. "
+        f"The cache [{plan.outcome.cache_dir.code}]: {plan.outcome.cache_dir.because}.{own} "
         f"Clone: {capability.clone}, hard link: {capability.hardlink}.",
         paths=(plan.destination.path, cache) if cache else (plan.destination.path,),
     )

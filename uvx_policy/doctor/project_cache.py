@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.doctor.finding import Check, Fix, Told
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.host import nearest_existing
+from uvx_policy.status.words import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,10 @@ def look_cold(case: Case) -> Iterator[Told]:
     """Does the cache that would be used hold nothing, while another one is full?"""
     plan = case.sound_plan
     facts = plan.facts if plan else None
-    if plan is None or facts is None or facts.place is None:
+    if plan is None or facts is None:
+        return
+    if facts.place is None:
+        yield from _told_temperature(case, facts.cache)
         return
     there = facts.place.directory
     # What is installed already would not be installed again, and so fill nothing.
@@ -56,10 +60,8 @@ def look_cold(case: Case) -> Iterator[Told]:
             paths=(there,),
         )
         return
-    if plan.outcome.cache_dir.value is None or not facts.cache:
-        return
-    host = case.host
-    if places.cache_is_cold(host, there) and not places.cache_is_cold(host, facts.cache):
+    used = plan.outcome.cache_dir.value
+    if used and facts.cache and not _is_warm(case, there) and _is_warm(case, facts.cache):
         yield Told(
             status="warn",
             detail=f"`{there}`, from which files are linked into this environment, holds nothing "
@@ -71,6 +73,18 @@ def look_cold(case: Case) -> Iterator[Told]:
             ),
             paths=(there,),
         )
+        return
+    yield from _told_temperature(case, used or facts.cache)
+
+
+def _told_temperature(case: Case, cache: str) -> Iterator[Told]:
+    if cache:
+        warm = "is warm" if _is_warm(case, cache) else "is cold: nothing was unpacked there yet"
+        yield Told(status="pass", detail=f"The cache `{cache}` {warm}.", paths=(cache,))
+
+
+def _is_warm(case: Case, cache: str) -> bool:
+    return not places.cache_is_cold(case.host, cache)
 
 
 def look_makeable(case: Case) -> Iterator[Told]:
@@ -153,16 +167,24 @@ def look_space(case: Case) -> Iterator[Told]:
     cache, _ = in_use(plan, facts)
     there = case.host.status(cache) if cache else None
     status = case.host.status(here)
-    if status is None or (there is not None and there.device == status.device):
-        return
-    reason = cache_safety.why_full(case.host, here)
-    if reason and case.host.file_system(here) is not None:
+    free = case.host.free_bytes(here, needed=0)
+    # Where the cache is as well, `doctor.caches` warns.
+    elsewhere = there is None or status is None or there.device != status.device
+    reason = cache_safety.why_full(case.host, here) if elsewhere else ""
+    if free >= 0 and not reason:
+        yield Told(
+            status="pass",
+            detail=f"{size(free)} are free where `{path}` is.",
+            paths=(path,),
+            bytes=free,
+        )
+    elif reason and case.host.file_system(here) is not None:
         yield Told(
             status="warn",
             detail=f"The file system of the environment `{path}` is nearly full: {reason}.",
             fix=Fix(text="Make room there"),
             paths=(path,),
-            bytes=max(0, case.host.free_bytes(here, needed=0)),
+            bytes=max(0, free),
         )
 
 
