@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.doctor.standing import ROOT, program
+from tests.doctor.witness import WITNESS
 from tests.uv.world import PYTHON
 
 #: by the interpreter below any virtual environment: beside it there is hardly ever a uv
@@ -50,6 +52,7 @@ class Person:
 
     def types_line(self, line: str) -> None:
         """A line of a fix, in a shell whose PATH is used from now on."""
+        WITNESS.typed(line)
         told = self.types("/bin/sh", "-ec", f'{{ {line}\n}} >&2; printf %s "$PATH"')
         self.path = told.split(":")
 
@@ -67,6 +70,7 @@ class Person:
         """Findings of `linkpolicy doctor`: what did not pass and was not skipped."""
         told = json.loads(self.types("linkpolicy", "doctor", "--json", *words, code=None))
         assert told["schema"] == 1
+        WITNESS.saw_json(told["findings"])
         return [each for each in told["findings"] if each["status"] not in ("pass", "skip")]
 
     def found(self, *words: str) -> dict[str, str]:
@@ -78,6 +82,7 @@ class Person:
         return finding
 
     def mends(self, *words: str) -> str:
+        WITNESS.fixed()
         return self.types("linkpolicy", "doctor", "--fix", "--yes", *words)
 
 
@@ -92,7 +97,6 @@ def person(tmp_path: Path, newest_uv: Path) -> Person:
 def settled(person: Person) -> Person:
     """After `linkpolicy setup`, in a new shell."""
     person.sets_up()
-    assert person.found("installation") == {}
     return person
 
 
@@ -103,3 +107,15 @@ def copied(uv: Path, directory: Path) -> Path:
     path.write_bytes(uv.read_bytes())
     path.chmod(0o755)
     return path
+
+
+def pytest_runtest_setup() -> None:
+    WITNESS.begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """A test that says it mends something is only believed when it was seen to."""
+    yield
+    for mark in item.iter_markers("mends"):
+        WITNESS.judge(*mark.args, **mark.kwargs)

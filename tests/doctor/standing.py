@@ -10,11 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from tests import real_uv
+from tests.doctor.witness import WITNESS
 from tests.uv.world import World
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.finding import Check, Told
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+#: each file system with the newest uv, each other uv on one of them
+EACH_PLACE = (
+    *((kind, "newest") for kind in ("ext4", "xfs", "btrfs", "overlay")),
+    *(("ext4", version) for version in real_uv.SUPPORTED[:-1]),
+)
 
 
 class Standing:
@@ -42,7 +51,9 @@ class Standing:
         return Case(environ=self.environ, cwd=str(self.cwd))
 
     def told(self, check: Check) -> list[Told]:
-        return list(check.look(self.case()))
+        found = list(check.look(self.case()))
+        WITNESS.saw(check.id, found)
+        return found
 
     def one(self, check: Check) -> Told:
         (found,) = self.told(check)
@@ -50,14 +61,26 @@ class Standing:
 
     def every(self, checks: Sequence[Check]) -> list[tuple[str, Told]]:
         case = self.case()
-        return [(check.id, found) for check in checks for found in check.look(case)]
+        told = []
+        for check in checks:
+            found = list(check.look(case))
+            WITNESS.saw(check.id, found)
+            told += [(check.id, each) for each in found]
+        return told
+
+    def wrong(self, checks: Sequence[Check]) -> list[tuple[str, Told]]:
+        """What is not well."""
+        return [each for each in self.every(checks) if each[1].status not in ("pass", "skip")]
 
     def mend(self, check: Check, *, dry_run: bool = False) -> list[str]:
         assert check.mend is not None
+        if not dry_run:
+            WITNESS.fixed()
         return list(check.mend(self.case(), dry_run))
 
     def types(self, command: str) -> None:
         """What a person does with a fix: type it into the shell that goes on being used."""
+        WITNESS.typed(command)
         # Here is no terminal on which the person could say yes.
         command = command.replace("linkpolicy repair", "linkpolicy repair --yes")
         done = subprocess.run(

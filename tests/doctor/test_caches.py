@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests import real_uv
-from tests.doctor.standing import ROOT, Standing, only
+from tests.doctor.standing import EACH_PLACE, ROOT, Standing, only
+from tests.doctor.witness import WITNESS
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID, as_user
 from tests.uv.test_ordinary_user import UserWorld
 from tests.uv.world import NAME, ORIGINAL, PYTHON, World, archived, installed
-from uvx_policy.caches import locks
+from uvx_policy.caches import archives, locks
 from uvx_policy.doctor import caches, environment
 from uvx_policy.doctor.caches import CHECKS
 from uvx_policy.doctor.case import Case
@@ -108,11 +109,11 @@ def elsewhere(fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch)
 # All is well -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "overlay"])
+@pytest.mark.parametrize(("kind", "version"), EACH_PLACE)
 def test_a_fresh_cache_has_nothing_to_report(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    fs: FileSystems, monkeypatch: pytest.MonkeyPatch, kind: str, version: str
 ) -> None:
-    place = Place(getattr(fs, kind), each_uv, monkeypatch)
+    place = Place(getattr(fs, kind), real_uv.provide(version) / "uv", monkeypatch)
     assert findings(place.standing) == []
 
     place.sync()
@@ -142,10 +143,12 @@ def test_every_byte_of_a_fresh_cache_is_right(
 # Whose it is, and who may write it ---------------------------------------------------------------
 
 
+@pytest.mark.mends("caches-mode", by="typing")
+@pytest.mark.mends("caches-mode", by="fix")
 def test_a_cache_for_everybody(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place(fs.ext4, each_uv, monkeypatch)
+    place = Place(fs.ext4, newest_uv, monkeypatch)
     place.standing.types("mkdir -p ~/.cache && umask 0 && uv sync")
     assert place.cache.stat().st_mode & 0o777 == 0o777
     mode = check("caches-mode")
@@ -159,6 +162,7 @@ def test_a_cache_for_everybody(
     assert place.cache.stat().st_mode & 0o777 == 0o755
 
     place.cache.chmod(0o777)
+    assert place.standing.one(mode).status == "warn"
     assert place.standing.mend(mode) == [f"set the mode of `{place.cache}` to 0755"]
     assert findings(place.standing) == []
     assert place.standing.mend(mode) == []
@@ -171,6 +175,7 @@ def test_a_umask_for_a_private_group_is_no_fault(ext4: Place) -> None:
     assert findings(ext4.standing) == []
 
 
+@pytest.mark.mends("caches-mode", by="typing")
 def test_a_group_of_several_is_one(ext4: Place) -> None:
     ext4.standing.types("umask 002 && uv sync")
     os.chown(ext4.cache, -1, UID)
@@ -197,7 +202,12 @@ def looked_at_by(world: UserWorld, cwd: Path, *checks: str) -> list[dict[str, st
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    for check in checks:
+        commands = [each["command"] for each in found if each["id"] == check]
+        told = [Told(status="fail", fix=Fix(text="", command=command)) for command in commands]
+        WITNESS.saw(check, told)
+    return found
 
 
 @pytest.fixture
@@ -207,10 +217,18 @@ def user(fs: FileSystems, newest_uv: Path) -> UserWorld:
 
 def as_root(command: str, cwd: Path) -> None:
     """Type `sudo` with the identity of the user who types it put in."""
+    WITNESS.typed(command)
     words = command.replace("sudo ", "").replace("$(id -u):$(id -g)", f"{UID}:{UID}")
     subprocess.run(["/bin/sh", "-ec", words], cwd=cwd, check=True)
 
 
+def typed_by(user: UserWorld, command: str, cwd: Path) -> None:
+    WITNESS.typed(command)
+    subprocess.run(as_user(("/bin/sh", "-ec", command)), cwd=cwd, env=user.environ(), check=True)
+
+
+@pytest.mark.mends("venv-owner", by="typing")
+@pytest.mark.mends("caches-owner", by="typing")
 def test_after_sudo_uv(user: UserWorld, fs: FileSystems) -> None:
     """Root with the home of the user leaves cache and environment that the user cannot change."""
     project = user.project(user.own_directory(fs.ext4 / "me") / "project")
@@ -228,6 +246,7 @@ def test_after_sudo_uv(user: UserWorld, fs: FileSystems) -> None:
     user.uv("sync", "--reinstall", cwd=project)
 
 
+@pytest.mark.mends("caches-foreign-files", by="typing")
 def test_some_files_of_root_in_a_cache(user: UserWorld, fs: FileSystems) -> None:
     project = user.project(user.own_directory(fs.ext4 / "me") / "project")
     user.uv("sync", cwd=project)
@@ -247,33 +266,32 @@ def test_some_files_of_root_in_a_cache(user: UserWorld, fs: FileSystems) -> None
     assert looked_at_by(user, project, "caches-foreign-files") == []
 
 
+@pytest.mark.mends("files-unreadable", by="typing")
 def test_a_directory_that_cannot_be_read(user: UserWorld, fs: FileSystems) -> None:
     project = user.project(user.own_directory(fs.ext4 / "me") / "project")
     user.uv("sync", cwd=project)
     installed(project / ".venv").chmod(0)
     (found,) = looked_at_by(user, project, "files-unreadable")
 
-    subprocess.run(
-        as_user(("/bin/sh", "-ec", found["command"])), cwd=project, env=user.environ(), check=True
-    )
+    typed_by(user, found["command"], project)
 
     assert looked_at_by(user, project, "files-unreadable") == []
 
 
+@pytest.mark.mends("caches-writable", by="typing")
 def test_a_cache_that_its_owner_cannot_write(user: UserWorld, fs: FileSystems) -> None:
     project = user.project(user.own_directory(fs.ext4 / "me") / "project")
     user.uv("sync", cwd=project)
     user.default_cache.chmod(0o500)
     (found,) = looked_at_by(user, project, "caches-writable")
 
-    subprocess.run(
-        as_user(("/bin/sh", "-ec", found["command"])), cwd=project, env=user.environ(), check=True
-    )
+    typed_by(user, found["command"], project)
 
     assert looked_at_by(user, project, "caches-writable") == []
     user.plain("sync", "--reinstall", cwd=project)
 
 
+@pytest.mark.mends("caches-writable", by="hand: root does without the sudo of its command")
 def test_a_cache_on_a_read_only_mount(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +313,7 @@ def test_a_cache_on_a_read_only_mount(
 # Where it lies -----------------------------------------------------------------------------------
 
 
+@pytest.mark.mends("caches-place", by="typing")
 def test_a_cache_in_a_cloud(ext4: Place) -> None:
     ext4.standing.environ["UV_CACHE_DIR"] = str(ext4.disk / "Dropbox" / "uv")
     ext4.standing.types("uv sync")
@@ -304,6 +323,7 @@ def test_a_cache_in_a_cloud(ext4: Place) -> None:
     assert "UV_CACHE_DIR" not in ext4.standing.environ
 
 
+@pytest.mark.mends("caches-place", by="typing")
 def test_a_cache_in_an_environment(ext4: Place) -> None:
     ext4.sync()
     ext4.standing.environ["UV_CACHE_DIR"] = str(ext4.project / ".venv" / "cache")
@@ -312,6 +332,7 @@ def test_a_cache_in_an_environment(ext4: Place) -> None:
     mended_by_its_own_command(ext4.standing, "caches-place")
 
 
+@pytest.mark.mends("caches-place", by="typing")
 def test_a_cache_below_a_directory_for_everybody(elsewhere: Place) -> None:
     elsewhere.sync()
     above = Path(elsewhere.standing.case().used_cache).parent
@@ -322,6 +343,7 @@ def test_a_cache_below_a_directory_for_everybody(elsewhere: Place) -> None:
     mended_by_its_own_command(elsewhere.standing, "caches-place")
 
 
+@pytest.mark.mends("caches-above-project", by="typing")
 def test_a_project_in_a_cache(ext4: Place) -> None:
     ext4.standing.environ["UV_CACHE_DIR"] = str(ext4.disk)
     refused = ext4.world.plain("sync", cwd=ext4.project, check=False, UV_CACHE_DIR=str(ext4.disk))
@@ -334,6 +356,7 @@ def test_a_project_in_a_cache(ext4: Place) -> None:
     ext4.standing.types("uv sync")
 
 
+@pytest.mark.mends("caches-file-system", by="hand: its command has a place that people fill in")
 def test_a_cache_in_memory(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -351,6 +374,7 @@ def test_a_cache_in_memory(
     assert findings(place.standing) == []
 
 
+@pytest.mark.mends("caches-space", by="typing")
 def test_a_disk_that_is_nearly_full(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -396,6 +420,7 @@ def eventually(condition: object) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.mends("caches-lock", by="typing")
 def test_whoever_makes_others_wait_for_long_is_named(
     ext4: Place, long_run: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -432,6 +457,7 @@ def edit_in_place(path: Path, *, later: float = 3600) -> None:
     os.utime(path, (when, when))
 
 
+@pytest.mark.mends("caches-edited", by="typing")
 def test_an_edited_file_in_a_cache(
     fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,6 +476,7 @@ def test_an_edited_file_in_a_cache(
     assert findings(place.standing) == []
 
 
+@pytest.mark.mends("caches-edited", by="typing")
 def test_an_edited_file_in_the_cache_of_a_device(elsewhere: Place) -> None:
     elsewhere.sync()
     cache = elsewhere.standing.case().used_cache
@@ -470,6 +497,7 @@ def test_a_new_time_alone_is_no_edit(ext4: Place) -> None:
 
 
 @pytest.mark.parametrize("what", ["changed", "gone"])
+@pytest.mark.mends("caches-content", by="typing")
 def test_a_change_that_no_time_tells(ext4: Place, what: str) -> None:
     ext4.sync()
     (cached,) = archived(ext4.cache)
@@ -506,6 +534,34 @@ def test_what_time_did_not_suffice_for_is_said(
     assert "--verify" in told.detail
 
 
+def test_one_archive_of_many_files_does_not_keep_people_waiting(
+    ext4: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ext4.sync()
+    (cached,) = archived(ext4.cache)
+    for number in range(3000):
+        (cached.parent / f"{number}").touch()
+    looked = []
+    files = archives._files
+
+    def counted(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+        for each in files(directory):
+            looked.append(each)
+            yield each
+
+    monkeypatch.setattr(archives, "_files", counted)
+    monkeypatch.setattr("uvx_policy.doctor.cache_contents._PATIENCE", -1.0)
+    told = ext4.standing.one(check("caches-edited"))
+    assert (told.status, len(looked)) == ("pass", archives._FILES_AT_LEAST)
+    assert "--verify" in told.detail
+
+    looked.clear()
+    whole = ext4.standing.case()
+    whole.verify = True
+    list(check("caches-edited").look(whole))
+    assert len(looked) > 3000
+
+
 # Copied caches -----------------------------------------------------------------------------------
 
 
@@ -518,18 +574,17 @@ def copied_cache(fs: FileSystems, uv: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return place
 
 
+@pytest.mark.parametrize("version", real_uv.SUPPORTED[:-1])
 @pytest.mark.parametrize("end", ["old kept", "old gone"])
+@pytest.mark.mends("caches-copied", by="fix")
 def test_a_copied_cache(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, end: str
+    fs: FileSystems, version: str, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    place = copied_cache(fs, each_uv, monkeypatch)
+    place = copied_cache(fs, real_uv.provide(version) / "uv", monkeypatch)
     old = fs.ext4 / "old" / "home" / ".cache" / "uv"
     if end == "old gone":
         shutil.rmtree(old)
     copied = check("caches-copied")
-    if "newest" in str(each_uv):
-        assert findings(place.standing) == []  # its links are relative
-        return
     told = place.standing.one(copied)
     assert (told.status, fix_of(told).safe) == ("fail", True)
     (link,) = map(Path, told.paths)
@@ -548,6 +603,13 @@ def test_a_copied_cache(
     place.world.uv("cache", "clean", NAME, cwd=place.project)
     assert archived(place.cache) == []
     assert bool(archived(old)) is (end == "old kept")
+
+
+def test_a_copied_cache_of_the_newest_version_is_well(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its links are relative."""
+    assert findings(copied_cache(fs, newest_uv, monkeypatch).standing) == []
 
 
 def test_pruning_a_copied_cache_does_destroy_it(
@@ -594,6 +656,7 @@ def test_a_cache_in_use_is_not_mended(fs: FileSystems, monkeypatch: pytest.Monke
 # Caches that nobody uses -------------------------------------------------------------------------
 
 
+@pytest.mark.mends("caches-unused", by="typing")
 def test_a_cache_that_nobody_uses_any_more(elsewhere: Place) -> None:
     elsewhere.sync()
     cache = Path(elsewhere.standing.case().used_cache)

@@ -128,29 +128,105 @@ def tool(here: Standing, name: str, *packages: str) -> None:
         here.environ["PATH"] = f"{binaries}:{here.environ['PATH']}"
 
 
-FAULTS: list[tuple[str, Callable[[Standing], None]]] = [
-    ("client-tox", tox_ini),
-    ("client-tox", tox_toml),
-    ("client-tox", tox_in_pyproject),
-    ("client-tox", tox_in_ini_in_pyproject),
-    ("client-tox", tox_of_the_user),
-    ("client-nox", nox_with_extra),
-    ("client-nox", nox_of_the_user),
-    ("client-nox", nox_that_runs_uv),
-    ("client-hatch", hatch_in_pyproject),
-    ("client-hatch", hatch_toml),
-    ("client-build", build_with_extra),
-    ("client-build", build_of_the_user),
-    ("client-pdm", pdm_and_its_package),
-    ("client-pdm", pdm_and_a_uv_at_home),
-    ("client-pipx", pipx),
-    ("client-pre-commit", pre_commit_declared),
-    ("client-pre-commit", pre_commit_of_the_user),
-    ("client-juv", juv),
+FAULTS = [
+    pytest.param(
+        "client-tox", tox_ini, marks=pytest.mark.mends("client-tox", by="typing"), id="tox_ini"
+    ),
+    pytest.param(
+        "client-tox", tox_toml, marks=pytest.mark.mends("client-tox", by="typing"), id="tox_toml"
+    ),
+    pytest.param(
+        "client-tox",
+        tox_in_pyproject,
+        marks=pytest.mark.mends("client-tox", by="typing"),
+        id="tox_in_pyproject",
+    ),
+    pytest.param(
+        "client-tox",
+        tox_in_ini_in_pyproject,
+        marks=pytest.mark.mends("client-tox", by="typing"),
+        id="tox_in_ini_in_pyproject",
+    ),
+    pytest.param(
+        "client-tox",
+        tox_of_the_user,
+        marks=pytest.mark.mends("client-tox", by="typing"),
+        id="tox_of_the_user",
+    ),
+    pytest.param(
+        "client-nox",
+        nox_with_extra,
+        marks=pytest.mark.mends("client-nox", by="typing"),
+        id="nox_with_extra",
+    ),
+    pytest.param(
+        "client-nox",
+        nox_of_the_user,
+        marks=pytest.mark.mends("client-nox", by="typing"),
+        id="nox_of_the_user",
+    ),
+    pytest.param(
+        "client-nox",
+        nox_that_runs_uv,
+        marks=pytest.mark.mends("client-nox", by="typing"),
+        id="nox_that_runs_uv",
+    ),
+    pytest.param(
+        "client-hatch",
+        hatch_in_pyproject,
+        marks=pytest.mark.mends("client-hatch", by="typing"),
+        id="hatch_in_pyproject",
+    ),
+    pytest.param(
+        "client-hatch",
+        hatch_toml,
+        marks=pytest.mark.mends("client-hatch", by="typing"),
+        id="hatch_toml",
+    ),
+    pytest.param(
+        "client-build",
+        build_with_extra,
+        marks=pytest.mark.mends("client-build", by="typing"),
+        id="build_with_extra",
+    ),
+    pytest.param(
+        "client-build",
+        build_of_the_user,
+        marks=pytest.mark.mends("client-build", by="typing"),
+        id="build_of_the_user",
+    ),
+    pytest.param(
+        "client-pdm",
+        pdm_and_its_package,
+        marks=pytest.mark.mends("client-pdm", by="typing"),
+        id="pdm_and_its_package",
+    ),
+    pytest.param(
+        "client-pdm",
+        pdm_and_a_uv_at_home,
+        marks=pytest.mark.mends("client-pdm", by="typing"),
+        id="pdm_and_a_uv_at_home",
+    ),
+    pytest.param(
+        "client-pipx", pipx, marks=pytest.mark.mends("client-pipx", by="typing"), id="pipx"
+    ),
+    pytest.param(
+        "client-pre-commit",
+        pre_commit_declared,
+        marks=pytest.mark.mends("client-pre-commit", by="typing"),
+        id="pre_commit_declared",
+    ),
+    pytest.param(
+        "client-pre-commit",
+        pre_commit_of_the_user,
+        marks=pytest.mark.mends("client-pre-commit", by="typing"),
+        id="pre_commit_of_the_user",
+    ),
+    pytest.param("client-juv", juv, marks=pytest.mark.mends("client-juv", by="typing"), id="juv"),
 ]
 
 
-@pytest.mark.parametrize(("name", "fault"), FAULTS, ids=[fault.__name__ for _, fault in FAULTS])
+@pytest.mark.parametrize(("name", "fault"), FAULTS)
 def test_a_client_that_bypasses_path_is_found_and_its_fix_reaches_it(
     here: Standing, name: str, fault: Callable[[Standing], None]
 ) -> None:
@@ -166,7 +242,7 @@ def test_a_client_that_bypasses_path_is_found_and_its_fix_reaches_it(
     assert here.every(CHECKS) == []
 
 
-@pytest.mark.parametrize("fault", [fault for _, fault in FAULTS])
+@pytest.mark.parametrize("fault", [each.values[1] for each in FAULTS])
 def test_where_the_shim_would_change_nothing_no_client_is_told(
     here: Standing, fault: Callable[[Standing], None]
 ) -> None:
@@ -234,6 +310,7 @@ def test_hatch_may_name_the_shim_itself(here: Standing) -> None:
         '\tsession.run("python", "-m", "uv")',
     ],
 )
+@pytest.mark.mends("client-module", by="hand: the file is the project's, and no command is told")
 def test_python_m_uv_is_found_and_gone_when_it_is_rewritten(here: Standing, line: str) -> None:
     makefile = write(here.cwd / "Makefile", f"all:\n{line}\n")
 
@@ -266,6 +343,7 @@ def wheel_of_uv(here: Standing) -> None:
 
 
 @pytest.mark.parametrize("where", [[], ["--dev"], ["--group", "tools"], ["--optional", "more"]])
+@pytest.mark.mends("client-environment", by="typing")
 def test_uv_as_a_dependency_is_found_and_removed_by_its_fix(
     here: Standing, where: list[str]
 ) -> None:
@@ -282,6 +360,7 @@ def test_uv_as_a_dependency_is_found_and_removed_by_its_fix(
     assert here.told(only(CHECKS, "client-environment")) == []
 
 
+@pytest.mark.mends("client-environment", by="typing")
 def test_uv_that_somebody_installed_is_found_and_uninstalled_by_its_fix(here: Standing) -> None:
     wheel_of_uv(here)
     here.world.uv("sync", cwd=here.cwd)

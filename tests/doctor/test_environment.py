@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import real_uv
-from tests.doctor.standing import Standing, only
+from tests.doctor.standing import EACH_PLACE, Standing, only
 from tests.filesystems import FileSystems, same_inode, shared_extents
 from tests.uv.world import NAME, ORIGINAL, World, archived, installed
 from uvx_policy.doctor import caches
@@ -85,11 +85,11 @@ def xfs(fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch) -> Pl
 # All is well -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "overlay"])
+@pytest.mark.parametrize(("kind", "version"), EACH_PLACE)
 def test_a_fresh_environment_has_nothing_to_report(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    fs: FileSystems, monkeypatch: pytest.MonkeyPatch, kind: str, version: str
 ) -> None:
-    place = Place(getattr(fs, kind), each_uv, monkeypatch)
+    place = Place(getattr(fs, kind), real_uv.provide(version) / "uv", monkeypatch)
     assert findings(place.standing) == []
 
     place.sync()
@@ -98,10 +98,11 @@ def test_a_fresh_environment_has_nothing_to_report(
 
 
 @pytest.mark.parametrize("policy", [HACKABLE, SYMLINK, '[tool.linkpolicy]\nlink-mode = "copy"\n'])
+@pytest.mark.parametrize("version", ["0.9.30", "newest"])  # before and after 0.10.6
 def test_what_the_policy_asks_for_is_nothing_to_report(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, policy: str
+    fs: FileSystems, version: str, monkeypatch: pytest.MonkeyPatch, policy: str
 ) -> None:
-    place = Place(fs.xfs, each_uv, monkeypatch)
+    place = Place(fs.xfs, real_uv.provide(version) / "uv", monkeypatch)
     place.world.project(place.project, policy)
     place.sync()
 
@@ -126,6 +127,7 @@ def test_nothing_is_reported_where_there_is_no_project(ext4: Place) -> None:
 # A symbolic link at the environment's path --------------------------------------------------------
 
 
+@pytest.mark.mends("venv-dangling", by="fix")
 def test_a_dangling_link_gets_the_directory_behind_it(ext4: Place) -> None:
     target = ext4.disk / "environment of mine"
     ext4.venv.symlink_to(target)
@@ -145,6 +147,7 @@ def test_a_dangling_link_gets_the_directory_behind_it(ext4: Place) -> None:
     assert ext4.standing.mend(dangling) == []
 
 
+@pytest.mark.mends("venv-dangling", by="typing")
 def test_the_command_for_a_dangling_link_does_the_same(ext4: Place) -> None:
     ext4.venv.symlink_to("../environment of mine")
 
@@ -153,6 +156,7 @@ def test_the_command_for_a_dangling_link_does_the_same(ext4: Place) -> None:
     assert (ext4.disk / "environment of mine").is_dir()
 
 
+@pytest.mark.mends("venv-dangling", by="typing")
 def test_more_than_one_missing_directory_is_not_made_unasked(ext4: Place) -> None:
     """It may be a disk that is not mounted."""
     ext4.venv.symlink_to(ext4.disk / "disk" / "environment")
@@ -167,6 +171,7 @@ def test_more_than_one_missing_directory_is_not_made_unasked(ext4: Place) -> Non
     assert ext4.venv.is_symlink()
 
 
+@pytest.mark.mends("venv-dangling", by="typing")
 def test_a_link_that_leads_round_in_a_circle(ext4: Place) -> None:
     ext4.venv.symlink_to("other")
     (ext4.project / "other").symlink_to(".venv")
@@ -180,6 +185,7 @@ def test_a_link_that_leads_round_in_a_circle(ext4: Place) -> None:
     ext4.sync()
 
 
+@pytest.mark.mends("venv-dangling", by="typing")
 def test_a_central_environment_is_no_fault_until_it_is_pruned(ext4: Place) -> None:
     ext4.world.project(ext4.project, uv='preview-features = ["centralized-project-envs"]\n')
     ext4.sync()
@@ -194,6 +200,7 @@ def test_a_central_environment_is_no_fault_until_it_is_pruned(ext4: Place) -> No
     assert ext4.venv.exists()
 
 
+@pytest.mark.mends("venv-link-kept", by="hand: without a network nothing is updated")
 def test_a_uv_that_replaces_a_link_is_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +235,7 @@ def test_that_uv_does_replace_the_link(fs: FileSystems, monkeypatch: pytest.Monk
 # Something else at the environment's path --------------------------------------------------------
 
 
+@pytest.mark.mends("venv-file", by="typing")
 def test_a_file_where_the_environment_should_be(ext4: Place) -> None:
     ext4.venv.write_text("notes\n")
     assert ext4.world.uv("sync", cwd=ext4.project, check=False).returncode == 2
@@ -239,6 +247,7 @@ def test_a_file_where_the_environment_should_be(ext4: Place) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.10.12", "newest"])
+@pytest.mark.mends("venv-file", by="typing")
 def test_a_file_that_names_an_environment(
     fs: FileSystems, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
@@ -262,6 +271,7 @@ def lose_python(venv: Path) -> None:
     (venv / "bin" / "python").symlink_to("/nowhere/python3")
 
 
+@pytest.mark.mends("venv-interpreter", by="typing")
 def test_an_environment_that_lost_its_python(
     fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +284,7 @@ def test_an_environment_that_lost_its_python(
     mended_by_its_own_command(place.standing, "venv-interpreter")
 
 
+@pytest.mark.mends("venv-interpreter", by="typing")
 def test_a_directory_that_is_no_environment(ext4: Place) -> None:
     ext4.venv.mkdir()
     assert ext4.standing.told(check("venv-interpreter")) == []
@@ -297,6 +308,7 @@ def test_an_environment_on_another_disk_is_said_but_no_fault(ext4: Place, fs: Fi
 
 
 @pytest.mark.parametrize("how", ["link", "variable"])
+@pytest.mark.mends("venv-device", by="typing")
 def test_an_environment_in_memory(ext4: Place, fs: FileSystems, how: str) -> None:
     if how == "link":
         ext4.venv.symlink_to(fs.tmpfs / "environment")
@@ -311,6 +323,7 @@ def test_an_environment_in_memory(ext4: Place, fs: FileSystems, how: str) -> Non
     assert not ext4.venv.is_symlink()
 
 
+@pytest.mark.mends("venv-shared", by="typing")
 def test_one_environment_for_two_projects(ext4: Place) -> None:
     other = ext4.world.project(ext4.disk / "other")
     variable = {"UV_PROJECT_ENVIRONMENT": str(other / ".venv")}
@@ -331,6 +344,7 @@ def test_an_environment_of_its_own_elsewhere_is_no_fault(ext4: Place) -> None:
 
 
 @pytest.mark.parametrize("cloud", ["Dropbox", "OneDrive - Example", "Google Drive"])
+@pytest.mark.mends("venv-cloud", by="typing")
 def test_an_environment_in_a_cloud(ext4: Place, cloud: str) -> None:
     project = ext4.world.project(ext4.disk / cloud / "project")
     ext4.standing.cwd = project
@@ -348,6 +362,36 @@ def test_an_environment_in_a_cloud(ext4: Place, cloud: str) -> None:
 # How files are linked ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("kind", "mode", "files", "packages"),
+    [
+        ("ext4", "hardlink", "5 share an inode", "1 hard linked"),
+        ("ext4", "symlink", "5 are symbolic links into a cache", "1 symbolic links"),
+        ("ext4", "copy", "0 share an inode", "1 private copies"),
+        ("xfs", "clone", "5 share extents with another file", "1 cloned"),
+        ("btrfs", "clone", "1 share extents with another file", "1 cloned"),
+    ],
+)
+def test_how_each_file_is_linked_is_told(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch,
+    kind: str, mode: str, files: str, packages: str,
+) -> None:  # fmt: skip
+    place = Place(getattr(fs, kind), newest_uv, monkeypatch)
+    place.world.plain("sync", cwd=place.project, UV_LINK_MODE=mode)
+    total = sum(not path.is_dir() or path.is_symlink() for path in place.venv.rglob("*"))
+
+    quick = place.standing.one(check("files-linked"))
+    whole = place.standing.case()
+    whole.verify = True
+    (told,) = check("files-linked").look(whole)
+
+    assert (quick.status, told.status) == ("pass", "pass")
+    assert f"Of {total} files " in quick.detail
+    assert f"of 1 packages that uv installed: {packages}" in quick.detail
+    assert files in told.detail
+
+
+@pytest.mark.mends("files-drift", by="typing")
 def test_a_hackable_project_that_still_shares_inodes(ext4: Place) -> None:
     ext4.sync()
     (cached,) = archived(ext4.world.default_cache)
@@ -364,6 +408,7 @@ def test_a_hackable_project_that_still_shares_inodes(ext4: Place) -> None:
     assert ext4.module.stat().st_nlink == 1
 
 
+@pytest.mark.mends("files-drift", by="typing")
 def test_hard_links_from_before_where_files_are_cloned_now(xfs: Place) -> None:
     xfs.world.plain("sync", cwd=xfs.project, UV_LINK_MODE="hardlink")
     assert xfs.module.stat().st_nlink > 1
@@ -374,6 +419,7 @@ def test_hard_links_from_before_where_files_are_cloned_now(xfs: Place) -> None:
     assert shared_extents(xfs.module.with_name("data.bin"))
 
 
+@pytest.mark.mends("files-drift", by="typing")
 def test_symbolic_links_from_before(ext4: Place) -> None:
     ext4.world.plain("sync", cwd=ext4.project, UV_LINK_MODE="symlink")
     assert ext4.module.is_symlink()
@@ -384,6 +430,7 @@ def test_symbolic_links_from_before(ext4: Place) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
+@pytest.mark.mends("files-copies", by="typing")
 def test_copies_on_the_device_of_the_cache(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -415,6 +462,7 @@ def replace_by_a_copy(path: Path) -> None:
         os.fsync(stream)
 
 
+@pytest.mark.mends("files-copies", by="typing")
 def test_copies_from_the_cache_on_another_device(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,6 +491,7 @@ def test_packages_that_uv_did_not_install_are_not_its_copies(ext4: Place) -> Non
 # Broken links and files that cannot be read ------------------------------------------------------
 
 
+@pytest.mark.mends("files-broken-links", by="typing")
 def test_symbolic_links_into_a_cache_that_was_cleaned(
     fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -463,10 +512,11 @@ def test_symbolic_links_into_a_cache_that_was_cleaned(
 
 
 @pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+@pytest.mark.mends("files-edited", by="typing")
 def test_an_edit_that_nobody_else_sees(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    place = Place(getattr(fs, kind), each_uv, monkeypatch)
+    place = Place(getattr(fs, kind), newest_uv, monkeypatch)
     place.sync()
     edit_in_place(place.module)
     told = place.standing.one(check("files-edited"))
@@ -487,6 +537,8 @@ def test_an_edit_in_a_hackable_project_is_what_it_is_for(ext4: Place) -> None:
     assert findings(ext4.standing) == []
 
 
+@pytest.mark.mends("files-edited-in-cache", by="typing")
+@pytest.mark.mends("files-edited", by="typing")
 def test_an_edit_that_is_in_the_cache_as_well(
     fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -514,6 +566,7 @@ def test_an_edit_that_is_in_the_cache_as_well(
     assert theirs.read_text() == ORIGINAL
 
 
+@pytest.mark.mends("files-edited-in-cache", by="typing")
 def test_an_edit_of_a_script_that_is_in_the_cache_as_well(ext4: Place) -> None:
     ext4.sync()
     script = ext4.venv / "bin" / f"{NAME}-tool"
@@ -525,6 +578,7 @@ def test_an_edit_of_a_script_that_is_in_the_cache_as_well(ext4: Place) -> None:
     mended_by_its_own_command(ext4.standing, "files-edited-in-cache")
 
 
+@pytest.mark.mends("files-edited-in-cache", by="typing")
 def test_an_edit_in_the_cache_of_another_device_is_thrown_out_there(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -541,6 +595,7 @@ def test_an_edit_in_the_cache_of_another_device_is_thrown_out_there(
     assert module.read_text() == ORIGINAL
 
 
+@pytest.mark.mends("files-edited-in-cache", by="typing")
 def test_an_edit_through_a_symbolic_link(ext4: Place) -> None:
     ext4.world.project(ext4.project, SYMLINK)
     ext4.sync()
@@ -551,6 +606,7 @@ def test_an_edit_through_a_symbolic_link(ext4: Place) -> None:
     mended_by_its_own_command(ext4.standing, "files-edited-in-cache")
 
 
+@pytest.mark.mends("files-edited-in-cache", by="typing")
 def test_an_edit_shared_with_something_unknown(ext4: Place) -> None:
     ext4.world.project(ext4.project, HACKABLE)
     ext4.sync()
@@ -574,6 +630,7 @@ def test_a_new_time_alone_is_no_edit(ext4: Place) -> None:
 
 
 @pytest.mark.parametrize("what", ["changed", "gone"])
+@pytest.mark.mends("files-content", by="typing")
 def test_a_change_that_no_time_tells(ext4: Place, what: str) -> None:
     ext4.world.project(ext4.project, HACKABLE)
     ext4.sync()

@@ -38,15 +38,19 @@ def settled(base: Path, uv: Path) -> Person:
 
 
 def assert_well(person: Person) -> None:
-    assert person.asks() == []
     assert [str(each) for each in person.asks("--verify")] == []
     text = person.types("linkpolicy", "doctor", "--strict")
     assert text.splitlines()[-1].startswith("All well: ")
     assert [line.split()[0] for line in text.splitlines()[:-2]] == list(engine.GROUPS)
 
 
-@pytest.mark.parametrize("version", real_uv.SUPPORTED)
-@pytest.mark.parametrize("kind", ["ext4", "btrfs", "xfs"])
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [
+        *(("ext4", version) for version in real_uv.SUPPORTED),
+        *((kind, version) for kind in ("btrfs", "xfs") for version in real_uv.SUPPORTED[::4]),
+    ],
+)
 def test_a_fresh_project_after_setup(fs: FileSystems, kind: str, version: str) -> None:
     person = settled(getattr(fs, kind) / "person", real_uv.provide(version) / "uv")
     person.cwd = project(person, person.home / "project")

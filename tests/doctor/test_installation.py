@@ -17,7 +17,7 @@ from tests import real_uv
 from tests.doctor.conftest import Person, copied
 from tests.doctor.standing import program
 from tests.uv.world import PYTHON
-from uvx_policy.doctor.installation import CHECKS, OLDEST
+from uvx_policy.doctor.installation import OLDEST
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import startup_file
 
@@ -47,6 +47,7 @@ def test_no_real_uv(without_uv: Person) -> None:
     assert without_uv.found("installation") == {}
 
 
+@pytest.mark.mends("real-uv", by="typing")
 def test_a_real_uv_that_may_not_be_executed(without_uv: Person) -> None:
     path = copied(without_uv.uv, without_uv.base / "in stalled")
     path.chmod(0o644)
@@ -71,12 +72,15 @@ def test_supported_versions_are_well(person: Person, version: str) -> None:
     assert person.found("real-uv", "real-uv-version") == {}
 
 
+_AN_UPDATE = pytest.mark.mends("real-uv-version", by="hand: without a network nothing is updated")
+
+
 @pytest.mark.parametrize(
     ("says", "finding"),
     [
-        ("uv 0.5.22", {"real-uv-version": "warn"}),
+        pytest.param("uv 0.5.22", {"real-uv-version": "warn"}, marks=_AN_UPDATE),
         ("uv 99.0.0 (unknown newer)", {}),
-        ("what?", {"real-uv-version": "warn"}),
+        pytest.param("what?", {"real-uv-version": "warn"}, marks=_AN_UPDATE),
     ],
 )
 def test_a_version_that_is_too_old_or_not_told(
@@ -108,10 +112,11 @@ def test_nothing_is_set_up(person: Person) -> None:
 
 
 @pytest.mark.parametrize("name", ["uv", "uvx"])
+@pytest.mark.mends("shims", by="fix")
 def test_one_shim_is_gone(settled: Person, name: str) -> None:
     (settled.shims / name).unlink()
 
-    assert settled.found("shims") == {"shims": "fail"}
+    assert settled.found("installation") == {"shims": "fail"}
     settled.mends("shims")
 
     assert settled.found("installation") == {}
@@ -126,6 +131,7 @@ def link_to_true(path: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [stranger, link_to_true])
+@pytest.mark.mends("shims", by="typing")
 def test_somebody_else_s_program_in_place_of_a_shim(
     settled: Person, put: Callable[[Path], None]
 ) -> None:
@@ -142,6 +148,7 @@ def test_somebody_else_s_program_in_place_of_a_shim(
     assert (settled.shims / "uvx.other").exists()
 
 
+@pytest.mark.mends("shims-private", by="fix")
 def test_others_can_write_where_the_shims_are(settled: Person) -> None:
     settled.shims.chmod(0o777)
     (settled.shims / "uv").chmod(0o775)
@@ -154,7 +161,8 @@ def test_others_can_write_where_the_shims_are(settled: Person) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o755
 
 
-def test_several_faults_are_mended_in_one_go(settled: Person) -> None:
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_several_faults_are_mended_in_one_go(settled: Person, words: tuple[str, ...]) -> None:
     """`setup` refuses to write where others can write: that is mended before it is called."""
     settled.shims.chmod(0o775)
     (settled.shims / "uvx").unlink()
@@ -163,11 +171,12 @@ def test_several_faults_are_mended_in_one_go(settled: Person) -> None:
     assert settled.found("installation") == {
         "shims-private": "fail", "shims": "fail", "shims-first": "fail"
     }  # fmt: skip
-    settled.mends("installation")
+    settled.mends("installation", *words)
 
     assert settled.found("installation") == {}
 
 
+@pytest.mark.mends("shims-private", by="typing")
 def test_everybody_can_replace_the_directory_of_the_shims(settled: Person) -> None:
     settled.shims.parent.chmod(0o777)
 
@@ -193,6 +202,7 @@ def test_the_directory_of_the_shims_belongs_to_another_user(settled: Person) -> 
     assert settled.found("installation") == {}
 
 
+@pytest.mark.mends("shims-current", by="fix")
 def test_shims_of_another_linkpolicy(settled: Person) -> None:
     shims = [path for path in settled.shims.rglob("uv*") if path.is_file()]
     old = [path for path in shims if path.read_bytes().startswith(b"#!")]
@@ -211,8 +221,11 @@ def test_the_launcher_that_was_asked_for_is_no_finding(person: Person) -> None:
     person.sets_up("--launcher", "python")
 
     assert person.found("installation") == {}
+    told = json.loads(person.types("linkpolicy", "doctor", "--json", "shims-current"))
+    assert "launcher: Python" in told["findings"][0]["detail"]
 
 
+@pytest.mark.mends("shims-current", by="fix")
 def test_a_python_launcher_where_a_native_one_would_be_written(person: Person) -> None:
     if not os.path.exists(setup_launcher.compiled()):
         pytest.skip("this linkpolicy has no native launcher")
@@ -236,6 +249,7 @@ def python_shim(person: Person) -> Path:
 
 
 @pytest.mark.parametrize("launcher", ["auto", "python"])
+@pytest.mark.mends("shims-start", by="fix")
 def test_a_shim_whose_interpreter_is_gone(person: Person, launcher: str) -> None:
     person.sets_up("--launcher", launcher)
     shim = python_shim(person)
@@ -252,6 +266,7 @@ def test_a_shim_whose_interpreter_is_gone(person: Person, launcher: str) -> None
 
 
 @pytest.mark.parametrize("launcher", ["auto", "python"])
+@pytest.mark.mends("shims-start", by="fix")
 def test_a_shim_whose_package_is_gone(person: Person, launcher: str) -> None:
     person.sets_up("--launcher", launcher)
     shim = python_shim(person)
@@ -282,6 +297,7 @@ def test_a_real_uv_that_does_not_run(settled: Person) -> None:
 # PATH ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.mends("shims-first", by="typing")
 def test_another_uv_comes_first_in_this_shell(settled: Person) -> None:
     first = copied(settled.uv, settled.base / "first")
     settled.path.insert(0, str(first.parent))
@@ -291,6 +307,19 @@ def test_another_uv_comes_first_in_this_shell(settled: Person) -> None:
     assert str(first) in finding["detail"]
     assert finding["paths"] == [str(first), str(settled.shims / "uv"), str(settled.uv)]
     settled.types_line(finding["fix"]["command"])
+
+    assert settled.found("installation") == {}
+
+
+@pytest.mark.mends("shims-first", by="fix")
+def test_the_shims_are_on_path_no_more_because_a_block_is_gone(settled: Person) -> None:
+    lose_block(settled.home)
+    (settled.home / ".profile").unlink()
+    settled.opens_shell()
+
+    assert settled.found("installation") == {"shims-first": "fail", "start-up-files": "warn"}
+    settled.mends("shims-first")
+    settled.opens_shell()
 
     assert settled.found("installation") == {}
 
@@ -305,6 +334,7 @@ def test_another_uvx_comes_first(settled: Person) -> None:
     assert settled.found("installation") == {}
 
 
+@pytest.mark.mends("shims-first", by="typing")
 def test_path_was_left_alone_and_the_shims_are_not_first(person: Person) -> None:
     person.sets_up("--no-modify-path")
 
@@ -346,6 +376,7 @@ def wheel_of_uv(directory: Path, real: Path) -> Path:
     return path
 
 
+@pytest.mark.mends("active-environment", by="typing")
 def test_an_active_environment_has_a_uv_of_its_own(settled: Person) -> None:
     environment = settled.base / "an environment"
     settled.types("uv", "venv", "-q", str(environment))
@@ -390,6 +421,7 @@ exec uv "$@"
 """
 
 
+@pytest.mark.mends("recursion", by="hand: PATH is the shell's, and no command is told")
 def test_another_manager_s_shim_starts_ours_again(settled: Person) -> None:
     program(settled.base / "foreign" / "uv", FOREIGN)
     settled.path.insert(1, str(settled.base / "foreign"))
@@ -442,6 +474,7 @@ FAULTS = [lose_block, lose_file, add_below, hide_behind_another, damage_record]
 
 
 @pytest.mark.parametrize("make", FAULTS)
+@pytest.mark.mends("start-up-files", by="fix")
 def test_a_start_up_file_no_longer_does_what_it_should(
     settled: Person, make: Callable[[Path], None]
 ) -> None:
@@ -498,9 +531,3 @@ def test_mending_uses_the_shell_and_the_directory_of_before(person: Person) -> N
     assert BEGIN in (person.home / ".zshrc").read_bytes()
     assert not (person.home / ".bashrc").exists()
     assert not person.shims.exists()
-
-
-def test_every_check_of_the_group_is_tested_here() -> None:
-    text = Path(__file__).read_text(encoding="utf-8")
-
-    assert [check.id for check in CHECKS if f'"{check.id}"' not in text] == []
