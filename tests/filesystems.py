@@ -172,6 +172,14 @@ def extents(path: Path) -> tuple[Extent, ...]:
             start = found[-1].logical + found[-1].length
 
 
+def flush(directory: Path) -> None:
+    """Let the file system decide where everything lies: before that it tells no blocks.
+
+    This one alone: sync(2) would wait for all that the machine has to write.
+    """
+    _run("sync", "-f", str(directory))
+
+
 def physical_ranges(path: Path) -> tuple[tuple[int, int], ...]:
     """(physical offset, length) of every extent; equal for a clone and its origin."""
     return tuple((extent.physical, extent.length) for extent in extents(path))

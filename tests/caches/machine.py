@@ -132,8 +132,3 @@ def snapshot(directory: Path) -> dict[str, tuple[int, int]]:
         for path in directory.rglob("*")
         if path.name != locks.LOCK
     }
-
-
-def flush(directory: Path) -> None:
-    """Let the file system decide where everything lies: before that it tells no blocks."""
-    subprocess.run(["sync", "-f", str(directory)], check=True)

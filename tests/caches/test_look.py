@@ -222,12 +222,11 @@ def test_names_that_are_no_utf_8_and_an_output_that_is_ascii(
         b"UV_CACHE_DIR": cache,
         b"PYTHONPATH": os.fsencode(Path(cli.__file__).parents[1]),
     }
-    for encoding in (b"utf-8", b"ascii"):
-        environ[b"PYTHONIOENCODING"] = encoding
-        for action in actions:
-            done = subprocess.run([*words, *action], env=environ, capture_output=True, check=False)
-            assert (done.returncode, done.stderr) == (0, b""), (encoding, action)
-            assert action != ["dir"] or done.stdout == cache + b"\n"
+    environ[b"PYTHONIOENCODING"] = b"ascii"
+    for action in actions:
+        done = subprocess.run([*words, *action], env=environ, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b""), action
+        assert action != ["dir"] or done.stdout == cache + b"\n"
     monkeypatch.setenv("UV_CACHE_DIR", os.fsdecode(cache))
     told = json.loads(machine.linkpolicy("cache", "list", "--json").out)
     assert os.fsdecode(cache) in [each["path"] for each in told["caches"]]

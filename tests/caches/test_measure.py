@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.caches.machine import Machine, flush
-from tests.filesystems import FileSystems, shared_bytes
+from tests.caches.machine import Machine
+from tests.filesystems import FileSystems, flush, shared_bytes
 from uvx_policy.caches.measure import measure
 
 pytestmark = [pytest.mark.filesystem]

@@ -349,9 +349,10 @@ def test_on_a_full_disk_nothing_half_is_believed(
         subprocess.run(["umount", fs.ext4], check=True)
 
 
-def test_a_thousand_environments_are_answered_in_flat_memory(state: str, tmp_path: Path) -> None:
+def test_many_environments_are_answered_in_flat_memory(state: str, tmp_path: Path) -> None:
+    """1,000 are measured by benchmarks/looking.py."""
     paths = tuple(f"/{'x' * 1000}/{number}" for number in range(100))
-    for number in range(1000):
+    for number in range(150):
         environment = make(tmp_path / f"{number}", "one", "two")
         register.remember(state, Environment(path=environment))
         keep(state, full(environment).replace(edited=paths))
@@ -361,6 +362,6 @@ def test_a_thousand_environments_are_answered_in_flat_memory(state: str, tmp_pat
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert answered == 1000
-    assert peak < 3_000_000  # the surveys alone have 100 MB
+    assert answered == 150
+    assert peak < 3_000_000  # the surveys alone have 15 MB
     assert json.loads(next((Path(state) / counts.DIRECTORY).glob("survey-*")).read_text())

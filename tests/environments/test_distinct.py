@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.filesystems import FileSystems, extents, same_inode
+from tests.filesystems import FileSystems, extents, flush, same_inode
 from uvx_policy.environments.distinct import (
     MOST,
     Bytes,
@@ -104,7 +104,7 @@ def test_a_hard_link_and_a_clone_of_one_file_are_the_same_bytes(fs: FileSystems,
     cached = directory / "cached"
     cached.write_bytes(os.urandom(1 << 16))
     (directory / "link").hardlink_to(cached)
-    os.sync()
+    flush(directory)
     clone = directory / "clone"
     with cached.open("rb") as source, clone.open("wb") as copy:
         os.copy_file_range(source.fileno(), copy.fileno(), 1 << 16)

@@ -18,7 +18,7 @@ SIZE = 1 << 20
 def original(directory: Path) -> Path:
     path = directory / "original"
     path.write_bytes(os.urandom(SIZE))
-    os.sync()
+    filesystems.flush(directory)
     return path
 
 
@@ -48,7 +48,7 @@ def test_what_was_written_since_is_not_shared(fs: FileSystems, kind: str) -> Non
         for offset in range(0, SIZE, 65536):
             stream.seek(offset)
             stream.write(b"x" * 4096)
-    os.sync()
+    filesystems.flush(copy.parent)
 
     assert shared_bytes(str(copy)) == SIZE - SIZE // 16 == filesystems.shared_bytes(copy)
 

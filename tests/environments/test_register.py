@@ -206,9 +206,9 @@ def test_the_oldest_go(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(kept) <= 8
 
 
-def test_a_thousand_environments_are_listed_in_flat_memory(state: str) -> None:
+def test_many_environments_are_listed_in_flat_memory(state: str) -> None:
     long = "/srv/" + "x" * 4000
-    for number in range(1000):
+    for number in range(400):
         remember(state, ONE.replace(path=f"{long}/{number}", project=long, cache=long))
 
     tracemalloc.start()
@@ -216,8 +216,8 @@ def test_a_thousand_environments_are_listed_in_flat_memory(state: str) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert count == 1000
-    assert peak < 1_000_000  # the texts alone have 12 MB
+    assert count == 400
+    assert peak < 1_000_000  # the texts alone have 5 MB
 
 
 def killed_at(step: int, act: Callable[[], None], *, after: bool) -> bool:

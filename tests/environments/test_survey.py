@@ -301,7 +301,7 @@ def test_the_largest_files_are_asked_first(fs: FileSystems) -> None:
         origin = fs.btrfs / f"{number}"
         origin.write_bytes(b"x" * 65536 * number)
         filesystems._clone(origin, site(environment) / f"{number}")
-    os.sync()
+    filesystems.flush(fs.btrfs)
 
     told = survey(str(environment), most_extents=2)
     without = survey(str(environment), extents=False)
@@ -320,7 +320,7 @@ def test_compressed_clones_share_what_they_have_on_the_disk(fs: FileSystems) -> 
     subprocess.run(["btrfs", "property", "set", fs.btrfs, "compression", "zstd"], check=True)
     origin = fs.btrfs / "origin"
     origin.write_bytes(b"x" * 1_000_000)
-    os.sync()
+    filesystems.flush(fs.btrfs)
     filesystems._clone(origin, site(environment) / "clone")
 
     told = survey(str(environment))
@@ -337,7 +337,8 @@ def test_subvolumes_and_overlays(fs: FileSystems) -> None:
     filesystems._clone(first / "origin", environment / "clone")
     on_overlay = make(fs.overlay / "environment")
     (on_overlay / "private").write_bytes(b"x" * 5000)
-    os.sync()
+    filesystems.flush(first)
+    filesystems.flush(fs.overlay)
 
     assert survey(str(environment)).shared_extent_files == 1
     told = survey(str(on_overlay))

@@ -82,23 +82,24 @@ def edit(path: Path, *, at: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "clone", "copy"),
+    ("kind", "clone", "copy", "version"),
     [
         # On a file system with clones uv's copies are clones as well (copy_file_range).
-        pytest.param("btrfs", "extents", "extents", id="btrfs"),
-        pytest.param("xfs", "extents", "extents", id="xfs"),
-        pytest.param("ext4", "", "private", id="ext4"),  # clone falls back, by version
-        pytest.param("tmpfs", "", "private", id="tmpfs"),
+        *(("btrfs", "extents", "extents", version) for version in real_uv.SUPPORTED),
+        ("xfs", "extents", "extents", "newest"),
+        # The clone falls back, by version.
+        *(("ext4", "", "private", version) for version in real_uv.SUPPORTED),
+        ("tmpfs", "", "private", "newest"),
     ],
 )
 def test_how_files_are_linked_in_every_mode(
-    fs: FileSystems, uv: Path, kind: str, clone: str, copy: str
+    fs: FileSystems, kind: str, clone: str, copy: str, version: str
 ) -> None:
-    place = Place(getattr(fs, kind), uv)
+    place = Place(getattr(fs, kind), real_uv.provide(version) / "uv")
 
     for mode in MODES:
         environment = place.environment(mode)
-        os.sync()
+        filesystems.flush(environment)
         told = survey(str(environment))
 
         kinds = [kind_of(path) for path in each_file(environment)]
@@ -117,7 +118,7 @@ def test_bytes_are_those_of_the_disk(fs: FileSystems, newest_uv: Path) -> None:
     place = Place(fs.btrfs, newest_uv)
     for mode in MODES:
         environment = place.environment(mode)
-        os.sync()
+        filesystems.flush(environment)
         kinds = {path: kind_of(path) for path in each_file(environment)}
         blocks = {path: path.stat().st_blocks * 512 for path in kinds}
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.filesystems import FileSystems, extents
+from tests.filesystems import FileSystems, extents, flush
 from tests.uv.world import World, installed
 
 pytestmark = [pytest.mark.filesystem, pytest.mark.uv]
@@ -106,7 +106,8 @@ def test_each_way_of_linking_is_told_with_its_bytes(each_uv: Path, fs: FileSyste
     }
     for project in plans:
         world.uv("sync", cwd=project)
-    os.sync()
+    for disk in (fs.ext4, fs.btrfs, fs.xfs, fs.other_ext4):
+        flush(disk)
     told = environments(status_of(world))
 
     assert set(told) == {str(project / ".venv") for project in plans}
@@ -141,7 +142,7 @@ def test_totals_count_what_several_environments_and_the_cache_share_once(
         # A choice for uv itself: a cache that hard links, symbolic links and clones come from.
         chosen: dict[str, Any] = {"UV_LINK_MODE": modes[number]} if number in modes else {}
         world.uv("sync", cwd=project, **chosen)
-    os.sync()
+    flush(getattr(fs, kind))
     told = status_of(world)
     (total,) = told["devices"]
     expected = count(*(project / ".venv" for project in projects))
@@ -271,7 +272,7 @@ def test_two_subvolumes_are_one_device(world: World, fs: FileSystems) -> None:
     projects = [world.project(subvolume / "p") for subvolume in fs.subvolumes]
     for project in projects:
         world.uv("sync", cwd=project)
-    os.sync()
+    flush(fs.btrfs)
     told = status_of(world)
     (total,) = told["devices"]
     expected = count(*(project / ".venv" for project in projects))
