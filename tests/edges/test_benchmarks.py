@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import harness, instructions, peers, project
+from benchmarks import harness, instructions, looking, peers, project
 from tests import filesystems
 
 BENCHMARKS = Path(harness.__file__).parent
@@ -242,7 +242,7 @@ def test_startup_decides_for_another_device_and_leaves_nothing_there(
     assert sorted(os.listdir(device)) == before
 
 
-@pytest.mark.parametrize("script", ["startup.py", "second_environment.py"])
+@pytest.mark.parametrize("script", ["startup.py", "second_environment.py", "looking.py"])
 def test_one_pair_is_refused_because_it_has_no_spread(script: str, tmp_path: Path) -> None:
     done = run(
         script, "--pairs", "1", *(["--device", str(tmp_path)] * (script[0:2] == "se")), code=2
@@ -301,3 +301,50 @@ def test_second_environment_mounts_an_image_of_its_own_and_takes_it_away(
     assert sum(cost["private"] for cost in told["with"]) < without / 10
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.uv
+def test_looking_prints_its_rows(newest_uv: Path) -> None:
+    few = ("--pairs", "2", "--files", "50", "--environments", "10", "--each", "5")
+
+    done = run("looking.py", *few, "--uv", str(newest_uv))
+
+    assert rows_of(done.stdout) == [
+        "bare interpreter: python -IS -c pass",
+        "linkpolicy --version",
+        "linkpolicy explain",
+        "linkpolicy doctor, 50 files",
+        "linkpolicy status, 10 environments, counted",
+        "linkpolicy status, 10 environments, known",
+        "1",
+        "10",
+    ]
+    assert row_of(done.stdout, "linkpolicy doctor, 50 files").split("|")[4].strip() == "300"
+
+
+@pytest.mark.uv
+@pytest.mark.filesystem
+def test_looking_leaves_nothing_behind(newest_uv: Path, fs: filesystems.FileSystems) -> None:
+    device = fs.image("btrfs")
+    before = sorted(os.listdir(device))
+    few = ("--pairs", "2", "--files", "50", "--environments", "10", "--each", "5", "--json")
+
+    done = run("looking.py", "--device", str(device), *few, "--uv", str(newest_uv))
+
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert [len(row["timings"]) for row in told["rows"]] == [2] * 6
+    assert [row[0] for row in told["peak_mb"]] == [1, 10]
+    assert sorted(os.listdir(device)) == before
+
+
+@pytest.mark.uv
+def test_looking_stops_when_not_everything_is_looked_at(newest_uv: Path, tmp_path: Path) -> None:
+    """A benchmark of a doctor that breaks down would be fast."""
+    machine = looking.Machine(str(tmp_path), uv=str(newest_uv), files=20)
+    machine.add_environments(3, each=5)
+
+    looking.prove(machine, files=20, environments=3)
+    with pytest.raises(harness.BenchmarkError, match="not everything was looked at"):
+        looking.prove(machine, files=10_000, environments=3)
+    with pytest.raises(harness.BenchmarkError, match="not everything was looked at"):
+        looking.prove(machine, files=20, environments=300)
