@@ -177,8 +177,8 @@ def _show(
     )
     harness.show(
         "Memory of `linkpolicy status` at its largest, MB",
-        ("environments", "counted", "known"),
-        (tuple(f"{number:,}" for number in row) for row in memory),
+        ("", "counted", "known"),
+        ((f"{count:,} environments", str(counted), str(known)) for count, counted, known in memory),
         {},
     )
 

@@ -134,8 +134,15 @@ class FileSystems:
     def _fresh(self, mount: Path) -> Path:
         directory = Path(tempfile.mkdtemp(prefix=f"{self._name}-", dir=mount))
         directory.chmod(0o755)
+        self._undo.callback(_forget_caches, mount)
         self._undo.callback(shutil.rmtree, directory)
         return directory
+
+
+def _forget_caches(mount: Path) -> None:
+    """Remove the cache that the policy made at the root: the next test would find it."""
+    for cache in mount.glob(".uv-cache-*"):
+        shutil.rmtree(cache)
 
 
 # What is on the disk -----------------------------------------------------------------------------

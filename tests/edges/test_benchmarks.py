@@ -316,8 +316,8 @@ def test_looking_prints_its_rows(newest_uv: Path) -> None:
         "linkpolicy doctor, 50 files",
         "linkpolicy status, 10 environments, counted",
         "linkpolicy status, 10 environments, known",
-        "1",
-        "10",
+        "1 environments",
+        "10 environments",
     ]
     assert row_of(done.stdout, "linkpolicy doctor, 50 files").split("|")[4].strip() == "300"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import filesystems
-from tests.filesystems import FileSystems, shared_bytes, shared_extents
+from tests.filesystems import FileSystems, MountedFileSystems, shared_bytes, shared_extents
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -98,3 +99,16 @@ def test_what_is_missing_is_skipped_at_home_and_fails_in_ci(
 
     with pytest.raises(outcome, match="no mkfs"):
         filesystems.unavailable("no mkfs")
+
+
+@pytest.mark.filesystem
+def test_a_cache_at_the_root_is_gone_for_the_next_test(
+    mounted: MountedFileSystems, fs: FileSystems
+) -> None:
+    with contextlib.ExitStack() as undo:
+        root = FileSystems(mounted, "another test", undo).ext4.parent
+        (root / ".uv-cache-0").mkdir()
+        (root / ".uv-cache-0" / "file").touch()
+
+    assert fs.ext4.parent == root
+    assert not (root / ".uv-cache-0").exists()

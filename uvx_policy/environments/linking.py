@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.environments import extents, installed
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     #: "unknown": too small to tell, or gone
     How: TypeAlias = Linked | Literal["unknown"]
 
+#: files of one distribution that a telling one is looked for among
+_MOST_ROWS = 1000
 #: smaller files may lie in the metadata of their file system (btrfs: max_inline), shared or not
 _TELLS_EXTENTS = 4096
 
@@ -71,8 +74,8 @@ def _how(distribution: Distribution) -> How:
 
 
 def _larger_file(distribution: Distribution) -> str:
-    """Find a file whose extents tell, "" when all are small. Raises `OSError`."""
-    for row in installed.record_rows(distribution):
+    """Find a file whose extents tell, "" when the first are all small. Raises `OSError`."""
+    for row in islice(installed.record_rows(distribution), _MOST_ROWS):
         if (row.size or 0) >= _TELLS_EXTENTS and not row.problem and row.digest:
             return os.path.join(distribution.site, row.path)
     return ""
