@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 _TEMPORARY = ".new-"
@@ -97,9 +98,12 @@ def unlink(path: str) -> None:
 
 
 def _write_all(handle: int, content: bytes) -> None:
-    """A disk that fills up writes a part, and says why only when asked for the rest."""
+    """A disk that fills up takes a part, and says why only when asked for the rest."""
     while content:
-        content = content[os.write(handle, content) :]
+        taken = os.write(handle, content)
+        if not taken:  # and does not say why: never ask for ever
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        content = content[taken:]
 
 
 def _age(path: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -317,15 +318,28 @@ def test_with_a_read_only_state_directory_records_are_still_read(here: Machine) 
     assert _files(state) == [records.file_name(here.key_of(recorded))]
 
 
-def test_a_disk_that_fills_up_while_a_record_is_written_leaves_it_without_its_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("says_why", [True, False])
+def test_a_disk_that_fills_up_while_a_record_is_written_keeps_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says_why: bool
 ) -> None:
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[: len(data) // 2]))
+    _keep(tmp_path, edits=NOTHING)
+    write, sizes = os.write, []
 
-    _keep(tmp_path)
+    def fills_up(handle: int, data: bytes) -> int:
+        sizes.append(len(data))
+        if len(sizes) == 1:
+            return write(handle, data[: len(data) // 2])
+        if says_why:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return 0
 
-    assert records.find(str(tmp_path), _key(0)) is None
+    monkeypatch.setattr(os, "write", fills_up)
+
+    assert "No space left" in _keep(tmp_path)
+
+    assert len(sizes) == 2
+    assert _files(tmp_path) == [records.file_name(_key(0))]
+    assert records.replay(str(tmp_path), _key(0)) == NOTHING
 
 
 def test_nobody_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
