@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import real_uv
 from uvx_policy.host import Host
 from uvx_policy.uv.version import parse_version, uv_version
+
+if TYPE_CHECKING:
+    from uvx_policy.model import UvVersion
 
 
 @pytest.mark.parametrize(
@@ -48,21 +53,37 @@ def test_a_script_is_asked_every_time(tmp_path: Path) -> None:
     assert (tmp_path / "asked").read_text() == "asked\n" * 2
 
 
+def _version(binary: Path) -> UvVersion | None:
+    return uv_version(Host(environ=dict(os.environ)), str(binary), state=str(binary.parent / "s"))
+
+
+def _remembered(binary: Path) -> list[Path]:
+    return sorted((binary.parent / "s").rglob("uv-version*"))
+
+
 @pytest.mark.uv
 def test_a_binary_is_asked_once_until_it_changes(tmp_path: Path) -> None:
     binary = tmp_path / "uv"
-    state = str(tmp_path / "state")
+    for number, version in enumerate(("0.5.23", "0.8.15"), start=1):
+        binary.write_bytes((real_uv.provide(version) / "uv").read_bytes())
+        binary.chmod(0o755)
+        time.sleep(0.06)  # until it is old enough
+        for _ in range(2):
+            assert _version(binary) == tuple(map(int, version.split(".")))
+            assert len(_remembered(binary)) == number
+
+
+@pytest.mark.uv
+def test_a_binary_that_was_changed_this_moment_is_asked_again(tmp_path: Path) -> None:
+    """The next change could leave it the same size and times."""
+    binary = tmp_path / "uv"
     host = Host(environ=dict(os.environ))
-    binary.write_bytes((real_uv.provide("0.5.23") / "uv").read_bytes())
-    binary.chmod(0o755)
-    first = uv_version(host, str(binary), state=state)
-    remembered = sorted(path.name for path in (tmp_path / "state").rglob("uv-version*"))
-
     binary.write_bytes((real_uv.provide("0.8.15") / "uv").read_bytes())
+    binary.chmod(0o755)
 
-    assert first == (0, 5, 23)
-    assert len(remembered) == 1
-    assert uv_version(host, str(binary), state=state) == (0, 8, 15)
+    assert uv_version(host, str(binary), state=str(tmp_path / "s")) == (0, 8, 15)
+
+    assert _remembered(binary) == []
 
 
 def test_a_program_that_fails_or_hangs_has_no_version(

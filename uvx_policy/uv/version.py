@@ -35,7 +35,8 @@ def uv_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
     version = parse_version(text)
     if version is None:
         host.witnesses.spoil("this uv did not say its version")
-    elif key and known is None:
+    elif key and known is None and not host.witnesses.spoilt:
+        # Not of a binary that was changed this moment: the next one could have the same identity.
         memory.remember(state, "uv-version", key, text)
     return version
 
