@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,3 +45,18 @@ def patient() -> Iterator[None]:
     """See `machine.patient`."""
     with machine.patient():
         yield
+
+
+@pytest.fixture
+def whole_seconds(tmp_path: Path, own_mounts: None) -> Iterator[Path]:  # noqa: ARG001
+    """A file system whose times are whole seconds: ext4 with small inodes."""
+    image, point = tmp_path / "image", tmp_path / "mounted"
+    with image.open("xb") as stream:
+        stream.truncate(16 * 1024**2)
+    point.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-I", "128", image], check=True, capture_output=True)
+    subprocess.run(["mount", "-o", "loop", image, point], check=True)
+    try:
+        yield point
+    finally:
+        mounts.unmount(str(point))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -276,21 +275,6 @@ def test_a_directory_that_was_changed_this_moment_is_a_witness(tmp_path: Path) -
     host.kind(str(tmp_path / "absent"))
 
     assert host.witnesses.spoilt == ""
-
-
-@pytest.fixture
-def whole_seconds(tmp_path: Path, own_mounts: None) -> Iterator[Path]:  # noqa: ARG001
-    """A file system whose times are whole seconds: ext4 with small inodes."""
-    image, point = tmp_path / "image", tmp_path / "mounted"
-    with image.open("xb") as stream:
-        stream.truncate(16 * 1024**2)
-    point.mkdir()
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-I", "128", image], check=True, capture_output=True)
-    subprocess.run(["mount", "-o", "loop", image, point], check=True)
-    try:
-        yield point
-    finally:
-        mounts.unmount(str(point))
 
 
 def test_on_a_file_system_with_whole_seconds_nothing_is_stale(
