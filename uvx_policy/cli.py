@@ -309,7 +309,8 @@ def _outlook(plan: Plan, words: list[str]) -> Outlook:
     if shim.is_quick(words[1:], environ):
         return outlook.Outlook(state="never", because="uv is started at once")
     key = key_of_call(words[0], words[1:], environ=environ, uv=plan.uv)
-    return outlook.look_ahead(plan.state, key, plan.edits, plan.witnesses)
+    refused = plan.outcome.refusal is not None
+    return outlook.look_ahead(plan.state, key, plan.edits, plan.witnesses, refused=refused)
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -22,7 +22,7 @@ def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
 
     `state` is "" where nothing may be remembered, `key` is b"" for a call that gets no record.
     """
-    reason = why_not(state, key, edits, witnesses)
+    reason, _ = why_not(state, key, edits, witnesses)
     if reason:
         return reason
     content = records.render(key, edits, witnesses)
@@ -36,15 +36,17 @@ def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
     return ""
 
 
-def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
-    """Why this decision cannot be kept, "" when it can."""
+def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> tuple[str, bool]:
+    """Why this decision cannot be kept, "" when it can; and may the next one be kept?"""
     if not state:
-        return "there is no safe state directory"
+        return "there is no safe state directory", False
     if not key:
-        return "there is no key for this call"
+        return "there is no key for this call", False
+    if witnesses.spoilt and not witnesses.passing:
+        return witnesses.spoilt, False
     if edits.make_cache or edits.make_directory:
-        return "it makes a directory first"
-    return witnesses.spoilt
+        return "it makes a directory first", True
+    return witnesses.spoilt, True
 
 
 def forget_everything(state: str) -> None:

@@ -50,13 +50,15 @@ class Witnesses:
         self._seen: dict[tuple[str, str], str] = {}
         #: why the decision cannot be repeated from its witnesses, "" when it can
         self.spoilt = ""
+        #: only this one cannot: what spoilt it passes by itself
+        self.passing = False
 
     def add(self, token: str, path: str, sight: str) -> None:
         """Keep what was seen. Seeing two different things makes the decision unrepeatable."""
         if sight == BLURRED:
             self.spoil(f"`{path}` cannot be read")
         elif self._seen.setdefault((token, path), sight) != sight:
-            self.spoil(f"`{path}` changed meanwhile")
+            self.spoil(f"`{path}` changed meanwhile", passing=True)
 
     def add_status(self, token: str, path: str, told: os.stat_result | None) -> None:
         """Keep a status; `None` for absent. What was changed this moment is no witness yet."""
@@ -64,12 +66,13 @@ class Witnesses:
             tick = _COARSE_TICK if told.st_ctime_ns % _SECOND == 0 else _TICK
             # Not an absolute difference: a time in the future never is old enough.
             if told.st_ctime_ns > self._now - tick:
-                self.spoil(f"`{path}` was changed this moment")
+                self.spoil(f"`{path}` was changed this moment", passing=True)
         self.add(token, path, status_sight(told))
 
-    def spoil(self, reason: str) -> None:
-        """Say that the decision depends on what no witness tells."""
-        self.spoilt = self.spoilt or reason
+    def spoil(self, reason: str, *, passing: bool = False) -> None:
+        """Say that the decision depends on what no witness tells, or not yet (`passing`)."""
+        if not self.spoilt or (self.passing and not passing):
+            self.spoilt, self.passing = reason, passing
 
     def knows(self, token: str, path: str) -> bool:
         """Tell whether this was seen already."""
