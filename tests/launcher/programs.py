@@ -10,7 +10,9 @@ import struct
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
+
+import pytest
 
 HERE = Path(__file__).parent
 SHIMS = HERE.parent.parent / "shims"
@@ -56,6 +58,13 @@ def compile_c(source: Path, flags: tuple[str, ...], compiler: str = "cc") -> Pat
 def launcher(flags: tuple[str, ...]) -> Path:
     """The launcher, unconfigured."""
     return compile_c(SHIMS / "launcher.c", flags)
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test, which needs `what`; in CI, which installs it, fail."""
+    if os.environ.get("CI", "") not in ("", "0", "false"):
+        pytest.fail(f"{what} is required here", pytrace=False)
+    pytest.skip(f"no {what} here")
 
 
 def fuzzing_compiler() -> str | None:

@@ -16,7 +16,7 @@ from tests.launcher import programs
 def test_no_compiler_complains(compiler: str, flags: tuple[str, ...]) -> None:
     found = programs.fuzzing_compiler() if compiler == "clang" else shutil.which(compiler)
     if found is None:
-        pytest.skip(f"no {compiler} here")
+        programs.missing("clang with libFuzzer" if compiler == "clang" else compiler)
 
     # clang warns of link options that it has no use for
     more = ("-Wno-unused-command-line-argument",) if compiler == "clang" else ()

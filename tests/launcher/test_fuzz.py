@@ -14,7 +14,7 @@ from tests.launcher import fuzzing, programs
 @pytest.mark.parametrize("target", fuzzing.TARGETS)
 def test_nothing_leads_the_launcher_astray(target: str, tmp_path: Path) -> None:
     if programs.fuzzing_compiler() is None:
-        pytest.skip("no clang with libFuzzer here")
+        programs.missing("clang with libFuzzer")
     seconds = os.environ.get("LINKPOLICY_FUZZ_SECONDS") or ("20" if os.environ.get("CI") else "4")
 
     done = subprocess.run(

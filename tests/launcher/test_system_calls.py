@@ -38,14 +38,14 @@ def calls(scene: Scene, *words: str) -> list[tuple[str, str]]:
     """(name, arguments) of the launcher's system calls, up to and with its last execve."""
     strace = shutil.which("strace")
     if strace is None:
-        pytest.skip("no strace here")
+        programs.missing("strace")
     log = scene.base / "log"
     command = [strace, "-f", "-o", str(log), "-s", "300", "--", str(scene.shims / "uv"), *words]
     done = subprocess.run(
         command, env=scene.environ, cwd=scene.cwd, capture_output=True, check=False
     )
     if b"ptrace" in done.stderr:
-        pytest.skip("strace may not trace here")
+        programs.missing("strace that may trace")
     assert done.returncode == 0, done.stderr
     found = [match.groups() for match in map(CALL.match, log.read_text().splitlines()) if match]
     (own, became) = [index for index, (name, _) in enumerate(found) if name == "execve"][:2]

@@ -22,7 +22,7 @@ WORDS = ("venv", "--python", "3.12", "x")
 def scene(tmp_path: Path) -> Scene:
     """A launcher that is not linked statically: valgrind replaces functions of its libc."""
     if VALGRIND is None:
-        pytest.skip("no valgrind here")
+        programs.missing("valgrind")
     return Scene(tmp_path, programs.launcher(programs.PLAIN))
 
 
