@@ -284,6 +284,26 @@ def test_second_environment_prints_its_rows(
     assert sorted(os.listdir(device)) == before
 
 
+def test_one_command_runs_both_with_its_options(tmp_path: Path) -> None:
+    """They look at the number of rounds after all options were understood."""
+    options = ("--install-peers", str(tmp_path), "--device", str(tmp_path), "--uv", "/nowhere/uv")
+
+    done = run("", *options, "--rounds", "1", code=2)
+
+    complaints = [line for line in done.stderr.splitlines() if "error:" in line]
+    assert [line.partition(":")[0] for line in complaints] == [
+        "startup.py", "second_environment.py",
+    ]  # fmt: skip
+    assert all("at least 2 pairs" in line for line in complaints)
+
+
+def test_without_a_device_it_says_what_is_missing(tmp_path: Path) -> None:
+    done = run("", "--rounds", "2", "--uv", str(tmp_path / "none"), code=1)
+
+    assert "no --image and no --device" in done.stderr
+    assert "error: " in done.stderr
+
+
 @pytest.mark.uv
 @pytest.mark.filesystem
 def test_second_environment_mounts_an_image_of_its_own_and_takes_it_away(

@@ -289,10 +289,11 @@ def test_on_a_file_system_with_whole_seconds_nothing_is_stale(
     call = here.call("sync", cwd=project)
 
     at_once = [here.replays(call) for _ in range(3)]
+    deadline = time.monotonic() + 10
     replayed = False
-    for _ in range(40):
-        time.sleep(0.1)
-        replayed = replayed or here.replays(call)
+    while not replayed and time.monotonic() < deadline:
+        time.sleep(0.05)
+        replayed = here.replays(call)
     file.write_text(hackable.format("false"))
 
     assert at_once == [False] * 3
