@@ -204,6 +204,17 @@ def test_a_content_has_its_own_sight(tmp_path: Path, content: bytes) -> None:
     assert look("c", str(path)) != witness.content_sight(content)
 
 
+@pytest.mark.parametrize(("size", "is_seen"), [(99_999, True), (100_000, False), (300_000, False)])
+def test_of_a_content_that_is_too_long_the_beginning_is_equal_to_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, is_seen: bool
+) -> None:
+    monkeypatch.setattr(witness, "_LONGEST", 100_000)
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * size)
+
+    assert (look("c", str(path)) != witness.BLURRED) is is_seen
+
+
 @pytest.mark.parametrize("token", ["", "x", "ax", "a8z", "fg"])
 def test_an_unheard_of_token_sees_nothing(tmp_path: Path, token: str) -> None:
     assert look(token, str(tmp_path)) == witness.BLURRED
