@@ -198,6 +198,7 @@ def _uninstall(options: argparse.Namespace) -> int:
     from uvx_policy.doctor import crash_log
     from uvx_policy.replay import recording
     from uvx_policy.setup import command as setup_command
+    from uvx_policy.verify import verified
 
     plan = setup_command.plan_uninstall(environ=os.environ, shim_directory=options.shim_dir)
     if options.dry_run:
@@ -205,6 +206,7 @@ def _uninstall(options: argparse.Namespace) -> int:
         return 0
     state = layout.state_home(dict(os.environ), sys.platform)
     crash_log.forget(state)
+    verified.forget(state)
     recording.forget_everything(state)
     done = setup_command.carry_out_uninstall(plan)
     _say("\n".join(done))

@@ -51,6 +51,12 @@ def save(state: str, owner: str, tokens: Collection[bytes]) -> None:
         pass
 
 
+def forget(state: str) -> None:
+    """Remove everything that was remembered. Fails silently."""
+    if state:
+        state_files.remove_directory(state, DIRECTORY)
+
+
 _PREFIX = "verified-"
 
 
