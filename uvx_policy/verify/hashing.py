@@ -98,7 +98,7 @@ class Hashers(Generic[T]):
         self._batch_bytes = 0
         self._with: list[T] = []
         self._batches = 0
-        self._running: deque[tuple[Future[list[Answer]], list[Order], list[T]]] = deque()
+        self._running: deque[tuple[Future[list[Answer]] | None, list[Order], list[T]]] = deque()
 
     def __enter__(self) -> Hashers[T]:
         return self
@@ -128,25 +128,45 @@ class Hashers(Generic[T]):
         self._batches += 1
         alone = self._pool is None and (self._batches <= _FEW or last)
         if alone or not self._workers:
+            while self._running:
+                yield from self._receive()
             yield from zip(with_them, _answers(batch), strict=True)
             return
-        if self._pool is None:
-            self._pool = _pool(self._workers)
-        self._running.append((self._pool.submit(_answers, batch), batch, with_them))
+        self._running.append((self._submit(batch), batch, with_them))
         if len(self._running) > 2 * self._workers:
             yield from self._receive()
+
+    def _submit(self, batch: list[Order]) -> Future[list[Answer]] | None:
+        """Let a process do it; `None` when there can be none."""
+        try:
+            if self._pool is None:
+                self._pool = _pool(self._workers)
+            return self._pool.submit(_answers, batch)
+        except (OSError, RuntimeError, ImportError):
+            # No process more may be started, there are no semaphores (/dev/shm), or one was killed.
+            self._do_without()
+            return None
 
     def _receive(self) -> Iterator[tuple[T, Answer]]:
         from concurrent.futures.process import BrokenProcessPool
 
         running, batch, with_them = self._running.popleft()
         try:
-            answers = running.result()
+            answers = _answers(batch) if running is None else running.result()
         except BrokenProcessPool:
             # Somebody killed a process of ours (the kernel, for want of memory): without them then.
-            self._workers, self._pool = 0, None
+            self._do_without()
             answers = _answers(batch)
         yield from zip(with_them, answers, strict=True)
+
+    def _do_without(self) -> None:
+        from multiprocessing import active_children
+
+        self._workers, self._pool = 0, None
+        # Those of a pool that was never complete would be waited for when the interpreter ends.
+        for child in active_children():
+            child.terminate()
+            child.join()
 
 
 def _answers(batch: list[Order]) -> list[Answer]:

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.verify.making import distribution, environment, found
+from uvx_policy import cli
+from uvx_policy.verify import hashing, verified
+from uvx_policy.verify.engine import verify
+from uvx_policy.verify.model import Finding, Tally, Tree
+
+A_HOUR_AGO = 3600 * 10**9
+TOKENS = {bytes([number]) * 16 for number in range(3)}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> str:
+    return str(tmp_path / "state")
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
+    """Two files of a distribution, its METADATA, all of them no longer fresh."""
+    monkeypatch.setattr(hashing, "_FRESH", 0)
+    tree = environment(tmp_path / "env")
+    distribution(tree, {"one/a.py": b"a", "one/b.py": b"b"})
+    return tree
+
+
+def hashed(tree: Tree, state: str, *, full: bool = False) -> int:
+    """Files that were read, of a tree in which nothing is wrong."""
+    tally = Tally()
+    assert found(tree, tally=tally, state=state, full=full) == []
+    assert tally.files == 5
+    return tally.hashed_files
+
+
+def test_the_second_run_reads_nothing(tree: Tree, state: str) -> None:
+    assert [hashed(tree, state) for _ in range(3)] == [3, 0, 0]
+    assert hashed(tree, state, full=True) == 3
+    assert hashed(tree, state) == 0
+    assert hashed(tree, "") == 3
+
+
+def touched(path: Path) -> None:
+    os.utime(path)
+
+
+def rewritten(path: Path) -> None:
+    path.write_bytes(path.read_bytes())
+
+
+def replaced(path: Path) -> None:
+    other = path.with_name("new")
+    other.write_bytes(path.read_bytes())
+    told = path.stat()
+    os.utime(other, ns=(told.st_atime_ns, told.st_mtime_ns))
+    other.rename(path)
+
+
+def linked(path: Path) -> None:
+    os.link(path, path.parents[5] / "other name")
+
+
+def given_another_mode(path: Path) -> None:
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "change", [touched, rewritten, replaced, linked, given_another_mode], ids=lambda it: it.__name__
+)
+def test_what_was_changed_is_read_again(tree: Tree, state: str, change: object) -> None:
+    hashed(tree, state)
+
+    change(Path(tree.path) / "one" / "a.py")  # type: ignore[operator]
+
+    assert [hashed(tree, state) for _ in range(2)] == [1, 0]
+
+
+def test_an_edit_that_kept_size_and_time_is_found(tree: Tree, state: str) -> None:
+    hashed(tree, state)
+    path = Path(tree.path) / "one" / "a.py"
+    told = path.stat()
+
+    path.write_bytes(b"x")
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+
+    for _ in range(2):
+        (finding,) = found(tree, state=state)
+        assert (finding.path, finding.state) == (str(path), "edited")
+
+
+def test_a_record_that_was_changed_is_believed_of_no_file(tree: Tree, state: str) -> None:
+    hashed(tree, state)
+    record = Path(tree.path) / "one-1.0.dist-info" / "RECORD"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text(lines[0].replace("one/a.py", "one/b.py") + "".join(lines[2:]))
+
+    assert {each.state for each in found(tree, state=state)} == {"edited", "extra"}
+
+
+def test_fresh_files_are_not_remembered(
+    tree: Tree, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "_FRESH", A_HOUR_AGO)
+
+    assert [hashed(tree, state) for _ in range(2)] == [3, 3]
+    assert not (Path(state) / verified.DIRECTORY).exists()
+
+
+def test_what_is_gone_is_forgotten(tree: Tree, state: str) -> None:
+    hashed(tree, state)
+    assert len(verified.load(state, tree.owner)) == 3
+
+    for path in Path(tree.path).iterdir():
+        path.rename(path.with_name(path.name.replace("one-1.0.dist-info", "gone")))
+    found(tree, state=state)
+
+    assert verified.load(state, tree.owner) == set()
+
+
+def test_an_interrupted_run_keeps_what_it_has(
+    tree: Tree, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed(tree, state)
+    distribution(tree, {f"two/{n}.py": b"n" for n in range(9)}, name="two")
+    monkeypatch.setattr(hashing, "_MOST_FILES", 2)
+    (Path(tree.path) / "two" / "5.py").write_bytes(b"edited")
+    run = verify([tree], state=state, workers=0)
+
+    first: Finding = next(run)
+    run.close()  # type: ignore[attr-defined]
+
+    assert first.state == "edited"
+    kept = len(verified.load(state, tree.owner))
+    assert 3 < kept < 3 + 10
+    tally = Tally()
+    found(tree, state=state, tally=tally)
+    assert tally.hashed_files == 13 - kept
+
+
+def test_a_run_over_some_files_forgets_none(tree: Tree, state: str) -> None:
+    hashed(tree, state)
+
+    path = Path(tree.path) / "one" / "a.py"
+    assert list(verify([tree], state=state, only=[str(path)], workers=0)) == []
+
+    assert len(verified.load(state, tree.owner)) == 3
+
+
+# The file -----------------------------------------------------------------------------------------
+
+
+def test_each_owner_has_a_file_of_its_own(state: str) -> None:
+    verified.save(state, "/a", TOKENS)
+    verified.save(state, "/b", set())
+
+    assert verified.load(state, "/a") == TOKENS
+    assert verified.load(state, "/b") == set()
+    assert verified.load(state, "/never") == set()
+    assert verified.load("", "/a") == set()
+    (first, _) = sorted((Path(state) / verified.DIRECTORY).iterdir())
+    assert first.stat().st_mode & 0o777 == 0o600
+
+
+def file_of(state: str, owner: str) -> Path:
+    verified.save(state, owner, TOKENS)
+    (path,) = (Path(state) / verified.DIRECTORY).iterdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 16, b"linkpolicy-verified-v1\n" + b"x" * 15, b"linkpolicy-verified-v2\n"],
+)
+def test_a_damaged_file_counts_as_nothing(state: str, content: bytes) -> None:
+    path = file_of(state, "/a")
+
+    path.write_bytes(content)
+
+    assert verified.load(state, "/a") == set()
+
+
+def test_a_file_that_others_may_write_counts_as_nothing(state: str) -> None:
+    path = file_of(state, "/a")
+
+    path.chmod(0o622)
+
+    assert verified.load(state, "/a") == set()
+
+
+def test_what_stands_in_the_way_raises_nothing(state: str, tree: Tree) -> None:
+    path = file_of(state, tree.owner)
+    path.unlink()
+    path.mkdir()
+
+    assert [hashed(tree, state) for _ in range(2)] == [3, 3]
+
+
+def test_there_is_an_end_to_what_is_kept(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verified, "_MOST", 2)
+    verified.save(state, "/a", TOKENS)
+    assert verified.load(state, "/a") == set()
+
+    monkeypatch.setattr(verified, "_MOST", 3)
+    monkeypatch.setattr(verified, "_MOST_OWNERS", 4)
+    for number in range(9):
+        verified.save(state, f"/{number}", TOKENS)
+
+    assert len(list((Path(state) / verified.DIRECTORY).iterdir())) <= 4
+    assert verified.load(state, "/8") == TOKENS
+
+
+def test_uninstall_forgets_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    state = tmp_path / "linkpolicy"
+    verified.save(str(state), "/a", TOKENS)
+
+    assert cli.main(["uninstall"]) == 0
+
+    assert not state.exists()
+    verified.forget("")
