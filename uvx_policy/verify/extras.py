@@ -1,8 +1,9 @@
 """Files in the packages of a tree that no RECORD names.
 
 A package is a directory in which a RECORD names a file, or one below such a directory. What lies
-beside packages (`site-packages` itself, `bin`, a namespace that only holds packages) is nobody's:
-other tools put their files there. In an archive of a cache everything belongs to its one wheel.
+beside packages (`site-packages` itself, `bin` and `share`, a namespace that only holds packages) is
+nobody's: other tools put their files there. In an archive of a cache everything belongs to its one
+wheel.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _TOOLS = frozenset(
 _BYTECODE = (".pyc", ".pyo")
 #: caches that programs keep beside the sources (Python, numba, mypy, ruff)
 _KEPT_BY_PROGRAMS = frozenset(("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"))
+#: of `uv pip install --target`, where scripts and data lie beside packages
+_BESIDE = ("bin", "Scripts", "share", "etc", "include", "man")
 #: while uv replaces a file it lies there under such a name
 _TEMPORARY = ".tmp"
 
@@ -43,6 +46,10 @@ class Names:
         self._directories: dict[str, Distribution] = {}
         self._distribution: Distribution | None = None
         self._inside = os.path.join(tree.path, "")
+        #: prefixes of what lies inside and is no package
+        self._beside = tuple(
+            os.path.join(tree.path, name, "") for name in _BESIDE if tree.path == tree.owner
+        )
 
     def begin(self, distribution: Distribution) -> None:
         """The names that are added from here on are in its RECORD."""
@@ -57,6 +64,7 @@ class Names:
         if (
             directory not in self._directories
             and directory.startswith(self._inside)
+            and not (self._beside and f"{directory}{os.sep}".startswith(self._beside))
             and self._distribution is not None
         ):
             self._directories[directory] = self._distribution
