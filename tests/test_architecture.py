@@ -26,7 +26,8 @@ LAYERS = (
     caches.archives caches.contents caches.known
     caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning
     verify.model verify.hashing verify.verified verify.modes verify.scripts verify.extras
-    verify.engine verify.index verify.elsewhere verify.vouching verify.originals verify.difference""",
+    verify.engine verify.index verify.elsewhere verify.vouching verify.originals
+    verify.difference""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
     doctor.caches doctor.cache_contents
