@@ -27,7 +27,8 @@ LAYERS = (
     caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning
     verify.model verify.hashing verify.verified verify.modes verify.scripts verify.extras
     verify.engine verify.index verify.elsewhere verify.vouching verify.originals
-    verify.difference""",
+    verify.difference
+    repair.model repair.restore repair.keep repair.rows repair.plan repair.apply repair.uv""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
     doctor.caches doctor.cache_contents
@@ -43,7 +44,8 @@ LAYERS = (
     status.row status.policy status.gather status.words status.table status.remarks status.as_json
     status.progress status.command
     caches.gather caches.table caches.as_json caches.screen caches.work caches.command
-    verify.targets verify.progress verify.as_json verify.report verify.command""",
+    verify.targets verify.progress verify.as_json verify.report verify.command
+    repair.gather repair.words repair.as_json repair.command""",
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
 #: reads its own pid, nothing else

@@ -138,6 +138,7 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
 
     _add_doctor(commands)
     _add_verify(commands)
+    _add_repair(commands)
     _add_cache(commands)
     return parser
 
@@ -150,6 +151,12 @@ def _add_cache(commands: _Commands) -> None:
 
 def _add_doctor(commands: _Commands) -> None:
     from uvx_policy.doctor import command
+
+    command.add_parser(commands)
+
+
+def _add_repair(commands: _Commands) -> None:
+    from uvx_policy.repair import command
 
     command.add_parser(commands)
 
@@ -170,6 +177,7 @@ def _add_verify(commands: _Commands) -> None:
 _MODULES: dict[str, Callable[[_Commands], None]] = {
     "cache": _add_cache,
     "doctor": _add_doctor,
+    "repair": _add_repair,
     "status": _add_status,
     "verify": _add_verify,
 }

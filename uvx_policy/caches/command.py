@@ -57,10 +57,7 @@ def _add_work_options(parser: argparse.ArgumentParser) -> None:
         "--cache-dir", action="append", metavar="DIR", default=[],
         help="only this cache; may be given several times (default: every known cache)",
     )  # fmt: skip
-    parser.add_argument(
-        "--wait", type=_seconds, metavar="SECONDS", default=WAIT,
-        help=f"how long to wait for whoever uses a cache (default: {WAIT:.0f})",
-    )  # fmt: skip
+    add_wait(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would be done")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
@@ -70,6 +67,14 @@ def _add_work_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--delete-foreign", action="store_true",
         help="also where files that are not uv's lie in the cache, and would be deleted",
+    )  # fmt: skip
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """How patient to be."""
+    parser.add_argument(
+        "--wait", type=_seconds, metavar="SECONDS", default=WAIT,
+        help=f"how long to wait for whoever uses a cache (default: {WAIT:.0f})",
     )  # fmt: skip
 
 

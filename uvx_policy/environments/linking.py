@@ -40,7 +40,7 @@ def linkings(site: str) -> Iterator[Linking]:
     """Give each distribution of a site directory that uv installed, and how. Never raises."""
     for distribution in installed.distributions(site):
         if distribution.installer == "uv" and not distribution.editable:
-            yield Linking(distribution=distribution, how=_how(distribution))
+            yield Linking(distribution=distribution, how=how_of(distribution))
 
 
 def size_of(distribution: Distribution) -> int:
@@ -54,7 +54,8 @@ def size_of(distribution: Distribution) -> int:
     return total
 
 
-def _how(distribution: Distribution) -> How:
+def how_of(distribution: Distribution) -> How:
+    """How the files of one distribution are stored. Never raises."""
     witness = os.path.join(distribution.dist_info, "METADATA")
     try:
         told = os.lstat(witness)

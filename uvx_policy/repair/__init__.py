@@ -1,0 +1,1 @@
+"""Put edited, missing and poisoned files back to what their RECORD says."""

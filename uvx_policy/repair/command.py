@@ -1,0 +1,324 @@
+"""`linkpolicy repair`: put edited files back everywhere, and keep what was edited."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+from uvx_policy import errors
+from uvx_policy.caches import gather as machine
+from uvx_policy.caches import locks
+from uvx_policy.caches.command import add_wait
+from uvx_policy.caches.screen import Screen
+from uvx_policy.caches.screen import progress as activity
+from uvx_policy.errors import UsageError
+from uvx_policy.repair import apply, as_json, keep, restore, words
+from uvx_policy.repair.gather import Gathering
+from uvx_policy.repair.model import Outcome, Package, Result, Wishes
+from uvx_policy.repair.plan import make_plan
+from uvx_policy.repair.uv import Uv, UvFailed
+from uvx_policy.status.words import harmless
+from uvx_policy.verify.command import add_targets, look
+from uvx_policy.verify.elsewhere import with_places
+from uvx_policy.verify.engine import verify
+from uvx_policy.verify.model import Tally, Tree
+from uvx_policy.verify.originals import Originals
+from uvx_policy.verify.progress import progress
+from uvx_policy.verify.targets import index_of, targets_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.repair.model import Damage, Plan, Step
+    from uvx_policy.verify.index import Index
+    from uvx_policy.verify.model import Finding
+    from uvx_policy.verify.targets import Target
+
+
+# The command line --------------------------------------------------------------------------------
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `repair` to the command line."""
+    parser = commands.add_parser(
+        "repair", help="put edited files back in environments and caches, and save the edits"
+    )
+    add_targets(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--keep-edits", metavar="DIR", help="save edits there (default: the state directory)"
+    )
+    parser.add_argument(
+        "--also-hackable", action="store_true",
+        help="restore also projects that are hackable, whose edits are meant",
+    )  # fmt: skip
+    parser.add_argument(
+        "--remove-extra", action="store_true",
+        help="remove files that no RECORD names from environments, too",
+    )  # fmt: skip
+    parser.add_argument("--offline", action="store_true", help="let uv fetch nothing")
+    add_wait(parser)
+    parser.add_argument("--json", action="store_true", help="for machines, stable")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 when all is well now, 1 when something is left.
+
+    Raises `UsageError`, `ConfigError`, `locks.Busy`, `keep.CannotKeep`: then nothing was changed.
+    """
+    if not (options.yes or options.dry_run or (_is_terminal() and not options.json)):
+        hint = "add --yes, or look first: --dry-run"
+        raise UsageError("there is no terminal to ask on", hint=hint)
+    repair = _Repair(options)
+    plan = repair.plan()
+    if not options.json:
+        for line in words.planned(plan, repair.edits_directory, repair.screen.look):
+            repair.screen.say(line)
+    if options.dry_run:
+        if options.json:
+            sys.stdout.write(f"{as_json.report(repair.targets, plan, None)}\n")
+        return errors.EXIT_FINDINGS if plan.steps else 0
+    if words.changes(plan) and not options.yes and not _agreed(repair.screen):
+        repair.screen.say("Nothing has been changed.")
+        return errors.EXIT_FINDINGS
+    outcome = repair.carry_out(plan)
+    if options.json:
+        sys.stdout.write(f"{as_json.report(repair.targets, plan, outcome)}\n")
+    elif plan.steps:
+        for line in words.outcome(outcome, repair.screen.look):
+            repair.screen.say(line)
+    return 0 if outcome.is_well else errors.EXIT_FINDINGS
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _agreed(screen: Screen) -> bool:
+    screen.say("Go ahead? [y/N] ", end="")
+    try:
+        return input().strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+# Doing it ----------------------------------------------------------------------------------------
+
+
+class _Repair:
+    """One run."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        """Raises `UsageError`, `ConfigError`."""
+        self._case: Case = machine.open_case()
+        self._options = options
+        #: what was asked for
+        self.targets: list[Target] = targets_of(
+            options.targets, self._case, caches=options.cache, everything=options.all
+        )
+        self.screen = Screen(self._case.environ)
+        self._index: Index = index_of(self._case, self.targets)
+        self._originals = Originals(self._index)
+        self._gathering = Gathering(
+            self._index, self._originals, self._case.environ, self._case.state
+        )
+        self._wishes = Wishes(
+            also_hackable=options.also_hackable, remove_extra=options.remove_extra
+        )
+        self._findings: list[Finding] = []
+
+    @property
+    def edits_directory(self) -> str:
+        """Where edits are saved: absolute. Raises `UsageError` if there is no such place."""
+        if self._options.keep_edits is not None:
+            return os.path.join(self._case.cwd, self._options.keep_edits)
+        if not self._case.state:
+            raise UsageError("there is no state directory", hint="name one: --keep-edits DIR")
+        return os.path.join(self._case.state, keep.DIRECTORY)
+
+    def plan(self) -> Plan:
+        """Look, and decide what is to be done."""
+        trees = [(target, tree) for target in self.targets for tree in target.trees()]
+        tally = Tally()
+        target_of = {tree: target for target, tree in trees}
+        with progress([tree for _, tree in trees], tally) as advance:
+            found = list(
+                verify(
+                    [tree for _, tree in trees],
+                    state=self._case.state, tally=tally, advance=advance,
+                )
+            )  # fmt: skip
+        found = with_places(found, self._index)
+        for _, tree in trees:
+            found += self._gathering.contradicted(tree)
+        self._findings = [each for each in found if target_of[each.tree].has(each)]
+        return self._plan(None)
+
+    def _plan(self, fetched: dict[str, str] | None) -> Plan:
+        damages: list[Damage] = self._gathering.damages(self._findings)
+        return make_plan(damages, self._gathering.policies(damages), self._wishes, fetched)
+
+    def carry_out(self, plan: Plan) -> Outcome:
+        """Fetch, lock, save, do, and look again. Raises `Busy`, `CannotKeep`."""
+        if not plan.steps:
+            self._clean_up(plan)
+            return Outcome()
+        with contextlib.ExitStack() as undo:
+            advance = undo.enter_context(activity())
+            if plan.fetch:
+                fetched = self._fetched(plan.fetch, undo, advance)
+                plan = self._plan(fetched)
+            results, saved = self._applied(plan, advance)
+        for step in plan.steps:
+            if step.action == "reinstall":
+                with activity() as advance:
+                    advance(harmless(f"uv reinstalls {step.distribution}"))
+                    results.append(self._reinstalled(step))
+        left, meant = self._left(plan)
+        return Outcome(
+            results=tuple(results),
+            saved=saved,
+            left=tuple(left),
+            meant=meant,
+            unknown_names=self._unknown_names(plan),
+        )
+
+    def _applied(self, plan: Plan, advance: Callable[[str], None]) -> tuple[list[Result], str]:
+        """Under the locks: save, and do."""
+
+        def waiting(holder: locks.Holder) -> None:
+            advance(harmless(f"waiting for {holder}"))
+
+        def doing(step: Step) -> None:
+            advance(harmless(f"{step.action} {step.spot.path}"))
+
+        with contextlib.ExitStack() as held:
+            for directory in apply.owners_to_lock(plan):
+                held.enter_context(locks.alone(directory, self._options.wait, meanwhile=waiting))
+            self._clean_up(plan)
+            edits = apply.edits_of(plan)
+            kept = keep.keep(edits, self.edits_directory) if edits else keep.Kept(seen={})
+            return list(apply.apply(plan, kept.seen, doing)), kept.directory
+
+    def _clean_up(self, plan: Plan) -> None:
+        """Remove what a killed run left."""
+        for directory in dict.fromkeys(self._places(plan)):
+            restore.clean_up(directory)
+
+    def _places(self, plan: Plan) -> Iterator[str]:
+        """Directories in which a killed run may have left something."""
+        for target in self.targets:
+            yield from (
+                [target.path] if target.is_cache else [tree.path for tree in target.trees()]
+            )
+        for spot in (step.spot for step in plan.steps):
+            yield spot.tree if spot.kind == "site" else spot.owner
+
+    def _fetched(
+        self,
+        packages: Sequence[Package],
+        undo: contextlib.ExitStack,
+        advance: Callable[[str], None],
+    ) -> dict[str, str]:
+        """Let uv fetch originals to a private place; why it could not, for each."""
+        place = tempfile.mkdtemp(prefix="linkpolicy-originals-")
+        undo.callback(shutil.rmtree, place, ignore_errors=True)
+        fetched = {}
+        for number, package in enumerate(packages):
+            advance(harmless(f"uv fetches {package.release}"))
+            into = os.path.join(place, str(number))
+            os.mkdir(into)
+            fetched[package.release] = ""
+            try:
+                self._uv().fetch(package, into=into, project=self._project(package.environment))
+            except (UvFailed, UsageError) as error:
+                fetched[package.release] = str(error)
+            site = os.path.join(into, "site")
+            self._originals.look_also_in(Tree(path=site, kind="site", owner=site))
+        return fetched
+
+    def _reinstalled(self, step: Step) -> Result:
+        spot = step.spot
+        name, _, version = (
+            os.path.basename(spot.dist_info).removesuffix(".dist-info").partition("-")
+        )
+        package = Package(
+            name=name, version=version, environment=spot.owner, dist_info=spot.dist_info
+        )
+        known = self._gathering.environment(spot.owner)
+        cache = step.source or known.cache
+        try:
+            self._uv().reinstall(
+                package,
+                cache=cache,
+                link_mode=known.link_mode,
+                project=self._project(spot.owner),
+                evict=bool(step.source),
+            )
+        except (UvFailed, UsageError) as error:
+            return Result(step=step, state="failed", text=str(error))
+        return Result(step=step, state="done")
+
+    def _project(self, environment: str) -> str:
+        """Where uv is started: settings there say from where packages come."""
+        if not environment:
+            return self._case.cwd
+        project = self._gathering.environment(environment).project
+        return project if os.path.isdir(project) else os.path.dirname(environment)
+
+    def _uv(self) -> Uv:
+        if not self._case.uv:
+            raise UsageError("there is no real uv on PATH", hint="pip install 'uvx-policy[uv]'")
+        return Uv(
+            program=os.path.abspath(self._case.uv),
+            environ=self._case.environ,
+            offline=self._options.offline,
+        )
+
+    def _unknown_names(self, plan: Plan) -> int:
+        """How many names of edited inodes are in no environment that is known."""
+        changing = (*apply.REPLACES, "detach")
+        replaced = {step.spot.path for step in plan.steps if step.action in changing}
+        found = {}
+        for finding in self._findings:
+            if finding.path in replaced:
+                names = {finding.path, *(place.path for place in finding.elsewhere)}
+                found[min(names)] = finding.unknown_names
+        return sum(found.values())
+
+    def _left(self, plan: Plan) -> tuple[list[Finding], int]:
+        """Look again: what is still wrong, and how many files are wrong on purpose."""
+        index = index_of(self._case, self.targets)
+        found = look(self.targets, self._case, index, Tally())
+        touched = {step.spot.path: step.spot for step in plan.steps if step.action != "leave"}
+        seen = {each.path for each in found}
+        targets = {target.path for target in self.targets}
+        for spot in touched.values():
+            if spot.owner in targets or spot.kind == "store":
+                continue
+            tree = Tree(
+                path=spot.tree,
+                kind="site" if spot.kind == "site" else "archive",
+                owner=spot.owner,
+            )
+            found += [
+                each
+                for each in verify([tree], only=(spot.path,), workers=0)
+                if each.path not in seen
+            ]
+        meant = {
+            step.spot.path
+            for step in plan.steps
+            if step.spot.kind == "site" and step.action in ("detach", "leave") and step.meant
+        }
+        return [each for each in found if each.path not in meant], len(
+            [each for each in found if each.path in meant]
+        )

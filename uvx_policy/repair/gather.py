@@ -1,0 +1,257 @@
+"""From findings to damages: every path of each wrong file, and where its original is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from uvx_policy.environments import installed, linking, register
+from uvx_policy.environments.model import Environment
+from uvx_policy.repair.model import Damage, Policy, Spot
+from uvx_policy.status.policy import policy_of
+from uvx_policy.verify.elsewhere import Rows, twins, with_places
+from uvx_policy.verify.model import Finding, Tree
+from uvx_policy.verify.vouching import contradictions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from uvx_policy.repair.restore import Way
+    from uvx_policy.status.row import Policy as Named
+    from uvx_policy.verify.index import Index
+    from uvx_policy.verify.originals import Originals
+
+#: seconds by which RECORD may be later than what was unpacked together with it
+_MOMENT = 2.0
+_COLUMNS = 3
+#: settings whose edits are meant, or may be: "unknown" is never "no"
+_KEEPING = ("hackable", "unknown")
+_WAYS: dict[str, tuple[Way, ...]] = {
+    "shared-inode": ("hardlink", "clone", "copy"),
+    "shared-extents": ("clone", "copy"),
+    "private": ("copy",),
+    "symlink": ("symlink", "copy"),
+}
+_BY_SETTING: dict[str, tuple[Way, ...]] = {
+    "copy": ("copy",),
+    "hackable": ("copy",),
+    "hardlink": ("hardlink", "copy"),
+}
+_BY_DEFAULT: tuple[Way, ...] = ("clone", "hardlink", "copy")
+
+
+class Gathering:
+    """Looks at the places of findings; each RECORD and each environment once."""
+
+    def __init__(
+        self, index: Index, originals: Originals, environ: Mapping[str, str], state: str
+    ) -> None:
+        """`state`: the state directory, "" for none."""
+        self._index = index
+        self._originals = originals
+        self._environ = environ
+        self._rows = Rows()
+        #: path of a RECORD -> path of a row -> its hash
+        self._hashes: dict[str, dict[str, str]] = {}
+        self._ways: dict[str, tuple[Way, ...]] = {}
+        self._registered = {os.path.realpath(each.path): each for each in register.known(state)}
+        self._named: dict[str, Named] = {}
+        self._caches = {os.path.realpath(cache) for cache in index.caches}
+
+    def contradicted(self, tree: Tree) -> list[Finding]:
+        """Files that only their own RECORD vouches for: the wheel's says something else.
+
+        Unless it was the archive's RECORD that somebody changed. Never raises.
+        """
+        found = []
+        for each in contradictions(tree, self._index):
+            distribution = each.distribution
+            name = os.path.basename(distribution.dist_info)
+            if _was_changed(os.path.join(each.archive.path, name)):
+                continue
+            found += [
+                Finding(
+                    path=os.path.normpath(os.path.join(tree.path, row[0])),
+                    state="edited",
+                    tree=tree,
+                    distribution=distribution.name,
+                    version=distribution.version,
+                    dist_info=distribution.dist_info,
+                    row=installed.row_of(list(row)),
+                )
+                for row in each.rows
+            ]
+        return with_places(found, self._index)
+
+    def damages(self, findings: Iterable[Finding]) -> list[Damage]:
+        """One for each path; the first finding of a path counts. Never raises."""
+        seen: set[str] = set()
+        found = []
+        for finding in sorted(findings, key=_rank):
+            if finding.path in seen:
+                continue
+            seen.add(finding.path)
+            found.append(self._damage(finding))
+        return found
+
+    def policies(self, damages: Iterable[Damage]) -> dict[str, Policy]:
+        """What holds for each environment that is hit."""
+        owners = {spot.owner for each in damages for spot in each.spots if spot.kind == "site"}
+        found = {}
+        for owner in owners:
+            named = self._policy(owner)
+            because = f"{named.name} ({named.origin})" if named.origin else named.name
+            found[owner] = Policy(keeps_edits=named.name in _KEEPING, because=because)
+        return found
+
+    def environment(self, owner: str) -> Environment:
+        """What the register knows of an environment, and the project that decides its policy."""
+        real = os.path.realpath(owner)
+        found = self._registered.get(real, Environment(path=owner)).replace(path=owner)
+        return found.replace(project=policy_of(found, self._environ)[0])
+
+    def _damage(self, finding: Finding) -> Damage:
+        if finding.state in ("extra", "record"):
+            return Damage(finding=finding, spots=(self._spot(finding, finding.tree, finding.path),))
+        paths = {finding.path: finding.tree}
+        for place in finding.elsewhere:
+            paths.setdefault(place.path, place.tree)
+        if finding.state == "missing":
+            for tree, path in twins(finding, self._index, self._rows):
+                if not os.path.exists(path):
+                    paths.setdefault(path, tree)
+        # Behind a symbolic link the file itself, where it lies in a cache.
+        for path in list(paths):
+            if os.path.islink(path):
+                real = os.path.realpath(path)
+                cache = self._cache_of(real)
+                if cache:
+                    paths.setdefault(real, Tree(path=cache, kind="archive", owner=cache))
+        spots = tuple(self._spot(finding, tree, path) for path, tree in paths.items())
+        return Damage(finding=finding, spots=spots, original=self._originals.of(finding))
+
+    def _spot(self, finding: Finding, tree: Tree, path: str) -> Spot:
+        tree = self._narrowed(tree, path)
+        name = os.path.basename(finding.dist_info)
+        dist_info = _dist_info_in(tree, name) or finding.dist_info
+        identity = None
+        follows = False
+        with contextlib.suppress(OSError, ValueError):
+            follows = stat.S_ISLNK(os.lstat(path).st_mode) and bool(
+                self._cache_of(os.path.realpath(path))
+            )
+            told = os.stat(path)
+            identity = (told.st_dev, told.st_ino)
+        if tree.kind == "archive":
+            inside = f"{os.sep}archive-v" in path.removeprefix(tree.owner)
+            return Spot(
+                path=path,
+                kind="archive" if inside else "store",
+                owner=tree.owner,
+                tree=tree.path,
+                dist_info=dist_info,
+                identity=identity,
+                contradicts=self._contradicts(finding, tree, path),
+            )
+        return Spot(
+            path=path,
+            kind="site",
+            owner=tree.owner,
+            tree=tree.path,
+            dist_info=dist_info,
+            identity=identity,
+            follows=follows,
+            contradicts=self._contradicts(finding, tree, path),
+            ways=self._ways_of(tree, dist_info),
+        )
+
+    def _narrowed(self, tree: Tree, path: str) -> Tree:
+        """The archive or site directory within a whole cache or environment that was walked."""
+        if tree.path != tree.owner:
+            return tree
+        if tree.kind == "archive":
+            below = path.removeprefix(tree.owner).lstrip(os.sep).split(os.sep)
+            if below[0].startswith("archive-v") and len(below) > 2:  # noqa: PLR2004
+                return tree.replace(path=os.path.join(tree.owner, *below[:2]))
+            return tree
+        sites = installed.site_directories(tree.owner)
+        inside = [site for site in sites if path.startswith(site + os.sep)]
+        return tree.replace(path=(*inside, *sites, tree.path)[0])
+
+    def _contradicts(self, finding: Finding, tree: Tree, path: str) -> bool:
+        row = finding.row
+        record = os.path.join(tree.path, os.path.basename(finding.dist_info), "RECORD")
+        if row is None or not row.digest:
+            return False
+        if record not in self._hashes:
+            self._hashes[record] = _hashes_in(record, tree.path)
+        told = self._hashes[record].get(path)
+        return bool(told) and told != f"{row.algorithm}={row.digest}"
+
+    def _ways_of(self, tree: Tree, dist_info: str) -> tuple[Way, ...]:
+        """As the rest of the distribution was put there; as the settings say if that is unknown."""
+        if dist_info not in self._ways:
+            setting = self._policy(tree.owner).name
+            ways = _BY_SETTING.get(setting)
+            if ways is None:
+                how = next(
+                    (
+                        linking.how_of(distribution)
+                        for distribution in installed.distributions(tree.path)
+                        if distribution.dist_info == dist_info
+                    ),
+                    "unknown",
+                )
+                ways = _WAYS.get(how, _BY_DEFAULT)
+            self._ways[dist_info] = ways
+        return self._ways[dist_info]
+
+    def _policy(self, owner: str) -> Named:
+        if owner not in self._named:
+            self._named[owner] = policy_of(self.environment(owner), self._environ)[1]
+        return self._named[owner]
+
+    def _cache_of(self, real: str) -> str:
+        return next((cache for cache in self._caches if real.startswith(cache + os.sep)), "")
+
+
+def _rank(finding: Finding) -> tuple[bool, bool, str]:
+    """Caches first; of two findings of a path not the one that is only about permissions."""
+    return finding.tree.kind == "site", finding.state == "mode", finding.path
+
+
+def _dist_info_in(tree: Tree, name: str) -> str:
+    """The `.dist-info` of that name; of another package's archive, its own; "" for none."""
+    path = os.path.join(tree.path, name)
+    if name and os.path.isdir(path):
+        return path
+    if tree.kind == "archive" and tree.path != tree.owner:
+        for distribution in installed.distributions(tree.path):
+            return distribution.dist_info
+    return ""
+
+
+def _was_changed(dist_info: str) -> bool:
+    """Was the RECORD of an archive written again after the wheel was unpacked?"""
+    try:
+        record = os.stat(os.path.join(dist_info, "RECORD")).st_mtime
+        return record > os.stat(os.path.join(dist_info, "WHEEL")).st_mtime + _MOMENT
+    except OSError:
+        return False
+
+
+def _hashes_in(record: str, tree: str) -> dict[str, str]:
+    """Absolute path -> hash, of all rows that have one; none if there is no RECORD."""
+    return dict(_pairs(record, tree))
+
+
+def _pairs(record: str, tree: str) -> Iterator[tuple[str, str]]:
+    distribution = installed.Distribution(
+        name="", version="", dist_info="", site=tree, record=record
+    )
+    with contextlib.suppress(OSError):
+        for fields in installed.record_fields(distribution):
+            if len(fields) == _COLUMNS and fields[1]:
+                yield os.path.normpath(os.path.join(tree, fields[0])), fields[1]

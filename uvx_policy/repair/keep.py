@@ -1,0 +1,182 @@
+"""Save what is about to be replaced: each edited file whole, and what was changed in it.
+
+One directory for each repair. It holds the files by package, beside each the difference from its
+original as `NAME.diff`, and a `manifest.json` that says where everything lay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+import time
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from uvx_policy.errors import LinkPolicyError
+from uvx_policy.record import Record
+from uvx_policy.verify.difference import difference
+from uvx_policy.verify.originals import Original, chunks, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+#: below the state directory
+DIRECTORY = "edits"
+MANIFEST = "manifest.json"
+_DIFF = ".diff"
+
+
+class Edit(Record):
+    """A file to save."""
+
+    #: absolute
+    path: str
+    #: such as "rich-15.0.0"
+    distribution: str
+    #: below the distribution, as in its RECORD
+    name: str
+    #: why it is replaced or removed: a `verify.model.State`
+    state: str
+    original: Original | None = None
+
+
+#: size and time of a file, to tell whether it was changed since
+Seen: TypeAlias = tuple[int, int]
+
+
+class Kept(Record):
+    """What was saved."""
+
+    #: absolute path of the new directory, "" when there was nothing to save
+    directory: str = ""
+    #: path -> what it was when it was saved
+    seen: Mapping[str, Seen]
+
+
+class CannotKeep(LinkPolicyError):
+    """Something could not be saved: then nothing may be replaced."""
+
+    hint = "another place: --keep-edits DIR"
+
+
+def keep(edits: Sequence[Edit], directory: str) -> Kept:
+    """Save all of it below `directory` (absolute), which is made where missing.
+
+    The same edit at several places is saved once. Raises `CannotKeep`, and then leaves
+    nothing behind.
+    """
+    seen = {edit.path: told for edit in edits if (told := seen_at(edit.path)) is not None}
+    if not seen:
+        return Kept(seen=seen)
+    name = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
+    path = os.path.join(directory, f"{name}-{os.getpid()}")
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.mkdir(path, 0o700)
+    except OSError as error:
+        raise CannotKeep(f"cannot save your edits in `{path}`: {error.strerror}") from error
+    try:
+        rows = list(_kept(edits, path))
+        text = json.dumps({"schema": 1, "edits": rows}, indent=2, ensure_ascii=True)
+        _write(os.path.join(path, MANIFEST), [text.encode() + b"\n"])
+        _flush(path)
+    except BaseException as error:
+        shutil.rmtree(path, ignore_errors=True)
+        if isinstance(error, OSError):
+            where = f"`{error.filename}`" if isinstance(error.filename, str) else f"`{path}`"
+            raise CannotKeep(f"cannot save your edits: {where}: {error.strerror}") from error
+        raise
+    return Kept(directory=path, seen=seen)
+
+
+def seen_at(path: str) -> Seen | None:
+    """What can be seen of a file now, `None` if it is not there. Never raises."""
+    try:
+        told = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return told.st_size, told.st_mtime_ns
+
+
+def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
+    """Save each and give its row of the manifest. Raises `OSError`."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for edit in edits:
+        try:
+            told = os.stat(edit.path)
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(told.st_mode):
+            continue  # no file: nothing of it could be saved, and it is not replaced
+        _make_readable(edit.path, told)
+        place = os.path.join(path, *_parts(edit.distribution), *_parts(edit.name))
+        saved = _free_name(place)
+        os.makedirs(os.path.dirname(saved), mode=0o700, exist_ok=True)
+        _write(saved, chunks(Original(path=edit.path)))
+        key = (place, digest_of(chunks(Original(path=saved)), "sha256"))
+        if key in rows:
+            # The same edit under another name, or copied.
+            os.unlink(saved)
+            rows[key]["from"].append(edit.path)
+            continue
+        os.utime(saved, ns=(told.st_mtime_ns, told.st_mtime_ns))
+        rows[key] = {
+            "saved": os.path.relpath(saved, path),
+            "from": [edit.path],
+            "state": edit.state,
+            "mode": f"{stat.S_IMODE(told.st_mode):04o}",
+            "diff": None,
+        }
+        if edit.original is not None:
+            # Of what was saved: the file may change while we are at it.
+            text = difference(saved, edit.original, edit.name)
+            if text:
+                _write(saved + _DIFF, [text.encode("utf-8", "surrogateescape")])
+                rows[key]["diff"] = os.path.relpath(saved + _DIFF, path)
+    yield from rows.values()
+
+
+def _make_readable(path: str, told: os.stat_result) -> None:
+    """What `chmod 000` did is undone in a moment anyway; without it nothing could be saved."""
+    if not told.st_mode & stat.S_IRUSR and not os.access(path, os.R_OK):
+        with contextlib.suppress(OSError):
+            os.chmod(path, stat.S_IMODE(told.st_mode) | stat.S_IRUSR)
+
+
+def _parts(name: str) -> list[str]:
+    """The parts of a path that lead nowhere but down; never empty."""
+    return [part for part in name.split("/") if part not in ("", ".", "..")] or ["file"]
+
+
+def _free_name(path: str) -> str:
+    number, found = 1, path
+    while os.path.lexists(found) or os.path.lexists(found + _DIFF):
+        number += 1
+        found = f"{path}.{number}"
+    return found
+
+
+def _write(path: str, pieces: Iterable[bytes]) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        for piece in pieces:
+            left = memoryview(piece)
+            while left:
+                left = left[os.write(handle, left) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _flush(directory: str) -> None:
+    """Let the names be on the disk, too, before anything is replaced."""
+    if not hasattr(os, "O_DIRECTORY"):  # Windows has no handle for it
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,290 @@
+"""Replace one file: build the new one aside, compare it with its digest, rename it into place.
+
+Whatever happens on the way, and whenever we are killed, the path holds the old file or the new one.
+No inode is ever written through: who has the old file open, mapped, or under another name keeps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from uvx_policy.environments import installed
+from uvx_policy.filesystem.probe import FICLONE
+from uvx_policy.record import Record
+from uvx_policy.verify import modes
+from uvx_policy.verify.originals import Original, chunks, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+#: how a file gets what another one has
+Way: TypeAlias = Literal["clone", "hardlink", "symlink", "copy"]
+
+#: begins like uv's own temporaries: uv never installs what lies there, and `uv cache prune`
+#: deletes it in a cache
+PREFIX = ".tmp-linkpolicy-"
+_READ_WRITE = 0o666
+#: files of a distribution whose permissions tell those of all
+_ENOUGH = 200
+
+
+class Mismatch(OSError):
+    """What was built has not the digest that it should have: it changed while it was read."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.EIO, "it changed while it was read", path)
+
+
+class Target(Record):
+    """A file as it should be."""
+
+    #: absolute; a symbolic link there is replaced, not followed
+    path: str
+    #: of `hashlib`
+    algorithm: str
+    #: as in a RECORD
+    digest: str
+    #: permission bits
+    mode: int
+    #: `st_mtime_ns`
+    time: int
+
+
+@contextlib.contextmanager
+def workshop(directory: str) -> Iterator[str]:
+    """A private directory in `directory`, on its file system, removed in the end.
+
+    In a cache it must not lie within an archive: uv would install it with the rest if we were
+    killed. Raises `OSError`.
+    """
+    path = os.path.join(directory, f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}")
+    os.mkdir(path, 0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def clean_up(directory: str) -> int:
+    """Remove the workshops in `directory` that killed processes left; how many. Never raises."""
+    count = 0
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
+                pid = entry.name.removeprefix(PREFIX).partition("-")[0]
+                if not _lives(pid):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                    count += 1
+    return count
+
+
+def write(target: Target, original: Original, shop: str) -> None:
+    """Put a new inode with the content of `original` at the target. Raises `OSError`."""
+    _replace(target, shop, lambda new: _write(new, original))
+
+
+def write_bytes(target: Target, content: bytes, shop: str) -> None:
+    """Put a new inode with this content at the target. Raises `OSError`."""
+    _replace(target, shop, lambda new: _fill(new, [content]))
+
+
+def take(target: Target, source: str, ways: tuple[Way, ...], shop: str) -> Way:
+    """Put what the file `source` holds at the target, in the first way that works; which it was.
+
+    A file of another mode is not linked. Raises `OSError` when none works.
+    """
+    for way in ways:
+        try:
+            if way == "hardlink":
+                _take_name(target, source, shop)
+            elif way == "symlink":
+                _take_link(target, source, shop)
+            elif way == "clone":
+                _replace(target, shop, lambda new: _clone(source, new))
+            else:
+                write(target, Original(path=source), shop)
+        except OSError as error:  # noqa: PERF203 (at most three ways)
+            if way == ways[-1] or isinstance(error, Mismatch) or error.errno == errno.ENOSPC:
+                raise
+        else:
+            return way
+    raise OSError(errno.ENOTSUP, "no way to link it", target.path)
+
+
+def detach(path: str, shop: str) -> bool:
+    """Give `path` an inode of its own with the same bytes, permissions and times.
+
+    `False` when it has one already. A symbolic link is replaced by what it leads to. Raises
+    `OSError`, also when somebody writes the file meanwhile: then it is left as it is.
+    """
+    link = os.lstat(path)
+    before = os.stat(path)
+    if not stat.S_ISREG(before.st_mode) or (not stat.S_ISLNK(link.st_mode) and link.st_nlink == 1):
+        return False
+    content = Original(path=path)
+    target = Target(
+        path=path,
+        algorithm="sha256",
+        digest=digest_of(chunks(content), "sha256"),
+        mode=stat.S_IMODE(before.st_mode),
+        time=before.st_mtime_ns,
+    )
+
+    def build(new: str) -> None:
+        _write(new, content)
+        now = os.stat(path)
+        if (now.st_mtime_ns, now.st_size) != (before.st_mtime_ns, before.st_size):
+            raise Mismatch(path)
+
+    _replace(target, shop, build)
+    return True
+
+
+def permissions_of(dist_info: str, tree: str) -> int:
+    """The permissions that most files of this distribution have, execution aside. Never raises.
+
+    uv gives all files of a wheel the same: what the umask of that day left of 0666.
+    """
+    found = modes.usual(_some_modes(dist_info, tree))
+    if found is None:
+        with contextlib.suppress(OSError):
+            found = os.stat(os.path.join(dist_info, "WHEEL")).st_mode & _READ_WRITE
+    return (0o644 if found is None else found) | 0o600
+
+
+def _some_modes(dist_info: str, tree: str) -> Iterator[int]:
+    record = os.path.join(dist_info, "RECORD")
+    distribution = installed.Distribution(
+        name="", version="", dist_info=dist_info, site=tree, record=record
+    )
+    with contextlib.suppress(OSError):
+        for fields in islice(installed.record_fields(distribution), _ENOUGH):
+            if not fields[0].startswith(".."):
+                with contextlib.suppress(OSError, ValueError):
+                    yield os.stat(os.path.join(tree, fields[0])).st_mode
+
+
+def time_of(dist_info: str) -> int:
+    """When the distribution was unpacked, ns since the epoch; now if that cannot be told.
+
+    Files of a cache that are later look edited to everybody who looks at times alone.
+    """
+    for name in ("WHEEL", "METADATA"):
+        with contextlib.suppress(OSError):
+            return os.stat(os.path.join(dist_info, name)).st_mtime_ns
+    import time
+
+    return time.time_ns()
+
+
+def _replace(target: Target, shop: str, build: Callable[[str], None]) -> None:
+    """Build a file, and rename it to the target when it is right."""
+    new = os.path.join(shop, f"new-{os.urandom(4).hex()}")
+    try:
+        build(new)
+        os.chmod(new, target.mode)
+        os.utime(new, ns=(target.time, target.time))
+        handle = os.open(new, os.O_RDONLY)
+        try:
+            # Else a power cut could leave a name without content.
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if digest_of(chunks(Original(path=new)), target.algorithm) != target.digest.rstrip("="):
+            raise Mismatch(target.path)
+        _rename(new, target.path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+
+
+def _take_name(target: Target, source: str, shop: str) -> None:
+    told = os.stat(source)
+    if stat.S_IMODE(told.st_mode) != target.mode:
+        raise OSError(errno.ENOTSUP, "its permissions are others", source)
+    if os.path.lexists(target.path) and os.path.samestat(told, os.lstat(target.path)):
+        return  # rename(2) of two names of one file does nothing
+    new = os.path.join(shop, f"name-{os.urandom(4).hex()}")
+    try:
+        os.link(os.path.realpath(source), new)
+        if digest_of(chunks(Original(path=new)), target.algorithm) != target.digest.rstrip("="):
+            raise Mismatch(target.path)
+        _rename(new, target.path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+
+
+def _take_link(target: Target, source: str, shop: str) -> None:
+    new = os.path.join(shop, f"link-{os.urandom(4).hex()}")
+    try:
+        os.symlink(os.path.realpath(source), new)
+        if digest_of(chunks(Original(path=new)), target.algorithm) != target.digest.rstrip("="):
+            raise Mismatch(target.path)
+        _rename(new, target.path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+
+
+def _rename(new: str, path: str) -> None:
+    try:
+        os.replace(new, path)
+    except FileNotFoundError:  # a whole directory was deleted
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.replace(new, path)
+
+
+def _write(new: str, original: Original) -> None:
+    _fill(new, chunks(original))
+
+
+def _fill(new: str, pieces: Iterable[bytes]) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    handle = os.open(new, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        for chunk in pieces:
+            left = memoryview(chunk)
+            while left:
+                left = left[os.write(handle, left) :]
+    finally:
+        os.close(handle)
+
+
+def _clone(source: str, new: str) -> None:
+    """Clone on Linux; on macOS clonefile(2) has no door in Python, and uv's `cp` would copy."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOTSUP, "no clones from here", source)
+    import fcntl
+
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    handle = os.open(new, flags, 0o600)
+    try:
+        origin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(handle, FICLONE, origin)
+        finally:
+            os.close(origin)
+    finally:
+        os.close(handle)
+
+
+def _lives(pid: str) -> bool:
+    if not pid.isdecimal():
+        return False
+    if sys.platform == "win32":  # signal 0 is Ctrl-C there
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True

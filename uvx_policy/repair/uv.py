@@ -1,0 +1,125 @@
+"""What only uv can do: fetch the original of a package, or install a package anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy import guard
+from uvx_policy.environments import installed
+from uvx_policy.errors import LinkPolicyError
+from uvx_policy.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from uvx_policy.repair.model import Package
+
+#: what would contradict the options below, and has none that takes it back
+_IN_THE_WAY = ("UV_NO_CACHE", "UV_SYSTEM_PYTHON")
+
+
+class UvFailed(LinkPolicyError):
+    """uv could not do it, and says why."""
+
+
+class Uv(Record):
+    """The real uv."""
+
+    #: absolute path of the program
+    program: str
+    environ: Mapping[str, str]
+    #: uv must not use the network
+    offline: bool = False
+
+    def fetch(self, package: Package, *, into: str, project: str) -> None:
+        """Install a package from where the project in `project` gets it, to `into`/"site".
+
+        With a new cache in `into`, so that nothing comes from one that may be poisoned. Raises
+        `UvFailed`.
+        """
+        python = package.environment or sys.executable
+        self._run(
+            [
+                "pip", "install", "--target", os.path.join(into, "site"), "--python", python,
+                "--no-deps", "--cache-dir", os.path.join(into, "cache"), "--link-mode", "copy",
+                requirement_of(package),
+            ],
+            project,
+        )  # fmt: skip
+
+    def reinstall(
+        self, package: Package, *, cache: str, link_mode: str, project: str, evict: bool
+    ) -> None:
+        """Install a package anew into its environment; `cache`, `link_mode`: "" as uv chooses.
+
+        `evict`: let the cache forget it first. Raises `UvFailed`.
+        """
+        place = ["--cache-dir", cache] if cache else []
+        mode = ["--link-mode", link_mode] if link_mode else []
+        if evict:
+            self._run(["cache", "clean", package.name, *place], project)
+        # Without --refresh, which --reinstall implies, uv would take what it has; offline it does.
+        self._run(
+            [
+                "pip", "install", "--python", package.environment, "--no-deps",
+                "--reinstall-package", package.name, *place, *mode, requirement_of(package),
+            ],
+            project,
+        )  # fmt: skip
+
+    def _run(self, words: Sequence[str], cwd: str) -> None:
+        environ = {name: value for name, value in self.environ.items() if name not in _IN_THE_WAY}
+        # Should `program` be another manager's shim that finds ours: do not come back to us.
+        environ |= {"LINKPOLICY_BYPASS": "1"}
+        if guard.NAME in os.environ:
+            environ[guard.NAME] = os.environ[guard.NAME]
+        offline = ["--offline"] if self.offline and words[0] != "cache" else []
+        try:
+            done = subprocess.run(
+                [self.program, *words, *offline],
+                env=environ,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="surrogateescape",
+                check=False,
+            )
+        except OSError as error:
+            raise UvFailed(f"cannot execute `{self.program}`: {error.strerror}") from error
+        if done.returncode:
+            raise UvFailed(f"uv: {_complaint(done.stdout)}")
+
+
+def requirement_of(package: Package) -> str:
+    """What to ask uv for: exactly this version, from where it was installed. Never raises."""
+    for distribution in installed.distributions(os.path.dirname(package.dist_info)):
+        if distribution.dist_info == package.dist_info and distribution.direct_url:
+            return f"{package.name} @ {_url(package.dist_info) or distribution.direct_url}"
+    return f"{package.name}=={package.version}"
+
+
+def _url(dist_info: str) -> str:
+    """`git+https://...@commit#subdirectory=...` for a repository, "" for anything else."""
+    try:
+        with open(os.path.join(dist_info, "direct_url.json"), "rb") as stream:
+            told = json.load(stream)
+        repository = told["vcs_info"]
+        url = f"{repository['vcs']}+{told['url']}@{repository['commit_id']}"
+        return f"{url}#subdirectory={told['subdirectory']}" if "subdirectory" in told else url
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+
+
+def _complaint(output: str) -> str:
+    """What uv said, in one line, without the marks that it draws."""
+    lines = [line.strip(" \t╰─▶\N{MULTIPLICATION SIGN}│") for line in output.splitlines()]
+    said = [line.removeprefix("error: ") for line in lines if line]
+    first = next((at for at, line in enumerate(lines) if line.startswith("error:")), 0)
+    return " ".join(said[first:] or said)[:500]
