@@ -84,6 +84,13 @@ class Machine:
         out, err = self._capsys.readouterr()
         return Done(code, os.fsdecode(out), os.fsdecode(err))
 
+    @contextlib.contextmanager
+    def working_in(self, directory: Path) -> Iterator[None]:
+        """`linkpolicy` runs there until the end of the block."""
+        with self._monkeypatch.context() as patch:
+            patch.chdir(directory)
+            yield
+
     def environment(self, path: Path, cache: Path, *packages: str, mode: str = "hardlink") -> Path:
         """An environment with packages linked from `cache`, made by the real uv itself."""
         common = ("--cache-dir", str(cache))
