@@ -28,7 +28,8 @@ LAYERS = (
     verify.model verify.hashing verify.verified verify.modes verify.scripts verify.extras
     verify.engine verify.index verify.elsewhere verify.vouching verify.originals
     verify.difference
-    repair.model repair.restore repair.keep repair.rows repair.plan repair.apply repair.uv""",
+    repair.model repair.restore repair.keep repair.rows repair.plan repair.apply repair.uv
+    repair.unfinished""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
     doctor.caches doctor.cache_contents

@@ -85,6 +85,13 @@ class Machine:
         return Done(code, os.fsdecode(out), os.fsdecode(err))
 
     @contextlib.contextmanager
+    def without_uv_cache(self) -> Iterator[None]:
+        """uv's default cache is another, empty one until the end of the block."""
+        with self._monkeypatch.context() as patch:
+            patch.setenv("XDG_CACHE_HOME", str(self.world.base / "no-cache"))
+            yield
+
+    @contextlib.contextmanager
     def working_in(self, directory: Path) -> Iterator[None]:
         """`linkpolicy` runs there until the end of the block."""
         with self._monkeypatch.context() as patch:

@@ -12,7 +12,7 @@ from uvx_policy.repair import restore, rows
 from uvx_policy.repair.keep import Edit, seen_at
 from uvx_policy.repair.model import Result
 from uvx_policy.verify import modes
-from uvx_policy.verify.originals import Original, chunks, digest_of
+from uvx_policy.verify.originals import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -136,7 +136,7 @@ def _relink(step: Step, work: _Work) -> Result:
         way = restore.take(target, step.source, step.spot.ways, work.shop(step))
     except OSError:
         # The cache could not be restored (read-only, say): a copy of the original, then.
-        if step.original is None or _is_right(step.source, step):
+        if step.original is None:
             raise
         restore.write(target, step.original, work.shop(step))
         way = "copy"
@@ -166,10 +166,9 @@ def _put_row_back(step: Step, work: _Work) -> Result:
     record = os.path.join(spot.dist_info, "RECORD")
     with open(record, encoding="utf-8", errors="surrogateescape", newline="") as stream:
         before = stream.read()
-    size = None
-    with contextlib.suppress(OSError):
-        size = os.stat(spot.path).st_size
-    row = installed.Row(path=step.name, algorithm=step.algorithm, digest=step.digest, size=size)
+    row = installed.Row(
+        path=step.name, algorithm=step.algorithm, digest=step.digest, size=step.size
+    )
     after = rows.corrected(before, spot.tree, {spot.path: row})
     if after == before:
         return Result(step=step, state="kept")
@@ -193,14 +192,6 @@ _DEEDS: dict[str, Callable[[Step, _Work], Result]] = {
     "remove": _remove,
     "record": _put_row_back,
 }
-
-
-def _is_right(path: str, step: Step) -> bool:
-    try:
-        digest = digest_of(chunks(Original(path=path)), step.algorithm)
-    except (OSError, ValueError):
-        return False
-    return digest == step.digest.rstrip("=")
 
 
 def _forget_bytecode(path: str) -> None:

@@ -16,7 +16,7 @@ from uvx_policy.caches.command import add_wait
 from uvx_policy.caches.screen import Screen
 from uvx_policy.caches.screen import progress as activity
 from uvx_policy.errors import UsageError
-from uvx_policy.repair import apply, as_json, keep, restore, words
+from uvx_policy.repair import apply, as_json, keep, restore, unfinished, words
 from uvx_policy.repair.gather import Gathering
 from uvx_policy.repair.model import Outcome, Package, Result, Wishes
 from uvx_policy.repair.plan import make_plan
@@ -25,6 +25,7 @@ from uvx_policy.status.words import harmless
 from uvx_policy.verify.command import add_targets, look
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
+from uvx_policy.verify.index import trees_of_environment
 from uvx_policy.verify.model import Tally, Tree
 from uvx_policy.verify.originals import Originals
 from uvx_policy.verify.progress import progress
@@ -32,7 +33,7 @@ from uvx_policy.verify.targets import index_of, targets_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.repair.model import Damage, Plan, Step
@@ -134,6 +135,7 @@ class _Repair:
             also_hackable=options.also_hackable, remove_extra=options.remove_extra
         )
         self._findings: list[Finding] = []
+        self._before: dict[str, list[tuple[Tree, str]]] = {}
 
     @property
     def edits_directory(self) -> str:
@@ -156,11 +158,27 @@ class _Repair:
                     state=self._case.state, tally=tally, advance=advance,
                 )
             )  # fmt: skip
-        found = with_places(found, self._index)
-        for _, tree in trees:
-            found += self._gathering.contradicted(tree)
-        self._findings = [each for each in found if target_of[each.tree].has(each)]
+        found = [each for each in found if target_of[each.tree].has(each)]
+        found += self._unfinished_before()
+        # First: of two findings of a file it is the wheel that is right, not the RECORD here.
+        found[:0] = (
+            each
+            for target, tree in trees
+            for each in self._gathering.contradicted(tree)
+            if target.has(each)
+        )
+        self._findings = with_places(found, self._index)
         return self._plan(None)
+
+    def _unfinished_before(self) -> list[Finding]:
+        """What repairs that were killed did not get to."""
+        self._before = unfinished.left(self._case.state)
+        paths: dict[Tree, set[str]] = {}
+        for tree, path in (each for rows in self._before.values() for each in rows):
+            paths.setdefault(tree, set()).add(path)
+        return [
+            each for tree, only in paths.items() for each in verify([tree], only=only, workers=0)
+        ]
 
     def _plan(self, fetched: dict[str, str] | None) -> Plan:
         damages: list[Damage] = self._gathering.damages(self._findings)
@@ -169,7 +187,9 @@ class _Repair:
     def carry_out(self, plan: Plan) -> Outcome:
         """Fetch, lock, save, do, and look again. Raises `Busy`, `CannotKeep`."""
         if not plan.steps:
-            self._clean_up(plan)
+            self._clean_up()
+            for name in self._before:
+                unfinished.end(self._case.state, name)
             return Outcome()
         with contextlib.ExitStack() as undo:
             advance = undo.enter_context(activity())
@@ -203,24 +223,22 @@ class _Repair:
         with contextlib.ExitStack() as held:
             for directory in apply.owners_to_lock(plan):
                 held.enter_context(locks.alone(directory, self._options.wait, meanwhile=waiting))
-            self._clean_up(plan)
+            self._clean_up()
             edits = apply.edits_of(plan)
             kept = keep.keep(edits, self.edits_directory) if edits else keep.Kept(seen={})
-            return list(apply.apply(plan, kept.seen, doing)), kept.directory
+            name = unfinished.begin(self._case.state, plan)
+            results = list(apply.apply(plan, kept.seen, doing))
+            for each in (name, *self._before):
+                unfinished.end(self._case.state, each)
+            return results, kept.directory
 
-    def _clean_up(self, plan: Plan) -> None:
-        """Remove what a killed run left."""
-        for directory in dict.fromkeys(self._places(plan)):
-            restore.clean_up(directory)
-
-    def _places(self, plan: Plan) -> Iterator[str]:
-        """Directories in which a killed run may have left something."""
-        for target in self.targets:
-            yield from (
-                [target.path] if target.is_cache else [tree.path for tree in target.trees()]
-            )
-        for spot in (step.spot for step in plan.steps):
-            yield spot.tree if spot.kind == "site" else spot.owner
+    def _clean_up(self) -> None:
+        """Remove what killed runs left, in all that is known: nobody knows which it was."""
+        for cache in self._index.caches:
+            restore.clean_up(cache)
+        for environment in self._index.environments:
+            for tree in trees_of_environment(environment):
+                restore.clean_up(tree.path)
 
     def _fetched(
         self,

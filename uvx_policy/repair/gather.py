@@ -11,7 +11,7 @@ from uvx_policy.environments import installed, linking, register
 from uvx_policy.environments.model import Environment
 from uvx_policy.repair.model import Damage, Policy, Spot
 from uvx_policy.status.policy import policy_of
-from uvx_policy.verify.elsewhere import Rows, twins, with_places
+from uvx_policy.verify.elsewhere import Rows, twins
 from uvx_policy.verify.model import Finding, Tree
 from uvx_policy.verify.vouching import contradictions
 
@@ -83,7 +83,7 @@ class Gathering:
                 )
                 for row in each.rows
             ]
-        return with_places(found, self._index)
+        return found
 
     def damages(self, findings: Iterable[Finding]) -> list[Damage]:
         """One for each path; the first finding of a path counts. Never raises."""

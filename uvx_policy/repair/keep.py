@@ -71,7 +71,7 @@ def keep(edits: Sequence[Edit], directory: str) -> Kept:
     if not seen:
         return Kept(seen=seen)
     name = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
-    path = os.path.join(directory, f"{name}-{os.getpid()}")
+    path = _free_name(os.path.join(directory, f"{name}-{os.getpid()}"))
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
         os.mkdir(path, 0o700)

@@ -88,6 +88,7 @@ class Step(Record):
     state: str
     algorithm: str = ""
     digest: str = ""
+    size: int | None = None
     original: Original | None = None
     #: "relink": path of a file of a cache that has the right content when its turn comes;
     #: "reinstall": the cache that has to forget the package first, "" for none

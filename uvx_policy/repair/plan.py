@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from uvx_policy.repair.model import Action, Damage, Spot
 
 _IN_CACHE = ("archive", "store")
-#: what comes first within caches, and within environments
-_ORDER = ("restore", "relink", "record", "detach", "remove", "reinstall", "leave")
+#: what comes first within caches, and within environments: as soon as a RECORD is right, verifying
+#: tells what else was not done
+_ORDER = ("record", "restore", "relink", "detach", "remove", "reinstall", "leave")
 
 
 def make_plan(
@@ -208,6 +209,7 @@ def _step(
         state=finding.state,
         algorithm=row.algorithm if row is not None else "",
         digest=row.digest if row is not None else "",
+        size=row.size if row is not None else None,
         original=damage.original,
         source=source,
         because=because,

@@ -36,10 +36,10 @@ _ENOUGH = 200
 
 
 class Mismatch(OSError):
-    """What was built has not the digest that it should have: it changed while it was read."""
+    """What was to be put somewhere has not the digest that it should have."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(errno.EIO, "it changed while it was read", path)
+        super().__init__(errno.EIO, "what was found for it has changed meanwhile", path)
 
 
 class Target(Record):
@@ -64,25 +64,46 @@ def workshop(directory: str) -> Iterator[str]:
     In a cache it must not lie within an archive: uv would install it with the rest if we were
     killed. Raises `OSError`.
     """
-    path = os.path.join(directory, f"{PREFIX}{os.getpid()}-{os.urandom(4).hex()}")
+    path = os.path.join(directory, f"{PREFIX}{os.urandom(6).hex()}")
     os.mkdir(path, 0o700)
     try:
-        yield path
+        # As long as we live: what lies in a workshop whose lock is free was left by somebody.
+        with _locked(path):
+            yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def clean_up(directory: str) -> int:
-    """Remove the workshops in `directory` that killed processes left; how many. Never raises."""
-    count = 0
+def clean_up(directory: str) -> None:
+    """Remove the workshops in `directory` that killed processes left. Never raises."""
+    if sys.platform == "win32":
+        return
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
             if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
-                pid = entry.name.removeprefix(PREFIX).partition("-")[0]
-                if not _lives(pid):
+                with contextlib.suppress(OSError), _locked(entry.path):
                     shutil.rmtree(entry.path, ignore_errors=True)
-                    count += 1
-    return count
+
+
+@contextlib.contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """Hold flock(2) on a directory alone. Raises `BlockingIOError` when somebody else does."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # no locks on this file system
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def write(target: Target, original: Original, shop: str) -> None:
@@ -98,8 +119,11 @@ def write_bytes(target: Target, content: bytes, shop: str) -> None:
 def take(target: Target, source: str, ways: tuple[Way, ...], shop: str) -> Way:
     """Put what the file `source` holds at the target, in the first way that works; which it was.
 
-    A file of another mode is not linked. Raises `OSError` when none works.
+    A file of another mode is not linked. Raises `OSError` when none works, and `Mismatch` when the
+    source is not what the target shall be.
     """
+    if not _is_right(source, target):
+        raise Mismatch(source)
     for way in ways:
         try:
             if way == "hardlink":
@@ -197,12 +221,17 @@ def _replace(target: Target, shop: str, build: Callable[[str], None]) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-        if digest_of(chunks(Original(path=new)), target.algorithm) != target.digest.rstrip("="):
+        if not _is_right(new, target):
             raise Mismatch(target.path)
         _rename(new, target.path)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(new)
+
+
+def _is_right(path: str, target: Target) -> bool:
+    found = digest_of(chunks(Original(path=path)), target.algorithm)
+    return found == target.digest.rstrip("=")
 
 
 def _take_name(target: Target, source: str, shop: str) -> None:
@@ -214,8 +243,6 @@ def _take_name(target: Target, source: str, shop: str) -> None:
     new = os.path.join(shop, f"name-{os.urandom(4).hex()}")
     try:
         os.link(os.path.realpath(source), new)
-        if digest_of(chunks(Original(path=new)), target.algorithm) != target.digest.rstrip("="):
-            raise Mismatch(target.path)
         _rename(new, target.path)
     finally:
         with contextlib.suppress(OSError):
@@ -226,8 +253,6 @@ def _take_link(target: Target, source: str, shop: str) -> None:
     new = os.path.join(shop, f"link-{os.urandom(4).hex()}")
     try:
         os.symlink(os.path.realpath(source), new)
-        if digest_of(chunks(Original(path=new)), target.algorithm) != target.digest.rstrip("="):
-            raise Mismatch(target.path)
         _rename(new, target.path)
     finally:
         with contextlib.suppress(OSError):
@@ -274,17 +299,3 @@ def _clone(source: str, new: str) -> None:
             os.close(origin)
     finally:
         os.close(handle)
-
-
-def _lives(pid: str) -> bool:
-    if not pid.isdecimal():
-        return False
-    if sys.platform == "win32":  # signal 0 is Ctrl-C there
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
