@@ -67,10 +67,16 @@ def twins(finding: Finding, index: Index, rows: Rows | None = None) -> Iterator[
     rows = rows or Rows()
     name = os.path.basename(finding.dist_info)
     digest = f"{finding.row.algorithm}={finding.row.digest}"
+    own = _spelled_really(finding.path)
     for tree in index.trees_of(name):
         for path in rows.paths(tree, name, digest):
-            if path != finding.path:
+            if path != finding.path and _spelled_really(path) != own:
                 yield tree, path
+
+
+def _spelled_really(path: str) -> str:
+    """The name itself, without symbolic links above it: an environment may be known by two."""
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:

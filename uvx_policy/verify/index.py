@@ -20,8 +20,8 @@ class Index:
 
     def __init__(self, caches: Sequence[str], environments: Sequence[str]) -> None:
         """Both: absolute paths, which may have vanished meanwhile."""
-        self.caches = tuple(dict.fromkeys(caches))
-        self.environments = tuple(dict.fromkeys(environments))
+        self.caches = _each_once(caches)
+        self.environments = _each_once(environments)
         self._archives: dict[str, list[Tree]] | None = None
         self._sites: list[Tree] | None = None
 
@@ -49,6 +49,14 @@ class Index:
     def trees_of(self, dist_info_name: str) -> tuple[Tree, ...]:
         """Both: archives first."""
         return (*self.archives_of(dist_info_name), *self.sites_of(dist_info_name))
+
+
+def _each_once(paths: Sequence[str]) -> tuple[str, ...]:
+    """The first name of each, as it is spelled."""
+    found: dict[str, str] = {}
+    for path in paths:
+        found.setdefault(os.path.realpath(path), path)
+    return tuple(found.values())
 
 
 def trees_of_environment(environment: str) -> tuple[Tree, ...]:
