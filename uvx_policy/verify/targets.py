@@ -78,8 +78,9 @@ def environments(case: Case) -> list[str]:
 
 
 def _environment_here(case: Case) -> str:
-    for path in (case.environment, case.environ.get("VIRTUAL_ENV", "")):
-        if path and os.path.isdir(path):
+    # The last one is for a machine without a real uv on PATH, which would say where it is.
+    for path in (case.environment, case.environ.get("VIRTUAL_ENV", ""), ".venv"):
+        if path and os.path.isdir(os.path.join(case.cwd, path)):
             return os.path.join(case.cwd, path)
     raise UsageError(
         "there is no environment here",
@@ -91,26 +92,34 @@ def _target(path: str, word: str) -> Target:
     path = os.path.normpath(path)
     if not os.path.lexists(path):
         raise UsageError(f"there is no `{word}`")
-    if os.path.isdir(path):
-        if _is_cache(path):
-            return Target(path=path, is_cache=True)
-        if installed.site_directories(path) or _is_environment(path):
-            return Target(path=path)
-        below = os.path.join(path, ".venv")
-        if _is_environment(below):
+    within = path
+    while True:
+        part = "" if within == path else path
+        if _is_cache(within):
+            return Target(path=within, is_cache=True, part=part)
+        if _is_environment(within):
+            return Target(path=within, part=part)
+        below = os.path.join(within, ".venv")
+        if not part and _is_environment(below):
             return Target(path=below)
-    above = os.path.dirname(path)
-    while above != os.path.dirname(above):
-        if _is_environment(above):
-            return Target(path=above, part=path)
-        if _is_cache(above):
-            return Target(path=above, is_cache=True, part=path)
-        above = os.path.dirname(above)
-    raise UsageError(f"`{word}` is no environment, no cache, and no file in one")
+        above = os.path.dirname(within)
+        if above == within:
+            raise UsageError(f"`{word}` is no environment, no cache, and no file in one")
+        within = above
 
 
 def _is_environment(path: str) -> bool:
-    return os.path.isfile(os.path.join(path, "pyvenv.cfg"))
+    """Also what `uv pip install --target` or `--prefix` made."""
+    if os.path.isfile(os.path.join(path, "pyvenv.cfg")):
+        return True
+    # These two look like a `--target`, and are a part of something else.
+    if os.path.basename(path) == "site-packages" or _is_archive(path):
+        return False
+    return bool(installed.site_directories(path))
+
+
+def _is_archive(path: str) -> bool:
+    return os.path.basename(os.path.dirname(path)) == "archive-v0"
 
 
 def _is_cache(path: str) -> bool:
