@@ -7,11 +7,14 @@ import csv
 import hashlib
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
+from uvx_policy.verify.index import Index
 from uvx_policy.verify.model import Finding, Tally, Tree
 
 LIBRARY = f"lib/python3.{sys.version_info.minor}/site-packages"
@@ -85,3 +88,52 @@ def said(*trees: Tree) -> list[tuple[str, str]]:
     return sorted(
         (each.state, os.path.relpath(each.path, each.tree.path)) for each in found(*trees)
     )
+
+
+FILES = {"one/a.py": b"original", "one/b.py": b"original too"}
+
+
+def linked(source: Tree, tree: Tree) -> None:
+    """Install everything of an archive by hard links, but for the RECORD."""
+    for path in Path(source.path).rglob("*"):
+        where = Path(tree.path) / path.relative_to(source.path)
+        if path.is_dir():
+            where.mkdir(parents=True, exist_ok=True)
+        elif path.name == "RECORD":
+            shutil.copy(path, where)
+        else:
+            where.hardlink_to(path)
+
+
+class Machine:
+    """A cache with one archive, and environments that were linked from it."""
+
+    def __init__(self, base: Path) -> None:
+        self.cache = base / "cache"
+        self.archive = archive(self.cache)
+        distribution(self.archive, FILES)
+        self.first = environment(base / "first")
+        self.second = environment(base / "second")
+        linked(self.archive, self.first)
+        linked(self.archive, self.second)
+
+    @property
+    def index(self) -> Index:
+        return Index([str(self.cache)], [self.first.owner, self.second.owner])
+
+    def places(self, tree: Tree, index: Index | None = None) -> list[tuple[str, str, str]]:
+        """How, owner and path of each place of the one finding."""
+        (told,) = with_places(found(tree), index or self.index)
+        return [(each.how, each.tree.owner, each.path) for each in told.elsewhere]
+
+    def unknown(self, tree: Tree, index: Index | None = None) -> int:
+        (told,) = with_places(found(tree), index or self.index)
+        return told.unknown_names
+
+
+def at(tree: Tree, path: str = "one/a.py") -> str:
+    return f"{tree.path}/{path}"
+
+
+def edit(tree: Tree, path: str = "one/a.py", content: bytes = b"edited") -> None:
+    Path(at(tree, path)).write_bytes(content)

@@ -6,63 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.making import archive, distribution, environment, found
+from tests.verify.making import FILES, Machine, archive, at, distribution, edit, environment, found
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.index import Index, trees_of_cache, trees_of_environment
-from uvx_policy.verify.model import Finding, Tree
-
-FILES = {"one/a.py": b"original", "one/b.py": b"original too"}
-
-
-def linked(source: Tree, tree: Tree) -> None:
-    """Install everything of an archive by hard links, but for the RECORD."""
-    for path in Path(source.path).rglob("*"):
-        where = Path(tree.path) / path.relative_to(source.path)
-        if path.is_dir():
-            where.mkdir(parents=True, exist_ok=True)
-        elif path.name == "RECORD":
-            shutil.copy(path, where)
-        else:
-            where.hardlink_to(path)
-
-
-class Machine:
-    """A cache with one archive, and environments that were linked from it."""
-
-    def __init__(self, base: Path) -> None:
-        self.cache = base / "cache"
-        self.archive = archive(self.cache)
-        distribution(self.archive, FILES)
-        self.first = environment(base / "first")
-        self.second = environment(base / "second")
-        linked(self.archive, self.first)
-        linked(self.archive, self.second)
-
-    @property
-    def index(self) -> Index:
-        return Index([str(self.cache)], [self.first.owner, self.second.owner])
-
-    def places(self, tree: Tree, index: Index | None = None) -> list[tuple[str, str, str]]:
-        """How, owner and path of each place of the one finding."""
-        (told,) = with_places(found(tree), index or self.index)
-        return [(each.how, each.tree.owner, each.path) for each in told.elsewhere]
-
-    def unknown(self, tree: Tree, index: Index | None = None) -> int:
-        (told,) = with_places(found(tree), index or self.index)
-        return told.unknown_names
+from uvx_policy.verify.model import Finding
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
-
-
-def at(tree: Tree, path: str = "one/a.py") -> str:
-    return f"{tree.path}/{path}"
-
-
-def edit(tree: Tree, path: str = "one/a.py", content: bytes = b"edited") -> None:
-    Path(at(tree, path)).write_bytes(content)
 
 
 def test_an_edit_in_place_is_in_the_cache_and_in_the_other_environment(machine: Machine) -> None:
@@ -238,8 +190,8 @@ def test_what_is_not_asked_for_is_not_listed(monkeypatch: pytest.MonkeyPatch) ->
     assert listed == ["/cache"]
 
 
-def test_environments_in_a_cache_are_sites(tmp_path: Path) -> None:
-    wheel = archive(tmp_path / "cache", "wheel")
+def test_environments_in_a_cache_are_their_own_and_come_last(tmp_path: Path) -> None:
+    wheel = archive(tmp_path / "cache", "z-wheel")
     tool = environment(tmp_path / "cache" / "archive-v0" / "tool")
     broken = tmp_path / "cache" / "archive-v0" / "broken"
     broken.mkdir()
@@ -247,7 +199,7 @@ def test_environments_in_a_cache_are_sites(tmp_path: Path) -> None:
     (tmp_path / "cache" / "archive-v0" / "file").touch()
 
     assert list(trees_of_cache(str(tmp_path / "cache"))) == [
-        tool.replace(owner=str(tmp_path / "cache")), wheel,
+        wheel, tool,
     ]  # fmt: skip
     assert list(trees_of_cache("/gone")) == []
     assert list(trees_of_environment("/gone")) == []

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.making import archive, digest, distribution, environment, said
-from tests.verify.test_elsewhere import Machine
+from tests.verify.making import Machine, archive, digest, distribution, environment, said
 from uvx_policy.verify.index import Index
 from uvx_policy.verify.model import Tree
 from uvx_policy.verify.vouching import contradictions, finding_of

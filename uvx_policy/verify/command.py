@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.verify.index import Index
-    from uvx_policy.verify.model import Finding
+    from uvx_policy.verify.model import Finding, Tree
     from uvx_policy.verify.targets import Target
 
 
@@ -73,15 +73,23 @@ def run(options: argparse.Namespace) -> int:
 def look(
     targets: Sequence[Target], case: Case, index: Index, tally: Tally, *, full: bool = False
 ) -> list[Finding]:
-    """Everything that is wrong in the targets, with the places where it is wrong as well."""
-    pairs = [(target, tree) for target in targets for tree in target.trees()]
-    trees = [tree for _, tree in pairs]
-    target_of = {tree: target for target, tree in pairs}
+    """Everything that is wrong in the targets, with the places where it is wrong as well.
+
+    Raises `UsageError` for a part of an environment or cache that is of no package.
+    """
+    targets_of_tree: dict[Tree, list[Target]] = {}
+    for target in targets:
+        for tree in target.trees():
+            targets_of_tree.setdefault(tree, []).append(target)
+    trees = list(targets_of_tree)
     with progress(trees, tally) as advance:
         found = list(verify(trees, state=case.state, full=full, tally=tally, advance=advance))
     for tree in trees:
         found += [finding_of(each, tree) for each in contradictions(tree, index)]
-    asked = [each for each in found if target_of[each.tree].has(each)]
+    asked = [each for each in found if any(it.has(each) for it in targets_of_tree[each.tree])]
+    for target in targets:
+        if target.part and not any(map(target.has, asked)) and not target.names_something():
+            raise errors.UsageError(f"no package has `{target.part}`: it cannot be verified")
     return with_places(asked, index)
 
 

@@ -68,14 +68,18 @@ def trees_of_environment(environment: str) -> tuple[Tree, ...]:
 
 
 def trees_of_cache(cache: str) -> Iterator[Tree]:
-    """Each unpacked wheel of a cache; an archive may be an environment as well. Never raises."""
+    """Each unpacked wheel of a cache, then what is in its environments. Never raises.
+
+    uv keeps those of tools and scripts beside the wheels; each is its own owner.
+    """
+    environments = []
     for archive in sorted(archives.archives(cache)):
         if os.path.lexists(os.path.join(archive, "pyvenv.cfg")):
-            # The environment of a tool or script that uv keeps: its files are links to others.
-            for site in installed.site_directories(archive):
-                yield Tree(path=site, kind="site", owner=cache)
+            environments.append(archive)
         else:
             yield Tree(path=archive, kind="archive", owner=cache)
+    for environment in environments:
+        yield from trees_of_environment(environment)
 
 
 def _names(directory: str) -> list[str]:

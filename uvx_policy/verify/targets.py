@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,19 @@ class Target(Record):
     def has(self, finding: Finding) -> bool:
         """Tell whether a finding in one of its trees was asked for."""
         return not self.part or f"{finding.path}{os.sep}".startswith(f"{self.part}{os.sep}")
+
+
+    def names_something(self) -> bool:
+        """Tell whether a RECORD names the part, or anything below it. Never raises."""
+        below = f"{self.part}{os.sep}"
+        for tree in self.trees():
+            for distribution in installed.distributions(tree.path):
+                with contextlib.suppress(OSError):
+                    for fields in installed.record_fields(distribution):
+                        path = os.path.normpath(os.path.join(tree.path, fields[0]))
+                        if f"{path}{os.sep}".startswith(below):
+                            return True
+        return False
 
 
 def targets_of(
@@ -93,7 +107,8 @@ def _target(path: str, word: str) -> Target:
     if not os.path.lexists(path):
         raise UsageError(f"there is no `{word}`")
     within = path
-    while True:
+    # Not the root: where a distribution's Python is in /lib, everything would be a part of it.
+    while within != os.path.dirname(within):
         part = "" if within == path else path
         if _is_cache(within):
             return Target(path=within, is_cache=True, part=part)
@@ -102,10 +117,8 @@ def _target(path: str, word: str) -> Target:
         below = os.path.join(within, ".venv")
         if not part and _is_environment(below):
             return Target(path=below)
-        above = os.path.dirname(within)
-        if above == within:
-            raise UsageError(f"`{word}` is no environment, no cache, and no file in one")
-        within = above
+        within = os.path.dirname(within)
+    raise UsageError(f"`{word}` is no environment, no cache, and no file in one")
 
 
 def _is_environment(path: str) -> bool:
