@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.ordinary_user import as_user
-from tests.test_docs import first_column, reference, section
+from tests.test_docs import first_column, names_of_type, reference, section
 from tests.verify.making import Machine, at, distribution, edit, environment
 from uvx_policy import cli
-from uvx_policy.verify import hashing
+from uvx_policy.verify import hashing, report
 
 ROOT = Path(cli.__file__).parent.parent
 PROGRAM = (
@@ -228,18 +228,22 @@ def test_every_field_of_the_json_object_is_told_and_no_other(user: User) -> None
     told = user.verify("--json", "first").json
 
     text = section(reference("verify"), "## verify --json")
-    above, _, rest = text.partition("`targets` has")
-    targets, _, rest = rest.partition("`counts` has")
-    counts, _, rest = rest.partition("`findings` has")
-    findings, _, places = rest.partition("`elsewhere` has")
+    above, _, text = text.partition("`targets` has")
+    targets, _, text = text.partition("`counts` has")
+    counts, _, text = text.partition("`findings` has")
+    findings, _, places = text.partition("`elsewhere` has")
     assert first_column(above) == list(told)
     assert first_column(targets) == list(told["targets"][0])
     assert first_column(counts) == list(told["counts"])
-    # Of a place in a cache `cache` stands instead of `environment`.
-    assert set(first_column(findings)) - {"cache"} == set(told["findings"][0])
-    assert set(first_column(places)) == {
-        *told["findings"][0]["elsewhere"][0], *told["findings"][0]["elsewhere"][1],
-    }  # fmt: skip
+    assert first_column(findings) == list(told["findings"][0])
+    assert first_column(places) == list(told["findings"][0]["elsewhere"][0])
+
+
+def test_every_state_is_told_and_no_other() -> None:
+    told = first_column(section(reference("verify"), "## What it finds"))
+
+    assert told == list(report.STATES)
+    assert sorted(told) == sorted(names_of_type("verify.model", "State"))
 
 
 def test_the_json_object(user: User) -> None:
@@ -263,6 +267,7 @@ def test_the_json_object(user: User) -> None:
         {
             "path": at(user.machine.archive),
             "how": "same-inode",
+            "environment": None,
             "cache": str(user.machine.cache),
         },
     ]

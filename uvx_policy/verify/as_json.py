@@ -73,5 +73,9 @@ def _place(place: Place) -> dict[str, Any]:
     return {"path": place.path, "how": place.how, **_owner(place.tree)}
 
 
-def _owner(tree: Tree) -> dict[str, str]:
-    return {"cache" if tree.kind == "archive" else "environment": tree.owner}
+def _owner(tree: Tree) -> dict[str, str | None]:
+    is_cache = tree.kind == "archive"
+    return {
+        "environment": None if is_cache else tree.owner,
+        "cache": tree.owner if is_cache else None,
+    }
