@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -220,6 +221,21 @@ def test_a_holder_that_cannot_be_named(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert holder is not None
     assert str(holder) == "a process that cannot be seen from here"
+
+
+def test_a_uv_that_ends_while_it_is_looked_at_uses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "_is_uv", lambda pid: True)
+    process = subprocess.Popen(["true"])
+    while locks._words(process.pid):  # a zombie has no words any more
+        time.sleep(0.01)
+
+    try:
+        assert locks._cache_of(process.pid) == ""
+        assert locks.users(str(tmp_path)) == ()
+    finally:
+        process.wait()
 
 
 def test_a_long_command_is_cut_and_any_byte_shown(tmp_path: Path) -> None:

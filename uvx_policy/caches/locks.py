@@ -282,6 +282,8 @@ def _is_uv(pid: int) -> bool:
 def _cache_of(pid: int) -> str:
     """The cache that this uv was told or takes by default, no links in it; "" if unknown."""
     words = _words(pid)
+    if not words:
+        return ""  # it has ended meanwhile
     environ = dict(
         part.split(b"=", 1) for part in _read(f"/proc/{pid}/environ").split(b"\0") if b"=" in part
     )
