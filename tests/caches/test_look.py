@@ -212,7 +212,6 @@ def test_names_that_are_no_utf_8_and_an_output_that_is_ascii(
     words = [sys.executable, "-m", "uvx_policy.cli", "cache"]
     actions = (
         ["list"],
-        ["size"],
         ["dir"],
         ["clean", "--dry-run", "--cache-dir", os.fsdecode(cache)],
     )
