@@ -226,7 +226,7 @@ def test_a_holder_that_cannot_be_named(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_uv_that_ends_while_it_is_looked_at_uses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(locks, "_is_uv", lambda pid: True)
+    monkeypatch.setattr(locks, "_is_uv", lambda _: True)
     process = subprocess.Popen(["true"])
     while locks._words(process.pid):  # a zombie has no words any more
         time.sleep(0.01)

@@ -22,8 +22,8 @@ _LINKING_BUCKETS = ("wheels-v", "sdists-v", "environments-v")
 _CLOCK = 1.0
 #: archives, links or directories that are looked at however long it takes
 _AT_LEAST = 20
-#: and files of them, which takes about 10 ms: a single archive may have 30,000
-_FILES_AT_LEAST = 2000
+#: and files of them, which takes about 5 ms: a single archive may have 30,000
+_FILES_AT_LEAST = 1000
 #: files after which the time is looked at again
 _FILES_AT_ONCE = 100
 

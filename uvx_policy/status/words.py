@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _THOUSAND = 1000
@@ -55,6 +55,8 @@ def bar(width: int, signs: Signs, *, shared: int, save: int, private: int) -> Te
 
     What is there at all gets a cell.
     """
+    from rich.text import Text  # slow to import, and nothing for --json
+
     total = shared + private
     if not total or width <= 0:
         return Text("")
@@ -95,6 +97,8 @@ def shorten(text: str, width: int, sign: str) -> str:
 
     Cut between two names where that leaves the last one whole.
     """
+    from rich.cells import cell_len
+
     if cell_len(text) <= width:
         return text
     room = width - cell_len(sign)
