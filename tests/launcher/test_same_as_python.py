@@ -7,23 +7,21 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shims import generate_tables
 from tests.launcher.programs import Asked
+from tests.launcher.random_calls import GUARD_PIECES, IDENTITY, NAMES, UV, VALUES, Calls
 from tests.property.test_invocation import LEAVES, given_options, lines, programs, raw
 from uvx_policy import guard, shim
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.replay import key
 from uvx_policy.uv.invocation import parse
 
-#: hypothesis makes so many, in about half a minute
-MANY = settings(max_examples=10_000)
-
-UV = "/real/uv"
+#: random calls of each kind
+MANY = 10_000
 CWD = "/work/\udcffplace"
-IDENTITY = "123.456"
 
 
 def test_the_tables_are_those_of_the_python_modules() -> None:
@@ -112,7 +110,6 @@ def plausible_lines(draw: st.DrawFn) -> tuple[str, ...]:
 words_of_any_kind = st.one_of(lines, plausible_lines())
 
 
-@MANY
 @given(program=programs, words=words_of_any_kind)
 @example("uv", ("run", "--script", "ruff"))
 @example("uv", ("run", ""))
@@ -133,6 +130,20 @@ words_of_any_kind = st.one_of(lines, plausible_lines())
 def test_the_significant_words_are_pythons(
     asked: Asked, program: str, words: tuple[str, ...]
 ) -> None:
+    _same_words(asked, program, words)
+
+
+def test_the_significant_words_of_many_calls_are_pythons(asked: Asked) -> None:
+    calls = Calls(seed=1)
+    understood = [_same_words(asked, calls.program(), calls.line()) for _ in range(MANY)]
+
+    # Otherwise little would be shown.
+    assert understood.count(True) > MANY / 5
+    assert understood.count(False) > MANY / 5
+
+
+def _same_words(asked: Asked, program: str, words: tuple[str, ...]) -> bool:
+    """The words were understood, on both sides."""
     answer = call(asked, program, words)
     understood = parse(program, words)
 
@@ -144,26 +155,12 @@ def test_the_significant_words_are_pythons(
         )
         assert answer.key == expected
     assert answer.left_alone is (not words or words[0] in shim.QUICK)
+    return answer.understood
 
 
-#: what an outer guard may hold, well formed or not
-guard_pieces = st.one_of(
-    st.sampled_from([
-        "1", "2", "", "process=", f"process={IDENTITY}", "process=1.2", "words=", "words=00",
-        "turn=0", "turn=99999999999", "turn=x", f"tried={UV}", "tried=/a%3bb", "tried", "set=",
-        "set=A", "set=A=", "set=A=1", "set=A=1%3b2", "set=A=%25", "set=A=%", "set=A=%2%3b5",
-        "set=UV_CACHE_DIR=/c", "set=UV_LINK_MODE=copy", "set==x", "set=A=1=2", "other=1", "==",
-    ]),
-    raw.map(lambda text: f"set=A={text}"),
-    raw,
-)  # fmt: skip
-values = st.one_of(
-    st.sampled_from(["", "1", "1;2", "%", "%25", "%2;5", "/c", "copy", "1=2", "x;y%z"]), raw
-)
-names = st.one_of(
-    st.sampled_from(["A", "B", "UV_CACHE_DIR", "UV_LINK_MODE", "PATH", "HOME", guard.NAME, ""]),
-    st.sampled_from(key.VARIABLES),
-)
+guard_pieces = st.one_of(st.sampled_from(GUARD_PIECES), raw.map(lambda text: f"set=A={text}"), raw)
+values = st.one_of(st.sampled_from(VALUES), raw)
+names = st.sampled_from((*NAMES, *key.VARIABLES))
 entries = st.one_of(
     st.tuples(names, values).map("=".join),
     st.lists(guard_pieces, max_size=8).map(lambda pieces: f"{guard.NAME}={';'.join(pieces)}"),
@@ -173,7 +170,6 @@ entries = st.one_of(
 environments = st.lists(entries, max_size=12)
 
 
-@MANY
 @given(program=programs, environ=environments)
 @example("uv", [f"{guard.NAME}=1;set=A=%2%3b5", "A=%2;5"])
 @example("uv", [f"{guard.NAME}=1;set=A=%253b", "A=%3b"])
@@ -182,6 +178,19 @@ environments = st.lists(entries, max_size=12)
 def test_the_environment_is_cleaned_as_python_does(
     asked: Asked, program: str, environ: list[str]
 ) -> None:
+    _same_environment(asked, program, environ)
+
+
+def test_the_environment_of_many_calls_is_cleaned_as_python_does(asked: Asked) -> None:
+    calls = Calls(seed=2)
+    dropped = [_same_environment(asked, calls.program(), calls.environ()) for _ in range(MANY)]
+
+    assert dropped.count(-1) < MANY / 2  # those that are left to Python
+    assert sum(count > 0 for count in dropped) > MANY / 20
+
+
+def _same_environment(asked: Asked, program: str, environ: list[str]) -> int:
+    """How many variables are dropped, of both sides; -1 for what the launcher leaves to Python."""
     answer = call(asked, program, ("sync",), environ)
     given_to_python = seen_by_python(environ)
     outer = guard.read(given_to_python)
@@ -190,7 +199,7 @@ def test_the_environment_is_cleaned_as_python_does(
     if not answer.clean:
         several = [name for name in ours if sum(e.startswith(f"{name}=") for e in environ) > 1]
         assert several or len(set(ours)) != len(ours) or "" in ours
-        return
+        return -1
     kept = guard.without_ours(given_to_python)
     assert seen_by_python(answer.environ) == kept
     dropped = set(given_to_python) - set(kept)
@@ -204,9 +213,9 @@ def test_the_environment_is_cleaned_as_python_does(
     assert answer.name == f"{fingerprint(answer.key):016x}"
     bypass = kept.get("LINKPOLICY_BYPASS", "").lower() not in ("", "0", "false", "no", "off")
     assert answer.left_alone is bypass
+    return len(dropped - {guard.NAME})
 
 
-@settings(max_examples=2000)
 @given(
     program=programs,
     words=st.lists(raw, max_size=4),
@@ -229,7 +238,6 @@ def test_the_guard_is_pythons_byte_for_byte(
     assert answer.guard == f"{guard.NAME}={expected}"
 
 
-@settings(max_examples=2000)
 @given(environ=environments, words=st.lists(raw, max_size=3), same=st.booleans())
 def test_what_python_takes_for_a_recursion_is_handed_to_it(
     asked: Asked, environ: list[str], words: list[str], same: bool
