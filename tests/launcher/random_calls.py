@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from tests.property.test_invocation import ALL_SPELLINGS, ALL_WORDS, LEAVES
 from uvx_policy import guard
 from uvx_policy.replay import key
-from uvx_policy.uv.options import spellings
+from uvx_policy.uv.options import SIGNIFICANT, spellings
 
 IDENTITY = "123.456"
 UV = "/real/uv"
 
 #: words that are neither options nor commands
-PLAIN = ("-", "--", "", "x", "3.12")
+PLAIN = ("-", "--", "", "x", "3.12", "ruff", "tool.py", "a/b")
 #: what an outer guard may hold, well formed or not
 GUARD_PIECES = (
     "1", "2", "", "process=", f"process={IDENTITY}", "process=1.2", "words=", "words=00",
@@ -50,7 +50,7 @@ class Calls:
         for word in chance.choice(LEAVES).split():
             above = f"{above} {word}".strip()
             words += [word, *self._options(above)]
-        words += [self._raw() for _ in range(chance.randrange(4))]
+        words += [self._word() for _ in range(chance.randrange(4))]
         if chance.random() < 0.5:
             words.insert(chance.randint(0, len(words)), self._raw())
         return tuple(words)
@@ -75,12 +75,17 @@ class Calls:
 
     def _options(self, command: str) -> Iterator[str]:
         table = spellings(command)
-        for spelling in self._chance.sample(
-            sorted(table), min(self._chance.randrange(4), len(table))
-        ):
+        for _ in range(self._chance.randrange(4)):
+            known = sorted(table)
+            if self._chance.random() < 0.5:
+                known = [each for each in known if table[each].rstrip("=") in SIGNIFICANT]
+            spelling = self._chance.choice(known)
             yield spelling
             if table[spelling].endswith("="):
-                yield self._raw()
+                yield self._word()
+
+    def _word(self) -> str:
+        return self._raw() if self._chance.random() < 0.3 else self._chance.choice(PLAIN)
 
     def _entry(self) -> str:
         chance = self._chance
