@@ -17,6 +17,8 @@ from uvx_policy.uv.options import SIGNIFICANT, spellings
 IDENTITY = "123.456"
 UV = "/real/uv"
 
+#: of whose words most may matter
+LIKELY = ("run", "sync", "venv", "pip install", "tool run", "tool install")
 #: words that are neither options nor commands
 PLAIN = ("-", "--", "", "x", "3.12", "ruff", "tool.py", "a/b")
 #: what an outer guard may hold, well formed or not
@@ -47,7 +49,7 @@ class Calls:
             return tuple(self._likely() for _ in range(chance.randrange(12)))
         words = list(self._options(""))
         above = ""
-        for word in chance.choice(LEAVES).split():
+        for word in chance.choice((*LEAVES, *(LIKELY * 10))).split():
             above = f"{above} {word}".strip()
             words += [word, *self._options(above)]
         words += [self._word() for _ in range(chance.randrange(4))]
