@@ -5,7 +5,7 @@
 _PRIME = 2**64 - 59
 
 
-def fingerprint(data: bytes) -> int:
+def fingerprint(data: "bytes | bytearray") -> int:
     """64 bits that tell texts apart, no defence against someone who wants them equal.
 
     The data as one number, modulo a prime. Not `binascii.crc32`: that import costs 0.3 ms, and 32

@@ -120,7 +120,7 @@ def _mixed(number: int) -> int:
     return number ^ number >> 32
 
 
-def content_sight(content: bytes) -> str:
+def content_sight(content: bytes | bytearray) -> str:
     """Render the content of a file, or the text of a symbolic link."""
     return f"{len(content):x}:{fingerprint(content):x}"
 
@@ -144,7 +144,7 @@ def _look_inside(path: str | bytes, _: str) -> str:
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
     try:
-        content = b""
+        content = bytearray()
         while len(content) < _LONGEST and (part := os.read(handle, _PART)):
             content += part
     finally:
