@@ -119,17 +119,6 @@ def test_a_uv_that_locks_is_no_user_of_another_cache(machine: Machine) -> None:
 
 
 @pytest.mark.uv
-def test_a_uv_that_ends_while_it_is_looked_at_uses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    monkeypatch.setattr(locks, "_processes", lambda: iter([gone.pid]))
-    monkeypatch.setattr(locks, "_is_uv", lambda _: True)
-
-    assert locks.users(str(tmp_path)) == ()
-
-
 def test_several_holders_are_all_named(machine: Machine) -> None:
     cache = machine.world.base / "cache"
     with machine.uv_run(cache) as one, machine.uv_run(cache) as two:

@@ -288,8 +288,7 @@ def _cache_of(pid: int) -> str:
         part.split(b"=", 1) for part in _read(f"/proc/{pid}/environ").split(b"\0") if b"=" in part
     )
     named = environ.get(b"UV_CACHE_DIR", b"")
-    # Nothing to pair when the process is gone meanwhile, or a zombie.
-    for word, following in zip(words, [*words[1:], b""], strict=False):
+    for word, following in zip(words, [*words[1:], b""], strict=True):
         if word == b"--cache-dir":
             named = following
         elif word.startswith(b"--cache-dir="):
