@@ -36,7 +36,6 @@ class Target(Record):
         """Tell whether a finding in one of its trees was asked for."""
         return not self.part or f"{finding.path}{os.sep}".startswith(f"{self.part}{os.sep}")
 
-
     def names_something(self) -> bool:
         """Tell whether a RECORD names the part, or anything below it. Never raises."""
         below = f"{self.part}{os.sep}"
