@@ -29,7 +29,7 @@ LAYERS = (
     verify.engine verify.index verify.elsewhere verify.vouching verify.originals
     verify.difference
     repair.model repair.restore repair.keep repair.rows repair.plan repair.apply repair.uv
-    repair.unfinished""",
+    repair.unfinished detach.shared""",
     "pipeline",
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
     doctor.caches doctor.cache_contents
@@ -46,7 +46,8 @@ LAYERS = (
     status.progress status.command
     caches.gather caches.table caches.as_json caches.screen caches.work caches.command
     verify.targets verify.progress verify.as_json verify.report verify.command
-    repair.gather repair.words repair.as_json repair.command""",
+    repair.gather repair.words repair.as_json repair.command
+    detach.command""",
 )
 LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
 #: reads its own pid, nothing else

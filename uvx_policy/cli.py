@@ -139,12 +139,19 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     _add_doctor(commands)
     _add_verify(commands)
     _add_repair(commands)
+    _add_detach(commands)
     _add_cache(commands)
     return parser
 
 
 def _add_cache(commands: _Commands) -> None:
     from uvx_policy.caches import command
+
+    command.add_parser(commands)
+
+
+def _add_detach(commands: _Commands) -> None:
+    from uvx_policy.detach import command
 
     command.add_parser(commands)
 
@@ -176,6 +183,7 @@ def _add_verify(commands: _Commands) -> None:
 #: commands with a module of their own -> what adds them to the command line
 _MODULES: dict[str, Callable[[_Commands], None]] = {
     "cache": _add_cache,
+    "detach": _add_detach,
     "doctor": _add_doctor,
     "repair": _add_repair,
     "status": _add_status,

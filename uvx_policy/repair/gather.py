@@ -129,7 +129,13 @@ class Gathering:
                 cache = self._cache_of(real)
                 if cache:
                     paths.setdefault(real, Tree(path=cache, kind="archive", owner=cache))
-        spots = tuple(self._spot(finding, tree, path) for path, tree in paths.items())
+        spots = tuple(
+            self._spot(finding, tree, path)
+            for path, tree in paths.items()
+            if path == finding.path or _is_inside(path, tree)
+        )
+        if not _is_inside(finding.path, finding.tree):
+            return Damage(finding=finding, spots=spots[:1], is_outside=True)
         return Damage(finding=finding, spots=spots, original=self._originals.of(finding))
 
     def _spot(self, finding: Finding, tree: Tree, path: str) -> Spot:
@@ -220,6 +226,13 @@ class Gathering:
 def _rank(finding: Finding) -> tuple[bool, bool, str]:
     """Caches first; of two findings of a path not the one that is only about permissions."""
     return finding.tree.kind == "site", finding.state == "mode", finding.path
+
+
+def _is_inside(path: str, tree: Tree) -> bool:
+    """Does a file really lie where files of this tree may lie? A RECORD can name any path."""
+    directory = os.path.join(os.path.realpath(os.path.dirname(path)), "")
+    tops = (tree.path,) if tree.kind == "archive" else (tree.path, tree.owner)
+    return any(directory.startswith(os.path.join(os.path.realpath(top), "")) for top in tops)
 
 
 def _dist_info_in(tree: Tree, name: str) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DIRECTORY = "edits"
 MANIFEST = "manifest.json"
 _DIFF = ".diff"
+#: of 255 bytes some are for what is added to a name; of UTF-8 a character has at most four
+_LONGEST = 60
 
 
 class Edit(Record):
@@ -146,8 +148,9 @@ def _make_readable(path: str, told: os.stat_result) -> None:
 
 
 def _parts(name: str) -> list[str]:
-    """The parts of a path that lead nowhere but down; never empty."""
-    return [part for part in name.split("/") if part not in ("", ".", "..")] or ["file"]
+    """The parts of a path that lead nowhere but down, none too long; never empty."""
+    parts = [part[:_LONGEST] for part in name.split("/") if part not in ("", ".", "..")]
+    return parts or ["file"]
 
 
 def _free_name(path: str) -> str:

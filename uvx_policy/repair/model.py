@@ -55,6 +55,8 @@ class Damage(Record):
     spots: tuple[Spot, ...]
     #: `None` when it is nowhere to be found
     original: Original | None = None
+    #: its RECORD names a file that is not in its environment or archive
+    is_outside: bool = False
 
 
 class Policy(Record):

@@ -69,7 +69,10 @@ class _Planner:
         return Plan(steps=tuple(ordered), fetch=tuple(fetch.values()))
 
     def _steps(self, damage: Damage) -> Iterator[Step]:
-        if damage.finding.state == "extra":
+        if damage.is_outside:
+            because = "it lies outside of its environment or archive"
+            yield _step(damage, damage.spots[0], "leave", because=because)
+        elif damage.finding.state == "extra":
             yield self._of_extra(damage)
         elif damage.finding.state == "record":
             yield self._of_record(damage)
@@ -153,7 +156,7 @@ class _Planner:
     def _waits(self, damage: Damage) -> bool:
         """May uv know the original, and is there a use for it?"""
         row = damage.finding.row
-        if damage.original is not None or row is None or not row.digest:
+        if damage.original is not None or damage.is_outside or row is None or not row.digest:
             return False
         in_cache = any(spot.kind in _IN_CACHE for spot in damage.spots)
         return bool(damage.finding.version) and (in_cache or bool(self._wanted(damage)))

@@ -1,0 +1,7 @@
+"""Fixtures of the tests of `linkpolicy detach`."""
+
+from __future__ import annotations
+
+from tests.repair.conftest import disk, machine, scene, uv_version
+
+__all__ = ("disk", "machine", "scene", "uv_version")
