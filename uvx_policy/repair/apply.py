@@ -30,7 +30,7 @@ def edits_of(plan: Plan) -> list[Edit]:
     found = {}
     for step in plan.steps:
         spot = step.spot
-        if step.action in ("record", "reinstall"):
+        if step.action == "record":
             record = os.path.join(spot.dist_info, "RECORD")
             name = f"{os.path.basename(spot.dist_info)}/RECORD"
             found[record] = Edit(

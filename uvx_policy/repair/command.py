@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from uvx_policy.doctor.case import Case
+    from uvx_policy.repair.keep import Edit
     from uvx_policy.repair.model import Damage, Plan, Step
     from uvx_policy.verify.index import Index
     from uvx_policy.verify.model import Finding
@@ -135,6 +136,7 @@ class _Repair:
             also_hackable=options.also_hackable, remove_extra=options.remove_extra
         )
         self._findings: list[Finding] = []
+        self._unsavable: set[Step] = set()
         self._before: dict[str, list[tuple[Tree, str]]] = {}
 
     @property
@@ -224,13 +226,23 @@ class _Repair:
             for directory in apply.owners_to_lock(plan):
                 held.enter_context(locks.alone(directory, self._options.wait, meanwhile=waiting))
             self._clean_up()
-            edits = apply.edits_of(plan)
+            edits = [*apply.edits_of(plan), *self._edits_before_reinstalling(plan)]
             kept = keep.keep(edits, self.edits_directory) if edits else keep.Kept(seen={})
             name = unfinished.begin(self._case.state, plan)
             results = list(apply.apply(plan, kept.seen, doing))
             for each in (name, *self._before):
                 unfinished.end(self._case.state, each)
             return results, kept.directory
+
+    def _edits_before_reinstalling(self, plan: Plan) -> list[Edit]:
+        found: list[Edit] = []
+        for step in plan.steps:
+            if step.action == "reinstall":
+                edits = self._gathering.edits_in(step)
+                if edits is None:
+                    self._unsavable.add(step)
+                found += edits or ()
+        return found
 
     def _clean_up(self) -> None:
         """Remove what killed runs left, in all that is known: nobody knows which it was."""
@@ -265,6 +277,9 @@ class _Repair:
 
     def _reinstalled(self, step: Step) -> Result:
         spot = step.spot
+        if step in self._unsavable:
+            text = "without any RECORD nobody knows what is edited and would be lost"
+            return Result(step=step, state="failed", text=text)
         name, _, version = (
             os.path.basename(spot.dist_info).removesuffix(".dist-info").partition("-")
         )
@@ -299,6 +314,7 @@ class _Repair:
             program=os.path.abspath(self._case.uv),
             environ=self._case.environ,
             offline=self._options.offline,
+            wait=self._options.wait,
         )
 
     def _unknown_names(self, plan: Plan) -> int:

@@ -8,7 +8,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.environments import installed, linking, register
+from uvx_policy.environments.digest import digest_of
 from uvx_policy.environments.model import Environment
+from uvx_policy.repair.keep import Edit
 from uvx_policy.repair.model import Damage, Policy, Spot
 from uvx_policy.status.policy import policy_of
 from uvx_policy.verify.elsewhere import Rows, twins
@@ -18,6 +20,7 @@ from uvx_policy.verify.vouching import contradictions
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from uvx_policy.repair.model import Step
     from uvx_policy.repair.restore import Way
     from uvx_policy.status.row import Policy as Named
     from uvx_policy.verify.index import Index
@@ -86,14 +89,17 @@ class Gathering:
         return found
 
     def damages(self, findings: Iterable[Finding]) -> list[Damage]:
-        """One for each path; the first finding of a path counts. Never raises."""
-        seen: set[str] = set()
-        found = []
+        """One for each path. Never raises."""
+        by_path: dict[str, list[Finding]] = {}
         for finding in sorted(findings, key=_rank):
-            if finding.path in seen:
-                continue
-            seen.add(finding.path)
-            found.append(self._damage(finding))
+            by_path.setdefault(finding.path, []).append(finding)
+        found = []
+        for first, *others in by_path.values():
+            # What cannot be read is in no other place for `verify`; its odd permissions are.
+            places = dict.fromkeys(
+                (*first.elsewhere, *(place for other in others for place in other.elsewhere))
+            )
+            found.append(self._damage(first.replace(elsewhere=tuple(places))))
         return found
 
     def policies(self, damages: Iterable[Damage]) -> dict[str, Policy]:
@@ -111,6 +117,31 @@ class Gathering:
         real = os.path.realpath(owner)
         found = self._registered.get(real, Environment(path=owner)).replace(path=owner)
         return found.replace(project=policy_of(found, self._environ)[0])
+
+    def edits_in(self, step: Step) -> list[Edit] | None:
+        """Every edited file of a package that uv is about to replace as a whole. Never raises.
+
+        `None` when no RECORD tells: then nobody knows what would be lost.
+        """
+        spot = step.spot
+        name = os.path.basename(spot.dist_info)
+        archives = [
+            os.path.join(tree.path, name, "RECORD") for tree in self._index.archives_of(name)
+        ]
+        for record in (os.path.join(spot.dist_info, "RECORD"), *archives):
+            hashes = _hashes_in(record, spot.tree)
+            if hashes:
+                return [
+                    Edit(
+                        path=path,
+                        distribution=step.distribution,
+                        name=os.path.relpath(path, spot.tree),
+                        state="edited",
+                    )
+                    for path, told in hashes.items()
+                    if os.path.isfile(path) and _has_not(path, told)
+                ]
+        return None
 
     def _damage(self, finding: Finding) -> Damage:
         if finding.state in ("extra", "record"):
@@ -244,6 +275,12 @@ def _dist_info_in(tree: Tree, name: str) -> str:
         for distribution in installed.distributions(tree.path):
             return distribution.dist_info
     return ""
+
+
+def _has_not(path: str, told: str) -> bool:
+    """Has a file another digest than this, "sha256=..."? If it cannot be read: yes."""
+    algorithm, _, digest = told.partition("=")
+    return digest_of(path, algorithm) != digest
 
 
 def _was_changed(dist_info: str) -> bool:

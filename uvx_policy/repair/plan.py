@@ -56,7 +56,8 @@ class _Planner:
         for damage in damages:
             for step in self._steps(damage):
                 # A path is in several damages when its findings name each other.
-                key = (step.action == "record", step.spot.path)
+                whole = step.action == "reinstall"
+                key = (step.action == "record", step.spot.dist_info if whole else step.spot.path)
                 if key not in steps or steps[key].action == "leave":
                     steps[key] = step
             if self._fetched is None and self._waits(damage):

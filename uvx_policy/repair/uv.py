@@ -34,6 +34,8 @@ class Uv(Record):
     environ: Mapping[str, str]
     #: uv must not use the network
     offline: bool = False
+    #: seconds that uv waits for the lock of a cache
+    wait: float = 10.0
 
     def fetch(self, package: Package, *, into: str, project: str) -> None:
         """Install a package from where the project in `project` gets it, to `into`/"site".
@@ -74,7 +76,7 @@ class Uv(Record):
     def _run(self, words: Sequence[str], cwd: str) -> None:
         environ = {name: value for name, value in self.environ.items() if name not in _IN_THE_WAY}
         # Should `program` be another manager's shim that finds ours: do not come back to us.
-        environ |= {"LINKPOLICY_BYPASS": "1"}
+        environ |= {"LINKPOLICY_BYPASS": "1", "UV_LOCK_TIMEOUT": str(max(1, round(self.wait)))}
         if guard.NAME in os.environ:
             environ[guard.NAME] = os.environ[guard.NAME]
         offline = ["--offline"] if self.offline and words[0] != "cache" else []

@@ -1,0 +1,273 @@
+"""What `linkpolicy repair` says, asks, refuses, and lets uv do."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.caches.machine import Machine, snapshot
+from tests.filesystems import same_inode
+from tests.ordinary_user import UID, as_user
+from tests.repair.scene import EDITED, Scene, module, printed
+from tests.uv.world import NAME, ORIGINAL, build_wheel, installed
+from uvx_policy import cli
+from uvx_policy.repair import keep
+
+ROOT = Path(cli.__file__).parent.parent
+PROGRAM = (
+    f"import sys; sys.path[:0] = {[str(ROOT), *sys.path]!r}\n"
+    "from uvx_policy.cli import main; sys.exit(main())"
+)
+
+pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
+
+
+def everything(scene: Scene) -> list[dict[str, tuple[int, int]]]:
+    return [snapshot(each) for each in (scene.cache, scene.a, scene.b)]
+
+
+def test_where_all_is_well_nothing_is_done(scene: Scene) -> None:
+    before = everything(scene)
+
+    done = scene.repair("--all")
+
+    assert (done.code, done.out, done.err) == (0, "Everything is what was installed.\n", "")
+    assert everything(scene) == before
+    assert scene.saved() == []
+
+
+def test_a_dry_run_shows_the_plan_and_changes_nothing(scene: Scene) -> None:
+    module(scene.a).write_text(EDITED)
+    before = everything(scene)
+
+    done = scene.repair("--dry-run")
+
+    assert done.code == 1
+    lines = [" ".join(line.split()) for line in done.out.splitlines()]
+    assert (
+        f"restore archive-v0/{scene.archive.parent.name}/tinypkg/__init__.py tinypkg-1.0" in lines
+    )
+    assert "hard link of what is restored in the cache" in lines
+    assert any(line.startswith("uv fetches tinypkg 1.0,") for line in lines)
+    assert everything(scene) == before
+    assert scene.saved() == []
+
+
+def test_without_a_terminal_it_wants_to_be_told(scene: Scene) -> None:
+    module(scene.a).write_text(EDITED)
+    before = everything(scene)
+
+    with scene.machine.working_in(scene.a):
+        done = scene.machine.linkpolicy("repair")
+
+    assert done.code == 2
+    assert "--yes" in done.err
+    assert everything(scene) == before
+
+
+@pytest.mark.parametrize(("answer", "text"), [("y", ORIGINAL), ("n", EDITED), ("", EDITED)])
+def test_on_a_terminal_it_asks(scene: Scene, answer: str, text: str) -> None:
+    module(scene.a).write_text(EDITED)
+    outer, inner = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "uvx_policy.cli", "repair", "--offline"],
+        cwd=scene.a, env={**scene.world.environ(), "TERM": "xterm", "COLUMNS": "80"},
+        stdin=inner, stdout=inner, stderr=inner,
+    ) as process:  # fmt: skip
+        os.close(inner)
+        os.write(outer, f"{answer}\n".encode())
+        told = b""
+        while True:
+            try:
+                told += os.read(outer, 4096)
+            except OSError:  # noqa: PERF203 (it ends so)
+                break
+    os.close(outer)
+
+    assert b"Go ahead? [y/N]" in told
+    assert process.returncode == (0 if text == ORIGINAL else 1), told
+    assert module(scene.b).read_text() == text
+    assert (b"Nothing has been changed." in told) is (text == EDITED)
+
+
+def test_the_report_for_machines(scene: Scene) -> None:
+    module(scene.a).write_text(EDITED)
+
+    done = scene.repair("--json").json
+
+    assert done["schema"] == 1
+    assert done["done"] is True
+    assert done["left"] == []
+    assert done["unknown_names"] == 0
+    assert done["fetch"] == [
+        {"name": "tinypkg", "version": "1.0", "environment": str(scene.a / ".venv")}
+    ]
+    steps = {step["path"]: step for step in done["steps"]}
+    assert set(steps) == {
+        str(path) for path in (module(scene.a), module(scene.b), scene.archive / "__init__.py")
+    }
+    step = steps[str(module(scene.b))]
+    assert step["environment"] == str(scene.b / ".venv")
+    assert [step[key] for key in ("action", "state", "result", "detail", "distribution")] == [
+        "relink", "edited", "done", "hardlink", "tinypkg-1.0",
+    ]  # fmt: skip
+    assert steps[str(scene.archive / "__init__.py")]["cache"] == str(scene.cache)
+    assert (Path(done["saved"]) / keep.MANIFEST).exists()
+    again = scene.repair("--json").json
+    assert (again["steps"], again["saved"]) == ([], None)
+
+
+def test_edits_go_where_they_are_wanted(scene: Scene) -> None:
+    module(scene.a).write_text(EDITED)
+
+    assert scene.repair("--keep-edits", "kept", cwd=scene.b).code == 0
+
+    (saved,) = (scene.b / "kept").glob("*/tinypkg-1.0/tinypkg/__init__.py")
+    assert saved.read_text() == EDITED
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert saved.parent.stat().st_mode & 0o777 == 0o700
+    assert scene.saved() == []
+
+
+def test_only_the_file_that_was_named(scene: Scene) -> None:
+    module(scene.a).write_text(EDITED)
+    data = module(scene.a).with_name("data.bin")
+    data.write_bytes(b"edited")
+
+    done = scene.repair(str(module(scene.a)))
+
+    assert done.code == 0, done.out
+    assert printed(scene.b) == "original"
+    assert data.read_bytes() == b"edited"
+
+
+def test_when_nobody_has_the_original_that_is_told(scene: Scene) -> None:
+    scene.world.wheels.rename(scene.base / "away")
+    module(scene.a).write_text(EDITED)
+    before = everything(scene)
+
+    done = scene.repair()
+
+    assert done.code == 1
+    assert "uv: " in done.out
+    assert "still not what was installed" in done.out
+    assert everything(scene) == before
+
+
+def test_when_the_index_has_other_content_now_uv_installs_it_anew(scene: Scene) -> None:
+    """A wheel that was built here: another build of the same version has other bytes."""
+    content = "VALUE = 'built again'\n"
+    wheel = build_wheel(scene.world.wheels)
+    _rebuild(wheel, content)
+    module(scene.a).write_text(EDITED)
+    archive = scene.archive
+
+    done = scene.repair()
+
+    assert done.code == 0, done.out + done.err
+    assert [module(each).read_text() for each in (scene.a, scene.b)] == [content] * 2
+    assert not archive.exists()
+    assert printed(scene.project("c")) == "built again"
+    assert EDITED in [path.read_text() for path in scene.saved() if path.suffix == ".py"]
+
+
+def _rebuild(wheel: Path, content: str) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(wheel) as old:
+        members = {name: old.read(name) for name in old.namelist()}
+    told = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest()).rstrip(b"=")
+    record = f"{NAME}-1.0.dist-info/RECORD"
+    rows = members[record].decode().splitlines()[1:]
+    rows.append(f"{NAME}/__init__.py,sha256={told.decode()},{len(content)}")
+    members[f"{NAME}/__init__.py"] = content.encode()
+    members[record] = "\n".join(rows).encode()
+    with zipfile.ZipFile(wheel, "w") as new:
+        for name, each in members.items():
+            new.writestr(name, each)
+
+
+def test_a_record_cannot_lead_it_out_of_the_environment(scene: Scene) -> None:
+    """A package may name any file and any digest; what it brings along would be written there."""
+    victim = scene.base / "victim"
+    victim.write_text("mine\n")
+    (record,) = module(scene.a).parent.parent.glob(f"{NAME}-*/RECORD")
+    path = os.path.relpath(victim, module(scene.a).parent.parent)
+    told = base64.urlsafe_b64encode(hashlib.sha256(ORIGINAL.encode()).digest()).rstrip(b"=")
+    with record.open("a") as stream:
+        stream.write(f"{path},sha256={told.decode()},{len(ORIGINAL)}\n")
+    (theirs,) = scene.archive.parent.glob(f"{NAME}-*/RECORD")
+    path = os.path.relpath(victim, scene.archive.parent)
+    with theirs.open("a") as stream:
+        stream.write(f"\n{path},sha256={told.decode()},{len(ORIGINAL)}\n")
+
+    done = scene.repair("--all")
+
+    assert done.code == 1
+    assert "outside of its environment" in done.out.replace("\n", " ")
+    assert victim.read_text() == "mine\n"
+
+
+def test_a_link_out_of_the_environment_is_not_followed(scene: Scene) -> None:
+    """The package's directory became a link: what lies there is not of this environment."""
+    elsewhere = scene.base / "elsewhere"
+    package = module(scene.a).parent
+    shutil.move(package, elsewhere)
+    package.symlink_to(elsewhere)
+    (elsewhere / "__init__.py").unlink()
+    (elsewhere / "__init__.py").write_text(EDITED)
+
+    done = scene.repair()
+
+    assert done.code == 1
+    assert (elsewhere / "__init__.py").read_text() == EDITED
+
+
+def test_what_an_ordinary_user_may_not_read_is_restored_if_it_is_hers(machine: Machine) -> None:
+    world = machine.world
+    env = machine.environment(world.base / "env", world.default_cache)
+    file = installed(env) / "__init__.py"
+    file.write_text(EDITED)
+    clean = world.base / "clean"
+    world.plain(
+        "pip", "install", "--target", str(clean), "--cache-dir", str(world.base / "other"),
+        "--no-index", "--find-links", str(world.wheels), NAME, cwd=world.base,
+    )  # fmt: skip
+    for directory in (world.base, world.home):
+        for path in [directory, *directory.rglob("*")]:
+            os.chown(path, UID, UID, follow_symlinks=False)
+    file.chmod(0)
+    words = [sys.executable, "-c", PROGRAM, "repair", "--yes", "--offline", str(env), str(clean)]
+
+    done = subprocess.run(
+        as_user(words, needed=[ROOT, Path(sys.prefix), world.real_uv.parent]),
+        env=world.environ(), cwd=world.base, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert file.read_text() == ORIGINAL
+    assert (file.stat().st_mode & 0o777, file.stat().st_uid) == (0o644, UID)
+    saved = world.home / ".local/state/linkpolicy/edits"
+    assert EDITED in [path.read_text() for path in saved.rglob("__init__.py")]
+    assert world.default_cache.is_dir()
+    (archived,) = world.default_cache.glob(f"archive-v0/*/{NAME}/__init__.py")
+    assert same_inode(archived, file)
+
+
+def test_root_leaves_files_to_whom_they_belong(scene: Scene) -> None:
+    for path in (scene.a / ".venv").rglob("*"):
+        os.chown(path, UID, UID, follow_symlinks=False)
+    module(scene.a).unlink()
+    module(scene.a).write_text(EDITED)
+
+    assert scene.repair("--keep-edits", str(scene.base / "kept")).code == 0
+    assert module(scene.a).read_text() == ORIGINAL
+    assert module(scene.a).stat().st_uid == UID
