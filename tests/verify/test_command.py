@@ -287,11 +287,19 @@ def test_the_second_run_reads_nothing_unless_told(
     assert [each["hashed_files"] for each in told] == [3, 0, 3]
 
 
-def on_a_terminal(*words: str, **environ: str) -> tuple[str, str]:
+#: shows progress from the first file on
+IMPATIENT = (
+    f"import sys; sys.path[:0] = {[str(ROOT), *sys.path]!r}\n"
+    "from uvx_policy.verify import progress; progress._PATIENCE = progress._PAUSE = 0\n"
+    "from uvx_policy.cli import main; sys.exit(main())"
+)
+
+
+def on_a_terminal(*words: str, program: str, **environ: str) -> tuple[str, str]:
     """stdout in a pipe, and what the terminal gets, which is stderr."""
     parent, child = pty.openpty()
     done = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "verify", *words],
+        [sys.executable, "-c", program, "verify", *words],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=child,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "80", **environ},
     )  # fmt: skip
@@ -309,10 +317,33 @@ def on_a_terminal(*words: str, **environ: str) -> tuple[str, str]:
 
 @pytest.mark.usefixtures("user")
 def test_a_short_run_shows_no_progress() -> None:
-    out, err = on_a_terminal("first")
+    out, err = on_a_terminal("first", program=PROGRAM)
 
     assert "are what was installed" in out
     assert err == ""
+
+
+@pytest.mark.usefixtures("user")
+def test_a_long_run_shows_files_bytes_and_time_on_the_terminal_alone() -> None:
+    out, err = on_a_terminal("first", "second", "cache", program=IMPATIENT)
+
+    assert re.fullmatch(r"\S+ files of 3 packages are what was installed .*\n", out)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err)
+    shown = re.findall(r"(\d+) files \S+ (\d+)/(\d+) bytes [-\d]:[-\d]+:[-\d]+", text)
+    assert int(shown[-1][0]) == 12
+    assert {total for _, _, total in shown} == {shown[-1][2]}
+    assert 0 < int(shown[-1][1]) <= int(shown[-1][2])
+
+
+@pytest.mark.usefixtures("user")
+def test_in_a_pipe_there_is_no_progress() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPATIENT, "verify", "first"],
+        capture_output=True, check=False, text=True,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\x1b" not in done.stdout
 
 
 def test_what_an_ordinary_user_may_not_read(tmp_path: Path) -> None:

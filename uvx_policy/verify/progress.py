@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -47,19 +48,21 @@ def progress(trees: Sequence[Tree], tally: Tally) -> Iterator[Callable[[], None]
     task = shown.add_task("", total=None, files="0")
     started = last = time.monotonic()
     is_shown = False
+    total = 0
 
     def advance() -> None:
-        nonlocal last, is_shown
+        nonlocal last, is_shown, total
         now = time.monotonic()
         if now - started < _PATIENCE or now - last < _PAUSE:
             return
         last = now
         if not is_shown:
             # Not before: for most environments it would take longer than it helps.
-            shown.update(task, total=sum(map(expected_bytes, trees)) or None)
+            total = sum(map(expected_bytes, trees))
+            shown.update(task, total=total or None)
             shown.start()
             is_shown = True
-        shown.update(task, completed=tally.bytes, files=f"{tally.files:,}")
+        shown.update(task, completed=min(tally.bytes, total), files=f"{tally.files:,}")
         shown.refresh()
 
     try:
@@ -73,6 +76,8 @@ def expected_bytes(tree: Tree) -> int:
     total = 0
     for distribution in installed.distributions(tree.path):
         with contextlib.suppress(OSError):
+            # Of itself RECORD says nothing.
+            total += os.stat(distribution.record).st_size if distribution.record else 0
             for fields in installed.record_fields(distribution):
                 size = fields[-1]
                 total += int(size) if size.isascii() and size.isdecimal() else 0
