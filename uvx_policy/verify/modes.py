@@ -1,8 +1,8 @@
 """Permissions of installed files: which of them uv gives, and which somebody else must have given.
 
 A RECORD says nothing of permissions. uv unpacks every file with what the umask leaves of 0666, and
-lets those be executed by all who may read them that the wheel marks so (uv-extract; every version).
-So the files of one wheel have one of two modes.
+adds 0111 to those that the wheel marks as executable, whatever the umask (uv-extract; every
+version). So the files of one wheel have one of two modes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _READ_WRITE = 0o666
-_READ = 0o444
 #: written for each environment anew, with the umask of that day
 _ANEW = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 _FEWEST = 3
@@ -44,5 +43,5 @@ def oddity(mode: int, row_path: str, usual_permissions: int | None) -> str:
 
 
 def executable(permissions: int) -> int:
-    """The same, with execution for all who may read."""
-    return permissions | (permissions & _READ) >> 2
+    """The same, with execution for all."""
+    return permissions | 0o111
