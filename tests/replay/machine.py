@@ -175,6 +175,10 @@ class Machine:
 _replay = records.replay
 
 
+def _do_nothing() -> None:
+    """Not a `MagicMock`: making one takes as long as a decision."""
+
+
 def _keep_nothing(*_: Any) -> str:
     return ""
 
@@ -190,7 +194,7 @@ def _outcome(call: Call, path: str) -> Started | Stopped:
         raise _Captured(Stopped(code, (*warnings, f"{message} {hint}")))
 
     with (
-        mock.patch.object(launch, "become_invisible"),
+        mock.patch.object(launch, "become_invisible", _do_nothing),
         mock.patch.object(launch, "execute", execute),
         mock.patch.object(trace, "stop", stop),
         mock.patch.object(trace, "warn", warnings.append),
