@@ -31,9 +31,10 @@ LAYERS = (
     repair.model repair.restore repair.keep repair.rows repair.plan repair.apply repair.uv
     repair.unfinished detach.shared""",
     "pipeline",
-    """shim under_policy doctor.finding doctor.case doctor.environment doctor.installed_files
+    """shim under_policy doctor.finding doctor.case doctor.environment doctor.stored_files
+    doctor.installed_files
     doctor.caches doctor.cache_contents
-    doctor.engine doctor.crash_log doctor.report doctor.redact doctor.mend doctor.facts_report
+    doctor.engine doctor.to_type doctor.crash_log doctor.report doctor.redact doctor.mend doctor.facts_report
     doctor.waiting doctor.command doctor.installation
     doctor.programs doctor.shim_start doctor.setup_state
     doctor.clients doctor.project_files doctor.installed_tools doctor.configuration
