@@ -34,7 +34,8 @@ LAYERS = (
     """shim under_policy doctor.finding doctor.case doctor.environment doctor.stored_files
     doctor.installed_files
     doctor.caches doctor.cache_contents
-    doctor.engine doctor.to_type doctor.crash_log doctor.report doctor.redact doctor.mend doctor.facts_report
+    doctor.engine doctor.to_type doctor.crash_log doctor.report doctor.redact doctor.mend
+    doctor.facts_report
     doctor.waiting doctor.command doctor.installation
     doctor.programs doctor.shim_start doctor.setup_state
     doctor.clients doctor.project_files doctor.installed_tools doctor.configuration

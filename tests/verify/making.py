@@ -59,8 +59,10 @@ def distribution(
     inside = f"{directory.name}/METADATA"
     text = io.StringIO()
     # Before Python 3.13 the writer leaves a carriage return without quotes.
-    quoting = csv.QUOTE_ALL if any("\r" in path for path in files) else csv.QUOTE_MINIMAL
-    rows = csv.writer(text, lineterminator="\n", quoting=quoting)
+    if any("\r" in path for path in files):
+        rows = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    else:
+        rows = csv.writer(text, lineterminator="\n")
     for path, content in {**files, inside: f"Name: {name}\n".encode()}.items():
         where = site / path
         os.makedirs(os.path.normpath(where.parent), exist_ok=True)

@@ -180,9 +180,12 @@ def test_the_index_knows_what_has_a_distribution(machine: Machine, tmp_path: Pat
 def test_what_is_not_asked_for_is_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     index = Index(["/cache"], ["/environment"])
     listed: list[str] = []
-    monkeypatch.setattr(
-        "uvx_policy.verify.index.archives.archives", lambda cache: listed.append(cache) or []
-    )
+
+    def archives(cache: str) -> list[str]:
+        listed.append(cache)
+        return []
+
+    monkeypatch.setattr("uvx_policy.verify.index.archives.archives", archives)
     assert listed == []
 
     assert [index.archives_of("one-1.0.dist-info") for _ in range(2)] == [(), ()]

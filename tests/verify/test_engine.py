@@ -510,7 +510,7 @@ def test_what_may_not_be_read_is_told_as_such(tree: Tree, monkeypatch: pytest.Mo
     def status(path: str, **named: bool) -> os.stat_result:
         if str(path).endswith("one/__init__.py"):
             raise PermissionError(13, "Permission denied")
-        return real_stat(path, **named)  # type: ignore[arg-type]
+        return real_stat(path, **named)
 
     monkeypatch.setattr(os, "open", opening)
     monkeypatch.setattr(os, "stat", status)

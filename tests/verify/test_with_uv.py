@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,10 +82,10 @@ class Maker:
         self.settings.write_text(f'no-index = true\nfind-links = ["{self.world.wheels}"]\n')
 
     def run(self, *words: str, **environ: str) -> None:
-        self.world.plain(
-            *words, cwd=self.world.base, UV_CACHE_DIR=str(self.cache),
-            UV_CONFIG_FILE=str(self.settings), **environ,
-        )  # fmt: skip
+        variables: dict[str, Any] = {
+            "UV_CACHE_DIR": str(self.cache), "UV_CONFIG_FILE": str(self.settings), **environ
+        }  # fmt: skip
+        self.world.plain(*words, cwd=self.world.base, **variables)
 
     def venv(self, path: Path, *words: str) -> Path:
         self.run("venv", "-p", PYTHON, *words, str(path))
