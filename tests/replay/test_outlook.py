@@ -185,13 +185,13 @@ def test_what_was_changed_this_moment_delays_the_record(
     call = explained.machine.call("sync")
     put(explained.pyproject, PROJECT)
     changed = explained.pyproject.stat().st_ctime_ns
-    monkeypatch.setattr(host, "time_ns", lambda: changed + 1)
+    with monkeypatch.context() as at_once:  # within `patient`, which puts back what was before it
+        at_once.setattr(host, "time_ns", lambda: changed + 1)
 
-    told = explained.record(call)
+        told = explained.record(call)
 
-    assert told["state"] == "new"
-    assert "not recorded yet: " in told["because"]
-    assert told["because"].endswith("was changed this moment")
-    assert not explained.machine.replays(call)
-    monkeypatch.setattr(host, "time_ns", lambda: changed + 10**10)
+        assert told["state"] == "new"
+        assert "not recorded yet: " in told["because"]
+        assert told["because"].endswith("was changed this moment")
+        assert not explained.machine.replays(call)
     assert [explained.machine.replays(call) for _ in range(2)] == [False, True]
