@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "uvx_policy"
 
 #: bottom to top; a module may import from lower layers and, freely, within its own
 LAYERS = (
-    "record model errors layout fingerprint",
+    "record model errors layout fingerprint small_os",
     """uv.options uv.invocation settings.keys settings.path_glob filesystem.mounts guard
     symlinked_venv decide edits""",
     """host state_files replay.witness replay.key replay.records replay.recording replay.outlook

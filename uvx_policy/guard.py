@@ -9,9 +9,8 @@ which environment variables are our own old answers (they are dropped and decide
 one project may ruin another), and whether what we started came straight back to us (recursion).
 """
 
-import os
-
 from uvx_policy.fingerprint import fingerprint
+from uvx_policy.small_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
 """Start the real uv in our place. Nothing of ours runs afterwards (on POSIX)."""
 
 import errno
-import os
 import sys
+
+from uvx_policy.small_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ They go without `from __future__ import annotations`, which is one more file to 
 """
 
 import errno
-import os
 import sys
 
 from uvx_policy import guard, launch, locate
+from uvx_policy.small_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,12 +19,16 @@ _TEMPLATE = """\
 import sys
 
 PROGRAM, SHIM, EMBEDDED = {program!r}, {shim}, {embedded!r}
-sys.path += {paths!r}
+PATHS = {paths!r}
 WITHOUT_POLICY = '''\\
 {without_policy}'''
 try:
+    # Ours first while this is imported (all else that it needs is built in), then last again:
+    # the directories of the standard library need not be listed.
+    sys.path[:0] = PATHS
     from uvx_policy.shim import main
 
+    sys.path[:] = [*sys.path[len(PATHS):], *PATHS]
     main(PROGRAM, SHIM, EMBEDDED)
 except Exception:
     exec(WITHOUT_POLICY)
