@@ -18,6 +18,7 @@ from tests.uv.world import PYTHON
 #: by the interpreter below any virtual environment: beside it there is hardly ever a uv
 _LINKPOLICY = f"""#!/bin/sh
 exec {PYTHON} -c 'import sys; sys.path[:0] = {json.dumps([str(ROOT), *sys.path])}
+from tests.own_mounts import hide_others; hide_others("")
 from uvx_policy.cli import main; sys.exit(main())' "$@"
 """
 

@@ -37,6 +37,7 @@ class Standing:
         own = program(
             world.base / "own" / "linkpolicy",
             f'#!/bin/sh\nexec {sys.executable} -c \'import sys; sys.path.insert(0, "{ROOT}"); '
+            f'from tests.own_mounts import hide_others; hide_others("{world.base}"); '
             'from uvx_policy.cli import main; sys.exit(main())\' "$@"\n',
         )
         self.environ["PATH"] += f":{own.parent}"
@@ -78,7 +79,7 @@ class Standing:
             WITNESS.fixed()
         return list(check.mend(self.case(), dry_run))
 
-    def types(self, command: str) -> None:
+    def types(self, command: str, *, code: int = 0) -> None:
         """What a person does with a fix: type it into the shell that goes on being used."""
         WITNESS.typed(command)
         # Here is no terminal on which the person could say yes.
@@ -87,7 +88,9 @@ class Standing:
             ["/bin/sh", "-ec", f"{{ {command}\n}} >&2\nenv -0"],
             cwd=self.cwd, env=self.environ, capture_output=True, check=False,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr.decode()
+        assert done.returncode == code, done.stderr.decode()
+        if code:
+            return  # -e: the shell ended there
         after = dict(row.split("=", 1) for row in done.stdout.decode().split("\0") if row)
         self.environ = {
             name: value

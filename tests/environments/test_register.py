@@ -295,4 +295,4 @@ def test_it_imports_nothing_slow() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
 
-    assert set(done.stdout.split()) <= {"uvx_policy", "__future__"}
+    assert set(done.stdout.split()) <= {"uvx_policy", "__future__", "errno"}

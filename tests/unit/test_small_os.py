@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,8 @@ BEGIN = f"import sys; sys.path.append({str(ROOT)!r}); from uvx_policy.small_os i
 def asked(code: str, *words: str, **environ: str) -> str:
     done = subprocess.run(
         [PYTHON, "-IS", "-c", BEGIN + code, *words],
-        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **environ}, cwd="/usr", capture_output=True, text=True,
-        encoding="utf-8", errors="surrogateescape", check=False,
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **environ}, cwd="/usr",
+        capture_output=True, encoding="utf-8", errors="surrogateescape", check=False,
     )  # fmt: skip
     assert done.stderr == ""
     return done.stdout
@@ -56,8 +55,8 @@ def test_where_os_is_loaded_it_is_os() -> None:
 )
 def test_it_says_what_os_says(expression: str) -> None:
     paths = [
-        "/bin/sh", "bin/sh", "sh", ".", "..", "/", "//bin/sh", "/bin/../bin/sh", "/bin/./sh", "/bin/",
-        "/bin/.hidden", "./sh", "/no/such", "/caf\udce9", "", "a\0b", "/dev/null", "/bin",
+        "/bin/sh", "bin/sh", "sh", ".", "..", "/", "//bin/sh", "/bin/../bin/sh", "/bin/./sh",
+        "/bin/", "/bin/.hidden", "./sh", "/no/such", "/caf\udce9", "", "a\0b", "/dev/null", "/bin",
     ]  # fmt: skip
     code = f"""
 PATHS = {paths!r}

@@ -286,6 +286,12 @@ def look_content(case: Case) -> Iterator[Told]:
         for each in verify(trees, state=case.state)
         if each.path not in case.told and each.state != "extra"
     ]
+    plan = case.sound_plan
+    if plan is not None and _wanted(plan)[1] == "hackable":
+        meant = [each for each in new if each.state == "edited"]
+        if meant:
+            yield _edited(case, meant)
+        new = [each for each in new if each.state != "edited"]
     if not new:
         return
     named = _listed(os.path.relpath(each.path, case.real_environment) for each in new)
