@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import pty
 import shutil
@@ -17,6 +18,7 @@ from tests.caches.machine import Machine, snapshot
 from tests.filesystems import same_inode
 from tests.ordinary_user import UID, as_user
 from tests.repair.scene import EDITED, Scene, module, printed
+from tests.test_docs import first_column, names_of_type, reference, section
 from tests.uv.world import NAME, ORIGINAL, build_wheel, installed
 from uvx_policy import cli
 from uvx_policy.repair import keep
@@ -123,6 +125,35 @@ def test_the_report_for_machines(scene: Scene) -> None:
     assert (Path(done["saved"]) / keep.MANIFEST).exists()
     again = scene.repair("--json").json
     assert (again["steps"], again["saved"]) == ([], None)
+
+
+def test_every_field_of_the_report_is_told_and_no_other(scene: Scene) -> None:
+    module(scene.a).write_text(EDITED)
+    text = reference("repair-json")
+    steps, saved = section(text, "## Steps"), section(text, "## What is saved")
+
+    report = scene.repair("--json").json
+
+    assert first_column(text.partition("## Steps")[0]) == list(report)
+    fields, actions = steps.partition("| action |")[::2]
+    keys = {key for step in report["steps"] for key in step}
+    assert set(first_column(fields)) == keys
+    assert set(first_column(actions)) == set(names_of_type("repair.model", "Action"))
+    told = names_of_type("repair.model", "ResultState")
+    assert [state for state in told if f"`{state}`" not in fields] == []
+    manifest = json.loads((Path(report["saved"]) / keep.MANIFEST).read_text())
+    assert list(manifest) == ["schema", "edits"]
+    assert first_column(saved) == list(manifest["edits"][0])
+
+
+def test_uninstalling_leaves_saved_edits(scene: Scene) -> None:
+    module(scene.a).write_text(EDITED)
+    scene.repair()
+    before = scene.saved()
+
+    assert scene.machine.linkpolicy("uninstall").code == 0
+    assert before
+    assert scene.saved() == before
 
 
 def test_edits_go_where_they_are_wanted(scene: Scene) -> None:

@@ -267,7 +267,7 @@ def test_a_hackable_project_gets_a_file_of_its_own_where_others_still_have_it(
     done = scene.repair()
 
     assert done.code == 1, done.out
-    assert "not known in 1 place" in done.out
+    assert "1 more name, in environments that are not known" in done.out
     assert module(scene.a).read_text() == somewhere.read_text() == EDITED
     assert not same_inode(module(scene.a), somewhere)
 

@@ -1,4 +1,4 @@
-"""`linkpolicy repair --json`, schema 1 (docs/reference/repair.md)."""
+"""`linkpolicy repair --json`, schema 1 (docs/reference/repair-json.md)."""
 
 from __future__ import annotations
 

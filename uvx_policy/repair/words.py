@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from uvx_policy.status import words
+from uvx_policy.verify import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,9 +77,9 @@ def outcome(done: Outcome, look: Look) -> Iterator[Text]:
             f"{count} of hackable projects {_plural(done.meant, 'is', 'are')} kept as meant."
         )
     if done.unknown_names:
-        count = f"{done.unknown_names:,} {_plural(done.unknown_names, 'place')}"
+        names = f"{done.unknown_names:,} more {_plural(done.unknown_names, 'name')}"
         yield Text(
-            f"Linked environments are not known in {count}, where the edited file still is: "
+            f"The edited file has {names}, in environments that are not known: "
             "run `linkpolicy repair` there, too."
         )
     yield from _left(done, look)
@@ -98,7 +99,9 @@ def _planned(step: Step, look: Look) -> Iterator[Text]:
     )
     because = ""
     if step.because:
-        because = words.harmless(step.because)
+        because = _at_home(words.harmless(step.because), look)
+    elif step.state == "mode":
+        because = "its content is right; it gets its permissions back"
     elif step.action == "relink":
         because = f"{_WAYS[step.spot.ways[0]]} of what is restored in the cache"
         if step.original is not None and step.source == step.original.path:
@@ -109,6 +112,11 @@ def _planned(step: Step, look: Look) -> Iterator[Text]:
         yield Text(f"{' ' * (_WIDTH + 2)}{because}", style="dim")
 
 
+def _at_home(text: str, look: Look) -> str:
+    """Shorten paths within a sentence as all others are."""
+    return text.replace(f"{look.home}/", "~/") if look.home else text
+
+
 def _origin(step: Step, look: Look) -> str:
     original = step.original
     if original is None:
@@ -117,8 +125,6 @@ def _origin(step: Step, look: Look) -> str:
         return f"from {words.harmless(original.member)} in {look.path(original.path)}"
     if original.length is not None:
         return f"from its own first {original.length:,} bytes, which are the original"
-    if original.path == step.spot.path:
-        return "its content is right; its permissions are put back"
     return f"from {look.path(original.path)}"
 
 
@@ -140,12 +146,8 @@ def _left(done: Outcome, look: Look) -> Iterator[Text]:
     count = f"{len(done.left):,} {_plural(len(done.left), 'file')}"
     yield Text(f"{count} {_plural(len(done.left), 'is', 'are')} still not what was installed:")
     reasons = {each.step.spot.path: each.text for each in done.results if each.state == "kept"}
-    for finding in done.left[:_MOST]:
-        yield Text(f"  {finding.state:<{_WIDTH}}{look.path(finding.path)}")
-        if reasons.get(finding.path):
-            yield Text(f"{' ' * (_WIDTH + 2)}{words.harmless(reasons[finding.path])}", style="dim")
-    if len(done.left) > _MOST:
-        yield Text(f"  and {len(done.left) - _MOST:,} more (--json has all)", style="dim")
+    told = [each.replace(detail=reasons.get(each.path) or each.detail) for each in done.left]
+    yield from report.lines(told, look)
     for hint in _hints(done):
         yield Text.assemble(("hint", "bold cyan"), f": {hint}")
 
