@@ -75,7 +75,7 @@ def keep(edits: Sequence[Edit], directory: str) -> Kept:
     name = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
     path = _free_name(os.path.join(directory, f"{name}-{os.getpid()}"))
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        _make_private(directory)
         os.mkdir(path, 0o700)
     except OSError as error:
         raise CannotKeep(f"cannot save your edits in `{path}`: {error.strerror}") from error
@@ -115,7 +115,7 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
         _make_readable(edit.path, told)
         place = os.path.join(path, *_parts(edit.distribution), *_parts(edit.name))
         saved = _free_name(place)
-        os.makedirs(os.path.dirname(saved), mode=0o700, exist_ok=True)
+        _make_private(os.path.dirname(saved))
         _write(saved, chunks(Original(path=edit.path)))
         key = (place, digest_of(chunks(Original(path=saved)), "sha256"))
         if key in rows:
@@ -138,6 +138,15 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
                 _write(saved + _DIFF, [text.encode("utf-8", "surrogateescape")])
                 rows[key]["diff"] = os.path.relpath(saved + _DIFF, path)
     yield from rows.values()
+
+
+def _make_private(directory: str) -> None:
+    """Make a directory, and what is missing above it: `os.makedirs` would open that to others."""
+    above = os.path.dirname(directory)
+    if above != directory and not os.path.isdir(above):
+        _make_private(above)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
 
 
 def _make_readable(path: str, told: os.stat_result) -> None:

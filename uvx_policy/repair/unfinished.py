@@ -70,5 +70,5 @@ def _read(path: str) -> list[tuple[Tree, str]]:
             )
             for file, tree, kind, owner in rows
         ]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return []
