@@ -248,3 +248,48 @@ def test_asking_for_the_lock_of_a_fifo_does_not_hang(tmp_path: Path) -> None:
     thread.start()
 
     assert done.wait(30)
+
+
+# Holding it alone --------------------------------------------------------------------------------
+
+
+def test_held_alone_nobody_else_gets_it(tmp_path: Path) -> None:
+    (tmp_path / locks.LOCK).touch()
+
+    with locks.alone(str(tmp_path), 0):
+        assert not locks.is_free(str(tmp_path))
+        with pytest.raises(locks.Busy), locks.alone(str(tmp_path), 0):
+            pass
+
+    assert locks.is_free(str(tmp_path))
+
+
+def test_who_does_not_let_go_is_named_in_time(tmp_path: Path) -> None:
+    (tmp_path / locks.LOCK).touch()
+    seen: list[locks.Holder] = []
+    script = 'exec 9<"$1"; flock --shared 9'
+    with child(script, str(tmp_path / locks.LOCK)) as process:
+        start = time.monotonic()
+
+        with (
+            pytest.raises(locks.Busy) as busy,
+            locks.alone(str(tmp_path), 0.3, meanwhile=seen.append),
+        ):
+            pass
+
+        assert 0.3 <= time.monotonic() - start < 3
+        assert seen == [busy.value.holder]
+        assert str(tmp_path) in str(busy.value)
+        assert "holds its lock" in str(busy.value)
+        assert process.poll() is None
+    with locks.alone(str(tmp_path), 0):
+        pass
+
+
+def test_without_a_lock_file_none_is_made(tmp_path: Path) -> None:
+    with locks.alone(str(tmp_path), 0):
+        pass
+    with locks.alone(str(tmp_path / "nowhere"), 0):
+        pass
+
+    assert list(tmp_path.iterdir()) == []

@@ -22,7 +22,7 @@ def spot(owner: str, **changes: Any) -> Spot:
     tree = f"{owner}/archive-v0/x" if owner == CACHE else f"{owner}/site"
     made = Spot(
         path=f"{tree}/pkg/a.py", kind="archive" if owner == CACHE else "site", owner=owner,
-        tree=tree, dist_info=f"{tree}/pkg-1.dist-info", identity=INODE,
+        tree=tree, dist_info=f"{tree}/pkg-1.dist-info", identity=INODE, shared=True,
         ways=("hardlink", "copy"),
     )  # fmt: skip
     return made.replace(**changes)
@@ -107,6 +107,12 @@ def test_edits_that_are_meant_are_kept_and_detached() -> None:
 
     assert told(steps) == [("restore", CACHE), ("relink", ENV), ("detach", OTHER)]
     assert (steps[2].meant, steps[2].because) == (True, KEEPS.because)
+
+
+def test_edits_that_are_meant_and_shared_with_nobody_are_left() -> None:
+    (step,) = planned(damage(spot(ENV, shared=False)), keeps=(ENV,))
+
+    assert (step.action, step.meant) == ("leave", True)
 
 
 def test_edits_that_are_meant_are_restored_when_asked() -> None:

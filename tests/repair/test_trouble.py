@@ -194,3 +194,30 @@ def test_what_is_edited_while_it_is_repaired_is_left(
     assert done.code == 1
     assert "it was changed meanwhile" in done.out
     assert module(scene.a).read_text() == "VALUE = 'once more'\n"
+
+
+def test_two_at_a_time_do_it_once(scene: Scene) -> None:
+    """Both have looked before either has the lock; the second finds nothing left to do."""
+    with module(scene.a).open("a") as stream:
+        stream.write("VALUE = 'more'\n")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(scene.cache / ".lock")], stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-m", "uvx_policy.cli", "repair", "--yes", "--offline"],
+            cwd=each, env=scene.world.environ(), stdout=subprocess.PIPE, text=True,
+        )
+        for each in (scene.a, scene.b)
+    ]  # fmt: skip
+    outputs = [process.communicate()[0] for process in both]
+    holder.wait()
+
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert sorted("3 files restored." in text for text in outputs) == [False, True], outputs
+    assert module(scene.a).read_text() == ORIGINAL
+    assert len([path for path in scene.saved() if path.name == "__init__.py"]) == 1
+    holder.stdout.close()

@@ -77,9 +77,9 @@ def owners(plan: Plan) -> tuple[list[str], list[str]]:
 
 
 def owners_to_lock(plan: Plan) -> Sequence[str]:
-    """Always in the same order: two repairs at a time must not wait for each other."""
-    caches, environments = owners(plan)
-    return [*sorted(map(os.path.realpath, caches)), *sorted(map(os.path.realpath, environments))]
+    """Real paths, each once. Caches first, as uv does it: nobody waits for each other for ever."""
+    caches, environments = ({os.path.realpath(each) for each in some} for some in owners(plan))
+    return [*sorted(caches), *sorted(environments - caches)]
 
 
 class _Work:

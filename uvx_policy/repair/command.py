@@ -150,6 +150,11 @@ class _Repair:
 
     def plan(self) -> Plan:
         """Look, and decide what is to be done."""
+        self._look()
+        return self._plan(fetched=None)
+
+    def _look(self) -> None:
+        """Find everything that is wrong."""
         trees = [(target, tree) for target in self.targets for tree in target.trees()]
         tally = Tally()
         target_of = {tree: target for target, tree in trees}
@@ -170,7 +175,6 @@ class _Repair:
             if target.has(each)
         )
         self._findings = with_places(found, self._index)
-        return self._plan(None)
 
     def _unfinished_before(self) -> list[Finding]:
         """What repairs that were killed did not get to."""
@@ -198,7 +202,7 @@ class _Repair:
             if plan.fetch:
                 fetched = self._fetched(plan.fetch, undo, advance)
                 plan = self._plan(fetched)
-            results, saved = self._applied(plan, advance)
+            plan, results, saved = self._applied(plan, advance)
         for step in plan.steps:
             if step.action == "reinstall":
                 with activity() as advance:
@@ -213,10 +217,15 @@ class _Repair:
             unknown_names=self._unknown_names(plan),
         )
 
-    def _applied(self, plan: Plan, advance: Callable[[str], None]) -> tuple[list[Result], str]:
-        """Under the locks: save, and do."""
+    def _applied(
+        self, plan: Plan, advance: Callable[[str], None]
+    ) -> tuple[Plan, list[Result], str]:
+        """Under the locks: save, and do. Gives the plan that was carried out, too."""
+        waited = False
 
         def waiting(holder: locks.Holder) -> None:
+            nonlocal waited
+            waited = True
             advance(harmless(f"waiting for {holder}"))
 
         def doing(step: Step) -> None:
@@ -225,6 +234,8 @@ class _Repair:
         with contextlib.ExitStack() as held:
             for directory in apply.owners_to_lock(plan):
                 held.enter_context(locks.alone(directory, self._options.wait, meanwhile=waiting))
+            if waited:
+                plan = self._planned_again(plan)
             self._clean_up()
             edits = [*apply.edits_of(plan), *self._edits_before_reinstalling(plan)]
             kept = keep.keep(edits, self.edits_directory) if edits else keep.Kept(seen={})
@@ -232,7 +243,17 @@ class _Repair:
             results = list(apply.apply(plan, kept.seen, doing))
             for each in (name, *self._before):
                 unfinished.end(self._case.state, each)
-            return results, kept.directory
+            return plan, results, kept.directory
+
+    def _planned_again(self, agreed: Plan) -> Plan:
+        """The same, as far as it is still to be done: whoever was waited for may have done it."""
+        self._gathering = Gathering(
+            self._index, self._originals, self._case.environ, self._case.state
+        )
+        self._look()
+        paths = {step.spot.path for step in agreed.steps}
+        plan = self._plan(fetched={})
+        return plan.replace(steps=tuple(step for step in plan.steps if step.spot.path in paths))
 
     def _edits_before_reinstalling(self, plan: Plan) -> list[Edit]:
         found: list[Edit] = []

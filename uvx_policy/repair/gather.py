@@ -174,13 +174,14 @@ class Gathering:
         name = os.path.basename(finding.dist_info)
         dist_info = _dist_info_in(tree, name) or finding.dist_info
         identity = None
-        follows = False
+        follows = shared = False
         with contextlib.suppress(OSError, ValueError):
             follows = stat.S_ISLNK(os.lstat(path).st_mode) and bool(
                 self._cache_of(os.path.realpath(path))
             )
             told = os.stat(path)
             identity = (told.st_dev, told.st_ino)
+            shared = told.st_nlink > 1 or os.path.islink(path)
         if tree.kind == "archive":
             inside = f"{os.sep}archive-v" in path.removeprefix(tree.owner)
             return Spot(
@@ -199,6 +200,7 @@ class Gathering:
             tree=tree.path,
             dist_info=dist_info,
             identity=identity,
+            shared=shared,
             follows=follows,
             contradicts=self._contradicts(finding, tree, path),
             ways=self._ways_of(tree, dist_info),

@@ -39,6 +39,8 @@ class Spot(Record):
     dist_info: str = ""
     #: (`st_dev`, `st_ino`) of the file, links followed; `None` when it is missing
     identity: tuple[int, int] | None = None
+    #: has it another name, or is it a symbolic link: does somebody else see an edit of it?
+    shared: bool = False
     #: is it a symbolic link into a cache: then nothing is to be done but there
     follows: bool = False
     #: its own RECORD has another digest than the one that is restored

@@ -104,7 +104,7 @@ class _Planner:
             if spot.kind != "site" or spot.follows:
                 continue
             if self._keeps(spot):
-                yield self._meant(damage, spot, "detach" if spot.identity else "leave")
+                yield self._meant(damage, spot, "detach" if spot.shared else "leave")
                 continue
             source = _source_for(spot, damage)
             if source and spot.ways != ("copy",):
