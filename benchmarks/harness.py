@@ -293,13 +293,18 @@ def path_with(*directories: str) -> str:
 
 def machine(uv: str) -> dict[str, str]:
     """Tell what places the figures, without names of hosts or directories."""
+    version = Call([uv, "--version"], {}, os.getcwd()).output().split()[1]
+    return {**about_machine(), "uv": version}
+
+
+def about_machine() -> dict[str, str]:
+    """The same where no uv is measured."""
     return {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "?"),
         "processor": _processor(),
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
         "shim's Python": platform.python_version(),
-        "uv": Call([uv, "--version"], {}, os.getcwd()).output().split()[1],
     }
 
 
