@@ -107,6 +107,10 @@ def test_64_cold_starts_at_once_and_then_64_hits(installed: Installed) -> None:
             assert complaint == b""
             assert _seen(output) == _expected(call)
     _only_whole_records(installed)
+    # A call that saw a directory come into being, made by another one, is recorded the next time.
+    assert 1 <= len(list(installed.decisions.iterdir())) <= 1 + MANY
+    _at_once(installed, different)
+    _only_whole_records(installed)
     assert len(list(installed.decisions.iterdir())) == 1 + MANY
 
     before = _files(installed)
