@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from uvx_policy.repair.keep import Edit
     from uvx_policy.repair.model import Damage, Plan, Step
     from uvx_policy.verify.index import Index
-    from uvx_policy.verify.model import Finding
+    from uvx_policy.verify.model import Finding, TreeKind
     from uvx_policy.verify.targets import Target
 
 
@@ -353,21 +353,17 @@ class _Repair:
         """Look again: what is still wrong, and how many files are wrong on purpose."""
         index = index_of(self._case, self.targets)
         found = look(self.targets, self._case, index, Tally())
-        touched = {step.spot.path: step.spot for step in plan.steps if step.action != "leave"}
         seen = {each.path for each in found}
         targets = {target.path for target in self.targets}
-        for spot in touched.values():
-            if spot.owner in targets or spot.kind == "store":
-                continue
-            tree = Tree(
-                path=spot.tree,
-                kind="site" if spot.kind == "site" else "archive",
-                owner=spot.owner,
-            )
+        others: dict[Tree, set[str]] = {}
+        for spot in (step.spot for step in plan.steps if step.action != "leave"):
+            if spot.owner not in targets and spot.kind != "store":
+                kind: TreeKind = "site" if spot.kind == "site" else "archive"
+                tree = Tree(path=spot.tree, kind=kind, owner=spot.owner)
+                others.setdefault(tree, set()).add(spot.path)
+        for tree, only in others.items():
             found += [
-                each
-                for each in verify([tree], only=(spot.path,), workers=0)
-                if each.path not in seen
+                each for each in verify([tree], only=only, workers=0) if each.path not in seen
             ]
         meant = {
             step.spot.path

@@ -58,6 +58,7 @@ class Gathering:
         self._rows = Rows()
         #: path of a RECORD -> path of a row -> its hash
         self._hashes: dict[str, dict[str, str]] = {}
+        self._reals: dict[str, str] = {}
         self._ways: dict[str, tuple[Way, ...]] = {}
         self._registered = {os.path.realpath(each.path): each for each in register.known(state)}
         self._named: dict[str, Named] = {}
@@ -163,11 +164,23 @@ class Gathering:
         spots = tuple(
             self._spot(finding, tree, path)
             for path, tree in paths.items()
-            if path == finding.path or _is_inside(path, tree)
+            if path == finding.path or self._is_inside(path, tree)
         )
-        if not _is_inside(finding.path, finding.tree):
+        if not self._is_inside(finding.path, finding.tree):
             return Damage(finding=finding, spots=spots[:1], is_outside=True)
         return Damage(finding=finding, spots=spots, original=self._originals.of(finding))
+
+    def _is_inside(self, path: str, tree: Tree) -> bool:
+        """Does a file really lie where files of this tree may lie? A RECORD can name any path."""
+        directory = self._real(os.path.dirname(path))
+        tops = (tree.path,) if tree.kind == "archive" else (tree.path, tree.owner)
+        return any(directory.startswith(self._real(top)) for top in tops)
+
+    def _real(self, directory: str) -> str:
+        """Without symbolic links, with a separator in the end."""
+        if directory not in self._reals:
+            self._reals[directory] = os.path.join(os.path.realpath(directory), "")
+        return self._reals[directory]
 
     def _spot(self, finding: Finding, tree: Tree, path: str) -> Spot:
         tree = self._narrowed(tree, path)
@@ -259,13 +272,6 @@ class Gathering:
 def _rank(finding: Finding) -> tuple[bool, bool, str]:
     """Caches first; of two findings of a path not the one that is only about permissions."""
     return finding.tree.kind == "site", finding.state == "mode", finding.path
-
-
-def _is_inside(path: str, tree: Tree) -> bool:
-    """Does a file really lie where files of this tree may lie? A RECORD can name any path."""
-    directory = os.path.join(os.path.realpath(os.path.dirname(path)), "")
-    tops = (tree.path,) if tree.kind == "archive" else (tree.path, tree.owner)
-    return any(directory.startswith(os.path.join(os.path.realpath(top), "")) for top in tops)
 
 
 def _dist_info_in(tree: Tree, name: str) -> str:

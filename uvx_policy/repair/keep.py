@@ -83,7 +83,8 @@ def keep(edits: Sequence[Edit], directory: str) -> Kept:
         rows = list(_kept(edits, path))
         text = json.dumps({"schema": 1, "edits": rows}, indent=2, ensure_ascii=True)
         _write(os.path.join(path, MANIFEST), [text.encode() + b"\n"])
-        _flush(path)
+        for each in (os.path.join(path, MANIFEST), path):
+            _flush(each)
     except BaseException as error:
         shutil.rmtree(path, ignore_errors=True)
         if isinstance(error, OSError):
@@ -105,6 +106,8 @@ def seen_at(path: str) -> Seen | None:
 def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
     """Save each and give its row of the manifest. Raises `OSError`."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    digests: dict[tuple[int, int], str] = {}
+    written: list[str] = []
     for edit in edits:
         try:
             told = os.stat(edit.path)
@@ -113,17 +116,21 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
         if not stat.S_ISREG(told.st_mode):
             continue  # no file: nothing of it could be saved, and it is not replaced
         _make_readable(edit.path, told)
+        content = Original(path=edit.path)
+        inode = (told.st_dev, told.st_ino)
+        if inode not in digests:
+            digests[inode] = digest_of(chunks(content), "sha256")
         place = os.path.join(path, *_parts(edit.distribution), *_parts(edit.name))
-        saved = _free_name(place)
-        _make_private(os.path.dirname(saved))
-        _write(saved, chunks(Original(path=edit.path)))
-        key = (place, digest_of(chunks(Original(path=saved)), "sha256"))
+        key = (place, digests[inode])
         if key in rows:
             # The same edit under another name, or copied.
-            os.unlink(saved)
             rows[key]["from"].append(edit.path)
             continue
+        saved = _free_name(place)
+        _make_private(os.path.dirname(saved))
+        _write(saved, chunks(content))
         os.utime(saved, ns=(told.st_mtime_ns, told.st_mtime_ns))
+        written.append(saved)
         rows[key] = {
             "saved": os.path.relpath(saved, path),
             "from": [edit.path],
@@ -137,6 +144,10 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
             if text:
                 _write(saved + _DIFF, [text.encode("utf-8", "surrogateescape")])
                 rows[key]["diff"] = os.path.relpath(saved + _DIFF, path)
+                written.append(saved + _DIFF)
+    for each in written:
+        # All at once in the end: after the first most of it is on the disk already.
+        _flush(each)
     yield from rows.values()
 
 
@@ -178,16 +189,15 @@ def _write(path: str, pieces: Iterable[bytes]) -> None:
             left = memoryview(piece)
             while left:
                 left = left[os.write(handle, left) :]
-        os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def _flush(directory: str) -> None:
-    """Let the names be on the disk, too, before anything is replaced."""
-    if not hasattr(os, "O_DIRECTORY"):  # Windows has no handle for it
+def _flush(path: str) -> None:
+    """Let a file, or the names in a directory, be on the disk before anything is replaced."""
+    if os.path.isdir(path) and not hasattr(os, "O_DIRECTORY"):  # Windows has no handle for it
         return
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
