@@ -174,6 +174,23 @@ def test_a_file_that_was_added_to_an_environment_may_be_somebodys(scene: Scene) 
     assert "mine\n" in [path.read_text() for path in scene.saved()]
 
 
+@pytest.mark.parametrize("how", ["later", "earlier", "damaged"])
+def test_what_a_changed_record_names_no_more_stays(scene: Scene, how: str) -> None:
+    """It is the RECORD that is wrong: removing the file would spoil the package for everybody."""
+    (record,) = scene.archive.parent.glob(f"{NAME}-*/RECORD")
+    kept = [line for line in record.read_text().splitlines() if "data.bin" not in line]
+    more = ["no row"] if how == "damaged" else []
+    record.write_text("".join(f"{line}\n" for line in [*kept, *more]))
+    time = record.with_name("WHEEL").stat().st_mtime + (60 if how == "later" else 0)
+    os.utime(record, (time, time))
+
+    done = scene.repair("--cache")
+
+    assert done.code == 1
+    assert "it may belong there" in done.out
+    assert (scene.archive / "data.bin").exists()
+
+
 def test_bytecode_without_its_source_changed_is_left_to_python(scene: Scene) -> None:
     """RECORD has no hash of what Python writes: nobody can say whether it was edited."""
     printed(scene.a)

@@ -282,3 +282,27 @@ def test_a_hackable_project_is_restored_when_asked(scene: Scene) -> None:
     assert done.code == 0, done.out
     assert printed(scene.a) == "original"
     assert module(scene.a).stat().st_nlink == 1  # copies, as the policy says
+
+
+# Environments that uv keeps in its cache ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("uv_version", ["0.5.23", "newest"])
+def test_the_environment_of_a_tool_in_the_cache_is_restored(scene: Scene) -> None:
+    """`uvx` installs into an archive: linked from its neighbour, and edited like any other."""
+    scene.world.uv(
+        "uvx", "--offline", "--no-index", "--find-links", str(scene.world.wheels),
+        "--from", NAME, "tinypkg-tool", cwd=scene.base,
+    )  # fmt: skip
+    (tool,) = scene.cache.glob(f"archive-v0/*/lib/*/site-packages/{NAME}/__init__.py")
+    assert same_inode(tool, module(scene.a))
+    with tool.open("a") as stream:
+        stream.write("VALUE = 'more'\n")
+
+    done = scene.repair("--cache")
+
+    assert done.code == 0, done.out + done.err
+    assert {path.read_text() for path in (tool, module(scene.a), module(scene.b))} == {ORIGINAL}
+    assert same_inode(tool, scene.archive / "__init__.py")
+    assert same_inode(tool, module(scene.b))
+    assert scene.verify("--all").code == 0

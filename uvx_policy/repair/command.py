@@ -65,7 +65,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--remove-extra", action="store_true",
         help="remove files that no RECORD names from environments, too",
     )  # fmt: skip
-    parser.add_argument("--offline", action="store_true", help="let uv fetch nothing")
+    parser.add_argument("--offline", action="store_true", help="let uv use no network")
     add_wait(parser)
     parser.add_argument("--json", action="store_true", help="for machines, stable")
     parser.set_defaults(command=run)

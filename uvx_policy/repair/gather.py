@@ -59,6 +59,8 @@ class Gathering:
         #: path of a RECORD -> path of a row -> its hash
         self._hashes: dict[str, dict[str, str]] = {}
         self._reals: dict[str, str] = {}
+        #: each `.dist-info` whose RECORD is no good
+        self._bad_records: set[str] = set()
         self._ways: dict[str, tuple[Way, ...]] = {}
         self._registered = {os.path.realpath(each.path): each for each in register.known(state)}
         self._named: dict[str, Named] = {}
@@ -94,6 +96,8 @@ class Gathering:
         by_path: dict[str, list[Finding]] = {}
         for finding in sorted(findings, key=_rank):
             by_path.setdefault(finding.path, []).append(finding)
+            if finding.state == "record":
+                self._bad_records.add(finding.dist_info)
         found = []
         for first, *others in by_path.values():
             # What cannot be read is in no other place for `verify`; its odd permissions are.
@@ -146,7 +150,9 @@ class Gathering:
 
     def _damage(self, finding: Finding) -> Damage:
         if finding.state in ("extra", "record"):
-            return Damage(finding=finding, spots=(self._spot(finding, finding.tree, finding.path),))
+            spot = self._spot(finding, finding.tree, finding.path)
+            doubtful = finding.state == "extra" and self._may_belong(finding)
+            return Damage(finding=finding, spots=(spot,), is_doubtful=doubtful)
         paths = {finding.path: finding.tree}
         for place in finding.elsewhere:
             paths.setdefault(place.path, place.tree)
@@ -169,6 +175,19 @@ class Gathering:
         if not self._is_inside(finding.path, finding.tree):
             return Damage(finding=finding, spots=spots[:1], is_outside=True)
         return Damage(finding=finding, spots=spots, original=self._originals.of(finding))
+
+    def _may_belong(self, extra: Finding) -> bool:
+        """Is it the RECORD that is wrong, and not the file?"""
+        if extra.dist_info in self._bad_records or _was_changed(extra.dist_info):
+            return True
+        name = os.path.basename(extra.dist_info)
+        below = os.path.relpath(extra.path, extra.tree.path)
+        for tree in self._index.trees_of(name):
+            if tree.path != extra.tree.path:
+                record = os.path.join(tree.path, name, "RECORD")
+                if os.path.join(tree.path, below) in self._hashes_of(record, tree.path):
+                    return True
+        return False
 
     def _is_inside(self, path: str, tree: Tree) -> bool:
         """Does a file really lie where files of this tree may lie? A RECORD can name any path."""
@@ -237,10 +256,13 @@ class Gathering:
         record = os.path.join(tree.path, os.path.basename(finding.dist_info), "RECORD")
         if row is None or not row.digest:
             return False
-        if record not in self._hashes:
-            self._hashes[record] = _hashes_in(record, tree.path)
-        told = self._hashes[record].get(path)
+        told = self._hashes_of(record, tree.path).get(path)
         return bool(told) and told != f"{row.algorithm}={row.digest}"
+
+    def _hashes_of(self, record: str, tree: str) -> dict[str, str]:
+        if record not in self._hashes:
+            self._hashes[record] = _hashes_in(record, tree)
+        return self._hashes[record]
 
     def _ways_of(self, tree: Tree, dist_info: str) -> tuple[Way, ...]:
         """As the rest of the distribution was put there; as the settings say if that is unknown."""
@@ -292,12 +314,15 @@ def _has_not(path: str, told: str) -> bool:
 
 
 def _was_changed(dist_info: str) -> bool:
-    """Was the RECORD of an archive written again after the wheel was unpacked?"""
+    """Was a RECORD written again after the wheel was unpacked, or installed?"""
     try:
         record = os.stat(os.path.join(dist_info, "RECORD")).st_mtime
-        return record > os.stat(os.path.join(dist_info, "WHEEL")).st_mtime + _MOMENT
     except OSError:
         return False
+    for name in ("INSTALLER", "WHEEL"):  # only an installed one has the first
+        with contextlib.suppress(OSError):
+            return record > os.stat(os.path.join(dist_info, name)).st_mtime + _MOMENT
+    return False
 
 
 def _hashes_in(record: str, tree: str) -> dict[str, str]:

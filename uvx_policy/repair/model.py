@@ -59,6 +59,8 @@ class Damage(Record):
     original: Original | None = None
     #: its RECORD names a file that is not in its environment or archive
     is_outside: bool = False
+    #: "extra": its RECORD was changed, or another one names the file: it may well belong there
+    is_doubtful: bool = False
 
 
 class Policy(Record):

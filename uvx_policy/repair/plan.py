@@ -136,6 +136,9 @@ class _Planner:
 
     def _of_extra(self, damage: Damage) -> Step:
         spot = damage.spots[0]
+        if damage.is_doubtful:
+            because = "its RECORD was changed; it may belong there"
+            return _step(damage, spot, "leave", because=because)
         if spot.kind != "site":
             return _step(damage, spot, "remove")
         if not self._wishes.remove_extra:
