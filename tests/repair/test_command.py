@@ -55,10 +55,25 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(scene: Scene) -> None:
     assert done.code == 1
     lines = [" ".join(line.split()) for line in done.out.splitlines()]
     assert (
-        f"restore archive-v0/{scene.archive.parent.name}/tinypkg/__init__.py tinypkg-1.0" in lines
+        f"restore archive-v0/{scene.archive.parent.name}/tinypkg/__init__.py tinypkg 1.0" in lines
     )
     assert "hard link of what is restored in the cache" in lines
     assert any(line.startswith("uv fetches tinypkg 1.0,") for line in lines)
+    assert everything(scene) == before
+    assert scene.saved() == []
+
+
+def test_where_all_that_is_edited_is_meant_there_is_nothing_to_do(scene: Scene) -> None:
+    with (scene.a / "pyproject.toml").open("a") as stream:
+        stream.write("\n[tool.linkpolicy]\nhackable = true\n")
+    with scene.machine.working_in(scene.a):
+        assert scene.machine.linkpolicy("detach").code == 0
+    module(scene.a).write_text(EDITED)
+    before = everything(scene)
+
+    codes = [scene.repair(*words).code for words in (("--dry-run",), ())]
+
+    assert codes == [0, 0]
     assert everything(scene) == before
     assert scene.saved() == []
 

@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         if options.json:
             sys.stdout.write(f"{as_json.report(repair.targets, plan, None)}\n")
-        return errors.EXIT_FINDINGS if plan.steps else 0
+        return 0 if all(step.meant for step in plan.steps) else errors.EXIT_FINDINGS
     if words.changes(plan) and not options.yes and not _agreed(repair.screen):
         repair.screen.say("Nothing has been changed.")
         return errors.EXIT_FINDINGS

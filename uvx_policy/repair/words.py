@@ -89,13 +89,13 @@ _ALL_IS_WELL = "Everything is what was installed."
 
 
 def _planned(step: Step, look: Look) -> Iterator[Text]:
-    verb = _VERBS[step.action]
+    verb = "keep" if step.meant else _VERBS[step.action]
     name = _name(step)
     yield Text.assemble(
         "  ",
         (f"{verb:<{_WIDTH}}", _STYLES.get(verb, "")),
         words.harmless(name),
-        (f"  {words.harmless(step.distribution)}", "dim"),
+        (f"  {_release(step)}", "dim"),
     )
     because = ""
     if step.because:
@@ -110,6 +110,11 @@ def _planned(step: Step, look: Look) -> Iterator[Text]:
         because = _origin(step, look)
     if because:
         yield Text(f"{' ' * (_WIDTH + 2)}{because}", style="dim")
+
+
+def _release(step: Step) -> str:
+    """As `verify` has it: "requests 2.32.5"."""
+    return words.harmless(step.distribution.replace("-", " ", 1))
 
 
 def _at_home(text: str, look: Look) -> str:
@@ -132,7 +137,7 @@ def _name(step: Step) -> str:
     if step.action == "record":
         return f"{os.path.basename(step.spot.dist_info)}/RECORD: the row of {step.name}"
     if step.action == "reinstall":
-        return step.distribution
+        return _release(step)
     path = os.path.relpath(step.spot.path, step.spot.owner)
     return step.spot.path if path.startswith("..") else path
 
