@@ -7,12 +7,13 @@ import pytest
 
 from tests.verify.making import distribution, environment, found
 from uvx_policy import cli
-from uvx_policy.verify import hashing, verified
+from uvx_policy.verify import engine, hashing, verified
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.model import Finding, Tally, Tree
 
 A_HOUR_AGO = 3600 * 10**9
-TOKENS = {bytes([number]) * 16 for number in range(3)}
+WINDOW = b"w" * 16
+TOKENS = [bytes([number]) * 16 for number in range(3)]
 
 
 @pytest.fixture
@@ -110,15 +111,44 @@ def test_fresh_files_are_not_remembered(
     assert not (Path(state) / verified.DIRECTORY).exists()
 
 
+def known(state: str, tree: Tree) -> int:
+    """Files that are remembered."""
+    return len(verified.load(state, tree.owner).files)
+
+
 def test_what_is_gone_is_forgotten(tree: Tree, state: str) -> None:
     hashed(tree, state)
-    assert len(verified.load(state, tree.owner)) == 3
+    assert known(state, tree) == 3
 
     for path in Path(tree.path).iterdir():
         path.rename(path.with_name(path.name.replace("one-1.0.dist-info", "gone")))
     found(tree, state=state)
 
-    assert verified.load(state, tree.owner) == set()
+    assert known(state, tree) == 0
+
+
+def test_an_edited_file_keeps_no_other_from_being_remembered(tree: Tree, state: str) -> None:
+    (Path(tree.path) / "one" / "a.py").write_bytes(b"edited")
+
+    read = []
+    for _ in range(2):
+        tally = Tally()
+        assert [each.state for each in found(tree, state=state, tally=tally)] == ["edited"]
+        read.append(tally.hashed_files)
+
+    assert read == [3, 1]
+
+
+def test_one_file_of_many_is_read_again_and_the_others_stay_known(
+    tree: Tree, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_WINDOW", 2)
+    assert [hashed(tree, state) for _ in range(2)] == [3, 0]
+
+    touched(Path(tree.path) / "one" / "b.py")
+
+    assert [hashed(tree, state) for _ in range(2)] == [1, 0]
+    assert known(state, tree) == 3
 
 
 def test_an_interrupted_run_keeps_what_it_has(
@@ -134,11 +164,27 @@ def test_an_interrupted_run_keeps_what_it_has(
     run.close()  # type: ignore[attr-defined]
 
     assert first.state == "edited"
-    kept = len(verified.load(state, tree.owner))
+    kept = known(state, tree)
     assert 3 < kept < 3 + 10
     tally = Tally()
     found(tree, state=state, tally=tally)
     assert tally.hashed_files == 13 - kept
+    assert known(state, tree) == 12
+
+
+def test_what_an_interrupted_run_did_not_come_to_stays(tree: Tree, state: str) -> None:
+    distribution(tree, {"another/a.py": b"a", "another/b.py": b"b"}, name="another")
+    (Path(tree.path) / "another" / "a.py").write_bytes(b"edited")
+    found(tree, state=state)
+    assert known(state, tree) == 5
+    run = verify([tree], state=state, workers=0)
+
+    next(run)
+    run.close()  # type: ignore[attr-defined]
+
+    tally = Tally()
+    found(tree, state=state, tally=tally)
+    assert tally.hashed_files == 1
 
 
 def test_a_run_over_some_files_forgets_none(tree: Tree, state: str) -> None:
@@ -147,40 +193,109 @@ def test_a_run_over_some_files_forgets_none(tree: Tree, state: str) -> None:
     path = Path(tree.path) / "one" / "a.py"
     assert list(verify([tree], state=state, only=[str(path)], workers=0)) == []
 
-    assert len(verified.load(state, tree.owner)) == 3
+    assert [known(state, tree), hashed(tree, state)] == [3, 0]
 
 
 # The file -----------------------------------------------------------------------------------------
 
 
-def test_each_owner_has_a_file_of_its_own(state: str) -> None:
-    verified.save(state, "/a", TOKENS)
-    verified.save(state, "/b", set())
+def save(state: str, owner: str, *, complete: bool = True) -> None:
+    memory = verified.Memory()
+    memory.add(WINDOW, b"".join(TOKENS))
+    verified.save(state, owner, memory, complete=complete)
 
-    assert verified.load(state, "/a") == TOKENS
-    assert verified.load(state, "/b") == set()
-    assert verified.load(state, "/never") == set()
-    assert verified.load("", "/a") == set()
-    (first, _) = sorted((Path(state) / verified.DIRECTORY).iterdir())
-    assert first.stat().st_mode & 0o777 == 0o600
+
+def test_each_owner_has_a_file_of_its_own(state: str) -> None:
+    save(state, "/a")
+    verified.save(state, "/b", verified.Memory(), complete=True)
+
+    assert verified.load(state, "/a").files == set(TOKENS)
+    assert verified.load(state, "/a").has_window(WINDOW)
+    for memory in (
+        verified.load(state, "/b"), verified.load(state, "/never"), verified.load("", "/a"),
+    ):  # fmt: skip
+        assert not memory.has_window(WINDOW)
+        assert memory.files == set()
+    (path,) = (Path(state) / verified.DIRECTORY).iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_windows_that_were_not_seen_go_with_a_complete_run(state: str) -> None:
+    save(state, "/a")
+    memory = verified.load(state, "/a")
+    memory.add(b"v" * 16, b"t" * 32)
+
+    verified.save(state, "/a", memory, complete=False)
+    assert verified.load(state, "/a").files == {*TOKENS, b"t" * 16}
+
+    memory = verified.load(state, "/a")
+    assert memory.has_window(b"v" * 16)
+    verified.save(state, "/a", memory, complete=True)
+    assert verified.load(state, "/a").files == {b"t" * 16}
+
+
+def test_a_window_that_was_not_well_is_never_known(state: str) -> None:
+    memory = verified.Memory()
+    memory.add(verified.NOT_WELL, TOKENS[1])
+    memory.add(verified.NOT_WELL, TOKENS[2])
+    verified.save(state, "/a", memory, complete=True)
+
+    memory = verified.load(state, "/a")
+
+    assert not memory.has_window(verified.NOT_WELL)
+    assert memory.files == {TOKENS[1], TOKENS[2]}
+
+
+def test_an_interrupted_run_keeps_every_window_that_was_not_well(state: str) -> None:
+    test_a_window_that_was_not_well_is_never_known(state)
+    memory = verified.load(state, "/a")
+    memory.add(WINDOW, b"")
+
+    verified.save(state, "/a", memory, complete=False)
+
+    assert verified.load(state, "/a").files == {TOKENS[1], TOKENS[2]}
 
 
 def file_of(state: str, owner: str) -> Path:
-    verified.save(state, owner, TOKENS)
+    save(state, owner)
     (path,) = (Path(state) / verified.DIRECTORY).iterdir()
     return path
 
 
+def test_nothing_new_is_not_written(state: str) -> None:
+    path = file_of(state, "/a")
+    before = path.stat()
+
+    memory = verified.load(state, "/a")
+    assert memory.has_window(WINDOW)
+    verified.save(state, "/a", memory, complete=True)
+
+    assert path.stat() == before
+
+
+HEAD = b"linkpolicy-verified-v2\n"
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0" * 16, b"linkpolicy-verified-v1\n" + b"x" * 15, b"linkpolicy-verified-v2\n"],
+    [
+        b"",
+        b"\0" * 16,
+        HEAD + b"x" * 15,
+        HEAD + WINDOW + (2).to_bytes(4, "little") + b"t" * 16,
+        HEAD + WINDOW + (0).to_bytes(4, "little") + b"t" * 16,
+        HEAD + WINDOW + b"\xff" * 4 + b"t" * 16,
+        HEAD.replace(b"v2", b"v1") + WINDOW + (1).to_bytes(4, "little") + b"t" * 16,
+    ],
 )
 def test_a_damaged_file_counts_as_nothing(state: str, content: bytes) -> None:
     path = file_of(state, "/a")
 
     path.write_bytes(content)
 
-    assert verified.load(state, "/a") == set()
+    memory = verified.load(state, "/a")
+    assert not memory.has_window(WINDOW)
+    assert memory.files == set()
 
 
 def test_a_file_that_others_may_write_counts_as_nothing(state: str) -> None:
@@ -188,7 +303,7 @@ def test_a_file_that_others_may_write_counts_as_nothing(state: str) -> None:
 
     path.chmod(0o622)
 
-    assert verified.load(state, "/a") == set()
+    assert not verified.load(state, "/a").has_window(WINDOW)
 
 
 def test_what_stands_in_the_way_raises_nothing(state: str, tree: Tree) -> None:
@@ -200,23 +315,24 @@ def test_what_stands_in_the_way_raises_nothing(state: str, tree: Tree) -> None:
 
 
 def test_there_is_an_end_to_what_is_kept(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verified, "_MOST", 2)
-    verified.save(state, "/a", TOKENS)
-    assert verified.load(state, "/a") == set()
+    length = len(HEAD) + 20 + 16 * 3
+    monkeypatch.setattr(verified, "_LONGEST", length - 1)
+    save(state, "/a")
+    assert not verified.load(state, "/a").has_window(WINDOW)
 
-    monkeypatch.setattr(verified, "_MOST", 3)
+    monkeypatch.setattr(verified, "_LONGEST", length)
     monkeypatch.setattr(verified, "_MOST_OWNERS", 4)
     for number in range(9):
-        verified.save(state, f"/{number}", TOKENS)
+        save(state, f"/{number}")
 
     assert len(list((Path(state) / verified.DIRECTORY).iterdir())) <= 4
-    assert verified.load(state, "/8") == TOKENS
+    assert verified.load(state, "/8").has_window(WINDOW)
 
 
 def test_uninstall_forgets_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     state = tmp_path / "linkpolicy"
-    verified.save(str(state), "/a", TOKENS)
+    save(str(state), "/a")
 
     assert cli.main(["uninstall"]) == 0
 

@@ -4,7 +4,7 @@ The RECORD lists the files that a wheel brings along, with their hashes (PyPA sp
 "Recording installed projects"). uv compares it with nothing once a wheel is unpacked: a file that
 was edited in a cache is installed from there for ever (uv #10579, #15700).
 
-Memory does not grow with the number of files, but for 60 bytes for each name in a package.
+Memory grows by 8 bytes for each name in a package, and some 50 for what is remembered of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uvx_policy.environments import installed
 from uvx_policy.environments.digest import knows
 from uvx_policy.verify import extras, modes, scripts, verified
-from uvx_policy.verify.hashing import Hashers, Order, token_of
+from uvx_policy.verify.hashing import Hashers, Order, state_of, token_of
 from uvx_policy.verify.model import Finding, Tally
 
 if TYPE_CHECKING:
@@ -70,13 +70,27 @@ def verify(
 class _Entry(NamedTuple):
     """One row of a RECORD, and the file that it names."""
 
-    tree: Tree
-    distribution: Distribution
+    rows: _Rows
     #: the row as it stands there
     fields: list[str]
     path: str
     #: stat(2) of it
     told: os.stat_result
+    window: _Window
+
+
+class _Window:
+    """Rows that are verified together; what is to be remembered of them."""
+
+    def __init__(self, token: bytes) -> None:
+        """`token` stands for all files in the state that they are in."""
+        self.token = token
+        #: of files that are as they should be
+        self.tokens: list[bytes] = []
+        #: files that are being read, and one more until all of them are known
+        self.waiting = 1
+        #: there is nothing to say of any
+        self.well = True
 
 
 class _Rows:
@@ -120,27 +134,29 @@ class _Run:
         self._only = only
         self._tally = tally
         self._advance = advance
-        self._before: set[bytes] = set()
-        self._now: set[bytes] = set()
+        self._memory = verified.Memory()
+        #: windows of which files are being read
+        self._open: list[_Window] = []
 
     def owner(
         self, owner: str, trees: Sequence[Tree], hashers: Hashers[_Entry]
     ) -> Iterator[Finding]:
-        self._before = set() if self._full else verified.load(self._state, owner)
-        self._now = set()
+        self._memory = verified.Memory() if self._full else verified.load(self._state, owner)
+        self._open = []
         complete = False
         try:
             for tree in trees:
                 yield from self._tree(tree, hashers)
             for entry, answer in hashers.finish():
                 yield from self._answered(entry, answer)
-            complete = self._only is None
+            complete = True
         finally:
             # Of an interrupted run everything is kept that is still worth something.
-            tokens = self._now if complete else self._now | self._before
-            if tokens != self._before:
-                verified.save(self._state, owner, tokens)
-            self._before = self._now = set()
+            for window in self._open:
+                self._memory.add(verified.NOT_WELL, b"".join(window.tokens))
+            if self._only is None:
+                verified.save(self._state, owner, self._memory, complete=complete)
+            self._memory = verified.Memory()
 
     def _tree(self, tree: Tree, hashers: Hashers[_Entry]) -> Iterator[Finding]:
         self._tally.trees += 1
@@ -172,8 +188,7 @@ class _Run:
         try:
             while window := rows.next_ones():
                 if names is not None:
-                    for _, path in window:
-                        names.add(path)
+                    names.add([path for _, path in window])
                 yield from self._window(rows, window, hashers)
         except OSError as error:
             yield _of_record(
@@ -190,40 +205,57 @@ class _Run:
         self, rows: _Rows, window: list[tuple[list[str], str]], hashers: Hashers[_Entry]
     ) -> Iterator[Finding]:
         tree, distribution = rows.tree, rows.distribution
-        entries = []
+        there = []
         for fields, path in window:
             if self._only is not None and path not in self._only:
                 continue
             try:
-                entries.append(_Entry(tree, distribution, fields, path, os.stat(path)))
+                there.append((fields, path, os.stat(path)))
             except (OSError, ValueError) as error:
                 yield from _without_status(tree, distribution, fields, path, error)
-        usual = modes.usual(entry.told.st_mode for entry in entries)
+        self._tally.files += len(there)
+        self._tally.bytes += sum([told.st_size for _, _, told in there])
+        self._tally.unhashed_files += sum([not fields[1] for fields, _, _ in there])
+        states = b"".join([state_of(told) for _, _, told in there])
+        now = _Window(token_of(states, "\n".join([fields[1] for fields, _, _ in there])))
+        if self._only is None and self._memory.has_window(now.token):
+            return
+        self._open.append(now)
         # On a disk that turns, files that were written together lie together by their inodes.
-        for entry in sorted(entries, key=lambda each: each.told.st_ino):
-            odd = modes.oddity(entry.told.st_mode, entry.fields[0], usual)
-            if odd and distribution.installer in ("", *_WRITES_RECORD):
+        there.sort(key=lambda each: each[2].st_ino)
+        usual = modes.usual([told.st_mode for _, _, told in there])
+        if distribution.installer not in ("", *_WRITES_RECORD):
+            usual = None
+        for fields, path, told in there:
+            entry = _Entry(rows, fields, path, told, now)
+            odd = modes.oddity(told.st_mode, fields[0], usual)
+            if odd:
+                now.well = False
                 yield _finding(entry, "mode", odd)
-            self._tally.files += 1
-            self._tally.bytes += entry.told.st_size
             yield from self._entry(entry, hashers)
+        self._close(now)
 
     def _entry(self, entry: _Entry, hashers: Hashers[_Entry]) -> Iterator[Finding]:
-        algorithm, _, digest = entry.fields[1].partition("=")
+        """Compare one file, or have it compared, unless it is as it was."""
+        window, expected = entry.window, entry.fields[1]
+        algorithm, _, digest = expected.partition("=")
         if not stat.S_ISREG(entry.told.st_mode):
+            window.well = False
             yield _finding(entry, "edited", "it is no file")
-        elif not digest:
+        elif not expected:
+            return
+        elif not digest or not knows(algorithm):
+            window.well = False
             self._tally.unhashed_files += 1
-            if entry.fields[1]:
-                yield _finding(entry, "record", f"no digest: {entry.fields[1]!r}")
-        elif not knows(algorithm):
-            self._tally.unhashed_files += 1
-            yield _finding(entry, "record", f"unknown kind of hash: {algorithm!r}")
+            kind = "unknown kind of hash" if digest else "no digest"
+            said = algorithm if digest else expected
+            yield _finding(entry, "record", f"{kind}: {said!r}")
         else:
-            token = token_of(entry.told, algorithm, digest)
-            if token in self._before or token in self._now:
-                self._now.add(token)
+            token = token_of(state_of(entry.told), expected)
+            if self._memory.has_file(token):
+                window.tokens.append(token)
                 return
+            window.waiting += 1
             order = Order(entry.path, algorithm, digest, entry.told.st_size)
             for done, answer in hashers.take(order, entry):
                 yield from self._answered(done, answer)
@@ -232,14 +264,25 @@ class _Run:
         self._tally.hashed_files += 1
         self._tally.hashed_bytes += answer.size
         self._advance()
-        if answer.token:
-            self._now.add(answer.token)
+        window = entry.window
+        if answer.in_state:
+            window.tokens.append(token_of(answer.in_state, entry.fields[1]))
+        window.well = window.well and answer.in_state == state_of(entry.told)
+        self._close(window)
         if answer.state == "edited" and scripts.differs_in_first_line(
-            entry.path, entry.fields, environment=entry.tree.owner
+            entry.path, entry.fields, environment=entry.rows.tree.owner
         ):
             return
         if answer.state in ("edited", "missing", "unreadable"):
             yield _finding(entry, answer.state, "")  # type: ignore[arg-type]  # mypy #12535
+
+    def _close(self, window: _Window) -> None:
+        """One of the files of a window is done, or all of them have been sent."""
+        window.waiting -= 1
+        if not window.waiting:
+            self._open.remove(window)
+            token = window.token if window.well else verified.NOT_WELL
+            self._memory.add(token, b"".join(window.tokens))
 
 
 def _without_status(
@@ -259,7 +302,8 @@ def _without_status(
 
 
 def _finding(entry: _Entry, state: State, detail: str) -> Finding:
-    return _made(entry.tree, entry.distribution, entry.fields, entry.path, state, detail)
+    rows = entry.rows
+    return _made(rows.tree, rows.distribution, entry.fields, entry.path, state, detail)
 
 
 def _made(

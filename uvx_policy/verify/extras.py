@@ -9,12 +9,14 @@ wheel.
 from __future__ import annotations
 
 import os
+from array import array
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from uvx_policy.verify.model import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from uvx_policy.environments.installed import Distribution
     from uvx_policy.verify.model import Tree
@@ -41,7 +43,7 @@ class Names:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         #: of 500,000 names the texts would take 100 MB; two hashed alike would hide an extra file
-        self._hashes: set[int] = set()
+        self._hashes = array("q")
         #: directory -> whose it is
         self._directories: dict[str, Distribution] = {}
         self._distribution: Distribution | None = None
@@ -57,20 +59,22 @@ class Names:
         if self._tree.kind == "archive":
             self._directories.setdefault(self._tree.path, distribution)
 
-    def add(self, path: str) -> None:
-        """One name, absolute."""
-        self._hashes.add(hash(path))
-        directory = os.path.dirname(path)
-        if (
-            directory not in self._directories
-            and directory.startswith(self._inside)
-            and not (self._beside and f"{directory}{os.sep}".startswith(self._beside))
-            and self._distribution is not None
-        ):
-            self._directories[directory] = self._distribution
+    def add(self, paths: Sequence[str]) -> None:
+        """Some names, absolute."""
+        self._hashes.extend(map(hash, paths))
+        if self._distribution is None:
+            return
+        for directory in dict.fromkeys([path[: path.rfind(os.sep)] for path in paths]):
+            if (
+                directory not in self._directories
+                and directory.startswith(self._inside)
+                and not (self._beside and f"{directory}{os.sep}".startswith(self._beside))
+            ):
+                self._directories[directory] = self._distribution
 
     def unnamed(self) -> Iterator[Finding]:
         """Each file in a package that was not added. Never raises."""
+        self._hashes = array("q", sorted(self._hashes))
         for directory, distribution in self._directories.items():
             waiting = [directory]
             while waiting:
@@ -86,9 +90,7 @@ class Names:
                     if entry.is_dir(follow_symlinks=False):
                         if path not in self._directories and entry.name not in _KEPT_BY_PROGRAMS:
                             waiting.append(path)
-                    elif hash(path) not in self._hashes and not self._is_aside(
-                        entry.name, directory
-                    ):
+                    elif not self._is_added(path) and not self._is_aside(entry.name, directory):
                         yield Finding(
                             path=path,
                             state="extra",
@@ -99,6 +101,11 @@ class Names:
                         )
         except OSError:
             return
+
+    def _is_added(self, path: str) -> bool:
+        told = hash(path)
+        at = bisect_left(self._hashes, told)
+        return at < len(self._hashes) and self._hashes[at] == told
 
     def _is_aside(self, name: str, directory: str) -> bool:
         if name.endswith(_BYTECODE) or name.startswith(_TEMPORARY):
