@@ -137,9 +137,14 @@ def row_of(fields: list[str]) -> Row:
 def located(site: str, path: str) -> str:
     """Where the file of a row lies, spelled from `site` on; `path` as it stands there."""
     # Of 30,000 rows only those are normalized that need it: that takes as long as all else.
-    if ".." in path or "//" in path or "./" in path or path.startswith("/") or os.sep != "/":
-        return os.path.normpath(os.path.join(site, path))
-    return f"{site}/{path}"
+    return f"{site}/{path}" if is_plain(path) else os.path.normpath(os.path.join(site, path))
+
+
+def is_plain(path: str) -> bool:
+    """Tell whether a row's path needs nothing but the site directory in front of it."""
+    return not (
+        ".." in path or "//" in path or "./" in path or path.startswith("/") or os.sep != "/"
+    )
 
 
 def _distribution(site: str, directory: str) -> Distribution:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.environments import installed
@@ -99,24 +99,37 @@ class _Rows:
     def __init__(self, tree: Tree, distribution: Distribution) -> None:
         self.tree = tree
         self.distribution = distribution
-        self.with_hash = 0
+        self.has_hash = False
         self.damaged = 0
         self.first_damage = ""
         self._rows = installed.record_fields(distribution)
 
     def next_ones(self) -> list[tuple[list[str], str]]:
         """Give up to 4,096 rows that are no damage, each with its path. Raises `OSError`."""
-        found: list[tuple[list[str], str]] = []
-        for fields in self._rows:
-            if len(fields) != _COLUMNS or not fields[0] or "\0" in fields[0]:
-                self.damaged += 1
-                self.first_damage = self.first_damage or installed.row_of(fields).problem
+        while rows := list(islice(self._rows, _WINDOW)):
+            good = [fields for fields in rows if len(fields) == _COLUMNS and fields[0]]
+            names = "\n".join([fields[0] for fields in good])
+            if "\0" in names:
+                good = [fields for fields in good if "\0" not in fields[0]]
+            if len(good) < len(rows):
+                self._note_damage(rows)
+            if not good:
                 continue
-            self.with_hash += bool(fields[1])
-            found.append((fields, installed.located(self.tree.path, fields[0])))
-            if len(found) >= _WINDOW:
-                break
-        return found
+            self.has_hash = self.has_hash or any(fields[1] for fields in good)
+            site = self.tree.path
+            if installed.is_plain(names) and "\n/" not in names:
+                return [(fields, f"{site}/{fields[0]}") for fields in good]
+            return [(fields, installed.located(site, fields[0])) for fields in good]
+        return []
+
+    def _note_damage(self, rows: list[list[str]]) -> None:
+        damage = [fields for fields in rows if _is_damage(fields)]
+        self.damaged += len(damage)
+        self.first_damage = self.first_damage or installed.row_of(damage[0]).problem
+
+
+def _is_damage(fields: list[str]) -> bool:
+    return len(fields) != _COLUMNS or not fields[0] or "\0" in fields[0]
 
 
 class _Run:
@@ -198,7 +211,7 @@ class _Run:
         if rows.damaged:
             damage = f"{rows.damaged} of its rows are damaged: {rows.first_damage}"
             yield _of_record(tree, distribution, damage)
-        elif not rows.with_hash:
+        elif not rows.has_hash:
             yield _of_record(tree, distribution, "none of its rows has a hash")
 
     def _window(

@@ -9,8 +9,6 @@ wheel.
 from __future__ import annotations
 
 import os
-from array import array
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from uvx_policy.verify.model import Finding
@@ -43,7 +41,7 @@ class Names:
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
         #: of 500,000 names the texts would take 100 MB; two hashed alike would hide an extra file
-        self._hashes = array("q")
+        self._hashes: set[int] = set()
         #: directory -> whose it is
         self._directories: dict[str, Distribution] = {}
         self._distribution: Distribution | None = None
@@ -61,7 +59,7 @@ class Names:
 
     def add(self, paths: Sequence[str]) -> None:
         """Some names, absolute."""
-        self._hashes.extend(map(hash, paths))
+        self._hashes.update(map(hash, paths))
         if self._distribution is None:
             return
         for directory in dict.fromkeys([path[: path.rfind(os.sep)] for path in paths]):
@@ -74,7 +72,6 @@ class Names:
 
     def unnamed(self) -> Iterator[Finding]:
         """Each file in a package that was not added. Never raises."""
-        self._hashes = array("q", sorted(self._hashes))
         for directory, distribution in self._directories.items():
             waiting = [directory]
             while waiting:
@@ -83,14 +80,16 @@ class Names:
     def _unnamed_in(
         self, directory: str, distribution: Distribution, waiting: list[str]
     ) -> Iterator[Finding]:
+        hashes = self._hashes
         try:
             with os.scandir(directory) as entries:
                 for entry in entries:
-                    path = f"{directory}{os.sep}{entry.name}"
+                    name = entry.name
+                    path = f"{directory}{os.sep}{name}"
                     if entry.is_dir(follow_symlinks=False):
-                        if path not in self._directories and entry.name not in _KEPT_BY_PROGRAMS:
+                        if path not in self._directories and name not in _KEPT_BY_PROGRAMS:
                             waiting.append(path)
-                    elif not self._is_added(path) and not self._is_aside(entry.name, directory):
+                    elif hash(path) not in hashes and not _is_aside(name, directory):
                         yield Finding(
                             path=path,
                             state="extra",
@@ -102,12 +101,8 @@ class Names:
         except OSError:
             return
 
-    def _is_added(self, path: str) -> bool:
-        told = hash(path)
-        at = bisect_left(self._hashes, told)
-        return at < len(self._hashes) and self._hashes[at] == told
 
-    def _is_aside(self, name: str, directory: str) -> bool:
-        if name.endswith(_BYTECODE) or name.startswith(_TEMPORARY):
-            return True
-        return name in _TOOLS and directory.endswith(".dist-info")
+def _is_aside(name: str, directory: str) -> bool:
+    if name.endswith(_BYTECODE) or name.startswith(_TEMPORARY):
+        return True
+    return name in _TOOLS and directory.endswith(".dist-info")
