@@ -10,11 +10,9 @@ from uvx_policy import errors
 from uvx_policy.caches import gather
 from uvx_policy.caches.screen import Screen
 from uvx_policy.verify import as_json, report
-from uvx_policy.verify.difference import difference
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.model import Tally
-from uvx_policy.verify.originals import Originals
 from uvx_policy.verify.progress import progress
 from uvx_policy.verify.targets import index_of, targets_of
 from uvx_policy.verify.vouching import contradictions, finding_of
@@ -95,6 +93,9 @@ def look(
 
 def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:
     """Path -> unified diff of each edited file, or why there is none; of one inode once."""
+    from uvx_policy.verify.difference import difference
+    from uvx_policy.verify.originals import Originals
+
     originals = Originals(index)
     told: dict[str, str] = {}
     seen: set[tuple[int, int]] = set()
