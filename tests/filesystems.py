@@ -38,6 +38,10 @@ _IMAGE_SIZE = 400 * 1024 * 1024
 _FICLONE = 0x40049409
 
 
+#: the directory of this session, as soon as something is mounted
+sessions: list[Path] = []
+
+
 # What tests use ----------------------------------------------------------------------------------
 
 
@@ -371,6 +375,7 @@ def _session_directory() -> Iterator[Path]:
         _clean_stale(base)
         directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
         directory.chmod(0o755)
+        sessions.append(directory)
         life = contextlib.ExitStack()
         life.enter_context(_locked(directory / "lock"))
     with life:

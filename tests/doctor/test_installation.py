@@ -268,7 +268,7 @@ def test_a_shim_whose_interpreter_is_gone(person: Person, launcher: str) -> None
 def test_a_shim_whose_package_is_gone(person: Person, launcher: str) -> None:
     person.sets_up("--launcher", launcher)
     shim = python_shim(person)
-    shim.write_bytes(shim.read_bytes().replace(b"\nsys.path += [", b"\nsys.path += [][:0] and ["))
+    shim.write_bytes(shim.read_bytes().replace(b"\nPATHS = [", b"\nPATHS = [][:0] and ["))
 
     finding = person.one("shims-start")
     assert finding["status"] == "fail"
