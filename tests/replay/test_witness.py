@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.filesystems import FileSystems
+from tests.odd_files import bound_socket
 from tests.replay import mounts
 from tests.replay.machine import Machine, wait_for_tick
 from uvx_policy.edits import Edits
@@ -39,8 +39,7 @@ def place(fs: FileSystems, request: pytest.FixtureRequest) -> Path:
     (directory / "dangling").symlink_to(f"nowhere {ODD}")
     (directory / "loop").symlink_to("loop")
     os.mkfifo(directory / "fifo")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(os.path.relpath(directory / "socket"))
+    bound_socket(directory / "socket")
     wait_for_tick()
     return directory
 
