@@ -39,8 +39,6 @@ _PACKAGES = 100
 _TYPICAL, _SPREAD = 3_000, 5.0
 #: compiled modules: what is missing of `--megabytes` lies in these
 _LARGE = 20 * _MEGABYTE
-#: names of one inode: ext4 allows 65,000
-_NAMES = 50_000
 _TARGET = {"first run": 0.8, "second run": 10.0}
 _MEMORY_TARGET = 150
 #: the second one has code for the processor's own instructions, which the first one may lack
@@ -149,40 +147,33 @@ def generated(directory: str, size: Size) -> str:
     return directory
 
 
-def _contents(chance: random.Random, sizes: Sequence[int]) -> Iterator[tuple[bytes, str]]:
-    for size in sizes:
-        yield chance.randbytes(size), ""
+def _contents(chance: random.Random, sizes: Sequence[int]) -> Iterator[bytes]:
+    return (chance.randbytes(size) for size in sizes)
 
 
 def many(directory: str, files: int) -> str:
-    """Make an environment with so many files, which are few inodes; its path."""
-    pattern = os.path.join(directory, "content")
-    os.makedirs(directory)
+    """Make an environment with so many tiny files; its path."""
     left = files
     for number in range(_PACKAGES):
         some = left // (_PACKAGES - number)
         left -= some
-        names = [f"{pattern}{(number * some + n) // _NAMES}" for n in range(some)]
-        _install(directory, f"package{number}", ((b"the same\n", name) for name in names))
+        _install(directory, f"package{number}", (b"tiny\n" for _ in range(some)))
     return directory
 
 
-def _install(directory: str, package: str, files: Iterator[tuple[bytes, str]]) -> None:
-    """Files with their RECORD; each a name of another file if one is given, made on demand."""
+def _install(directory: str, package: str, files: Iterator[bytes]) -> None:
+    """Files with their RECORD."""
     site = os.path.join(directory, "lib", "python3.12", "site-packages")
     info = os.path.join(site, f"{package}-1.0.dist-info")
     os.makedirs(info)
     rows = []
-    for number, (content, same) in enumerate(files):
+    for number, content in enumerate(files):
         name = f"{package}/part{number // 100}/module{number}.py"
         path = os.path.join(site, name)
         if number % 100 == 0:
             os.makedirs(os.path.dirname(path))
-        if not same or not os.path.exists(same):
-            with open(same or path, "xb") as stream:
-                stream.write(content)
-        if same:
-            os.link(same, path)
+        with open(path, "xb") as stream:
+            stream.write(content)
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
         rows.append(f"{name},sha256={digest},{len(content)}\n")
     with open(os.path.join(info, "RECORD"), "x", encoding="utf-8") as stream:
