@@ -186,6 +186,11 @@ class _Index(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: uv closes connections when it has what it wants."""
+
+
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
@@ -194,7 +199,7 @@ def _normal(name: str) -> str:
 def index(directory: str) -> Iterator[str]:
     """Serve the wheels of a directory; gives the address."""
     handler = functools.partial(_Index, directory=directory)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -216,10 +221,12 @@ def measure(asked: argparse.Namespace, scratch: str, wheels: str) -> Iterator[Ve
             uv = Uv(os.path.abspath(binary), index=address, scratch=scratch, python=asked.python)
             ways = [(what, False) for what in asked.modes]
             if _has_store(binary):
-                ways += [(f"{STORE}", True)]
+                ways += [(STORE, True)]
             for what, store in ways:
                 packages = asked.packages if what != "tool" else []
                 environment, cache = uv.install(what, packages, store=store)
+                if store and not os.path.isdir(os.path.join(cache, "files-v0")):
+                    continue  # a uv that takes any word for the name of a preview
                 if what == USED:
                     use(environment)
                 told, seconds = verify(environment, cache, state)

@@ -247,28 +247,19 @@ def times(costs: Mapping[str, Sequence[harness.Timing]], size: Size) -> Iterator
 
 
 def measure(
-    asked: argparse.Namespace, scratch: str
+    environment: str, *, scratch: str, rounds: int
 ) -> tuple[dict[str, list[harness.Timing]], Size]:
     """Times of each round, and what was read."""
-    environment = asked.environment and os.path.abspath(asked.environment)
-    if not environment:
-        wanted = Size(asked.files, asked.megabytes * _MEGABYTE)
-        environment = generated(os.path.join(scratch, "environment"), wanted)
     files = hashed_files(environment)
     size = Size(len(files), sum(files.values()))
-    # Younger files are not remembered: their times do not tell every change yet.
-    time.sleep(2.5)
     verifying = Verifying(environment, scratch=scratch)
     verifying.prove(size)
-    ways = {
-        "first run": verifying.first,
-        "second run": verifying.second,
-    }
+    ways = {"first run": verifying.first, "second run": verifying.second}
     for name, program in _OTHERS.items():
         if name == "sha256sum" or shutil.which(program[0]):
             call = summing(list(files), scratch=scratch, program=program, workers=processors())
             ways[name] = call.timed
-    return harness.in_turn(ways, rounds=asked.pairs), size
+    return harness.in_turn(ways, rounds=rounds), size
 
 
 def main() -> None:
@@ -286,10 +277,15 @@ def main() -> None:
     memory = {}
     try:
         with harness.scratch_directory(asked.directory) as scratch:
-            costs, size = measure(asked, scratch)
-            environment = many(os.path.join(scratch, "many"), asked.memory_files)
+            environment = asked.environment and os.path.abspath(asked.environment)
+            if not environment:
+                wanted = Size(asked.files, asked.megabytes * _MEGABYTE)
+                environment = generated(os.path.join(scratch, "environment"), wanted)
+            crowded = many(os.path.join(scratch, "many"), asked.memory_files)
+            # Younger files are not remembered: their times do not tell every change yet.
             time.sleep(2.5)
-            verifying = Verifying(environment, scratch=scratch)
+            costs, size = measure(environment, scratch=scratch, rounds=asked.pairs)
+            verifying = Verifying(crowded, scratch=scratch)
             for name in ("first run", "second run"):
                 memory[name] = peak_memory(verifying.call)
     except harness.BenchmarkError as error:

@@ -47,7 +47,7 @@ LAYERS = (
     status.row status.policy status.gather status.words status.table status.remarks status.as_json
     status.progress status.command
     caches.gather caches.table caches.as_json caches.screen caches.work caches.command
-    verify.targets verify.progress verify.as_json verify.report verify.command
+    verify.targets verify.counted verify.progress verify.as_json verify.report verify.command
     repair.gather repair.words repair.as_json repair.command
     detach.command""",
 )

@@ -7,13 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import harness, instructions, looking, peers, project
-from tests import filesystems
+from benchmarks import verify as benchmark_verify
+from tests import filesystems, real_uv
+from tests.uv.world import build_wheel
 
 BENCHMARKS = Path(harness.__file__).parent
 
@@ -242,7 +245,9 @@ def test_startup_decides_for_another_device_and_leaves_nothing_there(
     assert sorted(os.listdir(device)) == before
 
 
-@pytest.mark.parametrize("script", ["startup.py", "second_environment.py", "looking.py"])
+@pytest.mark.parametrize(
+    "script", ["startup.py", "second_environment.py", "looking.py", "verify.py"]
+)
 def test_one_pair_is_refused_because_it_has_no_spread(script: str, tmp_path: Path) -> None:
     done = run(
         script, "--pairs", "1", *(["--device", str(tmp_path)] * (script[0:2] == "se")), code=2
@@ -359,3 +364,73 @@ def test_looking_stops_when_not_everything_is_looked_at(newest_uv: Path, tmp_pat
         looking.prove(machine, files=10_000, environments=3)
     with pytest.raises(harness.BenchmarkError, match="not everything was looked at"):
         looking.prove(machine, files=20, environments=300)
+
+
+needs_xargs = pytest.mark.skipif(
+    not (shutil.which("xargs") and shutil.which("sha256sum")), reason="needs xargs and sha256sum"
+)
+SMALL = ("--pairs", "2", "--files", "300", "--megabytes", "3", "--memory-files", "400")
+
+
+@needs_xargs
+def test_verify_prints_its_rows(tmp_path: Path) -> None:
+    done = run("verify.py", *SMALL, "--directory", str(tmp_path))
+
+    rows = [row for row in rows_of(done.stdout) if row != "openssl dgst"]
+    assert rows == ["first run", "second run", "sha256sum", "first run", "second run"]
+    assert "files 300; bytes 3,0" in done.stdout
+    assert os.listdir(tmp_path) == []
+
+
+@needs_xargs
+def test_verify_reads_all_that_an_environment_has_and_nothing_twice(tmp_path: Path) -> None:
+    environment = benchmark_verify.generated(
+        str(tmp_path / "environment"), benchmark_verify.Size(50, 100_000)
+    )
+
+    done = run("verify.py", "--json", "--environment", environment, *SMALL[:2], *SMALL[-2:])
+
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert told["about"]["files"] == "50"
+    assert {name: len(rounds) for name, rounds in told["rounds"].items()}["second run"] == 2
+    assert min(told["memory"].values()) > 5_000_000
+
+
+def test_verify_measures_nothing_that_is_not_clean(tmp_path: Path) -> None:
+    environment = benchmark_verify.generated(
+        str(tmp_path / "environment"), benchmark_verify.Size(50, 100_000)
+    )
+    edited = next(Path(environment).rglob("module0.py"))
+    edited.write_bytes(b"edited")
+
+    done = run("verify.py", "--environment", environment, *SMALL[:2], *SMALL[-2:], code=1)
+
+    assert "exit code 1 of" in done.stderr
+
+
+@pytest.mark.uv
+def test_popular_packages_says_what_it_installed_and_found(newest_uv: Path, tmp_path: Path) -> None:
+    wheels = build_wheel(tmp_path / "wheels").parent
+    ways = ("--modes", "hardlink", "target", "--packages", "tinypkg")
+
+    done = run("popular_packages.py", "--uv", str(newest_uv), "--wheels", str(wheels), *ways)
+
+    assert [row for row in rows_of(done.stdout) if row[0].isdigit()]
+    assert "content-addressed-cache" in done.stdout
+    assert {
+        line.split("|")[-2].strip() for line in done.stdout.splitlines()[4:] if line[:1] == "|"
+    } == {"0"}
+
+
+@pytest.mark.uv
+def test_popular_packages_tells_what_is_not_clean(tmp_path: Path) -> None:
+    wheels = build_wheel(tmp_path / "wheels").parent
+    with zipfile.ZipFile(next(wheels.iterdir()), "a") as wheel:
+        wheel.writestr("tinypkg/in_no_record.py", "")
+    # A later uv adds it to the RECORD.
+    uv = str(real_uv.provide("0.5.23") / "uv")
+    ways = ("--modes", "copy", "--packages", "tinypkg")
+
+    done = run("popular_packages.py", "--uv", uv, "--wheels", str(wheels), *ways, code=1)
+
+    assert done.stderr.count("tinypkg 1.0: extra: ") == 2

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import edits, errors
 from uvx_policy.caches import known, linked, locks
-from uvx_policy.caches.measure import Measure, measure
-from uvx_policy.caches.table import Row
 from uvx_policy.doctor.case import Case
 from uvx_policy.environments import register
 from uvx_policy.environments.model import Environment
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.caches.known import Cache
     from uvx_policy.caches.linked import Dependent
+    from uvx_policy.caches.table import Row
 
 
 def open_case() -> Case:
@@ -90,6 +89,10 @@ def _asked_of_uv(case: Case) -> str:
 
 def rows(case: Case, *, extents: bool, advance: Callable[[Cache, int], None]) -> Iterator[Row]:
     """Measure every known cache. `advance` is told the files of a cache so far, from any thread."""
+    # Here: what measures and draws takes longer to import than all else of `verify` and `dir`.
+    from uvx_policy.caches.measure import Measure, measure
+    from uvx_policy.caches.table import Row
+
     here = ""
     with contextlib.suppress(LinkPolicyError):
         here = os.path.realpath(cache_here(case)[0])

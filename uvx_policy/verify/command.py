@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import errors
 from uvx_policy.caches import gather
-from uvx_policy.caches.screen import Screen
-from uvx_policy.verify import as_json, report
+from uvx_policy.verify import as_json, counted
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.model import Tally
@@ -64,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(f"{as_json.report(targets, findings, tally, differences)}\n")
     else:
-        _say(findings, tally, differences, Screen(case.environ))
+        _say(findings, tally, differences, case)
     return errors.EXIT_FINDINGS if findings else 0
 
 
@@ -114,8 +113,16 @@ def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:
 
 
 def _say(
-    findings: Sequence[Finding], tally: Tally, differences: dict[str, str], screen: Screen
+    findings: Sequence[Finding], tally: Tally, differences: dict[str, str], case: Case
 ) -> None:
+    if not findings:
+        sys.stdout.write(f"{counted.all_is_well(tally)}\n")
+        return
+    # Here: all that draws takes longer to import than the rest of a run that finds nothing.
+    from uvx_policy.caches.screen import Screen
+    from uvx_policy.verify import report
+
+    screen = Screen(case.environ)
     for line in report.lines(findings, screen.look):
         screen.say(line)
     for each in findings:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from uvx_policy.environments import installed
 
@@ -26,8 +25,7 @@ _PAUSE = 0.1
 @contextlib.contextmanager
 def progress(trees: Sequence[Tree], tally: Tally) -> Iterator[Callable[[], None]]:
     """Give what is to be called whenever `tally` has changed."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda: None
         return
     shown: tuple[Progress, TaskID] | None = None
@@ -43,7 +41,7 @@ def progress(trees: Sequence[Tree], tally: Tally) -> Iterator[Callable[[], None]
         if shown is None:
             # Not before: for most environments it would take longer than it helps.
             total = sum(map(expected_bytes, trees))
-            shown = _bar(console, total)
+            shown = _bar(total)
         bar, task = shown
         bar.update(task, completed=min(tally.bytes, total), files=f"{tally.files:,}")
         bar.refresh()
@@ -55,8 +53,9 @@ def progress(trees: Sequence[Tree], tally: Tally) -> Iterator[Callable[[], None]
             shown[0].stop()
 
 
-def _bar(console: Console, total: int) -> tuple[Progress, TaskID]:
+def _bar(total: int) -> tuple[Progress, TaskID]:
     # Here: it takes a tenth of what all else takes where nothing has changed.
+    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
@@ -64,7 +63,7 @@ def _bar(console: Console, total: int) -> tuple[Progress, TaskID]:
         BarColumn(bar_width=20),
         DownloadColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True, highlight=False),
         transient=True,
         # A thread of its own would be in the way of fork(2).
         auto_refresh=False,

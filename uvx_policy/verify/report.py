@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from uvx_policy.status import words
+from uvx_policy.verify import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,21 +56,15 @@ def difference(text: str) -> Iterator[Text]:
 
 def summary(findings: Sequence[Finding], tally: Tally) -> Iterator[Text]:
     """What it comes to, and what to type."""
-    packages = f"{tally.distributions:,} {_plural(tally.distributions, 'package')}"
-    files = f"{tally.files:,} {_plural(tally.files, 'file')}"
     if not findings:
-        if not tally.distributions:
-            yield Text("Nothing is installed there.")
-            return
-        verb = "is" if tally.files == 1 else "are"
-        yield Text(f"{files} of {packages} {verb} what was installed ({words.size(tally.bytes)}).")
+        yield Text(counted.all_is_well(tally))
         return
-    counted = ", ".join(
+    states = ", ".join(
         f"{count:,} {STATES[state]}"
         for state in STATES
         if (count := sum(each.state == state for each in findings))
     )
-    yield Text(f"{counted}; of {files} of {packages}.")
+    yield Text(f"{states}; of {counted.looked_at(tally)}.")
     yield _hint("what was changed", "linkpolicy verify --diff")
     yield _hint("put the originals back", "linkpolicy repair")
 
@@ -99,9 +94,9 @@ def _one(finding: Finding, owner: str, look: Look) -> Iterator[Text]:
     if len(finding.elsewhere) > _MOST_PLACES:
         yield Text(f"{indent}and in {len(finding.elsewhere) - _MOST_PLACES} more places", "dim")
     if finding.unknown_names:
-        count = finding.unknown_names
+        names = counted.plural(finding.unknown_names, "name")
         yield Text(
-            f"{indent}the same file has {count} more {_plural(count, 'name')} in environments or "
+            f"{indent}the same file has {finding.unknown_names} more {names} in environments or "
             "caches that are not known",
             style="dim",
         )
@@ -109,7 +104,3 @@ def _one(finding: Finding, owner: str, look: Look) -> Iterator[Text]:
 
 def _rank(finding: Finding) -> tuple[int, str]:
     return list(STATES).index(finding.state), finding.path
-
-
-def _plural(count: int, word: str) -> str:
-    return word if count == 1 else f"{word}s"
