@@ -174,15 +174,28 @@ def test_an_edited_file_names_every_other_place(user: User, tmp_path: Path) -> N
 
     lines = done.out.splitlines()
     assert lines[0].endswith("/first")
-    assert re.match(r"  edited +lib/python3.\d+/site-packages/one/a.py  one 1.0$", lines[1])
-    told = [line.strip() for line in lines[2:5]]
-    assert told[0] == f"the same file in the cache: {at(user.machine.archive)}"
-    assert told[1] == f"the same file in another environment: {at(user.machine.second)}"
-    assert told[2] == ("the same file has 1 more name in environments or caches that are not known")
+    assert lines[1:5] == [
+        "  edited  one/a.py  one 1.0",
+        f"    the same file in the cache {user.machine.archive.path}",
+        f"    the same file in {user.machine.second.owner}",
+        "    the same file has 1 more name in environments or caches that are not known",
+    ]
     assert lines[-3] == "2 edited; of 8 files of 2 packages."
     assert lines[-2:] == [
         "hint: what was changed: linkpolicy verify --diff",
         "hint: put the originals back: linkpolicy repair",
+    ]
+
+
+def test_a_script_is_named_by_its_place_in_the_environment(user: User, tmp_path: Path) -> None:
+    tree = environment(tmp_path / "scripts")
+    distribution(tree, {"one.py": b"", "../../../bin/tool": b"original"})
+    (tmp_path / "scripts/bin/tool").write_bytes(b"edited")
+    Path(at(tree, "one.py")).unlink()
+
+    assert user.verify("scripts").out.splitlines()[1:3] == [
+        "  edited   bin/tool  one 1.0",
+        "  missing  one.py  one 1.0",
     ]
 
 

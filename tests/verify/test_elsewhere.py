@@ -54,6 +54,17 @@ def test_a_copy_of_the_edit_is_found_by_its_bytes(machine: Machine, tmp_path: Pa
     assert told.unknown_names == 2
 
 
+def test_two_files_of_one_package_are_two_findings(tmp_path: Path) -> None:
+    tree = environment(tmp_path / "env")
+    distribution(tree, {"one/a.py": b"", "one/b.py": b""})
+    for name in ("one/a.py", "one/b.py"):
+        edit(tree, name)
+
+    told = with_places(found(tree), Index([], [tree.owner]))
+
+    assert [each.elsewhere for each in told] == [(), ()]
+
+
 def test_another_edit_of_the_same_file_is_another_finding(machine: Machine, tmp_path: Path) -> None:
     other = environment(tmp_path / "other")
     shutil.copytree(machine.archive.path, other.path, dirs_exist_ok=True)

@@ -87,6 +87,7 @@ def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
     except OSError:
         return finding
     wrong = ""
+    own = os.path.realpath(finding.tree.path)
     places = []
     for tree, path in twins(finding, index, rows):
         try:
@@ -95,7 +96,12 @@ def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
             continue
         if (other.st_dev, other.st_ino) == (told.st_dev, told.st_ino):
             places.append(Place(path=path, tree=tree, how="same-inode"))
-        elif finding.state == "edited" and other.st_size == told.st_size:
+        # In its own tree it is another file, and a finding of its own.
+        elif (
+            finding.state == "edited"
+            and other.st_size == told.st_size
+            and os.path.realpath(tree.path) != own
+        ):
             wrong = wrong or digest_of(finding.path, finding.row.algorithm)
             if wrong and digest_of(path, finding.row.algorithm) == wrong:
                 places.append(Place(path=path, tree=tree, how="same-bytes"))

@@ -30,7 +30,7 @@ STATES = {
     "extra": "extra",
 }
 _STYLES = {"edited": "red", "missing": "red", "record": "red", "unreadable": "yellow"}
-_WIDTH = max(map(len, STATES.values())) + 2
+_INDENT = "    "
 
 
 def lines(findings: Sequence[Finding], look: Look) -> Iterator[Text]:
@@ -38,9 +38,11 @@ def lines(findings: Sequence[Finding], look: Look) -> Iterator[Text]:
     by_owner = sorted(findings, key=lambda each: (each.tree.kind != "site", each.tree.owner))
     for owner, theirs in groupby(by_owner, key=lambda each: each.tree.owner):
         told = sorted(theirs, key=_rank)
+        width = max(len(STATES[each.state]) for each in told[:_MOST])
         yield Text.assemble((look.path(owner), "bold"))
         for each in told[:_MOST]:
-            yield from _one(each, owner, look)
+            yield _one(each, width)
+            yield from _more(each, look)
         if len(told) > _MOST:
             yield Text(f"  and {len(told) - _MOST:,} more (--json has all)", style="dim")
         yield Text("")
@@ -73,33 +75,41 @@ def _hint(what: str, command: str) -> Text:
     return Text.assemble(("hint", "bold cyan"), f": {what}: ", (command, "bold"))
 
 
-def _one(finding: Finding, owner: str, look: Look) -> Iterator[Text]:
-    name = os.path.relpath(finding.path, os.path.realpath(owner))
-    if name.startswith(".."):
-        name = os.path.relpath(finding.path, owner)
+def _one(finding: Finding, width: int) -> Text:
     package = f"{finding.distribution} {finding.version}".strip()
-    yield Text.assemble(
+    return Text.assemble(
         "  ",
-        (f"{STATES[finding.state]:<{_WIDTH}}", _STYLES.get(finding.state, "yellow")),
-        words.harmless(name),
+        (f"{STATES[finding.state]:<{width}}", _STYLES.get(finding.state, "yellow")),
+        f"  {words.harmless(_name(finding))}",
         (f"  {words.harmless(package)}", "dim"),
     )
-    indent = " " * (_WIDTH + 2)
+
+
+def _name(finding: Finding) -> str:
+    """The file as its package names it; scripts and data by their place in the environment."""
+    tree = finding.tree
+    name = os.path.relpath(finding.path, tree.owner if tree.kind == "archive" else tree.path)
+    return os.path.relpath(finding.path, tree.owner) if name.startswith(os.pardir) else name
+
+
+def _more(finding: Finding, look: Look) -> Iterator[Text]:
     if finding.detail:
-        yield Text(f"{indent}{words.harmless(finding.detail)}", style="dim")
-    for place in finding.elsewhere[:_MOST_PLACES]:
+        yield Text(f"{_INDENT}{words.harmless(finding.detail)}", style="dim")
+    places: dict[str, None] = {}
+    for place in finding.elsewhere:
         how = "the same file" if place.how == "same-inode" else "the same change"
-        where = "in the cache" if place.tree.kind == "archive" else "in another environment"
-        yield Text(f"{indent}{how} {where}: {look.path(place.path)}", style="dim")
-    if len(finding.elsewhere) > _MOST_PLACES:
-        yield Text(f"{indent}and in {len(finding.elsewhere) - _MOST_PLACES} more places", "dim")
+        is_cache = place.tree.kind == "archive"
+        where = look.path(place.tree.path if is_cache else place.tree.owner)
+        places[f"{how} in {'the cache ' if is_cache else ''}{where}"] = None
+    for told in [*places][:_MOST_PLACES]:
+        yield Text(f"{_INDENT}{told}", style="dim")
+    if len(places) > _MOST_PLACES:
+        yield Text(f"{_INDENT}and in {len(places) - _MOST_PLACES:,} more places", style="dim")
     if finding.unknown_names:
         names = counted.plural(finding.unknown_names, "name")
-        yield Text(
-            f"{indent}the same file has {finding.unknown_names} more {names} in environments or "
-            "caches that are not known",
-            style="dim",
-        )
+        where = "environments or caches that are not known"
+        more = f"the same file has {finding.unknown_names:,} more {names} in {where}"
+        yield Text(f"{_INDENT}{more}", style="dim")
 
 
 def _rank(finding: Finding) -> tuple[int, str]:
