@@ -1,4 +1,4 @@
-"""The little of `os` that it takes to become the real uv, without importing `os`.
+"""The part of `os` that it takes to become the real uv, replays included, without importing `os`.
 
 That import is mostly the abstract classes behind `os.environ`, and takes a fifth of what it takes
 to start Python (benchmarks/README.md): `uv --version` need not wait for it. Where `os` is loaded
@@ -13,7 +13,7 @@ if TYPE_CHECKING or sys.platform == "win32" or "os" in sys.modules:
 else:
     import posix
 
-    _TYPE, _FILE = 0o170000, 0o100000  # inode(7)
+    _TYPE, _FILE, _DIRECTORY = 0o170000, 0o100000, 0o040000  # inode(7)
     _ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
     def _decode(data: bytes) -> str:
@@ -39,13 +39,28 @@ else:
             for name in values:
                 self[name] = values[name]
 
+    def _type(path):
+        try:
+            return posix.stat(path).st_mode & _TYPE
+        except (OSError, ValueError):
+            return 0
+
     class _Path:
         """As `os.path` of POSIX."""
 
         @staticmethod
-        def join(directory, name):
-            """`directory` is not empty, `name` not absolute."""
-            return f"{directory}{name}" if directory.endswith("/") else f"{directory}/{name}"
+        def join(path, *names):
+            for name in names:
+                if name.startswith("/") or not path:
+                    path = name
+                else:
+                    path = f"{path}{name}" if path.endswith("/") else f"{path}/{name}"
+            return path
+
+        @staticmethod
+        def dirname(path):
+            head = path[: path.rfind("/") + 1]
+            return head.rstrip("/") or head
 
         @staticmethod
         def basename(path):
@@ -53,10 +68,11 @@ else:
 
         @staticmethod
         def isfile(path):
-            try:
-                return posix.stat(path).st_mode & _TYPE == _FILE
-            except (OSError, ValueError):
-                return False
+            return _type(path) == _FILE
+
+        @staticmethod
+        def isdir(path):
+            return _type(path) == _DIRECTORY
 
         @staticmethod
         def abspath(path):
@@ -66,17 +82,23 @@ else:
 
             return abspath(path)
 
-    class os:  # noqa: N801 (it stands for the module)
-        """The names of `os` that `shim`, `guard`, `launch` and `locate` use."""
+    class _Posix(type):
+        def __getattr__(cls, name):
+            return getattr(posix, name)
 
-        name, pathsep, defpath = "posix", ":", "/bin:/usr/bin"
-        X_OK, SEEK_END = posix.X_OK, 2
-        access, stat, execv = posix.access, posix.stat, posix.execv
-        getcwd, getpid, getppid = posix.getcwd, posix.getpid, posix.getppid
+    class os(metaclass=_Posix):  # noqa: N801 (it stands for the module)
+        """What `os` has itself; all else is of `posix`, where `os` takes it from as well."""
+
+        name, pathsep, defpath, SEEK_END = "posix", ":", "/bin:/usr/bin", 2
         environ = _Environ({_decode(name): _decode(posix.environ[name]) for name in posix.environ})
         path = _Path
 
         @staticmethod
         def fsencode(text):
             """Bytes of a `str`, surrogates as the bytes that they stand for."""
-            return text.encode(_ENCODING, _ERRORS)
+            return text if isinstance(text, bytes) else text.encode(_ENCODING, _ERRORS)
+
+        @staticmethod
+        def fsdecode(data):
+            """The reverse."""
+            return data if isinstance(data, str) else _decode(data)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
+
+from uvx_policy.small_os import os
 
 _TEMPORARY = ".new-"
 _STALE_NS = 3600 * 10**9

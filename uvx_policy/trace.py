@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
+
+from uvx_policy.small_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def warn(message: str) -> None:
 def stop(code: int, message: str, hint: str) -> NoReturn:
     """Say one line and end this process at once, with `code`."""
     warn(f"{message} (hint: {hint})" if hint else message)
-    os._exit(code)
+    os._exit(code)  # noqa: SLF001 (public in all but its name)
 
 
 def _harmless(char: str) -> str:

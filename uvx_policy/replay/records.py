@@ -16,13 +16,12 @@ The launcher reads the same files (`shims/launcher.c`).
 
 from __future__ import annotations
 
-import os
-
 from uvx_policy import state_files
 from uvx_policy.edits import Edits
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.record import Record
 from uvx_policy.replay.witness import look
+from uvx_policy.small_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
