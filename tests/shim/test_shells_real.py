@@ -69,6 +69,8 @@ class Machine:
             real.write_text("#!/bin/sh\necho a real uv\n")
             real.chmod(0o755)
         (self.home / ".local/bin/env").write_text(INSTALLER_ENV)
+        # Without it fish reads all manual pages of the machine first, and the terminal waits.
+        (self.home / ".local/share/fish/generated_completions").mkdir(parents=True)
         self.environ = {
             "HOME": str(self.home),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
