@@ -381,6 +381,15 @@ class Terminal:
         os.write(self._leader, keys)
 
     def interrupt(self) -> None:
+        # Not while the question is being written: Python drops a KeyboardInterrupt that comes
+        # while a finalizer runs.
+        still = 0
+        while still < 5:
+            time.sleep(0.05)
+            state = (
+                Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            )
+            still = still + 1 if state == "S" else 0
         os.killpg(self._process.pid, signal.SIGINT)
 
     def ends(self) -> int:
