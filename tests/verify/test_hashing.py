@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.odd_files import bound_socket, fifo
+from uvx_policy.environments import digest
 from uvx_policy.environments.digest import digest_of, knows
 from uvx_policy.verify import hashing
 from uvx_policy.verify.hashing import Answer, Hashers, Order, answer
@@ -31,6 +32,39 @@ def test_a_file_that_is_as_it_should_be(tmp_path: Path, algorithm: str) -> None:
     told = answer(order(tmp_path / "file", b"content" * 300_000, algorithm), LATER)
 
     assert (told.state, told.size, len(told.in_state)) == ("", 2_100_000, 40)
+
+
+@pytest.mark.parametrize("size", [0, 1, digest._CHUNK - 1, digest._CHUNK, 2 * digest._CHUNK + 1])
+@pytest.mark.parametrize("at_once", [1000, 10**9])
+def test_files_of_any_size_are_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, at_once: int
+) -> None:
+    real = os.read
+    # Some file systems give less than was asked for although there is more.
+    monkeypatch.setattr(os, "read", lambda handle, most: real(handle, min(most, at_once)))
+    content = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    (tmp_path / "file").write_bytes(content)
+
+    told = answer(order(tmp_path / "file", content), LATER)
+
+    assert (told.state, told.size) == ("", size)
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    real = os.read
+
+    def reading(handle: int, size: int) -> bytes:
+        with path.open("ab") as stream:
+            stream.write(b" and more")
+        return real(handle, size)
+
+    monkeypatch.setattr(os, "read", reading)
+
+    assert answer(order(path, b"content and more"), LATER) == Answer("", 16, b"")
 
 
 def test_padding_of_a_digest_does_not_count(tmp_path: Path) -> None:
