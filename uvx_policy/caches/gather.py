@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 from uvx_policy import edits, errors
@@ -73,6 +72,8 @@ def _cache_of_uv(case: Case) -> str:
 
 def _asked_of_uv(case: Case) -> str:
     """What `uv cache dir` says: of --no-cache, or of a configuration that only uv understands."""
+    import subprocess
+
     environ = {**case.environ, "LINKPOLICY_BYPASS": "1"}
     try:
         told = subprocess.run(
