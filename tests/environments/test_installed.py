@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import csv
+import io
 import os
+from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from tests.odd_files import fifo
 from tests.uv.world import NAME, World, installed
@@ -11,6 +16,7 @@ from uvx_policy.environments.installed import (
     Distribution,
     Row,
     distributions,
+    record_fields,
     record_rows,
     site_directories,
 )
@@ -206,6 +212,24 @@ def test_line_ends_and_blank_lines(tmp_path: Path, ending: str) -> None:
     assert [row.path for row in record_rows(make_distribution(tmp_path, record=record))] == [
         "a.py", "b.py",
     ]  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example('a,,\nb,,\n"c,d",,\ne,,')
+@given(st.text(alphabet='ab,"\n\r\x0b\u2028 '))
+def test_rows_are_those_of_the_csv_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: str
+) -> None:
+    monkeypatch.setattr("uvx_policy.environments.installed._BLOCK", 4)
+    site = tmp_path / str(next(_SITES))
+    found = make_distribution(site, record=record)
+
+    told = list(record_fields(found))
+
+    assert told == [row for row in csv.reader(io.StringIO(record, newline="")) if row]
+
+
+_SITES = count()
 
 
 def test_a_record_that_is_no_file_is_an_error_and_hangs_nobody(tmp_path: Path) -> None:

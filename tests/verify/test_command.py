@@ -187,6 +187,15 @@ def test_an_edited_file_names_every_other_place(user: User, tmp_path: Path) -> N
     ]
 
 
+def test_a_file_of_a_content_store_is_named(user: User) -> None:
+    edit(user.machine.first)
+    stored = user.machine.cache / "files-v0" / "ab" / "abcd"
+    stored.parent.mkdir(parents=True)
+    stored.hardlink_to(at(user.machine.first))
+
+    assert f"    the same file in the cache {stored}" in user.verify("first").out.splitlines()
+
+
 def test_a_script_is_named_by_its_place_in_the_environment(user: User, tmp_path: Path) -> None:
     tree = environment(tmp_path / "scripts")
     distribution(tree, {"one.py": b"", "../../../bin/tool": b"original"})

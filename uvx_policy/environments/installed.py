@@ -10,16 +10,19 @@ import csv
 import json
 import os
 import stat
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from uvx_policy.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from io import TextIOWrapper
 
 #: bytes of INSTALLER and direct_url.json that are read
 _SMALL = 65536
+#: characters of a RECORD that are read at a time
+_BLOCK = 1 << 18
 _COLUMNS = 3
 _SUFFIXES = (".dist-info", ".egg-info")
 
@@ -104,15 +107,25 @@ def record_fields(distribution: Distribution) -> Iterator[list[str]]:
     if not distribution.record:
         return
     with _open(distribution.record) as stream:
-        rows = csv.reader(stream)
-        while True:
-            # The reader goes on behind a NUL (before Python 3.11) or a field of 128 KiB.
-            try:
-                yield from filter(None, rows)
-            except csv.Error:  # noqa: PERF203
-                yield [""]
-            else:
-                return
+        while lines := stream.readlines(_BLOCK):
+            text = "".join(lines)
+            if '"' in text or "\r" in text or max(map(len, lines)) > csv.field_size_limit():
+                break
+            # Nearly always: in half of the time that the reader takes.
+            yield from [line.split(",") for line in text.split("\n") if line]
+        yield from _parsed(chain(lines, stream))
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[list[str]]:
+    rows = csv.reader(lines)
+    while True:
+        # The reader goes on behind a NUL (before Python 3.11) or a field of 128 KiB.
+        try:
+            yield from filter(None, rows)
+        except csv.Error:  # noqa: PERF203
+            yield [""]
+        else:
+            return
 
 
 def row_of(fields: list[str]) -> Row:

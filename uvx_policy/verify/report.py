@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.caches.table import Look
-    from uvx_policy.verify.model import Finding, Tally
+    from uvx_policy.verify.model import Finding, Place, Tally
 
 #: findings of one owner that are shown, and places of one finding; --json has all
 _MOST = 20
@@ -98,9 +98,7 @@ def _more(finding: Finding, look: Look) -> Iterator[Text]:
     places: dict[str, None] = {}
     for place in finding.elsewhere:
         how = "the same file" if place.how == "same-inode" else "the same change"
-        is_cache = place.tree.kind == "archive"
-        where = look.path(place.tree.path if is_cache else place.tree.owner)
-        places[f"{how} in {'the cache ' if is_cache else ''}{where}"] = None
+        places[f"{how} in {_where(place, look)}"] = None
     for told in [*places][:_MOST_PLACES]:
         yield Text(f"{_INDENT}{told}", style="dim")
     if len(places) > _MOST_PLACES:
@@ -110,6 +108,14 @@ def _more(finding: Finding, look: Look) -> Iterator[Text]:
         where = "environments or caches that are not known"
         more = f"the same file has {finding.unknown_names:,} more {names} in {where}"
         yield Text(f"{_INDENT}{more}", style="dim")
+
+
+def _where(place: Place, look: Look) -> str:
+    tree = place.tree
+    if tree.kind == "site":
+        return look.path(tree.owner)
+    # What lies in no archive is in the content store of uv's preview.
+    return f"the cache {look.path(tree.path if tree.path != tree.owner else place.path)}"
 
 
 def _rank(finding: Finding) -> tuple[int, str]:
