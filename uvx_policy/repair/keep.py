@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.record import Record
+from uvx_policy.repair.restore import fill
 from uvx_policy.verify.difference import difference
 from uvx_policy.verify.originals import Original, chunks, digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 #: below the state directory
 DIRECTORY = "edits"
@@ -82,7 +83,7 @@ def keep(edits: Sequence[Edit], directory: str) -> Kept:
     try:
         rows = list(_kept(edits, path))
         text = json.dumps({"schema": 1, "edits": rows}, indent=2, ensure_ascii=True)
-        _write(os.path.join(path, MANIFEST), [text.encode() + b"\n"])
+        fill(os.path.join(path, MANIFEST), [text.encode() + b"\n"])
         for each in (os.path.join(path, MANIFEST), path):
             _flush(each)
     except BaseException as error:
@@ -128,7 +129,7 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
             continue
         saved = _free_name(place)
         _make_private(os.path.dirname(saved))
-        _write(saved, chunks(content))
+        fill(saved, chunks(content))
         os.utime(saved, ns=(told.st_mtime_ns, told.st_mtime_ns))
         written.append(saved)
         rows[key] = {
@@ -142,7 +143,7 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
             # Of what was saved: the file may change while we are at it.
             text = difference(saved, edit.original, edit.name)
             if text:
-                _write(saved + _DIFF, [text.encode("utf-8", "surrogateescape")])
+                fill(saved + _DIFF, [text.encode("utf-8", "surrogateescape")])
                 rows[key]["diff"] = os.path.relpath(saved + _DIFF, path)
                 written.append(saved + _DIFF)
     for each in written:
@@ -179,18 +180,6 @@ def _free_name(path: str) -> str:
         number += 1
         found = f"{path}.{number}"
     return found
-
-
-def _write(path: str, pieces: Iterable[bytes]) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    handle = os.open(path, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
-    try:
-        for piece in pieces:
-            left = memoryview(piece)
-            while left:
-                left = left[os.write(handle, left) :]
-    finally:
-        os.close(handle)
 
 
 def _flush(path: str) -> None:

@@ -113,7 +113,7 @@ def write(target: Target, original: Original, shop: str) -> None:
 
 def write_bytes(target: Target, content: bytes, shop: str) -> None:
     """Put a new inode with this content at the target. Raises `OSError`."""
-    _replace(target, shop, lambda new: _fill(new, [content]))
+    _replace(target, shop, lambda new: fill(new, [content]))
 
 
 def take(target: Target, source: str, ways: tuple[Way, ...], shop: str) -> Way:
@@ -272,10 +272,11 @@ def _rename(new: str, path: str) -> None:
 
 
 def _write(new: str, original: Original) -> None:
-    _fill(new, chunks(original))
+    fill(new, chunks(original))
 
 
-def _fill(new: str, pieces: Iterable[bytes]) -> None:
+def fill(new: str, pieces: Iterable[bytes]) -> None:
+    """Make a file that is ours alone (0600) with this content. Raises `OSError`."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     handle = os.open(new, flags | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
