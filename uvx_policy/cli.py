@@ -54,21 +54,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser(only: str = "") -> argparse.ArgumentParser:
-    """The whole command line, one block for each command.
+    """The whole command line.
 
-    `only`: when this command has a module of its own, nothing but that: the others take as long to
-    import as it does itself.
+    `only`: the one word that matters, if it is a command or `--version`; the others take as long
+    to import as it does itself.
     """
     parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"linkpolicy {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    if only in _MODULES:
-        _MODULES[only](commands)
+    if only == "--version":
         return parser
+    # prog: to find it out itself, argparse imports half of what reads archives.
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, prog="linkpolicy"
+    )
+    for name in [only] if only in _COMMANDS else _COMMANDS:
+        _COMMANDS[name](commands)
+    return parser
 
-    from uvx_policy.explain import SYNTAXES
-    from uvx_policy.settings.keys import KEYS
-    from uvx_policy.setup.launcher import CHOICES as LAUNCHERS
+
+def _add_setup(commands: _Commands) -> None:
+    from uvx_policy.setup.launcher import CHOICES
     from uvx_policy.setup.shells import SHELLS
 
     setup = commands.add_parser("setup", help="put the `uv` and `uvx` shims ahead on PATH")
@@ -76,7 +81,7 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     setup.add_argument("--shim-dir", metavar="DIR", help="directory for the shims")
     setup.add_argument(
         "--launcher",
-        choices=LAUNCHERS,
+        choices=CHOICES,
         default="auto",
         help="what the shims are: compiled, Python, or what there is (default)",
     )
@@ -86,10 +91,16 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     setup.add_argument("--dry-run", action="store_true", help="show what would change")
     setup.set_defaults(command=_setup)
 
+
+def _add_uninstall(commands: _Commands) -> None:
     uninstall = commands.add_parser("uninstall", help="take back exactly what `setup` did")
     uninstall.add_argument("--shim-dir", metavar="DIR", help="directory of the shims")
     uninstall.add_argument("--dry-run", action="store_true", help="show what would change")
     uninstall.set_defaults(command=_uninstall)
+
+
+def _add_init(commands: _Commands) -> None:
+    from uvx_policy.settings.keys import KEYS
 
     init = commands.add_parser("init", help="write [tool.linkpolicy] into pyproject.toml")
     init.add_argument("directory", nargs="?", default=".", help="the project (default: here)")
@@ -102,6 +113,8 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     init.add_argument("--dry-run", action="store_true", help="show what would change")
     init.set_defaults(command=_init)
 
+
+def _add_explain(commands: _Commands) -> None:
     explain = commands.add_parser(
         "explain",
         help="say what is decided for a uv command here, and why",
@@ -109,6 +122,10 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     )
     explain.add_argument("--json", action="store_true", help="for machines, stable")
     explain.set_defaults(command=_explain)
+
+
+def _add_env(commands: _Commands) -> None:
+    from uvx_policy.explain import SYNTAXES
 
     env = commands.add_parser(
         "env",
@@ -122,6 +139,8 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
         )
     env.set_defaults(command=_env)
 
+
+def _add_run(commands: _Commands) -> None:
     run = commands.add_parser(
         "run",
         help="run one uv command under policy, without any shim on PATH",
@@ -129,19 +148,12 @@ def build_parser(only: str = "") -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
 
-    _add_status(commands)
 
+def _add_demo(commands: _Commands) -> None:
     demo = commands.add_parser("demo", help="see the five problems, without and with the policy")
     demo.add_argument("--json", action="store_true", help="for machines")
     demo.add_argument("--keep", action="store_true", help="keep the temporary directory")
     demo.set_defaults(command=_demo)
-
-    _add_doctor(commands)
-    _add_verify(commands)
-    _add_repair(commands)
-    _add_detach(commands)
-    _add_cache(commands)
-    return parser
 
 
 def _add_cache(commands: _Commands) -> None:
@@ -180,14 +192,21 @@ def _add_verify(commands: _Commands) -> None:
     command.add_parser(commands)
 
 
-#: commands with a module of their own -> what adds them to the command line
-_MODULES: dict[str, Callable[[_Commands], None]] = {
-    "cache": _add_cache,
-    "detach": _add_detach,
-    "doctor": _add_doctor,
-    "repair": _add_repair,
+#: in the order of the help -> what adds each to the command line
+_COMMANDS: dict[str, Callable[[_Commands], None]] = {
+    "setup": _add_setup,
+    "uninstall": _add_uninstall,
+    "init": _add_init,
+    "explain": _add_explain,
+    "env": _add_env,
+    "run": _add_run,
     "status": _add_status,
+    "demo": _add_demo,
+    "doctor": _add_doctor,
     "verify": _add_verify,
+    "repair": _add_repair,
+    "detach": _add_detach,
+    "cache": _add_cache,
 }
 
 
