@@ -21,7 +21,8 @@ LAYERS = (
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
     filesystem.cache_directory locate launch trace
     environments.model environments.register environments.find environments.installed
-    environments.survey environments.walk environments.edited environments.extents
+    environments.survey environments.ahead environments.walk environments.edited
+    environments.installations environments.extents
     environments.counts environments.digest environments.linking environments.distinct
     caches.archives caches.contents caches.known
     caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning

@@ -84,6 +84,15 @@ def test_names_that_all_lie_inside_are_not_shared(environment: Path) -> None:
     assert (shared.shared_inode_files, shared.shared_bytes, shared.private_bytes) == (2, size, 0)
 
 
+def test_an_environment_of_links_has_nothing_to_save(environment: Path) -> None:
+    install(environment, "one", {"one.py": b"x" * 5000})
+
+    shutil.copytree(environment, environment.parent / "twin", copy_function=os.link)
+    told = survey(str(environment.parent / "twin"))
+
+    assert (told.private_bytes, told.saveable_bytes) == (0, 0)
+
+
 def test_links_elsewhere_are_private_and_loops_harmless(environment: Path) -> None:
     (environment / "loop").symlink_to("loop")
     (environment / "up").symlink_to("..")
@@ -239,6 +248,21 @@ def test_only_what_record_has_a_digest_for_can_be_edited(environment: Path) -> N
         (site(environment) / name).write_bytes(b"changed")
 
     assert survey(str(environment)).edited == (str(site(environment) / "one.py"),)
+
+
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_an_edit_behind_a_symbolic_link_is_told_whatever_else_lies_there(
+    environment: Path, first: str
+) -> None:
+    install(environment, "one", {"one/a.py": b"old", "one/z.py": b"old"})
+    archive = environment.parent / "archive-v0"
+    archive.mkdir()
+    linked = site(environment) / "one" / f"{first}.py"
+    linked.rename(archive / "linked.py")
+    linked.symlink_to(archive / "linked.py")
+    (archive / "linked.py").write_bytes(b"changed")
+
+    assert survey(str(environment)).edited == (str(linked),)
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(1.0, False), (3.0, True)])

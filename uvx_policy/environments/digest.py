@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 import stat
-from typing import NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+# `hashlib` is imported where something has to be hashed: it takes 4 ms, and most environments have
+# nothing that looks edited.
+if TYPE_CHECKING:
+    import hashlib
 
 #: bytes that are read at a time: large files take no more memory than that, and what was read is
 #: still in the processor's cache when it is hashed
 _CHUNK = 1 << 18
 #: O_NONBLOCK: a FIFO of that name must not hang us
 _FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NONBLOCK"))
-_ALGORITHMS = frozenset(hashlib.algorithms_guaranteed) - {"shake_128", "shake_256"}
 
 
 class Content(NamedTuple):
@@ -28,9 +32,12 @@ class Content(NamedTuple):
     digest: str
 
 
+@lru_cache(maxsize=64)
 def knows(algorithm: str) -> bool:
     """Can this algorithm be computed?"""
-    return algorithm in _ALGORITHMS
+    import hashlib
+
+    return algorithm in hashlib.algorithms_guaranteed and not algorithm.startswith("shake_")
 
 
 def digest_of(path: str, algorithm: str) -> str:
@@ -47,6 +54,8 @@ def read(path: str, algorithm: str) -> Content:
     Raises `OSError`, of which `IsADirectoryError` says that it is no file of any kind; and
     `ValueError` for an unknown algorithm, or a path that cannot be one.
     """
+    import hashlib
+
     handle = os.open(path, _FLAGS)
     try:
         before = os.fstat(handle)

@@ -18,42 +18,21 @@ left aside. An edit before a copy was made from the cache cannot be told by time
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+import stat
+from typing import TYPE_CHECKING
 
 from uvx_policy.environments import digest, installed
 from uvx_policy.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
-    from uvx_policy.environments.installed import Distribution, Row
+    from uvx_policy.environments.installations import Installations, Place, Until
+    from uvx_policy.environments.installed import Row
+    from uvx_policy.environments.walk import Newest
 
-#: seconds by which a file may be later than RECORD: clocks of network file systems, coarse times
-_MOMENT = 2.0
-#: seconds by which a link may be later than WHEEL: so long may unpacking one wheel take
-_UNPACKING = 60.0
 #: bytes that are read at most to compare contents, about 30 ms
 _MOST_READ = 32 * 1024 * 1024
-
-
-class Changed(NamedTuple):
-    """A file that is later than the oldest installation here (of thousands: no `Record`)."""
-
-    size: int
-    #: `st_mtime`
-    time: float
-    #: is a symbolic link, or has more than one name
-    linked: bool
-
-
-class Installation(Record):
-    """When one distribution was installed, in seconds since the epoch."""
-
-    distribution: Distribution
-    #: a copy that is later than this was changed
-    copied_until: float
-    #: a link that is later than this was changed
-    linked_until: float
 
 
 class Edited(Record):
@@ -65,22 +44,14 @@ class Edited(Record):
     unsure: int = 0
 
 
-def installations(sites: Iterable[str]) -> list[Installation]:
-    """Every distribution with a RECORD. Never raises."""
-    return [
-        found
-        for site in sites
-        for distribution in installed.distributions(site)
-        if (found := _installation(distribution)) is not None
-    ]
+def find_edited(found: Installations, newest: Mapping[Place, Newest]) -> Edited:
+    """Compare the files that were changed after *their* installation with their RECORD.
 
-
-def find_edited(found: Iterable[Installation], changed: dict[str, Changed]) -> Edited:
-    """Compare those of `changed` (path -> file) that were changed after *their* installation."""
+    `newest`: of all places that there are files in.
+    """
     edited = []
     doubtful = []
-    for path, row in _later_than_their_own(found, changed):
-        size = changed[path].size
+    for path, size, row in _later_than_their_own(found, newest):
         if row.size is not None and row.size != size:
             edited.append(path)
         elif digest.knows(row.algorithm):
@@ -98,50 +69,34 @@ def find_edited(found: Iterable[Installation], changed: dict[str, Changed]) -> E
 
 
 def _later_than_their_own(
-    found: Iterable[Installation], changed: dict[str, Changed]
-) -> Iterator[tuple[str, Row]]:
-    newest_copy = max((file.time for file in changed.values() if not file.linked), default=0.0)
-    newest_link = max((file.time for file in changed.values() if file.linked), default=0.0)
-    for one in found:
-        if newest_copy <= one.copied_until and newest_link <= one.linked_until:
-            continue  # its RECORD need not be read
-        for fields in _rows(one.distribution):
-            path = installed.located(one.distribution.site, fields[0])
-            file = changed.get(path)
-            if file is None or file.time <= (one.linked_until if file.linked else one.copied_until):
-                continue
+    found: Installations, newest: Mapping[Place, Newest]
+) -> Iterator[tuple[str, int, Row]]:
+    """Path, bytes and row of each."""
+    late = {place for place, times in newest.items() if _is_later(times, found.earliest)}
+    late = {place for place in late if _is_later(newest[place], found.until(place))}
+    if not late:
+        return
+    for one, path, fields in found.rows_in(late):
+        if path.endswith(".pyc"):
+            continue  # Python writes it when it likes
+        try:
+            told = os.lstat(path)
+            linked = told.st_nlink > 1
+            if stat.S_ISLNK(told.st_mode):
+                told, linked = os.stat(path), True
+        except (OSError, ValueError):
+            continue
+        if told.st_mtime > (one.until.linked if linked else one.until.copied):
             row = installed.row_of(fields)
             if row.algorithm:
-                yield path, row
+                yield path, told.st_size, row
 
 
-def _installation(distribution: Distribution) -> Installation | None:
-    record = _time(distribution.record) if distribution.record else None
-    if record is None:
-        return None
-    unpacked = _time(os.path.join(distribution.dist_info, "WHEEL"))
-    return Installation(
-        distribution=distribution,
-        copied_until=record + _MOMENT,
-        linked_until=min(record + _MOMENT, (unpacked or record) + _UNPACKING),
-    )
-
-
-def _rows(distribution: Distribution) -> Iterator[list[str]]:
-    try:
-        yield from installed.record_fields(distribution)
-    except OSError:  # removed meanwhile, or not for us
-        return
+def _is_later(times: Newest, until: Until) -> bool:
+    return times.copied > until.copied or times.linked > until.linked
 
 
 def _differs(path: str, row: Row) -> bool:
     """Does the content differ from the digest? A file that cannot be read does not."""
     told = digest.digest_of(path, row.algorithm)
     return told not in ("", row.digest.rstrip("="))
-
-
-def _time(path: str) -> float | None:
-    try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return None

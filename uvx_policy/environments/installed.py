@@ -10,6 +10,7 @@ import csv
 import json
 import os
 import stat
+from io import BufferedReader, FileIO, TextIOWrapper
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ from uvx_policy.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from io import TextIOWrapper
 
 #: bytes of INSTALLER and direct_url.json that are read
 _SMALL = 65536
@@ -83,11 +83,14 @@ def site_directories(environment: str) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def distributions(site: str) -> Iterator[Distribution]:
-    """Each distribution that is installed in `site`, by name. Never raises."""
+def distributions(site: str, *, origins: bool = True) -> Iterator[Distribution]:
+    """Each distribution that is installed in `site`, by name. Never raises.
+
+    `origins`: read what INSTALLER and direct_url.json tell, too.
+    """
     for name in _names(site):
         if name.endswith(_SUFFIXES):
-            yield _distribution(site, name)
+            yield _distribution(site, name, origins=origins)
 
 
 def record_rows(distribution: Distribution) -> Iterator[Row]:
@@ -114,6 +117,15 @@ def record_fields(distribution: Distribution) -> Iterator[list[str]]:
             # Nearly always: in half of the time that the reader takes.
             yield from [line.split(",") for line in text.split("\n") if line]
         yield from _parsed(chain(lines, stream))
+
+
+def record_content(distribution: Distribution, most: int) -> bytes | None:
+    """Its bytes, b"" when there is no RECORD, `None` for more than `most`. Raises `OSError`."""
+    if not distribution.record:
+        return b""
+    with _open_file(distribution.record) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        return stream.read() if size <= most else None
 
 
 def _parsed(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -160,23 +172,28 @@ def is_plain(path: str) -> bool:
     )
 
 
-def _distribution(site: str, directory: str) -> Distribution:
+def _distribution(site: str, directory: str, *, origins: bool) -> Distribution:
     path = os.path.join(site, directory)
     name, _, version = directory.rpartition(".")[0].partition("-")
     if directory.endswith(".egg-info"):
         return Distribution(name=name, version=version.partition("-")[0], dist_info=path, site=site)
     record = os.path.join(path, "RECORD")
-    url, editable = _direct_url(_head(os.path.join(path, "direct_url.json")))
+    installer, url, editable = _origins(path) if origins else ("", "", False)
     return Distribution(
         name=name,
         version=version,
         dist_info=path,
         site=site,
-        installer=_head(os.path.join(path, "INSTALLER")).partition("\n")[0].strip(),
+        installer=installer,
         direct_url=url,
         editable=editable,
         record=record if _status(record) is not None else "",
     )
+
+
+def _origins(dist_info: str) -> tuple[str, str, bool]:
+    installer = _head(os.path.join(dist_info, "INSTALLER")).partition("\n")[0].strip()
+    return (installer, *_direct_url(_head(os.path.join(dist_info, "direct_url.json"))))
 
 
 def _direct_url(text: str) -> tuple[str, bool]:
@@ -200,12 +217,19 @@ def _head(path: str) -> str:
 
 def _open(path: str) -> TextIOWrapper:
     """Open a regular file for reading as text that keeps every byte. Raises `OSError`."""
+    return TextIOWrapper(
+        BufferedReader(_open_file(path)), encoding="utf-8", errors="surrogateescape", newline=""
+    )
+
+
+def _open_file(path: str) -> FileIO:
+    """Open a regular file for reading. Raises `OSError`."""
     # O_NONBLOCK: a FIFO of that name must not hang us.
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(f"{path} is no file")
-    return open(handle, encoding="utf-8", errors="surrogateescape", newline="")
+    return FileIO(handle)
 
 
 def _status(path: str) -> os.stat_result | None:

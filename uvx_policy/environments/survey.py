@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from typing import TYPE_CHECKING
 
 from uvx_policy.environments import edited, installed
 from uvx_policy.environments.distinct import SharedFiles
+from uvx_policy.environments.installations import Installations
 from uvx_policy.environments.model import Survey
 from uvx_policy.environments.walk import MOST_NAMED, Walk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uvx_policy.environments.installations import Place
+    from uvx_policy.environments.walk import Newest
 
 
 def survey(
@@ -29,16 +37,28 @@ def survey(
     `--prefix`), and of an environment that is a project's directory as well, only the site
     directories are looked at.
     """
+    found, newest = without_edits(
+        environment, extents=extents, most_extents=most_extents, sampled=sampled
+    )
+    return with_edits(found, newest, Installations(installed.site_directories(environment)))
+
+
+def without_edits(
+    environment: str,
+    *,
+    extents: bool = True,
+    most_extents: int | None = None,
+    sampled: bool = False,
+) -> tuple[Survey, dict[Place, Newest]]:
+    """The part of it that looks at each file, and what the other part needs. Never raises."""
     at = time.time()
     sites = installed.site_directories(environment)
-    installations = edited.installations(sites)
     tops = _tops(environment, sites)
-    walk = Walk(sites, installations, SharedFiles((*tops, *sites)) if sampled else None)
+    walk = Walk(sites, SharedFiles((*tops, *sites)) if sampled else None)
     for top in tops:
         walk.look_below(top)
     walk.count_extents(most_extents if extents else 0)
-    found = edited.find_edited(installations, walk.changed)
-    return Survey(
+    found = Survey(
         environment=environment,
         files=walk.files,
         shared_inode_files=walk.shared_inode_files,
@@ -50,13 +70,23 @@ def survey(
         saveable_bytes=walk.saveable_bytes,
         extents_known=walk.extents_known,
         dangling=walk.dangling,
-        edited_files=len(found.paths),
-        edited=found.paths[:MOST_NAMED],
-        unsure_files=found.unsure,
         unreadable_files=walk.unreadable_files,
         unreadable=tuple(walk.unreadable),
         shared_sample=walk.sample.sample() if walk.sample else "",
         at=at,
+    )
+    return found, walk.newest
+
+
+def with_edits(
+    found: Survey, newest: Mapping[Place, Newest], installations: Installations
+) -> Survey:
+    """The part that compares files with their RECORD, where one is late. Never raises."""
+    told = edited.find_edited(installations, newest)
+    return found.replace(
+        edited_files=len(told.paths),
+        edited=told.paths[:MOST_NAMED],
+        unsure_files=told.unsure,
     )
 
 

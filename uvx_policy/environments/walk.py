@@ -5,17 +5,16 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.environments.edited import Changed
 from uvx_policy.environments.extents import devices_that_never_share, extents_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from uvx_policy.environments.distinct import SharedFiles
-    from uvx_policy.environments.edited import Installation
     from uvx_policy.environments.extents import Extent
+    from uvx_policy.environments.installations import Place
 
 #: paths that a `Survey` names
 MOST_NAMED = 1000
@@ -30,11 +29,19 @@ _WRITTEN_BY_VENV = frozenset(("_virtualenv.py", "_virtualenv.pth"))
 _ARCHIVES = "/archive-v"
 #: gone, or turned into something else, while we looked; ELOOP: into a symbolic link (macOS)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-_NEVER = float("inf")
 #: a directory is listed by its handle where that can be: each stat is then spared the long path
 _BY_HANDLE = os.scandir in os.supports_fd
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_RDONLY
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+class Newest(NamedTuple):
+    """`st_mtime` of the newest files in one place, 0.0 for none."""
+
+    #: of those that have one name only
+    copied: float = 0.0
+    #: of those that have several, and of what symbolic links into a cache lead to
+    linked: float = 0.0
 
 
 class Walk:
@@ -43,7 +50,6 @@ class Walk:
     def __init__(
         self,
         sites: Sequence[str],
-        installations: Sequence[Installation],
         sample: SharedFiles | None = None,
     ) -> None:
         self.sample = sample
@@ -56,16 +62,14 @@ class Walk:
         self.private_bytes = 0
         self.saveable_bytes = 0
         self.extents_known = True
-        #: files that are later than the oldest installation
-        self.changed: dict[str, Changed] = {}
+        #: bytecode aside, which Python writes when it likes
+        self.newest: dict[Place, Newest] = {}
         self.unreadable: list[str] = []
         self.unreadable_files = 0
         self._sites = frozenset(sites)
-        self._copied_until = min((one.copied_until for one in installations), default=_NEVER)
-        self._linked_until = min((one.linked_until for one in installations), default=_NEVER)
         self._never_share = devices_that_never_share()
-        #: (device, inode) of each file with several names -> how many of them were seen
-        self._names_seen: dict[tuple[int, int], int] = {}
+        #: device -> inode of each file with several names -> how many of them were seen
+        self._names_seen: dict[int, dict[int, int]] = {}
         #: (bytes, path, device, saveable) of the files whose extents are to be asked for
         self._to_ask: list[tuple[int, str, int, bool]] = []
 
@@ -77,25 +81,25 @@ class Walk:
 
     def look_below(self, top: str) -> None:
         """Look at every file below `top`, which may itself be a symbolic link."""
-        waiting = [(top, top in self._sites)]
+        waiting: list[tuple[str, Place]] = [(top, (top, ""))]
         flags = _DIRECTORY
         while waiting:
-            path, in_site = waiting.pop()
+            path, place = waiting.pop()
             try:
                 if not _BY_HANDLE:
-                    self._look_in(path, path, waiting, in_site=in_site)
+                    self._look_in(path, path, place, waiting)
                     continue
                 handle = os.open(path, flags)
                 flags = _DIRECTORY | _NO_FOLLOW
                 try:
-                    self._look_in(handle, path, waiting, in_site=in_site)
+                    self._look_in(handle, path, place, waiting)
                 finally:
                     os.close(handle)
             except OSError as error:
                 self._failed(path, error)
 
     def _look_in(
-        self, directory: int | str, path: str, waiting: list[tuple[str, bool]], *, in_site: bool
+        self, directory: int | str, path: str, place: Place, waiting: list[tuple[str, Place]]
     ) -> None:
         """Look at one directory. Raises `OSError` when it cannot be listed."""
         files: list[tuple[str, os.stat_result]] = []
@@ -104,70 +108,85 @@ class Walk:
                 try:
                     if entry.is_dir(follow_symlinks=False):
                         below = f"{path}{os.sep}{entry.name}"
-                        waiting.append((below, in_site or below in self._sites))
+                        waiting.append((below, self._place(below, entry.name, place)))
                     elif entry.is_symlink():
-                        self._look_at_link(f"{path}{os.sep}{entry.name}")
+                        self._look_at_link(f"{path}{os.sep}{entry.name}", place)
                     else:
                         # Windows: an entry does not know its number of names.
                         told = entry.stat(follow_symlinks=False) if _BY_HANDLE else os.lstat(entry)
                         files.append((entry.name, told))
                 except OSError as error:  # noqa: PERF203
                     self._failed(f"{path}{os.sep}{entry.name}", error)
-        self._count(path, files, linkable=in_site and not path.endswith("__pycache__"))
+        if files:
+            self._count(path, files, place)
 
-    def _count(
-        self, directory: str, files: list[tuple[str, os.stat_result]], *, linkable: bool
-    ) -> None:
+    def _place(self, below: str, name: str, place: Place) -> Place:
+        """Where the directory `name` lies whose path is `below`, in a directory in `place`."""
+        if place[0] not in self._sites:
+            return below, ""
+        return place if place[1] else (place[0], name)
+
+    def _count(self, directory: str, files: list[tuple[str, os.stat_result]], place: Place) -> None:
         """Count the files of one directory: here each line is run 30,000 times."""
-        if not files:
-            return
+        linkable = place[0] in self._sites and not directory.endswith("__pycache__")
         device = files[0][1].st_dev  # files are not mounted on
         asks = device not in self._never_share
-        copied_until = self._copied_until
-        total = 0
+        seen = self._names_seen.setdefault(device, {})
+        sample = self.sample
+        newest_copy = newest_link = 0.0
+        names = shared = private = 0
         for name, told in files:
-            if told.st_nlink > 1:
-                self._look_at_name(name, told, directory, linkable=linkable)
-                continue
             size = told.st_blocks * 512 if _BY_HANDLE else told.st_size
-            total += size
-            if told.st_mtime > copied_until:
-                self._note(f"{directory}{os.sep}{name}", told, linked=False)
+            if told.st_nlink > 1:
+                if told.st_mtime > newest_link and not name.endswith(".pyc"):
+                    newest_link = told.st_mtime
+                names += 1
+                inode = told.st_ino
+                if inode in seen:
+                    self._look_at_name_again(told, seen, linkable=linkable)
+                    continue
+                seen[inode] = 1
+                shared += size
+                if sample:
+                    sample.add_file(told, size, f"{directory}{os.sep}{name}" if asks else "")
+                continue
+            if told.st_mtime > newest_copy and not name.endswith(".pyc"):
+                newest_copy = told.st_mtime
+            private += size
             if asks and size:
                 self._to_ask.append((size, f"{directory}{os.sep}{name}", device, linkable))
+        self._add_newest(place, newest_copy, newest_link)
         self.files += len(files)
-        self.private_bytes += total
-        if linkable:
-            self.saveable_bytes += total
+        self.shared_inode_files += names
+        self.shared_bytes += shared
+        self.private_bytes += private
+        if linkable and private:
             anew = self._written_anew(directory)
-            if anew:
-                self.saveable_bytes -= sum(_bytes(told) for name, told in files if name in anew)
+            self.saveable_bytes += private - sum(
+                _bytes(told) for name, told in files if told.st_nlink <= 1 and name in anew
+            )
 
-    def _look_at_name(
-        self, name: str, told: os.stat_result, directory: str, *, linkable: bool
+    def _add_newest(self, place: Place, copied: float, linked: float) -> None:
+        before = self.newest.get(place)
+        if before is None:
+            self.newest[place] = Newest(copied, linked)
+        elif copied > before.copied or linked > before.linked:
+            self.newest[place] = Newest(max(copied, before.copied), max(linked, before.linked))
+
+    def _look_at_name_again(
+        self, told: os.stat_result, seen: dict[int, int], *, linkable: bool
     ) -> None:
-        """Count a file with several names: as shared, until all of them are found in here."""
-        self.shared_inode_files += 1
-        seen = self._names_seen
-        key = (told.st_dev, told.st_ino)
-        seen[key] = count = seen.get(key, 0) + 1
-        if count == 1:
-            self.shared_bytes += _bytes(told)
-            if self.sample:
-                may_be_cloned = told.st_dev not in self._never_share
-                path = f"{directory}{os.sep}{name}" if may_be_cloned else ""
-                self.sample.add_file(told, _bytes(told), path)
-        elif count == told.st_nlink:
+        """A file is no longer shared once all of its names have been found in here."""
+        seen[told.st_ino] = count = seen[told.st_ino] + 1
+        if count == told.st_nlink:
             if self.sample:
                 self.sample.drop_file(told)
             self.shared_inode_files -= count
             self.shared_bytes -= _bytes(told)
             self.private_bytes += _bytes(told)
             self.saveable_bytes += _bytes(told) if linkable else 0
-        if told.st_mtime > self._linked_until:
-            self._note(f"{directory}{os.sep}{name}", told, linked=True)
 
-    def _look_at_link(self, path: str) -> None:
+    def _look_at_link(self, path: str, place: Place) -> None:
         target = os.readlink(path)
         self.files += 1
         if _ARCHIVES not in target.replace("\\", "/"):
@@ -184,12 +203,8 @@ class Walk:
         if self.sample:
             may_be_cloned = told.st_dev not in self._never_share
             self.sample.add_target(told, _bytes(told), path, may_be_cloned=may_be_cloned)
-        if told.st_mtime > self._linked_until:
-            self._note(path, told, linked=True)
-
-    def _note(self, path: str, told: os.stat_result, *, linked: bool) -> None:
         if not path.endswith(".pyc"):
-            self.changed[path] = Changed(told.st_size, told.st_mtime, linked)
+            self._add_newest(place, 0.0, told.st_mtime)
 
     def _failed(self, path: str, error: OSError) -> None:
         if error.errno in _GONE:
