@@ -72,6 +72,30 @@ def test_a_check_that_raises_crashes_and_the_rest_is_intact(
     assert told == [("first", "fail"), ("broken", "warn"), ("broken", "crash"), ("last", "pass")]
 
 
+def test_what_is_begun_ahead_is_begun_before_any_check_looks(case: Case) -> None:
+    done: list[str] = []
+
+    def breaking(_: Case) -> None:
+        done.append("begun")
+        raise ValueError
+
+    def look(_: Case) -> Iterator[Told]:
+        done.append("looked")
+        yield from ()
+
+    checks = (
+        check("a").replace(look=look),
+        check("b").replace(ahead=breaking),
+        check("c").replace(ahead=lambda _: done.append("begun, too")),
+    )
+
+    engine.look_ahead(checks, case)
+    told = found(case, *checks)
+
+    assert done == ["begun", "begun, too", "looked"]
+    assert told == [("a", "pass"), ("b", "pass"), ("c", "pass")]
+
+
 def test_ctrl_c_is_no_crash(case: Case) -> None:
     with pytest.raises(KeyboardInterrupt):
         found(case, raising("a", KeyboardInterrupt()))

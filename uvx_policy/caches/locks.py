@@ -101,27 +101,26 @@ def holders(cache: str) -> tuple[Holder, ...]:
 
     Empty where the kernel does not tell (macOS, Windows): `is_free` knows more there.
     """
-    return tuple(_holder(pid) for pid in _pids(cache, waiting=False))
+    return holders_and_waiting(cache)[0]
 
 
-def waiting(cache: str) -> tuple[Holder, ...]:
-    """Processes that are stopped until they get the lock on `cache`, by pid. Never raises."""
-    return tuple(_holder(pid, "waits for its lock") for pid in _pids(cache, waiting=True))
-
-
-def _pids(cache: str, *, waiting: bool) -> list[int]:
+def holders_and_waiting(cache: str) -> tuple[tuple[Holder, ...], tuple[Holder, ...]]:
+    """The same, and the processes that are stopped until they get the lock. Never raises."""
     try:
         told = os.stat(os.path.join(cache, LOCK))
     except (OSError, ValueError):
-        return []
-    pids = {
-        row.pid
-        for row in _flocks()
+        return (), ()
+    pids: dict[bool, set[int]] = {False: set(), True: set()}
+    for row in _flocks():
         # Not by device: of a btrfs subvolume or an overlay stat(2) tells another one.
-        if row.inode == told.st_ino and row.waits is waiting
-        if row.device == told.st_dev or row.pid <= 0 or _has_open(row.pid, told)
-    }
-    return sorted(pids)
+        if row.inode == told.st_ino and (
+            row.device == told.st_dev or row.pid <= 0 or _has_open(row.pid, told)
+        ):
+            pids[row.waits].add(row.pid)
+    return (
+        tuple(_holder(pid) for pid in sorted(pids[False])),
+        tuple(_holder(pid, "waits for its lock") for pid in sorted(pids[True])),
+    )
 
 
 def users(cache: str) -> tuple[Holder, ...]:

@@ -10,13 +10,11 @@ import os
 import shlex
 import sys
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archives, known, locks
 from uvx_policy.doctor.finding import Check, Fix, Told
-from uvx_policy.verify.engine import verify
-from uvx_policy.verify.index import trees_of_cache
-from uvx_policy.verify.model import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,18 +45,31 @@ def _until(case: Case) -> float:
     return time.monotonic() + (_MUCH_PATIENCE if case.verify else _PATIENCE)
 
 
+# What a check has to read is read ahead: while another process looks at the environment.
+
+
 # Edited files ------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _touched(case: Case) -> list[tuple[Cache, list[tuple[str, list[str]]]]]:
+    """The archives of each cache that have files that are later than their unpacking."""
+    until = _until(case)
+    return [(each, list(archives.touched(each.path, until=until))) for each in own_caches(case)]
 
 
 def look_edited(case: Case) -> Iterator[Told]:
     """Was a file in a cache edited, by its time of change?"""
-    caches, complete = own_caches(case), True
-    until = _until(case)
-    for cache in caches:
+    from uvx_policy.verify.model import Tree
+
+    complete = True
+    for cache, touched in _touched(case):
         found: list[Finding] = []
-        for archive, late in archives.touched(cache.path, until=until):
+        for archive, late in touched:
             complete = complete and archive != ""
             if archive:
+                from uvx_policy.verify.engine import verify
+
                 tree = Tree(path=archive, kind="archive", owner=cache.path)
                 found += verify([tree], only=late, workers=0)
         # An edit through the environment that is looked at has been told there.
@@ -73,6 +84,9 @@ def look_edited(case: Case) -> Iterator[Told]:
 
 def look_content(case: Case) -> Iterator[Told]:
     """Is the content of every file in a cache what the RECORD says?"""
+    from uvx_policy.verify.engine import verify
+    from uvx_policy.verify.index import trees_of_cache
+
     for cache in own_caches(case):
         found = [
             each
@@ -117,19 +131,25 @@ def _archive_of(cache: Cache, path: str) -> str:
 # Files of other users ----------------------------------------------------------------------------
 
 
-def look_foreign(case: Case) -> Iterator[Told]:
-    """Does everything in a cache belong to its owner?"""
+@lru_cache(maxsize=1)
+def _foreign(case: Case) -> list[tuple[Cache, dict[str, int]]]:
+    """What belongs to other users in each cache, and to whom."""
     uid = case.host.uid
     if uid < 0:
-        return
-    caches = own_caches(case)
+        return []
     until = _until(case)
-    for cache in caches:
-        found = dict(archives.foreign(cache.path, uid, until=until))
+    return [
+        (each, dict(archives.foreign(each.path, uid, until=until))) for each in own_caches(case)
+    ]
+
+
+def look_foreign(case: Case) -> Iterator[Told]:
+    """Does everything in a cache belong to its owner?"""
+    for cache, found in _foreign(case):
         if not found:
             continue
         others = ", ".join(f"user {each}" for each in sorted(set(found.values())))
-        sudo = "sudo " if uid else ""
+        sudo = "sudo " if case.host.uid else ""
         yield Told(
             status="warn",
             detail=f"At least {len(found)} files and directories in the cache `{cache.path}` "
@@ -146,12 +166,19 @@ def look_foreign(case: Case) -> Iterator[Told]:
 # Copied caches -----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1)
+def _links_elsewhere(case: Case) -> list[tuple[Cache, list[tuple[str, str]]]]:
+    """The links of each cache into others, with their text."""
+    until = _until(case)
+    return [
+        (each, list(archives.links_into_other_caches(each.path, until=until)))
+        for each in own_caches(case)
+    ]
+
+
 def look_copied(case: Case) -> Iterator[Told]:
     """Does no link in a cache lead into another cache?"""
-    caches = own_caches(case)
-    until = _until(case)
-    for cache in caches:
-        found = list(archives.links_into_other_caches(cache.path, until=until))
+    for cache, found in _links_elsewhere(case):
         if not found:
             continue
         other = os.path.dirname(os.path.dirname(found[0][1]))
@@ -269,12 +296,14 @@ CHECKS: tuple[Check, ...] = (
         title="No file in a cache was edited",
         group="caches",
         look=look_edited,
+        ahead=_touched,
     ),
     Check(
         id="caches-copied",
         title="No cache leads into another one",
         group="caches",
         look=look_copied,
+        ahead=_links_elsewhere,
         mend=mend_copied,
     ),
     Check(
@@ -282,6 +311,7 @@ CHECKS: tuple[Check, ...] = (
         title="Everything in the caches belongs to you",
         group="caches",
         look=look_foreign,
+        ahead=_foreign,
     ),
     Check(
         id="caches-unused",

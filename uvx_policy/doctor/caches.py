@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import known, locks
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.caches.known import Cache
+    from uvx_policy.caches.locks import Holder
     from uvx_policy.doctor.case import Case
     from uvx_policy.model import Mount
 
@@ -257,11 +259,15 @@ def look_space(case: Case) -> Iterator[Told]:
 # Who uses it -------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1)
+def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holder, ...]]]:
+    """Who holds the lock of each cache, and who waits for it: the kernel thinks for up to 10 ms."""
+    return [(each, *locks.holders_and_waiting(each.path)) for each in own_caches(case)]
+
+
 def look_lock(case: Case) -> Iterator[Told]:
     """Does nobody wait for a cache that somebody else has been using for long?"""
-    for cache in own_caches(case):
-        holders = locks.holders(cache.path)
-        waiting = locks.waiting(cache.path)
+    for cache, holders, waiting in _lock_users(case):
         if not holders:
             continue
         named = ", ".join(map(str, holders))
@@ -377,6 +383,7 @@ CHECKS: tuple[Check, ...] = (
         title="Nobody waits for a cache",
         group="caches",
         look=look_lock,
+        ahead=_lock_users,
     ),
     *cache_contents.CHECKS,
 )

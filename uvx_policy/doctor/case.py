@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import guard, layout, pipeline, shim
 from uvx_policy.environments import installed, linking, register
+from uvx_policy.environments.ahead import Ahead
 from uvx_policy.environments.survey import survey
 from uvx_policy.errors import ConfigError, LinkPolicyError
 from uvx_policy.filesystem.mounts import read_mount_table
@@ -42,6 +44,7 @@ class Case:
         self.verify = verify
         #: files that a check of this run has reported already
         self.told: set[str] = set()
+        self._ahead: Ahead | None = None
 
     @cached_property
     def host(self) -> Host:
@@ -136,7 +139,15 @@ class Case:
     def survey(self) -> Survey | None:
         """How the environment is stored, shared extents aside; `None` when there is none."""
         there = self.real_environment
-        return survey(there, extents=False) if there else None
+        if not there:
+            return None
+        return self._ahead.survey() if self._ahead else survey(there, extents=False)
+
+    def look_ahead(self) -> None:
+        """Have that begun now that takes longest. Raises nothing: the checks tell what is wrong."""
+        with contextlib.suppress(Exception):
+            if self.real_environment:
+                self._ahead = Ahead(self.real_environment)
 
     @cached_property
     def linkings(self) -> tuple[Linking, ...]:

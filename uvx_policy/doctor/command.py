@@ -52,13 +52,18 @@ def run(options: argparse.Namespace) -> int:
     from uvx_policy.doctor import engine
 
     _refuse_contradictions(options)
+    case = _case(options)
+    if not (options.checks or options.list):
+        case.look_ahead()  # before anything is imported that it has no need of
     checks = engine.select(options.checks)
     if options.list:
         _print_list(checks, as_json=options.json)
         return 0
+    if not case.verify:  # which reads on for as long as it takes
+        engine.look_ahead(checks, case)
     if options.json:
-        return _run_for_machines(options, checks)
-    return _run_for_people(options, checks)
+        return _run_for_machines(options, checks, case)
+    return _run_for_people(options, checks, case)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -73,12 +78,11 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
             )
 
 
-def _run_for_people(options: argparse.Namespace, checks: Sequence[Check]) -> int:
+def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: Case) -> int:
     from uvx_policy.doctor import engine
     from uvx_policy.doctor.report import Report
     from uvx_policy.doctor.waiting import told_when_slow
 
-    case = _case(options)
     hide = _redaction(options)
     report = Report(_console(), everything=bool(options.checks), hide=hide)
     found: list[Result] = []
@@ -96,11 +100,10 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check]) -> int
     return errors.EXIT_REFUSED if crashed else exit_code(found, strict=options.strict)
 
 
-def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check]) -> int:
+def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case: Case) -> int:
     from uvx_policy.doctor import engine, mend
     from uvx_policy.doctor.waiting import told_when_slow
 
-    case = _case(options)
     hide = _redaction(options)
     found = list(engine.results(checks, case, watched=told_when_slow))
     mended: list[Mended] = []
@@ -255,4 +258,5 @@ def _console() -> Console:
             # rich ends with 1, which is a finding here; `cli.main` knows better.
             raise BrokenPipeError
 
-    return Plain(highlight=False)
+    # emoji: to look for names of pictures in a text imports all of them.
+    return Plain(highlight=False, emoji=False)

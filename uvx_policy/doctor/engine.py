@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, get_args
 
 from uvx_policy.doctor import crash_log
@@ -67,6 +67,14 @@ def select(wanted: Sequence[str]) -> tuple[Check, ...]:
     return tuple(
         check for check in checks if not wanted or check.id in wanted or check.group in wanted
     )
+
+
+def look_ahead(checks: Sequence[Check], case: Case) -> None:
+    """Begin what the checks have to wait for. Raises nothing: each tells in its turn."""
+    for check in checks:
+        if check.ahead is not None:
+            with suppress(Exception):
+                check.ahead(case)
 
 
 def results(

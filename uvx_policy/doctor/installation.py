@@ -12,7 +12,7 @@ from uvx_policy.doctor import setup_state
 from uvx_policy.doctor.finding import Check, Fix, Told
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.doctor.setup_state import mend_by_setup
-from uvx_policy.doctor.shim_start import starts
+from uvx_policy.doctor.shim_start import begin, starts
 from uvx_policy.errors import LinkPolicyError, Unreadable
 from uvx_policy.setup import shim_directories, startup_file
 from uvx_policy.uv.version import uv_version
@@ -221,6 +221,13 @@ def look_start(case: Case) -> Iterator[Told]:
                 fix=_setup("Write the shims for this linkpolicy"),
                 paths=(start.path,),
             )
+
+
+def look_start_ahead(case: Case) -> None:
+    """Start the shims, which takes as long as ten other checks."""
+    directory = setup_state.directory(case)
+    if case.uv and _there(directory):
+        begin(case, directory)
 
 
 def look_recursion(case: Case) -> Iterator[Told]:
@@ -451,6 +458,7 @@ CHECKS: tuple[Check, ...] = (
         title="The shims start the real uv under policy",
         group="installation",
         look=look_start,
+        ahead=look_start_ahead,
         mend=mend_by_setup,
     ),
     Check(

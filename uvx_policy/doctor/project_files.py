@@ -5,7 +5,6 @@ Tolerant: a file that is absent, too large or broken says nothing here; whoever 
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 import stat
@@ -250,6 +249,8 @@ def _normal(name: str) -> str:
 def _ini_list(text: str, section: str, key: str) -> list[str]:
     if section not in text or key not in text:
         return []
+    import configparser
+
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         parser.read_string(text)

@@ -52,14 +52,19 @@ class Start(Record):
 @lru_cache(maxsize=1)
 def starts(case: Case, directory: str) -> tuple[Start, ...]:
     """Both shims of one directory, and the Python shim behind a native `uv`; all at once."""
+    return tuple(_end(path, begun) for path, begun in begin(case, directory))
+
+
+@lru_cache(maxsize=1)
+def begin(case: Case, directory: str) -> list[tuple[str, subprocess.Popen[bytes] | OSError]]:
+    """Start them, and wait for none: what `starts` tells can be had soon."""
     paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
     paths.append(_fallback(paths[0]))
-    running = [
+    return [
         (path, _begin(path, case, aloud=not os.path.isfile(_fallback(path))))
         for path in paths
         if os.path.isfile(path)
     ]
-    return tuple(_end(path, begun) for path, begun in running)
 
 
 def _fallback(path: str) -> str:
