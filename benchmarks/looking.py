@@ -1,11 +1,13 @@
 """What looking costs: `explain` and `doctor` in a large project, `status` of many environments.
 
     python benchmarks/looking.py [--device DIR | --image KIND] [--pairs N] [--files N]
-        [--environments N] [--each N] [--uv PATH] [--json]
+        [--packages N] [--environments N] [--each N] [--uv PATH] [--json]
 
-A real uv installs one generated wheel of `--files` files through the shim. Of a second wheel of
-`--each` files it makes one environment, which is hard linked `--environments` times and
-remembered: that is how environments look that uv made itself.
+A real uv installs `--packages` generated wheels of `--files` files together through the shim, five
+files to a directory, as real packages have them; files that are linked get the times that they
+have when the wheels were unpacked on as many days. Of a wheel of `--each` files it makes one
+environment, which is hard linked `--environments` times and remembered: that is how environments
+look that uv made itself.
 """
 
 from __future__ import annotations
@@ -23,12 +25,13 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import harness, second_environment
 from uvx_policy import layout
-from uvx_policy.environments import register
+from uvx_policy.environments import installed, register
 from uvx_policy.environments.model import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+_DAY = 86400
 _BARE = "bare interpreter: python -IS -c pass"
 #: kilobytes of the process at its largest; `ru_maxrss` would count what it was started by as well
 _WITH_PEAK = """
@@ -54,7 +57,7 @@ class Row(NamedTuple):
 class Machine:
     """A home in which linkpolicy is set up, and a project with a large environment."""
 
-    def __init__(self, place: str, *, uv: str, files: int) -> None:
+    def __init__(self, place: str, *, uv: str, files: int, packages: int = 1) -> None:
         """`place`: an empty directory. Raises `BenchmarkError` when anything does not work."""
         self.place = place
         self.home = os.path.join(place, "home")
@@ -70,7 +73,8 @@ class Machine:
         shims = layout.shim_directory(self.environ, sys.platform)
         self.environ["PATH"] = f"{shims}{os.pathsep}{self.environ['PATH']}"
         self.shim = os.path.join(shims, "uv")
-        self._install(self.project, files)
+        self._install(self.project, files, packages)
+        _unpacked_on_different_days(os.path.join(self.project, ".venv"))
 
     def linkpolicy(
         self, *words: str, before: Sequence[str] = ("-m", "uvx_policy.cli")
@@ -95,11 +99,11 @@ class Machine:
                 ),
             )
 
-    def _install(self, project: str, files: int) -> None:
+    def _install(self, project: str, files: int, packages: int = 1) -> None:
         os.makedirs(project)
         wheels = os.path.join(self.place, "wheels", str(files))
         pyproject = second_environment.generated(
-            wheels, files=files, megabytes=max(files // 250, 1)
+            wheels, files=files, megabytes=max(files // 250, 1), packages=packages, together=5
         )
         with open(os.path.join(project, "pyproject.toml"), "x", encoding="utf-8") as stream:
             stream.write(pyproject)
@@ -107,6 +111,16 @@ class Machine:
         told = harness.Call(words, self.environ, project).output(stream="stderr")
         if "linkpolicy: " in told:
             raise harness.BenchmarkError(f"the policy does not work here:\n{told}")
+
+
+def _unpacked_on_different_days(environment: str) -> None:
+    now = time.time()
+    for site in installed.site_directories(environment):
+        for number, distribution in enumerate(installed.distributions(site)):
+            for row in installed.record_rows(distribution):
+                path = installed.located(site, row.path)
+                if os.path.lexists(path) and os.lstat(path).st_nlink > 1:
+                    os.utime(path, (now - number * _DAY,) * 2)
 
 
 # What is timed ------------------------------------------------------------------------------------
@@ -131,7 +145,8 @@ def prove(machine: Machine, *, files: int, environments: int) -> None:
     found = json.loads(machine.linkpolicy("status", "--json", machine.project).output())
     (here,) = found["environments"]
     known = json.loads(machine.linkpolicy("status", "--json").output())["environments"]
-    if broken or here["files"] < files or len(known) < environments or here["policy"] == "unknown":
+    bad = broken or here["edited_files"] or here["policy"] == "unknown"
+    if bad or here["files"] < files or len(known) < environments:
         raise harness.BenchmarkError(
             f"not everything was looked at: {broken}, {here}, {len(known)} environments"
         )
@@ -196,7 +211,7 @@ def main() -> None:
                     second_environment.mounted_image(scratch, asked.image, size=size)
                 )
             place = stack.enter_context(harness.scratch_directory(device))
-            machine = Machine(place, uv=uv, files=asked.files)
+            machine = Machine(place, uv=uv, files=asked.files, packages=asked.packages)
             machine.add_environments(asked.environments, each=asked.each)
             prove(machine, files=asked.files, environments=asked.environments)
             lines = list(rows(machine, files=asked.files, environments=asked.environments))
@@ -229,6 +244,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--pairs", type=int, default=9, help="rounds, at least 2 (default 9)")
     parser.add_argument("--files", type=int, default=30_000, help="installed (default 30,000)")
+    parser.add_argument("--packages", type=int, default=200, help="with them (default 200)")
     parser.add_argument("--environments", type=int, default=1000, help="for status (default 1,000)")
     parser.add_argument("--each", type=int, default=100, help="files in each of them (default 100)")
     parser.add_argument("--uv", metavar="PATH", help="the real uv (default: found on PATH)")

@@ -190,26 +190,38 @@ def _shared_bytes(path: str) -> int:
 # What is installed, and where --------------------------------------------------------------------
 
 
-def generated(directory: str, *, files: int, megabytes: int) -> str:
-    """Make a wheel of `files` random files in `directory`; the pyproject.toml that wants it."""
+def generated(
+    directory: str, *, files: int, megabytes: int, packages: int = 1, together: int = 100
+) -> str:
+    """Make wheels of `files` random files in `directory`; the pyproject.toml that wants them.
+
+    `together`: files in one directory.
+    """
     os.makedirs(directory)
     chance = random.Random(0)  # noqa: S311 (must not compress, must repeat)
     size = megabytes * _MEGABYTE // files
-    members = {f"payload/{i // 100}/{i}.dat": chance.randbytes(size) for i in range(files)}
-    info = "payload-1.0.dist-info"
-    members[f"{info}/METADATA"] = b"Metadata-Version: 2.1\nName: payload\nVersion: 1.0\n"
+    names = [f"payload{number}" for number in range(packages)]
+    for number, name in enumerate(names):
+        count = files // packages + (number < files % packages)
+        members = {f"{name}/{i // together}/{i}.dat": chance.randbytes(size) for i in range(count)}
+        _write_wheel(directory, name, members)
+    index = f"[tool.uv]\nno-index = true\nfind-links = [{json.dumps(directory)}]\n"
+    return _pyproject(names) + index
+
+
+def _write_wheel(directory: str, name: str, members: dict[str, bytes]) -> None:
+    info = f"{name}-1.0.dist-info"
+    members[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode()
     members[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     rows = [f"{info}/RECORD,,"]
-    for name, data in members.items():
+    for path, data in members.items():
         digest = urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        rows.append(f"{name},sha256={digest},{len(data)}")
+        rows.append(f"{path},sha256={digest},{len(data)}")
     members[f"{info}/RECORD"] = "\n".join(rows).encode()
-    wheel = os.path.join(directory, "payload-1.0-py3-none-any.whl")
+    wheel = os.path.join(directory, f"{name}-1.0-py3-none-any.whl")
     with zipfile.ZipFile(wheel, "x") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    index = f"[tool.uv]\nno-index = true\nfind-links = [{json.dumps(directory)}]\n"
-    return _pyproject(["payload"]) + index
+        for path, data in members.items():
+            archive.writestr(path, data)
 
 
 def _pyproject(packages: Sequence[str]) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import errno
+import gc
 import io
 import os
 import sys
@@ -12,32 +15,37 @@ from uvx_policy import __version__, errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import TypeAlias
+    from typing import NoReturn, TypeAlias
 
     from uvx_policy.pipeline import Plan
     from uvx_policy.replay.outlook import Outlook
 
     _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
+#: write(2) without a name of a file: to stdout
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 DESCRIPTION = "Gives each uv project the right cache and link mode. `uv` itself stays as it is."
+
+
+def program() -> NoReturn:
+    """The command on PATH. Python would take down all modules one by one in the end: 20 ms."""
+    # And it would look for garbage after each 700 new objects: 10 ms, while modules are imported.
+    gc.set_threshold(50_000)
+    code = main()
+    atexit._run_exitfuncs()  # noqa: SLF001 (there is no other name for it)
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one `linkpolicy` command; returns its exit code (docs/reference/exit-codes.md)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        # A path that is no UTF-8 is printed as the bytes that it is.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")
     if words[:1] == ["run"] and "-h" not in words[1:2] and "--help" not in words[1:2]:
         return _run(words[1:])  # not argparse: every word after it belongs to uv
-    own, uv_words = _split(words)
-    parser = build_parser(next(iter(own), ""))
-    options = parser.parse_args(own)
-    options.uv_words = uv_words
+    _prepare_streams()
     try:
-        command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
+        code = _run_command(words)
+        sys.stdout.flush()
     except errors.ConfigError as error:
         for fault in error.faults:
             _complain(fault, "")
@@ -49,8 +57,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return errors.EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output is gone (`linkpolicy explain | head -1`): nobody to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.filename is not None or error.errno not in _CANNOT_WRITE:
+            raise
+        _drop_output()
+        _complain(f"the output cannot be written: {error.strerror}", "")
+        return errors.EXIT_FINDINGS
+    return code
+
+
+def _run_command(words: list[str]) -> int:
+    own, uv_words = _split(words)
+    options = build_parser(next(iter(own), "")).parse_args(own)
+    options.uv_words = uv_words
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def _drop_output() -> None:
+    """What is left in the buffer of stdout is written in the end, whatever came of it before."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def build_parser(only: str = "") -> argparse.ArgumentParser:
@@ -358,6 +386,18 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
     return words[:at], words[at + 1 :]
 
 
+def _prepare_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # A path that is no UTF-8 is printed as the bytes that it is.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")
+    # After `linkpolicy ... 2>&-` the next file that is opened would become stderr.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 (until we end)
+            setattr(sys, name, stream)
+
+
 def _say(text: str) -> None:
     if text:
         sys.stdout.write(f"{text}\n")
@@ -374,4 +414,4 @@ def _complain(message: str, hint: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -335,9 +335,10 @@ def test_looking_prints_its_rows_and_leaves_nothing_behind(
 ) -> None:
     device = fs.image("btrfs")
     before = sorted(os.listdir(device))
-    few = ("--pairs", "2", "--files", "50", "--environments", "10", "--each", "5")
+    few = ("--pairs", "2", "--files", "50", "--packages", "3")
+    many = ("--environments", "10", "--each", "5")
 
-    done = run("looking.py", "--device", str(device), *few, "--uv", str(newest_uv))
+    done = run("looking.py", "--device", str(device), *few, *many, "--uv", str(newest_uv))
 
     assert rows_of(done.stdout) == [
         "bare interpreter: python -IS -c pass",

@@ -17,7 +17,7 @@ from uvx_policy.settings import reader
 from uvx_policy.uv import directories, invocation, settings, workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.host import Host
@@ -34,6 +34,8 @@ HERE = "used here"
 #: (`/mnt/data/users/me`), and how many directories of one mount are looked at for it.
 _DEPTH = 2
 _MOST_DIRECTORIES = 2000
+#: directories above each other that are looked at one by one
+_DEEP = 100
 
 _OTHERS_MAY_WRITE = 0o022
 #: inode(7)
@@ -240,8 +242,7 @@ def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterat
     parents = [*points]
     for point in points:
         parents += _topmost_of(point, host.uid)
-    for path in sorted(below - {""}):
-        parents += _up(os.path.realpath(path))
+    parents += _on_the_way_to(sorted(below - {""}))
     for parent in dict.fromkeys(parents):
         path = os.path.join(parent, name)
         if _is_there(path) and not os.path.islink(path):
@@ -300,13 +301,30 @@ def _directories_in(directory: str) -> Iterator[os.DirEntry[str]]:
         return
 
 
-def _up(path: str) -> Iterator[str]:
-    while True:
-        yield path
-        above = os.path.dirname(path)
-        if above == path:
-            return
-        path = above
+def _on_the_way_to(paths: Iterable[str]) -> dict[str, None]:
+    """Each directory that one of `paths` lies in, and itself, without symbolic links; ordered.
+
+    1,000 environments lie in few directories: what was found out of one is not asked again.
+    """
+    real: dict[str, str] = {}
+    found: dict[str, None] = {}
+    for path in paths:
+        there = _real(path, real)
+        while there not in found:
+            found[there] = None
+            there = os.path.dirname(there)
+    return found
+
+
+def _real(path: str, known: dict[str, str]) -> str:
+    """As `os.path.realpath`; what lies above `path` is asked for once (`known`)."""
+    above, name = os.path.split(path)
+    if os.path.normpath(path) != path or not name or path.count(os.sep) > _DEEP:
+        return os.path.realpath(path)
+    if above not in known:
+        known[above] = _real(above, known)
+    there = os.path.join(known[above], name)
+    return os.path.realpath(there) if os.path.islink(there) else there
 
 
 def _is_there(path: str) -> bool:

@@ -25,6 +25,7 @@ _HOW = {
 
 def look_linked(case: Case) -> Iterator[Told]:
     """Count the files by the way in which each is stored; the packages, too."""
+    packages = _packages(case)  # while another process looks at the files
     if case.survey is None:
         yield Told(status="skip", detail="there is no environment yet")
         return
@@ -33,7 +34,7 @@ def look_linked(case: Case) -> Iterator[Told]:
     told = survey(case.real_environment) if case.verify else case.survey
     yield Told(
         status="pass",
-        detail=f"Of {told.files:,} files {_files(told, exact=case.verify)}{_packages(case)}.",
+        detail=f"Of {told.files:,} files {_files(told, exact=case.verify)}{packages}.",
         paths=(case.environment,),
     )
 

@@ -46,7 +46,7 @@ def remember(state: str, environment: Environment) -> None:
         return
     try:
         name = _file_name(environment.path)
-        old = _read(os.path.join(state, DIRECTORY, name))
+        old = _read(os.path.join(state, DIRECTORY), name)
         if old is not None:
             since = environment.seen - old.seen
             if environment.replace(seen=old.seen) == old and 0 <= since < _DAY:
@@ -73,8 +73,8 @@ def known(state: str) -> Iterator[Environment]:
         return
     for name in names:
         if name.startswith(_PREFIX):
-            found = _read(os.path.join(directory, name))
-            if found is not None and _file_name(found.path) == name:
+            found = _read(directory, name)
+            if found is not None:
                 yield found
 
 
@@ -87,12 +87,14 @@ def forget(state: str, path: str) -> None:
         pass
 
 
-def _read(path: str) -> Environment | None:
-    """One file; `None` when it is absent, not ours alone, or not whole."""
+def _read(directory: str, name: str) -> Environment | None:
+    """One file; `None` when it is absent, not ours alone, not whole, or of another environment."""
     try:
-        fields = state_files.read(path, LONGEST).split(b"\0")
+        fields = state_files.read(os.path.join(directory, name), LONGEST).split(b"\0")
         # `write` may leave a file short when the disk is full: then the end is missing.
         if len(fields) != 9 or fields[0] != _FORMAT or fields[7:] != [_END, b""]:  # noqa: PLR2004
+            return None
+        if _name_for(fields[1]) != name:
             return None
         texts = [os.fsdecode(field) for field in fields[1:6]]
         return Environment(
@@ -116,4 +118,8 @@ def _render(environment: Environment) -> bytes:
 
 
 def _file_name(path: str) -> str:
-    return f"{_PREFIX}{fingerprint(os.fsencode(path)):016x}"
+    return _name_for(os.fsencode(path))
+
+
+def _name_for(path: bytes) -> str:
+    return f"{_PREFIX}{fingerprint(path):016x}"
