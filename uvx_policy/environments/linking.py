@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _MOST_ROWS = 1000
 #: smaller files may lie in the metadata of their file system (btrfs: max_inline), shared or not
 _TELLS_EXTENTS = 4096
+_TELLS_AS_TEXT = (len(str(_TELLS_EXTENTS)), str(_TELLS_EXTENTS))
 
 
 class Linking(Record):
@@ -76,7 +77,10 @@ def how_of(distribution: Distribution) -> How:
 
 def _larger_file(distribution: Distribution) -> str:
     """Find a file whose extents tell, "" when the first are all small. Raises `OSError`."""
-    for row in islice(installed.record_rows(distribution), _MOST_ROWS):
-        if (row.size or 0) >= _TELLS_EXTENTS and not row.problem and row.digest:
-            return os.path.join(distribution.site, row.path)
+    for fields in islice(installed.record_fields(distribution), _MOST_ROWS):
+        # Decimal numbers, compared as text: of thousands of rows only a likely one is understood.
+        if (len(fields[-1]), fields[-1]) >= _TELLS_AS_TEXT:
+            row = installed.row_of(fields)
+            if (row.size or 0) >= _TELLS_EXTENTS and not row.problem and row.digest:
+                return os.path.join(distribution.site, row.path)
     return ""

@@ -54,10 +54,10 @@ def without_edits(
     at = time.time()
     sites = installed.site_directories(environment)
     tops = _tops(environment, sites)
-    walk = Walk(sites, SharedFiles((*tops, *sites)) if sampled else None)
+    walk = Walk(sites, SharedFiles((*tops, *sites)) if sampled else None, extents=extents)
     for top in tops:
         walk.look_below(top)
-    walk.count_extents(most_extents if extents else 0)
+    walk.count_extents(most_extents)
     found = Survey(
         environment=environment,
         files=walk.files,

@@ -51,7 +51,11 @@ class Walk:
         self,
         sites: Sequence[str],
         sample: SharedFiles | None = None,
+        *,
+        extents: bool = True,
     ) -> None:
+        """`extents`: remember which files `count_extents` has to ask of."""
+        self._asks = extents
         self.sample = sample
         self.files = 0
         self.symlinks = 0
@@ -130,7 +134,8 @@ class Walk:
         """Count the files of one directory: here each line is run 30,000 times."""
         linkable = place[0] in self._sites and not directory.endswith("__pycache__")
         device = files[0][1].st_dev  # files are not mounted on
-        asks = device not in self._never_share
+        may_be_cloned = device not in self._never_share
+        asks = may_be_cloned and self._asks
         seen = self._names_seen.setdefault(device, {})
         sample = self.sample
         newest_copy = newest_link = 0.0
@@ -148,13 +153,17 @@ class Walk:
                 seen[inode] = 1
                 shared += size
                 if sample:
-                    sample.add_file(told, size, f"{directory}{os.sep}{name}" if asks else "")
+                    sample.add_file(
+                        told, size, f"{directory}{os.sep}{name}" if may_be_cloned else ""
+                    )
                 continue
             if told.st_mtime > newest_copy and not name.endswith(".pyc"):
                 newest_copy = told.st_mtime
             private += size
             if asks and size:
                 self._to_ask.append((size, f"{directory}{os.sep}{name}", device, linkable))
+        if private and may_be_cloned and not self._asks:
+            self.extents_known = False
         self._add_newest(place, newest_copy, newest_link)
         self.files += len(files)
         self.shared_inode_files += names
