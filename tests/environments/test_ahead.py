@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -92,6 +93,41 @@ def test_a_process_that_is_killed_is_not_missed(
 
     assert without_time(Ahead(str(environment)).survey()) == own(environment)
     assert children() == []
+
+
+def test_nobody_need_ask_for_children_that_the_kernel_forgets(environment: Path) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        told = Ahead(str(environment)).survey()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+    assert without_time(told) == own(environment)
+
+
+def test_who_reads_our_output_does_not_wait_for_the_other_process(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object, **__: object) -> None:
+        time.sleep(60)
+
+    monkeypatch.setattr(ahead, "without_edits", slow)
+    source, sink = os.pipe()
+    stdout = os.dup(1)
+    os.dup2(sink, 1)
+    os.close(sink)
+    try:
+        begun = Ahead(str(environment))
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+    assert begun._begun is not None
+
+    assert os.read(source, 1) == b""
+    os.close(source)
+    os.kill(begun._begun[0], signal.SIGKILL)
+    monkeypatch.undo()
+    assert without_time(begun.survey()) == own(environment)
 
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), SystemExit(0)])

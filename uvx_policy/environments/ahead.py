@@ -5,6 +5,7 @@ Of a large environment that takes as long as everything else that `doctor` does.
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import os
 import sys
@@ -50,9 +51,12 @@ class Ahead:
         self._begun = None
         with open(source, "rb") as stream:
             content = stream.read()
-        if os.waitpid(child, 0)[1] != 0:
+        with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored, nobody need ask
+            os.waitpid(child, 0)
+        try:
+            found, newest = marshal.loads(content)  # noqa: S302 (from our own process)
+        except (EOFError, ValueError):  # it did not come to the end
             return None
-        found, newest = marshal.loads(content)  # noqa: S302 (from our own process)
         return Survey(**found), {place: Newest(*times) for place, times in newest.items()}
 
 
@@ -69,16 +73,17 @@ def _begin(environment: str) -> tuple[int, int]:
         os.close(sink)
         return child, source
     # Whatever happens here, interrupts included: this process says nothing, and ends here.
-    code = 1
     try:
         os.close(source)
+        for standard in {0, 1, 2} - {sink}:  # whoever reads what the other one says waits for both
+            with contextlib.suppress(OSError):
+                os.close(standard)
         found, newest = without_edits(environment, extents=False)
         times = {place: tuple(each) for place, each in newest.items()}
         with open(sink, "wb") as stream:
             stream.write(marshal.dumps((found.as_dict(), times)))
-        code = 0
     finally:
-        os._exit(code)
+        os._exit(0)
 
 
 def _may_fork() -> bool:
