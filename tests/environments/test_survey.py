@@ -265,6 +265,16 @@ def test_an_edit_behind_a_symbolic_link_is_told_whatever_else_lies_there(
     assert survey(str(environment)).edited == (str(linked),)
 
 
+def test_a_link_to_somewhere_else_is_no_file_of_the_installation(environment: Path) -> None:
+    install(environment, "one", {"one/a.py": b"old", "one/b.py": b"old"})
+    (environment.parent / "mine.py").write_bytes(b"mine")
+    (site(environment) / "one" / "a.py").unlink()
+    (site(environment) / "one" / "a.py").symlink_to(environment.parent / "mine.py")
+    (site(environment) / "one" / "b.py").write_bytes(b"edited")
+
+    assert survey(str(environment)).edited == (str(site(environment) / "one" / "b.py"),)
+
+
 @pytest.mark.parametrize(("seconds", "told"), [(1.0, False), (3.0, True)])
 def test_clocks_may_differ_by_a_moment(environment: Path, seconds: float, told: bool) -> None:
     install(environment, "one", {"one.py": b"old"})

@@ -198,7 +198,7 @@ class Walk:
     def _look_at_link(self, path: str, place: Place) -> None:
         target = os.readlink(path)
         self.files += 1
-        if _ARCHIVES not in target.replace("\\", "/"):
+        if not leads_into_cache(target):
             return  # the interpreter, `lib64`
         self.symlinks += 1
         try:
@@ -264,6 +264,11 @@ class Walk:
         if directory.endswith(".dist-info"):
             return _WRITTEN_ANEW
         return _WRITTEN_BY_VENV if directory in self._sites else frozenset()
+
+
+def leads_into_cache(target: str) -> bool:
+    """Tell whether a symbolic link with this target leads to what is unpacked in one of uv's."""
+    return _ARCHIVES in target.replace("\\", "/")
 
 
 def _bytes(told: os.stat_result) -> int:
