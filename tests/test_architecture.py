@@ -19,7 +19,7 @@ LAYERS = (
     toml_file uv.script_block uv.member_glob uv.workspace uv.directories uv.config
     uv.settings uv.environments uv.destination uv.version settings.check settings.reader memory
     filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
-    filesystem.cache_directory locate launch trace
+    filesystem.cache_directory locate launch trace own_name
     environments.model environments.register environments.find environments.installed
     environments.survey environments.ahead environments.walk environments.edited
     environments.installations environments.extents

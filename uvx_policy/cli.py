@@ -407,10 +407,12 @@ def _complain(message: str, hint: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from uvx_policy.own_name import typed
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("error", "bold red"), ": ", message))
     if hint:
-        console.print(Text.assemble("\n", ("hint", "bold cyan"), ": ", hint))
+        console.print(Text.assemble("\n", ("hint", "bold cyan"), ": ", typed(hint)))
 
 
 if __name__ == "__main__":

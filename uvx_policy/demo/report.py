@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from uvx_policy import layout, locate
+from uvx_policy.own_name import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,5 +151,5 @@ def _last_line(outcomes: Sequence[Outcome]) -> Text:
     if locate.is_ours(f"{layout.shim_directory(dict(os.environ), sys.platform)}/uv"):
         return Text("The shims are in place: a new shell has uv under policy.")
     return Text.assemble(
-        "Next: ", ("linkpolicy setup", "bold cyan"), " puts it in front of every uv."
+        "Next: ", (typed("linkpolicy setup"), "bold cyan"), " puts it in front of every uv."
     )

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from uvx_policy.doctor.engine import GROUPS, STATUSES
 from uvx_policy.doctor.mend import offers
+from uvx_policy.own_name import typed
 from uvx_policy.setup.words import printable
 from uvx_policy.status.words import size
 
@@ -113,7 +114,7 @@ class Report:
         self.print_line(Text.assemble(Text(", ").join(told), f" ({checks})."))
         if offer_fix and offers(results):
             offer = Text.assemble(
-                ("linkpolicy doctor --fix", "bold cyan"),
+                (typed("linkpolicy doctor --fix"), "bold cyan"),
                 " mends what is marked as safe, and asks first.",
             )
             self._print_hanging(Text(""), offer, 0)

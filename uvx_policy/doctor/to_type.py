@@ -1,4 +1,4 @@
-"""What people are told to type: under the policy also in a shell where `uv` is not the shim."""
+"""What people are told to type: it must work, and mend, in the very shell that called us."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.programs import on_path
+from uvx_policy.own_name import typed
 
 if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
@@ -20,9 +21,10 @@ def for_this_shell(fix: Fix, case: Case) -> Fix:
 
     Without that, `uv sync --reinstall` would make again what it is to mend.
     """
-    if not fix.command or _shim_comes_first(case):
-        return fix
-    return fix.replace(command=_LINKING.sub(r"\g<before>linkpolicy run -- uv ", fix.command))
+    command = fix.command
+    if not _shim_comes_first(case):
+        command = _LINKING.sub(r"\g<before>linkpolicy run -- uv ", command)
+    return fix.replace(command=typed(command, case.environ))
 
 
 def _shim_comes_first(case: Case) -> bool:

@@ -15,6 +15,7 @@ from uvx_policy.environments import register
 from uvx_policy.environments.model import Environment
 from uvx_policy.errors import UsageError
 from uvx_policy.host import Host
+from uvx_policy.own_name import typed
 from uvx_policy.status import as_json, remarks, table, words
 from uvx_policy.status.table import Look
 
@@ -114,7 +115,7 @@ def _nothing(roots: Sequence[str]) -> list[Text]:
         return [Text(f"No environment below {words.harmless(', '.join(roots))}.")]
     return [
         Text("No environment is known yet: one is remembered when uv runs under the policy."),
-        Text("To look for environments, name a directory: linkpolicy status ~/work"),
+        Text(typed("To look for environments, name a directory: linkpolicy status ~/work")),
     ]
 
 

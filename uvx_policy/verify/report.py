@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from uvx_policy.own_name import typed
 from uvx_policy.status import words
 from uvx_policy.verify import counted
 
@@ -72,7 +73,7 @@ def summary(findings: Sequence[Finding], tally: Tally) -> Iterator[Text]:
 
 
 def _hint(what: str, command: str) -> Text:
-    return Text.assemble(("hint", "bold cyan"), f": {what}: ", (command, "bold"))
+    return Text.assemble(("hint", "bold cyan"), f": {what}: ", (typed(command), "bold"))
 
 
 def _one(finding: Finding, width: int) -> Text:
