@@ -80,6 +80,27 @@ def test_clean_takes_everything_and_leaves_environments(machine: Machine, cache:
 
 
 @each_version
+def test_what_was_cleaned_can_be_cleaned_again(machine: Machine, cache: Path) -> None:
+    for words in (("clean",), ("clean",), ("prune",), ("clean", "tinypkg")):
+        done = machine.linkpolicy("cache", *words, "--yes")
+
+        assert (done.code, done.err) == (0, ""), words
+        assert archives(cache) == []
+
+
+@each_version
+def test_words_behind_two_dashes_are_packages(machine: Machine, cache: Path) -> None:
+    machine.environment(machine.world.base / "more", cache, "other")
+    before = len(archives(cache))
+
+    done = machine.linkpolicy("cache", "clean", "--yes", "--", "other")
+
+    assert (done.code, done.err) == (0, "")
+    assert len(archives(cache)) == before - 1
+    assert not any(cache.glob("archive-v0/*/other"))
+
+
+@each_version
 def test_settings_of_uv_do_not_lead_it_astray(
     machine: Machine, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ import shlex
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.caches import archives, contents, linked, rehearsal
+from uvx_policy.caches import archives, contents, linked, locks, rehearsal
 from uvx_policy.record import Record
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def _not_writable(cache: Cache) -> Objection | None:
 
 def _no_cache(cache: Cache, names: Sequence[str]) -> Objection | None:
     """`uv cache clean` deletes whatever directory it is given, a home as well."""
-    if os.path.isdir(cache.path) and (not names or contents.looks_like_a_cache(names)):
+    # Of a cache that was cleaned uv leaves the lock (0.13) or nothing at all (0.9).
+    is_empty = not set(names) - {locks.LOCK}
+    if os.path.isdir(cache.path) and (is_empty or contents.looks_like_a_cache(names)):
         return None
     return Objection(code="no-cache", because="it does not look like a cache of uv")
 
