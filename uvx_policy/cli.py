@@ -379,8 +379,8 @@ def _outlook(plan: Plan, words: list[str]) -> Outlook:
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Our own words, and uv's after the first `--`."""
-    if "--" not in words:
+    """Our own words, and uv's after the first `--` of the commands that take any."""
+    if words[:1] not in (["explain"], ["env"]) or "--" not in words:
         return words, []
     at = words.index("--")
     return words[:at], words[at + 1 :]

@@ -68,6 +68,33 @@ def test_what_was_to_be_done_at_the_end_is_done(isolation: Path) -> None:
     assert (done.returncode, done.stderr, told.exists()) == (0, b"", True)
 
 
+@posix
+def test_words_behind_two_dashes_are_ours_where_uv_takes_none(isolation: Path) -> None:
+    (isolation / "elsewhere").mkdir()
+
+    whole = run("doctor --list")
+    one = run("doctor --list -- shims")
+    root = run(f"status -- {isolation}/elsewhere")
+
+    assert 0 < len(one.stdout) < len(whole.stdout)
+    assert "shims" in one.stdout
+    assert "elsewhere" in root.stdout
+
+
+@posix
+def test_a_list_needs_no_working_directory(isolation: Path) -> None:
+    gone = isolation / "gone"
+    gone.mkdir()
+    line = f'cd {gone} && rmdir {gone} && exec {sys.executable} -c "{PROGRAM}" doctor --list'
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_one_command_alone_says_what_it_says_among_all(capsys: pytest.CaptureFixture[str]) -> None:
     def help_of(name: str, only: str) -> str:
         with pytest.raises(SystemExit):
