@@ -21,7 +21,8 @@ from tests.ordinary_user import UID, as_user
 from tests.uv.test_ordinary_user import UserWorld
 from tests.uv.world import NAME, ORIGINAL, PYTHON, World, archived, installed
 from uvx_policy.caches import archives, locks
-from uvx_policy.doctor import caches, environment
+from uvx_policy.caches.known import Cache
+from uvx_policy.doctor import cache_contents, caches, environment
 from uvx_policy.doctor.caches import CHECKS
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.finding import Check, Fix, Told
@@ -53,6 +54,29 @@ def mended_by_its_own_command(standing: Standing, name: str) -> None:
     assert told.status in ("fail", "warn")
     standing.types(fix_of(told).command)
     assert findings(standing) == []
+
+
+def test_to_find_the_caches_takes_nothing_from_the_time_to_look_into_them(
+    isolation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+
+    def slow(_: Case) -> tuple[Cache, ...]:
+        time.sleep(0.1)
+        return (Cache(path=str(isolation), origins=()),)
+
+    def look(*_: object, until: float) -> Iterator[tuple[str, str]]:
+        left.append(until - time.monotonic())
+        yield from ()
+
+    monkeypatch.setattr(cache_contents, "own_caches", slow)
+    for name in ("touched", "foreign", "links_into_other_caches"):
+        monkeypatch.setattr(archives, name, look)
+    for name in ("caches-edited", "caches-foreign-files", "caches-copied"):
+        list(check(name).look(Case(environ={}, cwd=str(isolation))))
+
+    assert len(left) == 3
+    assert min(left) > 0
 
 
 class OnThisMachine(Standing):

@@ -145,6 +145,21 @@ def test_a_project_that_is_its_own_environment_is_not_counted(environment: Path)
     assert survey(str(environment)).files == 3
 
 
+@pytest.mark.filesystem
+def test_clones_of_an_environment_have_nothing_to_save(fs: FileSystems) -> None:
+    environment = make(fs.btrfs / "environment")
+    install(environment, "one", {"one.py": b"x" * 50_000})
+    with (site(environment) / "one-1.0.dist-info" / "RECORD").open("a") as stream:
+        stream.write("\n" * 50_000)  # long enough to have an extent of its own
+    subprocess.run(["cp", "-r", "--reflink=always", environment, fs.btrfs / "twin"], check=True)
+    os.sync()
+
+    told = survey(str(fs.btrfs / "twin"))
+
+    assert told.shared_bytes > 90_000
+    assert 0 <= told.saveable_bytes < 4096
+
+
 # What goes wrong ----------------------------------------------------------------------------------
 
 
@@ -201,6 +216,8 @@ def test_what_an_ordinary_user_may_not_read_is_named(fs: FileSystems) -> None:
     edited_file = site(environment) / "secret.py"
     edited_file.write_bytes(b"z" * 5000)  # the same size: only its content could tell
     edited_file.chmod(0o600)
+    nobodys = site(environment) / "one-1.0.dist-info" / "WHEEL"
+    nobodys.chmod(0)
     closed = make(fs.btrfs / "closed")
     closed.chmod(0o700)
     program = (
@@ -219,8 +236,9 @@ def test_what_an_ordinary_user_may_not_read_is_named(fs: FileSystems) -> None:
     first, second = json.loads(done.stdout)
     assert sorted(first["unreadable"]) == [
         str(site(environment) / "closed"), str(site(environment) / "listed" / "file"),
+        str(nobodys),
     ]  # fmt: skip
-    assert (first["unreadable_files"], first["files"]) == (2, 5)
+    assert (first["unreadable_files"], first["files"]) == (3, 5)
     assert first["edited"] == []
     assert not first["extents_known"]
     assert second["unreadable"] == [str(closed)]
@@ -265,14 +283,48 @@ def test_an_edit_behind_a_symbolic_link_is_told_whatever_else_lies_there(
     assert survey(str(environment)).edited == (str(linked),)
 
 
-def test_a_link_to_somewhere_else_is_no_file_of_the_installation(environment: Path) -> None:
-    install(environment, "one", {"one/a.py": b"old", "one/b.py": b"old"})
-    (environment.parent / "mine.py").write_bytes(b"mine")
-    (site(environment) / "one" / "a.py").unlink()
-    (site(environment) / "one" / "a.py").symlink_to(environment.parent / "mine.py")
-    (site(environment) / "one" / "b.py").write_bytes(b"edited")
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_lies_elsewhere_is_no_file_of_the_installation(environment: Path, end: str) -> None:
+    """Neither behind a link, nor where a RECORD alone leads; and a directory is no file."""
+    outside = environment.parent / "outside"
+    files = {"one/a.py": b"old", "one/b.py": b"old", "one/in/c.py": b"old", "one/d.py": b"old"}
+    install(environment, "one", {**files, f"{outside}/mine.py": b"old"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    record.write_bytes(record.read_bytes().replace(b"\n", end.encode()))
+    os.utime(record, (INSTALLED, INSTALLED))
+    (outside / "mine.py").write_bytes(b"mine")
+    (outside / "c.py").write_bytes(b"mine")
+    package = site(environment) / "one"
+    (package / "a.py").unlink()
+    (package / "a.py").symlink_to(outside / "mine.py")
+    shutil.rmtree(package / "in")
+    (package / "in").symlink_to(outside)
+    (package / "d.py").unlink()
+    (package / "d.py").mkdir()
+    (package / "b.py").write_bytes(b"edited")
 
-    assert survey(str(environment)).edited == (str(site(environment) / "one" / "b.py"),)
+    assert survey(str(environment)).edited == (str(package / "b.py"),)
+
+
+def test_a_project_that_is_its_own_environment_is_looked_at_where_packages_are(
+    environment: Path,
+) -> None:
+    (environment / "pyproject.toml").touch()
+    install(environment, "one", {"one/a.py": b"old", "../../../bin/tool": b"old"})
+    (environment / "bin" / "tool").write_bytes(b"edited")
+    (site(environment) / "one" / "a.py").write_bytes(b"edited")
+
+    assert survey(str(environment)).edited == (str(site(environment) / "one" / "a.py"),)
+
+
+def test_a_digest_may_have_any_letters(environment: Path) -> None:
+    install(environment, "one", {"one.py": b"old"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    record.write_text("one.py,sha256=47DE/pj8,3\n")
+    os.utime(record, (INSTALLED, INSTALLED))
+    (site(environment) / "one.py").write_bytes(b"edited")
+
+    assert survey(str(environment)).edited == (str(site(environment) / "one.py"),)
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(1.0, False), (3.0, True)])

@@ -54,8 +54,9 @@ def _until(case: Case) -> float:
 @lru_cache(maxsize=1)
 def _touched(case: Case) -> list[tuple[Cache, list[tuple[str, list[str]]]]]:
     """The archives of each cache that have files that are later than their unpacking."""
+    caches = own_caches(case)  # which may take longer than there is time for the rest
     until = _until(case)
-    return [(each, list(archives.touched(each.path, until=until))) for each in own_caches(case)]
+    return [(each, list(archives.touched(each.path, until=until))) for each in caches]
 
 
 def look_edited(case: Case) -> Iterator[Told]:
@@ -137,10 +138,9 @@ def _foreign(case: Case) -> list[tuple[Cache, dict[str, int]]]:
     uid = case.host.uid
     if uid < 0:
         return []
+    caches = own_caches(case)
     until = _until(case)
-    return [
-        (each, dict(archives.foreign(each.path, uid, until=until))) for each in own_caches(case)
-    ]
+    return [(each, dict(archives.foreign(each.path, uid, until=until))) for each in caches]
 
 
 def look_foreign(case: Case) -> Iterator[Told]:
@@ -169,10 +169,10 @@ def look_foreign(case: Case) -> Iterator[Told]:
 @lru_cache(maxsize=1)
 def _links_elsewhere(case: Case) -> list[tuple[Cache, list[tuple[str, str]]]]:
     """The links of each cache into others, with their text."""
+    caches = own_caches(case)
     until = _until(case)
     return [
-        (each, list(archives.links_into_other_caches(each.path, until=until)))
-        for each in own_caches(case)
+        (each, list(archives.links_into_other_caches(each.path, until=until))) for each in caches
     ]
 
 

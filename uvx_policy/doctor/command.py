@@ -52,13 +52,13 @@ def run(options: argparse.Namespace) -> int:
     from uvx_policy.doctor import engine
 
     _refuse_contradictions(options)
+    if options.list:
+        _print_list(engine.select(options.checks), as_json=options.json)
+        return 0
     case = _case(options)
-    if not (options.checks or options.list):
+    if not options.checks:
         case.look_ahead()  # before anything is imported that it has no need of
     checks = engine.select(options.checks)
-    if options.list:
-        _print_list(checks, as_json=options.json)
-        return 0
     if not case.verify:  # which reads on for as long as it takes
         engine.look_ahead(checks, case)
     if options.json:

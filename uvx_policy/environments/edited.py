@@ -86,16 +86,26 @@ def _later_than_their_own(
         try:
             told = os.lstat(path)
             linked = told.st_nlink > 1
-            if stat.S_ISLNK(told.st_mode):
-                if not leads_into_cache(os.readlink(path)):
-                    continue  # the walk knows nothing of what is there
+            if stat.S_ISLNK(told.st_mode) and leads_into_cache(os.readlink(path)):
                 told, linked = os.stat(path), True
         except (OSError, ValueError):
             continue
+        if not stat.S_ISREG(told.st_mode):
+            continue
         if told.st_mtime > (one.until.linked if linked else one.until.copied):
             row = installed.row_of(fields)
-            if row.algorithm:
+            if row.algorithm and _is_inside(path, found.place_of(path)[0]):
                 yield path, told.st_size, row
+
+
+def _is_inside(path: str, top: str) -> bool:
+    """Does no symbolic link below `top` lead to where the file lies? The walk follows none."""
+    directory = os.path.dirname(path)
+    while len(directory) > len(top):
+        if os.path.islink(directory):
+            return False
+        directory = os.path.dirname(directory)
+    return True
 
 
 def _is_later(times: Newest, until: Until) -> bool:

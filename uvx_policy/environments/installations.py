@@ -98,7 +98,17 @@ class Installations:
         for one in owners.values():
             yield from ((one, *row) for row in _rows_in(one.distribution, places))
         for one in self._anywhere:
-            yield from ((one, *row) for row in _every_row(one.distribution))
+            for path, fields in _every_row(one.distribution):
+                if self.place_of(path) in places:
+                    yield one, path, fields
+
+    def place_of(self, path: str) -> Place:
+        """Where a file lies whose normal path this is."""
+        for site in self._sites:
+            if path.startswith(f"{site}{os.sep}"):
+                name, below, _ = path[len(site) + 1 :].partition(os.sep)
+                return site, name if below else ""
+        return os.path.dirname(path), ""
 
 
 def _installation(distribution: Distribution) -> Installation | None:
@@ -146,7 +156,7 @@ def _places(distribution: Distribution, sites: Sequence[str]) -> set[Place] | No
         content = b"\n".join(row for row in rows if row.partition(b"/")[0] not in _OUTSIDE)
     if b"//" in content or (b"/." in content and (b"/../" in content or b"/./" in content)):
         return None  # a path that leaves, on its way, the directory that it begins with
-    # Without "/", the head of a row is all of it.
+    # A head with a comma is that of a file in the site directory itself.
     found.update((site, "" if b"," in head else os.fsdecode(head)) for head in heads)
     return found
 
@@ -162,7 +172,7 @@ def _rows_in(
         if head in _OUTSIDE:
             if (os.path.dirname(_path_of(row, site)), "") not in places:
                 continue
-        elif (head if slash else b"") not in heads:
+        elif (b"" if b"," in head or not slash else head) not in heads:
             continue
         fields = row.decode("utf-8", "surrogateescape").split(",")
         yield installed.located(site, fields[0]), fields

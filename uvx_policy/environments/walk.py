@@ -25,6 +25,8 @@ _WRITTEN_ANEW = frozenset(
 )
 #: uv writes these into the site-packages of a new environment: 0.10.12 does, 0.13.8 does not
 _WRITTEN_BY_VENV = frozenset(("_virtualenv.py", "_virtualenv.pth"))
+#: a file without any of these can be read by nobody but root
+_READABLE = 0o444
 #: part of every symbolic link into one of uv's caches
 _ARCHIVES = "/archive-v"
 #: gone, or turned into something else, while we looked; ELOOP: into a symbolic link (macOS)
@@ -56,6 +58,7 @@ class Walk:
     ) -> None:
         """`extents`: remember which files `count_extents` has to ask of."""
         self._asks = extents
+        self._may_read_all = not hasattr(os, "geteuid") or os.geteuid() == 0
         self.sample = sample
         self.files = 0
         self.symlinks = 0
@@ -123,6 +126,10 @@ class Walk:
                     self._failed(f"{path}{os.sep}{entry.name}", error)
         if files:
             self._count(path, files, place)
+            if not self._may_read_all:
+                for name, told in files:
+                    if not told.st_mode & _READABLE:
+                        self._note_unreadable(f"{path}{os.sep}{name}")
 
     def _place(self, below: str, name: str, place: Place) -> Place:
         """Where the directory `name` lies whose path is `below`, in a directory in `place`."""
@@ -134,6 +141,7 @@ class Walk:
         """Count the files of one directory: here each line is run 30,000 times."""
         linkable = place[0] in self._sites and not directory.endswith("__pycache__")
         device = files[0][1].st_dev  # files are not mounted on
+        anew = self._written_anew(directory) if linkable else frozenset()
         may_be_cloned = device not in self._never_share
         asks = may_be_cloned and self._asks
         seen = self._names_seen.setdefault(device, {})
@@ -161,7 +169,8 @@ class Walk:
                 newest_copy = told.st_mtime
             private += size
             if asks and size:
-                self._to_ask.append((size, f"{directory}{os.sep}{name}", device, linkable))
+                saveable = linkable and name not in anew
+                self._to_ask.append((size, f"{directory}{os.sep}{name}", device, saveable))
         if private and may_be_cloned and not self._asks:
             self.extents_known = False
         self._add_newest(place, newest_copy, newest_link)
@@ -170,7 +179,6 @@ class Walk:
         self.shared_bytes += shared
         self.private_bytes += private
         if linkable and private:
-            anew = self._written_anew(directory)
             self.saveable_bytes += private - sum(
                 _bytes(told) for name, told in files if told.st_nlink <= 1 and name in anew
             )
@@ -218,6 +226,9 @@ class Walk:
     def _failed(self, path: str, error: OSError) -> None:
         if error.errno in _GONE:
             return
+        self._note_unreadable(path)
+
+    def _note_unreadable(self, path: str) -> None:
         self.unreadable_files += 1
         if len(self.unreadable) < MOST_NAMED:
             self.unreadable.append(path)
@@ -241,9 +252,9 @@ class Walk:
                 silent.add(device)
                 self.extents_known = False
             else:
-                self._count_extents(told, path, size, saveable=saveable)
+                self._count_extents(told, size, saveable=saveable)
 
-    def _count_extents(self, told: list[Extent], path: str, size: int, *, saveable: bool) -> None:
+    def _count_extents(self, told: list[Extent], size: int, *, saveable: bool) -> None:
         shared = [one for one in told if one.is_shared]
         if shared:
             # Of compressed extents the file has more bytes than the disk.
@@ -255,9 +266,7 @@ class Walk:
             if self.sample:
                 self.sample.add_extents(shared, count)
         elif saveable and any(one.is_inline for one in told):
-            directory, name = os.path.split(path)
-            if name not in self._written_anew(directory):
-                self.saveable_bytes -= size
+            self.saveable_bytes -= size
 
     def _written_anew(self, directory: str) -> frozenset[str]:
         """Names of the files that uv writes here for each environment, and links to nothing."""
