@@ -392,6 +392,24 @@ def test_sorted_by_what_was_asked_for(
     assert names("--sort", "files") == "bac"
 
 
+def test_a_link_below_a_root_is_followed_where_the_register_knows_it(
+    tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outside = make_environment(tmp_path / "outside", name="env")
+    make_environment(tmp_path / "roots" / "twice", name="env")
+    for name, target in (("known", outside), ("unknown", outside), ("gone", tmp_path / "gone")):
+        (tmp_path / "roots" / name).mkdir(parents=True)
+        (tmp_path / "roots" / name / ".venv").symlink_to(target)
+    (tmp_path / "roots" / "twice" / ".venv").symlink_to("env")
+    for name in ("known", "gone", "twice"):
+        remember(state, tmp_path / "roots" / name / ".venv")
+    remember(state, tmp_path / "elsewhere" / ".venv")
+
+    assert sorted(paths(told(capsys, str(tmp_path / "roots")))) == [
+        str(tmp_path / "roots/known/.venv"), str(tmp_path / "roots/twice/env"),
+    ]  # fmt: skip
+
+
 def test_a_root_does_not_enter_the_register(
     tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

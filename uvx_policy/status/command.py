@@ -14,6 +14,7 @@ from uvx_policy import guard, layout, pipeline
 from uvx_policy.environments import register
 from uvx_policy.environments.model import Environment
 from uvx_policy.errors import UsageError
+from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.host import Host
 from uvx_policy.own_name import typed
 from uvx_policy.status import as_json, remarks, table, words
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     search = Search(roots)
     with progress() as advance:
         if roots:
-            environments, count = _found(search, state), 0
+            environments, count = _found(search, roots, state), 0
         else:
             listed = list(register.known(state))
             environments, count = iter(listed), len(listed)
@@ -99,15 +100,28 @@ def _root(root: str) -> str:
     return path
 
 
-def _found(search: Search, state: str) -> Iterator[Environment]:
-    """Give the environments that are found, with what the register knows of them."""
+def _found(search: Search, roots: Sequence[str], state: str) -> Iterator[Environment]:
+    """Give the environments that are found, with what the register knows of them.
+
+    The search follows no link. Of a `.venv` that is one the register knows that it is there.
+    """
     known = {}
+    found = set()
     for environment in register.known(state):
         known[os.path.realpath(environment.path)] = environment
         known[environment.path] = environment
     for path in search:
-        environment = known.get(path) or known.get(os.path.realpath(path)) or Environment(path=path)
+        real = os.path.realpath(path)
+        found.add(real)
+        environment = known.get(path) or known.get(real) or Environment(path=path)
         yield environment.replace(path=path)
+    for environment in known.values():
+        real = os.path.realpath(environment.path)
+        is_below = any(is_within(environment.path, root) for root in roots)
+        if is_below and os.path.islink(environment.path) and real not in found:
+            found.add(real)
+            if os.path.isdir(real):
+                yield environment
 
 
 def _nothing(roots: Sequence[str]) -> list[Text]:
