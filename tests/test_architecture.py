@@ -40,7 +40,7 @@ LAYERS = (
     doctor.waiting doctor.command doctor.installation
     doctor.programs doctor.shim_start doctor.setup_state
     doctor.clients doctor.project_files doctor.installed_tools doctor.configuration
-    doctor.config_tables doctor.project doctor.project_cache
+    doctor.config_tables doctor.project doctor.project_cache doctor.variables doctor.uv_settings
     explain cli settings.edit settings.init_command setup.shim_file setup.launcher
     setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
     setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -279,6 +280,80 @@ def test_a_project_cache_that_may_not_be_made_is_told_with_the_reason(here: Stan
 # What was chosen for uv ---------------------------------------------------------------------------
 
 HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "why"),
+    [
+        ("UV_LINK_MODE", "hardlinkk", "it is none of clone, copy, hardlink, symlink"),
+        ("UV_LINK_MODE", "", "it is none of clone"),
+        ("UV_LINK_MODE", "Copy", "it is none of clone"),
+        ("UV_CACHE_DIR", "", "it is empty"),
+        ("UV_CONFIG_FILE", "", "it is empty"),
+        ("UV_CONFIG_FILE", "/no/such/uv.toml", "there is no such file"),
+        ("UV_CONFIG_FILE", "/", "there is no such file"),
+        ("UV_NO_CACHE", "maybe", "it is neither true nor false"),
+        ("UV_NO_CACHE", "", "it is neither true nor false"),
+        ("UV_NO_CONFIG", "maybe", "it is neither true nor false"),
+        ("UV_OFFLINE", "maybe", "it is neither true nor false"),
+    ],
+)
+@pytest.mark.mends("uv-settings", by="typing")
+def test_a_variable_that_uv_refuses_to_start_with(
+    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch,
+    variable: str, value: str, why: str,
+) -> None:  # fmt: skip
+    world = World(fs.ext4, each_uv)
+    here = Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
+    here.environ[variable] = value
+    assert world.plain("sync", cwd=here.cwd, check=False, **given(variable, value)).returncode == 2
+
+    told = here.one(only(CHECKS, "uv-settings"))
+    assert told.status == "fail"
+    assert f"`{variable}={value}`: {why}" in told.detail
+    assert ("Did you mean `hardlink`?" in told.fix.text) is (value == "hardlinkk")  # type: ignore[union-attr]
+    here.types(told.fix.command)  # type: ignore[union-attr]
+
+    assert here.wrong(CHECKS) == []
+
+
+@pytest.mark.parametrize("variable", ["UV_NO_CACHE", "UV_NO_CONFIG", "UV_OFFLINE"])
+@pytest.mark.parametrize("value", ["1", "Yes", "false", "off"])
+def test_a_variable_that_uv_takes_is_no_finding(here: Standing, variable: str, value: str) -> None:
+    here.environ[variable] = value
+    done = here.world.plain("sync", cwd=here.cwd, check=False, **given(variable, value))
+    assert "invalid value" not in done.stderr
+
+    assert here.told(only(CHECKS, "uv-settings")) == []
+
+
+def given(variable: str, value: str) -> dict[str, Any]:
+    return {variable: value}
+
+
+@pytest.mark.parametrize("where", ["uv.toml", "pip", "user", "pyproject.toml"])
+@pytest.mark.mends("uv-settings", by="hand: what is meant only people know")
+def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:
+    if where == "pyproject.toml":
+        file = here.cwd / where
+        before, table, after = file.read_text().partition("[tool.uv]\n")
+        file.write_text(f'{before}{table}link-mode = "hardlinkk"\n{after}')
+        line = before.count("\n") + 2
+    else:
+        place = here.world.home / ".config/uv" if where == "user" else here.cwd
+        table = "[pip]\n" if where == "pip" else "\n"
+        file, line = write(place / "uv.toml", f'{table}link-mode = "hardlinkk"\n'), 2
+    done = here.world.plain("sync", cwd=here.cwd, check=False)
+    # In the first case it goes on without no-index, and fails for want of a network.
+    start = "warning" if where == "pyproject.toml" else "error"
+    assert done.stderr.startswith(f"{start}: Failed to parse")
+
+    told = here.one(only(CHECKS, "uv-settings"))
+    assert told.status == ("warn" if where == "pyproject.toml" else "fail")
+    assert f"({file}:{line}) is none of" in told.detail
+    file.write_text(file.read_text().replace("hardlinkk", "hardlink"))
+
+    assert here.told(only(CHECKS, "uv-settings")) == []
 
 
 @pytest.mark.mends("uv-choices", by="typing")

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import decide as policy
 from uvx_policy import layout, shim
-from uvx_policy.doctor import config_tables
+from uvx_policy.doctor import config_tables, uv_settings
 from uvx_policy.doctor.finding import Check, Fix, Told
-from uvx_policy.doctor.project_files import read_text
+from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.settings.reader import directories_between, read_settings
-from uvx_policy.setup.shells import every_start_up_file
 from uvx_policy.uv.directories import own_cache, user_file
 from uvx_policy.uv.workspace import ancestors
 
@@ -225,12 +224,12 @@ def look_bypass(case: Case) -> Iterator[Told]:
     """The switch that turns the shim off."""
     if shim.is_quick(["sync"], case.environ):
         name = "LINKPOLICY_BYPASS"
-        where = _set_in(case, name)
+        where = set_in(case, name)
         yield Told(
             status="warn",
             detail=f"`{name}={case.environ[name]}`{where and f' ({where})'} switches the policy "
             "off: the shim starts uv as it is.",
-            fix=Fix(text=_unset_text(where), command=f"unset {name}"),
+            fix=Fix(text=unset_text(where), command=f"unset {name}"),
         )
 
 
@@ -265,9 +264,9 @@ def _asked_cache(case: Case, facts: Facts) -> str:
 def _choice(case: Case, chosen: Sourced, key: str, effect: str) -> Told:
     origin = chosen.origin
     if origin.kind == "variable":
-        where = _set_in(case, origin.name)
+        where = set_in(case, origin.name)
         said = f"`{origin.name}={chosen.value}`{where and f' ({where})'}"
-        fix = Fix(text=_unset_text(where), command=f"unset {origin.name}")
+        fix = Fix(text=unset_text(where), command=f"unset {origin.name}")
     else:
         said = f"`{key} = {chosen.value}` for uv ({_whose(case, origin)})"
         fix = Fix(text=f"Remove `{key}` in `{origin}`, or the setting that it defeats")
@@ -285,23 +284,6 @@ def _whose(case: Case, origin: Origin) -> str:
     if inside in ancestors(case.cwd):
         return f"{origin}, this project's"
     return f"{origin}, the machine's"
-
-
-def _set_in(case: Case, variable: str) -> str:
-    """`path:line` of the start-up file that sets this variable, "" when none of them does."""
-    home = layout.home(case.environ, case.host.platform)
-    files = every_start_up_file(environ=case.environ, home=home, platform=case.host.platform)
-    nearby = [os.path.join(above, ".envrc") for above in ancestors(case.cwd)]
-    sets = re.compile(rf"^[^#]*\b{variable}\b")
-    for path in (*nearby, *files, "/etc/environment", "/etc/profile"):
-        for number, line in enumerate(read_text(path).splitlines(), 1):
-            if sets.match(line):
-                return f"{path}:{number}"
-    return ""
-
-
-def _unset_text(where: str) -> str:
-    return f"Remove it from `{where}`, and from this shell" if where else "Remove it"
 
 
 # Where settings stand -----------------------------------------------------------------------------
@@ -339,6 +321,7 @@ CHECKS: tuple[Check, ...] = (
         group="configuration",
         look=look_choices,
     ),
+    *uv_settings.CHECKS,
     Check(id="bypass", title="The policy is on", group="configuration", look=look_bypass),
     *config_tables.CHECKS,
 )

@@ -154,9 +154,7 @@ def _are_known(
 
 def _are_valid(settings: dict[str, Any], version: UvVersion | None) -> bool:
     """Check the values that we use; of all others we trust that they are right."""
-    modes = ["clone", "copy", "hardlink", "symlink"]
-    if version is not None and version >= _REFLINK_SINCE:
-        modes.append("reflink")
+    modes = link_modes(version)
     for name, value in settings.items():
         if name == "link-mode" and value not in modes:
             return False
@@ -165,6 +163,13 @@ def _are_valid(settings: dict[str, Any], version: UvVersion | None) -> bool:
         if name in _STRINGS and not isinstance(value, str):
             return False
     return True
+
+
+def link_modes(version: UvVersion | None) -> tuple[str, ...]:
+    """The values of `link-mode` that this uv takes; of an unknown one those that all take."""
+    modes = ("clone", "copy", "hardlink", "symlink")
+    is_new = version is not None and version >= _REFLINK_SINCE
+    return (*modes, "reflink") if is_new else modes
 
 
 def _text(value: object) -> str:

@@ -325,6 +325,11 @@ class _Reader:
         return Layer(file=block, prefix=("tool", "uv"))
 
 
+def is_boolean(value: str) -> bool:
+    """Does uv take this value of a variable for true or false?"""
+    return value.lower() in (*_TRUE, *_FALSE)
+
+
 def _if_on(switch: Sourced | None) -> Sourced | None:
     return switch if is_on(switch) else None
 
