@@ -334,6 +334,44 @@ def test_a_cache_on_a_read_only_mount(
     assert findings(place.standing) == []
 
 
+@pytest.mark.mends("caches-writable", by="hand: root does without the sudo of its command")
+def test_a_read_only_cache_beside_which_another_is_used(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = fs.image("ext4")
+    world = World(fs.ext4 / "world", newest_uv)
+    place = Standing(world, world.project(disk / "project"), monkeypatch)
+    world.uv("sync", cwd=place.cwd)
+    assert (disk / ".uv-cache-0").is_dir()
+    elsewhere = world.project(fs.ext4 / "elsewhere")
+    place.cwd = elsewhere
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    world.uv("sync", cwd=elsewhere)
+
+    told = place.one(check("caches-writable"))
+    assert told.status == "warn"
+    assert f"`{world.default_cache}` is used instead here" in told.detail
+    place.types(fix_of(told).command.replace("sudo ", ""))
+
+    assert findings(place) == []
+
+
+@pytest.mark.mends("caches-owner", by="typing")
+def test_a_cache_of_root_on_a_disk_that_somebody_else_owns_now(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = fs.image("ext4")
+    world = World(fs.ext4 / "world", newest_uv)
+    place = Standing(world, world.project(disk / "project"), monkeypatch)
+    world.uv("sync", cwd=place.cwd)
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", disk / ".uv-cache-0"], check=True)
+
+    told = place.one(check("caches-owner"))
+    place.types(fix_of(told).command)
+
+    assert findings(place) == []
+
+
 # Where it lies -----------------------------------------------------------------------------------
 
 

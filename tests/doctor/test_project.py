@@ -250,6 +250,33 @@ def test_a_cache_of_ours_that_others_may_write_is_told_and_closed_by_typing_alon
     assert f"from `{cache}`" in decision(here)
 
 
+@pytest.mark.parametrize("fault", ["mode", "owner"])
+@pytest.mark.mends("linking", by="typing")
+def test_a_cache_of_ours_that_can_be_mended_is_no_reason_to_write_settings(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    disk = fs.image("ext4")
+    world = World(fs.other_ext4 / "world", newest_uv, home=fs.other_ext4 / "home")
+    here = Standing(world, world.project(disk / "project"), monkeypatch)
+    world.uv("sync", cwd=here.cwd)
+    cache = disk / ".uv-cache-0"
+    before = (here.cwd / "pyproject.toml").read_text()
+    if fault == "mode":
+        cache.chmod(0o777)
+    else:
+        subprocess.run(["chown", "-R", f"{UID}:{UID}", cache], check=True)
+
+    told = here.one(only(CHECKS, "linking"))
+    assert here.mend(only(CHECKS, "linking")) == []
+    assert told.fix
+    assert not told.fix.safe
+    here.types(told.fix.command)
+
+    assert wrong(here) == []
+    assert f"from `{cache}`" in decision(here)
+    assert (here.cwd / "pyproject.toml").read_text() == before
+
+
 @pytest.mark.mends("linking", by="typing")
 def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
@@ -291,6 +318,7 @@ def test_a_cold_cache_beside_a_warm_one_is_told_and_filled(
     assert name == "cache-cold"
     assert told.paths == (f"{disk}/.uv-cache-0",)
     assert ("offline" in told.detail) is offline
+    assert "copies" not in told.detail
     assert told.fix
     here.types(told.fix.command)
 

@@ -12,6 +12,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from uvx_policy import layout
 from uvx_policy.caches import known, locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
@@ -48,11 +49,8 @@ def look_owner(case: Case) -> Iterator[Told]:
     for cache in _in_use(case):
         if cache.owner in (None, uid, case.host.unmapped_uid()):
             continue
-        fix = Fix(
-            text="Take the cache back.",
-            command=f'sudo chown -R "$(id -u):$(id -g)" {shlex.quote(cache.path)}',
-        )
-        if uid == 0:
+        fix = take_back(case, cache.path)
+        if uid == 0 and _is_in_home_of_another(case, cache.path):
             fix = Fix(text="Use a home of root's own under sudo: `sudo -H`.")
         yield Told(
             status="fail" if cache.path == case.used_cache else "warn",
@@ -61,6 +59,22 @@ def look_owner(case: Case) -> Iterator[Told]:
             fix=fix,
             paths=(cache.path,),
         )
+
+
+def take_back(case: Case, cache: str) -> Fix:
+    """Let a cache belong to this user again."""
+    sudo = "sudo " if case.host.uid else ""
+    return Fix(
+        text="Take the cache back.",
+        command=f'{sudo}chown -R "$(id -u):$(id -g)" {shlex.quote(cache)}',
+    )
+
+
+def _is_in_home_of_another(case: Case, cache: str) -> bool:
+    """Tell whether root has the home of whoever called sudo."""
+    home = layout.home(case.environ, sys.platform)
+    told = case.host.status(home) if home else None
+    return told is not None and told.uid != 0 and is_within(cache, os.path.realpath(home))
 
 
 def look_mode(case: Case) -> Iterator[Told]:
@@ -177,9 +191,8 @@ def look_writable(case: Case) -> Iterator[Told]:
             continue  # told by another check
         if places.default_cache_usable(case.host, cache.path) != "no":
             continue
-        plan = case.sound_plan
-        elsewhere = plan.outcome.cache_dir.value if plan is not None else None
-        instead = f" linkpolicy uses `{elsewhere}` instead here." if elsewhere else ""
+        used = case.used_cache
+        instead = f" `{used}` is used instead here." if used not in ("", cache.path) else ""
         yield Told(
             status="warn" if instead else "fail",
             detail=f"uv cannot write the cache `{cache.path}`{_why_not(case, cache)}: every "

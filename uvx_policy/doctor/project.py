@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import layout
 from uvx_policy.doctor import project_cache
+from uvx_policy.doctor.caches import take_back
 from uvx_policy.doctor.finding import Check, Fix, Told
 from uvx_policy.doctor.project_cache import in_use, mount_of
 from uvx_policy.errors import LinkPolicyError
@@ -117,7 +118,8 @@ def look_linking(case: Case) -> Iterator[Told]:
             bytes=private,
         )
         return
-    suggested = _project_cache(case, plan, facts)
+    mendable = _mendable(case, plan)
+    suggested = None if mendable else _project_cache(case, plan, facts)
     if suggested is not None:
         yield Told(
             status="warn",
@@ -135,7 +137,7 @@ def look_linking(case: Case) -> Iterator[Told]:
     yield Told(
         status="warn",
         detail=f"{detail}{_why_no_place(plan, facts)}.",
-        fix=_open_to_others(case, plan) or _ELSEWHERE,
+        fix=mendable or _ELSEWHERE,
         paths=tuple(path for path, _ in plan.rejected[:_MOST_REASONS]),
         bytes=private,
     )
@@ -147,13 +149,19 @@ _ELSEWHERE = Fix(
 )
 
 
-def _open_to_others(case: Case, plan: Plan) -> Fix | None:
-    """What to do about a cache that linkpolicy made and that others may write meanwhile."""
+def _mendable(case: Case, plan: Plan) -> Fix | None:
+    """What to do about a cache that linkpolicy made, and that is not ours alone any more.
+
+    The checks `caches-mode` and `caches-owner` tell of it as well; the first mends it.
+    """
     name = layout.device_cache_name(case.host.uid)
     for path, _ in plan.rejected:
         status = case.host.link_status(path) if os.path.basename(path) == name else None
-        if status and status.uid == case.host.uid and status.mode & _OTHERS_MAY_WRITE:
-            # Not safe to do unasked: somebody may have put files of theirs into it.
+        if status is None:
+            continue
+        if status.uid != case.host.uid:
+            return take_back(case, path)
+        if status.mode & _OTHERS_MAY_WRITE:
             return Fix(
                 text="Let nobody else write it; if somebody did, remove it instead",
                 command=f"chmod go-w {shlex.quote(path)}",
@@ -167,7 +175,9 @@ def mend_linking(case: Case, dry_run: bool) -> Iterator[str]:
     facts = plan.facts if plan else None
     if plan is None or facts is None or not _copies(plan):
         return
-    if plan.outcome.cache_dir.code.startswith("explicit-") or not _project_cache(case, plan, facts):
+    if plan.outcome.cache_dir.code.startswith("explicit-") or _mendable(case, plan):
+        return
+    if not _project_cache(case, plan, facts):
         return
     from uvx_policy.settings import init_command  # tomlkit is slow to import
 
