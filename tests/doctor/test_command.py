@@ -411,6 +411,7 @@ def test_on_a_terminal_each_fix_is_asked_for_and_the_default_is_no(
 ) -> None:
     terminal = Terminal(settled)
     terminal.shows("[y/N] ")
+    assert ".? [y/N]" not in terminal.screen
     assert not terminal.shim.exists()
     terminal.type(answer)
 

@@ -421,6 +421,18 @@ def test_hard_links_from_before_where_files_are_cloned_now(xfs: Place) -> None:
 
 
 @pytest.mark.mends("files-drift", by="typing")
+def test_symbolic_links_from_before_where_files_are_cloned_now(xfs: Place) -> None:
+    xfs.world.plain("sync", cwd=xfs.project, UV_LINK_MODE="symlink")
+    told = xfs.standing.one(check("files-drift"))
+    assert "5 files of the environment are symbolic links into a cache" in told.detail
+    assert "Cleaning that cache breaks the environment" in told.detail
+
+    mended_by_its_own_command(xfs.standing, "files-drift")
+
+    assert not xfs.module.is_symlink()
+
+
+@pytest.mark.mends("files-drift", by="typing")
 def test_symbolic_links_from_before(ext4: Place) -> None:
     ext4.world.plain("sync", cwd=ext4.project, UV_LINK_MODE="symlink")
     assert ext4.module.is_symlink()

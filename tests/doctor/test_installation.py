@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
 import os
 import stat
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,10 @@ from tests import real_uv
 from tests.doctor.conftest import Person, copied
 from tests.doctor.standing import program
 from tests.uv.world import PYTHON
+from uvx_policy.doctor import shim_start
+from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.installation import OLDEST
+from uvx_policy.errors import Unreadable
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import startup_file
 
@@ -244,6 +249,22 @@ def python_shim(person: Person) -> Path:
     """The Python shim `uv`, in front or behind."""
     behind = person.shims / ".linkpolicy" / "uv"
     return behind if behind.exists() else person.shims / "uv"
+
+
+@pytest.mark.parametrize("want", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM])
+def test_what_has_run_out_is_no_fault_of_the_shims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, want: int
+) -> None:
+    (tmp_path / "uv").touch(mode=0o755)
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(want, os.strerror(want))
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    case = Case(environ={"PATH": str(tmp_path), "HOME": str(tmp_path)}, cwd=str(tmp_path))
+
+    with pytest.raises(Unreadable, match=os.strerror(want)):
+        shim_start.starts(case, str(tmp_path))
 
 
 @pytest.mark.parametrize("launcher", ["auto", "python"])

@@ -59,21 +59,22 @@ def look_drift(case: Case) -> Iterator[Told]:
             fix=reinstall,
             paths=(case.environment,),
         )
-    elif _wants_clones(mode, code) and shared + links:
-        yield Told(
-            status="warn",
-            detail=f"Files are cloned here now, but {_files(shared + links)} of the environment "
-            f"{_verb(shared + links, 'was', 'were')} hard linked earlier: an edit of one shows in "
-            "the cache and in other environments.",
-            fix=reinstall,
-            paths=(case.environment,),
-        )
-    elif mode not in ("", "symlink") and links:
+        return
+    if mode not in ("", "symlink") and links:
         yield Told(
             status="warn",
             detail=f"{_files(links)} of the environment {_verb(links, 'is', 'are')} symbolic links "
             f"into a cache, from before; the policy says {mode} now. Cleaning that cache breaks "
             "the environment.",
+            fix=reinstall,
+            paths=(case.environment,),
+        )
+    if _wants_clones(mode, code) and shared:
+        yield Told(
+            status="warn",
+            detail=f"Files are cloned here now, but {_files(shared)} of the environment "
+            f"{_verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
+            "the cache and in other environments.",
             fix=reinstall,
             paths=(case.environment,),
         )

@@ -66,7 +66,11 @@ def look_cold(case: Case) -> Iterator[Told]:
             status="warn",
             detail=f"`{there}`, from which files are linked into this environment, holds nothing "
             f"yet: uv downloads once more what is in `{facts.cache}` already."
-            + (" What is installed here already are copies." if case.real_environment else ""),
+            + (
+                " What is installed here already is not linked from there."
+                if case.real_environment
+                else ""
+            ),
             fix=Fix(
                 text="Fill it once, while there is time and a network",
                 command=sync,

@@ -69,7 +69,7 @@ class Report:
     def ask(self, offer: Offer) -> None:
         """Ask whether to mend this; the cursor stays behind the question."""
         self.print_line("")
-        question = Text.assemble(self._text(offer.text), "? [y/N] ")
+        question = Text.assemble(self._text(offer.text.rstrip(".")), "? [y/N] ")
         self._console.print(question, end="", soft_wrap=True, highlight=False)
 
     def print_mended(self, mended: Mended, offer: Offer, *, dry_run: bool) -> None:

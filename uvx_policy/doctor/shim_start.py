@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from uvx_policy.errors import Unreadable
 from uvx_policy.record import Record
 from uvx_policy.setup import shim_directories
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 #: seconds for all of them together; each needs 0.03
 _PATIENCE = 10
+#: no process can be started, whatever is in the file: files or processes or memory have run out
+_FOR_WANT = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 #: what the shim says under LINKPOLICY_LOG=debug, each time that it is entered (`shim.become`)
 _ENTERED = re.compile(r"^linkpolicy: real uv: `(.*)`", re.MULTILINE)
 #: what is left of a Python shim whose package is gone says (`setup.shim_file`)
@@ -51,7 +55,10 @@ class Start(Record):
 
 @lru_cache(maxsize=1)
 def starts(case: Case, directory: str) -> tuple[Start, ...]:
-    """Both shims of one directory, and the Python shim behind a native `uv`; all at once."""
+    """Both shims of one directory, and the Python shim behind a native `uv`; all at once.
+
+    Raises `Unreadable` when no process could be started.
+    """
     return tuple(_end(path, begun) for path, begun in begin(case, directory))
 
 
@@ -92,6 +99,8 @@ def _begin(path: str, case: Case, *, aloud: bool) -> subprocess.Popen[bytes] | O
 
 def _end(path: str, begun: subprocess.Popen[bytes] | OSError) -> Start:
     if isinstance(begun, OSError):
+        if begun.errno in _FOR_WANT:
+            raise Unreadable(path, f"it could not be started: {begun.strerror}")
         return Start(path=path, code=None, said=begun.strerror or str(begun))
     with begun:
         try:
