@@ -126,6 +126,13 @@ def test_a_total_says_when_it_is_an_estimate_or_a_bound() -> None:
     assert total.shared_bytes == pytest.approx(2 * MOST * 4096, rel=0.15)
 
 
+def test_the_total_of_one_environment_is_what_its_own_row_says() -> None:
+    total = Total()
+    total.add(row("/1", shared_bytes=12345), sample(*range(2 * MOST)))
+
+    assert (total.shared_bytes, total.estimated) == (12345, False)
+
+
 def test_a_total_is_named_by_the_highest_mount_point() -> None:
     total = Total()
     for point in ("/mnt/bind/below", "/mnt", "/mnt/other"):

@@ -168,6 +168,7 @@ def test_an_estimate_is_marked() -> None:
     for inode in range(2000):
         distinct.add(inode_key(1, inode), 10**6)
     total.add(row(), distinct.sample())
+    total.add(row(), distinct.sample())
     lines = [line.plain for line in Table([row()], [total], Look(width=200)).lines()]
 
     assert " ~2.0 GB " in lines[3] or " ~1.9 GB " in lines[3] or " ~2.1 GB " in lines[3]

@@ -83,6 +83,8 @@ class Total:
         self.edited_files = 0
         self.shared_exact = True
         self._shared = Distinct()
+        #: what one environment shares is counted with it, and needs no estimate
+        self._of_last = 0
 
     def add(self, row: Row, sample: str) -> None:
         """Add one environment; `sample` says which bytes it shares (`environments.distinct`)."""
@@ -96,16 +98,17 @@ class Total:
         self.edited_files += row.edited_files
         self.shared_exact &= row.shared_exact
         self._shared.merge(sample)
+        self._of_last = row.shared_bytes
 
     @property
     def shared_bytes(self) -> int:
         """Bytes of shared files, each once, however many environments it is in."""
-        return self._shared.total().bytes
+        return self._of_last if self.environments == 1 else self._shared.total().bytes
 
     @property
     def estimated(self) -> bool:
         """Tell whether `shared_bytes` is an estimate (`environments.distinct`)."""
-        return not self._shared.total().exact
+        return self.environments > 1 and not self._shared.total().exact
 
 
 def in_fact(survey: Survey) -> InFact:
