@@ -58,11 +58,15 @@ def _refused_variables(case: Case) -> Iterator[Told]:
 
 def _variable(case: Case, name: str, why: str, near: str = "") -> Told:
     where = set_in(case, name)
+    remove = unset_text(where)
     return Told(
         status="fail",
         detail=f"uv refuses to start: `{name}={case.environ[name]}`{where and f' ({where})'}: "
         f"{why}.",
-        fix=Fix(text=f"{near} {unset_text(where)}".strip(), command=f"unset {name}"),
+        fix=Fix(
+            text=f"{near} If not: {remove[0].lower()}{remove[1:]}" if near else remove,
+            command=f"unset {name}",
+        ),
     )
 
 
