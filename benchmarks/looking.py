@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _DAY = 86400
 _BARE = "bare interpreter: python -IS -c pass"
+#: what the script on PATH does that an installation makes
+_AS_INSTALLED = "from uvx_policy.cli import program; program()"
 #: kilobytes of the process at its largest; `ru_maxrss` would count what it was started by as well
 _WITH_PEAK = """
 import sys
@@ -77,7 +79,7 @@ class Machine:
         _unpacked_on_different_days(os.path.join(self.project, ".venv"))
 
     def linkpolicy(
-        self, *words: str, before: Sequence[str] = ("-m", "uvx_policy.cli")
+        self, *words: str, before: Sequence[str] = ("-c", _AS_INSTALLED)
     ) -> harness.Call:
         """One command in the project."""
         directory = self.project if os.path.isdir(self.project) else self.home
