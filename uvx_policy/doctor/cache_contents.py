@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archives, known, locks
 from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.to_type import chown_to_you
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,7 +150,6 @@ def look_foreign(case: Case) -> Iterator[Told]:
         if not found:
             continue
         others = ", ".join(f"user {each}" for each in sorted(set(found.values())))
-        sudo = "sudo " if case.host.uid else ""
         yield Told(
             status="warn",
             detail=f"At least {len(found)} files and directories in the cache `{cache.path}` "
@@ -157,7 +157,7 @@ def look_foreign(case: Case) -> Iterator[Told]:
             "fs.protected_hardlinks), copies them instead, or fails.",
             fix=Fix(
                 text="Take them back.",
-                command=f'{sudo}chown -R "$(id -u):$(id -g)" {shlex.quote(cache.path)}',
+                command=chown_to_you(cache.path, case.host.uid),
             ),
             paths=tuple(list(found)[:_MOST_NAMED]),
         )

@@ -17,6 +17,7 @@ from uvx_policy.caches import known, locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
 from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.to_type import chown_to_you
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish
@@ -63,11 +64,7 @@ def look_owner(case: Case) -> Iterator[Told]:
 
 def take_back(case: Case, cache: str) -> Fix:
     """Let a cache belong to this user again."""
-    sudo = "sudo " if case.host.uid else ""
-    return Fix(
-        text="Take the cache back.",
-        command=f'{sudo}chown -R "$(id -u):$(id -g)" {shlex.quote(cache)}',
-    )
+    return Fix(text="Take the cache back.", command=chown_to_you(cache, case.host.uid))
 
 
 def _is_in_home_of_another(case: Case, cache: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from uvx_policy import symlinked_venv
 from uvx_policy.doctor import installed_files, stored_files
 from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.to_type import chown_to_you
 from uvx_policy.environments import installed
 from uvx_policy.filesystem import cache_safety, mounts
 from uvx_policy.uv import invocation
@@ -350,7 +351,7 @@ def look_owner(case: Case) -> Iterator[Told]:
         "after `sudo uv sync`: uv cannot change what is in them.",
         fix=Fix(
             text="Take the environment back.",
-            command=f'sudo chown -R "$(id -u):$(id -g)" {_word(real)}',
+            command=chown_to_you(real, uid),
         ),
         paths=tuple(foreign),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.programs import on_path
@@ -25,6 +26,12 @@ def for_this_shell(fix: Fix, case: Case) -> Fix:
     if not _shim_comes_first(case):
         command = _LINKING.sub(r"\g<before>linkpolicy run -- uv ", command)
     return fix.replace(command=typed(command, case.environ))
+
+
+def chown_to_you(path: str, uid: int) -> str:
+    """The command that gives everything below `path` to the user `uid`, who types it."""
+    sudo = "sudo " if uid else ""
+    return f'{sudo}chown -R "$(id -u):$(id -g)" {shlex.quote(path)}'
 
 
 def _shim_comes_first(case: Case) -> bool:
