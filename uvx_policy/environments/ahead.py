@@ -27,20 +27,21 @@ class Ahead:
     def __init__(self, environment: str) -> None:
         """Begin, where there is a processor to spare. Never raises."""
         self._environment = environment
+        self._sites = installed.site_directories(environment)
         #: the process, and the end of its pipe to read from
         self._begun: tuple[int, int] | None = None
         if _may_fork():
             try:
-                self._begun = _begin(environment)
+                self._begun = _begin(environment, self._sites)
             except OSError:  # too many processes, too many files
                 return
 
     def survey(self) -> Survey:
         """What was found out; found out now, if nobody else did. Never raises."""
-        installations = Installations(installed.site_directories(self._environment))
+        installations = Installations(self._sites)
         if installations.differ:
             installations.read()  # it will be needed, and the other process is not done yet
-        told = self._told() or without_edits(self._environment, extents=False)
+        told = self._told() or without_edits(self._environment, self._sites, extents=False)
         return with_edits(*told, installations)
 
     def _told(self) -> tuple[Survey, dict[Place, Newest]] | None:
@@ -60,7 +61,7 @@ class Ahead:
         return Survey(**found), {place: Newest(*times) for place, times in newest.items()}
 
 
-def _begin(environment: str) -> tuple[int, int]:
+def _begin(environment: str, sites: tuple[str, ...]) -> tuple[int, int]:
     """Raises `OSError`."""
     source, sink = os.pipe()
     try:
@@ -78,7 +79,7 @@ def _begin(environment: str) -> tuple[int, int]:
         for standard in {0, 1, 2} - {sink}:  # whoever reads what the other one says waits for both
             with contextlib.suppress(OSError):
                 os.close(standard)
-        found, newest = without_edits(environment, extents=False)
+        found, newest = without_edits(environment, sites, extents=False)
         times = {place: tuple(each) for place, each in newest.items()}
         with open(sink, "wb") as stream:
             stream.write(marshal.dumps((found.as_dict(), times)))

@@ -37,14 +37,16 @@ def survey(
     `--prefix`), and of an environment that is a project's directory as well, only the site
     directories are looked at.
     """
+    sites = installed.site_directories(environment)
     found, newest = without_edits(
-        environment, extents=extents, most_extents=most_extents, sampled=sampled
+        environment, sites, extents=extents, most_extents=most_extents, sampled=sampled
     )
-    return with_edits(found, newest, Installations(installed.site_directories(environment)))
+    return with_edits(found, newest, Installations(sites))
 
 
 def without_edits(
     environment: str,
+    sites: tuple[str, ...],
     *,
     extents: bool = True,
     most_extents: int | None = None,
@@ -52,7 +54,6 @@ def without_edits(
 ) -> tuple[Survey, dict[Place, Newest]]:
     """The part of it that looks at each file, and what the other part needs. Never raises."""
     at = time.time()
-    sites = installed.site_directories(environment)
     tops = _tops(environment, sites)
     walk = Walk(sites, SharedFiles((*tops, *sites)) if sampled else None, extents=extents)
     for top in tops:
