@@ -331,6 +331,14 @@ def given(variable: str, value: str) -> dict[str, Any]:
     return {variable: value}
 
 
+def test_a_file_that_uv_is_told_to_leave_alone_is_no_finding(here: Standing) -> None:
+    write(here.cwd / "uv.toml", 'link-mode = "hardlinkk"\n')
+    assert here.one(only(CHECKS, "uv-settings")).status == "fail"
+    here.environ["UV_NO_CONFIG"] = "Yes"
+
+    assert here.told(only(CHECKS, "uv-settings")) == []
+
+
 @pytest.mark.parametrize("where", ["uv.toml", "pip", "user", "pyproject.toml"])
 @pytest.mark.mends("uv-settings", by="hand: what is meant only people know")
 def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:

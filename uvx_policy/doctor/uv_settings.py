@@ -6,24 +6,24 @@ be understood, which uv skips as a whole with a warning.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.config_tables import parsed
 from uvx_policy.doctor.finding import Check, Fix, Told
 from uvx_policy.doctor.variables import set_in, unset_text
-from uvx_policy.errors import Unreadable
+from uvx_policy.errors import LinkPolicyError
 from uvx_policy.settings.check import suggestion
-from uvx_policy.uv.config import link_modes
+from uvx_policy.uv.config import Layer, link_modes, project_layers
 from uvx_policy.uv.directories import user_file
-from uvx_policy.uv.settings import is_boolean
-from uvx_policy.uv.workspace import ancestors, table
+from uvx_policy.uv.settings import boolean
+from uvx_policy.uv.workspace import TomlFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.toml_file import TomlFile
 
 _BOOLEANS = ("UV_NO_CACHE", "UV_NO_CONFIG", "UV_OFFLINE")
 _MUST_NOT_BE_EMPTY = ("UV_CACHE_DIR", "UV_CONFIG_FILE")
@@ -35,8 +35,8 @@ def look_uv_settings(case: Case) -> Iterator[Told]:
         yield Told(status="skip", detail="there is no real uv")
         return
     yield from _refused_variables(case)
-    for file, prefix in _files(case):
-        yield from _refused_modes(case, file, prefix)
+    for layer in _layers(case):
+        yield from _refused_modes(case, layer)
 
 
 def _refused_variables(case: Case) -> Iterator[Told]:
@@ -52,7 +52,7 @@ def _refused_variables(case: Case) -> Iterator[Told]:
     if named and not os.path.isfile(os.path.join(case.cwd, named)):
         yield _variable(case, "UV_CONFIG_FILE", "there is no such file")
     for name in _BOOLEANS:
-        if not is_boolean(case.environ.get(name, "1")):
+        if boolean(case.environ.get(name, "1")) is None:
             yield _variable(case, name, "it is neither true nor false")
 
 
@@ -70,24 +70,24 @@ def _variable(case: Case, name: str, why: str, near: str = "") -> Told:
     )
 
 
-def _refused_modes(case: Case, file: TomlFile, prefix: tuple[str, ...]) -> Iterator[Told]:
+def _refused_modes(case: Case, layer: Layer) -> Iterator[Told]:
     modes = _link_modes(case)
     for keys in (("link-mode",), ("pip", "link-mode")):
-        value = table(file.data, *prefix, *keys[:-1]).get(keys[-1])
-        if value is None or value in modes:
+        mode = layer.get(*keys)
+        if mode is None or mode.value in modes:
             continue
-        place = f"{file.path}:{file.line_of(*prefix, *keys)}"
-        near = _near(str(value), modes)
+        near = _near(mode.value, modes)
         effect = (
             "uv skips the whole `[tool.uv]` with a warning, and with it all that stands there"
-            if prefix
+            if layer.prefix
             else "uv refuses to start"
         )
         yield Told(
-            status="warn" if prefix else "fail",
-            detail=f"{effect}: `link-mode = {value}` ({place}) is none of {', '.join(modes)}.",
-            fix=Fix(text=f"{near} Change it in `{place}`".strip()),
-            paths=(file.path,),
+            status="warn" if layer.prefix else "fail",
+            detail=f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of "
+            f"{', '.join(modes)}.",
+            fix=Fix(text=f"{near} Change it in `{mode.origin}`".strip()),
+            paths=(layer.file.path,),
         )
 
 
@@ -101,36 +101,21 @@ def _link_modes(case: Case) -> tuple[str, ...]:
     return link_modes(plan.version if plan else None)
 
 
-def _files(case: Case) -> Iterator[tuple[TomlFile, tuple[str, ...]]]:
-    """The files of uv's settings that count here, with the table that they are in."""
+def _layers(case: Case) -> Iterator[Layer]:
+    """The tables of uv's settings that count here."""
+    files = TomlFiles(case.host)
     named = case.environ.get("UV_CONFIG_FILE")
-    if named:
-        candidates = [os.path.join(case.cwd, named)]
-    elif case.environ.get("UV_NO_CONFIG", "0").lower() in ("1", "true"):
+    if not named and boolean(case.environ.get("UV_NO_CONFIG", "0")):
         return
-    else:
-        try:
-            candidates = [user_file(case.host)]
-        except Unreadable:
-            candidates = []
-        yield from _of_project(case)
-    for path in candidates:
-        file = parsed(case, path) if path else None
+    # A file that cannot be read or understood is told by other checks.
+    with contextlib.suppress(LinkPolicyError):
+        if not named:
+            yield from islice(project_layers(files, case.workspace or case.cwd), 1)
+    with contextlib.suppress(LinkPolicyError):
+        path = os.path.join(case.cwd, named) if named else user_file(case.host)
+        file = files.read(path) if path else None
         if file is not None:
-            yield file, ()
-
-
-def _of_project(case: Case) -> Iterator[tuple[TomlFile, tuple[str, ...]]]:
-    """The nearest file above the workspace that has any: uv reads no other."""
-    for directory in ancestors(case.workspace or case.cwd):
-        own = parsed(case, os.path.join(directory, "uv.toml"))
-        if own is not None:
-            yield own, ()
-            return
-        project = parsed(case, os.path.join(directory, "pyproject.toml"))
-        if project is not None and table(project.data, "tool", "uv"):
-            yield project, ("tool", "uv")
-            return
+            yield Layer(file=file, prefix=())
 
 
 CHECKS: tuple[Check, ...] = (

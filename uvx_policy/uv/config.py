@@ -107,7 +107,7 @@ def _project_readings(
 ) -> list[tuple[Layer, ...]]:
     """List what the project's layer may be: one layer or none for each reading."""
     readings: list[tuple[Layer, ...]] = []
-    for layer in _project_layers(files, start):
+    for layer in project_layers(files, start):
         readings.append((layer,))
         if not layer.prefix or _is_understood(layer, version):
             return readings
@@ -115,7 +115,8 @@ def _project_readings(
     return readings
 
 
-def _project_layers(files: TomlFiles, start: str) -> Iterator[Layer]:
+def project_layers(files: TomlFiles, start: str) -> Iterator[Layer]:
+    """What uv comes across from `start` upward: it takes the first that it understands."""
     for directory in ancestors(start):
         settings = files.read(os.path.join(directory, "uv.toml"))
         if settings is not None:

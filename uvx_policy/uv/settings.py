@@ -251,10 +251,11 @@ class _Reader:
         since = _SINCE.get(variable, _OLDEST)
         if value is None or (self.version is not None and self.version < since):
             return False
-        if value.lower() in _FALSE:
-            return False
-        if value.lower() not in _TRUE:
+        told = boolean(value)
+        if told is None:
             raise Unreadable(variable, "is no boolean, which uv takes for an error")
+        if not told:
+            return False
         if self.version is None and since != _OLDEST:
             raise Unreadable(variable, "whether this uv knows it cannot be told")
         return True
@@ -325,9 +326,11 @@ class _Reader:
         return Layer(file=block, prefix=("tool", "uv"))
 
 
-def is_boolean(value: str) -> bool:
-    """Does uv take this value of a variable for true or false?"""
-    return value.lower() in (*_TRUE, *_FALSE)
+def boolean(value: str) -> bool | None:
+    """What uv takes this value of a variable for; `None` when it refuses it."""
+    if value.lower() in _FALSE:
+        return False
+    return True if value.lower() in _TRUE else None
 
 
 def _if_on(switch: Sourced | None) -> Sourced | None:
