@@ -335,41 +335,33 @@ def test_a_cache_on_a_read_only_mount(
 
 
 @pytest.mark.mends("caches-writable", by="hand: root does without the sudo of its command")
-def test_a_read_only_cache_beside_which_another_is_used(
-    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = fs.image("ext4")
-    world = World(fs.ext4 / "world", newest_uv)
-    place = Standing(world, world.project(disk / "project"), monkeypatch)
-    world.uv("sync", cwd=place.cwd)
+def test_a_read_only_cache_beside_which_another_is_used(elsewhere: Place) -> None:
+    world, here = elsewhere.world, elsewhere.standing
+    elsewhere.sync()
+    disk = elsewhere.project.parent.parent
     assert (disk / ".uv-cache-0").is_dir()
-    elsewhere = world.project(fs.ext4 / "elsewhere")
-    place.cwd = elsewhere
+    here.cwd = world.project(world.base / "beside")
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-    world.uv("sync", cwd=elsewhere)
+    world.uv("sync", cwd=here.cwd)
 
-    told = place.one(check("caches-writable"))
+    told = here.one(check("caches-writable"))
     assert told.status == "warn"
     assert f"`{world.default_cache}` is used instead here" in told.detail
-    place.types(fix_of(told).command.replace("sudo ", ""))
+    here.types(fix_of(told).command.replace("sudo ", ""))
 
-    assert findings(place) == []
+    assert findings(here) == []
 
 
 @pytest.mark.mends("caches-owner", by="typing")
-def test_a_cache_of_root_on_a_disk_that_somebody_else_owns_now(
-    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    disk = fs.image("ext4")
-    world = World(fs.ext4 / "world", newest_uv)
-    place = Standing(world, world.project(disk / "project"), monkeypatch)
-    world.uv("sync", cwd=place.cwd)
-    subprocess.run(["chown", "-R", f"{UID}:{UID}", disk / ".uv-cache-0"], check=True)
+def test_a_cache_of_root_on_a_disk_that_somebody_else_owns_now(elsewhere: Place) -> None:
+    elsewhere.sync()
+    cache = elsewhere.project.parent.parent / ".uv-cache-0"
+    subprocess.run(["chown", "-R", f"{UID}:{UID}", cache], check=True)
 
-    told = place.one(check("caches-owner"))
-    place.types(fix_of(told).command)
+    told = elsewhere.standing.one(check("caches-owner"))
+    elsewhere.standing.types(fix_of(told).command)
 
-    assert findings(place) == []
+    assert findings(elsewhere.standing) == []
 
 
 # Where it lies -----------------------------------------------------------------------------------

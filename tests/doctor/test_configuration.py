@@ -310,9 +310,10 @@ def test_a_variable_that_uv_refuses_to_start_with(
 
     told = here.one(only(CHECKS, "uv-settings"))
     assert told.status == "fail"
+    assert told.fix
     assert f"`{variable}={value}`: {why}" in told.detail
-    assert ("Did you mean `hardlink`?" in told.fix.text) is (value == "hardlinkk")  # type: ignore[union-attr]
-    here.types(told.fix.command)  # type: ignore[union-attr]
+    assert ("Did you mean `hardlink`?" in told.fix.text) is (value == "hardlinkk")
+    here.types(told.fix.command)
 
     assert here.wrong(CHECKS) == []
 

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -84,10 +84,10 @@ def test_a_process_that_is_killed_is_not_missed(
 ) -> None:
     parent = os.getpid()
 
-    def dying(*given: object, **named: object) -> object:
+    def dying(*given: Any, **named: Any) -> object:
         if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        return without_edits(*given, **named)  # type: ignore[arg-type]
+        return without_edits(*given, **named)
 
     monkeypatch.setattr(ahead, "without_edits", dying)
 
@@ -139,10 +139,10 @@ def test_what_is_raised_there_is_not_heard(
 ) -> None:
     parent = os.getpid()
 
-    def raising(*given: object, **named: object) -> object:
+    def raising(*given: Any, **named: Any) -> object:
         if os.getpid() != parent:
             raise error
-        return without_edits(*given, **named)  # type: ignore[arg-type]
+        return without_edits(*given, **named)
 
     monkeypatch.setattr(ahead, "without_edits", raising)
 
