@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import event, given
@@ -123,6 +124,45 @@ def test_a_cache_that_is_in_use_further_down_is_kept() -> None:
     assert found.chosen.directory == "/mnt/data/me/.uv-cache-1000"
     assert found.chosen.exists
     assert found.chosen.probe_from == "/mnt/data/me/.uv-cache-1000"
+
+
+class BusyHost(FakeHost):
+    """Another process of mine makes `to_come` after `looks` looks of this one."""
+
+    def __init__(
+        self, to_come: dict[str, Directory | File | Link], looks: int, paths: dict[str, Directory]
+    ) -> None:
+        self.looks_left = looks
+        self._to_come = to_come
+        mounts = [fake_mount("/"), fake_mount("/mnt/data", "xfs")]
+        super().__init__(dict(paths), uid=ME, mounts=mounts)
+
+    def _node(self, real: str, asked: str) -> Directory | File | Link | None:
+        self.looks_left -= 1
+        if self.looks_left < 0:
+            for path, node in self._to_come.items():
+                self.add(path, node)
+        return super()._node(real, asked)
+
+
+def at_every_look(
+    to_come: dict[str, Directory | File | Link], paths: dict[str, Directory]
+) -> Iterator[BusyHost]:
+    """Hosts on which it comes before the first look, the second, ..., at last after all of them."""
+    for looks in range(1000):
+        host = BusyHost(to_come, looks, paths)
+        yield host
+        if host.looks_left >= 0:
+            assert looks > 1, "it never came in between"
+            return
+    pytest.fail("there is no end of looking")
+
+
+def test_a_cache_that_another_of_mine_makes_while_i_look_is_the_one() -> None:
+    """Of 16 that started at once one used uv's own cache, on the other disk, and copied."""
+    cache = "/mnt/data/me/.uv-cache-1000"
+    for host in at_every_look({cache: Directory(uid=ME, mode=0o700)}, {"/mnt/data/me": MINE}):
+        assert chosen(find(host)) == cache
 
 
 @pytest.mark.parametrize(
@@ -662,6 +702,14 @@ def test_a_missing_cache_is_usable_when_it_can_be_made(
     host = machine(paths, mounts=[fake_mount("/"), *mounted])
 
     assert default_cache_usable(host, CACHE) == expected
+
+
+def test_a_cache_that_uv_makes_while_i_look_is_usable_at_every_moment() -> None:
+    to_come = {"/home/me/.cache": MINE, **USABLE}
+    for parts in range(1, len(to_come) + 1):
+        made = dict(list(to_come.items())[:parts])
+        for host in at_every_look(made, {"/home/me": MINE}):
+            assert default_cache_usable(host, CACHE) == "yes", made
 
 
 @pytest.mark.parametrize(

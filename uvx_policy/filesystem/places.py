@@ -143,11 +143,15 @@ class _Search:
         """A cache of ours that exists on the destination's file system, else room for one."""
         name = layout.device_cache_name(self._host.uid)
         way = self._way_down()
-        for must_exist in (True, False):
+        # Looked at once: one that another of us makes this moment would else be passed over in the
+        # first round as missing, and in the second as existing.
+        existed = {
+            parent: self._host.link_kind(os.path.join(parent, name)) != "absent" for parent in way
+        }
+        for exists in (True, False):
             for parent in way:
                 directory = os.path.join(parent, name)
-                exists = self._host.link_kind(directory) != "absent"
-                if exists is not must_exist:
+                if existed[parent] is not exists:
                     continue
                 if not exists and not self._may_hold(parent, is_top=parent == way[0]):
                     continue
