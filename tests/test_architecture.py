@@ -38,7 +38,7 @@ LAYERS = (
     doctor.engine doctor.to_type doctor.crash_log doctor.report doctor.redact doctor.mend
     doctor.facts_report
     doctor.waiting doctor.command doctor.installation
-    doctor.programs doctor.shim_start doctor.setup_state
+    doctor.programs doctor.started doctor.shim_start doctor.setup_state
     doctor.clients doctor.project_files doctor.installed_tools doctor.configuration
     doctor.config_tables doctor.project doctor.project_cache doctor.variables doctor.uv_settings
     explain cli settings.edit settings.init_command setup.shim_file setup.launcher

@@ -296,6 +296,13 @@ HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
         ("UV_NO_CACHE", "", "it is neither true nor false"),
         ("UV_NO_CONFIG", "maybe", "it is neither true nor false"),
         ("UV_OFFLINE", "maybe", "it is neither true nor false"),
+        ("UV_PREVIEW", "maybe", "it is neither true nor false"),
+        ("UV_FROZEN", "", "it is neither true nor false"),
+        ("UV_LOCKED", "maybe", "it is neither true nor false"),
+        ("UV_COMPILE_BYTECODE", "maybe", "it is neither true nor false"),
+        ("UV_NO_BUILD_ISOLATION", "", "it is neither true nor false"),
+        ("UV_NO_PROGRESS", "maybe", "it is neither true nor false"),
+        ("UV_NATIVE_TLS", "maybe", "it is neither true nor false"),
     ],
 )
 @pytest.mark.mends("uv-settings", by="typing")
@@ -311,7 +318,7 @@ def test_a_variable_that_uv_refuses_to_start_with(
     told = here.one(only(CHECKS, "uv-settings"))
     assert told.status == "fail"
     assert told.fix
-    assert f"`{variable}={value}`: {why}" in told.detail
+    assert f"`uv sync` refuses to start: `{variable}={value}`: {why}" in told.detail
     assert ("Did you mean `hardlink`?" in told.fix.text) is (value == "hardlinkk")
     here.types(told.fix.command)
 
@@ -361,6 +368,69 @@ def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:
     assert told.status == ("warn" if where == "pyproject.toml" else "fail")
     assert f"({file}:{line}) is none of" in told.detail
     file.write_text(file.read_text().replace("hardlinkk", "hardlink"))
+
+    assert here.told(only(CHECKS, "uv-settings")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        pytest.param("uv.toml", 'cache-dir = ""', '`cache-dir = ""` (', id="an empty cache-dir"),
+        pytest.param("pyproject.toml", 'cache-dir = ""', '`cache-dir = ""` (', id="in [tool.uv]"),
+        pytest.param(
+            "uv.toml", 'cache-dirr = "/c"',
+            "TOML parse error at line 1, column 1: unknown field `cache-dirr`", id="a misspelt key",
+        ),
+        pytest.param("uv.toml", "[cache", "TOML parse error at line 1, column 7", id="no TOML"),
+        pytest.param("uv.toml", "offline = 'x'", "expected a boolean", id="another type"),
+        pytest.param("pyproject.toml", "offline = 'x'", "skips the settings of a whole file",
+                     id="another type in [tool.uv]"),
+    ],
+)  # fmt: skip
+@pytest.mark.mends("uv-settings", by="hand: what is meant only people know")
+def test_a_file_that_uv_refuses_in_its_own_words(
+    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, said: str
+) -> None:
+    world = World(fs.ext4, each_uv)
+    here = Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
+    file = here.cwd / name
+    before = file.read_text() if file.exists() else ""
+    file.write_text(before.replace("[tool.uv]\n", f"[tool.uv]\n{text}\n") or f"{text}\n")
+    skipped = "skips" in said
+    done = world.plain("lock", cwd=here.cwd, check=False)
+    assert skipped or done.returncode == 2
+
+    told = here.one(only(CHECKS, "uv-settings"))
+    assert told.status == ("warn" if skipped else "fail")
+    assert said in told.detail
+    assert told.detail.startswith("uv skips" if skipped else "uv refuses to start: ")
+    assert len(told.detail) < 500
+    assert "expected one of" not in told.detail
+    assert "|" not in told.detail
+    file.write_text(before) if before else file.unlink()
+
+    assert here.wrong(CHECKS) == []
+
+
+@pytest.mark.mends("uv-settings", by="hand: uv says what it refuses, and not where that was set")
+def test_a_variable_that_newer_uv_refuses_in_its_own_words(here: Standing) -> None:
+    here.environ["UV_HTTP_RETRIES"] = "maybe"
+
+    told = here.one(only(CHECKS, "uv-settings"))
+    assert told.status == "fail"
+    assert "uv refuses to start: " in told.detail
+    assert "UV_HTTP_RETRIES" in told.detail
+    del here.environ["UV_HTTP_RETRIES"]
+
+    assert here.wrong(CHECKS) == []
+
+
+def test_a_uv_that_fails_for_another_reason_does_not_refuse_its_settings(
+    here: Standing, tmp_path: Path
+) -> None:
+    broken = write(tmp_path / "bin" / "uv", "#!/bin/sh\necho error: disk full >&2\nexit 1\n")
+    broken.chmod(0o755)
+    here.environ["PATH"] = f"{broken.parent}:{here.environ['PATH']}"
 
     assert here.told(only(CHECKS, "uv-settings")) == []
 

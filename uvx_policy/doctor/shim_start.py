@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import subprocess
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from uvx_policy.errors import Unreadable
+from uvx_policy.doctor import started
 from uvx_policy.record import Record
 from uvx_policy.setup import shim_directories
 
 if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.started import Begun
 
-#: seconds for all of them together; each needs 0.03
-_PATIENCE = 10
-#: no process can be started, whatever is in the file: files or processes or memory have run out
-_FOR_WANT = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 #: what the shim says under LINKPOLICY_LOG=debug, each time that it is entered (`shim.become`)
 _ENTERED = re.compile(r"^linkpolicy: real uv: `(.*)`", re.MULTILINE)
 #: what is left of a Python shim whose package is gone says (`setup.shim_file`)
@@ -63,7 +58,7 @@ def starts(case: Case, directory: str) -> tuple[Start, ...]:
 
 
 @lru_cache(maxsize=1)
-def begin(case: Case, directory: str) -> list[tuple[str, subprocess.Popen[bytes] | OSError]]:
+def begin(case: Case, directory: str) -> list[tuple[str, Begun]]:
     """Start them, and wait for none: what `starts` tells can be had soon."""
     paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
     paths.append(_fallback(paths[0]))
@@ -79,33 +74,14 @@ def _fallback(path: str) -> str:
     return os.path.join(shim_directories.fallbacks(directory), program)
 
 
-def _begin(path: str, case: Case, *, aloud: bool) -> subprocess.Popen[bytes] | OSError:
+def _begin(path: str, case: Case, *, aloud: bool) -> Begun:
     """Start one. `aloud`: it tells its way; a native shim would hand over to Python for that."""
     environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}
     if aloud:
         environ["LINKPOLICY_LOG"] = "debug"
-    try:
-        return subprocess.Popen(
-            [path, "--version"],
-            env=environ,
-            cwd=case.cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-    except OSError as error:
-        return error
+    return started.begin([path, "--version"], environ=environ, cwd=case.cwd)
 
 
-def _end(path: str, begun: subprocess.Popen[bytes] | OSError) -> Start:
-    if isinstance(begun, OSError):
-        if begun.errno in _FOR_WANT:
-            raise Unreadable(path, f"it could not be started: {begun.strerror}")
-        return Start(path=path, code=None, said=begun.strerror or str(begun))
-    with begun:
-        try:
-            said = os.fsdecode(begun.communicate(timeout=_PATIENCE)[1])
-        except subprocess.TimeoutExpired:
-            begun.kill()
-            return Start(path=path, code=None, said=f"it did not end within {_PATIENCE} seconds")
-    return Start(path=path, code=begun.returncode, said=said)
+def _end(path: str, begun: Begun) -> Start:
+    ended = started.end(path, begun)
+    return Start(path=path, code=ended.code, said=ended.said)

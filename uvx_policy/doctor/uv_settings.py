@@ -1,16 +1,22 @@
 """Check of what makes uv itself refuse to start, whatever linkpolicy does.
 
-Each was tried with every uv from 0.5.23 to 0.13.9: exit code 2, but for a `[tool.uv]` that cannot
-be understood, which uv skips as a whole with a warning.
+The common faults are told with the place where they are and what is meant. Each was tried with
+every uv from 0.5.23 to 0.13.9: `uv sync` ends with 2, but for a `[tool.uv]` that cannot be
+understood, which uv skips as a whole with a warning. For all others uv itself is asked, by
+`uv cache dir`: it reads all settings and touches nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import textwrap
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from uvx_policy.doctor import started
 from uvx_policy.doctor.finding import Check, Fix, Told
 from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import LinkPolicyError
@@ -24,8 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.started import Begun
 
-_BOOLEANS = ("UV_NO_CACHE", "UV_NO_CONFIG", "UV_OFFLINE")
+_BOOLEANS = (
+    "UV_COMPILE_BYTECODE", "UV_FROZEN", "UV_LOCKED", "UV_NATIVE_TLS", "UV_NO_BUILD_ISOLATION",
+    "UV_NO_CACHE", "UV_NO_CONFIG", "UV_NO_PROGRESS", "UV_OFFLINE", "UV_PREVIEW",
+)  # fmt: skip
 _MUST_NOT_BE_EMPTY = ("UV_CACHE_DIR", "UV_CONFIG_FILE")
 
 
@@ -34,9 +44,24 @@ def look_uv_settings(case: Case) -> Iterator[Told]:
     if not case.uv:
         yield Told(status="skip", detail="there is no real uv")
         return
+    told = False
+    for each in _known_faults(case):
+        told = True
+        yield each
+    if not told:
+        yield from _what_uv_says(case)
+
+
+def look_uv_settings_ahead(case: Case) -> None:
+    """Ask uv what `look_uv_settings` will want to know."""
+    if case.uv:
+        _begun(case)
+
+
+def _known_faults(case: Case) -> Iterator[Told]:
     yield from _refused_variables(case)
     for layer in _layers(case):
-        yield from _refused_modes(case, layer)
+        yield from _refused_values(case, layer)
 
 
 def _refused_variables(case: Case) -> Iterator[Told]:
@@ -61,8 +86,8 @@ def _variable(case: Case, name: str, why: str, near: str = "") -> Told:
     remove = unset_text(where)
     return Told(
         status="fail",
-        detail=f"uv refuses to start: `{name}={case.environ[name]}`{where and f' ({where})'}: "
-        f"{why}.",
+        detail=f"`uv sync` refuses to start: `{name}={case.environ[name]}`"
+        f"{where and f' ({where})'}: {why}.",
         fix=Fix(
             text=f"{near} If not: {remove[0].lower()}{remove[1:]}" if near else remove,
             command=f"unset {name}",
@@ -70,7 +95,7 @@ def _variable(case: Case, name: str, why: str, near: str = "") -> Told:
     )
 
 
-def _refused_modes(case: Case, layer: Layer) -> Iterator[Told]:
+def _refused_values(case: Case, layer: Layer) -> Iterator[Told]:
     modes = _link_modes(case)
     for keys in (("link-mode",), ("pip", "link-mode")):
         mode = layer.get(*keys)
@@ -87,6 +112,15 @@ def _refused_modes(case: Case, layer: Layer) -> Iterator[Told]:
             detail=f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of "
             f"{', '.join(modes)}.",
             fix=Fix(text=f"{near} Change it in `{mode.origin}`".strip()),
+            paths=(layer.file.path,),
+        )
+
+    cache = layer.get("cache-dir")
+    if cache is not None and not cache.value:
+        yield Told(
+            status="fail",
+            detail=f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
+            fix=Fix(text=f"Remove it from `{cache.origin}`, or name a directory"),
             paths=(layer.file.path,),
         )
 
@@ -118,11 +152,57 @@ def _layers(case: Case) -> Iterator[Layer]:
             yield Layer(file=file, prefix=())
 
 
+# Asked of uv itself ------------------------------------------------------------------------------
+
+_SKIPS_A_FILE = "during settings discovery"
+#: so many characters of what uv says
+_WORDS = 300
+
+
+@lru_cache(maxsize=1)
+def _begun(case: Case) -> Begun:
+    return started.begin([case.uv, "cache", "dir"], environ=case.environ, cwd=case.cwd)
+
+
+def _what_uv_says(case: Case) -> Iterator[Told]:
+    ended = started.end(case.uv, _begun(case))
+    said = ended.said.strip()
+    if ended.code == 2 and said.startswith("error: "):  # noqa: PLR2004 (uv's code for its errors)
+        yield Told(
+            status="fail",
+            detail=f"uv refuses to start: {_in_one_line(said)}",
+            fix=Fix(text="Mend what uv names"),
+        )
+    elif ended.code == 0 and said.startswith("warning: ") and _SKIPS_A_FILE in said:
+        yield Told(
+            status="warn",
+            detail=f"uv skips the settings of a whole file: {_in_one_line(said)}",
+            fix=Fix(text="Mend what uv names"),
+        )
+
+
+def _in_one_line(said: str) -> str:
+    """The first message without its picture of the source, the causes after it."""
+    words = [line.strip() for line in said.splitlines() if not _PICTURE.match(line)]
+    message = [words[0].partition(": ")[2]]
+    for line in words[1:]:
+        if line.startswith(("warning: ", "error: ", "hint: ")):
+            break
+        message.append(_LEFT_OUT.sub("", line))
+    return textwrap.shorten(": ".join(filter(None, (part.rstrip(":") for part in message))), _WORDS)
+
+
+#: what stands before a cause; after an unknown key, the list of all that are known
+_LEFT_OUT = re.compile(r"^(Caused by|cause): |, expected one of .*$")
+#: of a line of TOML: the rule beside it, its number, the marks below it
+_PICTURE = re.compile(r"^\s*\d*\s*\|")
+
 CHECKS: tuple[Check, ...] = (
     Check(
         id="uv-settings",
         title="uv accepts what is set for it",
         group="configuration",
         look=look_uv_settings,
+        ahead=look_uv_settings_ahead,
     ),
 )
