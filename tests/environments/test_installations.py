@@ -80,11 +80,11 @@ def test_plain_records_are_told_apart_by_their_places(tmp_path: Path) -> None:
     found = Installations((directory,))
 
     assert found.differ
-    assert found.earliest.copied == INSTALLED - 498
-    assert found.until((directory, "new")).copied == INSTALLED + 2
-    assert found.until((directory, "old")).copied == INSTALLED - 498
-    assert found.until((directory, "")).copied == INSTALLED - 498
-    assert found.until((str(environment / "bin"), "")).copied == INSTALLED - 498
+    assert found.earliest.copied == INSTALLED - 500
+    assert found.until((directory, "new")).copied == INSTALLED
+    assert found.until((directory, "old")).copied == INSTALLED - 500
+    assert found.until((directory, "")).copied == INSTALLED - 500
+    assert found.until((str(environment / "bin"), "")).copied == INSTALLED - 500
     assert found.until((str(environment / "share"), "")).copied == float("inf")
     assert [path for _, path, _ in found.rows_in({(directory, "new")})] == [
         f"{directory}/new/a.py", f"{directory}/new/b/c.py",

@@ -175,6 +175,47 @@ def test_an_edit_is_told_and_nothing_else(fs: FileSystems, uv: Path, mode: str) 
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_an_edit_right_after_the_installation_is_told(
+    fs: FileSystems, each_uv: Path, mode: str
+) -> None:
+    place = Place(fs.ext4, each_uv)
+    environment = place.environment(mode)
+    assert survey(str(environment)).edited == ()
+    package = installed(environment)
+    (record,) = package.parent.glob(f"{NAME}-*/RECORD")
+    a_later_moment_than(record)
+
+    with (package / "__init__.py").open("a") as stream:
+        stream.write("# edited")
+
+    assert survey(str(environment)).edited == (str(package / "__init__.py"),)
+
+
+def a_later_moment_than(path: Path) -> None:
+    """Wait for the next tick of the clock that gives files their times: 10 ms at most."""
+    later = path.with_name("later")
+    later.touch()
+    while later.stat().st_mtime_ns <= path.stat().st_mtime_ns:
+        later.touch()
+    later.unlink()
+
+
+@pytest.mark.parametrize("mode", ["hardlink", "symlink"])
+def test_an_edit_of_a_moment_ago_is_found_in_a_fresh_environment(
+    fs: FileSystems, uv: Path, mode: str
+) -> None:
+    place = Place(fs.ext4, uv)
+    first = place.environment(mode, "first")
+    time.sleep(1.1)
+    with (installed(first) / "__init__.py").open("a") as stream:
+        stream.write("# edited")
+
+    fresh = place.environment(mode, "fresh")
+
+    assert survey(str(fresh)).edited == (str(installed(fresh) / "__init__.py"),)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_an_edit_of_the_same_size_is_told(fs: FileSystems, newest_uv: Path, mode: str) -> None:
     place = Place(fs.btrfs, newest_uv)
     environment = place.environment(mode)

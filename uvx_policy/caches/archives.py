@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 #: the buckets whose symbolic links lead to archives; the number behind is uv's
 _LINKING_BUCKETS = ("wheels-v", "sdists-v", "environments-v")
-_CLOCK = 1.0
 #: archives, links or directories that are looked at however long it takes
 _AT_LEAST = 20
 #: and files of them, which takes about 5 ms: a single archive may have 30,000
@@ -94,7 +93,7 @@ def touched(cache: str, *, until: float) -> Iterator[tuple[str, list[str]]]:
             yield "", []
             return
         try:
-            done = os.lstat(archive).st_ctime + _CLOCK
+            done = os.lstat(archive).st_ctime
             if os.path.lexists(os.path.join(archive, "pyvenv.cfg")):
                 continue
         except OSError:

@@ -4,7 +4,7 @@ What a fresh installation looks like, with every uv from 0.5.23 on, on every fil
 (`tests/environments/test_survey_with_uv.py`):
 
 - Files that are hard links or symbolic links into a cache have the time at which the wheel was
-  unpacked, all within moments of each other.
+  unpacked; WHEEL is among the last of them.
 - Copies and clones have the time of the installation.
 - RECORD is never linked, and written last: no file of its distribution is later.
 

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 #: the files in one directory itself, a site directory or one outside of them, as (directory, "")
 Place: TypeAlias = tuple[str, str]
 
-#: seconds by which a file may be later than RECORD: clocks of network file systems, coarse times
-_MOMENT = 2.0
-#: seconds by which a link may be later than WHEEL: so long may unpacking one wheel take
-_UNPACKING = 60.0
+#: seconds by which a link may be later than WHEEL, which is among the last files of a wheel. Some
+#: wheels take longer, or are unpacked in no order: their contents are compared
+_UNPACKING = 1.0
 _NEVER = float("inf")
 #: bytes of one RECORD that are looked through at once
 _MOST_READ = 1 << 26
@@ -116,10 +115,12 @@ def _installation(distribution: Distribution) -> Installation | None:
     if record is None:
         return None
     unpacked = _time(os.path.join(distribution.dist_info, "WHEEL"))
-    copied = record + _MOMENT
+    # No grace: uv and pip write RECORD last, on the same file system and so by the same clock,
+    # however coarse. An edit in the second after `uv sync` is one, too. Where times are in disorder
+    # (`cp -r`) contents are compared.
     return Installation(
         distribution=distribution,
-        until=Until(copied, min(copied, (unpacked or record) + _UNPACKING)),
+        until=Until(record, min(record, (unpacked or record) + _UNPACKING)),
     )
 
 
