@@ -328,7 +328,9 @@ def test_a_digest_may_have_any_letters(environment: Path) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(-1.0, False), (0.0, False), (0.5, True)])
-def test_what_is_later_than_its_record_is_compared_and_nothing_else(environment: Path, seconds: float, told: bool) -> None:
+def test_what_is_later_than_its_record_is_compared_and_nothing_else(
+    environment: Path, seconds: float, told: bool
+) -> None:
     install(environment, "one", {"one.py": b"old"})
     path = site(environment) / "one.py"
     path.write_bytes(b"changed")
