@@ -122,7 +122,7 @@ def _unpacked_on_different_days(environment: str) -> None:
             for row in installed.record_rows(distribution):
                 path = installed.located(site, row.path)
                 if os.path.lexists(path) and os.lstat(path).st_nlink > 1:
-                    os.utime(path, (now - number * _DAY,) * 2)
+                    os.utime(path, (now - (number + 1) * _DAY,) * 2)
 
 
 # What is timed ------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import textwrap
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -183,6 +182,8 @@ def _what_uv_says(case: Case) -> Iterator[Told]:
 
 def _in_one_line(said: str) -> str:
     """The first message without its picture of the source, the causes after it."""
+    import textwrap  # late: only a fault needs it
+
     words = [line.strip() for line in said.splitlines() if not _PICTURE.match(line)]
     message = [words[0].partition(": ")[2]]
     for line in words[1:]:

@@ -24,7 +24,7 @@ Place: TypeAlias = tuple[str, str]
 
 #: seconds by which a link may be later than WHEEL, which is among the last files of a wheel. Some
 #: wheels take longer, or are unpacked in no order: their contents are compared
-_UNPACKING = 1.0
+_UNPACKING = 3.0
 _NEVER = float("inf")
 #: bytes of one RECORD that are looked through at once
 _MOST_READ = 1 << 26

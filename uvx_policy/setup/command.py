@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uvx_policy import layout
+from uvx_policy.record import Record
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
@@ -32,8 +32,7 @@ class Lines(list[str]):
     complete: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
-class SetupPlan:
+class SetupPlan(Record):
     """Everything that `carry_out` is going to change."""
 
     home: str
@@ -95,8 +94,7 @@ class SetupPlan:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class UninstallPlan:
+class UninstallPlan(Record):
     """Everything that `carry_out_uninstall` is going to take away."""
 
     home: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
 import uvx_policy
 from uvx_policy import locate
 from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
+from uvx_policy.record import Record
 from uvx_policy.setup import shim_directories, shim_file
 
 #: what `linkpolicy setup --launcher` takes
@@ -33,8 +33,7 @@ class _NoNativeLauncher(Exception):
     """`str()` says why in one line."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Shims:
+class Shims(Record):
     """The files that make up the shims of one directory."""
 
     #: for people: "native", "Python", or "Python (why not native)"

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from uvx_policy.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -22,8 +23,7 @@ _VERSION = 1
 _UNFINISHED = ".new"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Inserted:
+class Inserted(Record):
     """Our bytes in one start-up file."""
 
     path: str
@@ -35,8 +35,7 @@ class Inserted:
     newline_added: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class SetupRecord:
+class SetupRecord(Record):
     """Everything that setup put anywhere; all paths absolute."""
 
     shims: tuple[str, ...] = ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from uvx_policy.setup.startup_file import Snapshot
 
 
-@dataclass(frozen=True, kw_only=True)
-class Edit:
+class Edit(Record):
     """One start-up file: what it holds, and what it is going to hold (`None`: deleted)."""
 
     before: Snapshot
@@ -88,6 +87,8 @@ def printable(text: str) -> str:
 
 
 def _diff(edit: Edit, path: str) -> Iterator[str]:
+    import difflib  # late: the doctor reads plans, and shows none
+
     old, new = _lines(edit.before.content), _lines(edit.after)
     from_file = "/dev/null" if edit.before.content is None else path
     to_file = "/dev/null" if edit.after is None else path
