@@ -359,8 +359,7 @@ def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:
         place = here.world.home / ".config/uv" if where == "user" else here.cwd
         table = "[pip]\n" if where == "pip" else "\n"
         file, line = write(place / "uv.toml", f'{table}link-mode = "hardlinkk"\n'), 2
-    done = here.world.plain("sync", cwd=here.cwd, check=False)
-    # In the first case it goes on without no-index, and fails for want of a network.
+    done = here.world.plain("sync", "--offline", cwd=here.cwd, check=False)
     start = "warning" if where == "pyproject.toml" else "error"
     assert done.stderr.startswith(f"{start}: Failed to parse")
 
@@ -423,6 +422,31 @@ def test_a_variable_that_newer_uv_refuses_in_its_own_words(here: Standing) -> No
     del here.environ["UV_HTTP_RETRIES"]
 
     assert here.wrong(CHECKS) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "file"),
+    [
+        pytest.param({"UV_CACHE_DIR": "cache"}, "uv.toml", id="a cache by variable"),
+        pytest.param({"UV_NO_CACHE": "1"}, "uv.toml", id="no cache"),
+        pytest.param({}, "of the user", id="a cache by the project"),
+    ],
+)
+def test_an_empty_cache_dir_that_does_not_count_is_no_finding(
+    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str], file: str,
+) -> None:  # fmt: skip
+    world = World(fs.ext4, each_uv)
+    here = Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
+    here.environ.update(variables)
+    if file == "of the user":
+        write(world.home / ".config/uv/uv.toml", 'cache-dir = ""\n')
+        write(here.cwd / "uv.toml", f'cache-dir = "{fs.ext4}/cache"\nno-index = true\n')
+    else:
+        write(here.cwd / file, 'cache-dir = ""\nno-index = true\n')
+    assert world.plain("lock", "--offline", cwd=here.cwd, check=False, **variables).returncode != 2
+
+    assert here.told(only(CHECKS, "uv-settings")) == []
 
 
 def test_a_uv_that_fails_for_another_reason_does_not_refuse_its_settings(

@@ -59,8 +59,11 @@ def look_uv_settings_ahead(case: Case) -> None:
 
 def _known_faults(case: Case) -> Iterator[Told]:
     yield from _refused_variables(case)
-    for layer in _layers(case):
-        yield from _refused_values(case, layer)
+    layers = tuple(_layers(case))
+    for layer in layers:
+        yield from _refused_modes(case, layer)
+    if "UV_CACHE_DIR" not in case.environ and not boolean(case.environ.get("UV_NO_CACHE", "0")):
+        yield from _refused_cache(layers)
 
 
 def _refused_variables(case: Case) -> Iterator[Told]:
@@ -94,7 +97,7 @@ def _variable(case: Case, name: str, why: str, near: str = "") -> Told:
     )
 
 
-def _refused_values(case: Case, layer: Layer) -> Iterator[Told]:
+def _refused_modes(case: Case, layer: Layer) -> Iterator[Told]:
     modes = _link_modes(case)
     for keys in (("link-mode",), ("pip", "link-mode")):
         mode = layer.get(*keys)
@@ -114,14 +117,21 @@ def _refused_values(case: Case, layer: Layer) -> Iterator[Told]:
             paths=(layer.file.path,),
         )
 
-    cache = layer.get("cache-dir")
-    if cache is not None and not cache.value:
-        yield Told(
-            status="fail",
-            detail=f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
-            fix=Fix(text=f"Remove it from `{cache.origin}`, or name a directory"),
-            paths=(layer.file.path,),
-        )
+
+def _refused_cache(layers: tuple[Layer, ...]) -> Iterator[Told]:
+    """Give the first `cache-dir`, which is the one that counts, when it is empty."""
+    for layer in layers:
+        cache = layer.get("cache-dir")
+        if cache is None:
+            continue
+        if not cache.value:
+            yield Told(
+                status="fail",
+                detail=f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
+                fix=Fix(text=f"Remove it from `{cache.origin}`, or name a directory"),
+                paths=(layer.file.path,),
+            )
+        return
 
 
 def _near(value: str, modes: tuple[str, ...]) -> str:
