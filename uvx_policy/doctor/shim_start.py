@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import started
-from uvx_policy.record import Record
+from uvx_policy.doctor.started import Ended
 from uvx_policy.setup import shim_directories
 
 if TYPE_CHECKING:
@@ -23,14 +23,10 @@ _WITHOUT_POLICY = "linkpolicy: cannot run"
 _STARTED_AGAIN = " starts this shim ("
 
 
-class Start(Record):
+class Start(Ended):
     """How one shim started `uv --version`."""
 
     path: str
-    #: exit code, negative for a signal, `None` when it could not be started or did not end
-    code: int | None
-    #: what it said on stderr, or why it could not be started
-    said: str
 
     @property
     def without_policy(self) -> bool:
@@ -83,5 +79,4 @@ def _begin(path: str, case: Case, *, aloud: bool) -> Begun:
 
 
 def _end(path: str, begun: Begun) -> Start:
-    ended = started.end(path, begun)
-    return Start(path=path, code=ended.code, said=ended.said)
+    return Start(path=path, **started.end(path, begun).as_dict())

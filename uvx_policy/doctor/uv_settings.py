@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.finding import Status
     from uvx_policy.doctor.started import Begun
 
 _BOOLEANS = (
@@ -43,12 +44,7 @@ def look_uv_settings(case: Case) -> Iterator[Told]:
     if not case.uv:
         yield Told(status="skip", detail="there is no real uv")
         return
-    told = False
-    for each in _known_faults(case):
-        told = True
-        yield each
-    if not told:
-        yield from _what_uv_says(case)
+    yield from tuple(_known_faults(case)) or _what_uv_says(case)
 
 
 def look_uv_settings_ahead(case: Case) -> None:
@@ -59,11 +55,9 @@ def look_uv_settings_ahead(case: Case) -> None:
 
 def _known_faults(case: Case) -> Iterator[Told]:
     yield from _refused_variables(case)
-    layers = tuple(_layers(case))
-    for layer in layers:
+    for layer in _layers(case):
         yield from _refused_modes(case, layer)
-    if "UV_CACHE_DIR" not in case.environ and not boolean(case.environ.get("UV_NO_CACHE", "0")):
-        yield from _refused_cache(layers)
+    yield from _refused_cache(case)
 
 
 def _refused_variables(case: Case) -> Iterator[Told]:
@@ -118,20 +112,18 @@ def _refused_modes(case: Case, layer: Layer) -> Iterator[Told]:
         )
 
 
-def _refused_cache(layers: tuple[Layer, ...]) -> Iterator[Told]:
-    """Give the first `cache-dir`, which is the one that counts, when it is empty."""
-    for layer in layers:
-        cache = layer.get("cache-dir")
-        if cache is None:
-            continue
-        if not cache.value:
-            yield Told(
-                status="fail",
-                detail=f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
-                fix=Fix(text=f"Remove it from `{cache.origin}`, or name a directory"),
-                paths=(layer.file.path,),
-            )
-        return
+def _refused_cache(case: Case) -> Iterator[Told]:
+    """Is the cache that counts an empty one of a file?"""
+    plan = case.sound_plan
+    facts = plan.facts if plan else None
+    cache = facts.cache_dir if facts and facts.no_cache is None else None
+    if cache is not None and not cache.value and cache.origin.kind == "file":
+        yield Told(
+            status="fail",
+            detail=f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
+            fix=Fix(text=f"Remove it from `{cache.origin}`, or name a directory"),
+            paths=(cache.origin.name,),
+        )
 
 
 def _near(value: str, modes: tuple[str, ...]) -> str:
@@ -176,18 +168,18 @@ def _begun(case: Case) -> Begun:
 def _what_uv_says(case: Case) -> Iterator[Told]:
     ended = started.end(case.uv, _begun(case))
     said = ended.said.strip()
+    status: Status
     if ended.code == 2 and said.startswith("error: "):  # noqa: PLR2004 (uv's code for its errors)
-        yield Told(
-            status="fail",
-            detail=f"uv refuses to start: {_in_one_line(said)}",
-            fix=Fix(text="Mend what uv names"),
-        )
+        status, effect = "fail", "uv refuses to start"
     elif ended.code == 0 and said.startswith("warning: ") and _SKIPS_A_FILE in said:
-        yield Told(
-            status="warn",
-            detail=f"uv skips the settings of a whole file: {_in_one_line(said)}",
-            fix=Fix(text="Mend what uv names"),
-        )
+        status, effect = "warn", "uv skips the settings of a whole file"
+    else:
+        return
+    yield Told(
+        status=status,
+        detail=f"{effect}: {_in_one_line(said)}",
+        fix=Fix(text="Mend what uv names"),
+    )
 
 
 def _in_one_line(said: str) -> str:
