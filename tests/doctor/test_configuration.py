@@ -28,6 +28,13 @@ def here(fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
 
 
+@pytest.fixture
+def with_each_uv(fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch) -> Standing:
+    """The same, once for every supported uv."""
+    world = World(fs.ext4, each_uv)
+    return Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
+
+
 def config(here: Standing, text: str) -> Path:
     """The user's config.toml."""
     return write(here.world.home / ".config" / "linkpolicy" / "config.toml", text)
@@ -307,11 +314,9 @@ HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
 )
 @pytest.mark.mends("uv-settings", by="typing")
 def test_a_variable_that_uv_refuses_to_start_with(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch,
-    variable: str, value: str, why: str,
-) -> None:  # fmt: skip
-    world = World(fs.ext4, each_uv)
-    here = Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
+    with_each_uv: Standing, variable: str, value: str, why: str
+) -> None:
+    here, world = with_each_uv, with_each_uv.world
     here.environ[variable] = value
     assert world.plain("sync", cwd=here.cwd, check=False, **given(variable, value)).returncode == 2
 
@@ -388,10 +393,9 @@ def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:
 )  # fmt: skip
 @pytest.mark.mends("uv-settings", by="hand: what is meant only people know")
 def test_a_file_that_uv_refuses_in_its_own_words(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, said: str
+    with_each_uv: Standing, name: str, text: str, said: str
 ) -> None:
-    world = World(fs.ext4, each_uv)
-    here = Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
+    here, world = with_each_uv, with_each_uv.world
     file = here.cwd / name
     before = file.read_text() if file.exists() else ""
     file.write_text(before.replace("[tool.uv]\n", f"[tool.uv]\n{text}\n") or f"{text}\n")
@@ -433,15 +437,13 @@ def test_a_variable_that_newer_uv_refuses_in_its_own_words(here: Standing) -> No
     ],
 )
 def test_an_empty_cache_dir_that_does_not_count_is_no_finding(
-    fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch,
-    variables: dict[str, str], file: str,
-) -> None:  # fmt: skip
-    world = World(fs.ext4, each_uv)
-    here = Standing(world, world.project(fs.ext4 / "project"), monkeypatch)
+    with_each_uv: Standing, variables: dict[str, str], file: str
+) -> None:
+    here, world = with_each_uv, with_each_uv.world
     here.environ.update(variables)
     if file == "of the user":
         write(world.home / ".config/uv/uv.toml", 'cache-dir = ""\n')
-        write(here.cwd / "uv.toml", f'cache-dir = "{fs.ext4}/cache"\nno-index = true\n')
+        write(here.cwd / "uv.toml", f'cache-dir = "{world.base}/cache"\nno-index = true\n')
     else:
         write(here.cwd / file, 'cache-dir = ""\nno-index = true\n')
     assert world.plain("lock", "--offline", cwd=here.cwd, check=False, **variables).returncode != 2

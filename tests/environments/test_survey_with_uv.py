@@ -200,22 +200,6 @@ def a_later_moment_than(path: Path) -> None:
     later.unlink()
 
 
-@pytest.mark.parametrize("mode", ["hardlink", "symlink"])
-def test_an_edit_of_a_moment_ago_is_found_in_a_fresh_environment(
-    fs: FileSystems, uv: Path, mode: str
-) -> None:
-    place = Place(fs.ext4, uv)
-    first = place.environment(mode, "first")
-    for path in place.world.default_cache.glob("archive-v*/**/*"):
-        if path.is_file():
-            os.utime(path, (time.time() - 10,) * 2)
-    edit(installed(first) / "__init__.py", at=time.time() - 5)
-
-    fresh = place.environment(mode, "fresh")
-
-    assert survey(str(fresh)).edited == (str(installed(fresh) / "__init__.py"),)
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_an_edit_of_the_same_size_is_told(fs: FileSystems, newest_uv: Path, mode: str) -> None:
     place = Place(fs.btrfs, newest_uv)
@@ -255,15 +239,20 @@ def test_an_edited_script_is_told(fs: FileSystems, newest_uv: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hardlink", "symlink"])
-def test_an_edit_of_yesterday_is_found_in_todays_fresh_environment(
-    fs: FileSystems, uv: Path, mode: str
+@pytest.mark.parametrize(
+    ("unpacked", "edited"),
+    [pytest.param(7 * DAY, DAY, id="of yesterday"), pytest.param(10, 5, id="of a moment ago")],
+)
+def test_an_edit_is_found_in_a_fresh_environment(
+    fs: FileSystems, uv: Path, unpacked: float, edited: float, mode: str
 ) -> None:
+    """Both are so many seconds ago."""
     place = Place(fs.ext4, uv)
     first = place.environment(mode, "first")
     for path in place.world.default_cache.glob("archive-v*/**/*"):
-        if path.is_file():  # unpacked a week ago
-            os.utime(path, (time.time() - 7 * DAY,) * 2)
-    edit(installed(first) / "__init__.py", at=time.time() - DAY)
+        if path.is_file():
+            os.utime(path, (time.time() - unpacked,) * 2)
+    edit(installed(first) / "__init__.py", at=time.time() - edited)
 
     fresh = place.environment(mode, "fresh")
 
