@@ -22,8 +22,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from uvx_policy import layout, locate
+from uvx_policy import locate
 from uvx_policy.setup import launcher, shim_directories, shim_file
+from uvx_policy.state import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, NamedTuple
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import harness, second_environment
-from uvx_policy import layout
-from uvx_policy.environments import installed, register
-from uvx_policy.environments.model import Environment
+from uvx_policy.installed import distributions as installed
+from uvx_policy.state import layout, register
+from uvx_policy.state.register import Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

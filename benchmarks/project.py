@@ -10,9 +10,9 @@ import time
 from typing import NamedTuple
 
 from benchmarks import harness
-from uvx_policy import layout
 from uvx_policy.replay import records
 from uvx_policy.setup import shim_directories
+from uvx_policy.state import layout
 
 #: about as long as the pyproject.toml of a small library
 _PYPROJECT = """\

@@ -14,18 +14,20 @@ import pytest
 
 from tests import real_uv
 from tests.test_architecture import LAYERS, MODULES
-from uvx_policy import __version__, cli, errors, explain, layout, locate, memory
+from uvx_policy import __version__, cli, errors, explain, locate
 from uvx_policy.decide import Outcome
 from uvx_policy.edits import NOTHING
 from uvx_policy.filesystem import probe
 from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
 from uvx_policy.pipeline import Plan
-from uvx_policy.replay.outlook import Outlook
+from uvx_policy.replay.prediction import Outlook
 from uvx_policy.replay.witness import Witnesses
 from uvx_policy.settings.check import PROJECT_TABLE, Checker
 from uvx_policy.settings.keys import CONFIG_TABLES, KEYS, Key
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, startup_file
+from uvx_policy.state import facts as memory
+from uvx_policy.state import layout
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv import invocation
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, TypeAlias
 
     from uvx_policy.pipeline import Plan
-    from uvx_policy.replay.outlook import Outlook
+    from uvx_policy.replay.prediction import Outlook
 
     _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
@@ -191,7 +191,7 @@ def _add_cache(commands: _Commands) -> None:
 
 
 def _add_detach(commands: _Commands) -> None:
-    from uvx_policy.detach import command
+    from uvx_policy.repair import detach as command
 
     command.add_parser(commands)
 
@@ -257,10 +257,10 @@ def _setup(options: argparse.Namespace) -> int:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
-    from uvx_policy import layout
     from uvx_policy.doctor import crash_log
     from uvx_policy.replay import recording
     from uvx_policy.setup import command as setup_command
+    from uvx_policy.state import layout
     from uvx_policy.verify import verified
 
     plan = setup_command.plan_uninstall(environ=os.environ, shim_directory=options.shim_dir)
@@ -367,7 +367,7 @@ def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
 def _outlook(plan: Plan, words: list[str]) -> Outlook:
     """What the shim would do, were it called with these words now."""
     from uvx_policy import guard, shim
-    from uvx_policy.replay import outlook
+    from uvx_policy.replay import prediction as outlook
     from uvx_policy.replay.key import key_of_call
 
     environ = guard.without_ours(os.environ)
@@ -407,7 +407,7 @@ def _complain(message: str, hint: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from uvx_policy.own_name import typed
+    from uvx_policy.terminal.own_name import typed
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("error", "bold red"), ": ", message))

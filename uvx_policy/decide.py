@@ -8,7 +8,7 @@ mode that will really happen.
 from __future__ import annotations
 
 from uvx_policy.model import DEFAULT, Decision, Refusal
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CLONE_KEEPS_MODES = (0, 10, 6)
 
 
-class Facts(Record):
+class Facts(Value):
     """Everything the decision needs, and nothing else. Serialisable: a bug report is a test."""
 
     #: `sys.platform` of the machine
@@ -55,7 +55,7 @@ class Facts(Record):
     place_capability: Capability
 
 
-class Outcome(Record):
+class Outcome(Value):
     """What the policy says for one invocation."""
 
     link_mode: Decision

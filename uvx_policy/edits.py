@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ LINK_MODE_VARIABLE = "UV_LINK_MODE"
 ENVIRONMENT_VARIABLE = "UV_PROJECT_ENVIRONMENT"
 
 
-class Edits(Record):
+class Edits(Value):
     """Everything that is done before uv starts. Empty: uv is left alone."""
 
     #: environment variables to set

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.model import Decision
     from uvx_policy.pipeline import Plan
-    from uvx_policy.replay.outlook import Outlook
+    from uvx_policy.replay.prediction import Outlook
 
 SCHEMA = 1
 

@@ -10,7 +10,7 @@ one project may ruin another), and whether what we started came straight back to
 """
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.small_os import os
+from uvx_policy.minimal_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import sys
 from time import time_ns
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.record import Record
 from uvx_policy.replay import witness
 from uvx_policy.replay.key import Variables
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _MOST_LINKS = 40
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
-class Status(Record):
+class Status(Value):
     """What stat(2) or lstat(2) says: the identity and ownership of one path.
 
     Of a directory, size and times are 0: they change whenever an entry comes or goes, and no
@@ -52,7 +52,7 @@ class Status(Record):
     ctime_ns: int
 
 
-class FileSystem(Record):
+class FileSystem(Value):
     """What statvfs(3) says that stays."""
 
     #: bytes, at most 32 GiB

@@ -3,7 +3,7 @@
 import errno
 import sys
 
-from uvx_policy.small_os import os
+from uvx_policy.minimal_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

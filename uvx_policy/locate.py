@@ -4,7 +4,7 @@ Ours is told by identity (device and inode) and by a marker in the file, never b
 a symbolic link to a shim in another directory made pyenv loop for years (pyenv #2696).
 """
 
-from uvx_policy.small_os import os
+from uvx_policy.minimal_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

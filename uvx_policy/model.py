@@ -6,7 +6,7 @@ Paths are `str` in the file system encoding with surrogateescape, so that every 
 
 from __future__ import annotations
 
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     UvVersion: TypeAlias = tuple[int, int, int]
 
 
-class Origin(Record):
+class Origin(Value):
     """Where one value came from. `str()` gives what a person reads."""
 
     kind: OriginKind
@@ -50,14 +50,14 @@ class Origin(Record):
 DEFAULT = Origin(kind="default")
 
 
-class Sourced(Record):
+class Sourced(Value):
     """A value of uv's or the user's, with its origin."""
 
     value: str
     origin: Origin
 
 
-class Mount(Record):
+class Mount(Value):
     """One row of `/proc/self/mountinfo` (proc_pid_mountinfo(5))."""
 
     mount_id: int
@@ -75,7 +75,7 @@ class Mount(Record):
     super_options: tuple[str, ...]
 
 
-class Capability(Record):
+class Capability(Value):
     """What really works from a cache directory into a destination. Never guessed."""
 
     clone: Support
@@ -87,7 +87,7 @@ class Capability(Record):
 UNTRIED = Capability(clone="unknown", hardlink="unknown", detail="not tried")
 
 
-class Destination(Record):
+class Destination(Value):
     """The directory that this invocation will link files into."""
 
     kind: DestinationKind
@@ -103,7 +103,7 @@ class Destination(Record):
     origin: Origin = DEFAULT
 
 
-class Decision(Record):
+class Decision(Value):
     """The outcome for one variable: what to set it to, or `None` to leave uv alone, and why."""
 
     value: str | None
@@ -114,7 +114,7 @@ class Decision(Record):
     origin: Origin = DEFAULT
 
 
-class Refusal(Record):
+class Refusal(Value):
     """The policy says: do not start uv (exit 2)."""
 
     code: str

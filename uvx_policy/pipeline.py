@@ -7,12 +7,12 @@ import os
 import uvx_policy
 from uvx_policy import decide as policy
 from uvx_policy import edits as rewriting
-from uvx_policy import layout
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host, nearest_existing
 from uvx_policy.model import UNTRIED, Destination
-from uvx_policy.record import Record
+from uvx_policy.state import layout
 from uvx_policy.uv import invocation as command_line
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from uvx_policy.uv.settings import UvSettings
 
 
-class Plan(Record):
+class Plan(Value):
     """Everything that was found out and decided for one call of uv."""
 
     uv: str

@@ -11,7 +11,7 @@ What uv does by itself, measured on nine versions:
 from __future__ import annotations
 
 from uvx_policy.model import DEFAULT
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _VENV_KEEPS_LINK = (0, 8, 5)
 _STARTS_NO_PROGRAM = (("sync",), ("add",), ("remove",), ("version",))
 
 
-class LinkFacts(Record):
+class LinkFacts(Value):
     """The link at the destination."""
 
     #: absolute path that the link leads to in the end, whether it exists or not
@@ -38,7 +38,7 @@ class LinkFacts(Record):
     into_cache: bool
 
 
-class LinkPlan(Record):
+class LinkPlan(Value):
     """What keeps the link."""
 
     code: str

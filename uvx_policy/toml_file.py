@@ -7,7 +7,7 @@ found by a second, tolerant scan of the text, made only when somebody asks.
 from __future__ import annotations
 
 from uvx_policy.errors import ConfigError
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     KeyPath = tuple[str | int, ...]
 
 
-class TomlFile(Record):
+class TomlFile(Value):
     """One parsed file."""
 
     path: str

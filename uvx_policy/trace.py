@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from uvx_policy.small_os import os
+from uvx_policy.minimal_os import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

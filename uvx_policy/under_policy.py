@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from uvx_policy import layout, trace
+from uvx_policy import trace
 from uvx_policy.errors import EXIT_REFUSED, LinkPolicyError
 from uvx_policy.replay import records
 from uvx_policy.replay.key import key_of_call
+from uvx_policy.state import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def _register(plan: Plan) -> None:
         return
     from time import time
 
-    from uvx_policy.environments import register
-    from uvx_policy.environments.model import Environment
+    from uvx_policy.state import register
+    from uvx_policy.state.register import Environment
 
     register.remember(
         plan.state,

@@ -11,13 +11,12 @@ import pytest
 from tests.caches.machine import Machine
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID
-from uvx_policy import layout
-from uvx_policy.caches import known
-from uvx_policy.caches.known import Cache
-from uvx_policy.environments import register
-from uvx_policy.environments.model import Environment
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import Host
+from uvx_policy.machine import caches as known
+from uvx_policy.machine.caches import Cache
+from uvx_policy.state import layout, register
+from uvx_policy.state.register import Environment
 
 pytestmark = [pytest.mark.filesystem]
 

@@ -14,7 +14,8 @@ import pytest
 from tests.caches.machine import Machine
 from tests.filesystems import FileSystems
 from tests.test_docs import first_column, reference, section
-from uvx_policy import cli, layout
+from uvx_policy import cli
+from uvx_policy.state import layout
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

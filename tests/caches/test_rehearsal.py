@@ -9,10 +9,11 @@ import pytest
 
 from tests import real_uv
 from tests.caches.machine import Machine, archives, snapshot
-from uvx_policy.caches import contents, linked, rehearsal
+from uvx_policy.caches import contents, linked
+from uvx_policy.caches import dry_run as rehearsal
 from uvx_policy.caches.cleaning import Uv
 from uvx_policy.caches.danger import Job
-from uvx_policy.environments.model import Environment
+from uvx_policy.state.register import Environment
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

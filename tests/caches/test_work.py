@@ -19,8 +19,9 @@ from tests.caches.machine import Machine, archives, dangling, snapshot
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID
 from tests.uv.world import installed
-from uvx_policy import cli, layout
+from uvx_policy import cli
 from uvx_policy.caches import cleaning, locks
+from uvx_policy.state import layout
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

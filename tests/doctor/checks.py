@@ -8,7 +8,7 @@ import pytest
 
 from uvx_policy.doctor import engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.finding import Check, Fix, Group, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Group, Told
 
 FIX = Fix(text="Turn it off and on again", command="off && on", safe=True)
 

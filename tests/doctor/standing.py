@@ -14,7 +14,7 @@ from tests import real_uv
 from tests.doctor.witness import WITNESS
 from tests.uv.world import World
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.finding import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Told
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

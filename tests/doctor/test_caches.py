@@ -21,12 +21,12 @@ from tests.ordinary_user import UID, as_user
 from tests.uv.test_ordinary_user import UserWorld
 from tests.uv.world import NAME, ORIGINAL, PYTHON, World, archived, installed
 from uvx_policy.caches import archives, locks
-from uvx_policy.caches.known import Cache
 from uvx_policy.doctor import cache_contents, caches, environment
 from uvx_policy.doctor.caches import CHECKS
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.filesystem.mounts import MountTable
+from uvx_policy.machine.caches import Cache
 from uvx_policy.setup import shim_file
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]

@@ -23,7 +23,7 @@ from tests.doctor.conftest import Person
 from uvx_policy import cli
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.finding import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Told
 from uvx_policy.errors import LinkPolicyError
 
 
@@ -436,7 +436,7 @@ def test_ctrl_c_at_the_question_changes_nothing(settled: Person) -> None:
 _SLOW = """
 import sys, time
 from uvx_policy.doctor import engine, waiting
-from uvx_policy.doctor.finding import Check
+from uvx_policy.doctor.diagnostic import Check
 from uvx_policy import cli
 waiting._PATIENCE = 0.2
 def look(case):

@@ -14,9 +14,9 @@ from tests.filesystems import FileSystems
 from tests.ordinary_user import UID
 from tests.uv.world import World
 from uvx_policy.doctor.configuration import CHECKS, settings_files
-from uvx_policy.doctor.finding import Told
-from uvx_policy.environments import register
-from uvx_policy.environments.model import Environment
+from uvx_policy.doctor.diagnostic import Told
+from uvx_policy.state import register
+from uvx_policy.state.register import Environment
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

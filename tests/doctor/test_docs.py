@@ -9,7 +9,7 @@ import pytest
 from tests.doctor.checks import FIX
 from tests.test_docs import first_column, reference, section
 from uvx_policy.doctor import command, engine
-from uvx_policy.doctor.finding import Check, Finding
+from uvx_policy.doctor.diagnostic import Check, Finding
 
 GROUPED = [(each.group, each.id) for each in engine.every_check()]
 

@@ -14,7 +14,7 @@ import pytest
 from tests.doctor.checks import check, ill, only_these, well
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.finding import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Told
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
 
 

@@ -12,8 +12,8 @@ from tests.doctor.standing import EACH_PLACE, Standing, only
 from tests.filesystems import FileSystems, same_inode, shared_extents
 from tests.uv.world import NAME, ORIGINAL, World, archived, installed
 from uvx_policy.doctor import caches
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.environment import CHECKS
-from uvx_policy.doctor.finding import Check, Fix, Told
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

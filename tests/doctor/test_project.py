@@ -15,7 +15,7 @@ from tests.doctor.standing import ROOT, Standing, only, write
 from tests.filesystems import FileSystems, same_inode
 from tests.ordinary_user import UID, as_user
 from tests.uv.world import World, archived, installed
-from uvx_policy.doctor.finding import Told
+from uvx_policy.doctor.diagnostic import Told
 from uvx_policy.doctor.project import CHECKS
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.doctor.witness import HAND, Witness
 from uvx_policy.doctor import engine
-from uvx_policy.doctor.finding import Fix, Told
+from uvx_policy.doctor.diagnostic import Fix, Told
 
 #: checks that find no fault: they tell where something is, or how it is
 ONLY_TELL = {"venv-central", "files-linked"}

@@ -14,7 +14,7 @@ from rich.console import Console
 from tests.doctor.checks import FIX, check, ill, well
 from uvx_policy.doctor import engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.finding import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Told
 from uvx_policy.doctor.report import Report
 
 COMMAND = "export PATH='/" + "a-directory-of-a-long-name/" * 10 + '\':"$PATH"'

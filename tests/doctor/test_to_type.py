@@ -10,7 +10,7 @@ from tests.doctor.conftest import Person
 from tests.filesystems import FileSystems
 from tests.uv.world import NAME, World, installed
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.finding import Fix
+from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.doctor.to_type import for_this_shell
 
 

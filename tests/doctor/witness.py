@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from uvx_policy.doctor.finding import Told
+from uvx_policy.doctor.diagnostic import Told
 
 HAND = "hand: "
 _ILL = ("fail", "crash", "warn")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.filesystems import FileSystems
-from uvx_policy import layout
 from uvx_policy.filesystem.cache_directory import make_cache_directory
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.filesystem.places import (
@@ -23,6 +22,7 @@ from uvx_policy.filesystem.probe import try_links
 from uvx_policy.host import Host
 from uvx_policy.model import DEFAULT
 from uvx_policy.settings.keys import CacheEntry
+from uvx_policy.state import layout
 
 pytestmark = pytest.mark.filesystem
 

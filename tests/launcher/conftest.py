@@ -17,11 +17,13 @@ import pytest
 from tests.launcher import programs
 from tests.replay import mounts
 from tests.shim import conftest as shim_conftest
-from uvx_policy import guard, layout, state_files
+from uvx_policy import guard
 from uvx_policy.edits import Edits
 from uvx_policy.replay import key, records
 from uvx_policy.replay.witness import Witnesses, look
 from uvx_policy.setup import launcher as installed_launcher
+from uvx_policy.state import files as state_files
+from uvx_policy.state import layout
 from uvx_policy.uv.invocation import parse
 
 BUILDS = {"shipped": programs.shipped(), "sanitized": programs.SANITIZED}

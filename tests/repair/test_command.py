@@ -21,7 +21,7 @@ from tests.repair.scene import EDITED, Scene, module, printed
 from tests.test_docs import first_column, names_of_type, reference, section
 from tests.uv.world import NAME, ORIGINAL, build_wheel, installed
 from uvx_policy import cli
-from uvx_policy.repair import keep
+from uvx_policy.repair import backup as keep
 
 ROOT = Path(cli.__file__).parent.parent
 PROGRAM = (

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from uvx_policy.repair import keep, unfinished
-from uvx_policy.repair.keep import CannotKeep, Edit
+from uvx_policy.installed.finding import Tree
+from uvx_policy.repair import backup as keep
+from uvx_policy.repair import unfinished
+from uvx_policy.repair.backup import CannotKeep, Edit
 from uvx_policy.repair.model import Plan, Spot, Step
-from uvx_policy.verify.model import Tree
 from uvx_policy.verify.originals import Original
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from uvx_policy.environments.installed import Row
+from uvx_policy.installed.distributions import Row
 from uvx_policy.repair import restore, rows
 from uvx_policy.repair.restore import Mismatch, Target
 from uvx_policy.verify.originals import Original, digest_of

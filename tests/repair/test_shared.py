@@ -13,7 +13,7 @@ from tests.caches.machine import Machine
 from tests.filesystems import FileSystems, same_inode, shared_extents
 from tests.repair.scene import EDITED, Scene, module, printed
 from tests.uv.world import NAME, ORIGINAL, PYTHON, installed
-from uvx_policy import layout
+from uvx_policy.state import layout
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

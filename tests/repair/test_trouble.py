@@ -13,7 +13,8 @@ from tests.caches.machine import Machine, snapshot
 from tests.filesystems import FileSystems
 from tests.repair.scene import EDITED, Scene, module
 from tests.uv.world import NAME, ORIGINAL, installed
-from uvx_policy.repair import keep, restore
+from uvx_policy.repair import backup as keep
+from uvx_policy.repair import restore
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

@@ -15,10 +15,11 @@ import pytest
 
 from tests.replay import mounts
 from tests.replay.machine import Machine, Started, wait_for_tick
-from uvx_policy import memory, state_files
 from uvx_policy.edits import NOTHING, Edits
 from uvx_policy.replay import recording, records
 from uvx_policy.replay.witness import Witnesses
+from uvx_policy.state import facts as memory
+from uvx_policy.state import files as state_files
 
 EDITS = Edits(variables={"UV_LINK_MODE": "copy"})
 

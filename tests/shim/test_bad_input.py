@@ -27,8 +27,10 @@ from hypothesis import strategies as st
 from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket, fifo
 from tests.shim.conftest import Installed
-from uvx_policy import guard, memory, state_files, trace
+from uvx_policy import guard, trace
 from uvx_policy.replay import records
+from uvx_policy.state import facts as memory
+from uvx_policy.state import files as state_files
 
 #: of the stand-in; no Python, shell or shim of ours ever says it
 CODE = 7

@@ -20,11 +20,13 @@ from tests.ordinary_user import UID, as_user
 from tests.test_docs import first_column, reference, section
 from tests.uv.world import PYTHON
 from uvx_policy import cli
-from uvx_policy.environments import counts, register
-from uvx_policy.environments.distinct import Distinct, inode_key
-from uvx_policy.environments.model import Environment, Survey
-from uvx_policy.environments.survey import survey
+from uvx_policy.installed import survey_store as counts
+from uvx_policy.installed.distinct import Distinct, inode_key
+from uvx_policy.installed.model import Survey
+from uvx_policy.installed.survey import survey
 from uvx_policy.setup import shim_file
+from uvx_policy.state import register
+from uvx_policy.state.register import Environment
 from uvx_policy.status import as_json, gather, table
 from uvx_policy.status.gather import FORGOTTEN_AFTER, WORKERS, Gathering, in_parallel
 from uvx_policy.status.row import Row, Total

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from uvx_policy.environments.distinct import MOST, Distinct, inode_key
-from uvx_policy.environments.model import Survey
+from uvx_policy.installed.distinct import MOST, Distinct, inode_key
+from uvx_policy.installed.model import Survey
 from uvx_policy.status.row import Row, Total, Where, drift, in_fact, may_save
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from uvx_policy.environments.distinct import Distinct, inode_key
-from uvx_policy.status import remarks, words
+from uvx_policy.installed.distinct import Distinct, inode_key
+from uvx_policy.status import remarks
 from uvx_policy.status.row import Policy, Row, Total, Where
 from uvx_policy.status.table import COLUMNS, SORTS, Look, Table, in_order
+from uvx_policy.terminal import words
 
 DISK = Where(device="8:1", mount_point="/mnt/data", file_system="btrfs")
 HOME = "/home/me"

@@ -472,5 +472,5 @@ def test_parsing_imports_nothing_but_the_table_and_record() -> None:
         "uvx_policy.uv",
         "uvx_policy.uv.invocation",
         "uvx_policy.uv.options",
-        "uvx_policy.record",
+        "uvx_policy.value",
     }

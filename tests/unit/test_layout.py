@@ -8,7 +8,7 @@ import sys
 import platformdirs
 import pytest
 
-from uvx_policy import layout
+from uvx_policy.state import layout
 
 XDG = ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uvx_policy import memory, state_files
-from uvx_policy.memory import recall, remember
 from uvx_policy.replay import recording, records
+from uvx_policy.state import facts as memory
+from uvx_policy.state import files as state_files
+from uvx_policy.state.facts import recall, remember
 
 KEY = ("/mnt/data", "8:1")
 

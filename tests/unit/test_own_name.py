@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from uvx_policy.own_name import typed
+from uvx_policy.terminal.own_name import typed
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="paths of POSIX")
 

@@ -32,7 +32,7 @@ def test_os_is_not_loaded_for_it() -> None:
 
 
 def test_where_os_is_loaded_it_is_os() -> None:
-    from uvx_policy.small_os import os as here
+    from uvx_policy.minimal_os import os as here
 
     assert here is os
 

@@ -19,9 +19,10 @@ from tests import real_uv
 from tests.filesystems import FileSystems, same_inode
 from tests.odd_files import bound_socket, fifo
 from tests.uv.world import World, archived, installed
-from uvx_policy import layout, pipeline, under_policy
+from uvx_policy import pipeline, under_policy
 from uvx_policy.edits import Edits
 from uvx_policy.filesystem import cache_directory
+from uvx_policy.state import layout
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

@@ -12,10 +12,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from uvx_policy.installed.finding import Finding, Tally, Tree
+from uvx_policy.installed.index import Index
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
-from uvx_policy.verify.index import Index
-from uvx_policy.verify.model import Finding, Tally, Tree
 
 LIBRARY = f"lib/python3.{sys.version_info.minor}/site-packages"
 

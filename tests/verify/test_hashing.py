@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.odd_files import bound_socket, fifo
-from uvx_policy.environments import digest
-from uvx_policy.environments.digest import digest_of, knows
+from uvx_policy.installed import hashes as digest
+from uvx_policy.installed.hashes import digest_of, knows
 from uvx_policy.verify import hashing
 from uvx_policy.verify.hashing import Answer, Hashers, Order, answer
 

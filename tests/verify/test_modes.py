@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.verify.making import distribution, environment, found
-from uvx_policy.verify import modes
-from uvx_policy.verify.model import Tree
+from uvx_policy.installed import modes
+from uvx_policy.installed.finding import Tree
 
 FILE = 0o100000
 

@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.verify.making import LIBRARY, archive, distribution, environment
-from uvx_policy import layout
 from uvx_policy.doctor.case import Case
-from uvx_policy.environments import register
-from uvx_policy.environments.model import Environment
 from uvx_policy.errors import UsageError
-from uvx_policy.verify.model import Finding, Tree
+from uvx_policy.installed.finding import Finding, Tree
+from uvx_policy.state import layout, register
+from uvx_policy.state.register import Environment
 from uvx_policy.verify.targets import Target, index_of, targets_of
 
 

@@ -17,9 +17,9 @@ from tests import real_uv
 from tests.filesystems import FileSystems
 from tests.uv.world import PYTHON, World
 from tests.verify.making import edit, found
-from uvx_policy.verify.index import Index, trees_of_cache, trees_of_environment
-from uvx_policy.verify.model import Tally, Tree
-from uvx_policy.verify.vouching import contradictions
+from uvx_policy.installed.finding import Tally, Tree
+from uvx_policy.installed.index import Index, trees_of_cache, trees_of_environment
+from uvx_policy.verify.contradictions import contradictions
 
 MODES = ("clone", "copy", "hardlink", "symlink")
 NAME = "schemes"

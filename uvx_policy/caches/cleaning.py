@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy import guard
 from uvx_policy.caches import contents, locks
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from uvx_policy.caches.danger import Job, Objection
-    from uvx_policy.caches.known import Cache
     from uvx_policy.caches.locks import Holder
+    from uvx_policy.machine.caches import Cache
 
 #: "allowed": not done yet; "done"; "absent": there is no such cache (any more); "refused": by us;
 #: "busy": somebody uses it; "failed": uv says so
@@ -30,7 +30,7 @@ _UV_LOCK_TIMEOUT = "UV_LOCK_TIMEOUT"
 _PAUSE = 0.1
 
 
-class Result(Record):
+class Result(Value):
     """What became of one cache."""
 
     cache: Cache
@@ -42,7 +42,7 @@ class Result(Record):
     objections: tuple[Objection, ...] = ()
 
 
-class Uv(Record):
+class Uv(Value):
     """The real uv, to be run on caches."""
 
     #: absolute path of the program

@@ -8,10 +8,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import as_json, gather, table, work
-from uvx_policy.caches.screen import Screen, progress
+from uvx_policy.terminal.console import Screen, progress
 
 if TYPE_CHECKING:
-    from uvx_policy.caches.known import Cache
+    from uvx_policy.machine.caches import Cache
 
 #: seconds that whoever uses a cache gets by default
 WAIT = 10.0

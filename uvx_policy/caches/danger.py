@@ -11,14 +11,15 @@ import shlex
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.caches import archives, contents, linked, locks, rehearsal
-from uvx_policy.record import Record
+from uvx_policy.caches import archives, contents, linked, locks
+from uvx_policy.caches import dry_run as rehearsal
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from uvx_policy.caches.known import Cache
     from uvx_policy.caches.linked import Dependent
+    from uvx_policy.machine.caches import Cache
 
 Command: TypeAlias = Literal["clean", "prune"]
 
@@ -28,7 +29,7 @@ _PATIENCE = 10.0
 _NAMED = 3
 
 
-class Job(Record):
+class Job(Value):
     """What is asked of every cache."""
 
     command: Command
@@ -49,7 +50,7 @@ class Job(Record):
         return self.command == "clean" and not self.packages
 
 
-class Objection(Record):
+class Objection(Value):
     """Why a job is refused for one cache."""
 
     #: stable word

@@ -8,19 +8,20 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy import edits, errors
-from uvx_policy.caches import known, linked, locks
+from uvx_policy.caches import linked, locks
 from uvx_policy.doctor.case import Case
-from uvx_policy.environments import register
-from uvx_policy.environments.model import Environment
 from uvx_policy.errors import LinkPolicyError, RealUvNotFound, UsageError
+from uvx_policy.machine import caches as known
+from uvx_policy.state import register
+from uvx_policy.state.register import Environment
 from uvx_policy.uv import directories, invocation, settings, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from uvx_policy.caches.known import Cache
     from uvx_policy.caches.linked import Dependent
     from uvx_policy.caches.table import Row
+    from uvx_policy.machine.caches import Cache
 
 
 def open_case() -> Case:

@@ -9,19 +9,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.environments import installed
-from uvx_policy.record import Record
+from uvx_policy.installed import distributions as installed
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from uvx_policy.environments.model import Environment
+    from uvx_policy.state.register import Environment
 
 #: bytes of a `.venv` that is a text file with a path in it
 _SMALL = 4096
 
 
-class Symlinked(Record):
+class Symlinked(Value):
     """One distribution whose files are symbolic links into a cache."""
 
     #: normalized as in PEP 503
@@ -30,7 +30,7 @@ class Symlinked(Record):
     archive: str
 
 
-class Dependent(Record):
+class Dependent(Value):
     """One environment, and how it depends on caches."""
 
     environment: Environment

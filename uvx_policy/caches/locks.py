@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from uvx_policy.errors import LinkPolicyError
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ _PAUSE = 0.1
 _MOST_CHARACTERS = 200
 
 
-class Holder(Record):
+class Holder(Value):
     """A process that uses a cache."""
 
     #: 0: somebody who cannot be named (another user's container, or no Linux)
@@ -198,7 +198,7 @@ def _first(cache: str) -> Holder | None:
 # What /proc tells ---------------------------------------------------------------------------------
 
 
-class _Flock(Record):
+class _Flock(Value):
     """One row of /proc/locks (proc_locks(5))."""
 
     pid: int

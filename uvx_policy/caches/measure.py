@@ -9,8 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import contents
-from uvx_policy.environments.extents import devices_that_never_share, shared_bytes
-from uvx_policy.record import Record
+from uvx_policy.installed.extents import devices_that_never_share, shared_bytes
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ _TYPE, _DIRECTORY, _FILE = 0o170000, 0o040000, 0o100000
 _BATCH = 64
 
 
-class Measure(Record):
+class Measure(Value):
     """What lies in one cache. Each file counts once, however many names it has."""
 
     #: as the files say (`st_size`)

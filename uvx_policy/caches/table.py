@@ -9,23 +9,23 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from uvx_policy.record import Record
-from uvx_policy.status import words
+from uvx_policy.terminal import words
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.caches.cleaning import Result
     from uvx_policy.caches.danger import Job
-    from uvx_policy.caches.known import Cache
     from uvx_policy.caches.linked import Dependent
     from uvx_policy.caches.locks import Holder
     from uvx_policy.caches.measure import Measure
+    from uvx_policy.machine.caches import Cache
 
 _STYLES = {"done": "green", "absent": "dim", "refused": "red", "busy": "yellow", "failed": "red"}
 
 
-class Row(Record):
+class Row(Value):
     """One known cache with all that is told of it."""
 
     cache: Cache
@@ -37,7 +37,7 @@ class Row(Record):
     here: bool = False
 
 
-class Look(Record):
+class Look(Value):
     """What is needed to show paths and times."""
 
     home: str

@@ -8,12 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
-from uvx_policy.caches import cleaning, danger, gather, known, table
+from uvx_policy.caches import cleaning, danger, gather, table
 from uvx_policy.caches.cleaning import Result
-from uvx_policy.caches.screen import Screen, progress
 from uvx_policy.errors import RealUvNotFound, UsageError
-from uvx_policy.record import Record
-from uvx_policy.status import words
+from uvx_policy.machine import caches as known
+from uvx_policy.terminal import words
+from uvx_policy.terminal.console import Screen, progress
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     import argparse
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
     from uvx_policy.caches.cleaning import Uv
     from uvx_policy.caches.danger import Job
-    from uvx_policy.caches.known import Cache
     from uvx_policy.caches.locks import Holder
     from uvx_policy.doctor.case import Case
+    from uvx_policy.machine.caches import Cache
 
 
-class _Work(Record):
+class _Work(Value):
     """What is done with every cache, and where it is told."""
 
     job: Job

@@ -13,11 +13,11 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy import layout
 from uvx_policy.demo import interrupts
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import mounts
 from uvx_policy.host import Host
+from uvx_policy.state import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

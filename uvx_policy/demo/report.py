@@ -14,8 +14,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from uvx_policy import layout, locate
-from uvx_policy.own_name import typed
+from uvx_policy import locate
+from uvx_policy.state import layout
+from uvx_policy.terminal.own_name import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,10 +13,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
 from uvx_policy.demo import interrupts, tiny_wheel
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import shim_file
+from uvx_policy.state import layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,16 +13,17 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from uvx_policy.caches import archives, known, locks
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.caches import archives, locks
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.to_type import chown_to_you
+from uvx_policy.machine import caches as known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from uvx_policy.caches.known import Cache
     from uvx_policy.doctor.case import Case
-    from uvx_policy.verify.model import Finding
+    from uvx_policy.installed.finding import Finding
+    from uvx_policy.machine.caches import Cache
 
 #: seconds that one check may take for all caches together; much more where every byte is read
 _PATIENCE = 0.015
@@ -62,7 +63,7 @@ def _touched(case: Case) -> list[tuple[Cache, list[tuple[str, list[str]]]]]:
 
 def look_edited(case: Case) -> Iterator[Told]:
     """Was a file in a cache edited, by its time of change?"""
-    from uvx_policy.verify.model import Tree
+    from uvx_policy.installed.finding import Tree
 
     complete = True
     for cache, touched in _touched(case):
@@ -86,8 +87,8 @@ def look_edited(case: Case) -> Iterator[Told]:
 
 def look_content(case: Case) -> Iterator[Told]:
     """Is the content of every file in a cache what the RECORD says?"""
+    from uvx_policy.installed.index import trees_of_cache
     from uvx_policy.verify.engine import verify
-    from uvx_policy.verify.index import trees_of_cache
 
     for cache in own_caches(case):
         found = [

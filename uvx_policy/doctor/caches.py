@@ -12,23 +12,24 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
-from uvx_policy.caches import known, locks
+from uvx_policy.caches import locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.to_type import chown_to_you
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish
 from uvx_policy.filesystem.mounts import is_within
+from uvx_policy.machine import caches as known
+from uvx_policy.state import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from uvx_policy.caches.known import Cache
     from uvx_policy.caches.locks import Holder
     from uvx_policy.doctor.case import Case
+    from uvx_policy.machine.caches import Cache
     from uvx_policy.model import Mount
 
 _GROUP_MAY_WRITE = 0o020

@@ -8,26 +8,29 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from uvx_policy import guard, layout, pipeline, shim
-from uvx_policy.environments import installed, linking, register
-from uvx_policy.environments.ahead import Ahead
-from uvx_policy.environments.survey import survey
+from uvx_policy import guard, pipeline, shim
 from uvx_policy.errors import ConfigError, LinkPolicyError
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import Host
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import linking
+from uvx_policy.installed.prefetch import Ahead
+from uvx_policy.installed.survey import survey
 from uvx_policy.setup import shim_file
+from uvx_policy.state import layout, register
 from uvx_policy.uv.workspace import find_project
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from uvx_policy.caches.known import Cache
-    from uvx_policy.environments.linking import Linking
-    from uvx_policy.environments.model import Environment, Survey
     from uvx_policy.filesystem.mounts import MountTable
+    from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.index import Index
+    from uvx_policy.installed.linking import Linking
+    from uvx_policy.installed.model import Survey
+    from uvx_policy.machine.caches import Cache
     from uvx_policy.pipeline import Plan
-    from uvx_policy.verify.index import Index
-    from uvx_policy.verify.model import Finding
+    from uvx_policy.state.register import Environment
 
 #: files that look edited and are compared with their RECORD without being asked to verify
 _MOST_COMPARED = 200
@@ -112,7 +115,7 @@ class Case:
     @cached_property
     def caches(self) -> tuple[Cache, ...]:
         """Every cache that is known, also those that do not exist yet."""
-        from uvx_policy.caches.known import known_caches
+        from uvx_policy.machine.caches import known_caches
 
         return tuple(known_caches(self.environ, self.state, self.host, self.mounts))
 
@@ -160,9 +163,9 @@ class Case:
         """Installed files that look edited, and whose content is not what their RECORD says."""
         if self.survey is None or not self.survey.edited:
             return ()
+        from uvx_policy.installed.index import trees_of_environment
         from uvx_policy.verify.elsewhere import with_places
         from uvx_policy.verify.engine import verify
-        from uvx_policy.verify.index import trees_of_environment
 
         base = self.real_environment
         paths = [os.path.normpath(os.path.join(base, path)) for path in self.survey.edited]
@@ -174,7 +177,7 @@ class Case:
     @cached_property
     def index(self) -> Index:
         """Where every known distribution lies."""
-        from uvx_policy.verify.index import Index
+        from uvx_policy.installed.index import Index
 
         environments = (self.real_environment, *(each.path for each in self.registered))
         return Index(

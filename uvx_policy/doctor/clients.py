@@ -14,11 +14,12 @@ import shutil
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from uvx_policy import layout, locate
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy import locate
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.installed_tools import environment_of, packages_in
 from uvx_policy.doctor.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
+from uvx_policy.state import layout
 from uvx_policy.uv.workspace import table
 
 if TYPE_CHECKING:

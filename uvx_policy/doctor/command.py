@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.diagnostic import Check, Finding
     from uvx_policy.doctor.engine import Result
-    from uvx_policy.doctor.finding import Check, Finding
-    from uvx_policy.doctor.mend import Mended, Offer
+    from uvx_policy.doctor.fix import Mended, Offer
     from uvx_policy.doctor.redact import Redaction
     from uvx_policy.doctor.report import Report
 
@@ -101,7 +101,8 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: 
 
 
 def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case: Case) -> int:
-    from uvx_policy.doctor import engine, mend
+    from uvx_policy.doctor import engine
+    from uvx_policy.doctor import fix as mend
     from uvx_policy.doctor.waiting import told_when_slow
 
     hide = _redaction(options)
@@ -176,7 +177,7 @@ def _mend(
     results: Sequence[Result], report: Report, options: argparse.Namespace
 ) -> Iterator[Mended]:
     """Take each offer that the user agrees to, and print what was done."""
-    from uvx_policy.doctor import mend
+    from uvx_policy.doctor import fix as mend
 
     for offer in mend.offers(results):
         if not (options.yes or options.dry_run) and not _agreed(report, offer):

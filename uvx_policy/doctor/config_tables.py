@@ -8,9 +8,7 @@ import shlex
 import stat
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
-from uvx_policy.doctor.finding import Check, Fix, Told
-from uvx_policy.environments import register
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.errors import LinkPolicyError, Unreadable
 from uvx_policy.filesystem import cache_safety
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
@@ -20,6 +18,7 @@ from uvx_policy.settings import path_glob
 from uvx_policy.settings.check import Checker
 from uvx_policy.settings.keys import MACHINE_DEFAULTS, MACHINE_RULES, USER_DEFAULTS, USER_RULES
 from uvx_policy.settings.reader import rule_matches
+from uvx_policy.state import layout, register
 from uvx_policy.toml_file import read_toml
 
 if TYPE_CHECKING:

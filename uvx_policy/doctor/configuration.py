@@ -8,12 +8,13 @@ import shlex
 from typing import TYPE_CHECKING
 
 from uvx_policy import decide as policy
-from uvx_policy import layout, shim
+from uvx_policy import shim
 from uvx_policy.doctor import config_tables, uv_settings
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.settings.reader import directories_between, read_settings
+from uvx_policy.state import layout
 from uvx_policy.uv.directories import own_cache, user_file
 from uvx_policy.uv.workspace import ancestors
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy import state_files
+from uvx_policy.state import files as state_files
 
 if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case

@@ -8,10 +8,10 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, get_args
 
 from uvx_policy.doctor import crash_log
-from uvx_policy.doctor.finding import Check, Finding, Group, Status, Told
+from uvx_policy.doctor.diagnostic import Check, Finding, Group, Status, Told
 from uvx_policy.doctor.to_type import for_this_shell
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 
-class Result(Record):
+class Result(Value):
     """What one check found."""
 
     check: Check

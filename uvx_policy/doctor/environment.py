@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import symlinked_venv
 from uvx_policy.doctor import installed_files, stored_files
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.to_type import chown_to_you
-from uvx_policy.environments import installed
 from uvx_policy.filesystem import cache_safety, mounts
+from uvx_policy.installed import distributions as installed
 from uvx_policy.uv import invocation
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from uvx_policy import decide, model
 from uvx_policy.filesystem import places
-from uvx_policy.record import Record
 from uvx_policy.settings import keys
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from uvx_policy.decide import Facts, Outcome
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 VERSION = 1
 
 #: every record that can be in the facts or in the outcome, by its name
-_RECORDS: dict[str, type[Record]] = {
+_RECORDS: dict[str, type[Value]] = {
     each.__name__: each
     for each in (
         decide.Facts,
@@ -37,7 +37,7 @@ _RECORDS: dict[str, type[Record]] = {
 _IS = "is"
 
 
-class Report(Record):
+class Report(Value):
     """What was found out and decided for one call of uv, elsewhere perhaps."""
 
     #: `None` when uv was left alone before any fact was looked for
@@ -69,7 +69,7 @@ def from_object(told: Any) -> Report:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Record):
+    if isinstance(value, Value):
         fields = {name: _plain(field) for name, field in value.as_dict().items()}
         return {_IS: type(value).__name__, **fields}
     if isinstance(value, tuple):

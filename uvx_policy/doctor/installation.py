@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import locate
 from uvx_policy.doctor import setup_state
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.doctor.setup_state import mend_by_setup
 from uvx_policy.doctor.shim_start import begin, starts

@@ -8,16 +8,16 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archives
-from uvx_policy.doctor.finding import Check, Fix, Told
-from uvx_policy.environments import linking
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.installed import linking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.environments.linking import Linking
+    from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.linking import Linking
     from uvx_policy.pipeline import Plan
-    from uvx_policy.verify.model import Finding
 
 _REINSTALL = "uv sync --reinstall"
 _REPAIR = "linkpolicy repair"
@@ -275,8 +275,8 @@ def _is_shared(finding: Finding) -> bool:
 
 def look_content(case: Case) -> Iterator[Told]:
     """Is every installed file what the RECORD says?"""
+    from uvx_policy.installed.index import trees_of_environment
     from uvx_policy.verify.engine import verify
-    from uvx_policy.verify.index import trees_of_environment
 
     if not case.real_environment:
         yield _NONE_YET

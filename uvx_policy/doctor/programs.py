@@ -6,13 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy import locate
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Program(Record):
+class Program(Value):
     """One executable file of the name that was looked for."""
 
     path: str

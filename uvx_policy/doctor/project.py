@@ -9,16 +9,16 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
 from uvx_policy.doctor import project_cache
 from uvx_policy.doctor.caches import take_back
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.project_cache import in_use, mount_of
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import places
 from uvx_policy.filesystem.capability import probe_links
 from uvx_policy.host import nearest_existing
 from uvx_policy.pipeline import installed_into
+from uvx_policy.state import layout
 from uvx_policy.uv.directories import own_cache
 
 if TYPE_CHECKING:

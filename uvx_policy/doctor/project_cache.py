@@ -6,10 +6,10 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.host import nearest_existing
-from uvx_policy.status.words import size
+from uvx_policy.terminal.words import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy.errors import ConfigError
-from uvx_policy.record import Record
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv.workspace import table
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ _TASKS = (
 )  # fmt: skip
 
 
-class Mention(Record):
+class Mention(Value):
     """One place in a file. `str()` gives what a person reads: `path:line`."""
 
     path: str
@@ -45,7 +45,7 @@ class Mention(Record):
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
-class Requirement(Record):
+class Requirement(Value):
     """One dependency that is declared somewhere: the start of a line of PEP 508."""
 
     #: normalised: lower case, `-`

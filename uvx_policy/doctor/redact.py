@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from uvx_policy import layout
+from uvx_policy.state import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from uvx_policy.doctor.engine import GROUPS, STATUSES
-from uvx_policy.doctor.mend import offers
-from uvx_policy.own_name import typed
+from uvx_policy.doctor.fix import offers
 from uvx_policy.setup.words import printable
-from uvx_policy.status.words import size
+from uvx_policy.terminal.own_name import typed
+from uvx_policy.terminal.words import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
+    from uvx_policy.doctor.diagnostic import Check, Finding, Fix, Status
     from uvx_policy.doctor.engine import Result
-    from uvx_policy.doctor.finding import Check, Finding, Fix, Status
-    from uvx_policy.doctor.mend import Mended, Offer
+    from uvx_policy.doctor.fix import Mended, Offer
     from uvx_policy.doctor.redact import Redaction
 
 #: sign, the same for terminals that cannot show it, style

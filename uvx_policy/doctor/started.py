@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, TypeAlias
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _FOR_WANT = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 Begun: TypeAlias = "subprocess.Popen[bytes] | OSError"
 
 
-class Ended(Record):
+class Ended(Value):
     """What came of a program."""
 
     #: exit code, negative for a signal, `None` when it could not be started or did not end

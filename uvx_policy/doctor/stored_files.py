@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.finding import Check, Told
-from uvx_policy.environments.survey import survey
+from uvx_policy.doctor.diagnostic import Check, Told
+from uvx_policy.installed.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.environments.model import Survey
+    from uvx_policy.installed.model import Survey
 
 _HOW = {
     "shared-inode": "hard linked",

@@ -7,11 +7,11 @@ import shlex
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.programs import on_path
-from uvx_policy.own_name import typed
+from uvx_policy.terminal.own_name import typed
 
 if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
-    from uvx_policy.doctor.finding import Fix
+    from uvx_policy.doctor.diagnostic import Fix
 
 #: a command of uv that links files, at the beginning or behind `&&`, variables before it or not
 _LINKING = re.compile(r"(?P<before>(?:^|&& )(?:[A-Z_]+=\S* )*)uv (?=(?:sync|remove|venv)\b)")

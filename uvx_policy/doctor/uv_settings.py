@@ -16,7 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import started
-from uvx_policy.doctor.finding import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.settings.check import suggestion
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.doctor.finding import Status
+    from uvx_policy.doctor.diagnostic import Status
     from uvx_policy.doctor.started import Begun
 
 _BOOLEANS = (

@@ -6,9 +6,9 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
 from uvx_policy.doctor.project_files import read_text
 from uvx_policy.setup.shells import every_start_up_file
+from uvx_policy.state import layout
 from uvx_policy.uv.workspace import ancestors
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from uvx_policy.doctor.finding import Check
+    from uvx_policy.doctor.diagnostic import Check
 
 #: seconds that a check may take silently
 _PATIENCE = 1.0

@@ -7,7 +7,7 @@ import os
 
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.host import Host
-from uvx_policy.layout import PROJECT_CACHE
+from uvx_policy.state.layout import PROJECT_CACHE
 
 _OTHERS_MAY_WRITE = 0o022
 _STICKY = 0o1000

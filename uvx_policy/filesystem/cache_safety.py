@@ -7,7 +7,7 @@ import os
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import mounts
 from uvx_policy.host import nearest_existing
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _STICKY = 0o1000
 _MOST_LINKS = 40
 
 
-class Surroundings(Record):
+class Surroundings(Value):
     """What a cache must not get in the way of: absolute paths without symbolic links, or ""."""
 
     destination: str
@@ -37,7 +37,7 @@ class Surroundings(Record):
     cwd: str
 
 
-class Wish(Record):
+class Wish(Value):
     """Whose idea the directory is: what was asked for is refused for fewer reasons."""
 
     #: the user's own `[caches]`: the kind of file system is the user's business, and so is a cache

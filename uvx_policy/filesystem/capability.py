@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 
-from uvx_policy import memory
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import probe
 from uvx_policy.model import UNTRIED, Capability
+from uvx_policy.state import facts as memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.model import Mount
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
 
 
-class MountTable(Record):
+class MountTable(Value):
     """The mounts of this process's mount namespace, in the kernel's order."""
 
     rows: tuple[Mount, ...]

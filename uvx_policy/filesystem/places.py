@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import layout
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.host import nearest_existing
 from uvx_policy.model import DEFAULT, Origin
-from uvx_policy.record import Record
+from uvx_policy.state import layout
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     PlaceCode: TypeAlias = Literal["device-cache-configured", "device-cache", "project-cache"]
 
 
-class Place(Record):
+class Place(Value):
     """A directory that may hold the cache."""
 
     #: absolute, without symbolic links
@@ -42,7 +42,7 @@ class Place(Record):
     exists: bool
 
 
-class Places(Record):
+class Places(Value):
     """The place for one destination, and all that was considered before it."""
 
     chosen: Place | None
@@ -242,7 +242,7 @@ class _Search:
         return _Device(mount=mount, number=0) if mount else None
 
 
-class _Device(Record):
+class _Device(Value):
     """What tells whether two paths lie on one mount: equal; or at least on one file system."""
 
     mount: Mount | None

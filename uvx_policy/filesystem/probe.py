@@ -16,7 +16,7 @@ import os
 import sys
 
 from uvx_policy.model import Capability
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ WORKED = 0
 NOT_TRIED = -1
 
 
-class Attempt(Record):
+class Attempt(Value):
     """What happened when both kinds of link were tried between two directories."""
 
     #: `WORKED`, `NOT_TRIED`, or the errno that refused

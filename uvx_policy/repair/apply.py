@@ -7,17 +7,17 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.environments import installed
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import modes
 from uvx_policy.repair import restore, rows
-from uvx_policy.repair.keep import Edit, seen_at
+from uvx_policy.repair.backup import Edit, seen_at
 from uvx_policy.repair.model import Result
-from uvx_policy.verify import modes
 from uvx_policy.verify.originals import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from uvx_policy.repair.keep import Seen
+    from uvx_policy.repair.backup import Seen
     from uvx_policy.repair.model import Plan, Step
     from uvx_policy.repair.restore import Target
 

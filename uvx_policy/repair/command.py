@@ -13,20 +13,21 @@ from uvx_policy import errors
 from uvx_policy.caches import gather as machine
 from uvx_policy.caches import locks
 from uvx_policy.caches.command import add_wait
-from uvx_policy.caches.screen import Screen
-from uvx_policy.caches.screen import progress as activity
 from uvx_policy.errors import UsageError
-from uvx_policy.repair import apply, as_json, keep, restore, unfinished, words
+from uvx_policy.installed.finding import Tally, Tree
+from uvx_policy.installed.index import trees_of_environment
+from uvx_policy.repair import apply, as_json, restore, unfinished, words
+from uvx_policy.repair import backup as keep
 from uvx_policy.repair.gather import Gathering
 from uvx_policy.repair.model import Outcome, Package, Result, Wishes
 from uvx_policy.repair.plan import make_plan
 from uvx_policy.repair.uv import Uv, UvFailed
-from uvx_policy.status.words import harmless
+from uvx_policy.terminal.console import Screen
+from uvx_policy.terminal.console import progress as activity
+from uvx_policy.terminal.words import harmless
 from uvx_policy.verify.command import add_targets, look
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
-from uvx_policy.verify.index import trees_of_environment
-from uvx_policy.verify.model import Tally, Tree
 from uvx_policy.verify.originals import Originals
 from uvx_policy.verify.progress import progress
 from uvx_policy.verify.targets import index_of, targets_of
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.repair.keep import Edit
+    from uvx_policy.installed.finding import Finding, TreeKind
+    from uvx_policy.installed.index import Index
+    from uvx_policy.repair.backup import Edit
     from uvx_policy.repair.model import Damage, Plan, Step
-    from uvx_policy.verify.index import Index
-    from uvx_policy.verify.model import Finding, TreeKind
     from uvx_policy.verify.targets import Target
 
 

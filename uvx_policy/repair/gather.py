@@ -7,23 +7,25 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from uvx_policy.environments import installed, linking, register
-from uvx_policy.environments.digest import digest_of
-from uvx_policy.environments.model import Environment
-from uvx_policy.repair.keep import Edit
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import linking
+from uvx_policy.installed.finding import Finding, Tree
+from uvx_policy.installed.hashes import digest_of
+from uvx_policy.machine.policy import policy_of
+from uvx_policy.repair.backup import Edit
 from uvx_policy.repair.model import Damage, Policy, Spot
-from uvx_policy.status.policy import policy_of
+from uvx_policy.state import register
+from uvx_policy.state.register import Environment
+from uvx_policy.verify.contradictions import contradictions
 from uvx_policy.verify.elsewhere import Rows, twins
-from uvx_policy.verify.model import Finding, Tree
-from uvx_policy.verify.vouching import contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from uvx_policy.installed.index import Index
     from uvx_policy.repair.model import Step
     from uvx_policy.repair.restore import Way
     from uvx_policy.status.row import Policy as Named
-    from uvx_policy.verify.index import Index
     from uvx_policy.verify.originals import Originals
 
 #: seconds by which RECORD may be later than what was unpacked together with it

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
+    from uvx_policy.installed.finding import Finding
     from uvx_policy.repair.restore import Way
-    from uvx_policy.verify.model import Finding
     from uvx_policy.verify.originals import Original
 
 #: "archive": an unpacked wheel of a cache; "store": elsewhere in a cache (uv's `files-v0`);
@@ -25,7 +25,7 @@ Action: TypeAlias = Literal["restore", "relink", "detach", "remove", "record", "
 ResultState: TypeAlias = Literal["done", "kept", "failed"]
 
 
-class Spot(Record):
+class Spot(Value):
     """One path of a wrong file."""
 
     #: absolute
@@ -49,7 +49,7 @@ class Spot(Record):
     ways: tuple[Way, ...] = ("copy",)
 
 
-class Damage(Record):
+class Damage(Value):
     """One file that is not what its RECORD says, at every place where it is known to be."""
 
     finding: Finding
@@ -63,7 +63,7 @@ class Damage(Record):
     is_doubtful: bool = False
 
 
-class Policy(Record):
+class Policy(Value):
     """What holds for one environment."""
 
     #: its edits are meant
@@ -72,7 +72,7 @@ class Policy(Record):
     because: str = ""
 
 
-class Wishes(Record):
+class Wishes(Value):
     """What was asked for on the command line."""
 
     #: restore environments as well whose edits are meant
@@ -81,7 +81,7 @@ class Wishes(Record):
     remove_extra: bool = False
 
 
-class Step(Record):
+class Step(Value):
     """One thing to do, or to say that it is not done."""
 
     action: Action
@@ -105,7 +105,7 @@ class Step(Record):
     meant: bool = False
 
 
-class Package(Record):
+class Package(Value):
     """One distribution that uv has to fetch."""
 
     #: as its `.dist-info` says
@@ -122,7 +122,7 @@ class Package(Record):
         return f"{self.name} {self.version}"
 
 
-class Plan(Record):
+class Plan(Value):
     """Everything that is to be done, in this order."""
 
     steps: tuple[Step, ...] = ()
@@ -130,7 +130,7 @@ class Plan(Record):
     fetch: tuple[Package, ...] = ()
 
 
-class Result(Record):
+class Result(Value):
     """What became of one step."""
 
     step: Step
@@ -139,7 +139,7 @@ class Result(Record):
     text: str = ""
 
 
-class Outcome(Record):
+class Outcome(Value):
     """What became of everything."""
 
     results: tuple[Result, ...] = ()

@@ -15,10 +15,10 @@ import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.environments import installed
 from uvx_policy.filesystem.probe import FICLONE
-from uvx_policy.record import Record
-from uvx_policy.verify import modes
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import modes
+from uvx_policy.value import Value
 from uvx_policy.verify.originals import Original, chunks, digest_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Mismatch(OSError):
         super().__init__(errno.EIO, "what was found for it has changed meanwhile", path)
 
 
-class Target(Record):
+class Target(Value):
     """A file as it should be."""
 
     #: absolute; a symbolic link there is replaced, not followed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from uvx_policy.environments.installed import Row
+    from uvx_policy.installed.distributions import Row
 
 
 def corrected(text: str, tree: str, rows: Mapping[str, Row]) -> str:

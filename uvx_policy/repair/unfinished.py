@@ -10,9 +10,9 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy import state_files
-from uvx_policy.repair.keep import CannotKeep
-from uvx_policy.verify.model import Tree
+from uvx_policy.installed.finding import Tree
+from uvx_policy.repair.backup import CannotKeep
+from uvx_policy.state import files as state_files
 
 if TYPE_CHECKING:
     from uvx_policy.repair.model import Plan

@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import guard
-from uvx_policy.environments import installed
 from uvx_policy.errors import LinkPolicyError
-from uvx_policy.record import Record
+from uvx_policy.installed import distributions as installed
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class UvFailed(LinkPolicyError):
     """uv could not do it, and says why."""
 
 
-class Uv(Record):
+class Uv(Value):
     """The real uv."""
 
     #: absolute path of the program

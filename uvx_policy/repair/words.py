@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from uvx_policy.status import words
+from uvx_policy.terminal import words
 from uvx_policy.verify import report
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ depend on it unnoticed.
 from __future__ import annotations
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.small_os import os
+from uvx_policy.minimal_os import os
 from uvx_policy.uv import invocation, options
 
 TYPE_CHECKING = False

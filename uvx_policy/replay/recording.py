@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import memory, state_files
-from uvx_policy.environments import register
 from uvx_policy.replay import records
+from uvx_policy.state import facts as memory
+from uvx_policy.state import files as state_files
+from uvx_policy.state import register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

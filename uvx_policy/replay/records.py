@@ -16,12 +16,12 @@ The launcher reads the same files (`shims/launcher.c`).
 
 from __future__ import annotations
 
-from uvx_policy import state_files
 from uvx_policy.edits import Edits
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.record import Record
+from uvx_policy.minimal_os import os
 from uvx_policy.replay.witness import look
-from uvx_policy.small_os import os
+from uvx_policy.state import files as state_files
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _FORMAT = b"linkpolicy-decision-v1"
 _END = b"."
 
 
-class Decided(Record):
+class Decided(Value):
     """What a record says."""
 
     edits: Edits

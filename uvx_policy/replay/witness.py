@@ -20,7 +20,7 @@ from __future__ import annotations
 import errno
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.small_os import os
+from uvx_policy.minimal_os import os
 
 #: file types of st_mode (inode(7)) -> first letter of a sight
 _KINDS = {0o100000: "f", 0o040000: "d", 0o120000: "k"}

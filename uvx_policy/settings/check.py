@@ -6,9 +6,7 @@ What is shown of a file is made harmless for terminals.
 
 from __future__ import annotations
 
-from uvx_policy import layout
 from uvx_policy.model import Origin
-from uvx_policy.record import Record
 from uvx_policy.settings import path_glob
 from uvx_policy.settings.keys import (
     CONFIG_TABLES,
@@ -19,6 +17,8 @@ from uvx_policy.settings.keys import (
     Key,
     Setting,
 )
+from uvx_policy.state import layout
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _ADVICE_PROJECT = {
 _ADVICE_CONFIG = dict.fromkeys(NAMES, "it belongs into [defaults]")
 
 
-class Rule(Record):
+class Rule(Value):
     """One of `[[rules]]`."""
 
     #: a pattern of `path_glob`, absolute
@@ -49,7 +49,7 @@ class Rule(Record):
     settings: dict[str, Setting]
 
 
-class Config(Record):
+class Config(Value):
     """A config.toml, of the user or the machine."""
 
     defaults: dict[str, Setting] = {}  # noqa: RUF012 (never mutated)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
 from uvx_policy.errors import ConfigError
 from uvx_policy.settings.check import PROJECT_TABLE, Checker, place
 from uvx_policy.settings.keys import KEYS
+from uvx_policy.state import layout
 from uvx_policy.toml_file import parse_toml
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import contextlib
 import os
 import tempfile
 
-from uvx_policy import layout
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
-from uvx_policy.record import Record
 from uvx_policy.settings.check import PROJECT_TABLE, place, shown, suggestion
 from uvx_policy.settings.edit import edit, has_settings, is_project_file, new_text
 from uvx_policy.settings.keys import KEYS, NAMES
+from uvx_policy.state import layout
 from uvx_policy.toml_file import parse_toml
+from uvx_policy.value import Value
 
 #: some editors on Windows begin a file with it
 _MARK = "\ufeff"
@@ -25,7 +25,7 @@ class CannotWrite(LinkPolicyError):
     """The file cannot be written, or is not what it was when the change was planned."""
 
 
-class InitPlan(Record):
+class InitPlan(Value):
     """One file and what it will hold."""
 
     #: as a person knows it; a symbolic link there is followed when writing

@@ -6,13 +6,13 @@ Whoever checks, writes or documents a setting takes it from here.
 from __future__ import annotations
 
 from uvx_policy.model import DEFAULT, Origin
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 #: layers, least specific first; project tables count on from PROJECT towards the environment
 BUILT_IN, MACHINE_DEFAULTS, USER_DEFAULTS, MACHINE_RULES, USER_RULES, PROJECT = range(6)
 
 
-class Key(Record):
+class Key(Value):
     """One setting."""
 
     name: str
@@ -78,7 +78,7 @@ CONFIG_TABLES = {
 }
 
 
-class Setting(Record):
+class Setting(Value):
     """One value in force."""
 
     #: one of the key's `allowed`; "true" or "false" for a boolean
@@ -89,7 +89,7 @@ class Setting(Record):
     layer: int
 
 
-class CacheEntry(Record):
+class CacheEntry(Value):
     """One line of `[caches]`: the user's own choice of a directory for a file system."""
 
     #: absolute path of a directory on that file system, commonly its mount point
@@ -99,7 +99,7 @@ class CacheEntry(Record):
     origin: Origin
 
 
-class Settings(Record):
+class Settings(Value):
     """Every setting in force for one environment; `Settings()` is the built-in policy."""
 
     hackable: Setting = Setting(value="false", origin=DEFAULT, layer=BUILT_IN)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import layout
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.settings import path_glob
 from uvx_policy.settings.check import PROJECT_TABLE, Checker, Config, place
@@ -24,6 +23,7 @@ from uvx_policy.settings.keys import (
     Setting,
     Settings,
 )
+from uvx_policy.state import layout
 from uvx_policy.toml_file import parse_toml
 
 TYPE_CHECKING = False

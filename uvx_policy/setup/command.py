@@ -12,8 +12,6 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
-from uvx_policy.record import Record
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
@@ -21,6 +19,8 @@ from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import Inserted, SetupRecord
 from uvx_policy.setup.words import Edit, Problem, Shown
+from uvx_policy.state import layout
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ class Lines(list[str]):
     complete: bool = True
 
 
-class SetupPlan(Record):
+class SetupPlan(Value):
     """Everything that `carry_out` is going to change."""
 
     home: str
@@ -94,7 +94,7 @@ class SetupPlan(Record):
         )
 
 
-class UninstallPlan(Record):
+class UninstallPlan(Value):
     """Everything that `carry_out_uninstall` is going to take away."""
 
     home: str

@@ -13,8 +13,8 @@ import sys
 import uvx_policy
 from uvx_policy import locate
 from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
-from uvx_policy.record import Record
 from uvx_policy.setup import shim_directories, shim_file
+from uvx_policy.value import Value
 
 #: what `linkpolicy setup --launcher` takes
 CHOICES = ("auto", "native", "python")
@@ -33,7 +33,7 @@ class _NoNativeLauncher(Exception):
     """`str()` says why in one line."""
 
 
-class Shims(Record):
+class Shims(Value):
     """The files that make up the shims of one directory."""
 
     #: for people: "native", "Python", or "Python (why not native)"

@@ -12,7 +12,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -23,7 +23,7 @@ _VERSION = 1
 _UNFINISHED = ".new"
 
 
-class Inserted(Record):
+class Inserted(Value):
     """Our bytes in one start-up file."""
 
     path: str
@@ -35,7 +35,7 @@ class Inserted(Record):
     newline_added: bool
 
 
-class SetupRecord(Record):
+class SetupRecord(Value):
     """Everything that setup put anywhere; all paths absolute."""
 
     shims: tuple[str, ...] = ()

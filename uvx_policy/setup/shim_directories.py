@@ -14,8 +14,9 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout, locate
+from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
+from uvx_policy.state import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

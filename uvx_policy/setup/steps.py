@@ -11,13 +11,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy import layout
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories, startup_file
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import Inserted, SetupRecord
 from uvx_policy.setup.words import Edit, Problem, Shown
+from uvx_policy.state import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.record import Record
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from uvx_policy.setup.startup_file import Snapshot
 
 
-class Edit(Record):
+class Edit(Value):
     """One start-up file: what it holds, and what it is going to hold (`None`: deleted)."""
 
     before: Snapshot

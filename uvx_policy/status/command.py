@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from uvx_policy import guard, layout, pipeline
-from uvx_policy.environments import register
-from uvx_policy.environments.model import Environment
+from uvx_policy import guard, pipeline
 from uvx_policy.errors import UsageError
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.host import Host
-from uvx_policy.own_name import typed
-from uvx_policy.status import as_json, remarks, table, words
+from uvx_policy.state import layout, register
+from uvx_policy.state.register import Environment
+from uvx_policy.status import as_json, remarks, table
 from uvx_policy.status.table import Look
+from uvx_policy.terminal import words
+from uvx_policy.terminal.own_name import typed
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.environments.find import Search
+    from uvx_policy.machine.search import Search
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> int:
     """Look and report; 0. Raises `UsageError` for a ROOT that is no directory."""
     # Threads, and what draws on a terminal, are nothing for the start of every other command.
-    from uvx_policy.environments.find import Search
+    from uvx_policy.machine.search import Search
     from uvx_policy.status.gather import Gathering
     from uvx_policy.status.progress import progress
 

@@ -8,22 +8,23 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING, TypeVar
 
-from uvx_policy.environments import counts, register
-from uvx_policy.environments.model import Survey
-from uvx_policy.environments.survey import survey
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import Host
-from uvx_policy.record import Record
+from uvx_policy.installed import survey_store as counts
+from uvx_policy.installed.model import Survey
+from uvx_policy.installed.survey import survey
+from uvx_policy.machine.policy import policy_of
+from uvx_policy.state import register
 from uvx_policy.status import row as rows
-from uvx_policy.status.policy import policy_of
 from uvx_policy.status.row import Row, Total, Where
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
-    from uvx_policy.environments.model import Environment
+    from uvx_policy.state.register import Environment
     from uvx_policy.status.row import State
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ WORKERS = min(8, 2 * (os.cpu_count() or 1))
 FORGOTTEN_AFTER = 30 * 86400
 
 
-class Seen(Record):
+class Seen(Value):
     """One environment that was looked at: what is told of it, and what only the totals need."""
 
     row: Row

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from uvx_policy.status import words
+from uvx_policy.terminal import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

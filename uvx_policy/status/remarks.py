@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from uvx_policy.status import words
 from uvx_policy.status.table import name
+from uvx_policy.terminal import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.environments.distinct import Distinct
-from uvx_policy.record import Record
+from uvx_policy.installed.distinct import Distinct
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from uvx_policy.environments.model import Survey
+    from uvx_policy.installed.model import Survey
 
 #: "gone": nothing is at its path any more; "unreadable": whether there is cannot be told
 State: TypeAlias = Literal["present", "gone", "unreadable"]
@@ -19,7 +19,7 @@ InFact: TypeAlias = Literal["hardlink", "clone", "symlink", "copy", "mixed", "no
 _MOST = 0.75
 
 
-class Where(Record):
+class Where(Value):
     """The file system that something lies on."""
 
     #: "major:minor" of the mount table, which is the same for all subvolumes of one btrfs; where
@@ -31,7 +31,7 @@ class Where(Record):
     file_system: str = ""
 
 
-class Policy(Record):
+class Policy(Value):
     """What the settings say about one environment."""
 
     #: "hackable", or the value of `link-mode`; "unknown" when the settings cannot be read
@@ -40,7 +40,7 @@ class Policy(Record):
     origin: str = "default"
 
 
-class Row(Record):
+class Row(Value):
     """One environment. Bytes are blocks on the disk, as in `Survey`."""
 
     #: absolute path as uv names it

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.text import Text
 
-from uvx_policy.record import Record
-from uvx_policy.status import words
-from uvx_policy.status.words import Signs
+from uvx_policy.terminal import words
+from uvx_policy.terminal.words import Signs
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +26,7 @@ _TENTH = 10
 _CACHE_AT_MOST = 34
 
 
-class Look(Record):
+class Look(Value):
     """What the output can show."""
 
     #: cells of a line; 0: as wide as it takes, nothing is cut

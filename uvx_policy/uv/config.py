@@ -11,9 +11,9 @@ import os
 
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
-from uvx_policy.record import Record
 from uvx_policy.uv.directories import system_file, user_file
 from uvx_policy.uv.workspace import ancestors, table
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from uvx_policy.uv.workspace import TomlFiles
 
 
-class Layer(Record):
+class Layer(Value):
     """The table of one file that holds uv's settings."""
 
     file: TomlFile
@@ -44,7 +44,7 @@ class Layer(Record):
         )
 
 
-class Configuration(Record):
+class Configuration(Value):
     """All layers, the most important first, in every reading that is possible."""
 
     readings: tuple[tuple[Layer, ...], ...] = ((),)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import layout
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import DEFAULT, Destination, Origin
+from uvx_policy.state import layout
 from uvx_policy.uv.directories import tool_name, tool_root
 from uvx_policy.uv.environments import find_environment
 from uvx_policy.uv.script_block import find_script, read_block

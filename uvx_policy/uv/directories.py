@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import layout
 from uvx_policy.errors import Unreadable
 from uvx_policy.model import Origin, Sourced
+from uvx_policy.state import layout
 from uvx_policy.uv.workspace import absolute
 
 TYPE_CHECKING = False

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from uvx_policy.record import Record
 from uvx_policy.uv.options import (
     ALIASES,
     COMMANDS,
@@ -16,13 +15,14 @@ from uvx_policy.uv.options import (
     SIGNIFICANT,
     spellings,
 )
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
 
 
-class Invocation(Record):
+class Invocation(Value):
     """One call of `uv` or `uvx`, understood."""
 
     #: "uv" or "uvx"; a `uvx` call has command ("tool", "run")

@@ -11,12 +11,12 @@ import os
 
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
-from uvx_policy.record import Record
 from uvx_policy.uv import config as uv_config
 from uvx_policy.uv.config import Configuration, Layer
 from uvx_policy.uv.directories import own_cache, tool_name, tool_root
 from uvx_policy.uv.script_block import find_script, read_block
 from uvx_policy.uv.workspace import TomlFiles, absolute, find_project, project_directory, table
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _VARIABLE_MAY_SAY_NO = ((0, 10, 12), (0, 13, 8))
 _PIP = (("pip", "install"), ("pip", "sync"), ("pip", "uninstall"))
 
 
-class UvSettings(Record):
+class UvSettings(Value):
     """What the user told uv. `None` is "said nothing"; a switch is `None` when it is off, too."""
 
     #: verbatim, "" and "reflink" included

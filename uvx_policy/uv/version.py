@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy import memory
+from uvx_policy.state import facts as memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import LinkPolicyError, Unreadable
-from uvx_policy.record import Record
 from uvx_policy.toml_file import read_toml
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _TARGET_DISCOVERY_PREVIEW = (0, 9, 0)
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
-class Project(Record):
+class Project(Value):
     """A pyproject.toml that uv finds, and the workspace it belongs to."""
 
     #: the directory of the nearest pyproject.toml

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from uvx_policy.verify.model import Finding, Place, Tally, Tree
+    from uvx_policy.installed.finding import Finding, Place, Tally, Tree
     from uvx_policy.verify.targets import Target
 
 

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import errors
 from uvx_policy.caches import gather
-from uvx_policy.verify import as_json, counted
+from uvx_policy.installed.finding import Tally
+from uvx_policy.verify import as_json
+from uvx_policy.verify import summary as counted
+from uvx_policy.verify.contradictions import contradictions, finding_of
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
-from uvx_policy.verify.model import Tally
 from uvx_policy.verify.progress import progress
 from uvx_policy.verify.targets import index_of, targets_of
-from uvx_policy.verify.vouching import contradictions, finding_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.verify.index import Index
-    from uvx_policy.verify.model import Finding, Tree
+    from uvx_policy.installed.finding import Finding, Tree
+    from uvx_policy.installed.index import Index
     from uvx_policy.verify.targets import Target
 
 
@@ -119,7 +120,7 @@ def _say(
         sys.stdout.write(f"{counted.all_is_well(tally)}\n")
         return
     # Here: all that draws takes longer to import than the rest of a run that finds nothing.
-    from uvx_policy.caches.screen import Screen
+    from uvx_policy.terminal.console import Screen
     from uvx_policy.verify import report
 
     screen = Screen(case.environ)

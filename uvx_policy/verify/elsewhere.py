@@ -10,15 +10,15 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.environments import installed
-from uvx_policy.environments.digest import digest_of
-from uvx_policy.verify.model import Place, Tree
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed.finding import Place, Tree
+from uvx_policy.installed.hashes import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from uvx_policy.verify.index import Index
-    from uvx_policy.verify.model import Finding
+    from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.index import Index
 
 #: states in which a file has something that others may have, too
 _HAS_CONTENT = ("edited", "mode")

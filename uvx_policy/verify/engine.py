@@ -15,19 +15,20 @@ import stat
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.environments import installed
-from uvx_policy.environments.digest import knows
-from uvx_policy.verify import extras, modes, scripts, verified
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import modes, scripts
+from uvx_policy.installed.finding import Finding, Tally
+from uvx_policy.installed.hashes import knows
+from uvx_policy.verify import extras, verified
 from uvx_policy.verify.hashing import Hashers, Order, state_of, token_of
-from uvx_policy.verify.model import Finding, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from uvx_policy.environments.installed import Distribution
+    from uvx_policy.installed.distributions import Distribution
+    from uvx_policy.installed.finding import State, Tree
     from uvx_policy.verify.extras import Names
     from uvx_policy.verify.hashing import Answer
-    from uvx_policy.verify.model import State, Tree
 
 #: rows of one RECORD that are looked at together, in the order of their inodes
 _WINDOW = 4096

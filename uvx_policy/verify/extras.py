@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.verify.model import Finding
+from uvx_policy.installed.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.environments.installed import Distribution
-    from uvx_policy.verify.model import Tree
+    from uvx_policy.installed.distributions import Distribution
+    from uvx_policy.installed.finding import Tree
 
 #: installers, signers and checkers write these into a `.dist-info`
 _TOOLS = frozenset(

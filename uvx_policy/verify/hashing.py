@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from uvx_policy.environments import digest
+from uvx_policy.installed import hashes as digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,16 +18,16 @@ import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from uvx_policy.environments import installed
-from uvx_policy.environments.digest import encoded, knows
-from uvx_policy.record import Record
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed.hashes import encoded, knows
+from uvx_policy.value import Value
 from uvx_policy.verify.elsewhere import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from uvx_policy.verify.index import Index
-    from uvx_policy.verify.model import Finding, Tree
+    from uvx_policy.installed.finding import Finding, Tree
+    from uvx_policy.installed.index import Index
 
 _CHUNK = 1 << 20
 _EXECUTABLE = 0o111
@@ -44,7 +44,7 @@ _NO_WHEEL = (
 )  # fmt: skip
 
 
-class Original(Record):
+class Original(Value):
     """Bytes that had the right digest when they were found."""
 
     #: absolute path of a file, or of a wheel

@@ -8,14 +8,14 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from uvx_policy.environments import installed
+from uvx_policy.installed import distributions as installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rich.progress import Progress, TaskID
 
-    from uvx_policy.verify.model import Tally, Tree
+    from uvx_policy.installed.finding import Tally, Tree
 
 #: seconds before anything is shown, and between two looks
 _PATIENCE = 1.0

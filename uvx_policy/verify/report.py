@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from uvx_policy.own_name import typed
-from uvx_policy.status import words
-from uvx_policy.verify import counted
+from uvx_policy.terminal import words
+from uvx_policy.terminal.own_name import typed
+from uvx_policy.verify import summary as counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.caches.table import Look
-    from uvx_policy.verify.model import Finding, Place, Tally
+    from uvx_policy.installed.finding import Finding, Place, Tally
 
 #: findings of one owner that are shown, and places of one finding; --json has all
 _MOST = 20

@@ -7,19 +7,19 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import gather
-from uvx_policy.environments import installed
 from uvx_policy.errors import UsageError
-from uvx_policy.record import Record
-from uvx_policy.verify.index import Index, trees_of_cache, trees_of_environment
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed.index import Index, trees_of_cache, trees_of_environment
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.verify.model import Finding, Tree
+    from uvx_policy.installed.finding import Finding, Tree
 
 
-class Target(Record):
+class Target(Value):
     """One environment or cache, or a part of one."""
 
     #: absolute path of the environment or cache, as it was named

@@ -13,8 +13,8 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from uvx_policy import state_files
 from uvx_policy.fingerprint import fingerprint
+from uvx_policy.state import files as state_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,433 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import filesystems
+from tests.filesystems import FileSystems
+from tests.odd_files import bound_socket, fifo
+from tests.ordinary_user import as_user
+from uvx_policy.installed import edited, walk
+from uvx_policy.installed.survey import survey
+from uvx_policy.installed.walk import MOST_NAMED
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+INSTALLED = time.time() - 1000
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    return make(tmp_path / "environment")
+
+
+def make(path: Path) -> Path:
+    site(path).mkdir(parents=True)
+    (path / "pyvenv.cfg").touch()
+    return path
+
+
+def site(environment: Path) -> Path:
+    return environment / "lib/python3.12/site-packages"
+
+
+def install(environment: Path, name: str, files: dict[str, bytes]) -> None:
+    """As uv does it, 1,000 seconds ago."""
+    rows = []
+    for path, content in files.items():
+        file = site(environment) / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        rows.append(f'"{path}",sha256={digest},{len(content)}')
+    dist_info = site(environment) / f"{name}-1.0.dist-info"
+    dist_info.mkdir()
+    (dist_info / "WHEEL").touch()
+    (dist_info / "RECORD").write_text("\n".join(rows))
+    for file in (*dist_info.iterdir(), *(site(environment) / path for path in files)):
+        os.utime(file, (INSTALLED, INSTALLED))
+
+
+# What is there ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["absent", "file", "dangling"])
+def test_no_directory_has_no_files(tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+
+    told = survey(str(tmp_path / path))
+
+    assert (told.files, told.unreadable_files) == (0, 0)
+
+
+def test_names_that_all_lie_inside_are_not_shared(environment: Path) -> None:
+    (environment / "one").write_bytes(b"x" * 5000)
+    (environment / "two").hardlink_to(environment / "one")
+
+    alone = survey(str(environment))
+    (environment.parent / "outside").hardlink_to(environment / "one")
+    shared = survey(str(environment))
+
+    size = (environment / "one").stat().st_blocks * 512
+    assert (alone.shared_inode_files, alone.shared_bytes, alone.private_bytes) == (0, 0, size)
+    assert (shared.shared_inode_files, shared.shared_bytes, shared.private_bytes) == (2, size, 0)
+
+
+def test_an_environment_of_links_has_nothing_to_save(environment: Path) -> None:
+    install(environment, "one", {"one.py": b"x" * 5000})
+
+    shutil.copytree(environment, environment.parent / "twin", copy_function=os.link)
+    told = survey(str(environment.parent / "twin"))
+
+    assert (told.private_bytes, told.saveable_bytes) == (0, 0)
+
+
+def test_links_elsewhere_are_private_and_loops_harmless(environment: Path) -> None:
+    (environment / "loop").symlink_to("loop")
+    (environment / "up").symlink_to("..")
+    (environment / "lib64").symlink_to("lib")
+    (environment / "python").symlink_to(sys.executable)
+    (environment / "gone").symlink_to("nowhere")
+
+    told = survey(str(environment))
+
+    assert (told.files, told.private_files, told.symlink_files, told.dangling) == (6, 6, 0, 0)
+
+
+def test_a_loop_of_links_into_a_cache_dangles(environment: Path) -> None:
+    (environment / "archive-v0").mkdir()
+    (environment / "a").symlink_to(environment / "archive-v0" / "b")
+    (environment / "archive-v0" / "b").symlink_to(environment / "a")
+
+    told = survey(str(environment))
+
+    assert (told.symlink_files, told.dangling) == (1, 1)
+
+
+def test_what_is_no_file_is_counted_and_not_opened(environment: Path) -> None:
+    fifo(environment / "fifo")
+    bound_socket(environment / "socket")
+
+    told = survey(str(environment))
+
+    assert (told.files, told.private_files, told.unreadable_files) == (3, 3, 0)
+
+
+def test_names_that_are_not_utf_8(environment: Path) -> None:
+    name = os.fsdecode(b"m\xff.py")
+    install(environment, "odd", {})
+    record = site(environment) / "odd-1.0.dist-info" / "RECORD"
+    record.write_bytes(os.fsencode(name) + b",sha256=0,3\n")
+    os.utime(record, (INSTALLED, INSTALLED))
+    (site(environment) / name).write_bytes(b"edited")
+
+    told = survey(str(environment))
+
+    assert told.edited == (str(site(environment) / name),)
+
+
+def test_a_project_that_is_its_own_environment_is_not_counted(environment: Path) -> None:
+    (environment / "pyproject.toml").touch()
+    (environment / "data.bin").write_bytes(b"x" * 100_000)
+    install(environment, "one", {"one.py": b"x"})
+
+    assert survey(str(environment)).files == 3
+
+
+@pytest.mark.filesystem
+def test_clones_of_an_environment_have_nothing_to_save(fs: FileSystems) -> None:
+    environment = make(fs.btrfs / "environment")
+    install(environment, "one", {"one.py": b"x" * 50_000})
+    with (site(environment) / "one-1.0.dist-info" / "RECORD").open("a") as stream:
+        stream.write("\n" * 50_000)  # long enough to have an extent of its own
+    subprocess.run(["cp", "-r", "--reflink=always", environment, fs.btrfs / "twin"], check=True)
+    os.sync()
+
+    told = survey(str(fs.btrfs / "twin"))
+
+    assert told.shared_bytes > 90_000
+    assert 0 <= told.saveable_bytes < 4096
+
+
+# What goes wrong ----------------------------------------------------------------------------------
+
+
+def test_files_that_vanish_meanwhile_are_passed_over(environment: Path) -> None:
+    for number in range(200):
+        (environment / f"{number}").mkdir()
+        for other in range(20):
+            (environment / f"{number}" / f"{other}").touch()
+    remover = threading.Thread(target=shutil.rmtree, args=(environment,))
+
+    remover.start()
+    told = [survey(str(environment)) for _ in range(5)]
+    remover.join()
+
+    assert {one.unreadable_files for one in told} == {0}
+    assert survey(str(environment)).files == 0
+
+
+@pytest.mark.parametrize("becomes", ["nothing", "a link", "a file"])
+def test_a_directory_that_becomes_something_else(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, becomes: str
+) -> None:
+    inner = environment / "inner"
+    inner.mkdir()
+    outside = environment.parent / "outside"
+    outside.mkdir()
+    (outside / "file").touch()
+    count = walk.Walk._count
+
+    def counting(*given: Any, **named: Any) -> None:
+        if inner.is_dir() and not inner.is_symlink():
+            inner.rmdir()  # it has been listed, and not yet been looked into
+            if becomes == "a link":
+                inner.symlink_to(outside)
+            if becomes == "a file":
+                inner.touch()
+        count(*given, **named)
+
+    monkeypatch.setattr(walk.Walk, "_count", counting)
+
+    told = survey(str(environment))
+
+    assert (told.files, told.unreadable_files) == (1, 0)
+
+
+@pytest.mark.filesystem
+def test_what_an_ordinary_user_may_not_read_is_named(fs: FileSystems) -> None:
+    environment = make(fs.btrfs / "environment")
+    install(environment, "one", {"one.py": b"x" * 5000, "secret.py": b"y" * 5000})
+    (site(environment) / "closed").mkdir(mode=0o700)
+    (site(environment) / "listed").mkdir()
+    (site(environment) / "listed" / "file").touch()
+    (site(environment) / "listed").chmod(0o744)
+    edited_file = site(environment) / "secret.py"
+    edited_file.write_bytes(b"z" * 5000)  # the same size: only its content could tell
+    edited_file.chmod(0o600)
+    nobodys = site(environment) / "one-1.0.dist-info" / "WHEEL"
+    nobodys.chmod(0)
+    closed = make(fs.btrfs / "closed")
+    closed.chmod(0o700)
+    program = (
+        "import json; from uvx_policy.installed.survey import survey\n"
+        f"told = [survey({str(environment)!r}), survey({str(closed)!r})]\n"
+        "print(json.dumps([one.as_dict() for one in told]))"
+    )
+
+    done = subprocess.run(
+        as_user([sys.executable, "-c", program], needed=[ROOT, Path(sys.prefix)]),
+        cwd=fs.btrfs, env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    first, second = json.loads(done.stdout)
+    assert sorted(first["unreadable"]) == [
+        str(site(environment) / "closed"), str(site(environment) / "listed" / "file"),
+        str(nobodys),
+    ]  # fmt: skip
+    assert (first["unreadable_files"], first["files"]) == (3, 5)
+    assert first["edited"] == []
+    assert not first["extents_known"]
+    assert second["unreadable"] == [str(closed)]
+
+
+def test_at_most_a_thousand_are_named(environment: Path) -> None:
+    install(environment, "many", {f"{n}.py": b"x" for n in range(MOST_NAMED + 1)})
+    for number in range(MOST_NAMED + 1):
+        (site(environment) / f"{number}.py").write_bytes(b"longer")
+
+    told = survey(str(environment))
+
+    assert (told.edited_files, len(told.edited)) == (MOST_NAMED + 1, MOST_NAMED)
+
+
+# Edited -------------------------------------------------------------------------------------------
+
+
+def test_only_what_record_has_a_digest_for_can_be_edited(environment: Path) -> None:
+    install(environment, "one", {"one.py": b"old", "made.pyc": b"old"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    record.write_text(record.read_text() + "\nlog.txt,,\nbad row\n")
+    os.utime(record, (INSTALLED, INSTALLED))
+    for name in ("one.py", "made.pyc", "log.txt", "new.py"):
+        (site(environment) / name).write_bytes(b"changed")
+
+    assert survey(str(environment)).edited == (str(site(environment) / "one.py"),)
+
+
+@pytest.mark.parametrize("first", ["a", "z"])
+def test_an_edit_behind_a_symbolic_link_is_told_whatever_else_lies_there(
+    environment: Path, first: str
+) -> None:
+    install(environment, "one", {"one/a.py": b"old", "one/z.py": b"old"})
+    archive = environment.parent / "archive-v0"
+    archive.mkdir()
+    linked = site(environment) / "one" / f"{first}.py"
+    linked.rename(archive / "linked.py")
+    linked.symlink_to(archive / "linked.py")
+    (archive / "linked.py").write_bytes(b"changed")
+
+    assert survey(str(environment)).edited == (str(linked),)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_lies_elsewhere_is_no_file_of_the_installation(environment: Path, end: str) -> None:
+    """Neither behind a link, nor where a RECORD alone leads; and a directory is no file."""
+    outside = environment.parent / "outside"
+    files = {"one/a.py": b"old", "one/b.py": b"old", "one/in/c.py": b"old", "one/d.py": b"old"}
+    install(environment, "one", {**files, f"{outside}/mine.py": b"old"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    record.write_bytes(record.read_bytes().replace(b"\n", end.encode()))
+    os.utime(record, (INSTALLED, INSTALLED))
+    (outside / "mine.py").write_bytes(b"mine")
+    (outside / "c.py").write_bytes(b"mine")
+    package = site(environment) / "one"
+    (package / "a.py").unlink()
+    (package / "a.py").symlink_to(outside / "mine.py")
+    shutil.rmtree(package / "in")
+    (package / "in").symlink_to(outside)
+    (package / "d.py").unlink()
+    (package / "d.py").mkdir()
+    (package / "b.py").write_bytes(b"edited")
+
+    assert survey(str(environment)).edited == (str(package / "b.py"),)
+
+
+def test_a_project_that_is_its_own_environment_is_looked_at_where_packages_are(
+    environment: Path,
+) -> None:
+    (environment / "pyproject.toml").touch()
+    install(environment, "one", {"one/a.py": b"old", "../../../bin/tool": b"old"})
+    (environment / "bin" / "tool").write_bytes(b"edited")
+    (site(environment) / "one" / "a.py").write_bytes(b"edited")
+
+    assert survey(str(environment)).edited == (str(site(environment) / "one" / "a.py"),)
+
+
+def test_a_digest_may_have_any_letters(environment: Path) -> None:
+    install(environment, "one", {"one.py": b"old"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    record.write_text("one.py,sha256=47DE/pj8,3\n")
+    os.utime(record, (INSTALLED, INSTALLED))
+    (site(environment) / "one.py").write_bytes(b"edited")
+
+    assert survey(str(environment)).edited == (str(site(environment) / "one.py"),)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(-1.0, False), (0.0, False), (0.5, True)])
+def test_what_is_later_than_its_record_is_compared_and_nothing_else(
+    environment: Path, seconds: float, told: bool
+) -> None:
+    install(environment, "one", {"one.py": b"old"})
+    path = site(environment) / "one.py"
+    path.write_bytes(b"changed")
+    os.utime(path, (INSTALLED + seconds, INSTALLED + seconds))
+
+    assert bool(survey(str(environment)).edited_files) is told
+
+
+def test_an_unknown_digest_is_no_edit(environment: Path) -> None:
+    install(environment, "one", {"one.py": b"old"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    for digest in ("nosuch=x", "shake_128=x"):
+        record.write_text(f"one.py,{digest},3\n")
+        os.utime(record, (INSTALLED, INSTALLED))
+        (site(environment) / "one.py").write_bytes(b"new")
+
+        assert survey(str(environment)).edited_files == 0
+
+
+def test_what_is_too_large_to_compare_quickly_is_unsure(
+    environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edited, "_MOST_READ", 1500)
+    install(environment, "one", {"small.py": b"x" * 1000, "large.so": b"x" * 2000, "cut": b"x"})
+    for name, size in (("small.py", 1000), ("large.so", 2000), ("cut", 0)):
+        (site(environment) / name).write_bytes(b"y" * size)
+
+    told = survey(str(environment))
+
+    # Another size needs no reading.
+    assert told.edited == (str(site(environment) / "cut"), str(site(environment) / "small.py"))
+    assert told.unsure_files == 1
+
+
+def test_a_record_that_vanishes_or_is_none_hides_nothing_else(environment: Path) -> None:
+    install(environment, "one", {"one.py": b"old"})
+    install(environment, "odd", {"odd.py": b"old"})
+    install(environment, "none", {"none.py": b"old"})
+    odd = site(environment) / "odd-1.0.dist-info" / "RECORD"
+    odd.unlink()
+    fifo(odd)
+    (site(environment) / "none-1.0.dist-info" / "RECORD").unlink()
+    for name in ("one.py", "odd.py", "none.py"):
+        (site(environment) / name).write_bytes(b"changed")
+
+    assert survey(str(environment)).edited == (str(site(environment) / "one.py"),)
+
+
+# Extents ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filesystem
+def test_the_largest_files_are_asked_first(fs: FileSystems) -> None:
+    environment = make(fs.btrfs / "environment")
+    for number in (1, 2, 3):
+        origin = fs.btrfs / f"{number}"
+        origin.write_bytes(b"x" * 65536 * number)
+        filesystems._clone(origin, site(environment) / f"{number}")
+    filesystems.flush(fs.btrfs)
+
+    told = survey(str(environment), most_extents=2)
+    without = survey(str(environment), extents=False)
+    whole = survey(str(environment), most_extents=100)
+
+    assert (told.shared_extent_files, told.shared_bytes) == (2, 65536 * 5)
+    assert (told.private_bytes, told.saveable_bytes) == (65536, 65536)
+    assert (without.shared_extent_files, without.private_bytes) == (0, 65536 * 6)
+    assert (whole.shared_extent_files, whole.saveable_bytes) == (3, 0)
+    assert (told.extents_known, without.extents_known, whole.extents_known) == (False, False, True)
+
+
+@pytest.mark.filesystem
+def test_compressed_clones_share_what_they_have_on_the_disk(fs: FileSystems) -> None:
+    environment = make(fs.btrfs / "environment")
+    subprocess.run(["btrfs", "property", "set", fs.btrfs, "compression", "zstd"], check=True)
+    origin = fs.btrfs / "origin"
+    origin.write_bytes(b"x" * 1_000_000)
+    filesystems.flush(fs.btrfs)
+    filesystems._clone(origin, site(environment) / "clone")
+
+    told = survey(str(environment))
+
+    size = (site(environment) / "clone").stat().st_blocks * 512
+    assert (told.shared_bytes, told.private_bytes) == (size, 0)
+
+
+@pytest.mark.filesystem
+def test_subvolumes_and_overlays(fs: FileSystems) -> None:
+    first, second = fs.subvolumes
+    environment = make(second / "environment")
+    (first / "origin").write_bytes(b"x" * 100_000)
+    filesystems._clone(first / "origin", environment / "clone")
+    on_overlay = make(fs.overlay / "environment")
+    (on_overlay / "private").write_bytes(b"x" * 5000)
+    filesystems.flush(first)
+    filesystems.flush(fs.overlay)
+
+    assert survey(str(environment)).shared_extent_files == 1
+    told = survey(str(on_overlay))
+    assert (told.shared_extent_files, told.private_files, told.unreadable_files) == (0, 2, 0)

@@ -1,0 +1,76 @@
+"""What a check says: one record, from which text and JSON are both made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from uvx_policy.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from uvx_policy.doctor.case import Case
+
+#: worst first
+Status: TypeAlias = Literal["fail", "crash", "warn", "skip", "pass"]
+Group: TypeAlias = Literal[
+    "installation", "clients", "configuration", "project", "environment", "caches"
+]
+
+
+class Fix(Value):
+    """How to mend what was found."""
+
+    #: one sentence for people
+    text: str
+    #: what to type, "" when there is nothing to type
+    command: str = ""
+    #: loses nothing and can be taken back: `doctor --fix` does it itself (`Check.mend`)
+    safe: bool = False
+
+
+class Finding(Value):
+    """One thing that one check found out."""
+
+    #: id of the check
+    id: str
+    title: str
+    group: Group
+    status: Status
+    #: what is so, and why it matters: one or two sentences
+    detail: str = ""
+    fix: Fix | None = None
+    paths: tuple[str, ...] = ()
+    #: what could be saved, or what is concerned; `None` when bytes have nothing to do with it
+    bytes: int | None = None
+    #: how long the check took
+    ms: float = 0.0
+
+
+class Told(Value):
+    """What a check itself says of one finding; the engine adds id, title, group and time."""
+
+    status: Status
+    detail: str = ""
+    fix: Fix | None = None
+    paths: tuple[str, ...] = ()
+    bytes: int | None = None
+
+
+class Check(Value):
+    """One named check. `look` may raise anything: that becomes a finding of status "crash"."""
+
+    #: stable, of [a-z-]: `linkpolicy doctor ID`
+    id: str
+    #: what is claimed when all is well: "The shims come first on PATH"
+    title: str
+    group: Group
+    #: yields nothing when all is well, or findings, or one "skip" with the reason
+    look: Callable[[Case], Iterable[Told]]
+    #: mends what `look` found with a safe fix; yields a line for each thing done; with `dry_run`
+    #: changes nothing and says what it would do. `None`: there is nothing safe to do
+    mend: Callable[[Case, bool], Iterable[str]] | None = None
+    #: begins what `look` has to wait for, before any check has its turn; what it raises is dropped
+    ahead: Callable[[Case], object] | None = None
+    #: only with --verify: reads every byte
+    thorough: bool = False

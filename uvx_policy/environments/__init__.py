@@ -1,1 +1,0 @@
-"""Environments as they are: which ones exist, and how each file in them is linked."""

@@ -1,0 +1,85 @@
+"""Scripts of an environment that differ from their RECORD in nothing but the interpreter's path.
+
+Installers write `#!/path/of/the/environment/bin/python` (or, for a long path, two lines of sh)
+into the scripts of `bin`, and hash the result. Who moves an environment, or makes it relocatable,
+changes that line and not the RECORD.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING
+
+from uvx_policy.installed.hashes import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST = 1 << 20
+_DIRECTORIES = ("bin", "Scripts")
+#: `#!/bin/sh`, then `'''exec' '/path/python' "$0" "$@"` and `' '''`: sh starts Python with itself
+_BY_SHELL = re.compile(rb"#!/bin/sh\n'''exec' [^\n]*\n' '''\n")
+_BY_KERNEL = re.compile(rb"#![^\n]*\n")
+_NAMES = ("python", "python3", "pythonw")
+
+
+def differs_in_first_line(path: str, fields: list[str], *, environment: str) -> bool:
+    """Is this script what RECORD says, but for the interpreter it names? Never raises.
+
+    `fields`: its row. Tried are the interpreters of `environment` where it is now and where its
+    `activate` script says that it was made, and the `#!python` of a wheel.
+    """
+    if (
+        not fields[0].startswith("..")
+        or os.path.basename(os.path.dirname(path)) not in _DIRECTORIES
+    ):
+        return False
+    algorithm, _, digest = fields[1].partition("=")
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(_LONGEST + 1)
+        found = _BY_SHELL.match(content) or _BY_KERNEL.match(content)
+        if found is None or len(content) > _LONGEST:
+            return False
+        body = content[found.end() :]
+        for line in _first_lines(environment):
+            told = hashlib.new(algorithm, line + body, usedforsecurity=False).digest()
+            if encoded(told) == digest.rstrip("="):
+                return True
+    except (OSError, ValueError):
+        pass
+    return False
+
+
+def _first_lines(environment: str) -> Iterator[bytes]:
+    yield b"#!python\n"
+    for top in dict.fromkeys((environment, os.path.realpath(environment), *_made_at(environment))):
+        for name in _NAMES:
+            for directory in _DIRECTORIES:
+                interpreter = os.fsencode(os.path.join(top, directory, name))
+                yield b"#!" + interpreter + b"\n"
+                for quote in (b"'", b'"', b""):
+                    start = b"#!/bin/sh\n'''exec' " + quote + interpreter + quote
+                    yield start + b" \"$0\" \"$@\"\n' '''\n"
+    # Of an environment that can be moved (`uv venv --relocatable`).
+    yield (
+        b"#!/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python' "
+        b"\"$0\" \"$@\"\n' '''\n"
+    )
+
+
+def _made_at(environment: str) -> Iterator[str]:
+    """`VIRTUAL_ENV=...` of `bin/activate`, which uv and virtualenv quote in their own ways."""
+    for directory in _DIRECTORIES:
+        with (
+            contextlib.suppress(OSError),
+            open(os.path.join(environment, directory, "activate"), "rb") as stream,
+        ):
+            text = stream.read(_LONGEST)
+            for told in re.findall(
+                rb"^(?:export )?VIRTUAL_ENV=['\"]?([^'\"\n]+)", text, re.MULTILINE
+            ):
+                yield os.fsdecode(told)

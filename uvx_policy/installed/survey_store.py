@@ -1,0 +1,158 @@
+"""Surveys kept in the state directory, so that `status` need not look at each file again.
+
+A survey is believed until the environment looks different: packages came or went, the environment
+is another one, or a package is no longer linked as it was (its METADATA is linked as all its files
+are). An edit of a file in place shows nowhere: `Survey.at` says how old the answer is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+from uvx_policy.fingerprint import fingerprint
+from uvx_policy.installed import distributions as installed
+from uvx_policy.installed.model import Survey
+from uvx_policy.state import files as state_files
+from uvx_policy.state import register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: directory below the state directory, shared with the register: both go together
+DIRECTORY = register.DIRECTORY
+LIMIT = register.LIMIT
+#: bytes of one file
+LONGEST = 262144
+#: paths that are kept of `edited` and of `unreadable`
+_MOST_NAMED = 100
+
+_PREFIX = "survey-"
+_SCHEMA = 1
+#: one value of each field's type
+_EXAMPLE = Survey(environment="")
+
+
+def keep(state: str, survey: Survey) -> None:
+    """Keep `survey` instead of what was kept for its environment. Fails silently.
+
+    Of `edited` and `unreadable` the first 100 paths are kept. `state` is `layout.state_home(...)`,
+    "" keeps nothing. Nothing is kept when packages came or went since the survey began.
+    """
+    if not state or not survey.environment:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        _write(state, survey)
+
+
+def kept(state: str, environment: str) -> Survey | None:
+    """What was kept; `None` when there is nothing, or it does not hold any more. Never raises."""
+    if not state:
+        return None
+    try:
+        path = os.path.join(state, DIRECTORY, _file_name(environment))
+        told = json.loads(state_files.read(path, LONGEST))
+        # A file that a full disk cut short is no JSON: `ValueError`.
+        if told["schema"] != _SCHEMA or told["survey"]["environment"] != environment:
+            return None
+        survey = _survey(told["survey"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return survey if told["sight"] == _sight(environment) else None
+
+
+def forget(state: str, environment: str) -> None:
+    """Keep the survey of this environment no more. Fails silently."""
+    try:
+        if state:
+            state_files.unlink(os.path.join(state, DIRECTORY, _file_name(environment)))
+    except ValueError:
+        pass
+
+
+def _write(state: str, survey: Survey) -> None:
+    """Raises `OSError`, and `ValueError` for what is no path."""
+    environment = survey.environment
+    if any(_changed_at(site) >= survey.at for site in installed.site_directories(environment)):
+        return
+    short = survey.replace(
+        edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
+    )
+    told = {"schema": _SCHEMA, "sight": _sight(environment), "survey": short.as_dict()}
+    content = json.dumps(told).encode("ascii")
+    if len(content) > LONGEST:
+        return
+    name = _file_name(environment)
+    is_new = not os.path.lexists(os.path.join(state, DIRECTORY, name))
+    state_files.write(state, DIRECTORY, name, content)
+    if is_new:
+        state_files.forget_oldest(state, DIRECTORY, prefix=_PREFIX, most=LIMIT)
+
+
+def _survey(told: dict[str, Any]) -> Survey:
+    """Raises `TypeError` for what is not of the fields' types."""
+    values: dict[str, Any] = {}
+    for name, value in told.items():
+        wanted = getattr(_EXAMPLE, name, None)
+        values[name] = tuple(value) if isinstance(value, list) else value
+        if type(values[name]) is not type(wanted):
+            raise TypeError(name)
+        if isinstance(value, list) and not all(isinstance(one, str) for one in value):
+            raise TypeError(name)
+    return Survey(**values)
+
+
+def _sight(environment: str) -> str:
+    """What an environment looks like from outside its packages, in 16 digits."""
+    told = "\0".join(_looks(environment))
+    return f"{fingerprint(os.fsencode(told)):016x}"
+
+
+def _looks(environment: str) -> Iterator[str]:
+    yield _identity(environment)
+    for site in installed.site_directories(environment):
+        yield _identity(site)
+        # Every installation and every removal makes or removes a name in here.
+        yield str(_changed_at(site))
+        try:
+            names = sorted(os.listdir(site))
+        except OSError:
+            continue
+        for name in names:
+            if name.endswith(".dist-info"):
+                yield name
+                yield _how_linked(os.path.join(site, name, "METADATA"))
+
+
+def _identity(directory: str) -> str:
+    try:
+        told = os.stat(directory)
+    except OSError as error:
+        return f"-{error.errno}"
+    return f"{told.st_dev} {told.st_ino}"
+
+
+def _changed_at(directory: str) -> float:
+    """Seconds since the epoch, 0.0 when it cannot be told."""
+    try:
+        return os.stat(directory).st_mtime
+    except OSError:
+        return 0.0
+
+
+def _how_linked(path: str) -> str:
+    """How METADATA is linked. The number of names matters only in being more than one."""
+    try:
+        told = os.lstat(path)
+        if stat.S_ISLNK(told.st_mode):
+            os.stat(path)  # a dangling link looks like an absent file
+    except OSError as error:
+        return f"-{error.errno}"
+    return f"{told.st_ino} {told.st_nlink > 1}"
+
+
+def _file_name(environment: str) -> str:
+    return f"{_PREFIX}{fingerprint(os.fsencode(environment)):016x}"

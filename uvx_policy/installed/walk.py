@@ -1,0 +1,285 @@
+"""One look at each file of an environment, and what it tells of how the file is stored."""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy.installed.extents import devices_that_never_share, extents_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from uvx_policy.installed.distinct import SharedFiles
+    from uvx_policy.installed.extents import Extent
+    from uvx_policy.installed.installations import Place
+
+#: paths that a `Survey` names
+MOST_NAMED = 1000
+
+#: uv writes these into a `.dist-info` for each environment anew (uv-install-wheel)
+_WRITTEN_ANEW = frozenset(
+    ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+)
+#: uv writes these into the site-packages of a new environment: 0.10.12 does, 0.13.8 does not
+_WRITTEN_BY_VENV = frozenset(("_virtualenv.py", "_virtualenv.pth"))
+#: a file without any of these can be read by nobody but root
+_READABLE = 0o444
+#: part of every symbolic link into one of uv's caches
+_ARCHIVES = "/archive-v"
+#: gone, or turned into something else, while we looked; ELOOP: into a symbolic link (macOS)
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+#: a directory is listed by its handle where that can be: each stat is then spared the long path
+_BY_HANDLE = os.scandir in os.supports_fd
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_RDONLY
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+class Newest(NamedTuple):
+    """`st_mtime` of the newest files in one place, 0.0 for none."""
+
+    #: of those that have one name only
+    copied: float = 0.0
+    #: of those that have several, and of what symbolic links into a cache lead to
+    linked: float = 0.0
+
+
+class Walk:
+    """Counts what one look at each file tells, and keeps what more must be asked of."""
+
+    def __init__(
+        self,
+        sites: Sequence[str],
+        sample: SharedFiles | None = None,
+        *,
+        extents: bool = True,
+    ) -> None:
+        """`extents`: remember which files `count_extents` has to ask of."""
+        self._asks = extents
+        self._may_read_all = not hasattr(os, "geteuid") or os.geteuid() == 0
+        self.sample = sample
+        self.files = 0
+        self.symlinks = 0
+        self.dangling = 0
+        self.shared_inode_files = 0
+        self.shared_extent_files = 0
+        self.shared_bytes = 0
+        self.private_bytes = 0
+        self.saveable_bytes = 0
+        self.extents_known = True
+        #: bytecode aside, which Python writes when it likes
+        self.newest: dict[Place, Newest] = {}
+        self.unreadable: list[str] = []
+        self.unreadable_files = 0
+        self._sites = frozenset(sites)
+        self._never_share = devices_that_never_share()
+        #: device -> inode of each file with several names -> how many of them were seen
+        self._names_seen: dict[int, dict[int, int]] = {}
+        #: (bytes, path, device, saveable) of the files whose extents are to be asked for
+        self._to_ask: list[tuple[int, str, int, bool]] = []
+
+    @property
+    def private_files(self) -> int:
+        """All that nothing else is known of."""
+        shared = self.shared_inode_files + self.shared_extent_files + self.symlinks
+        return self.files - shared
+
+    def look_below(self, top: str) -> None:
+        """Look at every file below `top`, which may itself be a symbolic link."""
+        waiting: list[tuple[str, Place]] = [(top, (top, ""))]
+        flags = _DIRECTORY
+        while waiting:
+            path, place = waiting.pop()
+            try:
+                if not _BY_HANDLE:
+                    self._look_in(path, path, place, waiting)
+                    continue
+                handle = os.open(path, flags)
+                flags = _DIRECTORY | _NO_FOLLOW
+                try:
+                    self._look_in(handle, path, place, waiting)
+                finally:
+                    os.close(handle)
+            except OSError as error:
+                self._failed(path, error)
+
+    def _look_in(
+        self, directory: int | str, path: str, place: Place, waiting: list[tuple[str, Place]]
+    ) -> None:
+        """Look at one directory. Raises `OSError` when it cannot be listed."""
+        files: list[tuple[str, os.stat_result]] = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir(follow_symlinks=False):
+                        below = f"{path}{os.sep}{entry.name}"
+                        waiting.append((below, self._place(below, entry.name, place)))
+                    elif entry.is_symlink():
+                        self._look_at_link(f"{path}{os.sep}{entry.name}", place)
+                    else:
+                        # Windows: an entry does not know its number of names.
+                        told = entry.stat(follow_symlinks=False) if _BY_HANDLE else os.lstat(entry)
+                        files.append((entry.name, told))
+                except OSError as error:  # noqa: PERF203
+                    self._failed(f"{path}{os.sep}{entry.name}", error)
+        if files:
+            self._count(path, files, place)
+            if not self._may_read_all:
+                for name, told in files:
+                    if not told.st_mode & _READABLE:
+                        self._note_unreadable(f"{path}{os.sep}{name}")
+
+    def _place(self, below: str, name: str, place: Place) -> Place:
+        """Where the directory `name` lies whose path is `below`, in a directory in `place`."""
+        if place[0] not in self._sites:
+            return below, ""
+        return place if place[1] else (place[0], name)
+
+    def _count(self, directory: str, files: list[tuple[str, os.stat_result]], place: Place) -> None:
+        """Count the files of one directory: here each line is run 30,000 times."""
+        linkable = place[0] in self._sites and not directory.endswith("__pycache__")
+        device = files[0][1].st_dev  # files are not mounted on
+        anew = self._written_anew(directory) if linkable else frozenset()
+        may_be_cloned = device not in self._never_share
+        asks = may_be_cloned and self._asks
+        seen = self._names_seen.setdefault(device, {})
+        sample = self.sample
+        newest_copy = newest_link = 0.0
+        names = shared = private = 0
+        for name, told in files:
+            size = told.st_blocks * 512 if _BY_HANDLE else told.st_size
+            if told.st_nlink > 1:
+                if told.st_mtime > newest_link and not name.endswith(".pyc"):
+                    newest_link = told.st_mtime
+                names += 1
+                inode = told.st_ino
+                if inode in seen:
+                    self._look_at_name_again(told, seen, linkable=linkable)
+                    continue
+                seen[inode] = 1
+                shared += size
+                if sample:
+                    sample.add_file(
+                        told, size, f"{directory}{os.sep}{name}" if may_be_cloned else ""
+                    )
+                continue
+            if told.st_mtime > newest_copy and not name.endswith(".pyc"):
+                newest_copy = told.st_mtime
+            private += size
+            if asks and size:
+                saveable = linkable and name not in anew
+                self._to_ask.append((size, f"{directory}{os.sep}{name}", device, saveable))
+        if private and may_be_cloned and not self._asks:
+            self.extents_known = False
+        self._add_newest(place, newest_copy, newest_link)
+        self.files += len(files)
+        self.shared_inode_files += names
+        self.shared_bytes += shared
+        self.private_bytes += private
+        if linkable and private:
+            self.saveable_bytes += private - sum(
+                _bytes(told) for name, told in files if told.st_nlink <= 1 and name in anew
+            )
+
+    def _add_newest(self, place: Place, copied: float, linked: float) -> None:
+        before = self.newest.get(place)
+        if before is None:
+            self.newest[place] = Newest(copied, linked)
+        elif copied > before.copied or linked > before.linked:
+            self.newest[place] = Newest(max(copied, before.copied), max(linked, before.linked))
+
+    def _look_at_name_again(
+        self, told: os.stat_result, seen: dict[int, int], *, linkable: bool
+    ) -> None:
+        """A file is no longer shared once all of its names have been found in here."""
+        seen[told.st_ino] = count = seen[told.st_ino] + 1
+        if count == told.st_nlink:
+            if self.sample:
+                self.sample.drop_file(told)
+            self.shared_inode_files -= count
+            self.shared_bytes -= _bytes(told)
+            self.private_bytes += _bytes(told)
+            self.saveable_bytes += _bytes(told) if linkable else 0
+
+    def _look_at_link(self, path: str, place: Place) -> None:
+        target = os.readlink(path)
+        self.files += 1
+        if not leads_into_cache(target):
+            return  # the interpreter, `lib64`
+        self.symlinks += 1
+        try:
+            told = os.stat(path)
+        except PermissionError:
+            return
+        except OSError:
+            self.dangling += 1
+            return
+        self.shared_bytes += _bytes(told)
+        if self.sample:
+            may_be_cloned = told.st_dev not in self._never_share
+            self.sample.add_target(told, _bytes(told), path, may_be_cloned=may_be_cloned)
+        if not path.endswith(".pyc"):
+            self._add_newest(place, 0.0, told.st_mtime)
+
+    def _failed(self, path: str, error: OSError) -> None:
+        if error.errno in _GONE:
+            return
+        self._note_unreadable(path)
+
+    def _note_unreadable(self, path: str) -> None:
+        self.unreadable_files += 1
+        if len(self.unreadable) < MOST_NAMED:
+            self.unreadable.append(path)
+
+    def count_extents(self, most: int | None) -> None:
+        """Ask which files share blocks, at most `most` of them, and count those as shared."""
+        to_ask = self._to_ask
+        if most is not None and len(to_ask) > most:
+            to_ask = heapq.nlargest(most, to_ask)
+            self.extents_known = False
+        silent: set[int] = set()
+        for size, path, device, saveable in to_ask:
+            if device in silent:
+                continue
+            try:
+                told = extents_of(path)
+            except OSError:  # gone, or not for us to open
+                self.extents_known = False
+                continue
+            if told is None:
+                silent.add(device)
+                self.extents_known = False
+            else:
+                self._count_extents(told, size, saveable=saveable)
+
+    def _count_extents(self, told: list[Extent], size: int, *, saveable: bool) -> None:
+        shared = [one for one in told if one.is_shared]
+        if shared:
+            # Of compressed extents the file has more bytes than the disk.
+            count = min(size, sum(one.length for one in shared))
+            self.shared_extent_files += 1
+            self.shared_bytes += count
+            self.private_bytes -= count
+            self.saveable_bytes -= count if saveable else 0
+            if self.sample:
+                self.sample.add_extents(shared, count)
+        elif saveable and any(one.is_inline for one in told):
+            self.saveable_bytes -= size
+
+    def _written_anew(self, directory: str) -> frozenset[str]:
+        """Names of the files that uv writes here for each environment, and links to nothing."""
+        if directory.endswith(".dist-info"):
+            return _WRITTEN_ANEW
+        return _WRITTEN_BY_VENV if directory in self._sites else frozenset()
+
+
+def leads_into_cache(target: str) -> bool:
+    """Tell whether a symbolic link with this target leads to what is unpacked in one of uv's."""
+    return _ARCHIVES in target.replace("\\", "/")
+
+
+def _bytes(told: os.stat_result) -> int:
+    """Bytes on the disk; where the system does not tell blocks, those of the content."""
+    return told.st_blocks * 512 if _BY_HANDLE else told.st_size

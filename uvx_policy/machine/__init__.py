@@ -1,0 +1,1 @@
+"""What is on this computer for this user: caches, environments, policies."""

@@ -1,0 +1,330 @@
+"""Which caches exist on this machine for this user: uv's own, configured, of devices, projects.
+
+Nothing searches a whole disk: a cache that none of the sources below names is not known.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy.errors import LinkPolicyError
+from uvx_policy.filesystem import mounts
+from uvx_policy.settings import reader
+from uvx_policy.state import layout, register
+from uvx_policy.uv import directories, invocation, settings, workspace
+from uvx_policy.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from uvx_policy.filesystem.mounts import MountTable
+    from uvx_policy.host import Host
+    from uvx_policy.model import Mount
+
+UV_DEFAULT = "uv's default"
+DEVICE_CACHE = "device cache"
+PROJECT_CACHE = "project cache"
+REGISTER = "environments"
+NAMED = "--cache-dir"
+HERE = "used here"
+
+#: How far below a mount point that belongs to somebody else a directory of ours is looked for
+#: (`/mnt/data/users/me`), and how many directories of one mount are looked at for it.
+_DEPTH = 2
+_MOST_DIRECTORIES = 2000
+#: directories above each other that are looked at one by one
+_DEEP = 100
+
+_OTHERS_MAY_WRITE = 0o022
+#: inode(7)
+_TYPE, _DIRECTORY = 0o170000, 0o040000
+
+
+class Cache(Value):
+    """One cache directory. Two names of one directory are one cache."""
+
+    #: absolute, without symbolic links
+    path: str
+    #: why it is known: `UV_DEFAULT`, "UV_CACHE_DIR" or "FILE:LINE" that names it, `DEVICE_CACHE`,
+    #: `PROJECT_CACHE`, `REGISTER` (an environment was linked from it); the first is the strongest
+    origins: tuple[str, ...]
+    #: the path by which it is known, where that goes through a symbolic link; "" where it does not
+    named: str = ""
+    exists: bool = False
+    #: identity, (0, 0) when it does not exist: `st_dev`, `st_ino`
+    st_dev: int = 0
+    inode: int = 0
+    #: "major:minor" of the file system as the mount table has it, what is mounted, such as
+    #: "/dev/sda1", and where; "" when not known
+    device: str = ""
+    source: str = ""
+    mount_point: str = ""
+    #: "ext4", "btrfs" ...; "" when not known
+    file_system: str = ""
+    #: uid, `None` when it does not exist or the platform has no owners
+    owner: int | None = None
+    #: permission bits
+    mode: int = 0
+    #: why uv cannot, or we should not, use it; "" when all is well
+    problem: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The strongest reason why it is known."""
+        return self.origins[0]
+
+    @property
+    def identity(self) -> tuple[int, int] | str:
+        """The same for every name of this directory."""
+        return (self.st_dev, self.inode) if self.exists else self.path
+
+
+def known_caches(
+    environ: Mapping[str, str], state: str, host: Host, table: MountTable | None
+) -> Iterator[Cache]:
+    """Each known cache once, uv's default first; those that do not exist (any more) as well.
+
+    `host.cwd` is where uv's own settings are looked for; `environ` is that of `host`; `state` is
+    the state directory, "" for none. What cannot be read is passed over: faults in settings are
+    for others to tell.
+    """
+    found: dict[tuple[int, int] | str, Cache] = {}
+    for path, origin in _candidates(environ, state, host, table):
+        cache = look(path, (origin,), host, table)
+        if not cache.exists and origin in (DEVICE_CACHE, PROJECT_CACHE):
+            continue
+        if cache.identity in found:
+            first = found[cache.identity]
+            cache = first.replace(origins=(*dict.fromkeys((*first.origins, origin)),))
+        found[cache.identity] = cache
+    yield from found.values()
+
+
+def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | None) -> Cache:
+    """What is at `path` (absolute) now. Never raises."""
+    real = os.path.realpath(path)
+    named = path if os.path.normpath(path) != real else ""
+    cache = Cache(path=real, origins=origins, named=named)
+    mount = _mount_of(real, host, table)
+    if mount is not None:
+        cache = cache.replace(
+            device=mount.device,
+            source=mount.source,
+            mount_point=mount.point,
+            file_system=mount.fstype,
+        )
+    try:
+        told = os.stat(real)
+    except FileNotFoundError:
+        dangling = os.path.islink(real) or (named and os.path.islink(named))
+        return cache.replace(problem="it is a symbolic link to nowhere" if dangling else "")
+    except (OSError, ValueError) as error:
+        return cache.replace(problem=f"it cannot be read: {_reason(error)}")
+    cache = cache.replace(
+        exists=True,
+        st_dev=told.st_dev,
+        inode=told.st_ino,
+        owner=told.st_uid if host.uid >= 0 else None,
+        mode=told.st_mode & 0o7777,
+    )
+    return cache.replace(problem=_problem(cache, told.st_mode & _TYPE, host, mount))
+
+
+def _problem(cache: Cache, file_type: int, host: Host, mount: Mount | None) -> str:
+    if file_type != _DIRECTORY:
+        return "it is no directory"
+    if cache.owner is not None and cache.owner != host.uid:
+        return f"it belongs to user {cache.owner}, not to you (user {host.uid})"
+    if host.uid >= 0 and cache.mode & _OTHERS_MAY_WRITE:
+        return f"others may write it (mode {cache.mode:04o})"
+    if mount is not None and mounts.is_read_only(mount):
+        return f"`{mount.point}` is mounted read-only"
+    if not os.access(cache.path, os.W_OK | os.X_OK):
+        return "it cannot be written"
+    return ""
+
+
+def _mount_of(real: str, host: Host, table: MountTable | None) -> Mount | None:
+    if table is None:
+        return None
+    near = real
+    while not os.path.isdir(near) and near != os.path.dirname(near):
+        near = os.path.dirname(near)
+    return table.find(near, host.mount_id(near))
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+# Where caches are named --------------------------------------------------------------------------
+
+
+class _Candidate(NamedTuple):
+    path: str
+    origin: str
+
+
+def _candidates(
+    environ: Mapping[str, str], state: str, host: Host, table: MountTable | None
+) -> Iterator[_Candidate]:
+    remembered = list(register.known(state))
+    yield from _of_uv(host)
+    yield from _of_settings(host)
+    projects = {each.project for each in remembered if each.project}
+    below = {os.path.dirname(each.path) for each in remembered} | projects
+    yield from _of_devices(
+        host, table, below | {host.cwd, layout.home(dict(environ), host.platform)}
+    )
+    yield from _of_projects(projects, host.cwd)
+    for each in remembered:
+        if os.path.isabs(each.cache):
+            yield _Candidate(each.cache, REGISTER)
+
+
+def _of_uv(host: Host) -> Iterator[_Candidate]:
+    """The cache that uv takes when nobody names one, and the one that is named here."""
+    try:
+        default = directories.own_cache(host)
+    except LinkPolicyError:
+        default = ""
+    if default:
+        yield _Candidate(default, UV_DEFAULT)
+    try:
+        sync = invocation.parse("uv", ("sync",))
+        here = workspace.working_directory(host, sync, None)
+        choices = settings.read_uv_settings(here, sync, None)
+    except LinkPolicyError:
+        return
+    if choices.cache_dir is not None:
+        named = settings.UvSettings(cache_dir=choices.cache_dir)
+        path = settings.default_cache_dir(here, named)
+        if path:
+            yield _Candidate(path, str(choices.cache_dir.origin))
+
+
+def _of_settings(host: Host) -> Iterator[_Candidate]:
+    """The `[caches]` of the user and the machine."""
+    try:
+        own = reader.read_settings(host, project="", workspace="", place="")
+    except LinkPolicyError:
+        return
+    for entry in own.caches:
+        if os.path.isabs(entry.directory):
+            yield _Candidate(entry.directory, str(entry.origin))
+
+
+def _of_projects(projects: set[str], cwd: str) -> Iterator[_Candidate]:
+    """`.uv-cache` of a workspace: it lies in a remembered project, above one, or above the cwd."""
+    seen: set[str] = set()
+    for start in (*sorted(projects), cwd):
+        directory = start
+        while directory and directory not in seen:
+            seen.add(directory)
+            path = os.path.join(directory, layout.PROJECT_CACHE)
+            if _is_there(path) and _is_there(os.path.join(directory, "pyproject.toml")):
+                yield _Candidate(path, PROJECT_CACHE)
+            directory = os.path.dirname(directory)
+
+
+def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterator[_Candidate]:
+    """`.uv-cache-<uid>` where linkpolicy makes one (`filesystem.places`), on every local mount.
+
+    That is a mount point, a directory on the way from there to what is linked (`below`), or the
+    topmost directory that belongs to the user.
+    """
+    if host.uid < 0 or table is None:
+        return
+    name = layout.device_cache_name(host.uid)
+    points = [row.point for row in table.rows if not _is_elsewhere(row)]
+    parents = [*points]
+    for point in points:
+        parents += _topmost_of(point, host.uid)
+    parents += _on_the_way_to(sorted(below - {""}))
+    for parent in dict.fromkeys(parents):
+        path = os.path.join(parent, name)
+        if _is_there(path) and not os.path.islink(path):
+            yield _Candidate(path, DEVICE_CACHE)
+
+
+def _is_elsewhere(row: Mount) -> bool:
+    """No cache of ours is there, and a look might wait for a server that is gone."""
+    return bool(
+        mounts.why_volatile(row)
+        or mounts.why_network(row)
+        or mounts.why_fuse(row)
+        or mounts.why_overlay(row)
+        or mounts.why_unknown(row)
+    )
+
+
+def _topmost_of(point: str, uid: int) -> Iterator[str]:
+    """Directories of this user at most `_DEPTH` below `point`, through directories of others.
+
+    Nothing below a directory of the user: there it is the topmost one that counts.
+    """
+    level = [point]
+    looked_at = 0
+    try:
+        device = os.lstat(point).st_dev
+        if os.lstat(point).st_uid == uid:
+            return
+    except OSError:
+        return
+    for _ in range(_DEPTH):
+        deeper: list[str] = []
+        for directory in level:
+            for entry in _directories_in(directory):
+                looked_at += 1
+                if looked_at > _MOST_DIRECTORIES:
+                    return
+                try:
+                    told = entry.stat(follow_symlinks=False)
+                except OSError:
+                    continue
+                if told.st_dev != device:
+                    continue
+                if told.st_uid == uid:
+                    yield entry.path
+                else:
+                    deeper.append(entry.path)
+        level = deeper
+
+
+def _directories_in(directory: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as entries:
+            yield from (entry for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+
+
+def _on_the_way_to(paths: Iterable[str]) -> dict[str, None]:
+    """Each directory that one of `paths` lies in, and itself, without symbolic links; ordered.
+
+    1,000 environments lie in few directories: what was found out of one is not asked again.
+    """
+    real: dict[str, str] = {}
+    found: dict[str, None] = {}
+    for path in paths:
+        there = _real(path, real)
+        while there not in found:
+            found[there] = None
+            there = os.path.dirname(there)
+    return found
+
+
+def _real(path: str, known: dict[str, str]) -> str:
+    """As `os.path.realpath`; what lies above `path` is asked for once (`known`)."""
+    above, name = os.path.split(path)
+    if os.path.normpath(path) != path or not name or path.count(os.sep) > _DEEP:
+        return os.path.realpath(path)
+    if above not in known:
+        known[above] = _real(above, known)
+    there = os.path.join(known[above], name)
+    return os.path.realpath(there) if os.path.islink(there) else there
+
+
+def _is_there(path: str) -> bool:
+    return os.path.lexists(path)

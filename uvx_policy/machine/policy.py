@@ -1,0 +1,54 @@
+"""Which policy holds for one environment, from settings alone: no uv is asked."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from uvx_policy.decide import is_hackable
+from uvx_policy.errors import ConfigError, Unreadable
+from uvx_policy.host import Host
+from uvx_policy.settings.reader import read_settings
+from uvx_policy.status.row import Policy
+from uvx_policy.uv.destination import project_above
+from uvx_policy.uv.workspace import find_project
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from uvx_policy.state.register import Environment
+
+_INSIDE = ("target", "prefix")
+
+
+def policy_of(environment: Environment, environ: Mapping[str, str]) -> tuple[str, Policy]:
+    """Give the directory of its project ("" when there is none) and its policy. Never raises.
+
+    A project that the register names counts; otherwise the nearest directory with a
+    pyproject.toml or a linkpolicy.toml above the environment, as for a decision.
+    """
+    # A host of its own: it collects witnesses for as long as it lives.
+    host = Host(environ=dict(environ), cwd="/")
+    project = environment.project
+    try:
+        if not project and environment.kind != "tool":
+            inside = environment.kind in _INSIDE
+            start = environment.path if inside else os.path.dirname(environment.path)
+            project = project_above(host, start)
+        return project, _policy(host, project, os.path.dirname(environment.path))
+    except (ConfigError, Unreadable) as error:
+        return project, Policy(name="unknown", origin=_first_line(error))
+
+
+def _policy(host: Host, project: str, place: str) -> Policy:
+    """Raise `ConfigError` or `Unreadable`."""
+    found = find_project(host, project, None) if project else None
+    workspace = found.workspace if found is not None and found.root == project else project
+    settings = read_settings(host, project=project, workspace=workspace, place=place)
+    if is_hackable(settings):
+        return Policy(name="hackable", origin=str(settings.hackable.origin))
+    return Policy(name=settings.link_mode.value, origin=str(settings.link_mode.origin))
+
+
+def _first_line(error: ConfigError | Unreadable) -> str:
+    return error.faults[0] if isinstance(error, ConfigError) else str(error)

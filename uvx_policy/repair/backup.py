@@ -1,0 +1,193 @@
+"""Save what is about to be replaced: each edited file whole, and what was changed in it.
+
+One directory for each repair. It holds the files by package, beside each the difference from its
+original as `NAME.diff`, and a `manifest.json` that says where everything lay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+import time
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from uvx_policy.errors import LinkPolicyError
+from uvx_policy.repair.restore import fill
+from uvx_policy.value import Value
+from uvx_policy.verify.difference import difference
+from uvx_policy.verify.originals import Original, chunks, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+#: below the state directory
+DIRECTORY = "edits"
+MANIFEST = "manifest.json"
+_DIFF = ".diff"
+#: of 255 bytes some are for what is added to a name; of UTF-8 a character has at most four
+_LONGEST = 60
+
+
+class Edit(Value):
+    """A file to save."""
+
+    #: absolute
+    path: str
+    #: such as "rich-15.0.0"
+    distribution: str
+    #: below the distribution, as in its RECORD
+    name: str
+    #: why it is replaced or removed: a `verify.model.State`
+    state: str
+    original: Original | None = None
+
+
+#: size and time of a file, to tell whether it was changed since
+Seen: TypeAlias = tuple[int, int]
+
+
+class Kept(Value):
+    """What was saved."""
+
+    #: absolute path of the new directory, "" when there was nothing to save
+    directory: str = ""
+    #: path -> what it was when it was saved
+    seen: Mapping[str, Seen]
+
+
+class CannotKeep(LinkPolicyError):
+    """Something could not be saved: then nothing may be replaced."""
+
+    hint = "another place: --keep-edits DIR"
+
+
+def keep(edits: Sequence[Edit], directory: str) -> Kept:
+    """Save all of it below `directory` (absolute), which is made where missing.
+
+    The same edit at several places is saved once. Raises `CannotKeep`, and then leaves
+    nothing behind.
+    """
+    seen = {edit.path: told for edit in edits if (told := seen_at(edit.path)) is not None}
+    if not seen:
+        return Kept(seen=seen)
+    name = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
+    path = _free_name(os.path.join(directory, f"{name}-{os.getpid()}"))
+    try:
+        _make_private(directory)
+        os.mkdir(path, 0o700)
+    except OSError as error:
+        raise CannotKeep(f"cannot save your edits in `{path}`: {error.strerror}") from error
+    try:
+        rows = list(_kept(edits, path))
+        text = json.dumps({"schema": 1, "edits": rows}, indent=2, ensure_ascii=True)
+        fill(os.path.join(path, MANIFEST), [text.encode() + b"\n"])
+        for each in (os.path.join(path, MANIFEST), path):
+            _flush(each)
+    except BaseException as error:
+        shutil.rmtree(path, ignore_errors=True)
+        if isinstance(error, OSError):
+            where = f"`{error.filename}`" if isinstance(error.filename, str) else f"`{path}`"
+            raise CannotKeep(f"cannot save your edits: {where}: {error.strerror}") from error
+        raise
+    return Kept(directory=path, seen=seen)
+
+
+def seen_at(path: str) -> Seen | None:
+    """What can be seen of a file now, `None` if it is not there. Never raises."""
+    try:
+        told = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return told.st_size, told.st_mtime_ns
+
+
+def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
+    """Save each and give its row of the manifest. Raises `OSError`."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    digests: dict[tuple[int, int], str] = {}
+    written: list[str] = []
+    for edit in edits:
+        try:
+            told = os.stat(edit.path)
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(told.st_mode):
+            continue  # no file: nothing of it could be saved, and it is not replaced
+        _make_readable(edit.path, told)
+        content = Original(path=edit.path)
+        inode = (told.st_dev, told.st_ino)
+        if inode not in digests:
+            digests[inode] = digest_of(chunks(content), "sha256")
+        place = os.path.join(path, *_parts(edit.distribution), *_parts(edit.name))
+        key = (place, digests[inode])
+        if key in rows:
+            # The same edit under another name, or copied.
+            rows[key]["from"].append(edit.path)
+            continue
+        saved = _free_name(place)
+        _make_private(os.path.dirname(saved))
+        fill(saved, chunks(content))
+        os.utime(saved, ns=(told.st_mtime_ns, told.st_mtime_ns))
+        written.append(saved)
+        rows[key] = {
+            "saved": os.path.relpath(saved, path),
+            "from": [edit.path],
+            "state": edit.state,
+            "mode": f"{stat.S_IMODE(told.st_mode):04o}",
+            "diff": None,
+        }
+        if edit.original is not None:
+            # Of what was saved: the file may change while we are at it.
+            text = difference(saved, edit.original, edit.name)
+            if text:
+                fill(saved + _DIFF, [text.encode("utf-8", "surrogateescape")])
+                rows[key]["diff"] = os.path.relpath(saved + _DIFF, path)
+                written.append(saved + _DIFF)
+    for each in written:
+        # All at once in the end: after the first most of it is on the disk already.
+        _flush(each)
+    yield from rows.values()
+
+
+def _make_private(directory: str) -> None:
+    """Make a directory, and what is missing above it: `os.makedirs` would open that to others."""
+    above = os.path.dirname(directory)
+    if above != directory and not os.path.isdir(above):
+        _make_private(above)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(directory, 0o700)
+
+
+def _make_readable(path: str, told: os.stat_result) -> None:
+    """What `chmod 000` did is undone in a moment anyway; without it nothing could be saved."""
+    if not told.st_mode & stat.S_IRUSR and not os.access(path, os.R_OK):
+        with contextlib.suppress(OSError):
+            os.chmod(path, stat.S_IMODE(told.st_mode) | stat.S_IRUSR)
+
+
+def _parts(name: str) -> list[str]:
+    """The parts of a path that lead nowhere but down, none too long; never empty."""
+    parts = [part[:_LONGEST] for part in name.split("/") if part not in ("", ".", "..")]
+    return parts or ["file"]
+
+
+def _free_name(path: str) -> str:
+    number, found = 1, path
+    while os.path.lexists(found) or os.path.lexists(found + _DIFF):
+        number += 1
+        found = f"{path}.{number}"
+    return found
+
+
+def _flush(path: str) -> None:
+    """Let a file, or the names in a directory, be on the disk before anything is replaced."""
+    if os.path.isdir(path) and not hasattr(os, "O_DIRECTORY"):  # Windows has no handle for it
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

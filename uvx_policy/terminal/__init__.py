@@ -1,0 +1,1 @@
+"""Everything that is printed, asked, or shown as progress."""
