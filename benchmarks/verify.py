@@ -27,7 +27,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import harness
 from uvx_policy.installed import distributions as installed
-from uvx_policy.installed.index import trees_of_environment
+from uvx_policy.installed.tree import trees_of_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

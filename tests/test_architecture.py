@@ -1,4 +1,4 @@
-"""Imports point one way, the core cannot touch the machine, and every module has a place."""
+"""Imports point one way between packages, and the core cannot touch the machine."""
 
 from __future__ import annotations
 
@@ -9,53 +9,53 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "uvx_policy"
+#: lines of a module
+LONGEST = 400
 
-#: bottom to top; a module may import from lower layers and, freely, within its own
-LAYERS = (
-    "record model errors layout fingerprint small_os",
-    """uv.options uv.invocation settings.keys settings.path_glob filesystem.mounts guard
-    symlinked_venv decide edits""",
-    """host state_files replay.witness replay.key replay.records replay.recording replay.outlook
-    toml_file uv.script_block uv.member_glob uv.workspace uv.directories uv.config
-    uv.settings uv.environments uv.destination uv.version settings.check settings.reader memory
-    filesystem.probe filesystem.capability filesystem.cache_safety filesystem.places
-    filesystem.cache_directory locate launch trace own_name
-    environments.model environments.register environments.find environments.installed
-    environments.survey environments.ahead environments.walk environments.edited
-    environments.installations environments.extents
-    environments.counts environments.digest environments.linking environments.distinct
-    caches.archives caches.contents caches.known
-    caches.measure caches.locks caches.linked caches.rehearsal caches.danger caches.cleaning
-    verify.model verify.hashing verify.verified verify.modes verify.scripts verify.extras
-    verify.engine verify.index verify.elsewhere verify.vouching verify.originals
-    verify.difference
-    repair.model repair.restore repair.keep repair.rows repair.plan repair.apply repair.uv
-    repair.unfinished detach.shared""",
-    "pipeline",
-    """shim under_policy doctor.finding doctor.case doctor.environment doctor.stored_files
-    doctor.installed_files
-    doctor.caches doctor.cache_contents
-    doctor.engine doctor.to_type doctor.crash_log doctor.report doctor.redact doctor.mend
-    doctor.facts_report
-    doctor.waiting doctor.command doctor.installation
-    doctor.programs doctor.started doctor.shim_start doctor.setup_state
-    doctor.clients doctor.project_files doctor.installed_tools doctor.configuration
-    doctor.config_tables doctor.project doctor.project_cache doctor.variables doctor.uv_settings
-    explain cli settings.edit settings.init_command setup.shim_file setup.launcher
-    setup.shells setup.startup_file setup.shim_directories setup.record setup.words setup.steps
-    setup.command demo.tiny_wheel demo.interrupts demo.evidence demo.stage demo.places
-    demo.problems demo.report demo.command
-    status.row status.policy status.gather status.words status.table status.remarks status.as_json
-    status.progress status.command
-    caches.gather caches.table caches.as_json caches.screen caches.work caches.command
-    verify.targets verify.counted verify.progress verify.as_json verify.report verify.command
-    repair.gather repair.words repair.as_json repair.command
-    detach.command""",
+#: modules beside the packages, by the room that they are in
+CORE = (
+    "value model errors fingerprint minimal_os decide edits guard symlinked_venv toml_file "
+    "launch locate trace"
 )
-LAYER_OF = {module: number for number, modules in enumerate(LAYERS) for module in modules.split()}
-#: reads its own pid, nothing else
-_NOT_PURE = {"guard"}
-CORE = {"record", "model", "errors", *LAYERS[1].split()} - _NOT_PURE
+SHIM = "shim under_policy"
+MODULES_BESIDE = {
+    **dict.fromkeys(CORE.split(), "core"),
+    **dict.fromkeys(SHIM.split(), "shim"),
+    "host": "host",
+    "pipeline": "pipeline",
+    "explain": "explain",
+    "cli": "cli",
+}
+#: room -> rooms that it may import from, at any depth of a function; from the ground up
+ROOMS = {
+    "core": "",
+    "state": "core",
+    "terminal": "core state",
+    "uv": "core state",
+    "settings": "core state",
+    "replay": "core state uv",
+    "host": "core replay",
+    "filesystem": "core state host",
+    "pipeline": "core state host uv settings filesystem",
+    "shim": "core state replay pipeline",
+    "machine": "core state host uv settings filesystem pipeline shim",
+    "installed": "core state filesystem machine",
+    "caches": "core state terminal uv machine filesystem installed",
+    "verify": "core state terminal machine installed caches",
+    "repair": "core state terminal settings filesystem machine installed caches verify",
+    "status": "core state terminal host machine filesystem installed",
+    "setup": "core state terminal shim",
+    "doctor": "core state terminal uv settings replay host filesystem pipeline shim machine "
+    "installed caches verify setup",
+    "explain": "core terminal pipeline",
+    "demo": "core state terminal uv settings host filesystem shim setup",
+    "cli": "core state terminal shim pipeline explain replay settings setup machine caches verify "
+    "repair status doctor demo",
+}
+#: what runs while nothing of the machine may be seen; `guard` reads its own pid
+PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
+    "guard", "minimal_os", "toml_file", "launch", "locate", "trace",
+}  # fmt: skip
 
 MODULES = sorted(
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
@@ -64,11 +64,16 @@ MODULES = sorted(
 )
 
 
-def imports(module: str, *, for_types: bool) -> Iterator[str]:
-    """Names that the module imports, at any depth; those under TYPE_CHECKING only if asked."""
+def room_of(module: str) -> str:
+    first = module.split(".", maxsplit=1)[0]
+    return MODULES_BESIDE.get(first, first)
+
+
+def imports(module: str) -> Iterator[str]:
+    """Names that the module imports, at any depth; those for type checkers alone left out."""
     path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    typed = {
+    for_types = {
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
@@ -76,7 +81,7 @@ def imports(module: str, *, for_types: bool) -> Iterator[str]:
         for inner in ast.walk(statement)
     }
     for node in ast.walk(tree):
-        if not for_types and id(node) in typed:
+        if id(node) in for_types:
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -88,29 +93,71 @@ def imports(module: str, *, for_types: bool) -> Iterator[str]:
 def own(module: str) -> set[str]:
     """Modules of ours that this one imports: `uvx_policy.a.b.name` is the module `a.b`."""
     found = set()
-    for name in imports(module, for_types=False):
+    for name in imports(module):
         parts = name.split(".")[1:] if name.startswith("uvx_policy.") else []
-        found |= {known for known in (".".join(parts[:n]) for n in (1, 2)) if known in LAYER_OF}
+        candidates = [".".join(parts[:2]), ".".join(parts[:1])]
+        found |= set([each for each in candidates if each in MODULES][:1])
     return found
 
 
-def test_every_module_has_a_layer() -> None:
-    assert set(MODULES) == set(LAYER_OF)
+def test_every_room_is_on_the_floor_plan() -> None:
+    assert {room_of(module) for module in MODULES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_those_it_may(room: str) -> None:
+    allowed = {room, *ROOMS[room].split()}
+
+    wrong = {
+        f"{module} -> {other}"
+        for module in MODULES
+        if room_of(module) == room
+        for other in own(module)
+        if room_of(other) not in allowed
+    }
+
+    assert wrong == set()
+
+
+def test_no_room_is_allowed_what_is_not_used() -> None:
+    used = {(room_of(module), room_of(other)) for module in MODULES for other in own(module)}
+
+    unused = {
+        f"{room} -> {other}"
+        for room, others in ROOMS.items()
+        for other in others.split()
+        if (room, other) not in used
+    }
+
+    assert unused == set()
+
+
+def test_there_is_no_circle_between_rooms() -> None:
+    done: set[str] = set()
+
+    def visit(room: str, way: tuple[str, ...]) -> None:
+        assert room not in way, " -> ".join((*way, room))
+        if room not in done:
+            for other in ROOMS[room].split():
+                visit(other, (*way, room))
+            done.add(room)
+
+    for room in ROOMS:
+        visit(room, ())
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_the_core_cannot_touch_the_machine(module: str) -> None:
+    forbidden = {"os", "sys", "subprocess", "pathlib", "shutil", "time", "fcntl"}
+
+    assert {name.split(".")[0] for name in imports(module)} & forbidden == set()
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_point_downwards(module: str) -> None:
-    upwards = {name for name in own(module) if LAYER_OF[name] > LAYER_OF[module]}
+def test_a_module_can_be_read_in_one_go(module: str) -> None:
+    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
 
-    assert upwards == set()
-
-
-@pytest.mark.parametrize("module", sorted(CORE))
-def test_the_core_cannot_touch_the_machine(module: str) -> None:
-    forbidden = {"os", "sys", "subprocess", "pathlib", "shutil", "time", "fcntl"}
-    used = {name.split(".")[0] for name in imports(module, for_types=False)}
-
-    assert used & forbidden == set()
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
 def test_packages_hold_nothing_but_a_sentence() -> None:
@@ -122,7 +169,7 @@ def test_packages_hold_nothing_but_a_sentence() -> None:
     assert {name: len(lines) for name, lines in texts.items()} == dict.fromkeys(texts, 1)
 
 
-def test_within_a_layer_there_are_no_cycles() -> None:
+def test_within_a_room_there_are_no_circles() -> None:
     graph = {module: own(module) for module in MODULES}
     done: set[str] = set()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests import real_uv
-from tests.test_architecture import LAYERS, MODULES
+from tests.test_architecture import MODULES, ROOMS, room_of
 from uvx_policy import __version__, cli, errors, explain, locate
 from uvx_policy.decide import Outcome
 from uvx_policy.edits import NOTHING
@@ -410,22 +410,29 @@ def test_every_start_up_file_is_told(shell: str) -> None:
 # Architecture -------------------------------------------------------------------------------------
 
 
-def test_architecture_names_every_module_in_its_layer() -> None:
-    text = section(read("ARCHITECTURE.md"), "## Layers")
-    told = [
-        set(re.findall(r"^\| `([a-z_.]+)` \|", part, re.MULTILINE))
-        for part in re.split(r"^### ", text, flags=re.MULTILINE)[1:]
-    ]
+def test_architecture_explains_every_room() -> None:
+    table = section(read("ARCHITECTURE.md"), "## The floor plan")
+    cells = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+)", table, re.MULTILINE)
+    explained = {name for cell in cells for name in re.findall(r"`([a-z]+)`", cell)}
 
-    assert told == [set(modules.split()) for modules in LAYERS]
-    assert sorted(name for layer in told for name in layer) == MODULES
+    assert explained == set(ROOMS) - {"cli"}
+
+
+def test_architecture_names_only_modules_that_exist() -> None:
+    text = read("ARCHITECTURE.md")
+    named = set(re.findall(r"`([a-z]+\.[a-z_]+)`", text)) - {"shims/launcher.c"}
+    modules = {*MODULES, *(f"{room_of(each)}.{each}" for each in MODULES)}
+    functions = {"shim.become", "decide.decide", "edits.edits_for"}
+    functions |= {"launch.execute", "pipeline.make_plan"}
+
+    assert {each for each in named if each not in modules} <= functions
 
 
 def test_architecture_opens_with_its_sentence_and_a_picture() -> None:
     text = read("ARCHITECTURE.md")
 
     assert text.split("\n")[2].startswith("**Facts are gathered at the edges")
-    assert text.index("```text") < text.index("\n## ")
+    assert text.index("```text") < text.index("\n## A walk")
 
 
 # README -------------------------------------------------------------------------------------------

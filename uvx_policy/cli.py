@@ -321,8 +321,7 @@ def _env(options: argparse.Namespace) -> int:
 
 
 def _run(words: list[str] | argparse.Namespace) -> int:  # noqa: RET503 (`become` never returns)
-    from uvx_policy import shim
-    from uvx_policy.setup import shim_file
+    from uvx_policy import locate, shim
 
     listed = words if isinstance(words, list) else []
     if listed[:1] == ["--"]:
@@ -334,7 +333,7 @@ def _run(words: list[str] | argparse.Namespace) -> int:  # noqa: RET503 (`become
         listed[0],
         listed[1:],
         shim=os.path.abspath(sys.argv[0]),
-        embedded=shim_file.embedded_directories(),
+        embedded=locate.embedded_directories(),
     )
 
 
@@ -346,14 +345,13 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
     """The plan for the uv command that was asked about; `uv sync` when none was."""
-    from uvx_policy import guard, pipeline, shim
-    from uvx_policy.setup import shim_file
+    from uvx_policy import guard, locate, pipeline, shim
 
     words = uv_words or ["uv", "sync"]
     if words[0] not in ("uv", "uvx"):
         words = ["uv", *words]
     uv = next(
-        shim.candidates(words[0], shim="", embedded=shim_file.embedded_directories()),
+        shim.candidates(words[0], shim="", embedded=locate.embedded_directories()),
         "",
     )
     if not uv:

@@ -52,6 +52,13 @@ def not_executable(program: str, *, search_path: str | None) -> str:
     return ""
 
 
+def embedded_directories() -> list[str]:
+    """Where the extra `uv` puts its binary: the scripts directory of our own environment."""
+    import sysconfig
+
+    return [sysconfig.get_path("scripts")]
+
+
 def is_ours(path: str) -> bool:
     """Does this file carry the marker of a linkpolicy shim? Unreadable files do not."""
     try:

@@ -174,7 +174,7 @@ def test_the_directory_for_a_policy_that_refuses(
 
 def test_without_a_real_uv(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr("uvx_policy.setup.shim_file.embedded_directories", tuple)
+    monkeypatch.setattr("uvx_policy.locate.embedded_directories", tuple)
 
     for words in (("dir",), ("prune", "--yes")):
         assert machine.linkpolicy("cache", *words).code == 127

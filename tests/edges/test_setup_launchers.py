@@ -21,7 +21,7 @@ from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import record as setup_record
-from uvx_policy.setup import shim_directories, shim_file, startup_file
+from uvx_policy.setup import shim_directories, startup_file
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -77,7 +77,7 @@ def test_a_native_shim_is_the_launcher_with_its_configuration_and_our_marker(
         before, _, rest = content.partition(MAGIC)
         fields = rest[: 8192 - len(MAGIC)].split(b"\0")
         fallback = home.shims / ".linkpolicy" / program
-        embedded = os.fsencode(shim_file.embedded_directories()[0])
+        embedded = os.fsencode(locate.embedded_directories()[0])
         assert before == SCRIPT
         assert fields[:4] == [program.encode(), os.fsencode(fallback), embedded, b""]
         assert set(fields[4:]) == {b""}
@@ -333,7 +333,7 @@ def test_where_the_native_launcher_is_of_no_use_asking_for_it_is_one_clear_error
 def test_paths_that_have_no_room_in_the_launcher_make_it_python(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shim_file, "embedded_directories", lambda: ["/" + "x" * 9000])
+    monkeypatch.setattr(locate, "embedded_directories", lambda: ["/" + "x" * 9000])
 
     assert any("Python (the native launcher cannot be used: the paths" in line
                for line in home.setup(launcher="auto"))  # fmt: skip

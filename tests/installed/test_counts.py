@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.installed.test_register import killed_at
 from tests.filesystems import FileSystems
+from tests.installed.test_register import killed_at
 from tests.uv.world import NAME, World
 from uvx_policy.installed import survey_store as counts
 from uvx_policy.installed.model import Survey

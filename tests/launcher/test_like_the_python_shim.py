@@ -10,6 +10,7 @@ import pytest
 from tests.launcher import programs
 from tests.shim import test_finding_uv, test_transparency
 from tests.shim.conftest import Installed, recorder
+from uvx_policy import locate
 from uvx_policy.setup import launcher as installed_launcher
 from uvx_policy.setup import shim_file
 
@@ -44,7 +45,7 @@ def installed(tmp_path: Path, recorder: Path) -> Installed:
                 binary,
                 program=program,
                 fallback=str(fallback),
-                embedded=shim_file.embedded_directories(),
+                embedded=locate.embedded_directories(),
             )
         )
         for made in (shim, fallback):

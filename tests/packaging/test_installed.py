@@ -11,7 +11,6 @@ import pytest
 
 from tests.packaging import checkout
 from uvx_policy import locate
-from uvx_policy.setup import shim_file
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="the launcher is for Linux"
@@ -127,7 +126,7 @@ def test_the_fallback_starts_uv_and_speaks_of_the_shim_on_path(machine: Installa
         (machine.real / program).unlink()
     # The uv beside our own Python would be found after PATH.
     fallback = machine.shims / ".linkpolicy/uv"
-    embedded = repr(shim_file.embedded_directories())
+    embedded = repr(locate.embedded_directories())
     assert embedded in fallback.read_text()
     machine.replace(fallback, fallback.read_text().replace(embedded, "[]"))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from uvx_policy.installed.finding import Tree
+from uvx_policy.installed.tree import Tree
 from uvx_policy.repair import backup as keep
 from uvx_policy.repair import unfinished
 from uvx_policy.repair.backup import CannotKeep, Edit

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from uvx_policy.installed.distributions import Row
-from uvx_policy.installed.finding import Finding, State, Tree
+from uvx_policy.installed.finding import Finding, State
+from uvx_policy.installed.tree import Tree
 from uvx_policy.repair.model import Damage, Policy, Spot, Step, Wishes
 from uvx_policy.repair.plan import make_plan
 from uvx_policy.verify.originals import Original

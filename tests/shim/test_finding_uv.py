@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.shim.conftest import Installed
+from uvx_policy import locate
 from uvx_policy.setup import shim_file
 
 
@@ -84,7 +85,7 @@ def test_without_a_real_uv_one_line_says_so(
     (blocked / "uv").write_text("#!/bin/sh\n")
     (installed.shims / "uv").write_bytes(
         shim_file.render("uv").replace(
-            repr(shim_file.embedded_directories()).encode(), repr([]).encode()
+            repr(locate.embedded_directories()).encode(), repr([]).encode()
         )
     )
     environ = installed.environ(PATH=path.format(shims=installed.shims, blocked=blocked))
@@ -124,7 +125,7 @@ def test_the_embedded_uv_serves_when_path_has_none(installed: Installed, tmp_pat
     shutil.move(installed.real / "uv", embedded / "uv")
     (installed.shims / "uv").write_bytes(
         shim_file.render("uv").replace(
-            repr(shim_file.embedded_directories()).encode(), repr([str(embedded)]).encode()
+            repr(locate.embedded_directories()).encode(), repr([str(embedded)]).encode()
         )
     )
 
@@ -180,7 +181,7 @@ def test_recursion_ends_at_once_and_names_both_paths(
     )
     (installed.shims / "uv").write_bytes(
         shim_file.render("uv").replace(
-            repr(shim_file.embedded_directories()).encode(), repr([]).encode()
+            repr(locate.embedded_directories()).encode(), repr([]).encode()
         )
     )
     path = path_of(installed.shims, foreign)

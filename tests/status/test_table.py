@@ -8,8 +8,9 @@ import pytest
 from rich.cells import cell_len
 
 from uvx_policy.installed.distinct import Distinct, inode_key
+from uvx_policy.machine.policy import Policy
 from uvx_policy.status import remarks
-from uvx_policy.status.row import Policy, Row, Total, Where
+from uvx_policy.status.row import Row, Total, Where
 from uvx_policy.status.table import COLUMNS, SORTS, Look, Table, in_order
 from uvx_policy.terminal import words
 

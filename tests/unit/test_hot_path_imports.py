@@ -20,11 +20,12 @@ from uvx_policy.setup import shim_file
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only")
 
 #: all that `uv --version` may load of ours
-QUICK = {"fingerprint", "guard", "launch", "locate", "shim", "small_os"}
+QUICK = {"fingerprint", "guard", "launch", "locate", "shim", "minimal_os"}
 #: and what a call loads that is replayed from its record
 REPLAY = QUICK | {
-    "edits", "errors", "layout", "record", "replay", "replay.key", "replay.records",
-    "replay.witness", "state_files", "trace", "under_policy", "uv", "uv.invocation", "uv.options",
+    "edits", "errors", "replay", "replay.key", "replay.records", "replay.witness", "state",
+    "state.files", "state.layout", "trace", "under_policy", "uv", "uv.invocation", "uv.options",
+    "value",
 }  # fmt: skip
 #: and never these, from whichever library
 SLOW = {

@@ -113,7 +113,7 @@ def test_without_the_package_signals_stay_as_the_launcher_found_them(
 
 
 def test_without_package_and_uv_the_shim_on_path_is_named(tmp_path: Path) -> None:
-    embedded = repr(shim_file.embedded_directories()).encode()
+    embedded = repr(locate.embedded_directories()).encode()
     text = without_package(shim="/home/me/shims/uv").replace(embedded, b"[]")
     shim = program(tmp_path / ".linkpolicy/uv", text)
 
@@ -124,7 +124,7 @@ def test_without_package_and_uv_the_shim_on_path_is_named(tmp_path: Path) -> Non
 
 
 def test_without_package_and_stderr_nothing_goes_to_stdout(tmp_path: Path) -> None:
-    embedded = repr(shim_file.embedded_directories()).encode()
+    embedded = repr(locate.embedded_directories()).encode()
     shim = program(tmp_path / "shims/uv", without_package().replace(embedded, b"[]"))
 
     done = subprocess.run(

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from uvx_policy.installed.finding import Finding, Tally, Tree
+from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.index import Index
+from uvx_policy.installed.tree import Tree
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
+from uvx_policy.verify.tally import Tally
 
 LIBRARY = f"lib/python3.{sys.version_info.minor}/site-packages"
 

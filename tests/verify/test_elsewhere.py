@@ -8,7 +8,8 @@ import pytest
 
 from tests.verify.making import FILES, Machine, archive, at, distribution, edit, environment, found
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.index import Index, trees_of_cache, trees_of_environment
+from uvx_policy.installed.index import Index
+from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
 from uvx_policy.verify.elsewhere import with_places
 
 
@@ -196,7 +197,7 @@ def test_what_is_not_asked_for_is_not_listed(monkeypatch: pytest.MonkeyPatch) ->
         listed.append(cache)
         return []
 
-    monkeypatch.setattr("uvx_policy.installed.index.archives.archives", archives)
+    monkeypatch.setattr("uvx_policy.installed.tree.archives", archives)
     assert listed == []
 
     assert [index.archives_of("one-1.0.dist-info") for _ in range(2)] == [(), ()]

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from tests.odd_files import bound_socket, fifo
 from tests.verify.making import archive, digest, distribution, environment, found, said
 from uvx_policy.installed.distributions import Row
-from uvx_policy.installed.finding import Finding, Tally, Tree
+from uvx_policy.installed.finding import Finding
+from uvx_policy.installed.tree import Tree
 from uvx_policy.verify import engine, hashing
 from uvx_policy.verify.engine import verify
+from uvx_policy.verify.tally import Tally
 
 FILES = {"one/__init__.py": b"original\n", "one/data.bin": bytes(1000), "one.py": b""}
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.odd_files import fifo
 from tests.verify.making import archive, distribution, environment, found, said
-from uvx_policy.installed.finding import Finding, Tree
+from uvx_policy.installed.finding import Finding
+from uvx_policy.installed.tree import Tree
 
 
 @pytest.fixture

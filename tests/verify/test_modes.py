@@ -7,7 +7,7 @@ import pytest
 
 from tests.verify.making import distribution, environment, found
 from uvx_policy.installed import modes
-from uvx_policy.installed.finding import Tree
+from uvx_policy.installed.tree import Tree
 
 FILE = 0o100000
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.verify.making import digest, distribution, environment, found, said
-from uvx_policy.installed.finding import Tree
+from uvx_policy.installed.tree import Tree
 
 BODY = b"import sys\nsys.exit(0)\n"
 #: of an environment that can be moved

@@ -8,7 +8,8 @@ import pytest
 from tests.verify.making import LIBRARY, archive, distribution, environment
 from uvx_policy.doctor.case import Case
 from uvx_policy.errors import UsageError
-from uvx_policy.installed.finding import Finding, Tree
+from uvx_policy.installed.finding import Finding
+from uvx_policy.installed.tree import Tree
 from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment
 from uvx_policy.verify.targets import Target, index_of, targets_of

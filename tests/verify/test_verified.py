@@ -7,9 +7,11 @@ import pytest
 
 from tests.verify.making import distribution, environment, found
 from uvx_policy import cli
-from uvx_policy.installed.finding import Finding, Tally, Tree
+from uvx_policy.installed.finding import Finding
+from uvx_policy.installed.tree import Tree
 from uvx_policy.verify import engine, hashing, verified
 from uvx_policy.verify.engine import verify
+from uvx_policy.verify.tally import Tally
 
 A_HOUR_AGO = 3600 * 10**9
 WINDOW = b"w" * 16

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.verify.making import Machine, archive, digest, distribution, environment, said
-from uvx_policy.installed.finding import Tree
 from uvx_policy.installed.index import Index
+from uvx_policy.installed.tree import Tree
 from uvx_policy.verify.contradictions import contradictions, finding_of
 
 MINUTE = 60

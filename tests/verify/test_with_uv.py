@@ -17,9 +17,10 @@ from tests import real_uv
 from tests.filesystems import FileSystems
 from tests.uv.world import PYTHON, World
 from tests.verify.making import edit, found
-from uvx_policy.installed.finding import Tally, Tree
-from uvx_policy.installed.index import Index, trees_of_cache, trees_of_environment
+from uvx_policy.installed.index import Index
+from uvx_policy.installed.tree import Tree, trees_of_cache, trees_of_environment
 from uvx_policy.verify.contradictions import contradictions
+from uvx_policy.verify.tally import Tally
 
 MODES = ("clone", "copy", "hardlink", "symlink")
 NAME = "schemes"

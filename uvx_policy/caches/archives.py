@@ -14,6 +14,8 @@ from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed.tree import archives
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -25,15 +27,6 @@ _AT_LEAST = 20
 _FILES_AT_LEAST = 1000
 #: files after which the time is looked at again
 _FILES_AT_ONCE = 100
-
-
-def archives(cache: str) -> Iterator[str]:
-    """Give the absolute path of each archive, none when there are none. Never raises."""
-    try:
-        with os.scandir(os.path.join(cache, "archive-v0")) as entries:
-            yield from (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
-    except OSError:
-        return
 
 
 def distributions_in(caches: tuple[str, ...], *, until: float) -> dict[str, str]:

@@ -7,7 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy.caches import as_json, gather, table, work
+from uvx_policy.caches import as_json, here, table, work
+from uvx_policy.machine.machine import open_machine
 from uvx_policy.terminal.console import Screen, progress
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def print_sizes(options: argparse.Namespace) -> int:
 
 def print_directory(options: argparse.Namespace) -> int:
     """`cache dir`: 0. Raises `ConfigError`, `RealUvNotFound`."""
-    path, because = gather.cache_here(gather.open_case())
+    path, because = here.cache_here(open_machine())
     if options.json:
         sys.stdout.write(f"{as_json.directory(path, because)}\n")
     else:
@@ -127,11 +128,11 @@ def print_directory(options: argparse.Namespace) -> int:
 
 
 def _measured(*, extents: bool) -> tuple[list[table.Row], Screen]:
-    case = gather.open_case()
-    screen = Screen(case.environ)
+    machine = open_machine()
+    screen = Screen(machine.environ)
     with progress() as show:
 
         def advance(cache: Cache, files: int) -> None:
             show(f"{screen.look.path(cache.path)}: {files:,} files")
 
-        return list(gather.rows(case, extents=extents, advance=advance)), screen
+        return list(here.rows(machine, extents=extents, advance=advance)), screen

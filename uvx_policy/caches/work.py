@@ -8,10 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
-from uvx_policy.caches import cleaning, danger, gather, table
+from uvx_policy.caches import cleaning, danger, table
 from uvx_policy.caches.cleaning import Result
+from uvx_policy.caches.here import dependents
 from uvx_policy.errors import RealUvNotFound, UsageError
 from uvx_policy.machine import caches as known
+from uvx_policy.machine.machine import open_machine
 from uvx_policy.terminal import words
 from uvx_policy.terminal.console import Screen, progress
 from uvx_policy.value import Value
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from uvx_policy.caches.cleaning import Uv
     from uvx_policy.caches.danger import Job
     from uvx_policy.caches.locks import Holder
-    from uvx_policy.doctor.case import Case
     from uvx_policy.machine.caches import Cache
+    from uvx_policy.machine.machine import Machine
 
 
 class _Work(Value):
@@ -42,8 +44,8 @@ def run(options: argparse.Namespace) -> int:
 
     Raises `UsageError` without a terminal and without --yes, `ConfigError`, `RealUvNotFound`.
     """
-    case = gather.open_case()
-    if not case.uv:
+    machine = open_machine()
+    if not machine.uv:
         raise RealUvNotFound("no real uv on PATH", hint="pip install 'uvx-policy[uv]'")
     if not (options.yes or options.dry_run or _is_terminal()):
         hint = "add --yes, or look first: --dry-run"
@@ -54,9 +56,9 @@ def run(options: argparse.Namespace) -> int:
         break_symlinks=options.break_symlinks,
         delete_foreign=options.delete_foreign,
     )
-    uv = cleaning.Uv(program=os.path.abspath(case.uv), environ=case.environ)
-    here = _Work(job=job, uv=uv, screen=Screen(case.environ), wait=options.wait)
-    results = list(_judged(case, here, options.cache_dir))
+    uv = cleaning.Uv(program=os.path.abspath(machine.uv), environ=machine.environ)
+    here = _Work(job=job, uv=uv, screen=Screen(machine.environ), wait=options.wait)
+    results = list(_judged(machine, here, options.cache_dir))
     if not results:
         here.screen.say("There is no cache yet.")
     if options.dry_run:
@@ -71,10 +73,10 @@ def run(options: argparse.Namespace) -> int:
 # Before ------------------------------------------------------------------------------------------
 
 
-def _judged(case: Case, here: _Work, named: Sequence[str]) -> Iterator[Result]:
+def _judged(machine: Machine, here: _Work, named: Sequence[str]) -> Iterator[Result]:
     """What may be done ("allowed"), and what not, for each cache in question."""
-    caches = _named(case, named) if named else [each for each in case.caches if each.exists]
-    dependents = gather.dependents(case)
+    caches = _named(machine, named) if named else [each for each in machine.caches if each.exists]
+    known_dependents = dependents(machine)
     for cache in caches:
         if not cache.exists:
             yield Result(cache=cache, state="absent", text="there is no such directory")
@@ -82,8 +84,8 @@ def _judged(case: Case, here: _Work, named: Sequence[str]) -> Iterator[Result]:
         objections = danger.objections(
             cache,
             here.job,
-            dependents,
-            uid=case.host.uid,
+            known_dependents,
+            uid=machine.host.uid,
             rehearse=lambda directory: here.uv.rehearse(here.job, directory),
         )
         if objections:
@@ -93,14 +95,14 @@ def _judged(case: Case, here: _Work, named: Sequence[str]) -> Iterator[Result]:
             yield Result(cache=cache, state="allowed", text=shlex.join(command))
 
 
-def _named(case: Case, paths: Sequence[str]) -> list[Cache]:
+def _named(machine: Machine, paths: Sequence[str]) -> list[Cache]:
     """The caches that were asked for, each once. Raises `UsageError`."""
     found: dict[tuple[int, int] | str, Cache] = {}
     for path in paths:
         if not path:
             raise UsageError("--cache-dir is empty")
-        absolute = os.path.join(case.cwd, path)
-        cache = known.look(absolute, (known.NAMED,), case.host, case.mounts)
+        absolute = os.path.join(machine.cwd, path)
+        cache = known.look(absolute, (known.NAMED,), machine.host, machine.mounts)
         found.setdefault(cache.identity, cache)
     return list(found.values())
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import archives, locks
 from uvx_policy.doctor.diagnostic import Check, Fix, Told
 from uvx_policy.doctor.to_type import chown_to_you
+from uvx_policy.installed import tree
 from uvx_policy.machine import caches as known
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _touched(case: Case) -> list[tuple[Cache, list[tuple[str, list[str]]]]]:
 
 def look_edited(case: Case) -> Iterator[Told]:
     """Was a file in a cache edited, by its time of change?"""
-    from uvx_policy.installed.finding import Tree
+    from uvx_policy.installed.tree import Tree
 
     complete = True
     for cache, touched in _touched(case):
@@ -87,7 +88,7 @@ def look_edited(case: Case) -> Iterator[Told]:
 
 def look_content(case: Case) -> Iterator[Told]:
     """Is the content of every file in a cache what the RECORD says?"""
-    from uvx_policy.installed.index import trees_of_cache
+    from uvx_policy.installed.tree import trees_of_cache
     from uvx_policy.verify.engine import verify
 
     for cache in own_caches(case):
@@ -256,7 +257,7 @@ def look_unused(case: Case) -> Iterator[Told]:
         ours = set(cache.origins) <= {known.DEVICE_CACHE, known.PROJECT_CACHE, known.REGISTER}
         if not ours or cache.path == case.used_cache or _is_used(case, cache):
             continue
-        if not any(archives.archives(cache.path)) or not _is_forgotten(cache.path):
+        if not any(tree.archives(cache.path)) or not _is_forgotten(cache.path):
             continue
         size, complete = archives.bytes_of(cache.path, until=until)
         if archives.has_linked_files(cache.path, until=until):

@@ -275,7 +275,7 @@ def _is_shared(finding: Finding) -> bool:
 
 def look_content(case: Case) -> Iterator[Told]:
     """Is every installed file what the RECORD says?"""
-    from uvx_policy.installed.index import trees_of_environment
+    from uvx_policy.installed.tree import trees_of_environment
     from uvx_policy.verify.engine import verify
 
     if not case.real_environment:

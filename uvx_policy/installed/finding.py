@@ -1,4 +1,4 @@
-"""What verifying finds: plain values, no code that reads."""
+"""What is wrong with an installed file, or with a RECORD: plain values, no code that reads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from uvx_policy.installed.distributions import Row
-
-#: "site": a site directory of an environment; "archive": an unpacked wheel of a cache
-TreeKind: TypeAlias = Literal["site", "archive"]
+    from uvx_policy.installed.tree import Tree
 
 #: "edited": the content has another hash; "missing": RECORD names it, and it is not there;
 #: "extra": it lies in a package, and no RECORD names it; "mode": permissions that uv never gives;
@@ -20,16 +18,6 @@ State: TypeAlias = Literal["edited", "missing", "extra", "mode", "unreadable", "
 #: "same-inode": one file with two names, or a symbolic link to it; "same-bytes": another file with
 #: the same wrong content
 How: TypeAlias = Literal["same-inode", "same-bytes"]
-
-
-class Tree(Value):
-    """A directory whose files are compared with the RECORDs in it."""
-
-    #: absolute path; what a RECORD says is relative to it
-    path: str
-    kind: TreeKind
-    #: absolute path of the environment, or of the cache, that it belongs to
-    owner: str
 
 
 class Place(Value):
@@ -60,22 +48,3 @@ class Finding(Value):
     elsewhere: tuple[Place, ...] = ()
     #: names of the inode that were not found anywhere (`st_nlink` minus what is known)
     unknown_names: int = 0
-
-
-class Tally:
-    """Counts of one run; right at any time."""
-
-    def __init__(self) -> None:
-        self.trees = 0
-        self.distributions = 0
-        #: files that a RECORD names and that were looked at
-        self.files = 0
-        #: bytes of those
-        self.bytes = 0
-        #: files whose content was read now; the others were verified before and not changed since
-        self.hashed_files = 0
-        self.hashed_bytes = 0
-        #: rows without a hash: RECORD itself, bytecode, what some installers write
-        self.unhashed_files = 0
-        #: distributions of another installer without RECORD (old `.egg-info`, Debian's)
-        self.without_record = 0

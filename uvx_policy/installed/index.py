@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.caches import archives
-from uvx_policy.installed import distributions as installed
-from uvx_policy.installed.finding import Tree
+from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from uvx_policy.installed.tree import Tree
 
 _DIST_INFO = ".dist-info"
 
@@ -57,29 +57,6 @@ def _each_once(paths: Sequence[str]) -> tuple[str, ...]:
     for path in paths:
         found.setdefault(os.path.realpath(path), path)
     return tuple(found.values())
-
-
-def trees_of_environment(environment: str) -> tuple[Tree, ...]:
-    """The site directories of an environment (absolute path). Never raises."""
-    return tuple(
-        Tree(path=site, kind="site", owner=environment)
-        for site in installed.site_directories(environment)
-    )
-
-
-def trees_of_cache(cache: str) -> Iterator[Tree]:
-    """Each unpacked wheel of a cache, then what is in its environments. Never raises.
-
-    uv keeps those of tools and scripts beside the wheels; each is its own owner.
-    """
-    environments = []
-    for archive in sorted(archives.archives(cache)):
-        if os.path.lexists(os.path.join(archive, "pyvenv.cfg")):
-            environments.append(archive)
-        else:
-            yield Tree(path=archive, kind="archive", owner=cache)
-    for environment in environments:
-        yield from trees_of_environment(environment)
 
 
 def _names(directory: str) -> list[str]:

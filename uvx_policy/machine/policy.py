@@ -9,16 +9,31 @@ from uvx_policy.decide import is_hackable
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.host import Host
 from uvx_policy.settings.reader import read_settings
-from uvx_policy.status.row import Policy
 from uvx_policy.uv.destination import project_above
 from uvx_policy.uv.workspace import find_project
+from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from uvx_policy.settings.reader import Settings
     from uvx_policy.state.register import Environment
 
 _INSIDE = ("target", "prefix")
+
+
+class Policy(Value):
+    """What the settings say about one environment."""
+
+    #: "hackable", or the value of `link-mode`; "unknown" when the settings cannot be read
+    name: str = "auto"
+    #: what made it so: `path:line` of a file, or "default"; for "unknown" what is wrong
+    origin: str = "default"
+
+    @property
+    def keeps_edits(self) -> bool:
+        """Are edits of installed files intended here? Unknown counts as yes: nothing is undone."""
+        return self.name in ("hackable", "unknown")
 
 
 def policy_of(environment: Environment, environ: Mapping[str, str]) -> tuple[str, Policy]:
@@ -40,11 +55,19 @@ def policy_of(environment: Environment, environ: Mapping[str, str]) -> tuple[str
         return project, Policy(name="unknown", origin=_first_line(error))
 
 
-def _policy(host: Host, project: str, place: str) -> Policy:
-    """Raise `ConfigError` or `Unreadable`."""
+def settings_for(host: Host, project: str, place: str) -> Settings:
+    """The settings of the project in `project` ("" for none) for an environment in `place`.
+
+    Raises `ConfigError` and `Unreadable`.
+    """
     found = find_project(host, project, None) if project else None
     workspace = found.workspace if found is not None and found.root == project else project
-    settings = read_settings(host, project=project, workspace=workspace, place=place)
+    return read_settings(host, project=project, workspace=workspace, place=place)
+
+
+def _policy(host: Host, project: str, place: str) -> Policy:
+    """Raise `ConfigError` or `Unreadable`."""
+    settings = settings_for(host, project, place)
     if is_hackable(settings):
         return Policy(name="hackable", origin=str(settings.hackable.origin))
     return Policy(name=settings.link_mode.value, origin=str(settings.link_mode.origin))

@@ -10,12 +10,11 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
-from uvx_policy.caches import gather as machine
 from uvx_policy.caches import locks
 from uvx_policy.caches.command import add_wait
 from uvx_policy.errors import UsageError
-from uvx_policy.installed.finding import Tally, Tree
-from uvx_policy.installed.index import trees_of_environment
+from uvx_policy.installed.tree import Tree, trees_of_environment
+from uvx_policy.machine.machine import open_machine
 from uvx_policy.repair import apply, as_json, restore, unfinished, words
 from uvx_policy.repair import backup as keep
 from uvx_policy.repair.gather import Gathering
@@ -30,15 +29,17 @@ from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.originals import Originals
 from uvx_policy.verify.progress import progress
+from uvx_policy.verify.tally import Tally
 from uvx_policy.verify.targets import index_of, targets_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from uvx_policy.doctor.case import Case
-    from uvx_policy.installed.finding import Finding, TreeKind
+    from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import TreeKind
+    from uvx_policy.machine.machine import Machine
     from uvx_policy.repair.backup import Edit
     from uvx_policy.repair.model import Damage, Plan, Step
     from uvx_policy.verify.targets import Target
@@ -121,17 +122,17 @@ class _Repair:
 
     def __init__(self, options: argparse.Namespace) -> None:
         """Raises `UsageError`, `ConfigError`."""
-        self._case: Case = machine.open_case()
+        self._machine: Machine = open_machine()
         self._options = options
         #: what was asked for
         self.targets: list[Target] = targets_of(
-            options.targets, self._case, caches=options.cache, everything=options.all
+            options.targets, self._machine, caches=options.cache, everything=options.all
         )
-        self.screen = Screen(self._case.environ)
-        self._index: Index = index_of(self._case, self.targets)
+        self.screen = Screen(self._machine.environ)
+        self._index: Index = index_of(self._machine, self.targets)
         self._originals = Originals(self._index)
         self._gathering = Gathering(
-            self._index, self._originals, self._case.environ, self._case.state
+            self._index, self._originals, self._machine.environ, self._machine.state
         )
         self._wishes = Wishes(
             also_hackable=options.also_hackable, remove_extra=options.remove_extra
@@ -144,10 +145,10 @@ class _Repair:
     def edits_directory(self) -> str:
         """Where edits are saved: absolute. Raises `UsageError` if there is no such place."""
         if self._options.keep_edits is not None:
-            return os.path.join(self._case.cwd, self._options.keep_edits)
-        if not self._case.state:
+            return os.path.join(self._machine.cwd, self._options.keep_edits)
+        if not self._machine.state:
             raise UsageError("there is no state directory", hint="name one: --keep-edits DIR")
-        return os.path.join(self._case.state, keep.DIRECTORY)
+        return os.path.join(self._machine.state, keep.DIRECTORY)
 
     def plan(self) -> Plan:
         """Look, and decide what is to be done."""
@@ -163,7 +164,7 @@ class _Repair:
             found = list(
                 verify(
                     [tree for _, tree in trees],
-                    state=self._case.state, tally=tally, advance=advance,
+                    state=self._machine.state, tally=tally, advance=advance,
                 )
             )  # fmt: skip
         found = [each for each in found if target_of[each.tree].has(each)]
@@ -179,7 +180,7 @@ class _Repair:
 
     def _unfinished_before(self) -> list[Finding]:
         """What repairs that were killed did not get to."""
-        self._before = unfinished.left(self._case.state)
+        self._before = unfinished.left(self._machine.state)
         paths: dict[Tree, set[str]] = {}
         for tree, path in (each for rows in self._before.values() for each in rows):
             paths.setdefault(tree, set()).add(path)
@@ -196,7 +197,7 @@ class _Repair:
         if not plan.steps:
             self._clean_up()
             for name in self._before:
-                unfinished.end(self._case.state, name)
+                unfinished.end(self._machine.state, name)
             return Outcome()
         with contextlib.ExitStack() as undo:
             advance = undo.enter_context(activity())
@@ -240,16 +241,16 @@ class _Repair:
             self._clean_up()
             edits = [*apply.edits_of(plan), *self._edits_before_reinstalling(plan)]
             kept = keep.keep(edits, self.edits_directory) if edits else keep.Kept(seen={})
-            name = unfinished.begin(self._case.state, plan)
+            name = unfinished.begin(self._machine.state, plan)
             results = list(apply.apply(plan, kept.seen, doing))
             for each in (name, *self._before):
-                unfinished.end(self._case.state, each)
+                unfinished.end(self._machine.state, each)
             return plan, results, kept.directory
 
     def _planned_again(self, agreed: Plan) -> Plan:
         """The same, as far as it is still to be done: whoever was waited for may have done it."""
         self._gathering = Gathering(
-            self._index, self._originals, self._case.environ, self._case.state
+            self._index, self._originals, self._machine.environ, self._machine.state
         )
         self._look()
         paths = {step.spot.path for step in agreed.steps}
@@ -325,16 +326,16 @@ class _Repair:
     def _project(self, environment: str) -> str:
         """Where uv is started: settings there say from where packages come."""
         if not environment:
-            return self._case.cwd
+            return self._machine.cwd
         project = self._gathering.environment(environment).project
         return project if os.path.isdir(project) else os.path.dirname(environment)
 
     def _uv(self) -> Uv:
-        if not self._case.uv:
+        if not self._machine.uv:
             raise UsageError("there is no real uv on PATH", hint="pip install 'uvx-policy[uv]'")
         return Uv(
-            program=os.path.abspath(self._case.uv),
-            environ=self._case.environ,
+            program=os.path.abspath(self._machine.uv),
+            environ=self._machine.environ,
             offline=self._options.offline,
             wait=self._options.wait,
         )
@@ -352,8 +353,8 @@ class _Repair:
 
     def _left(self, plan: Plan) -> tuple[list[Finding], int]:
         """Look again: what is still wrong, and how many files are wrong on purpose."""
-        index = index_of(self._case, self.targets)
-        found = look(self.targets, self._case, index, Tally())
+        index = index_of(self._machine, self.targets)
+        found = look(self.targets, self._machine, index, Tally())
         seen = {each.path for each in found}
         targets = {target.path for target in self.targets}
         others: dict[Tree, set[str]] = {}

@@ -9,17 +9,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
-from uvx_policy.caches import gather, locks
+from uvx_policy.caches import locks
 from uvx_policy.caches.command import add_wait
 from uvx_policy.caches.linked import normalized
 from uvx_policy.errors import UsageError
-from uvx_policy.machine.policy import policy_of
+from uvx_policy.machine.machine import open_machine
 from uvx_policy.repair import restore
 from uvx_policy.repair.shared import Shared, shared_files
 from uvx_policy.settings import init_command
 from uvx_policy.settings.check import suggestion
-from uvx_policy.state import register
-from uvx_policy.state.register import Environment
 from uvx_policy.terminal import words
 from uvx_policy.terminal.console import Screen, progress
 from uvx_policy.verify.targets import targets_of
@@ -27,7 +25,7 @@ from uvx_policy.verify.targets import targets_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.doctor.case import Case
+    from uvx_policy.machine.machine import Machine
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
 
     Raises `UsageError` for a package that is not there, `ConfigError`, `locks.Busy`.
     """
-    case = gather.open_case()
-    screen = Screen(case.environ)
-    (target,) = targets_of([], case)
+    machine = open_machine()
+    screen = Screen(machine.environ)
+    (target,) = targets_of([], machine)
     chosen = _chosen([each for tree in target.trees() for each in shared_files(tree.path)], options)
     for each in chosen:
         if each.unknown:
@@ -79,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
             screen.say(line)
         if not failed:
             screen.say("No other environment sees what is edited in them.")
-    _mark(case, target.path, screen, options)
+    _mark(machine, target.path, screen, options)
     is_well = not failed and not any(each.unknown for each in chosen)
     return 0 if is_well else errors.EXIT_FINDINGS
 
@@ -134,9 +132,10 @@ def _name(each: Shared) -> str:
 # The project -------------------------------------------------------------------------------------
 
 
-def _mark(case: Case, environment: str, screen: Screen, options: argparse.Namespace) -> None:
+def _mark(machine: Machine, environment: str, screen: Screen, options: argparse.Namespace) -> None:
     """Mark the project as hackable where that is wanted. Raises `LinkPolicyError`."""
-    project, policy = _project(case, environment)
+    project = machine.environment_at(environment).project
+    policy = machine.policy_at(environment).name
     if options.hackable is False or policy == "hackable":
         return
     if not project:
@@ -152,14 +151,6 @@ def _mark(case: Case, environment: str, screen: Screen, options: argparse.Namesp
         screen.say(words.harmless(f"  would {line}" if options.dry_run else f"  {line}"))
     if not options.dry_run:
         init_command.write_init(plan)
-
-
-def _project(case: Case, environment: str) -> tuple[str, str]:
-    """The directory of the environment's project, "" for none, and the name of its policy."""
-    known = {os.path.realpath(each.path): each for each in register.known(case.state)}
-    found = known.get(os.path.realpath(environment), Environment(path=environment))
-    project, policy = policy_of(found.replace(path=environment), case.environ)
-    return project, policy.name
 
 
 def _is_wanted(screen: Screen, *, ask: bool) -> bool:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import linking
-from uvx_policy.installed.finding import Finding, Tree
+from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hashes import digest_of
+from uvx_policy.installed.tree import Tree
 from uvx_policy.machine.policy import policy_of
 from uvx_policy.repair.backup import Edit
 from uvx_policy.repair.model import Damage, Policy, Spot
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from uvx_policy.installed.index import Index
+    from uvx_policy.machine.policy import Policy as Named
     from uvx_policy.repair.model import Step
     from uvx_policy.repair.restore import Way
-    from uvx_policy.status.row import Policy as Named
     from uvx_policy.verify.originals import Originals
 
 #: seconds by which RECORD may be later than what was unpacked together with it

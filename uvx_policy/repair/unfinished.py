@@ -10,7 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed.finding import Tree
+from uvx_policy.installed.tree import Tree
 from uvx_policy.repair.backup import CannotKeep
 from uvx_policy.state import files as state_files
 

@@ -102,7 +102,7 @@ def _native(directory: str) -> Shims:
                 binary,
                 program=program,
                 fallback=fallback,
-                embedded=shim_file.embedded_directories(),
+                embedded=locate.embedded_directories(),
             )
         except ValueError as error:
             raise _NoNativeLauncher(f"the native launcher cannot be used: {error}") from error

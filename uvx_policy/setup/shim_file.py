@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 
 from uvx_policy import locate
 
@@ -94,7 +93,7 @@ def render(program: str, *, shim: str = "") -> bytes:
         program=program,
         shim=repr(shim) if shim else "__file__",
         paths=package_paths(),
-        embedded=embedded_directories(),
+        embedded=locate.embedded_directories(),
         without_policy=_WITHOUT_POLICY.replace("MARKER", marker),
     )
     return os.fsencode(text)
@@ -123,8 +122,3 @@ def package_paths() -> list[str]:
     found = [os.path.dirname(os.path.dirname(os.path.abspath(str(uvx_policy.__file__))))]
     beside = os.path.dirname(os.path.dirname(os.path.abspath(tomli.__file__)))
     return [*found, beside] if beside not in found else found
-
-
-def embedded_directories() -> list[str]:
-    """Where the extra `uv` puts its binary: the scripts directory of our own environment."""
-    return [sysconfig.get_path("scripts")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.installed.distinct import Distinct
+from uvx_policy.machine.policy import Policy
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -29,15 +30,6 @@ class Where(Value):
     mount_point: str = ""
     #: "ext4", "btrfs" ...; "" when it cannot be told
     file_system: str = ""
-
-
-class Policy(Value):
-    """What the settings say about one environment."""
-
-    #: "hackable", or the value of `link-mode`; "unknown" when the settings cannot be read
-    name: str = "auto"
-    #: what made it so: `path:line` of a file, or "default"; for "unknown" what is wrong
-    origin: str = "default"
 
 
 class Row(Value):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy.state import facts as memory
+from uvx_policy.errors import Unreadable
+from uvx_policy.state import facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,15 +31,25 @@ def uv_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
     key = _identity(host, uv)
     if not key:
         host.witnesses.spoil("this uv is a script or a shim, and may be another one next time")
-    known = memory.recall(state, "uv-version", key) if key else None
+    known = facts.recall(state, "uv-version", key) if key else None
     text = known if known is not None else _ask(uv, host)
     version = parse_version(text)
     if version is None:
         host.witnesses.spoil("this uv did not say its version")
     elif key and known is None and not host.witnesses.spoilt:
         # Not of a binary that was changed this moment: the next one could have the same identity.
-        memory.remember(state, "uv-version", key, text)
+        facts.remember(state, "uv-version", key, text)
     return version
+
+
+def remembered_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
+    """The version of the program at `uv` if it is remembered; `None` otherwise. Starts nothing."""
+    try:
+        key = _identity(host, uv)
+    except Unreadable:
+        return None
+    known = facts.recall(state, "uv-version", key) if key else None
+    return parse_version(known) if known is not None else None
 
 
 def parse_version(text: str) -> UvVersion | None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from uvx_policy.installed.finding import Finding, Place, Tally, Tree
+    from uvx_policy.installed.finding import Finding, Place
+    from uvx_policy.installed.tree import Tree
+    from uvx_policy.verify.tally import Tally
     from uvx_policy.verify.targets import Target
 
 

@@ -7,23 +7,24 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
-from uvx_policy.caches import gather
-from uvx_policy.installed.finding import Tally
+from uvx_policy.machine.machine import open_machine
 from uvx_policy.verify import as_json
 from uvx_policy.verify import summary as counted
 from uvx_policy.verify.contradictions import contradictions, finding_of
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.progress import progress
+from uvx_policy.verify.tally import Tally
 from uvx_policy.verify.targets import index_of, targets_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from uvx_policy.doctor.case import Case
-    from uvx_policy.installed.finding import Finding, Tree
+    from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import Tree
+    from uvx_policy.machine.machine import Machine
     from uvx_policy.verify.targets import Target
 
 
@@ -55,21 +56,21 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 when all is well, 1 when not. Raises `UsageError`, `ConfigError`."""
-    case = gather.open_case()
-    targets = targets_of(options.targets, case, caches=options.cache, everything=options.all)
-    index = index_of(case, targets)
+    machine = open_machine()
+    targets = targets_of(options.targets, machine, caches=options.cache, everything=options.all)
+    index = index_of(machine, targets)
     tally = Tally()
-    findings = look(targets, case, index, tally, full=options.full)
+    findings = look(targets, machine, index, tally, full=options.full)
     differences = _differences(findings, index) if options.diff else {}
     if options.json:
         sys.stdout.write(f"{as_json.report(targets, findings, tally, differences)}\n")
     else:
-        _say(findings, tally, differences, case)
+        _say(findings, tally, differences, machine)
     return errors.EXIT_FINDINGS if findings else 0
 
 
 def look(
-    targets: Sequence[Target], case: Case, index: Index, tally: Tally, *, full: bool = False
+    targets: Sequence[Target], machine: Machine, index: Index, tally: Tally, *, full: bool = False
 ) -> list[Finding]:
     """Everything that is wrong in the targets, with the places where it is wrong as well.
 
@@ -81,7 +82,7 @@ def look(
             targets_of_tree.setdefault(tree, []).append(target)
     trees = list(targets_of_tree)
     with progress(trees, tally) as advance:
-        found = list(verify(trees, state=case.state, full=full, tally=tally, advance=advance))
+        found = list(verify(trees, state=machine.state, full=full, tally=tally, advance=advance))
     for tree in trees:
         found += [finding_of(each, tree) for each in contradictions(tree, index)]
     asked = [each for each in found if any(it.has(each) for it in targets_of_tree[each.tree])]
@@ -114,7 +115,7 @@ def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:
 
 
 def _say(
-    findings: Sequence[Finding], tally: Tally, differences: dict[str, str], case: Case
+    findings: Sequence[Finding], tally: Tally, differences: dict[str, str], machine: Machine
 ) -> None:
     if not findings:
         sys.stdout.write(f"{counted.all_is_well(tally)}\n")
@@ -123,7 +124,7 @@ def _say(
     from uvx_policy.terminal.console import Screen
     from uvx_policy.verify import report
 
-    screen = Screen(case.environ)
+    screen = Screen(machine.environ)
     for line in report.lines(findings, screen.look):
         screen.say(line)
     for each in findings:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.installed.distributions import Distribution
-    from uvx_policy.installed.finding import Tree
     from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import Tree
 
 #: seconds by which RECORD may be later than INSTALLER: uv and pip write both in one go
 _MOMENT = 2.0

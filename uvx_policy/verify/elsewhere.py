@@ -11,8 +11,9 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import distributions as installed
-from uvx_policy.installed.finding import Place, Tree
+from uvx_policy.installed.finding import Place
 from uvx_policy.installed.hashes import digest_of
+from uvx_policy.installed.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import modes, scripts
-from uvx_policy.installed.finding import Finding, Tally
+from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hashes import knows
 from uvx_policy.verify import extras, verified
 from uvx_policy.verify.hashing import Hashers, Order, state_of, token_of
+from uvx_policy.verify.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from uvx_policy.installed.distributions import Distribution
-    from uvx_policy.installed.finding import State, Tree
+    from uvx_policy.installed.finding import State
+    from uvx_policy.installed.tree import Tree
     from uvx_policy.verify.extras import Names
     from uvx_policy.verify.hashing import Answer
 

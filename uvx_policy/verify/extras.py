@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.installed.distributions import Distribution
-    from uvx_policy.installed.finding import Tree
+    from uvx_policy.installed.tree import Tree
 
 #: installers, signers and checkers write these into a `.dist-info`
 _TOOLS = frozenset(

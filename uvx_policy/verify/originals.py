@@ -26,8 +26,9 @@ from uvx_policy.verify.elsewhere import Rows
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from uvx_policy.installed.finding import Finding, Tree
+    from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import Tree
 
 _CHUNK = 1 << 20
 _EXECUTABLE = 0o111

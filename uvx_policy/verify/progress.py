@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from uvx_policy.installed.finding import Tally, Tree
+    from uvx_policy.installed.tree import Tree
+    from uvx_policy.verify.tally import Tally
 
 #: seconds before anything is shown, and between two looks
 _PATIENCE = 1.0

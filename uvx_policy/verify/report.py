@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.caches.table import Look
-    from uvx_policy.installed.finding import Finding, Place, Tally
+    from uvx_policy.installed.finding import Finding, Place
+    from uvx_policy.verify.tally import Tally
 
 #: findings of one owner that are shown, and places of one finding; --json has all
 _MOST = 20

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.terminal import words
 
 if TYPE_CHECKING:
-    from uvx_policy.installed.finding import Tally
+    from uvx_policy.verify.tally import Tally
 
 
 def all_is_well(tally: Tally) -> str:

@@ -6,17 +6,18 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.caches import gather
 from uvx_policy.errors import UsageError
 from uvx_policy.installed import distributions as installed
-from uvx_policy.installed.index import Index, trees_of_cache, trees_of_environment
+from uvx_policy.installed.index import Index
+from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.doctor.case import Case
-    from uvx_policy.installed.finding import Finding, Tree
+    from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.tree import Tree
+    from uvx_policy.machine.machine import Machine
 
 
 class Target(Value):
@@ -50,51 +51,42 @@ class Target(Value):
 
 
 def targets_of(
-    words: Sequence[str], case: Case, *, caches: bool = False, everything: bool = False
+    words: Sequence[str], machine: Machine, *, caches: bool = False, everything: bool = False
 ) -> list[Target]:
     """What was asked for; the environment of this project when nothing was.
 
     `caches`: every known cache; `everything`: also every known environment. Raises `UsageError` for
     a word that names nothing of the kind, and `ConfigError`.
     """
-    found = [_target(os.path.join(case.cwd, word), word) for word in words]
+    found = [_target(os.path.join(machine.cwd, word), word) for word in words]
     if everything:
-        found += [Target(path=path) for path in environments(case) if os.path.isdir(path)]
+        found += [Target(path=path) for path in machine.environment_paths]
     if caches or everything:
-        found += [Target(path=cache.path, is_cache=True) for cache in case.caches if cache.exists]
+        found += [
+            Target(path=cache.path, is_cache=True) for cache in machine.caches if cache.exists
+        ]
     if not found and not caches and not everything:
-        found = [Target(path=_environment_here(case))]
+        found = [Target(path=_environment_here(machine))]
     return list(dict.fromkeys(found))
 
 
-def index_of(case: Case, targets: Sequence[Target]) -> Index:
+def index_of(machine: Machine, targets: Sequence[Target]) -> Index:
     """Every known cache and environment, those that were named included."""
     return Index(
         caches=[
-            *(cache.path for cache in case.caches if cache.exists),
+            *(cache.path for cache in machine.caches if cache.exists),
             *(each.path for each in targets if each.is_cache),
         ],
-        environments=[*(each.path for each in targets if not each.is_cache), *environments(case)],
+        environments=[
+            *(each.path for each in targets if not each.is_cache),
+            *machine.environment_paths,
+        ],
     )
 
 
-def environments(case: Case) -> list[str]:
-    """Known environments, each directory once: remembered ones, this project's, those of tools."""
-    seen: set[str] = set()
-    found = []
-    for each in gather.known_environments(case):
-        real = os.path.realpath(each.path)
-        if real not in seen and os.path.isdir(real):
-            seen.add(real)
-            found.append(each.path)
-    return found
-
-
-def _environment_here(case: Case) -> str:
-    # The last one is for a machine without a real uv on PATH, which would say where it is.
-    for path in (case.environment, case.environ.get("VIRTUAL_ENV", ""), ".venv"):
-        if path and os.path.isdir(os.path.join(case.cwd, path)):
-            return os.path.join(case.cwd, path)
+def _environment_here(machine: Machine) -> str:
+    if machine.environment_here:
+        return machine.environment_here
     raise UsageError(
         "there is no environment here",
         hint="name one, or a cache: linkpolicy verify PATH; all that are known: --all",

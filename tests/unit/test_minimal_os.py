@@ -1,4 +1,4 @@
-"""`small_os` says what `os` says: asked in an interpreter that has not loaded `os`, as the shim."""
+"""`minimal_os` says what `os` says, in an interpreter that has not loaded `os`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from tests.uv.world import PYTHON
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there it is `os` itself")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BEGIN = f"import sys; sys.path.append({str(ROOT)!r}); from uvx_policy.small_os import os as small\n"
+BEGIN = (
+    f"import sys; sys.path.append({str(ROOT)!r}); from uvx_policy.minimal_os import os as small\n"
+)
 
 
 def asked(code: str, *words: str, **environ: str) -> str:

@@ -1,0 +1,57 @@
+"""Directories with installed packages in them: sites of environments, and archives of caches."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from uvx_policy.installed import distributions as installed
+from uvx_policy.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: "site": a site directory of an environment; "archive": an unpacked wheel of a cache
+TreeKind: TypeAlias = Literal["site", "archive"]
+
+
+class Tree(Value):
+    """A directory whose files are compared with the RECORDs in it."""
+
+    #: absolute path; what a RECORD says is relative to it
+    path: str
+    kind: TreeKind
+    #: absolute path of the environment, or of the cache, that it belongs to
+    owner: str
+
+
+def archives(cache: str) -> Iterator[str]:
+    """Give the absolute path of each archive, none when there are none. Never raises."""
+    try:
+        with os.scandir(os.path.join(cache, "archive-v0")) as entries:
+            yield from (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+
+
+def trees_of_environment(environment: str) -> tuple[Tree, ...]:
+    """The site directories of an environment (absolute path). Never raises."""
+    return tuple(
+        Tree(path=site, kind="site", owner=environment)
+        for site in installed.site_directories(environment)
+    )
+
+
+def trees_of_cache(cache: str) -> Iterator[Tree]:
+    """Each unpacked wheel of a cache, then what is in its environments. Never raises.
+
+    uv keeps those of tools and scripts beside the wheels; each is its own owner.
+    """
+    environments = []
+    for archive in sorted(archives(cache)):
+        if os.path.lexists(os.path.join(archive, "pyvenv.cfg")):
+            environments.append(archive)
+        else:
+            yield Tree(path=archive, kind="archive", owner=cache)
+    for environment in environments:
+        yield from trees_of_environment(environment)

@@ -1,0 +1,292 @@
+"""This computer as one user sees it from one directory.
+
+Each fact is looked up when it is first asked for, and kept on the object. Nothing here starts uv,
+writes, or decides anything, except `plan`, which makes a decision and says so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from uvx_policy import guard, locate, pipeline, shim
+from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable
+from uvx_policy.filesystem.mounts import read_mount_table
+from uvx_policy.host import Host, nearest_existing
+from uvx_policy.machine.policy import policy_of, settings_for
+from uvx_policy.state import layout, register
+from uvx_policy.state.register import Environment
+from uvx_policy.uv import directories
+from uvx_policy.uv.destination import project_above
+from uvx_policy.uv.workspace import find_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from uvx_policy.filesystem.mounts import MountTable
+    from uvx_policy.machine.caches import Cache
+    from uvx_policy.machine.policy import Policy
+    from uvx_policy.model import Mount, UvVersion
+    from uvx_policy.pipeline import Plan
+
+T = TypeVar("T")
+
+#: the call of uv that installs here: into the project's environment, or into one without a project
+SYNC = ("sync",)
+PIP_INSTALL = ("pip", "install")
+
+
+class Machine:
+    """Caches, environments, settings, mounts and the real uv."""
+
+    def __init__(self, *, environ: Mapping[str, str], cwd: str) -> None:
+        """`environ`: the process's variables; `cwd`: absolute."""
+        #: without the values that our own shim has set
+        self.environ = guard.without_ours(environ)
+        self.cwd = cwd
+        self._computed: dict[Callable[..., Any], Any] = {}
+
+    def once(self, compute: Callable[[Self], T]) -> T:
+        """The result of `compute(self)`, which is called at most once for this object."""
+        if compute not in self._computed:
+            self._computed[compute] = compute(self)
+        found: T = self._computed[compute]
+        return found
+
+    @cached_property
+    def host(self) -> Host:
+        """The door to the machine."""
+        return Host(environ=self.environ, cwd=self.cwd)
+
+    @cached_property
+    def state(self) -> str:
+        """Our state directory, "" when nothing may be kept."""
+        return pipeline.state_directory(Host(environ=self.environ, cwd=self.cwd))
+
+    @cached_property
+    def shim_directory(self) -> str:
+        """Where `setup` puts the shims unless told otherwise."""
+        return layout.shim_directory(self.environ, sys.platform)
+
+    @cached_property
+    def uv(self) -> str:
+        """Path of the real uv, "" when there is none."""
+        return next(shim.candidates("uv", shim="", embedded=locate.embedded_directories()), "")
+
+    @cached_property
+    def uv_version(self) -> UvVersion | None:
+        """The real uv's version, as far as it is remembered: uv is not asked."""
+        from uvx_policy.uv.version import remembered_version
+
+        return remembered_version(self.host, self.uv, state=self.state) if self.uv else None
+
+    # File systems --------------------------------------------------------------------------------
+
+    @cached_property
+    def mounts(self) -> MountTable | None:
+        """The mount table, `None` where there is none or it cannot be read."""
+        try:
+            return read_mount_table(self.host)
+        except LinkPolicyError:
+            return None
+
+    def mount_of(self, path: str) -> Mount | None:
+        """The mount of `path`, or of its nearest existing ancestor; `None` when unknown.
+
+        Symbolic links are followed. Never raises.
+        """
+        if self.mounts is None:
+            return None
+        try:
+            there = nearest_existing(self.host, os.path.realpath(path))
+        except Unreadable:
+            return None
+        return self.mounts.find(there, self.host.mount_id(there))
+
+    # Caches and environments ---------------------------------------------------------------------
+
+    @cached_property
+    def caches(self) -> tuple[Cache, ...]:
+        """Every known cache, also those that do not exist yet."""
+        from uvx_policy.machine.caches import known_caches
+
+        return tuple(known_caches(self.environ, self.state, self.host, self.mounts))
+
+    @cached_property
+    def registered(self) -> tuple[Environment, ...]:
+        """The environments that decisions were made for, also those that are gone."""
+        return tuple(register.known(self.state))
+
+    @cached_property
+    def environments(self) -> tuple[Environment, ...]:
+        """Known environments: registered ones, the one here, the active one, those of tools."""
+        found = {each.path: each for each in self.registered}
+        for path in (self.environment_here, self.environ.get("VIRTUAL_ENV", ""), *self._tools()):
+            if path and os.path.isabs(path):
+                found.setdefault(path, Environment(path=path))
+        return tuple(found.values())
+
+    @cached_property
+    def environment_paths(self) -> tuple[str, ...]:
+        """The paths of those that exist: two paths of one directory are listed once."""
+        found: dict[str, str] = {}
+        for each in self.environments:
+            real = os.path.realpath(each.path)
+            if os.path.isdir(real):
+                found.setdefault(real, each.path)
+        return tuple(found.values())
+
+    def environment_at(self, path: str) -> Environment:
+        """What the register says of the environment at `path`, and which project it belongs to."""
+        found = self._by_real_path.get(os.path.realpath(path), Environment(path=path))
+        found = found.replace(path=path)
+        return found.replace(project=policy_of(found, self.environ)[0])
+
+    def policy_at(self, path: str) -> Policy:
+        """The policy that the settings give the environment at `path`. Never raises."""
+        known = self._policies
+        if path not in known:
+            known[path] = policy_of(self.environment_at(path), self.environ)[1]
+        return known[path]
+
+    @cached_property
+    def _policies(self) -> dict[str, Policy]:
+        return {}
+
+    @cached_property
+    def _by_real_path(self) -> dict[str, Environment]:
+        return {os.path.realpath(each.path): each for each in self.registered}
+
+    def _tools(self) -> list[str]:
+        try:
+            root = directories.tool_root(self.host, self.uv_version).value
+            with os.scandir(root) as entries:
+                return sorted(entry.path for entry in entries if entry.is_dir())
+        except (LinkPolicyError, OSError):
+            return []
+
+    # Here ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def usual_call(self) -> tuple[str, ...]:
+        """The words of the uv command that installs here: `SYNC`, or `PIP_INSTALL`.
+
+        The latter where there is no project but an environment (`uv venv` and `uv pip`).
+        """
+        try:
+            project = find_project(self.host, self.cwd, self.uv_version)
+        except LinkPolicyError:
+            return SYNC
+        if project is not None and project.managed:
+            return SYNC
+        return PIP_INSTALL if self._destination(PIP_INSTALL) else SYNC
+
+    @cached_property
+    def environment_here(self) -> str:
+        """The existing environment that uv installs into here, "" when there is none; absolute.
+
+        Found from files alone. Where uv itself would refuse or has to be asked, it is the active
+        environment, or the nearest `.venv`.
+        """
+        found = self._destination(self.usual_call)
+        if found and os.path.isdir(found):
+            return found
+        above = self.cwd
+        nearby = [self.environ.get("VIRTUAL_ENV", ""), os.path.join(above, ".venv")]
+        while above != os.path.dirname(above):
+            above = os.path.dirname(above)
+            nearby.append(os.path.join(above, ".venv"))
+        for path in filter(None, nearby):
+            if os.path.isdir(os.path.join(self.cwd, path)):
+                return os.path.normpath(os.path.join(self.cwd, path))
+        return ""
+
+    def _destination(self, words: tuple[str, ...]) -> str:
+        """Where a call of uv installs to; "" when it cannot be told without asking uv."""
+        from uvx_policy.uv import invocation, workspace
+        from uvx_policy.uv.destination import find_destination
+        from uvx_policy.uv.settings import read_uv_settings
+
+        call = invocation.parse("uv", words)
+        try:
+            host = workspace.working_directory(self.host, call, self.uv_version)
+            choices = read_uv_settings(host, call, self.uv_version)
+        except LinkPolicyError:
+            return ""
+        return find_destination(host, call, choices, self.uv_version).path
+
+    @cached_property
+    def project_here(self) -> str:
+        """The nearest directory upwards with settings or a project in it, "" for none."""
+        try:
+            return project_above(self.host, self.cwd)
+        except LinkPolicyError:
+            return ""
+
+    def check_settings(self) -> None:
+        """Raise `ConfigError` for faults in the settings that count here."""
+        try:
+            settings_for(self.host, self.project_here, self.cwd)
+        except Unreadable:
+            return
+
+    # A decision ----------------------------------------------------------------------------------
+
+    @cached_property
+    def plan(self) -> Plan | None:
+        """The decision for `usual_call` here; `None` without a real uv.
+
+        Asks uv for its version and tries links, unless both are remembered. Raises `ConfigError`
+        for faults in linkpolicy's settings.
+        """
+        if not self.uv:
+            return None
+        return pipeline.make_plan("uv", self.usual_call, environ=self.environ, uv=self.uv)
+
+    @cached_property
+    def faults(self) -> tuple[str, ...]:
+        """Faults in linkpolicy's settings that prevent the decision."""
+        try:
+            _ = self.plan
+        except ConfigError as error:
+            return error.faults
+        return ()
+
+    @cached_property
+    def sound_plan(self) -> Plan | None:
+        """The decision; `None` also where faults prevent it."""
+        return None if self.faults else self.plan
+
+    @cached_property
+    def used_cache(self) -> str:
+        """The cache that uv uses here, without symbolic links; "" when unknown. Decides."""
+        plan = self.sound_plan
+        if plan is None or plan.facts is None:
+            return ""
+        path = plan.outcome.cache_dir.value or plan.facts.cache
+        return os.path.realpath(path) if path else ""
+
+    @cached_property
+    def workspace(self) -> str:
+        """The workspace root that uv finds from here, "" when there is none or it is unmanaged."""
+        try:
+            found = find_project(self.host, self.cwd, self.uv_version)
+        except LinkPolicyError:
+            return ""
+        return found.workspace if found and found.managed else ""
+
+
+def open_machine(kind: type[Machine] = Machine) -> Machine:
+    """The machine of this process. Raises `ConfigError` for faults in the settings here."""
+    try:
+        cwd = os.getcwd()
+    except OSError:
+        cwd = os.sep
+    machine = kind(environ=os.environ, cwd=cwd)
+    machine.check_settings()
+    return machine
