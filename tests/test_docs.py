@@ -346,7 +346,7 @@ def test_every_field_of_the_json_object_is_told_and_no_other() -> None:
 def test_every_state_of_a_record_is_told_and_no_other() -> None:
     text = reference("explain-json").partition("States of the record")[2]
 
-    assert first_column(text.partition("Kinds")[0]) == names_of_type("replay.outlook", "State")
+    assert first_column(text.partition("Kinds")[0]) == names_of_type("replay.prediction", "State")
 
 
 def names_of_type(module: str, name: str) -> list[str]:

@@ -265,7 +265,7 @@ def test_every_state_is_told_and_no_other() -> None:
     told = first_column(section(reference("verify"), "## What it finds"))
 
     assert told == list(report.STATES)
-    assert sorted(told) == sorted(names_of_type("verify.model", "State"))
+    assert sorted(told) == sorted(names_of_type("installed.finding", "State"))
 
 
 def test_the_json_object(user: User) -> None:
