@@ -25,6 +25,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import harness, second_environment
 from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import record
 from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment
 
@@ -119,8 +120,8 @@ def _unpacked_on_different_days(environment: str) -> None:
     now = time.time()
     for site in installed.site_directories(environment):
         for number, distribution in enumerate(installed.distributions(site)):
-            for row in installed.record_rows(distribution):
-                path = installed.located(site, row.path)
+            for row in record.read(distribution):
+                path = record.located(site, row.path)
                 if os.path.lexists(path) and os.lstat(path).st_nlink > 1:
                     os.utime(path, (now - (number + 1) * _DAY,) * 2)
 

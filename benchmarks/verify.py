@@ -27,6 +27,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import harness
 from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import record
 from uvx_policy.installed.tree import trees_of_environment
 
 if TYPE_CHECKING:
@@ -119,9 +120,9 @@ def hashed_files(environment: str) -> dict[str, int]:
     found = {}
     for tree in trees_of_environment(environment):
         for distribution in installed.distributions(tree.path):
-            for row in installed.record_rows(distribution):
-                if row.digest:
-                    path = os.path.normpath(os.path.join(tree.path, row.path))
+            for row in record.read(distribution):
+                if row.hash:
+                    path = record.located(tree.path, row.path)
                     found[path] = os.stat(path).st_size
     return found
 

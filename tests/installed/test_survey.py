@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,11 @@ from tests import filesystems
 from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket, fifo
 from tests.ordinary_user import as_user
-from uvx_policy.installed import edited, walk
+from uvx_policy.installed import quick, walk
 from uvx_policy.installed.survey import survey
+from uvx_policy.installed.tree import trees_of_environment
 from uvx_policy.installed.walk import MOST_NAMED
+from uvx_policy.verify.engine import verify
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 INSTALLED = time.time() - 1000
@@ -53,6 +56,9 @@ def install(environment: Path, name: str, files: dict[str, bytes]) -> None:
     dist_info = site(environment) / f"{name}-1.0.dist-info"
     dist_info.mkdir()
     (dist_info / "WHEEL").touch()
+    (dist_info / "INSTALLER").write_text("uv")
+    (dist_info / "METADATA").touch()
+    rows += [f"{dist_info.name}/{file},," for file in ("METADATA", "WHEEL", "RECORD")]
     (dist_info / "RECORD").write_text("\n".join(rows))
     for file in (*dist_info.iterdir(), *(site(environment) / path for path in files)):
         os.utime(file, (INSTALLED, INSTALLED))
@@ -284,8 +290,8 @@ def test_an_edit_behind_a_symbolic_link_is_told_whatever_else_lies_there(
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_what_lies_elsewhere_is_no_file_of_the_installation(environment: Path, end: str) -> None:
-    """Neither behind a link, nor where a RECORD alone leads; and a directory is no file."""
+def test_what_lies_elsewhere_is_judged_as_verify_does(environment: Path, end: str) -> None:
+    """Behind a link, where a RECORD alone leads, and a directory in the place of a file."""
     outside = environment.parent / "outside"
     files = {"one/a.py": b"old", "one/b.py": b"old", "one/in/c.py": b"old", "one/d.py": b"old"}
     install(environment, "one", {**files, f"{outside}/mine.py": b"old"})
@@ -303,10 +309,54 @@ def test_what_lies_elsewhere_is_no_file_of_the_installation(environment: Path, e
     (package / "d.py").mkdir()
     (package / "b.py").write_bytes(b"edited")
 
-    assert survey(str(environment)).edited == (str(package / "b.py"),)
+    found = verify(trees_of_environment(str(environment)), workers=0)
+
+    told = survey(str(environment))
+    assert told.edited == tuple(sorted(each.path for each in found if each.state == "edited"))
+    assert len(told.edited) == 5
 
 
-def test_a_project_that_is_its_own_environment_is_looked_at_where_packages_are(
+def test_what_is_not_there_is_missing(environment: Path) -> None:
+    install(environment, "one", {"one/a.py": b"a", "../../../bin/tool": b"t", "one/b.pyc": b"b"})
+    (site(environment) / "one/a.py").unlink()
+    (site(environment) / "one/b.pyc").unlink()
+    (environment / "bin/tool").unlink()
+
+    told = survey(str(environment))
+
+    assert told.missing == (str(environment / "bin/tool"), str(site(environment) / "one/a.py"))
+    assert (told.missing_files, told.edited_files) == (2, 0)
+
+
+def test_another_size_is_an_edit_whatever_the_times(environment: Path) -> None:
+    """Emptied by a power cut, stripped with its times kept, and without a hash in RECORD."""
+    install(environment, "one", {"one/a.py": b"aaa", "one/b.so": b"symbols", "one/c.py": b"ccc"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    record.write_text(re.sub('(one/c.py"),[^,]*,', "\\1,,", record.read_text()))
+    for name, content in (("a.py", b""), ("b.so", b"sym"), ("c.py", b"c")):
+        path = site(environment) / "one" / name
+        path.write_bytes(content)
+        os.utime(path, (INSTALLED, INSTALLED))
+    os.utime(record, (INSTALLED, INSTALLED))
+
+    told = survey(str(environment))
+
+    assert [os.path.basename(path) for path in told.edited] == ["a.py", "b.so", "c.py"]
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_record_that_is_gone_empty_or_cut_short_is_damaged(environment: Path, left: int) -> None:
+    install(environment, "one", {"one/a.py": b"a", "one/b.py": b"b"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    rows = record.read_text().split("\n")
+    record.write_text("".join(f"{row}\n" for row in rows[:left]))
+
+    assert survey(str(environment)).damaged_records == (str(record),)
+    record.unlink()
+    assert survey(str(environment)).damaged_records == (str(record),)
+
+
+def test_a_project_that_is_its_own_environment_is_compared_with_its_records(
     environment: Path,
 ) -> None:
     (environment / "pyproject.toml").touch()
@@ -314,7 +364,9 @@ def test_a_project_that_is_its_own_environment_is_looked_at_where_packages_are(
     (environment / "bin" / "tool").write_bytes(b"edited")
     (site(environment) / "one" / "a.py").write_bytes(b"edited")
 
-    assert survey(str(environment)).edited == (str(site(environment) / "one" / "a.py"),)
+    assert survey(str(environment)).edited == (
+        str(environment / "bin" / "tool"), str(site(environment) / "one" / "a.py"),
+    )  # fmt: skip
 
 
 def test_a_digest_may_have_any_letters(environment: Path) -> None:
@@ -353,7 +405,7 @@ def test_an_unknown_digest_is_no_edit(environment: Path) -> None:
 def test_what_is_too_large_to_compare_quickly_is_unsure(
     environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edited, "_MOST_READ", 1500)
+    monkeypatch.setattr(quick, "MOST_READ", 1500)
     install(environment, "one", {"small.py": b"x" * 1000, "large.so": b"x" * 2000, "cut": b"x"})
     for name, size in (("small.py", 1000), ("large.so", 2000), ("cut", 0)):
         (site(environment) / name).write_bytes(b"y" * size)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from uvx_policy.installed.distributions import Row
 from uvx_policy.installed.finding import Finding, State
+from uvx_policy.installed.hash import Hash
+from uvx_policy.installed.record import Row
 from uvx_policy.installed.tree import Tree
 from uvx_policy.repair.model import Damage, Policy, Spot, Step, Wishes
 from uvx_policy.repair.plan import make_plan
@@ -42,7 +43,7 @@ def damage(*spots: Spot, state: State = "edited", **changes: Any) -> Damage:
         distribution="pkg",
         version="1",
         dist_info=first.dist_info,
-        row=Row(path="pkg/a.py", algorithm="sha256", digest="d", size=3),
+        row=Row("pkg/a.py", Hash("sha256", "d"), 3),
     )
     made = Damage(finding=finding, spots=spots, original=ORIGINAL)
     return made.replace(**changes)
@@ -216,7 +217,7 @@ def test_when_other_bytes_were_fetched_the_package_is_installed_anew_once() -> N
 
 def test_without_a_digest_nothing_can_be_known() -> None:
     made = damage(spot(ENV), original=None)
-    made = made.replace(finding=made.finding.replace(row=Row(path="pkg/a.py")))
+    made = made.replace(finding=made.finding.replace(row=Row("pkg/a.py")))
 
     (step,) = planned(made)
 

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from uvx_policy.installed.distributions import Row
-from uvx_policy.repair import restore, rows
+from uvx_policy.installed.hash import Hash, of_pieces
+from uvx_policy.installed.record import Row, corrected
+from uvx_policy.repair import restore
 from uvx_policy.repair.restore import Mismatch, Target
-from uvx_policy.verify.originals import Original, digest_of
+from uvx_policy.verify.originals import Original
 
 OLD, NEW = b"old\n", b"new content\n"
 
 
 def target(path: Path, content: bytes = NEW, mode: int = 0o644) -> Target:
     return Target(
-        path=str(path), algorithm="sha256", digest=digest_of([content], "sha256"), mode=mode,
+        path=str(path), hash=of_pieces([content], "sha256"), mode=mode,
         time=1_600_000_000 * 10**9,
     )  # fmt: skip
 
@@ -167,7 +168,7 @@ def test_nothing_else_is_cleaned_up(tmp_path: Path) -> None:
 # RECORD ------------------------------------------------------------------------------------------
 
 
-RIGHT = Row(path="pkg/a.py", algorithm="sha256", digest="right", size=7)
+RIGHT = Row("pkg/a.py", Hash("sha256", "right"), 7)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +187,12 @@ RIGHT = Row(path="pkg/a.py", algorithm="sha256", digest="right", size=7)
 def test_only_its_row_is_put_back(before: str, after: str) -> None:
     text = f"first,,\n{before}"
 
-    assert rows.corrected(text, "/site", {"/site/pkg/a.py": RIGHT}) == f"first,,\n{after}"
+    found = corrected(text.encode(), "/site", {"/site/pkg/a.py": RIGHT})
+
+    assert found == f"first,,\n{after}".encode()
 
 
 def test_a_name_with_a_comma_stays_quoted() -> None:
-    told = rows.corrected('"a,b",sha256=x,1\n', "/site", {"/site/a,b": RIGHT})
+    told = corrected(b'"a,b",sha256=x,1\n', "/site", {"/site/a,b": RIGHT})
 
-    assert told == '"a,b",sha256=right,7\n'
+    assert told == b'"a,b",sha256=right,7\n'

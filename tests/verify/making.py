@@ -72,7 +72,8 @@ def distribution(
         rows.writerow([path, digest(content, algorithm), len(content)])
     if tree.kind == "site":
         (directory / "INSTALLER").write_text(installer)
-        rows.writerow([f"{directory.name}/INSTALLER", "", ""])
+    (directory / "WHEEL").write_text(installer)
+    rows.writerow([f"{directory.name}/WHEEL", "", ""])
     rows.writerow([f"{directory.name}/RECORD", "", ""])
     told = text.getvalue().encode("utf-8", "surrogateescape")
     more = "".join(f"{row}\n" for row in more_rows).encode("utf-8", "surrogateescape")

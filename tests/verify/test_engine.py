@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.odd_files import bound_socket, fifo
 from tests.verify.making import archive, digest, distribution, environment, found, said
-from uvx_policy.installed.distributions import Row
 from uvx_policy.installed.finding import Finding
+from uvx_policy.installed.hash import Hash
+from uvx_policy.installed.record import Row
 from uvx_policy.installed.tree import Tree
 from uvx_policy.verify import engine, hashing
 from uvx_policy.verify.engine import verify
@@ -266,7 +267,7 @@ def test_a_finding_says_where_and_what_it_should_be(tree: Tree) -> None:
             distribution="one",
             version="1.0",
             dist_info=f"{tree.path}/one-1.0.dist-info",
-            row=Row(path="one/__init__.py", algorithm=algorithm, digest=told, size=9),
+            row=Row("one/__init__.py", Hash(algorithm, told), 9),
         )
     ]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import linking
-from uvx_policy.installed.prefetch import Ahead
+from uvx_policy.installed.prefetch import Prefetch
 from uvx_policy.installed.survey import survey
 from uvx_policy.machine.machine import Machine
 
@@ -34,7 +34,7 @@ class Case(Machine):
         self.verify = verify
         #: files that a check of this run has reported already
         self.told: set[str] = set()
-        self._ahead: Ahead | None = None
+        self._prefetch: Prefetch | None = None
 
     @cached_property
     def environment(self) -> str:
@@ -53,13 +53,13 @@ class Case(Machine):
         there = self.real_environment
         if not there:
             return None
-        return self._ahead.survey() if self._ahead else survey(there, extents=False)
+        return self._prefetch.survey() if self._prefetch else survey(there, extents=False)
 
     def look_ahead(self) -> None:
         """Have that begun now that takes longest. Raises nothing: the checks tell what is wrong."""
         with contextlib.suppress(Exception):
             if self.real_environment:
-                self._ahead = Ahead(self.real_environment)
+                self._prefetch = Prefetch(self.real_environment)
 
     @cached_property
     def linkings(self) -> tuple[Linking, ...]:

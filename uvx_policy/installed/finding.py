@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from uvx_policy.installed.distributions import Row
+    from uvx_policy.installed.record import Row
     from uvx_policy.installed.tree import Tree
 
-#: "edited": the content has another hash; "missing": RECORD names it, and it is not there;
+#: "edited": the content has another hash or size; "missing": RECORD names it, and it is not there;
 #: "extra": it lies in a package, and no RECORD names it; "mode": permissions that uv never gives;
-#: "unreadable": what it holds cannot be told; "record": the RECORD itself is no good
-State: TypeAlias = Literal["edited", "missing", "extra", "mode", "unreadable", "record"]
+#: "unreadable": what it holds cannot be read; "record": the RECORD itself is damaged or gone;
+#: "unlisted": part of the wheel, and missing from the RECORD that the wheel was published with;
+#: "published": it has another hash than its RECORD, as published. The last two are not faults
+State: TypeAlias = Literal[
+    "edited", "missing", "extra", "mode", "unreadable", "record", "unlisted", "published"
+]
+#: how a wheel was published: nothing here, or in a cache, is wrong
+AS_PUBLISHED: tuple[State, ...] = ("unlisted", "published")
 
 #: "same-inode": one file with two names, or a symbolic link to it; "same-bytes": another file with
 #: the same wrong content
@@ -29,7 +35,7 @@ class Place(Value):
 
 
 class Finding(Value):
-    """One file that is not what its RECORD says, or one RECORD that is no good."""
+    """One file that is not what its RECORD says, or one RECORD that is damaged."""
 
     #: absolute path, spelled from `tree.path` on
     path: str
@@ -40,11 +46,23 @@ class Finding(Value):
     version: str = ""
     #: absolute path of the `.dist-info`
     dist_info: str = ""
-    #: what RECORD says of the file; `None` for "extra" and "record"
+    #: what RECORD says of the file; `None` for "extra", "unlisted" and "record"
     row: Row | None = None
-    #: one sentence more, "" for none: why a RECORD is no good, which permissions are odd
+    #: one sentence more, "" for none: why a RECORD is damaged, which permissions are odd
     detail: str = ""
     #: where the same wrong file is known to be as well; filled in by `verify.elsewhere`
     elsewhere: tuple[Place, ...] = ()
     #: names of the inode that were not found anywhere (`st_nlink` minus what is known)
     unknown_names: int = 0
+    #: why it is intended, such as "hackable (pyproject.toml:12)"; "" when it is not
+    intended: str = ""
+
+    @property
+    def is_fault(self) -> bool:
+        """Is there anything to do about it?"""
+        return not self.intended and self.state not in AS_PUBLISHED
+
+    @property
+    def is_shared(self) -> bool:
+        """Does somebody else have the same wrong file?"""
+        return bool(self.elsewhere or self.unknown_names)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import stat
-from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.installed import distributions as installed
-from uvx_policy.installed import extents
+from uvx_policy.installed import extents, record
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -47,13 +46,10 @@ def linkings(site: str) -> Iterator[Linking]:
 
 def size_of(distribution: Distribution) -> int:
     """Bytes that its files take, in whole blocks, as the RECORD has their sizes; 0 if unknown."""
-    total = 0
     try:
-        for row in installed.record_rows(distribution):
-            total += -(-(row.size or 0) // 4096) * 4096
+        return sum(-(-(row.size or 0) // 4096) * 4096 for row in record.read(distribution))
     except OSError:
         return 0
-    return total
 
 
 def how_of(distribution: Distribution) -> How:
@@ -78,10 +74,10 @@ def how_of(distribution: Distribution) -> How:
 
 def _larger_file(distribution: Distribution) -> str:
     """Find a file whose extents tell, "" when the first are all small. Raises `OSError`."""
-    for fields in islice(installed.record_fields(distribution), _MOST_ROWS):
+    for fields in record.read(distribution).fields()[:_MOST_ROWS]:
         # Decimal numbers, compared as text: of thousands of rows only a likely one is understood.
         if (len(fields[-1]), fields[-1]) >= _TELLS_AS_TEXT:
-            row = installed.row_of(fields)
-            if (row.size or 0) >= _TELLS_EXTENTS and not row.problem and row.digest:
+            row = record.row_of(fields)
+            if (row.size or 0) >= _TELLS_EXTENTS and not row.problem and row.hash:
                 return os.path.join(distribution.site, row.path)
     return ""

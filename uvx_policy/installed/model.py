@@ -43,11 +43,19 @@ class Survey(Value):
     extents_known: bool = True
     #: symbolic links into a cache whose target is gone; they are among `symlink_files`
     dangling: int = 0
-    #: installed files that differ from their RECORD, and were changed after they were installed
+    #: installed files that differ from their RECORD, as `installed.quick` finds them: absolute
     edited_files: int = 0
     edited: tuple[str, ...] = ()
-    #: installed files that were changed later as well, and are too many bytes to compare quickly
+    #: installed files that are not there
+    missing_files: int = 0
+    missing: tuple[str, ...] = ()
+    #: RECORDs that are gone, cut short or otherwise damaged
+    damaged_records: tuple[str, ...] = ()
+    #: installed files whose time is late, and that are too many bytes to compare quickly
     unsure_files: int = 0
+    #: directories in which this user cannot replace or remove anything, not even what is in them
+    closed_directories: int = 0
+    closed: tuple[str, ...] = ()
     #: directories and files that could not be read
     unreadable_files: int = 0
     unreadable: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """A survey that is begun now and asked for later: another process looks at the files meanwhile.
 
-Of a large environment that takes as long as everything else that `doctor` does.
+In a large environment that takes as long as everything else that `doctor` does.
 """
 
 from __future__ import annotations
@@ -9,42 +9,28 @@ import contextlib
 import marshal
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from uvx_policy.installed import distributions as installed
-from uvx_policy.installed.installations import Installations
 from uvx_policy.installed.model import Survey
-from uvx_policy.installed.survey import with_edits, without_edits
-from uvx_policy.installed.walk import Newest
-
-if TYPE_CHECKING:
-    from uvx_policy.installed.installations import Place
+from uvx_policy.installed.survey import survey
 
 
-class Ahead:
+class Prefetch:
     """The survey of one environment, shared extents aside."""
 
     def __init__(self, environment: str) -> None:
         """Begin, where there is a processor to spare. Never raises."""
         self._environment = environment
-        self._sites = installed.site_directories(environment)
         #: the process, and the end of its pipe to read from
         self._begun: tuple[int, int] | None = None
         if _may_fork():
-            try:
-                self._begun = _begin(environment, self._sites)
-            except OSError:  # too many processes, too many files
-                return
+            with contextlib.suppress(OSError):  # too many processes, too many files
+                self._begun = _begin(environment)
 
     def survey(self) -> Survey:
-        """What was found out; found out now, if nobody else did. Never raises."""
-        installations = Installations(self._sites)
-        if installations.differ:
-            installations.read()  # it will be needed, and the other process is not done yet
-        told = self._told() or without_edits(self._environment, self._sites, extents=False)
-        return with_edits(*told, installations)
+        """What the other process found; without one, what is found now. Never raises."""
+        return self._received() or survey(self._environment, extents=False)
 
-    def _told(self) -> tuple[Survey, dict[Place, Newest]] | None:
+    def _received(self) -> Survey | None:
         """What the other process says, `None` when there is none or it failed."""
         if self._begun is None:
             return None
@@ -55,13 +41,12 @@ class Ahead:
         with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored, nobody need ask
             os.waitpid(child, 0)
         try:
-            found, newest = marshal.loads(content)  # noqa: S302 (from our own process)
+            return Survey(**marshal.loads(content))  # noqa: S302 (from our own process)
         except (EOFError, ValueError):  # it did not come to the end
             return None
-        return Survey(**found), {place: Newest(*times) for place, times in newest.items()}
 
 
-def _begin(environment: str, sites: tuple[str, ...]) -> tuple[int, int]:
+def _begin(environment: str) -> tuple[int, int]:
     """Raises `OSError`."""
     source, sink = os.pipe()
     try:
@@ -79,10 +64,9 @@ def _begin(environment: str, sites: tuple[str, ...]) -> tuple[int, int]:
         for standard in {0, 1, 2} - {sink}:  # whoever reads what the other one says waits for both
             with contextlib.suppress(OSError):
                 os.close(standard)
-        found, newest = without_edits(environment, sites, extents=False)
-        times = {place: tuple(each) for place, each in newest.items()}
+        content = marshal.dumps(survey(environment, extents=False).as_dict())
         with open(sink, "wb") as stream:
-            stream.write(marshal.dumps((found.as_dict(), times)))
+            stream.write(content)
     finally:
         os._exit(0)
 

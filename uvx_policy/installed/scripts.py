@@ -8,15 +8,16 @@ changes that line and not the RECORD.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed.hashes import encoded
+from uvx_policy.installed.hash import of_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from uvx_policy.installed.record import Row
 
 _LONGEST = 1 << 20
 _DIRECTORIES = ("bin", "Scripts")
@@ -26,18 +27,14 @@ _BY_KERNEL = re.compile(rb"#![^\n]*\n")
 _NAMES = ("python", "python3", "pythonw")
 
 
-def differs_in_first_line(path: str, fields: list[str], *, environment: str) -> bool:
+def differs_in_first_line(path: str, row: Row, *, environment: str) -> bool:
     """Is this script what RECORD says, but for the interpreter it names? Never raises.
 
-    `fields`: its row. Tried are the interpreters of `environment` where it is now and where its
+    Tried are the interpreters of `environment` where it is now and where its
     `activate` script says that it was made, and the `#!python` of a wheel.
     """
-    if (
-        not fields[0].startswith("..")
-        or os.path.basename(os.path.dirname(path)) not in _DIRECTORIES
-    ):
+    if not row.path.startswith("..") or os.path.basename(os.path.dirname(path)) not in _DIRECTORIES:
         return False
-    algorithm, _, digest = fields[1].partition("=")
     try:
         with open(path, "rb") as stream:
             content = stream.read(_LONGEST + 1)
@@ -46,8 +43,7 @@ def differs_in_first_line(path: str, fields: list[str], *, environment: str) -> 
             return False
         body = content[found.end() :]
         for line in _first_lines(environment):
-            told = hashlib.new(algorithm, line + body, usedforsecurity=False).digest()
-            if encoded(told) == digest.rstrip("="):
+            if of_pieces([line, body], row.hash.algorithm) == row.hash:
                 return True
     except (OSError, ValueError):
         pass

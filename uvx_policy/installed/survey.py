@@ -1,23 +1,16 @@
-"""How the files of one environment are stored: shared, linked, private, edited."""
+"""How the files of one environment are stored, and what is wrong with them without hashing."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
-from uvx_policy.installed import distributions as installed
-from uvx_policy.installed import edited
 from uvx_policy.installed.distinct import SharedFiles
-from uvx_policy.installed.installations import Installations
+from uvx_policy.installed.distributions import site_directories
 from uvx_policy.installed.model import Survey
+from uvx_policy.installed.quick import Look
+from uvx_policy.installed.tree import Tree
 from uvx_policy.installed.walk import MOST_NAMED, Walk
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from uvx_policy.installed.installations import Place
-    from uvx_policy.installed.walk import Newest
 
 
 def survey(
@@ -27,7 +20,7 @@ def survey(
     most_extents: int | None = None,
     sampled: bool = False,
 ) -> Survey:
-    """Look at each file of `environment` once, no symbolic link below it followed. Never raises.
+    """Look at each file of `environment` once, following no symbolic link below it. Never raises.
 
     `extents`: ask the file system which blocks are shared, of at most the `most_extents` largest
     files that have one name only; each costs about 10 us.
@@ -38,31 +31,26 @@ def survey(
     `--prefix`), and of an environment that is a project's directory as well, only the site
     directories are looked at.
     """
-    sites = installed.site_directories(environment)
-    found, newest = without_edits(
-        environment, sites, extents=extents, most_extents=most_extents, sampled=sampled
-    )
-    return with_edits(found, newest, Installations(sites))
-
-
-def without_edits(
-    environment: str,
-    sites: tuple[str, ...],
-    *,
-    extents: bool = True,
-    most_extents: int | None = None,
-    sampled: bool = False,
-) -> tuple[Survey, dict[Place, Newest]]:
-    """The part of it that looks at each file, and what the other part needs. Never raises."""
     at = time.time()
+    sites = site_directories(environment)
     tops = _tops(environment, sites)
     walk = Walk(sites, SharedFiles((*tops, *sites)) if sampled else None, extents=extents)
     for top in tops:
         walk.look_below(top)
     walk.count_extents(most_extents)
-    found = Survey(
+    look = Look()
+    findings = [
+        each
+        for site in sites
+        for each in look.at(Tree(path=site, kind="site", owner=environment), walk.files[site])
+    ]
+    paths = {
+        state: sorted({each.path for each in findings if each.state == state})
+        for state in ("edited", "missing", "record")
+    }
+    return Survey(
         environment=environment,
-        files=walk.files,
+        files=walk.count,
         shared_inode_files=walk.shared_inode_files,
         shared_extent_files=walk.shared_extent_files,
         symlink_files=walk.symlinks,
@@ -72,23 +60,18 @@ def without_edits(
         saveable_bytes=walk.saveable_bytes,
         extents_known=walk.extents_known,
         dangling=walk.dangling,
+        edited_files=len(paths["edited"]),
+        edited=tuple(paths["edited"][:MOST_NAMED]),
+        missing_files=len(paths["missing"]),
+        missing=tuple(paths["missing"][:MOST_NAMED]),
+        damaged_records=tuple(paths["record"][:MOST_NAMED]),
+        unsure_files=look.unsure,
+        closed_directories=walk.closed_directories,
+        closed=tuple(walk.closed),
         unreadable_files=walk.unreadable_files,
         unreadable=tuple(walk.unreadable),
         shared_sample=walk.sample.sample() if walk.sample else "",
         at=at,
-    )
-    return found, walk.newest
-
-
-def with_edits(
-    found: Survey, newest: Mapping[Place, Newest], installations: Installations
-) -> Survey:
-    """The part that compares files with their RECORD, where one is late. Never raises."""
-    told = edited.find_edited(installations, newest)
-    return found.replace(
-        edited_files=len(told.paths),
-        edited=told.paths[:MOST_NAMED],
-        unsure_files=told.unsure,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import heapq
 import os
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.distinct import SharedFiles
     from uvx_policy.installed.extents import Extent
-    from uvx_policy.installed.installations import Place
 
 #: paths that a `Survey` names
 MOST_NAMED = 1000
@@ -27,6 +27,8 @@ _WRITTEN_ANEW = frozenset(
 _WRITTEN_BY_VENV = frozenset(("_virtualenv.py", "_virtualenv.pth"))
 #: a file without any of these can be read by nobody but root
 _READABLE = 0o444
+#: a directory of one's own without these needs a closer look
+_CHANGEABLE = 0o300
 #: part of every symbolic link into one of uv's caches
 _ARCHIVES = "/archive-v"
 #: gone, or turned into something else, while we looked; ELOOP: into a symbolic link (macOS)
@@ -37,17 +39,30 @@ _DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
-class Newest(NamedTuple):
-    """`st_mtime` of the newest files in one place, 0.0 for none."""
+class Seen(NamedTuple):
+    """What one look at an installed file showed; of a symbolic link into a cache, its target."""
 
-    #: of those that have one name only
-    copied: float = 0.0
-    #: of those that have several, and of what symbolic links into a cache lead to
-    linked: float = 0.0
+    size: int
+    #: `st_mtime`
+    time: float
+    #: it has other names, or is a symbolic link: its time is that of the unpacking
+    linked: bool
+
+
+class _Place(NamedTuple):
+    """A directory of a site directory: where its files are noted, and under which prefix."""
+
+    files: dict[str, Seen]
+    prefix: str
+
+
+_NOWHERE = _Place({}, "")
+#: half of the time that `Seen(...)` takes
+_seen = Seen._make
 
 
 class Walk:
-    """Counts what one look at each file tells, and keeps what more must be asked of."""
+    """Counts what one look at each file shows, and keeps what else has to be asked about it."""
 
     def __init__(
         self,
@@ -56,11 +71,11 @@ class Walk:
         *,
         extents: bool = True,
     ) -> None:
-        """`extents`: remember which files `count_extents` has to ask of."""
+        """`extents`: remember which files `count_extents` has to ask about."""
         self._asks = extents
-        self._may_read_all = not hasattr(os, "geteuid") or os.geteuid() == 0
+        self._uid = os.geteuid() if hasattr(os, "geteuid") else 0
         self.sample = sample
-        self.files = 0
+        self.count = 0
         self.symlinks = 0
         self.dangling = 0
         self.shared_inode_files = 0
@@ -69,10 +84,13 @@ class Walk:
         self.private_bytes = 0
         self.saveable_bytes = 0
         self.extents_known = True
-        #: bytecode aside, which Python writes when it likes
-        self.newest: dict[Place, Newest] = {}
+        #: site directory -> path below it, as a RECORD writes it -> the file; bytecode left out
+        self.files: dict[str, dict[str, Seen]] = {site: {} for site in sites}
         self.unreadable: list[str] = []
         self.unreadable_files = 0
+        #: directories in which this user cannot replace or remove anything
+        self.closed: list[str] = []
+        self.closed_directories = 0
         self._sites = frozenset(sites)
         self._never_share = devices_that_never_share()
         #: device -> inode of each file with several names -> how many of them were seen
@@ -84,14 +102,16 @@ class Walk:
     def private_files(self) -> int:
         """All that nothing else is known of."""
         shared = self.shared_inode_files + self.shared_extent_files + self.symlinks
-        return self.files - shared
+        return self.count - shared
 
     def look_below(self, top: str) -> None:
         """Look at every file below `top`, which may itself be a symbolic link."""
-        waiting: list[tuple[str, Place]] = [(top, (top, ""))]
+        waiting: list[tuple[str, _Place | None]] = [(top, None)]
         flags = _DIRECTORY
         while waiting:
             path, place = waiting.pop()
+            if path in self._sites:
+                place = _Place(self.files[path], "")
             try:
                 if not _BY_HANDLE:
                     self._look_in(path, path, place, waiting)
@@ -106,7 +126,11 @@ class Walk:
                 self._failed(path, error)
 
     def _look_in(
-        self, directory: int | str, path: str, place: Place, waiting: list[tuple[str, Place]]
+        self,
+        directory: int | str,
+        path: str,
+        place: _Place | None,
+        waiting: list[tuple[str, _Place | None]],
     ) -> None:
         """Look at one directory. Raises `OSError` when it cannot be listed."""
         files: list[tuple[str, os.stat_result]] = []
@@ -114,10 +138,11 @@ class Walk:
             for entry in entries:
                 try:
                     if entry.is_dir(follow_symlinks=False):
-                        below = f"{path}{os.sep}{entry.name}"
-                        waiting.append((below, self._place(below, entry.name, place)))
+                        name = entry.name
+                        below = place and _Place(place.files, f"{place.prefix}{name}/")
+                        waiting.append((f"{path}{os.sep}{name}", below))
                     elif entry.is_symlink():
-                        self._look_at_link(f"{path}{os.sep}{entry.name}", place)
+                        self._look_at_link(f"{path}{os.sep}{entry.name}", entry.name, place)
                     else:
                         # Windows: an entry does not know its number of names.
                         told = entry.stat(follow_symlinks=False) if _BY_HANDLE else os.lstat(entry)
@@ -126,33 +151,43 @@ class Walk:
                     self._failed(f"{path}{os.sep}{entry.name}", error)
         if files:
             self._count(path, files, place)
-            if not self._may_read_all:
-                for name, told in files:
-                    if not told.st_mode & _READABLE:
-                        self._note_unreadable(f"{path}{os.sep}{name}")
+        if self._uid:
+            self._look_at_permissions(directory, path, files)
 
-    def _place(self, below: str, name: str, place: Place) -> Place:
-        """Where the directory `name` lies whose path is `below`, in a directory in `place`."""
-        if place[0] not in self._sites:
-            return below, ""
-        return place if place[1] else (place[0], name)
+    def _look_at_permissions(
+        self, directory: int | str, path: str, files: list[tuple[str, os.stat_result]]
+    ) -> None:
+        """For everybody but root, whom nothing is closed to."""
+        for name, told in files:
+            if not told.st_mode & _READABLE:
+                self._note_unreadable(f"{path}{os.sep}{name}")
+        told = os.stat(directory)
+        if told.st_uid != self._uid or told.st_mode & _CHANGEABLE != _CHANGEABLE:
+            if os.access(path, os.W_OK | os.X_OK):
+                return
+            self.closed_directories += 1
+            if len(self.closed) < MOST_NAMED:
+                self.closed.append(path)
 
-    def _count(self, directory: str, files: list[tuple[str, os.stat_result]], place: Place) -> None:
+    def _count(
+        self, directory: str, files: list[tuple[str, os.stat_result]], place: _Place | None
+    ) -> None:
         """Count the files of one directory: here each line is run 30,000 times."""
-        linkable = place[0] in self._sites and not directory.endswith("__pycache__")
+        installed, prefix = place or _NOWHERE
+        linkable = place is not None and not directory.endswith("__pycache__")
         device = files[0][1].st_dev  # files are not mounted on
         anew = self._written_anew(directory) if linkable else frozenset()
         may_be_cloned = device not in self._never_share
         asks = may_be_cloned and self._asks
         seen = self._names_seen.setdefault(device, {})
         sample = self.sample
-        newest_copy = newest_link = 0.0
         names = shared = private = 0
         for name, told in files:
             size = told.st_blocks * 512 if _BY_HANDLE else told.st_size
-            if told.st_nlink > 1:
-                if told.st_mtime > newest_link and not name.endswith(".pyc"):
-                    newest_link = told.st_mtime
+            linked = told.st_nlink > 1
+            if linkable:
+                installed[prefix + name] = _seen((told.st_size, told.st_mtime, linked))
+            if linked:
                 names += 1
                 inode = told.st_ino
                 if inode in seen:
@@ -165,16 +200,13 @@ class Walk:
                         told, size, f"{directory}{os.sep}{name}" if may_be_cloned else ""
                     )
                 continue
-            if told.st_mtime > newest_copy and not name.endswith(".pyc"):
-                newest_copy = told.st_mtime
             private += size
             if asks and size:
                 saveable = linkable and name not in anew
                 self._to_ask.append((size, f"{directory}{os.sep}{name}", device, saveable))
         if private and may_be_cloned and not self._asks:
             self.extents_known = False
-        self._add_newest(place, newest_copy, newest_link)
-        self.files += len(files)
+        self.count += len(files)
         self.shared_inode_files += names
         self.shared_bytes += shared
         self.private_bytes += private
@@ -182,13 +214,6 @@ class Walk:
             self.saveable_bytes += private - sum(
                 _bytes(told) for name, told in files if told.st_nlink <= 1 and name in anew
             )
-
-    def _add_newest(self, place: Place, copied: float, linked: float) -> None:
-        before = self.newest.get(place)
-        if before is None:
-            self.newest[place] = Newest(copied, linked)
-        elif copied > before.copied or linked > before.linked:
-            self.newest[place] = Newest(max(copied, before.copied), max(linked, before.linked))
 
     def _look_at_name_again(
         self, told: os.stat_result, seen: dict[int, int], *, linkable: bool
@@ -203,9 +228,9 @@ class Walk:
             self.private_bytes += _bytes(told)
             self.saveable_bytes += _bytes(told) if linkable else 0
 
-    def _look_at_link(self, path: str, place: Place) -> None:
+    def _look_at_link(self, path: str, name: str, place: _Place | None) -> None:
         target = os.readlink(path)
-        self.files += 1
+        self.count += 1
         if not leads_into_cache(target):
             return  # the interpreter, `lib64`
         self.symlinks += 1
@@ -220,8 +245,8 @@ class Walk:
         if self.sample:
             may_be_cloned = told.st_dev not in self._never_share
             self.sample.add_target(told, _bytes(told), path, may_be_cloned=may_be_cloned)
-        if not path.endswith(".pyc"):
-            self._add_newest(place, 0.0, told.st_mtime)
+        if place is not None:
+            place.files[place.prefix + name] = Seen(told.st_size, told.st_mtime, linked=True)
 
     def _failed(self, path: str, error: OSError) -> None:
         if error.errno in _GONE:
@@ -273,6 +298,25 @@ class Walk:
         if directory.endswith(".dist-info"):
             return _WRITTEN_ANEW
         return _WRITTEN_BY_VENV if directory in self._sites else frozenset()
+
+
+def files_below(directory: str) -> dict[str, Seen]:
+    """Each file below `directory`, by its path below it, bytecode left out. Never raises."""
+    found: dict[str, Seen] = {}
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        with contextlib.suppress(OSError), os.scandir(f"{directory}/{prefix}") as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != "__pycache__":
+                        waiting.append(f"{prefix}{entry.name}/")
+                else:
+                    told = entry.stat(follow_symlinks=False)
+                    found[prefix + entry.name] = Seen(
+                        told.st_size, told.st_mtime, told.st_nlink > 1
+                    )
+    return found
 
 
 def leads_into_cache(target: str) -> bool:

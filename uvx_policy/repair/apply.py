@@ -7,12 +7,11 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed import distributions as installed
-from uvx_policy.installed import modes
-from uvx_policy.repair import restore, rows
+from uvx_policy.installed import modes, record
+from uvx_policy.installed.hash import of_pieces
+from uvx_policy.repair import restore
 from uvx_policy.repair.backup import Edit, seen_at
 from uvx_policy.repair.model import Result
-from uvx_policy.verify.originals import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,11 +30,9 @@ def edits_of(plan: Plan) -> list[Edit]:
     for step in plan.steps:
         spot = step.spot
         if step.action == "record":
-            record = os.path.join(spot.dist_info, "RECORD")
+            path = os.path.join(spot.dist_info, record.NAME)
             name = f"{os.path.basename(spot.dist_info)}/RECORD"
-            found[record] = Edit(
-                path=record, distribution=step.distribution, name=name, state="record"
-            )
+            found[path] = Edit(path=path, distribution=step.distribution, name=name, state="record")
         elif step.action in REPLACES and spot.identity is not None and step.state != "mode":
             found[spot.path] = Edit(
                 path=spot.path,
@@ -103,8 +100,7 @@ class _Work:
         permissions = self._permissions[spot.dist_info]
         return restore.Target(
             path=spot.path,
-            algorithm=step.algorithm,
-            digest=step.digest,
+            hash=step.hash,
             mode=modes.executable(permissions) if step.original.executable else permissions,
             time=restore.time_of(spot.dist_info),
         )
@@ -163,25 +159,20 @@ def _remove(step: Step, work: _Work) -> Result:
 
 def _put_row_back(step: Step, work: _Work) -> Result:
     spot = step.spot
-    record = os.path.join(spot.dist_info, "RECORD")
-    with open(record, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        before = stream.read()
-    row = installed.Row(
-        path=step.name, algorithm=step.algorithm, digest=step.digest, size=step.size
-    )
-    after = rows.corrected(before, spot.tree, {spot.path: row})
+    path = os.path.join(spot.dist_info, record.NAME)
+    before = record.read_at(path).content
+    row = record.Row(step.name, step.hash, step.size)
+    after = record.corrected(before, spot.tree, {spot.path: row})
     if after == before:
         return Result(step=step, state="kept")
-    content = after.encode("utf-8", "surrogateescape")
-    told = os.stat(record)
+    told = os.stat(path)
     target = restore.Target(
-        path=record,
-        algorithm="sha256",
-        digest=digest_of([content], "sha256"),
+        path=path,
+        hash=of_pieces([after], "sha256"),
         mode=told.st_mode & 0o7777,
         time=told.st_mtime_ns,
     )
-    restore.write_bytes(target, content, work.shop(step))
+    restore.write_bytes(target, after, work.shop(step))
     return Result(step=step, state="done")
 
 

@@ -15,10 +15,11 @@ import time
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.installed.hash import Hash, of_pieces
 from uvx_policy.repair.restore import fill
 from uvx_policy.value import Value
 from uvx_policy.verify.difference import difference
-from uvx_policy.verify.originals import Original, chunks, digest_of
+from uvx_policy.verify.originals import Original, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -106,8 +107,8 @@ def seen_at(path: str) -> Seen | None:
 
 def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
     """Save each and give its row of the manifest. Raises `OSError`."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    digests: dict[tuple[int, int], str] = {}
+    rows: dict[tuple[str, Hash], dict[str, Any]] = {}
+    digests: dict[tuple[int, int], Hash] = {}
     written: list[str] = []
     for edit in edits:
         try:
@@ -120,7 +121,7 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
         content = Original(path=edit.path)
         inode = (told.st_dev, told.st_ino)
         if inode not in digests:
-            digests[inode] = digest_of(chunks(content), "sha256")
+            digests[inode] = of_pieces(chunks(content), "sha256")
         place = os.path.join(path, *_parts(edit.distribution), *_parts(edit.name))
         key = (place, digests[inode])
         if key in rows:

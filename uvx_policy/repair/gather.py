@@ -8,9 +8,9 @@ import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import distributions as installed
-from uvx_policy.installed import linking
+from uvx_policy.installed import linking, record
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.hashes import digest_of
+from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.installed.tree import Tree
 from uvx_policy.machine.policy import policy_of
 from uvx_policy.repair.backup import Edit
@@ -21,7 +21,7 @@ from uvx_policy.verify.contradictions import contradictions
 from uvx_policy.verify.elsewhere import Rows, twins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from uvx_policy.installed.index import Index
     from uvx_policy.machine.policy import Policy as Named
@@ -60,7 +60,7 @@ class Gathering:
         self._environ = environ
         self._rows = Rows()
         #: path of a RECORD -> path of a row -> its hash
-        self._hashes: dict[str, dict[str, str]] = {}
+        self._hashes: dict[str, dict[str, Hash]] = {}
         self._reals: dict[str, str] = {}
         #: each `.dist-info` whose RECORD is no good
         self._bad_records: set[str] = set()
@@ -82,13 +82,13 @@ class Gathering:
                 continue
             found += [
                 Finding(
-                    path=os.path.normpath(os.path.join(tree.path, row[0])),
+                    path=os.path.normpath(os.path.join(tree.path, row.path)),
                     state="edited",
                     tree=tree,
                     distribution=distribution.name,
                     version=distribution.version,
                     dist_info=distribution.dist_info,
-                    row=installed.row_of(list(row)),
+                    row=row,
                 )
                 for row in each.rows
             ]
@@ -136,8 +136,8 @@ class Gathering:
         archives = [
             os.path.join(tree.path, name, "RECORD") for tree in self._index.archives_of(name)
         ]
-        for record in (os.path.join(spot.dist_info, "RECORD"), *archives):
-            hashes = _hashes_in(record, spot.tree)
+        for path_of_record in (os.path.join(spot.dist_info, record.NAME), *archives):
+            hashes = record.hashes_at(path_of_record, spot.tree)
             if hashes:
                 return [
                     Edit(
@@ -187,8 +187,8 @@ class Gathering:
         below = os.path.relpath(extra.path, extra.tree.path)
         for tree in self._index.trees_of(name):
             if tree.path != extra.tree.path:
-                record = os.path.join(tree.path, name, "RECORD")
-                if os.path.join(tree.path, below) in self._hashes_of(record, tree.path):
+                other = os.path.join(tree.path, name, record.NAME)
+                if os.path.join(tree.path, below) in self._hashes_of(other, tree.path):
                     return True
         return False
 
@@ -256,16 +256,17 @@ class Gathering:
 
     def _contradicts(self, finding: Finding, tree: Tree, path: str) -> bool:
         row = finding.row
-        record = os.path.join(tree.path, os.path.basename(finding.dist_info), "RECORD")
-        if row is None or not row.digest:
+        name = os.path.basename(finding.dist_info)
+        path_of_record = os.path.join(tree.path, name, record.NAME)
+        if row is None or not row.hash:
             return False
-        told = self._hashes_of(record, tree.path).get(path)
-        return bool(told) and told != f"{row.algorithm}={row.digest}"
+        told = self._hashes_of(path_of_record, tree.path).get(path, NO_HASH)
+        return bool(told) and told != row.hash
 
-    def _hashes_of(self, record: str, tree: str) -> dict[str, str]:
-        if record not in self._hashes:
-            self._hashes[record] = _hashes_in(record, tree)
-        return self._hashes[record]
+    def _hashes_of(self, path: str, tree: str) -> dict[str, Hash]:
+        if path not in self._hashes:
+            self._hashes[path] = record.hashes_at(path, tree)
+        return self._hashes[path]
 
     def _ways_of(self, tree: Tree, dist_info: str) -> tuple[Way, ...]:
         """As the rest of the distribution was put there; as the settings say if that is unknown."""
@@ -310,10 +311,9 @@ def _dist_info_in(tree: Tree, name: str) -> str:
     return ""
 
 
-def _has_not(path: str, told: str) -> bool:
-    """Has a file another digest than this, "sha256=..."? If it cannot be read: yes."""
-    algorithm, _, digest = told.partition("=")
-    return digest_of(path, algorithm) != digest
+def _has_not(path: str, expected: Hash) -> bool:
+    """Has a file another hash than this? If it cannot be read: yes."""
+    return of_file(path, expected.algorithm) != expected
 
 
 def _was_changed(dist_info: str) -> bool:
@@ -326,18 +326,3 @@ def _was_changed(dist_info: str) -> bool:
         with contextlib.suppress(OSError):
             return record > os.stat(os.path.join(dist_info, name)).st_mtime + _MOMENT
     return False
-
-
-def _hashes_in(record: str, tree: str) -> dict[str, str]:
-    """Absolute path -> hash, of all rows that have one; none if there is no RECORD."""
-    return dict(_pairs(record, tree))
-
-
-def _pairs(record: str, tree: str) -> Iterator[tuple[str, str]]:
-    distribution = installed.Distribution(
-        name="", version="", dist_info="", site=tree, record=record
-    )
-    with contextlib.suppress(OSError):
-        for fields in installed.record_fields(distribution):
-            if len(fields) == _COLUMNS and fields[1]:
-                yield os.path.normpath(os.path.join(tree, fields[0])), fields[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from uvx_policy.installed.hash import NO_HASH, Hash
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -92,8 +93,8 @@ class Step(Value):
     name: str
     #: a `verify.model.State`
     state: str
-    algorithm: str = ""
-    digest: str = ""
+    #: what its RECORD says of it, or should say
+    hash: Hash = NO_HASH
     size: int | None = None
     original: Original | None = None
     #: "relink": path of a file of a cache that has the right content when its turn comes;

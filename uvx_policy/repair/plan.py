@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed.hash import NO_HASH
 from uvx_policy.repair.model import Package, Plan, Policy, Step, Wishes
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class _Planner:
         row = damage.finding.row
         if self._keeps(spot):
             yield self._meant(damage, spot, "leave")
-        elif row is None or not row.digest:
+        elif row is None or not row.hash:
             yield _step(damage, spot, "leave", because="its RECORD has no digest of it")
         elif not self._waits(damage):
             yield _step(damage, spot, "leave", because="its original is nowhere to be found")
@@ -160,7 +161,7 @@ class _Planner:
     def _waits(self, damage: Damage) -> bool:
         """May uv know the original, and is there a use for it?"""
         row = damage.finding.row
-        if damage.original is not None or damage.is_outside or row is None or not row.digest:
+        if damage.original is not None or damage.is_outside or row is None or not row.hash:
             return False
         in_cache = any(spot.kind in _IN_CACHE for spot in damage.spots)
         return bool(damage.finding.version) and (in_cache or bool(self._wanted(damage)))
@@ -214,8 +215,7 @@ def _step(
         distribution="-".join(filter(None, (finding.distribution, finding.version))),
         name=row.path if row is not None else _below(finding.path, finding.tree.path),
         state=finding.state,
-        algorithm=row.algorithm if row is not None else "",
-        digest=row.digest if row is not None else "",
+        hash=row.hash if row is not None else NO_HASH,
         size=row.size if row is not None else None,
         original=damage.original,
         source=source,

@@ -12,14 +12,13 @@ import os
 import shutil
 import stat
 import sys
-from itertools import islice
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.filesystem.probe import FICLONE
-from uvx_policy.installed import distributions as installed
-from uvx_policy.installed import modes
+from uvx_policy.installed import modes, record
+from uvx_policy.installed.hash import Hash, of_pieces
 from uvx_policy.value import Value
-from uvx_policy.verify.originals import Original, chunks, digest_of
+from uvx_policy.verify.originals import Original, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,10 +46,7 @@ class Target(Value):
 
     #: absolute; a symbolic link there is replaced, not followed
     path: str
-    #: of `hashlib`
-    algorithm: str
-    #: as in a RECORD
-    digest: str
+    hash: Hash
     #: permission bits
     mode: int
     #: `st_mtime_ns`
@@ -155,8 +151,7 @@ def detach(path: str, shop: str) -> bool:
     content = Original(path=path)
     target = Target(
         path=path,
-        algorithm="sha256",
-        digest=digest_of(chunks(content), "sha256"),
+        hash=of_pieces(chunks(content), "sha256"),
         mode=stat.S_IMODE(before.st_mode),
         time=before.st_mtime_ns,
     )
@@ -184,12 +179,9 @@ def permissions_of(dist_info: str, tree: str) -> int:
 
 
 def _some_modes(dist_info: str, tree: str) -> Iterator[int]:
-    record = os.path.join(dist_info, "RECORD")
-    distribution = installed.Distribution(
-        name="", version="", dist_info=dist_info, site=tree, record=record
-    )
     with contextlib.suppress(OSError):
-        for fields in islice(installed.record_fields(distribution), _ENOUGH):
+        path = os.path.join(dist_info, record.NAME)
+        for fields in record.read_at(path).fields()[:_ENOUGH]:
             if not fields[0].startswith(".."):
                 with contextlib.suppress(OSError, ValueError):
                     yield os.stat(os.path.join(tree, fields[0])).st_mode
@@ -234,8 +226,7 @@ def _replace(target: Target, shop: str, build: Callable[[str], None]) -> None:
 
 
 def _is_right(path: str, target: Target) -> bool:
-    found = digest_of(chunks(Original(path=path)), target.algorithm)
-    return found == target.digest.rstrip("=")
+    return of_pieces(chunks(Original(path=path)), target.hash.algorithm) == target.hash
 
 
 def _take_name(target: Target, source: str, shop: str) -> None:

@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import record
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def shared_files(site: str) -> Iterator[Shared]:
     for distribution in installed.distributions(site):
         paths, size = [], 0
         try:
-            for fields in installed.record_fields(distribution):
-                path = os.path.normpath(os.path.join(site, fields[0])) if fields[0] else ""
+            for fields in record.read(distribution).fields():
+                path = record.located(site, fields[0]) if fields[0] else ""
                 told = _shared(path)
                 if told is not None:
                     paths.append(path)

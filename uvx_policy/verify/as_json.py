@@ -63,8 +63,13 @@ def finding(told: Finding, difference: str | None = None) -> dict[str, Any]:
         **_owner(told.tree),
         "expected": None
         if row is None
-        else {"algorithm": row.algorithm or None, "digest": row.digest or None, "size": row.size},
+        else {
+            "algorithm": row.hash.algorithm or None,
+            "digest": row.hash.digest or None,
+            "size": row.size,
+        },
         "detail": told.detail or None,
+        "intended": told.intended or None,
         "elsewhere": [_place(each) for each in told.elsewhere],
         "unknown_names": told.unknown_names,
         "diff": difference,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -10,22 +11,29 @@ from uvx_policy import errors
 from uvx_policy.machine.machine import open_machine
 from uvx_policy.verify import as_json
 from uvx_policy.verify import summary as counted
-from uvx_policy.verify.contradictions import contradictions, finding_of
+from uvx_policy.verify.contradictions import contradiction_of, finding_of
 from uvx_policy.verify.elsewhere import with_places
-from uvx_policy.verify.engine import verify
+from uvx_policy.verify.engine import Wanted, verify
 from uvx_policy.verify.progress import progress
 from uvx_policy.verify.tally import Tally
 from uvx_policy.verify.targets import index_of, targets_of
+from uvx_policy.verify.unlisted import attributed
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
+    from uvx_policy.installed.record import RecordFile
     from uvx_policy.installed.tree import Tree
     from uvx_policy.machine.machine import Machine
     from uvx_policy.verify.targets import Target
+
+
+#: what somebody who edits packages on purpose does to files
+INTENDED = ("edited", "missing", "extra", "mode")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -66,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{as_json.report(targets, findings, tally, differences)}\n")
     else:
         _say(findings, tally, differences, machine)
-    return errors.EXIT_FINDINGS if findings else 0
+    return errors.EXIT_FINDINGS if any(each.is_fault for each in findings) else 0
 
 
 def look(
@@ -74,22 +82,49 @@ def look(
 ) -> list[Finding]:
     """Everything that is wrong in the targets, with the places where it is wrong as well.
 
-    Raises `UsageError` for a part of an environment or cache that is of no package.
+    `tally` counts what was asked for, and nothing else. Raises `UsageError` for a part of an
+    environment or cache that is of no package.
     """
-    targets_of_tree: dict[Tree, list[Target]] = {}
-    for target in targets:
-        for tree in target.trees():
-            targets_of_tree.setdefault(tree, []).append(target)
-    trees = list(targets_of_tree)
-    with progress(trees, tally) as advance:
-        found = list(verify(trees, state=machine.state, full=full, tally=tally, advance=advance))
-    for tree in trees:
-        found += [finding_of(each, tree) for each in contradictions(tree, index)]
-    asked = [each for each in found if any(it.has(each) for it in targets_of_tree[each.tree])]
-    for target in targets:
-        if target.part and not any(map(target.has, asked)) and not target.names_something():
-            raise errors.UsageError(f"no package has `{target.part}`: it cannot be verified")
-    return with_places(asked, index)
+    whole = list(dict.fromkeys(tree for each in targets if not each.part for tree in each.trees()))
+    parts = [each for each in targets if each.part]
+
+    def witness(tree: Tree, distribution: Distribution, found: RecordFile) -> Iterator[Finding]:
+        contradiction = contradiction_of(tree, distribution, found, index)
+        if contradiction is not None:
+            yield finding_of(contradiction, tree)
+
+    with progress([*whole, *(tree for each in parts for tree in each.trees())], tally) as advance:
+        looking = functools.partial(
+            verify, state=machine.state, full=full, tally=tally, advance=advance, witness=witness
+        )
+        found = list(looking(whole))
+        for target in parts:
+            files = tally.files
+            inside = [
+                each
+                for each in looking(target.trees(), only=Wanted(below=target.part))
+                if target.has(each)
+            ]
+            if tally.files == files and not inside:
+                raise errors.UsageError(f"no package has `{target.part}`: it cannot be verified")
+            found += inside
+    return marked(with_places(attributed(dict.fromkeys(found), index), index), machine)
+
+
+def marked(findings: Iterable[Finding], machine: Machine) -> list[Finding]:
+    """The same findings; those that their project intends say why.
+
+    In a hackable project edits are intended, unless a cache or another environment has them, too.
+    """
+    told = []
+    for each in findings:
+        policy = machine.policy_at(each.tree.owner) if each.tree.kind == "site" else None
+        intends = policy is not None and policy.name == "hackable"
+        if policy is not None and intends and each.state in INTENDED and not each.is_shared:
+            told.append(each.replace(intended=f"{policy.name} ({policy.origin})"))
+        else:
+            told.append(each)
+    return told
 
 
 def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """RECORDs of environments that say something else than the wheel did.
 
-Who edits an installed file and its row in RECORD leaves nothing there to compare with. But uv never
-links RECORD: the one in the cache's archive is what the wheel brought along.
+Who edits an installed file and its row in RECORD leaves nothing there to compare with, and a RECORD
+that was cut short says nothing of the rest. But uv never links RECORD: the one in the cache's
+archive is what the wheel brought along.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import record
+from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
+from uvx_policy.installed.hash import NO_HASH
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -19,56 +22,74 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.index import Index
+    from uvx_policy.installed.record import RecordFile, Row
     from uvx_policy.installed.tree import Tree
 
 #: seconds by which RECORD may be later than INSTALLER: uv and pip write both in one go
 _MOMENT = 2.0
-_COLUMNS = 3
 
 
 class Contradiction(Value):
-    """A RECORD of an environment, and the rows in which an archive's RECORD has another hash."""
+    """A RECORD of an environment, and what an archive's RECORD says otherwise."""
 
     distribution: Distribution
     #: the archive
     archive: Tree
-    #: rows of the archive's RECORD, as they stand there, for paths that both name
-    rows: tuple[tuple[str, ...], ...]
+    #: rows of the archive's RECORD, for paths that both name with another hash
+    rows: tuple[Row, ...]
+    #: rows of the archive's RECORD, for paths that the environment's does not name
+    absent: tuple[Row, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How much the two differ."""
+        return len(self.rows) + len(self.absent)
+
+
+def contradiction_of(
+    tree: Tree, distribution: Distribution, found: RecordFile, index: Index
+) -> Contradiction | None:
+    """How the RECORD `found` of a site directory was changed; `None` if it was not. Never raises.
+
+    That nobody vouches for a RECORD is no fault: its archive may be gone, and the RECORDs of a
+    wheel that was built here twice differ. So it must have been written again after the
+    installation, or one of the files in question must be the archive's own inode, or it lacks rows
+    and agrees in all others.
+    """
+    if tree.kind != "site" or distribution.installer != "uv":
+        return None
+    name = os.path.basename(distribution.dist_info)
+    best: Contradiction | None = None
+    for archive in index.archives_of(name):
+        other = _compared(distribution, found, archive)
+        if other is None:
+            continue
+        if not other.size:
+            return None
+        if best is None or other.size < best.size:
+            best = other
+    if best is None:
+        return None
+    if not best.rows or _is_later(distribution) or _is_linked(best, tree):
+        return best
+    return None
 
 
 def contradictions(tree: Tree, index: Index) -> Iterator[Contradiction]:
-    """Give each distribution of a site directory whose RECORD was changed later. Never raises.
-
-    That nobody vouches for a RECORD is no fault: its archive may be gone, and of a wheel that was
-    built here twice the two differ. So it must have been written again after the installation, or
-    one of the files in question must be the archive's own inode.
-    """
-    if tree.kind != "site":
-        return
-    for distribution in installed.distributions(tree.path):
-        if distribution.installer != "uv" or not distribution.record:
-            continue
-        found = None
-        for archive in index.archives_of(os.path.basename(distribution.dist_info)):
-            rows = _contradicted(distribution, archive)
-            if rows is None:
-                continue
-            if not rows:
-                found = None
-                break
-            if found is None or len(rows) < len(found.rows):
-                found = Contradiction(
-                    distribution=distribution, archive=archive, rows=tuple(map(tuple, rows))
-                )
-        if found is not None and (_is_later(distribution) or _is_linked(found, tree)):
-            yield found
+    """Give each distribution of a tree whose RECORD was changed. Never raises."""
+    for distribution in distributions(tree.path):
+        with contextlib.suppress(OSError):
+            found = contradiction_of(tree, distribution, record.read(distribution), index)
+            if found is not None:
+                yield found
 
 
 def finding_of(contradiction: Contradiction, tree: Tree) -> Finding:
     """What `verify` says of it."""
-    distribution = contradiction.distribution
-    named = ", ".join(f"`{row[0]}`" for row in contradiction.rows[:3])
-    more = len(contradiction.rows) - 3
+    distribution, rows = contradiction.distribution, contradiction.rows
+    what = "has another hash for" if rows else "names more files"
+    named = ", ".join(f"`{row.path}`" for row in (rows or contradiction.absent)[:3])
+    more = len(rows or contradiction.absent) - 3
     also = f" and {more} more" if more > 0 else ""
     return Finding(
         path=distribution.record,
@@ -77,33 +98,34 @@ def finding_of(contradiction: Contradiction, tree: Tree) -> Finding:
         distribution=distribution.name,
         version=distribution.version,
         dist_info=distribution.dist_info,
-        detail=f"RECORD was changed: the wheel in `{contradiction.archive.owner}` has another hash "
-        f"for {named}{also}",
+        detail=f"RECORD was changed: the wheel in `{contradiction.archive.owner}` {what}"
+        f"{' ' if rows else ': '}{named}{also}",
     )
 
 
-def _contradicted(distribution: Distribution, archive: Tree) -> list[list[str]] | None:
-    """Rows of the archive's RECORD that the environment's contradicts; `None` if unreadable."""
-    theirs_path = os.path.join(archive.path, os.path.basename(distribution.dist_info), "RECORD")
+def _compared(distribution: Distribution, found: RecordFile, archive: Tree) -> Contradiction | None:
+    """What the archive's RECORD says otherwise; `None` if it cannot be a witness."""
+    name = os.path.basename(distribution.dist_info)
     try:
-        with open(theirs_path, "rb") as theirs, open(distribution.record, "rb") as ours:
-            # Of rows that are the same text nothing needs to be parsed: nearly always all.
-            if set(filter(_counts, theirs.read().split())) <= set(ours.read().split()):
-                return []
-        own = {
-            os.path.normpath(fields[0]): fields[1]
-            for fields in installed.record_fields(distribution)
-            if len(fields) == _COLUMNS and fields[1]
-        }
-        return [
-            fields
-            for fields in installed.record_fields(distribution.replace(record=theirs_path))
-            if len(fields) == _COLUMNS
-            and fields[1]
-            and own.get(os.path.normpath(fields[0]), fields[1]) != fields[1]
-        ]
+        theirs = record.read_at(os.path.join(archive.path, name, record.NAME))
     except OSError:
         return None
+    if theirs.problem(name):
+        return None
+    same = Contradiction(distribution=distribution, archive=archive, rows=())
+    # Of rows that are the same text nothing needs to be parsed: nearly always all.
+    if set(filter(_counts, theirs.content.split())) <= set(found.content.split()):
+        return same
+    own = {os.path.normpath(row.path): row.hash for row in found if row.path}
+    hashed = [row for row in theirs if row.hash and not row.problem and ".data/" not in row.path]
+    return same.replace(
+        rows=tuple(
+            row
+            for row in hashed
+            if own.get(os.path.normpath(row.path), row.hash) not in (row.hash, NO_HASH)
+        ),
+        absent=tuple(row for row in hashed if os.path.normpath(row.path) not in own),
+    )
 
 
 def _counts(line: bytes) -> bool:
@@ -112,17 +134,17 @@ def _counts(line: bytes) -> bool:
 
 def _is_later(distribution: Distribution) -> bool:
     try:
-        record = os.stat(distribution.record).st_mtime
+        changed = os.stat(distribution.record).st_mtime
         installer = os.stat(os.path.join(distribution.dist_info, "INSTALLER")).st_mtime
     except OSError:
         return False
-    return record > installer + _MOMENT
+    return changed > installer + _MOMENT
 
 
 def _is_linked(found: Contradiction, tree: Tree) -> bool:
     for row in found.rows:
-        ours = os.path.join(tree.path, row[0])
+        ours = os.path.join(tree.path, row.path)
         with contextlib.suppress(OSError, ValueError):
-            if os.path.samefile(ours, os.path.join(found.archive.path, row[0])):
+            if os.path.samefile(ours, os.path.join(found.archive.path, row.path)):
                 return True
     return False

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import record
 from uvx_policy.installed.finding import Place
-from uvx_policy.installed.hashes import digest_of
+from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.installed.tree import Tree
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
+    from uvx_policy.installed.record import Row
 
 #: states in which a file has something that others may have, too
 _HAS_CONTENT = ("edited", "mode")
@@ -34,50 +36,67 @@ def with_places(findings: Iterable[Finding], index: Index) -> list[Finding]:
 
 
 class Rows:
-    """digest -> path, of the RECORDs that were read already."""
+    """The RECORDs of trees, each read once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, dict[str, list[str]]] = {}
+        self._known: dict[str, _Claims] = {}
 
-    def paths(self, tree: Tree, dist_info_name: str, digest: str) -> list[str]:
-        """Files of `tree` that should have this digest ("sha256=..."). Never raises."""
-        dist_info = os.path.join(tree.path, dist_info_name)
-        if dist_info not in self._known:
-            by_digest: dict[str, list[str]] = {}
-            record = os.path.join(dist_info, "RECORD")
-            distribution = installed.Distribution(
-                name="", version="", dist_info=dist_info, site=tree.path, record=record
-            )
-            with contextlib.suppress(OSError):
-                for fields in installed.record_fields(distribution):
-                    if len(fields) == 3 and fields[1]:  # noqa: PLR2004
-                        path = os.path.normpath(os.path.join(tree.path, fields[0]))
-                        by_digest.setdefault(fields[1], []).append(path)
-            self._known[dist_info] = by_digest
-        return self._known[dist_info].get(digest, [])
+    def paths(self, tree: Tree, dist_info_name: str, wanted: Hash) -> list[str]:
+        """Files of `tree` that should have this hash. Never raises."""
+        return self._claims(tree, dist_info_name).paths.get(wanted, [])
+
+    def twins(self, tree: Tree, dist_info_name: str, row: Row) -> list[str]:
+        """Files of `tree` that are what `row` is elsewhere. Never raises.
+
+        The file of the same path; scripts and data lie elsewhere in an archive than in an
+        environment, and are known by their hash.
+        """
+        claims = self._claims(tree, dist_info_name)
+        path = record.located(tree.path, row.path)
+        return [path] if claims.hashes.get(path) == row.hash else claims.paths.get(row.hash, [])
+
+    def _claims(self, tree: Tree, dist_info_name: str) -> _Claims:
+        path = os.path.join(tree.path, dist_info_name, record.NAME)
+        if path not in self._known:
+            self._known[path] = _Claims(record.hashes_at(path, tree.path))
+        return self._known[path]
+
+
+class _Claims:
+    """What one RECORD says: path -> hash, and hash -> paths."""
+
+    def __init__(self, hashes: dict[str, Hash]) -> None:
+        self.hashes = hashes
+        self.paths: dict[Hash, list[str]] = {}
+        for path, each in hashes.items():
+            self.paths.setdefault(each, []).append(path)
 
 
 def twins(finding: Finding, index: Index, rows: Rows | None = None) -> Iterator[tuple[Tree, str]]:
     """Give each other file that should have the content which this one should have.
 
-    In archives and environments with the same `.dist-info`; the path of a script or data file
-    differs between the two, its digest does not. Files are named whether they exist or not.
+    In archives and environments with the same `.dist-info`. Files are named whether they exist or
+    not.
     """
-    if finding.row is None or not finding.row.algorithm:
+    if finding.row is None or not finding.row.hash:
         return
     rows = rows or Rows()
     name = os.path.basename(finding.dist_info)
-    digest = f"{finding.row.algorithm}={finding.row.digest}"
-    own = _spelled_really(finding.path)
+    own = _without_links(finding.path)
     for tree in index.trees_of(name):
-        for path in rows.paths(tree, name, digest):
-            if path != finding.path and _spelled_really(path) != own:
+        for path in rows.twins(tree, name, finding.row):
+            if path != finding.path and _without_links(path) != own:
                 yield tree, path
 
 
-def _spelled_really(path: str) -> str:
+def _without_links(path: str) -> str:
     """The name itself, without symbolic links above it: an environment may be known by two."""
-    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    return os.path.join(_real(os.path.dirname(path)), os.path.basename(path))
+
+
+@lru_cache(maxsize=4096)
+def _real(directory: str) -> str:
+    return os.path.realpath(directory)
 
 
 def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
@@ -87,7 +106,7 @@ def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
         told = os.stat(finding.path)
     except OSError:
         return finding
-    wrong = ""
+    wrong = NO_HASH
     own = os.path.realpath(finding.tree.path)
     places = []
     for tree, path in twins(finding, index, rows):
@@ -103,8 +122,8 @@ def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
             and other.st_size == told.st_size
             and os.path.realpath(tree.path) != own
         ):
-            wrong = wrong or digest_of(finding.path, finding.row.algorithm)
-            if wrong and digest_of(path, finding.row.algorithm) == wrong:
+            wrong = wrong or of_file(finding.path, finding.row.hash.algorithm)
+            if wrong and of_file(path, finding.row.hash.algorithm) == wrong:
                 places.append(Place(path=path, tree=tree, how="same-bytes"))
     return finding.replace(elsewhere=tuple(places))
 

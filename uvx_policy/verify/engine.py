@@ -4,7 +4,8 @@ The RECORD lists the files that a wheel brings along, with their hashes (PyPA sp
 "Recording installed projects"). uv compares it with nothing once a wheel is unpacked: a file that
 was edited in a cache is installed from there for ever (uv #10579, #15700).
 
-Memory grows by 8 bytes for each name in a package, and some 50 for what is remembered of it.
+Memory grows by 8 bytes for each name in a package, some 50 for what is remembered of it, and the
+largest RECORD.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.installed import distributions as installed
-from uvx_policy.installed import modes, scripts
+from uvx_policy.installed import modes, record
+from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.hashes import knows
+from uvx_policy.installed.hash import NO_HASH, Hash, knows
+from uvx_policy.installed.quick import WRITES_RECORD, of_record
+from uvx_policy.installed.scripts import differs_in_first_line
 from uvx_policy.verify import extras, verified
 from uvx_policy.verify.hashing import Hashers, Order, state_of, token_of
+from uvx_policy.verify.published import Published
 from uvx_policy.verify.tally import Tally
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.finding import State
+    from uvx_policy.installed.record import RecordFile
     from uvx_policy.installed.tree import Tree
     from uvx_policy.verify.extras import Names
     from uvx_policy.verify.hashing import Answer
@@ -37,8 +42,33 @@ _WINDOW = 4096
 _COLUMNS = 3
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _BYTECODE = (".pyc", ".pyo")
-#: these installers write a RECORD, always
-_WRITES_RECORD = ("uv", "pip")
+
+
+class Wanted(NamedTuple):
+    """A part of what there is to verify."""
+
+    #: absolute paths of files
+    paths: frozenset[str] = frozenset()
+    #: and everything below this directory, or this file; "" for nothing
+    below: str = ""
+
+    def has(self, path: str) -> bool:
+        """Tell whether it was asked for."""
+        if path in self.paths:
+            return True
+        return bool(self.below) and f"{path}{os.sep}".startswith(f"{self.below}{os.sep}")
+
+    def may_be_in(self, distribution: Distribution, found: RecordFile) -> bool:
+        """Tell quickly whether the RECORD can have a row for any of it."""
+        if self.below:
+            return True
+        inside = f"{distribution.dist_info}{os.sep}"
+        # By the last name alone: a quoted path, or one with `..`, is written in another way.
+        return any(
+            path.startswith(inside)
+            or os.fsencode(os.path.basename(path).split('"')[0]) in found.content
+            for path in self.paths
+        )
 
 
 def verify(
@@ -46,25 +76,24 @@ def verify(
     *,
     state: str = "",
     full: bool = False,
-    only: Collection[str] | None = None,
+    only: Collection[str] | Wanted | None = None,
     tally: Tally | None = None,
     advance: Callable[[], None] = lambda: None,
     workers: int | None = None,
+    witness: Callable[[Tree, Distribution, RecordFile], Iterable[Finding]] = lambda *_: (),
 ) -> Iterator[Finding]:
     """Give everything in `trees` that is not what its RECORD says. Never raises `OSError`.
 
     Trees of one owner stand together. `state`: the state directory, for what was verified before;
-    "" for none. `full`: read also what was not changed since. `only`: absolute paths of files;
-    `None` for all, and then files that no RECORD names are looked for, too. `advance` is called
-    whenever `tally` has changed a little. `workers`: see `Hashers`.
+    "" for none. `full`: read also what was not changed since. `only`: absolute paths of files, or
+    `Wanted`; `None` for all. `advance` is called whenever `tally` has changed a little. `workers`:
+    see `Hashers`. `witness`: what else can be said of a RECORD that was just read.
     """
+    wanted = Wanted(frozenset(only)) if only is not None and not isinstance(only, Wanted) else only
     run = _Run(
-        state=state,
-        full=full,
-        only=None if only is None else frozenset(only),
-        tally=tally or Tally(),
-        advance=advance,
-    )
+        state=state, full=full, only=wanted, tally=tally or Tally(), advance=advance,
+        witness=witness,
+    )  # fmt: skip
     with Hashers[_Entry](workers) as hashers:
         for owner, theirs in groupby(trees, key=lambda tree: tree.owner):
             yield from run.owner(owner, list(theirs), hashers)
@@ -73,12 +102,13 @@ def verify(
 class _Entry(NamedTuple):
     """One row of a RECORD, and the file that it names."""
 
-    rows: _Rows
-    #: the row as it stands there
+    tree: Tree
+    distribution: Distribution
+    #: the row as it is written
     fields: list[str]
     path: str
     #: stat(2) of it
-    told: os.stat_result
+    status: os.stat_result
     window: _Window
 
 
@@ -96,60 +126,24 @@ class _Window:
         self.well = True
 
 
-class _Rows:
-    """The rows of one RECORD, some at a time."""
-
-    def __init__(self, tree: Tree, distribution: Distribution) -> None:
-        self.tree = tree
-        self.distribution = distribution
-        self.has_hash = False
-        self.damaged = 0
-        self.first_damage = ""
-        self._rows = installed.record_fields(distribution)
-
-    def next_ones(self) -> list[tuple[list[str], str]]:
-        """Give up to 4,096 rows that are no damage, each with its path. Raises `OSError`."""
-        while rows := list(islice(self._rows, _WINDOW)):
-            good = [fields for fields in rows if len(fields) == _COLUMNS and fields[0]]
-            names = "\n".join([fields[0] for fields in good])
-            if "\0" in names:
-                good = [fields for fields in good if "\0" not in fields[0]]
-            if len(good) < len(rows):
-                self._note_damage(rows)
-            if not good:
-                continue
-            self.has_hash = self.has_hash or any(fields[1] for fields in good)
-            site = self.tree.path
-            if installed.is_plain(names) and "\n/" not in names:
-                return [(fields, f"{site}/{fields[0]}") for fields in good]
-            return [(fields, installed.located(site, fields[0])) for fields in good]
-        return []
-
-    def _note_damage(self, rows: list[list[str]]) -> None:
-        damage = [fields for fields in rows if _is_damage(fields)]
-        self.damaged += len(damage)
-        self.first_damage = self.first_damage or installed.row_of(damage[0]).problem
-
-
-def _is_damage(fields: list[str]) -> bool:
-    return len(fields) != _COLUMNS or not fields[0] or "\0" in fields[0]
-
-
 class _Run:
     def __init__(
         self,
         *,
         state: str,
         full: bool,
-        only: frozenset[str] | None,
+        only: Wanted | None,
         tally: Tally,
         advance: Callable[[], None],
+        witness: Callable[[Tree, Distribution, RecordFile], Iterable[Finding]],
     ) -> None:
         self._state = state
         self._full = full
         self._only = only
         self._tally = tally
         self._advance = advance
+        self._witness = witness
+        self._published = Published(state)
         self._memory = verified.Memory()
         #: windows of which files are being read
         self._open: list[_Window] = []
@@ -176,13 +170,13 @@ class _Run:
 
     def _tree(self, tree: Tree, hashers: Hashers[_Entry]) -> Iterator[Finding]:
         self._tally.trees += 1
-        names = extras.Names(tree) if self._only is None else None
-        for distribution in installed.distributions(tree.path):
-            if self._only is not None and not _mentions(distribution, self._only):
-                continue
+        names = extras.Names(tree) if self._only is None or self._only.below else None
+        for distribution in distributions(tree.path):
             yield from self._distribution(tree, distribution, names, hashers)
         if names is not None:
-            yield from names.unnamed()
+            for each in names.unnamed():
+                if self._only is None or self._only.has(each.path):
+                    yield each
 
     def _distribution(
         self,
@@ -191,60 +185,92 @@ class _Run:
         names: Names | None,
         hashers: Hashers[_Entry],
     ) -> Iterator[Finding]:
-        self._tally.distributions += 1
-        if not distribution.record:
-            if distribution.installer in _WRITES_RECORD or tree.kind == "archive":
-                yield _of_record(tree, distribution, "there is no RECORD")
-            else:
-                self._tally.without_record += 1
-            return
-        if names is not None:
-            names.begin(distribution)
-        rows = _Rows(tree, distribution)
         try:
-            while window := rows.next_ones():
-                if names is not None:
-                    names.add([path for _, path in window])
-                yield from self._window(rows, window, hashers)
+            found, problem = record.read(distribution), ""
         except OSError as error:
-            yield _of_record(
-                tree, distribution, f"RECORD cannot be read: {error.strerror or error}"
-            )
+            found = record.RecordFile(b"")
+            problem = f"RECORD cannot be read: {error.strerror or error}"
+        if not distribution.record:
+            problem = "there is no RECORD"
+        if self._only is not None and not self._only.may_be_in(distribution, found):
             return
-        if rows.damaged:
-            damage = f"{rows.damaged} of its rows are damaged: {rows.first_damage}"
-            yield _of_record(tree, distribution, damage)
-        elif not rows.has_hash:
-            yield _of_record(tree, distribution, "none of its rows has a hash")
+        if not distribution.record and not _writes_record(tree, distribution):
+            self._tally.distributions += 1
+            self._tally.without_record += 1
+            return
+        if not problem and _writes_record(tree, distribution):
+            damage = found.problem(distribution.dist_info)
+            problem = damage and f"RECORD is damaged: {damage}"
+        if names is not None:
+            names.begin(distribution, may_conclude=not problem)
+        yield from self._rows(tree, distribution, found, names, hashers, problem)
+        if not problem:
+            yield from self._witness(tree, distribution, found)
+
+    def _rows(
+        self,
+        tree: Tree,
+        distribution: Distribution,
+        found: RecordFile,
+        names: Names | None,
+        hashers: Hashers[_Entry],
+        problem: str,
+    ) -> Iterator[Finding]:
+        """Compare what the rows name; then say what is wrong with the RECORD itself."""
+        before = self._tally.files
+        rows = found.fields()
+        good = [row for row in rows if len(row) == _COLUMNS and row[0] and "\0" not in row[0]]
+        if len(good) < len(rows) and not problem:
+            damaged = next(row for row in rows if record.row_of(row).problem)
+            count = len(rows) - len(good)
+            verb = "of its rows is" if count == 1 else "of its rows are"
+            problem = f"{count} {verb} damaged: {record.row_of(damaged).problem}"
+        elif good and not problem and not any(row[1] for row in good):
+            problem = "none of its rows has a hash"
+        for start in range(0, len(good), _WINDOW):
+            window = good[start : start + _WINDOW]
+            located = _located(tree.path, window)
+            if names is not None:
+                names.add([path for _, path in located])
+            if self._only is not None:
+                located = [each for each in located if self._only.has(each[1])]
+            yield from self._window(tree, distribution, located, hashers)
+        asked = self._only is None or self._only.has(f"{distribution.dist_info}/{record.NAME}")
+        if asked or self._tally.files > before:
+            self._tally.distributions += 1
+        if asked and problem:
+            yield of_record(tree, distribution, problem)
 
     def _window(
-        self, rows: _Rows, window: list[tuple[list[str], str]], hashers: Hashers[_Entry]
+        self,
+        tree: Tree,
+        distribution: Distribution,
+        window: list[tuple[list[str], str]],
+        hashers: Hashers[_Entry],
     ) -> Iterator[Finding]:
-        tree, distribution = rows.tree, rows.distribution
         there = []
         for fields, path in window:
-            if self._only is not None and path not in self._only:
-                continue
             try:
                 there.append((fields, path, os.stat(path)))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError) as error:  # noqa: PERF203 (hardly any fails)
                 yield from _without_status(tree, distribution, fields, path, error)
         self._tally.files += len(there)
-        self._tally.bytes += sum([told.st_size for _, _, told in there])
+        self._tally.bytes += sum([status.st_size for _, _, status in there])
         self._tally.unhashed_files += sum([not fields[1] for fields, _, _ in there])
-        states = b"".join([state_of(told) for _, _, told in there])
-        now = _Window(token_of(states, "\n".join([fields[1] for fields, _, _ in there])))
+        states = b"".join([state_of(status) for _, _, status in there])
+        expected = "\n".join([f"{fields[1]} {fields[2]}" for fields, _, _ in there])
+        now = _Window(token_of(states, expected))
         if self._only is None and self._memory.has_window(now.token):
             return
         self._open.append(now)
         # On a disk that turns, files that were written together lie together by their inodes.
         there.sort(key=lambda each: each[2].st_ino)
-        usual = modes.usual([told.st_mode for _, _, told in there])
-        if distribution.installer not in ("", *_WRITES_RECORD):
+        usual = modes.usual([status.st_mode for _, _, status in there])
+        if distribution.installer not in ("", *WRITES_RECORD):
             usual = None
-        for fields, path, told in there:
-            entry = _Entry(rows, fields, path, told, now)
-            odd = modes.oddity(told.st_mode, fields[0], usual)
+        for fields, path, status in there:
+            entry = _Entry(tree, distribution, fields, path, status, now)
+            odd = modes.oddity(status.st_mode, fields[0], usual)
             if odd:
                 now.well = False
                 yield _finding(entry, "mode", odd)
@@ -255,24 +281,28 @@ class _Run:
         """Compare one file, or have it compared, unless it is as it was."""
         window, expected = entry.window, entry.fields[1]
         algorithm, _, digest = expected.partition("=")
-        if not stat.S_ISREG(entry.told.st_mode):
+        digest = digest.rstrip("=")
+        if not stat.S_ISREG(entry.status.st_mode):
             window.well = False
-            yield _finding(entry, "edited", "it is no file")
+            yield _finding(entry, "edited", "it is not a file")
         elif not expected:
-            return
+            size = record.row_of(entry.fields).size
+            if size is not None and size != entry.status.st_size:
+                window.well = False
+                sizes = f"it has {entry.status.st_size:,} bytes instead of {size:,}"
+                yield _finding(entry, "edited", sizes)
         elif not digest or not knows(algorithm):
             window.well = False
             self._tally.unhashed_files += 1
-            kind = "unknown kind of hash" if digest else "no digest"
-            said = algorithm if digest else expected
-            yield _finding(entry, "record", f"{kind}: {said!r}")
+            kind = "unknown kind of hash" if digest else "not a hash"
+            yield _finding(entry, "record", f"{kind}: {algorithm if digest else expected!r}")
         else:
-            token = token_of(state_of(entry.told), expected)
+            token = token_of(state_of(entry.status), expected)
             if self._memory.has_file(token):
                 window.tokens.append(token)
                 return
             window.waiting += 1
-            order = Order(entry.path, algorithm, digest, entry.told.st_size)
+            order = Order(entry.path, Hash(algorithm, digest), entry.status.st_size)
             for done, answer in hashers.take(order, entry):
                 yield from self._answered(done, answer)
 
@@ -283,14 +313,23 @@ class _Run:
         window = entry.window
         if answer.in_state:
             window.tokens.append(token_of(answer.in_state, entry.fields[1]))
-        window.well = window.well and answer.in_state == state_of(entry.told)
+        window.well = window.well and answer.in_state == state_of(entry.status)
         self._close(window)
-        if answer.state == "edited" and scripts.differs_in_first_line(
-            entry.path, entry.fields, environment=entry.rows.tree.owner
-        ):
-            return
-        if answer.state in ("edited", "missing", "unreadable"):
+        if answer.state == "edited":
+            yield from self._edited(entry, answer.found)
+        elif answer.state in ("missing", "unreadable"):
             yield _finding(entry, answer.state, "")  # type: ignore[arg-type]  # mypy #12535
+
+    def _edited(self, entry: _Entry, found: Hash) -> Iterator[Finding]:
+        row = record.row_of(entry.fields)
+        if differs_in_first_line(entry.path, row, environment=entry.tree.owner):
+            return
+        published = self._published.hash_of(entry.distribution.dist_info, row.path, row.hash)
+        if found != NO_HASH and found == published:
+            detail = "its RECORD was published with another hash"
+            yield _finding(entry, "published", detail)
+        else:
+            yield _finding(entry, "edited", "")
 
     def _close(self, window: _Window) -> None:
         """One of the files of a window is done, or all of them have been sent."""
@@ -299,6 +338,18 @@ class _Run:
             self._open.remove(window)
             token = window.token if window.well else verified.NOT_WELL
             self._memory.add(token, b"".join(window.tokens))
+
+
+def _writes_record(tree: Tree, distribution: Distribution) -> bool:
+    return tree.kind == "archive" or distribution.installer in WRITES_RECORD
+
+
+def _located(site: str, rows: list[list[str]]) -> list[tuple[list[str], str]]:
+    """Each row with the path of its file."""
+    names = "\n".join([fields[0] for fields in rows])
+    if record.is_plain(names) and "\n/" not in names:
+        return [(fields, f"{site}/{fields[0]}") for fields in rows]
+    return [(fields, record.located(site, fields[0])) for fields in rows]
 
 
 def _without_status(
@@ -312,14 +363,13 @@ def _without_status(
     if isinstance(error, OSError) and error.errno not in _ABSENT:
         yield _made(tree, distribution, fields, path, "unreadable", error.strerror or "")
     elif os.path.islink(path):
-        yield _made(tree, distribution, fields, path, "missing", "its symbolic link leads nowhere")
+        yield _made(tree, distribution, fields, path, "missing", "its symbolic link is dangling")
     elif not path.endswith(_BYTECODE):
         yield _made(tree, distribution, fields, path, "missing", "")
 
 
 def _finding(entry: _Entry, state: State, detail: str) -> Finding:
-    rows = entry.rows
-    return _made(rows.tree, rows.distribution, entry.fields, entry.path, state, detail)
+    return _made(entry.tree, entry.distribution, entry.fields, entry.path, state, detail)
 
 
 def _made(
@@ -332,31 +382,6 @@ def _made(
         distribution=distribution.name,
         version=distribution.version,
         dist_info=distribution.dist_info,
-        row=installed.row_of(fields),
+        row=record.row_of(fields),
         detail=detail,
     )
-
-
-def _of_record(tree: Tree, distribution: Distribution, detail: str) -> Finding:
-    return Finding(
-        path=os.path.join(distribution.dist_info, "RECORD"),
-        state="record",
-        tree=tree,
-        distribution=distribution.name,
-        version=distribution.version,
-        dist_info=distribution.dist_info,
-        detail=detail,
-    )
-
-
-def _mentions(distribution: Distribution, only: Iterable[str]) -> bool:
-    """Tell quickly whether the RECORD can have a row for one of these paths."""
-    if any(path.startswith(distribution.dist_info + os.sep) for path in only):
-        return True
-    try:
-        with open(distribution.record, "rb") as stream:
-            content = stream.read()
-    except (OSError, ValueError):
-        return False
-    # By the last name alone: a quoted path, or one with `..`, is written in another way.
-    return any(os.fsencode(os.path.basename(path).split('"')[0]) in content for path in only)

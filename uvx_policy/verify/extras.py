@@ -3,7 +3,7 @@
 A package is a directory in which a RECORD names a file, or one below such a directory. What lies
 beside packages (`site-packages` itself, `bin` and `share`, a namespace that only holds packages) is
 nobody's: other tools put their files there. In an archive of a cache everything belongs to its one
-wheel.
+wheel: what its RECORD does not name was published that way.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class Names:
         self._hashes: set[int] = set()
         #: directory -> whose it is
         self._directories: dict[str, Distribution] = {}
+        #: directories of distributions whose RECORD says nothing by its silence
+        self._silent: set[str] = set()
         self._distribution: Distribution | None = None
         self._inside = os.path.join(tree.path, "")
         #: prefixes of what lies inside and is no package
@@ -51,18 +53,25 @@ class Names:
             os.path.join(tree.path, name, "") for name in _BESIDE if tree.path == tree.owner
         )
 
-    def begin(self, distribution: Distribution) -> None:
-        """The names that are added from here on are in its RECORD."""
-        self._distribution = distribution
-        if self._tree.kind == "archive":
+    def begin(self, distribution: Distribution, *, may_conclude: bool) -> None:
+        """The names that are added from here on are in its RECORD.
+
+        `may_conclude`: the RECORD is complete, so a file that it does not name is not its own.
+        """
+        self._distribution = distribution if may_conclude else None
+        if not may_conclude:
+            self._silent.add(distribution.dist_info)
+        elif self._tree.kind == "archive":
             self._directories.setdefault(self._tree.path, distribution)
 
     def add(self, paths: Sequence[str]) -> None:
         """Some names, absolute."""
         self._hashes.update(map(hash, paths))
+        directories = dict.fromkeys([path[: path.rfind(os.sep)] for path in paths])
         if self._distribution is None:
+            self._silent.update(directories)
             return
-        for directory in dict.fromkeys([path[: path.rfind(os.sep)] for path in paths]):
+        for directory in directories:
             if (
                 directory not in self._directories
                 and directory.startswith(self._inside)
@@ -73,6 +82,8 @@ class Names:
     def unnamed(self) -> Iterator[Finding]:
         """Each file in a package that was not added. Never raises."""
         for directory, distribution in self._directories.items():
+            if directory in self._silent:
+                continue
             waiting = [directory]
             while waiting:
                 yield from self._unnamed_in(waiting.pop(), distribution, waiting)
@@ -87,12 +98,13 @@ class Names:
                     name = entry.name
                     path = f"{directory}{os.sep}{name}"
                     if entry.is_dir(follow_symlinks=False):
-                        if path not in self._directories and name not in _KEPT_BY_PROGRAMS:
+                        known = path in self._directories or path in self._silent
+                        if not known and name not in _KEPT_BY_PROGRAMS:
                             waiting.append(path)
                     elif hash(path) not in hashes and not _is_aside(name, directory):
                         yield Finding(
                             path=path,
-                            state="extra",
+                            state="unlisted" if self._tree.kind == "archive" else "extra",
                             tree=self._tree,
                             distribution=distribution.name,
                             version=distribution.version,

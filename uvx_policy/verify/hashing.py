@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from uvx_policy.installed import hashes as digest
+from uvx_policy.installed.hash import NO_HASH, Hash, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,10 +39,8 @@ class Order(NamedTuple):
     """A file to hash."""
 
     path: str
-    #: of `hashlib`
-    algorithm: str
-    #: as a RECORD has it: base64 for URLs without "="
-    digest: str
+    #: what it should have
+    hash: Hash
     #: bytes by the RECORD, 0 if unknown: for dividing work only
     size: int
 
@@ -54,8 +52,10 @@ class Answer(NamedTuple):
     state: str
     #: bytes that were read
     size: int = 0
-    #: `state_of` it in which it has the digest, b"" when it changed just now
+    #: `state_of` it in which it has the hash, b"" when it changed just now
     in_state: bytes = b""
+    #: what it has, where that is something else
+    found: Hash = NO_HASH
 
 
 def state_of(told: os.stat_result) -> bytes:
@@ -79,15 +79,15 @@ def token_of(state: bytes, expected: str) -> bytes:
 def answer(order: Order, now: int) -> Answer:
     """Read and hash one file. `now`: ns since the epoch, before it is opened. Never raises."""
     try:
-        before, after, size, found = digest.read(order.path, order.algorithm)
+        before, after, size, found = read(order.path, order.hash.algorithm)
     except (FileNotFoundError, NotADirectoryError):
         return Answer("missing")
     except IsADirectoryError:
         return Answer("edited")
     except (OSError, ValueError):
         return Answer("unreadable")
-    if found != order.digest.rstrip("="):
-        return Answer("edited", size)
+    if found != order.hash:
+        return Answer("edited", size, found=found)
     state = state_of(after)
     fresh = max(after.st_ctime_ns, after.st_mtime_ns) > now - _FRESH
     return Answer("", size, b"" if fresh or state != state_of(before) else state)

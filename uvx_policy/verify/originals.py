@@ -9,8 +9,6 @@ itself when something was appended to it.
 from __future__ import annotations
 
 import contextlib
-import csv
-import hashlib
 import os
 import stat
 import zipfile
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from uvx_policy.installed import distributions as installed
-from uvx_policy.installed.hashes import encoded, knows
+from uvx_policy.installed import record
+from uvx_policy.installed.hash import FLAGS, Hash, of_pieces
 from uvx_policy.value import Value
 from uvx_policy.verify.elsewhere import Rows
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
+    from uvx_policy.installed.record import Row
     from uvx_policy.installed.tree import Tree
 
 _CHUNK = 1 << 20
@@ -36,11 +36,9 @@ _EXECUTABLE = 0o111
 _PROGRAMS = (b"#!", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 #: what editors and `patch` call the file that they replaced
 _BACK_UPS = ("{}~", "{}.orig", "{}.bak", ".{}.orig", ".{}~")
-#: bytes of a wheel's RECORD that are read at most
-_MOST_RECORD = 64 << 20
 #: what reading a file raises that is no wheel, or half a one
 _NO_WHEEL = (
-    OSError, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError, csv.Error,
+    OSError, EOFError, KeyError, NotImplementedError, RuntimeError, ValueError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
@@ -86,14 +84,6 @@ def chunks(original: Original) -> Iterator[bytes]:
         os.close(handle)
 
 
-def digest_of(pieces: Iterable[bytes], algorithm: str) -> str:
-    """As a RECORD has it. Raises `ValueError` for an algorithm that is not known."""
-    hashing = hashlib.new(algorithm, usedforsecurity=False)
-    for piece in pieces:
-        hashing.update(piece)
-    return encoded(hashing.digest())
-
-
 class Originals:
     """Looks for originals, and remembers the RECORDs that it read."""
 
@@ -102,8 +92,8 @@ class Originals:
         self._rows = Rows()
         self._more: list[Tree] = []
         self._wheels: dict[str, list[str]] | None = None
-        #: wheel -> digest -> members
-        self._members: dict[str, dict[str, list[str]]] = {}
+        #: wheel -> hash -> members
+        self._members: dict[str, dict[Hash, list[str]]] = {}
 
     def look_also_in(self, tree: Tree) -> None:
         """Look from now on first in this tree."""
@@ -115,17 +105,17 @@ class Originals:
         Of a file that has but odd permissions: a copy with others, or else itself.
         """
         row = finding.row
-        if row is None or not row.digest or not knows(row.algorithm):
+        if row is None or not row.hash.is_known:
             return None
-        for candidate in self._candidates(finding, f"{row.algorithm}={row.digest}", row.size):
+        for candidate in self._candidates(finding, row.hash, row.size):
             with contextlib.suppress(OSError, ValueError):
                 if finding.state == "mode" and _is_same(candidate.path, finding.path):
                     continue
-                if digest_of(chunks(candidate), row.algorithm) == row.digest.rstrip("="):
+                if of_pieces(chunks(candidate), row.hash.algorithm) == row.hash:
                     return candidate
         return _itself(finding) if finding.state == "mode" else None
 
-    def _candidates(self, finding: Finding, wanted: str, size: int | None) -> Iterator[Original]:
+    def _candidates(self, finding: Finding, wanted: Hash, size: int | None) -> Iterator[Original]:
         name = os.path.basename(finding.dist_info)
         for trees in (self._more, self._known.archives_of(name), self._known.sites_of(name)):
             for tree in trees:
@@ -142,12 +132,12 @@ class Originals:
             for member in self._members_of(wheel).get(wanted, ()):
                 yield Original(path=wheel, member=member, executable=_is_marked(wheel, member))
 
-    def _members_of(self, wheel: str) -> dict[str, list[str]]:
+    def _members_of(self, wheel: str) -> dict[Hash, list[str]]:
         if wheel not in self._members:
-            found: dict[str, list[str]] = {}
-            for fields in _record_of_wheel(wheel):
-                if len(fields) > 1 and fields[1]:
-                    found.setdefault(fields[1], []).append(fields[0])
+            found: dict[Hash, list[str]] = {}
+            for row in _record_of_wheel(wheel):
+                if row.hash:
+                    found.setdefault(row.hash, []).append(row.path)
             self._members[wheel] = found
         return self._members[wheel]
 
@@ -214,18 +204,17 @@ def _kept_wheels(cache: str) -> Iterator[str]:
                     waiting.append(entry.path)
 
 
-def _record_of_wheel(wheel: str) -> list[list[str]]:
+def _record_of_wheel(wheel: str) -> Iterable[Row]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             for entry in archive.infolist():
                 if entry.filename.endswith(".dist-info/RECORD") and entry.filename.count("/") == 1:
-                    if entry.file_size > _MOST_RECORD:
-                        return []
-                    text = archive.read(entry).decode("utf-8", "surrogateescape")
-                    return list(csv.reader(text.splitlines()))
+                    if entry.file_size > record.MOST:
+                        return ()
+                    return record.RecordFile(archive.read(entry))
     except _NO_WHEEL:
         pass
-    return []
+    return ()
 
 
 def _is_marked(wheel: str, member: str) -> bool:
@@ -246,10 +235,8 @@ def _member_chunks(original: Original) -> Iterator[bytes]:
 
 
 def _open(path: str) -> int:
-    # O_NONBLOCK: a FIFO of that name must not hang us.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-    handle = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    handle = os.open(path, FLAGS)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise OSError(f"`{path}` is no file")
+        raise OSError(f"`{path}` is not a file")
     return handle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -36,18 +35,6 @@ class Target(Value):
     def has(self, finding: Finding) -> bool:
         """Tell whether a finding in one of its trees was asked for."""
         return not self.part or f"{finding.path}{os.sep}".startswith(f"{self.part}{os.sep}")
-
-    def names_something(self) -> bool:
-        """Tell whether a RECORD names the part, or anything below it. Never raises."""
-        below = f"{self.part}{os.sep}"
-        for tree in self.trees():
-            for distribution in installed.distributions(tree.path):
-                with contextlib.suppress(OSError):
-                    for fields in installed.record_fields(distribution):
-                        path = os.path.normpath(os.path.join(tree.path, fields[0]))
-                        if f"{path}{os.sep}".startswith(below):
-                            return True
-        return False
 
 
 def targets_of(

@@ -24,7 +24,7 @@ DIRECTORY = "verified"
 #: files of ours in it; the oldest go first
 _MOST_OWNERS = 512
 _PREFIX = "verified-"
-_HEAD = b"linkpolicy-verified-v2\n"
+_HEAD = b"linkpolicy-verified-v3\n"
 _WIDTH = 16
 _COUNT = 4
 #: bytes of one file: about a million tokens

@@ -12,10 +12,10 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.installed.test_survey import install, make, site
-from uvx_policy.installed import prefetch as ahead
+from uvx_policy.installed import prefetch
 from uvx_policy.installed.model import Survey
-from uvx_policy.installed.prefetch import Ahead
-from uvx_policy.installed.survey import survey, without_edits
+from uvx_policy.installed.prefetch import Prefetch
+from uvx_policy.installed.survey import survey
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork(2) on this system")
 
@@ -32,7 +32,7 @@ def environment(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "_may_fork", lambda: True)
+    monkeypatch.setattr(prefetch, "_may_fork", lambda: True)
 
 
 def without_time(told: Survey) -> Survey:
@@ -57,7 +57,7 @@ def children() -> list[int]:
 
 
 def test_it_says_what_ones_own_survey_says(environment: Path) -> None:
-    told = Ahead(str(environment)).survey()
+    told = Prefetch(str(environment)).survey()
 
     assert without_time(told) == own(environment)
     assert told.edited == (str(site(environment) / "one" / "a.py"),)
@@ -65,14 +65,14 @@ def test_it_says_what_ones_own_survey_says(environment: Path) -> None:
 
 
 def test_another_process_looked(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = Ahead(str(environment))
-    monkeypatch.delattr(ahead, "without_edits")
+    begun = Prefetch(str(environment))
+    monkeypatch.delattr(prefetch, "survey")
 
     assert without_time(begun.survey()) == own(environment)
 
 
 def test_asked_again_it_looks_again(environment: Path) -> None:
-    begun = Ahead(str(environment))
+    begun = Prefetch(str(environment))
     before = begun.survey()
     (site(environment) / "new.py").touch()
 
@@ -87,18 +87,18 @@ def test_a_process_that_is_killed_is_not_missed(
     def dying(*given: Any, **named: Any) -> object:
         if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        return without_edits(*given, **named)
+        return survey(*given, **named)
 
-    monkeypatch.setattr(ahead, "without_edits", dying)
+    monkeypatch.setattr(prefetch, "survey", dying)
 
-    assert without_time(Ahead(str(environment)).survey()) == own(environment)
+    assert without_time(Prefetch(str(environment)).survey()) == own(environment)
     assert children() == []
 
 
 def test_nobody_need_ask_for_children_that_the_kernel_forgets(environment: Path) -> None:
     before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     try:
-        told = Ahead(str(environment)).survey()
+        told = Prefetch(str(environment)).survey()
     finally:
         signal.signal(signal.SIGCHLD, before)
 
@@ -111,13 +111,13 @@ def test_who_reads_our_output_does_not_wait_for_the_other_process(
     def slow(*_: object, **__: object) -> None:
         time.sleep(60)
 
-    monkeypatch.setattr(ahead, "without_edits", slow)
+    monkeypatch.setattr(prefetch, "survey", slow)
     source, sink = os.pipe()
     stdout = os.dup(1)
     os.dup2(sink, 1)
     os.close(sink)
     try:
-        begun = Ahead(str(environment))
+        begun = Prefetch(str(environment))
     finally:
         os.dup2(stdout, 1)
         os.close(stdout)
@@ -142,11 +142,11 @@ def test_what_is_raised_there_is_not_heard(
     def raising(*given: Any, **named: Any) -> object:
         if os.getpid() != parent:
             raise error
-        return without_edits(*given, **named)
+        return survey(*given, **named)
 
-    monkeypatch.setattr(ahead, "without_edits", raising)
+    monkeypatch.setattr(prefetch, "survey", raising)
 
-    assert without_time(Ahead(str(environment)).survey()) == own(environment)
+    assert without_time(Prefetch(str(environment)).survey()) == own(environment)
     assert capfd.readouterr() == ("", "")
 
 
@@ -159,7 +159,7 @@ def test_where_no_process_can_be_started_one_looks_oneself(
     handles = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
     monkeypatch.setattr(os, "fork", refused)
 
-    assert without_time(Ahead(str(environment)).survey()) == own(environment)
+    assert without_time(Prefetch(str(environment)).survey()) == own(environment)
     if handles:
         assert len(os.listdir("/proc/self/fd")) == handles
 
@@ -170,10 +170,10 @@ def test_with_threads_around_no_process_is_started(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(threading, "active_count", lambda: 1)
-    alone = ahead._may_fork()
+    alone = prefetch._may_fork()
     monkeypatch.setattr(threading, "active_count", lambda: 2)
 
-    assert (alone, ahead._may_fork()) == (True, False)
+    assert (alone, prefetch._may_fork()) == (True, False)
 
 
 @pytest.mark.parametrize("processors", [1, 2])
@@ -186,4 +186,4 @@ def test_with_one_processor_nothing_is_gained(
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
 
-    assert ahead._may_fork() is (processors > 1)
+    assert prefetch._may_fork() is (processors > 1)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.verify.making import Machine, archive, digest, distribution, environment, said
 from uvx_policy.installed.index import Index
+from uvx_policy.installed.record import Row
 from uvx_policy.installed.tree import Tree
 from uvx_policy.verify.contradictions import contradictions, finding_of
 
@@ -42,7 +43,9 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def told(machine: Machine, tree: Tree, index: Index | None = None) -> list[list[str]]:
-    return [[row[0] for row in each.rows] for each in contradictions(tree, index or machine.index)]
+    return [
+        [row.path for row in each.rows] for each in contradictions(tree, index or machine.index)
+    ]
 
 
 def test_nothing_was_changed(machine: Machine) -> None:
@@ -57,7 +60,7 @@ def test_a_shared_file_whose_row_was_changed_with_it(machine: Machine) -> None:
 
     (contradiction,) = contradictions(machine.first, machine.index)
 
-    assert [row[0] for row in contradiction.rows] == ["one/a.py"]
+    assert [row.path for row in contradiction.rows] == ["one/a.py"]
     assert contradiction.archive == machine.archive
     finding = finding_of(contradiction, machine.first)
     assert (finding.state, finding.path) == (
@@ -83,7 +86,7 @@ def test_many_rows_are_named_in_short(machine: Machine) -> None:
     for name in ("one/a.py", "one/b.py", "one-1.0.dist-info/METADATA"):
         rewrite_row(machine.first, name, b"edited")
     (contradiction,) = contradictions(machine.first, machine.index)
-    more = contradiction.replace(rows=(*contradiction.rows, ("d", "x", "1"), ("e", "x", "1")))
+    more = contradiction.replace(rows=(*contradiction.rows, Row("d"), Row("e")))
 
     assert finding_of(contradiction, machine.first).detail.endswith("METADATA`")
     assert finding_of(more, machine.first).detail.endswith("METADATA` and 2 more")

@@ -1,0 +1,187 @@
+"""RECORD: the only module that opens one.
+
+The formats are those of the PyPA specifications "Recording installed projects" and "Binary
+distribution format". Nothing in it is trusted: it may be absent, cut short, huge, or not a file.
+
+A RECORD names itself and the METADATA and WHEEL beside it. One that does not was cut short by a
+crash or a full disk, or published that way: nothing may be concluded from what it does not name.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from uvx_policy.installed.distributions import Distribution
+
+NAME = "RECORD"
+#: bytes: of the largest known, a tenth is reached
+MOST = 64 << 20
+_COLUMNS = 3
+#: digits of 2**64
+_MOST_DIGITS = 20
+_ALWAYS_NAMED = (NAME, "METADATA", "WHEEL")
+
+
+class Row(NamedTuple):
+    """One row."""
+
+    #: as written, relative to the site directory: "/" between names, `..` possible
+    path: str
+    hash: Hash = NO_HASH
+    #: bytes, `None` when not given
+    size: int | None = None
+    #: why the row is damaged, "" when it is not
+    problem: str = ""
+
+
+class RecordFile:
+    """The content of one RECORD, read once."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each row; a damaged one has `problem`, and as much else as can be understood."""
+        return map(row_of, self.fields())
+
+    def fields(self) -> list[list[str]]:
+        """The rows as they are written, never empty: to make a `Row` takes five times as long.
+
+        Lines that are not CSV appear as one field, "".
+        """
+        text = self.content.decode("utf-8", "surrogateescape")
+        if '"' in text or "\r" in text or "\0" in text:
+            return list(_parsed(text))
+        # Nearly always: in half of the time that the reader takes.
+        return [line.split(",") for line in text.split("\n") if line]
+
+    def problem(self, dist_info: str) -> str:
+        """Why nothing may be concluded from what it does not name; "" when it is complete.
+
+        `dist_info`: path or name of its directory.
+        """
+        if not self.content.strip():
+            return "it is empty"
+        name = os.path.basename(dist_info)
+        # Bytes, and not rows: this is asked of every RECORD that is looked at.
+        content = self.content.replace(b"\\", b"/")
+        missing = [
+            each
+            for each in _ALWAYS_NAMED
+            if f"{name}/{each}".encode("utf-8", "surrogateescape") not in content
+        ]
+        return f"it does not name its own {_listed(missing)}: it is cut short" if missing else ""
+
+
+def read(distribution: Distribution) -> RecordFile:
+    """Read the RECORD of a distribution. Raises `OSError`, also when there is none."""
+    return read_at(distribution.record or os.path.join(distribution.dist_info, NAME))
+
+
+def read_at(path: str) -> RecordFile:
+    """Read the RECORD at this path. Raises `OSError`: absent, not a file, too large."""
+    try:
+        handle = os.open(path, FLAGS)
+    except ValueError as error:  # a NUL in the path
+        raise OSError(str(error)) from error
+    with open(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is not a file")
+        if status.st_size > MOST:
+            raise OSError(f"it is larger than {MOST >> 20} MiB")
+        return RecordFile(stream.read(MOST))
+
+
+def hashes_at(path: str, tree: str) -> dict[str, Hash]:
+    """Absolute path -> hash, of all rows of this RECORD that have one. Never raises.
+
+    `tree`: the directory that its paths are relative to.
+    """
+    try:
+        rows = list(read_at(path))
+    except OSError:
+        return {}
+    return {located(tree, row.path): row.hash for row in rows if row.hash and row.path}
+
+
+def row_of(fields: list[str]) -> Row:
+    """What one row says."""
+    if len(fields) != _COLUMNS:
+        return Row(fields[0], problem=f"{len(fields)} columns instead of {_COLUMNS}")
+    path, hash_text, size_text = fields
+    problem = "no path" if not path or "\0" in path else ""
+    try:
+        found = Hash.parse(hash_text)
+    except ValueError as error:
+        problem, found = str(error), NO_HASH
+    size = None
+    if size_text.isascii() and size_text.isdecimal() and len(size_text) < _MOST_DIGITS:
+        size = int(size_text)
+    elif size_text:
+        problem = f"not a size: {size_text!r}"
+    return Row(path, found, size, problem)
+
+
+def located(site: str, path: str) -> str:
+    """Where the file of a row lies, spelled from `site` on; `path` as it is written."""
+    # Of 30,000 rows only those are normalized that need it: that takes as long as all else.
+    return f"{site}/{path}" if is_plain(path) else os.path.normpath(os.path.join(site, path))
+
+
+def is_plain(path: str) -> bool:
+    """Tell whether a row's path needs nothing but the site directory in front of it."""
+    return not (
+        ".." in path or "//" in path or "./" in path or path.startswith("/") or os.sep != "/"
+    )
+
+
+def corrected(content: bytes, tree: str, rows: Mapping[str, Row]) -> bytes:
+    """The same RECORD with other hashes and sizes; every other byte stays as it is.
+
+    `rows`: absolute path of a file -> what its row shall say; `tree`: the directory that the paths
+    in the RECORD are relative to. A row that spans several lines is left as it is.
+    """
+    lines = io.StringIO(content.decode("utf-8", "surrogateescape"), newline="")
+    text = "".join(_corrected_line(line, tree, rows) for line in lines)
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _corrected_line(line: str, tree: str, rows: Mapping[str, Row]) -> str:
+    body = line.rstrip("\r\n")
+    try:
+        fields = next(csv.reader([body]), [])
+    except csv.Error:
+        return line
+    row = rows.get(located(tree, fields[0])) if fields and "\0" not in fields[0] else None
+    if row is None:
+        return line
+    size = "" if row.size is None else str(row.size)
+    written = io.StringIO()
+    csv.writer(written, lineterminator="").writerow([fields[0], str(row.hash), size])
+    return written.getvalue() + line[len(body) :]
+
+
+def _parsed(text: str) -> Iterator[list[str]]:
+    rows = csv.reader(io.StringIO(text, newline=""))
+    while True:
+        # The reader goes on behind a NUL (before Python 3.11) or a field of 128 KiB.
+        try:
+            yield from filter(None, rows)
+        except csv.Error:  # noqa: PERF203
+            yield [""]
+        else:
+            return
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,61 @@
+"""Wheels that were published with a RECORD that is wrong about their own files (uv #11723).
+
+Whether a file differs from its RECORD because somebody edited it, or because the wheel was built
+that way, only the published wheel tells. Once it was fetched for that, the answer is remembered:
+the file is known by its distribution, its path, and the hash that its RECORD claims.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+
+from uvx_policy.installed.hash import NO_HASH, Hash
+from uvx_policy.state import facts
+
+_KIND = "published"
+
+
+class Published:
+    """What is remembered of published wheels."""
+
+    def __init__(self, state: str) -> None:
+        """`state`: the state directory, "" to remember nothing."""
+        self._state = state
+
+    def hash_of(self, dist_info: str, path: str, claimed: Hash) -> Hash:
+        """The hash that a file was published with, `NO_HASH` if it is not known to differ.
+
+        `dist_info`: path or name of its directory; `path`: as in RECORD; `claimed`: by RECORD.
+        """
+        known = self._known(os.path.basename(dist_info))
+        try:
+            return Hash.parse(known.get(f"{path}\n{claimed}", ""))
+        except ValueError:
+            return NO_HASH
+
+    def remember(self, dist_info: str, path: str, claimed: Hash, published: Hash) -> None:
+        """Keep it. Fails silently."""
+        name = os.path.basename(dist_info)
+        known = self._known(name)
+        known[f"{path}\n{claimed}"] = str(published)
+        facts.remember(self._state, _KIND, (name,), json.dumps(known))
+
+    def _known(self, name: str) -> dict[str, str]:
+        if name not in self._names:
+            self._names[name] = self._recalled(name)
+        return self._names[name]
+
+    @cached_property
+    def _names(self) -> dict[str, dict[str, str]]:
+        return {}
+
+    def _recalled(self, name: str) -> dict[str, str]:
+        try:
+            found = json.loads(facts.recall(self._state, _KIND, (name,)) or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        if not isinstance(found, dict):
+            return {}
+        return {key: value for key, value in found.items() if isinstance(value, str)}
