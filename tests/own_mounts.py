@@ -1,4 +1,4 @@
-"""Hides the mounts of other test sessions: linkpolicy would find, mend or clean caches there."""
+"""Hides the mounts of other test sessions: linkpolicy would find, fix or clean caches there."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.pipeline import Plan
     from uvx_policy.replay.prediction import Outlook
+    from uvx_policy.terminal.command import Command
 
     _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
 
@@ -48,10 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except errors.ConfigError as error:
         for fault in error.faults:
-            _complain(fault, "")
+            _complain(fault)
         return error.exit_code
     except errors.LinkPolicyError as error:
-        _complain(str(error), error.hint)
+        _complain(str(error), error.hint, *error.commands)
         return error.exit_code
     except KeyboardInterrupt:
         return errors.EXIT_INTERRUPTED
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.filename is not None or error.errno not in _CANNOT_WRITE:
             raise
         _drop_output()
-        _complain(f"the output cannot be written: {error.strerror}", "")
+        _complain(f"the output cannot be written: {error.strerror}")
         return errors.EXIT_FINDINGS
     return code
 
@@ -327,7 +328,10 @@ def _run(words: list[str] | argparse.Namespace) -> int:  # noqa: RET503 (`become
     if listed[:1] == ["--"]:
         listed = listed[1:]
     if listed[:1] not in (["uv"], ["uvx"]):
-        _complain("what to run is missing", "linkpolicy run -- uv sync")
+        from uvx_policy.terminal.command import command
+
+        example = command("linkpolicy", "run", "--", "uv", "sync")
+        _complain("no command to run was given", "for example", example)
         return errors.EXIT_REFUSED
     shim.become(
         listed[0],
@@ -355,9 +359,7 @@ def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
         "",
     )
     if not uv:
-        raise errors.RealUvNotFound(
-            "no real uv on PATH", hint="install uv, or: pip install 'uvx-policy[uv]'"
-        )
+        raise errors.RealUvNotFound
     environ = guard.without_ours(os.environ)
     return pipeline.make_plan(words[0], words[1:], environ=environ, uv=uv), words
 
@@ -401,16 +403,18 @@ def _say(text: str) -> None:
         sys.stdout.write(f"{text}\n")
 
 
-def _complain(message: str, hint: str) -> None:
+def _complain(message: str, hint: str = "", *commands: Command) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from uvx_policy.terminal.own_name import typed
+    from uvx_policy.terminal.command import Hint, shell_of
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(Text.assemble(("error", "bold red"), ": ", message))
-    if hint:
-        console.print(Text.assemble("\n", ("hint", "bold cyan"), ": ", typed(hint)))
+    typed = Hint(commands=commands).typed(shell_of())
+    if hint or typed:
+        told = ": ".join(filter(None, (hint, typed)))
+        console.print(Text.assemble("\n", ("hint", "bold cyan"), ": ", told))
 
 
 if __name__ == "__main__":

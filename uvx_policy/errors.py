@@ -5,6 +5,10 @@ Expected absence is a value, not an error.
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.terminal.command import Command
+
 #: policy refuses to start uv, or bad usage of `linkpolicy`
 EXIT_REFUSED = 2
 #: `linkpolicy` found something wrong
@@ -21,13 +25,15 @@ class LinkPolicyError(Exception):
     """Base of all our errors; never raised itself. `str()` is one line: what, where."""
 
     exit_code = EXIT_FINDINGS
-    #: what to type or change next; "" for none
+    #: what to do next, "" for nothing
     hint = ""
+    #: what to type for it
+    commands: tuple[Command, ...] = ()
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", commands: tuple[Command, ...] = ()) -> None:
         super().__init__(message)
-        if hint:
-            self.hint = hint
+        self.hint = hint or self.hint
+        self.commands = commands or self.commands
 
 
 class Unreadable(LinkPolicyError):
@@ -57,3 +63,7 @@ class RealUvNotFound(LinkPolicyError):
     """No uv on PATH but ours, and none embedded."""
 
     exit_code = EXIT_NOT_FOUND
+    hint = "install uv, or install `uvx-policy[uv]`, which comes with its own"
+
+    def __init__(self) -> None:
+        super().__init__("there is no uv on PATH")

@@ -367,7 +367,7 @@ def test_an_environment_of_symbolic_links_is_not_broken_unasked(
 
 
 @each_version
-def test_it_is_broken_when_that_is_asked_for_and_mended_as_told(
+def test_it_is_broken_when_that_is_asked_for_and_fixed_as_told(
     machine: Machine, symlinked: Path
 ) -> None:
     done = machine.linkpolicy("cache", "clean", "--yes", "--break-symlinks")

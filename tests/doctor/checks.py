@@ -8,16 +8,22 @@ import pytest
 
 from uvx_policy.doctor import engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Fix, Group, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, Group
+from uvx_policy.terminal.command import Shell, command
 
-FIX = Fix(text="Turn it off and on again", command="off && on", safe=True)
+FIX = Fix(text="Turn it off and on again", commands=(command("off"), command("on")), safe=True)
+
+
+def typed(fix: Fix | None) -> str:
+    """What is typed for a fix where the shim is first on PATH, and linkpolicy on it."""
+    return fix.typed(Shell()) if fix else ""
 
 
 def check(
     name: str,
-    *told: Told,
+    *told: Diagnostic,
     group: Group = "installation",
-    mend: Callable[[Case, bool], Iterable[str]] | None = None,
+    fix: Callable[[Case, bool], Iterable[str]] | None = None,
     thorough: bool = False,
 ) -> Check:
     return Check(
@@ -25,7 +31,7 @@ def check(
         title=f"The title of {name}",
         group=group,
         look=lambda _: told,
-        mend=mend,
+        fix=fix,
         thorough=thorough,
     )
 
@@ -35,7 +41,7 @@ def well(name: str, group: Group = "installation") -> Check:
 
 
 def ill(name: str, status: str = "fail", group: Group = "installation") -> Check:
-    return check(name, Told(status=status, detail=f"{name} is wrong."), group=group)  # type: ignore[arg-type]
+    return check(name, Diagnostic(status=status, detail=f"{name} is wrong."), group=group)  # type: ignore[arg-type]
 
 
 def only_these(monkeypatch: pytest.MonkeyPatch, *checks: Check) -> None:

@@ -84,7 +84,7 @@ class Person:
         (finding,) = self.asks(*words)
         return finding
 
-    def mends(self, *words: str) -> str:
+    def fixes(self, *words: str) -> str:
         WITNESS.fixed()
         return self.types("linkpolicy", "doctor", "--fix", "--yes", *words)
 
@@ -118,7 +118,7 @@ def pytest_runtest_setup() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """A test that says it mends something is only believed when it was seen to."""
+    """A test that says it fixes something is only believed when it was seen to."""
     yield
-    for mark in item.iter_markers("mends"):
+    for mark in item.iter_markers("fixes"):
         WITNESS.judge(*mark.args, **mark.kwargs)

@@ -14,7 +14,7 @@ from tests import real_uv
 from tests.doctor.witness import WITNESS
 from tests.uv.world import World
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -51,16 +51,16 @@ class Standing:
         self.monkeypatch.chdir(self.cwd)
         return Case(environ=self.environ, cwd=str(self.cwd))
 
-    def told(self, check: Check) -> list[Told]:
+    def told(self, check: Check) -> list[Diagnostic]:
         found = list(check.look(self.case()))
         WITNESS.saw(check.id, found)
         return found
 
-    def one(self, check: Check) -> Told:
+    def one(self, check: Check) -> Diagnostic:
         (found,) = self.told(check)
         return found
 
-    def every(self, checks: Sequence[Check]) -> list[tuple[str, Told]]:
+    def every(self, checks: Sequence[Check]) -> list[tuple[str, Diagnostic]]:
         case = self.case()
         told = []
         for check in checks:
@@ -69,15 +69,15 @@ class Standing:
             told += [(check.id, each) for each in found]
         return told
 
-    def wrong(self, checks: Sequence[Check]) -> list[tuple[str, Told]]:
+    def wrong(self, checks: Sequence[Check]) -> list[tuple[str, Diagnostic]]:
         """What is not well."""
         return [each for each in self.every(checks) if each[1].status not in ("pass", "skip")]
 
-    def mend(self, check: Check, *, dry_run: bool = False) -> list[str]:
-        assert check.mend is not None
+    def fix(self, check: Check, *, dry_run: bool = False) -> list[str]:
+        assert check.fix is not None
         if not dry_run:
             WITNESS.fixed()
-        return list(check.mend(self.case(), dry_run))
+        return list(check.fix(self.case(), dry_run))
 
     def types(self, command: str, *, code: int = 0) -> None:
         """What a person does with a fix: type it into the shell that goes on being used."""

@@ -1,4 +1,4 @@
-"""Checks of the caches: each fault is made with a real uv, found, mended by its own fix."""
+"""Checks of the caches: each fault is made with a real uv, found, fixed by its own fix."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import real_uv
+from tests.doctor.checks import typed
 from tests.doctor.standing import EACH_PLACE, ROOT, Standing, only
 from tests.doctor.witness import WITNESS
 from tests.filesystems import FileSystems
@@ -24,10 +25,11 @@ from uvx_policy.caches import archives, locks
 from uvx_policy.doctor import cache_contents, caches, environment
 from uvx_policy.doctor.caches import CHECKS
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.filesystem.mounts import MountTable
 from uvx_policy.machine.caches import Cache
 from uvx_policy.setup import shim_file
+from uvx_policy.terminal.command import ShellLine
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -38,21 +40,21 @@ def check(name: str) -> Check:
     return only(CHECKS, name)
 
 
-def findings(standing: Standing) -> list[tuple[str, Told]]:
+def findings(standing: Standing) -> list[tuple[str, Diagnostic]]:
     return [
         (name, told) for name, told in standing.every(CHECKS) if told.status not in ("pass", "skip")
     ]
 
 
-def fix_of(told: Told) -> Fix:
+def fix_of(told: Diagnostic) -> Fix:
     assert told.fix is not None
     return told.fix
 
 
-def mended_by_its_own_command(standing: Standing, name: str) -> None:
+def fixed_by_its_own_command(standing: Standing, name: str) -> None:
     told = standing.one(check(name))
     assert told.status in ("fail", "warn")
-    standing.types(fix_of(told).command)
+    standing.types(typed(fix_of(told)))
     assert findings(standing) == []
 
 
@@ -167,8 +169,8 @@ def test_every_byte_of_a_fresh_cache_is_right(
 # Whose it is, and who may write it ---------------------------------------------------------------
 
 
-@pytest.mark.mends("caches-mode", by="typing")
-@pytest.mark.mends("caches-mode", by="fix")
+@pytest.mark.fixes("caches-mode", by="typing")
+@pytest.mark.fixes("caches-mode", by="fix")
 def test_a_cache_for_everybody(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,18 +180,18 @@ def test_a_cache_for_everybody(
     mode = check("caches-mode")
     assert fix_of(place.standing.one(mode)).safe
 
-    assert place.standing.mend(mode, dry_run=True) == [
+    assert place.standing.fix(mode, dry_run=True) == [
         f"would set the mode of `{place.cache}` to 0755"
     ]
     assert place.cache.stat().st_mode & 0o777 == 0o777
-    mended_by_its_own_command(place.standing, "caches-mode")
+    fixed_by_its_own_command(place.standing, "caches-mode")
     assert place.cache.stat().st_mode & 0o777 == 0o755
 
     place.cache.chmod(0o777)
     assert place.standing.one(mode).status == "warn"
-    assert place.standing.mend(mode) == [f"set the mode of `{place.cache}` to 0755"]
+    assert place.standing.fix(mode) == [f"set the mode of `{place.cache}` to 0755"]
     assert findings(place.standing) == []
-    assert place.standing.mend(mode) == []
+    assert place.standing.fix(mode) == []
 
 
 def test_a_umask_for_a_private_group_is_no_fault(ext4: Place) -> None:
@@ -199,12 +201,12 @@ def test_a_umask_for_a_private_group_is_no_fault(ext4: Place) -> None:
     assert findings(ext4.standing) == []
 
 
-@pytest.mark.mends("caches-mode", by="typing")
+@pytest.mark.fixes("caches-mode", by="typing")
 def test_a_group_of_several_is_one(ext4: Place) -> None:
     ext4.standing.types("umask 002 && uv sync")
     os.chown(ext4.cache, -1, UID)
 
-    mended_by_its_own_command(ext4.standing, "caches-mode")
+    fixed_by_its_own_command(ext4.standing, "caches-mode")
 
 
 def looked_at_by(world: UserWorld, cwd: Path, *checks: str) -> list[dict[str, str]]:
@@ -213,11 +215,12 @@ def looked_at_by(world: UserWorld, cwd: Path, *checks: str) -> list[dict[str, st
         "import json, os, sys\n"
         "from uvx_policy.doctor import caches, environment\n"
         "from uvx_policy.doctor.case import Case\n"
+        "from uvx_policy.terminal.command import Shell\n"
         "case = Case(environ=os.environ, cwd=os.getcwd())\n"
         "for check in (*environment.CHECKS, *caches.CHECKS):\n"
         "    for told in check.look(case) if check.id in sys.argv[1:] else ():\n"
         "        if told.status not in ('pass', 'skip'):\n"
-        "            print(json.dumps({'id': check.id, 'command': told.fix.command}))\n"
+        "            print(json.dumps({'id': check.id, 'command': told.fix.typed(Shell())}))\n"
     )
     done = subprocess.run(
         as_user((PYTHON, "-c", program, *checks), needed=(world.real_uv.parent,)),
@@ -228,8 +231,8 @@ def looked_at_by(world: UserWorld, cwd: Path, *checks: str) -> list[dict[str, st
     assert done.returncode == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
     for check in checks:
-        commands = [each["command"] for each in found if each["id"] == check]
-        told = [Told(status="fail", fix=Fix(text="", command=command)) for command in commands]
+        lines = [ShellLine(text=each["command"]) for each in found if each["id"] == check]
+        told = [Diagnostic(status="fail", fix=Fix(commands=(line,))) for line in lines]
         WITNESS.saw(check, told)
     return found
 
@@ -251,8 +254,8 @@ def typed_by(user: UserWorld, command: str, cwd: Path) -> None:
     subprocess.run(as_user(("/bin/sh", "-ec", command)), cwd=cwd, env=user.environ(), check=True)
 
 
-@pytest.mark.mends("venv-owner", by="typing")
-@pytest.mark.mends("caches-owner", by="typing")
+@pytest.mark.fixes("venv-owner", by="typing")
+@pytest.mark.fixes("caches-owner", by="typing")
 def test_after_sudo_uv(user: UserWorld, fs: FileSystems) -> None:
     """Root with the home of the user leaves cache and environment that the user cannot change."""
     project = user.project(user.own_directory(fs.ext4 / "me") / "project")
@@ -270,7 +273,7 @@ def test_after_sudo_uv(user: UserWorld, fs: FileSystems) -> None:
     user.uv("sync", "--reinstall", cwd=project)
 
 
-@pytest.mark.mends("caches-foreign-files", by="typing")
+@pytest.mark.fixes("caches-foreign-files", by="typing")
 def test_some_files_of_root_in_a_cache(user: UserWorld, fs: FileSystems) -> None:
     project = user.project(user.own_directory(fs.ext4 / "me") / "project")
     user.uv("sync", cwd=project)
@@ -290,7 +293,7 @@ def test_some_files_of_root_in_a_cache(user: UserWorld, fs: FileSystems) -> None
     assert looked_at_by(user, project, "caches-foreign-files") == []
 
 
-@pytest.mark.mends("files-unreadable", by="typing")
+@pytest.mark.fixes("files-unreadable", by="typing")
 def test_a_directory_that_cannot_be_read(user: UserWorld, fs: FileSystems) -> None:
     project = user.project(user.own_directory(fs.ext4 / "me") / "project")
     user.uv("sync", cwd=project)
@@ -302,7 +305,7 @@ def test_a_directory_that_cannot_be_read(user: UserWorld, fs: FileSystems) -> No
     assert looked_at_by(user, project, "files-unreadable") == []
 
 
-@pytest.mark.mends("caches-writable", by="typing")
+@pytest.mark.fixes("caches-writable", by="typing")
 def test_a_cache_that_its_owner_cannot_write(user: UserWorld, fs: FileSystems) -> None:
     project = user.project(user.own_directory(fs.ext4 / "me") / "project")
     user.uv("sync", cwd=project)
@@ -315,7 +318,7 @@ def test_a_cache_that_its_owner_cannot_write(user: UserWorld, fs: FileSystems) -
     user.plain("sync", "--reinstall", cwd=project)
 
 
-@pytest.mark.mends("caches-writable", by="hand: root does without the sudo of its command")
+@pytest.mark.fixes("caches-writable", by="hand: root does without the sudo of its command")
 def test_a_cache_on_a_read_only_mount(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,12 +332,12 @@ def test_a_cache_on_a_read_only_mount(
     ).returncode
     # Root is asked without sudo here.
     told = place.standing.one(check("caches-writable"))
-    place.standing.types(fix_of(told).command.replace("sudo ", ""))
+    place.standing.types(typed(fix_of(told)).replace("sudo ", ""))
 
     assert findings(place.standing) == []
 
 
-@pytest.mark.mends("caches-writable", by="hand: root does without the sudo of its command")
+@pytest.mark.fixes("caches-writable", by="hand: root does without the sudo of its command")
 def test_a_read_only_cache_beside_which_another_is_used(elsewhere: Place) -> None:
     world, here = elsewhere.world, elsewhere.standing
     elsewhere.sync()
@@ -347,19 +350,19 @@ def test_a_read_only_cache_beside_which_another_is_used(elsewhere: Place) -> Non
     told = here.one(check("caches-writable"))
     assert told.status == "warn"
     assert f"`{world.default_cache}` is used instead here" in told.detail
-    here.types(fix_of(told).command.replace("sudo ", ""))
+    here.types(typed(fix_of(told)).replace("sudo ", ""))
 
     assert findings(here) == []
 
 
-@pytest.mark.mends("caches-owner", by="typing")
+@pytest.mark.fixes("caches-owner", by="typing")
 def test_a_cache_of_root_on_a_disk_that_somebody_else_owns_now(elsewhere: Place) -> None:
     elsewhere.sync()
     cache = elsewhere.project.parent.parent / ".uv-cache-0"
     subprocess.run(["chown", "-R", f"{UID}:{UID}", cache], check=True)
 
     told = elsewhere.standing.one(check("caches-owner"))
-    elsewhere.standing.types(fix_of(told).command)
+    elsewhere.standing.types(typed(fix_of(told)))
 
     assert findings(elsewhere.standing) == []
 
@@ -367,26 +370,26 @@ def test_a_cache_of_root_on_a_disk_that_somebody_else_owns_now(elsewhere: Place)
 # Where it lies -----------------------------------------------------------------------------------
 
 
-@pytest.mark.mends("caches-place", by="typing")
+@pytest.mark.fixes("caches-place", by="typing")
 def test_a_cache_in_a_cloud(ext4: Place) -> None:
     ext4.standing.environ["UV_CACHE_DIR"] = str(ext4.disk / "Dropbox" / "uv")
     ext4.standing.types("uv sync")
 
-    mended_by_its_own_command(ext4.standing, "caches-place")
+    fixed_by_its_own_command(ext4.standing, "caches-place")
 
     assert "UV_CACHE_DIR" not in ext4.standing.environ
 
 
-@pytest.mark.mends("caches-place", by="typing")
+@pytest.mark.fixes("caches-place", by="typing")
 def test_a_cache_in_an_environment(ext4: Place) -> None:
     ext4.sync()
     ext4.standing.environ["UV_CACHE_DIR"] = str(ext4.project / ".venv" / "cache")
     ext4.standing.types("uv sync --reinstall")
 
-    mended_by_its_own_command(ext4.standing, "caches-place")
+    fixed_by_its_own_command(ext4.standing, "caches-place")
 
 
-@pytest.mark.mends("caches-place", by="typing")
+@pytest.mark.fixes("caches-place", by="typing")
 def test_a_cache_below_a_directory_for_everybody(elsewhere: Place) -> None:
     elsewhere.sync()
     above = Path(elsewhere.standing.case().used_cache).parent
@@ -394,10 +397,10 @@ def test_a_cache_below_a_directory_for_everybody(elsewhere: Place) -> None:
     told = elsewhere.standing.one(check("caches-place"))
     assert "writable for everybody" in told.detail
 
-    mended_by_its_own_command(elsewhere.standing, "caches-place")
+    fixed_by_its_own_command(elsewhere.standing, "caches-place")
 
 
-@pytest.mark.mends("caches-above-project", by="typing")
+@pytest.mark.fixes("caches-above-project", by="typing")
 def test_a_project_in_a_cache(ext4: Place) -> None:
     ext4.standing.environ["UV_CACHE_DIR"] = str(ext4.disk)
     refused = ext4.world.plain("sync", cwd=ext4.project, check=False, UV_CACHE_DIR=str(ext4.disk))
@@ -405,12 +408,12 @@ def test_a_project_in_a_cache(ext4: Place) -> None:
     told = ext4.standing.one(check("caches-above-project"))
     assert told.status == "fail"
 
-    mended_by_its_own_command(ext4.standing, "caches-above-project")
+    fixed_by_its_own_command(ext4.standing, "caches-above-project")
 
     ext4.standing.types("uv sync")
 
 
-@pytest.mark.mends("caches-file-system", by="hand: its command has a place that people fill in")
+@pytest.mark.fixes("caches-file-system", by="hand: its command has a place that people fill in")
 def test_a_cache_in_memory(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -419,7 +422,7 @@ def test_a_cache_in_memory(
     told = place.standing.one(check("caches-file-system"))
     assert told.status == "warn"
 
-    command = fix_of(told).command.replace(caches.ANOTHER, str(fs.ext4 / "uv-cache"))
+    command = typed(fix_of(told)).replace(caches.ANOTHER, str(fs.ext4 / "uv-cache"))
     place.standing.types(command)
 
     assert findings(place.standing) == []
@@ -428,7 +431,7 @@ def test_a_cache_in_memory(
     assert findings(place.standing) == []
 
 
-@pytest.mark.mends("caches-space", by="typing")
+@pytest.mark.fixes("caches-space", by="typing")
 def test_a_disk_that_is_nearly_full(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -446,7 +449,7 @@ def test_a_disk_that_is_nearly_full(
     told = place.standing.one(check("caches-space"))
     assert told.status == "warn"
 
-    mended_by_its_own_command(place.standing, "caches-space")
+    fixed_by_its_own_command(place.standing, "caches-space")
 
     assert archived(place.cache)
 
@@ -474,7 +477,7 @@ def eventually(condition: object) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.mends("caches-lock", by="typing")
+@pytest.mark.fixes("caches-lock", by="typing")
 def test_whoever_makes_others_wait_for_long_is_named(
     ext4: Place, long_run: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -491,9 +494,9 @@ def test_whoever_makes_others_wait_for_long_is_named(
     told = ext4.standing.one(lock)
     assert told.status == "warn"
     assert "uv cache prune" in told.detail
-    assert fix_of(told).command == f"kill {long_run.pid}"
+    assert typed(fix_of(told)) == f"kill {long_run.pid}"
 
-    ext4.standing.types(fix_of(told).command)
+    ext4.standing.types(typed(fix_of(told)))
 
     assert prune.wait(timeout=20) == 0
     long_run.wait(timeout=20)
@@ -511,7 +514,7 @@ def edit_in_place(path: Path, *, later: float = 3600) -> None:
     os.utime(path, (when, when))
 
 
-@pytest.mark.mends("caches-edited", by="typing")
+@pytest.mark.fixes("caches-edited", by="typing")
 def test_an_edited_file_in_a_cache(
     fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -523,21 +526,21 @@ def test_an_edited_file_in_a_cache(
     assert (told.status, told.paths) == ("fail", (str(cached),))
     assert f"`{NAME}`" in told.detail
 
-    mended_by_its_own_command(place.standing, "caches-edited")
+    fixed_by_its_own_command(place.standing, "caches-edited")
 
     place.world.uv("sync", "--reinstall", cwd=place.project)
     assert [path.read_text() for path in archived(place.cache)] == [ORIGINAL]
     assert findings(place.standing) == []
 
 
-@pytest.mark.mends("caches-edited", by="typing")
+@pytest.mark.fixes("caches-edited", by="typing")
 def test_an_edited_file_in_the_cache_of_a_device(elsewhere: Place) -> None:
     elsewhere.sync()
     cache = elsewhere.standing.case().used_cache
     (cached,) = archived(Path(cache))
     edit_in_place(cached)
 
-    mended_by_its_own_command(elsewhere.standing, "caches-edited")
+    fixed_by_its_own_command(elsewhere.standing, "caches-edited")
 
     assert [path.read_text() for path in archived(Path(cache))] == [ORIGINAL]
 
@@ -551,7 +554,7 @@ def test_a_new_time_alone_is_no_edit(ext4: Place) -> None:
 
 
 @pytest.mark.parametrize("what", ["changed", "gone"])
-@pytest.mark.mends("caches-content", by="typing")
+@pytest.mark.fixes("caches-content", by="typing")
 def test_a_change_that_no_time_tells(ext4: Place, what: str) -> None:
     ext4.sync()
     (cached,) = archived(ext4.cache)
@@ -562,7 +565,7 @@ def test_a_change_that_no_time_tells(ext4: Place, what: str) -> None:
     assert ext4.standing.told(check("caches-edited")) == []
     assert check("caches-content").thorough
 
-    mended_by_its_own_command(ext4.standing, "caches-content")
+    fixed_by_its_own_command(ext4.standing, "caches-content")
 
 
 def test_what_is_installed_no_more_is_not_reported(ext4: Place) -> None:
@@ -630,7 +633,7 @@ def copied_cache(fs: FileSystems, uv: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("version", real_uv.SUPPORTED[:-1])
 @pytest.mark.parametrize("end", ["old kept", "old gone"])
-@pytest.mark.mends("caches-copied", by="fix")
+@pytest.mark.fixes("caches-copied", by="fix")
 def test_a_copied_cache(
     fs: FileSystems, version: str, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
@@ -644,11 +647,11 @@ def test_a_copied_cache(
     (link,) = map(Path, told.paths)
     before = link.readlink()
 
-    assert place.standing.mend(copied, dry_run=True) == [
+    assert place.standing.fix(copied, dry_run=True) == [
         f"would let 1 links in `{place.cache}` lead to its own archives"
     ]
     assert link.readlink() == before
-    place.standing.mend(copied)
+    place.standing.fix(copied)
 
     assert link.resolve().is_relative_to(place.cache)
     assert findings(place.standing) == []
@@ -689,7 +692,7 @@ def test_a_cache_known_by_another_path_is_no_copy(
     assert findings(place.standing) == []
 
 
-def test_a_cache_in_use_is_not_mended(fs: FileSystems, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_in_use_is_not_fixed(fs: FileSystems, monkeypatch: pytest.MonkeyPatch) -> None:
     place = copied_cache(fs, real_uv.provide("0.10.12") / "uv", monkeypatch)
     place.sync()
     process = subprocess.Popen(
@@ -699,7 +702,7 @@ def test_a_cache_in_use_is_not_mended(fs: FileSystems, monkeypatch: pytest.Monke
     try:
         eventually(lambda: locks.holders(str(place.cache)))
         told = place.standing.one(check("caches-copied"))
-        (line,) = place.standing.mend(check("caches-copied"))
+        (line,) = place.standing.fix(check("caches-copied"))
         assert f"(pid {process.pid})" in line
         assert place.standing.one(check("caches-copied")).paths == told.paths
     finally:
@@ -710,7 +713,7 @@ def test_a_cache_in_use_is_not_mended(fs: FileSystems, monkeypatch: pytest.Monke
 # Caches that nobody uses -------------------------------------------------------------------------
 
 
-@pytest.mark.mends("caches-unused", by="typing")
+@pytest.mark.fixes("caches-unused", by="typing")
 def test_a_cache_that_nobody_uses_any_more(elsewhere: Place) -> None:
     elsewhere.sync()
     cache = Path(elsewhere.standing.case().used_cache)
@@ -727,7 +730,7 @@ def test_a_cache_that_nobody_uses_any_more(elsewhere: Place) -> None:
     assert told.bytes is not None
     assert told.bytes >= 64 * 1024
 
-    mended_by_its_own_command(elsewhere.standing, "caches-unused")
+    fixed_by_its_own_command(elsewhere.standing, "caches-unused")
 
     assert archived(cache) == []
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.doctor.checks import typed
 from tests.doctor.standing import Standing, environment_with, only, program, write
 from tests.filesystems import FileSystems
 from tests.uv.world import World
@@ -130,99 +131,99 @@ def tool(here: Standing, name: str, *packages: str) -> None:
 
 FAULTS = [
     pytest.param(
-        "client-tox", tox_ini, marks=pytest.mark.mends("client-tox", by="typing"), id="tox_ini"
+        "client-tox", tox_ini, marks=pytest.mark.fixes("client-tox", by="typing"), id="tox_ini"
     ),
     pytest.param(
-        "client-tox", tox_toml, marks=pytest.mark.mends("client-tox", by="typing"), id="tox_toml"
+        "client-tox", tox_toml, marks=pytest.mark.fixes("client-tox", by="typing"), id="tox_toml"
     ),
     pytest.param(
         "client-tox",
         tox_in_pyproject,
-        marks=pytest.mark.mends("client-tox", by="typing"),
+        marks=pytest.mark.fixes("client-tox", by="typing"),
         id="tox_in_pyproject",
     ),
     pytest.param(
         "client-tox",
         tox_in_ini_in_pyproject,
-        marks=pytest.mark.mends("client-tox", by="typing"),
+        marks=pytest.mark.fixes("client-tox", by="typing"),
         id="tox_in_ini_in_pyproject",
     ),
     pytest.param(
         "client-tox",
         tox_of_the_user,
-        marks=pytest.mark.mends("client-tox", by="typing"),
+        marks=pytest.mark.fixes("client-tox", by="typing"),
         id="tox_of_the_user",
     ),
     pytest.param(
         "client-nox",
         nox_with_extra,
-        marks=pytest.mark.mends("client-nox", by="typing"),
+        marks=pytest.mark.fixes("client-nox", by="typing"),
         id="nox_with_extra",
     ),
     pytest.param(
         "client-nox",
         nox_of_the_user,
-        marks=pytest.mark.mends("client-nox", by="typing"),
+        marks=pytest.mark.fixes("client-nox", by="typing"),
         id="nox_of_the_user",
     ),
     pytest.param(
         "client-nox",
         nox_that_runs_uv,
-        marks=pytest.mark.mends("client-nox", by="typing"),
+        marks=pytest.mark.fixes("client-nox", by="typing"),
         id="nox_that_runs_uv",
     ),
     pytest.param(
         "client-hatch",
         hatch_in_pyproject,
-        marks=pytest.mark.mends("client-hatch", by="typing"),
+        marks=pytest.mark.fixes("client-hatch", by="typing"),
         id="hatch_in_pyproject",
     ),
     pytest.param(
         "client-hatch",
         hatch_toml,
-        marks=pytest.mark.mends("client-hatch", by="typing"),
+        marks=pytest.mark.fixes("client-hatch", by="typing"),
         id="hatch_toml",
     ),
     pytest.param(
         "client-build",
         build_with_extra,
-        marks=pytest.mark.mends("client-build", by="typing"),
+        marks=pytest.mark.fixes("client-build", by="typing"),
         id="build_with_extra",
     ),
     pytest.param(
         "client-build",
         build_of_the_user,
-        marks=pytest.mark.mends("client-build", by="typing"),
+        marks=pytest.mark.fixes("client-build", by="typing"),
         id="build_of_the_user",
     ),
     pytest.param(
         "client-pdm",
         pdm_and_its_package,
-        marks=pytest.mark.mends("client-pdm", by="typing"),
+        marks=pytest.mark.fixes("client-pdm", by="typing"),
         id="pdm_and_its_package",
     ),
     pytest.param(
         "client-pdm",
         pdm_and_a_uv_at_home,
-        marks=pytest.mark.mends("client-pdm", by="typing"),
+        marks=pytest.mark.fixes("client-pdm", by="typing"),
         id="pdm_and_a_uv_at_home",
     ),
     pytest.param(
-        "client-pipx", pipx, marks=pytest.mark.mends("client-pipx", by="typing"), id="pipx"
+        "client-pipx", pipx, marks=pytest.mark.fixes("client-pipx", by="typing"), id="pipx"
     ),
     pytest.param(
         "client-pre-commit",
         pre_commit_declared,
-        marks=pytest.mark.mends("client-pre-commit", by="typing"),
+        marks=pytest.mark.fixes("client-pre-commit", by="typing"),
         id="pre_commit_declared",
     ),
     pytest.param(
         "client-pre-commit",
         pre_commit_of_the_user,
-        marks=pytest.mark.mends("client-pre-commit", by="typing"),
+        marks=pytest.mark.fixes("client-pre-commit", by="typing"),
         id="pre_commit_of_the_user",
     ),
-    pytest.param("client-juv", juv, marks=pytest.mark.mends("client-juv", by="typing"), id="juv"),
+    pytest.param("client-juv", juv, marks=pytest.mark.fixes("client-juv", by="typing"), id="juv"),
 ]
 
 
@@ -237,7 +238,7 @@ def test_a_client_that_bypasses_path_is_found_and_its_fix_reaches_it(
     assert "UV_LINK_MODE=copy" in told.detail
     assert told.paths or "pipx" in told.detail
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.every(CHECKS) == []
 
@@ -276,7 +277,7 @@ def test_what_names_the_line_is_told_as_a_place(here: Standing) -> None:
 
     assert f"`{here.cwd}/tox.ini:4`" in told.detail
     assert told.fix
-    assert told.fix.command == f"export TOX_UV_PATH={here.world.shims}/uv"
+    assert typed(told.fix) == f"export TOX_UV_PATH={here.world.shims}/uv"
 
 
 def test_without_a_shim_the_decision_is_given_instead(here: Standing) -> None:
@@ -286,7 +287,7 @@ def test_without_a_shim_the_decision_is_given_instead(here: Standing) -> None:
     told = here.one(only(CHECKS, "client-hatch"))
 
     assert told.fix
-    assert told.fix.command == 'eval "$(linkpolicy env)"'
+    assert typed(told.fix) == 'eval "$(linkpolicy env)"'
 
 
 def test_a_path_that_is_no_shim_reaches_nothing(here: Standing) -> None:
@@ -310,7 +311,7 @@ def test_hatch_may_name_the_shim_itself(here: Standing) -> None:
         '\tsession.run("python", "-m", "uv")',
     ],
 )
-@pytest.mark.mends("client-module", by="hand: the file is the project's, and no command is told")
+@pytest.mark.fixes("client-module", by="hand: the file is the project's, and no command is told")
 def test_python_m_uv_is_found_and_gone_when_it_is_rewritten(here: Standing, line: str) -> None:
     makefile = write(here.cwd / "Makefile", f"all:\n{line}\n")
 
@@ -343,7 +344,7 @@ def wheel_of_uv(here: Standing) -> None:
 
 
 @pytest.mark.parametrize("where", [[], ["--dev"], ["--group", "tools"], ["--optional", "more"]])
-@pytest.mark.mends("client-environment", by="typing")
+@pytest.mark.fixes("client-environment", by="typing")
 def test_uv_as_a_dependency_is_found_and_removed_by_its_fix(
     here: Standing, where: list[str]
 ) -> None:
@@ -354,13 +355,13 @@ def test_uv_as_a_dependency_is_found_and_removed_by_its_fix(
     told = here.one(only(CHECKS, "client-environment"))
     assert str(here.cwd / "pyproject.toml") in told.paths
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert not (here.cwd / ".venv" / "bin" / "uv").exists()
     assert here.told(only(CHECKS, "client-environment")) == []
 
 
-@pytest.mark.mends("client-environment", by="typing")
+@pytest.mark.fixes("client-environment", by="typing")
 def test_uv_that_somebody_installed_is_found_and_uninstalled_by_its_fix(here: Standing) -> None:
     wheel_of_uv(here)
     here.world.uv("sync", cwd=here.cwd)
@@ -368,7 +369,7 @@ def test_uv_that_somebody_installed_is_found_and_uninstalled_by_its_fix(here: St
 
     told = here.one(only(CHECKS, "client-environment"))
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.told(only(CHECKS, "client-environment")) == []
 

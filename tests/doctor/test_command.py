@@ -23,7 +23,7 @@ from tests.doctor.conftest import Person
 from uvx_policy import cli
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.errors import LinkPolicyError
 
 
@@ -78,7 +78,7 @@ def test_a_crash_counts_more_than_a_failure(
 def test_a_check_that_breaks_down_leaves_the_rest_of_the_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], isolation: Path
 ) -> None:
-    def look(_: Case) -> Iterator[Told]:
+    def look(_: Case) -> Iterator[Diagnostic]:
         raise ZeroDivisionError("on purpose")
 
     only_these(monkeypatch, ill("a"), well("b").replace(look=look), ill("c", "warn"))
@@ -134,7 +134,7 @@ def test_a_working_directory_that_is_gone(
 def test_json_has_every_field_of_every_finding(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wrong = Told(status="fail", detail="It is off.", fix=FIX, paths=("/a", "/b"), bytes=7)
+    wrong = Diagnostic(status="fail", detail="It is off.", fix=FIX, paths=("/a", "/b"), bytes=7)
     only_these(monkeypatch, check("a", wrong), well("b", "caches"))
 
     found = told(capsys)
@@ -149,7 +149,7 @@ def test_json_has_every_field_of_every_finding(
         "group": "installation",
         "status": "fail",
         "detail": "It is off.",
-        "fix": {"text": FIX.text, "command": FIX.command, "safe": True},
+        "fix": {"text": FIX.text, "command": "off && on", "safe": True},
         "paths": ["/a", "/b"],
         "bytes": 7,
     }
@@ -175,7 +175,7 @@ def test_the_list_names_every_check_and_runs_none(capsys: pytest.CaptureFixture[
     for each in engine.every_check():
         (line,) = [line for line in out.splitlines() if line.strip().startswith(f"{each.id} ")]
         assert each.title in line
-        assert ("(--fix)" in line) == (each.mend is not None)
+        assert ("(--fix)" in line) == (each.fix is not None)
         assert ("(--verify)" in line) == each.thorough
 
 
@@ -215,13 +215,13 @@ class Lamp:
         self._refuses = refuses
 
     def check(self, name: str = "lamp", fix_text: str = FIX.text) -> Check:
-        def look(_: Case) -> Iterator[Told]:
+        def look(_: Case) -> Iterator[Diagnostic]:
             if not self.on:
-                yield Told(status="fail", detail="It is off.", fix=FIX.replace(text=fix_text))
+                yield Diagnostic(status="fail", detail="It is off.", fix=FIX.replace(text=fix_text))
 
-        return well(name).replace(look=look, mend=self._mend)
+        return well(name).replace(look=look, fix=self._fix)
 
-    def _mend(self, _: Case, dry_run: bool) -> Iterator[str]:
+    def _fix(self, _: Case, dry_run: bool) -> Iterator[str]:
         self.turned.append(dry_run)
         yield "turned it on"
         if self._refuses is not None:
@@ -229,7 +229,7 @@ class Lamp:
         self.on = self.on or not dry_run
 
 
-def test_what_was_mended_is_looked_at_again(
+def test_what_was_fixed_is_looked_at_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lamp = Lamp()
@@ -255,19 +255,19 @@ def test_a_dry_run_changes_nothing_and_the_finding_stays(
     code, out, _ = called(capsys, "--fix", "--dry-run")
 
     assert (code, lamp.on, lamp.turned) == (1, False, [True])
-    assert "Would mend" in out
+    assert "Would fix" in out
     assert "turned it on" in out
     assert "Looked again" not in out
 
 
-def test_what_comes_to_light_by_mending_is_told(
+def test_what_comes_to_light_by_fixing_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lamp = Lamp()
 
-    def look(_: Case) -> Iterator[Told]:
+    def look(_: Case) -> Iterator[Diagnostic]:
         if lamp.on:
-            yield Told(status="warn", detail="The room is a mess.")
+            yield Diagnostic(status="warn", detail="The room is a mess.")
 
     only_these(monkeypatch, lamp.check(), well("room").replace(look=look), ill("other", "warn"))
 
@@ -280,12 +280,12 @@ def test_what_comes_to_light_by_mending_is_told(
     assert "2 warnings (3 checks)." in again
 
 
-def test_one_deed_that_mends_two_checks_is_done_once(
+def test_one_deed_that_fixes_two_checks_is_done_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lamp = Lamp()
-    mend = lamp.check().mend
-    only_these(monkeypatch, *(lamp.check(name).replace(mend=mend) for name in ("a", "b")))
+    fix = lamp.check().fix
+    only_these(monkeypatch, *(lamp.check(name).replace(fix=fix) for name in ("a", "b")))
 
     code, out, _ = called(capsys, "--fix", "--yes")
 
@@ -293,16 +293,16 @@ def test_one_deed_that_mends_two_checks_is_done_once(
     assert "(a, b)" in out
 
 
-def test_what_is_not_safe_or_cannot_be_mended_is_left_alone(
+def test_what_is_not_safe_or_cannot_be_fixed_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lamp = Lamp()
-    unsafe = Told(status="fail", detail="Broken.", fix=FIX.replace(safe=False))
-    mend = lamp.check().mend
+    unsafe = Diagnostic(status="fail", detail="Broken.", fix=FIX.replace(safe=False))
+    fix = lamp.check().fix
     only_these(
         monkeypatch,
-        check("unsafe", unsafe, mend=mend),
-        check("by-hand", Told(status="fail", fix=FIX)),
+        check("unsafe", unsafe, fix=fix),
+        check("by-hand", Diagnostic(status="fail", fix=FIX)),
     )
 
     assert called(capsys, "--fix", "--yes")[0] == 1
@@ -336,7 +336,7 @@ def test_a_fix_that_does_not_work_out_is_told_and_the_others_are_done(
     assert "✓ The title of good" in again
 
 
-def test_json_tells_what_was_mended_and_how_it_is_now(
+def test_json_tells_what_was_fixed_and_how_it_is_now(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad, good = Lamp(refuses=LinkPolicyError("no rights")), Lamp()
@@ -352,7 +352,7 @@ def test_json_tells_what_was_mended_and_how_it_is_now(
 
 
 class Terminal:
-    """The real command on a terminal of its own, with something to mend."""
+    """The real command on a terminal of its own, with something to fix."""
 
     def __init__(self, person: Person) -> None:
         self.shim = person.shims / "uvx"
@@ -403,11 +403,11 @@ class Terminal:
 
 @pytest.mark.uv
 @pytest.mark.parametrize(
-    ("answer", "mended"), [(b"y\n", True), (b"YES\n", True), (b"\n", False), (b"no\n", False),
+    ("answer", "fixed"), [(b"y\n", True), (b"YES\n", True), (b"\n", False), (b"no\n", False),
                            (b"\x04", False), (b"perhaps\n", False)],
 )  # fmt: skip
 def test_on_a_terminal_each_fix_is_asked_for_and_the_default_is_no(
-    settled: Person, answer: bytes, mended: bool
+    settled: Person, answer: bytes, fixed: bool
 ) -> None:
     terminal = Terminal(settled)
     terminal.shows("[y/N] ")
@@ -415,9 +415,9 @@ def test_on_a_terminal_each_fix_is_asked_for_and_the_default_is_no(
     assert not terminal.shim.exists()
     terminal.type(answer)
 
-    assert terminal.ends() == (0 if mended else 1)
-    assert terminal.shim.exists() == mended
-    assert ("Looked again" in terminal.screen) == mended
+    assert terminal.ends() == (0 if fixed else 1)
+    assert terminal.shim.exists() == fixed
+    assert ("Looked again" in terminal.screen) == fixed
 
 
 @pytest.mark.uv

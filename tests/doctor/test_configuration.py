@@ -1,4 +1,4 @@
-"""What was written down: each fault is really written, found with its line, mended, and gone."""
+"""What was written down: each fault is really written, found with its line, fixed, and gone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.doctor.checks import typed
 from tests.doctor.standing import Standing, only, write
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID
 from tests.uv.world import World
 from uvx_policy.doctor.configuration import CHECKS, settings_files
-from uvx_policy.doctor.diagnostic import Told
+from uvx_policy.doctor.diagnostic import Diagnostic
 from uvx_policy.state import register
 from uvx_policy.state.register import Environment
 
@@ -48,7 +49,7 @@ def add(here: Standing, text: str) -> int:
     return before.count("\n") + 1
 
 
-def found(here: Standing, name: str) -> Told:
+def found(here: Standing, name: str) -> Diagnostic:
     """The one finding of all checks."""
     ((check, told),) = here.wrong(CHECKS)
     assert check == name
@@ -105,7 +106,7 @@ def test_outside_of_any_project_there_is_no_finding(here: Standing) -> None:
 # Faults -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.mends("settings", by="hand: what is meant only people know")
+@pytest.mark.fixes("settings", by="hand: what is meant only people know")
 def test_every_fault_of_every_file_is_told_at_once(here: Standing) -> None:
     user = config(here, '[defaults]\nlinkmode = "clone"\n\n[chaches]\n"/" = "/cache"\n')
     line = add(here, '[tool.linkpolicy]\nhackable = "yes"\ncach = "auto"\n')
@@ -161,8 +162,8 @@ def test_broken_toml_is_told_with_its_line(here: Standing) -> None:
 @pytest.mark.parametrize(
     "by",
     [
-        pytest.param("mend", marks=pytest.mark.mends("settings", by="fix")),
-        pytest.param("typing", marks=pytest.mark.mends("settings", by="typing")),
+        pytest.param("fix", marks=pytest.mark.fixes("settings", by="fix")),
+        pytest.param("typing", marks=pytest.mark.fixes("settings", by="typing")),
     ],
 )
 def test_a_file_that_everybody_may_write_is_closed(here: Standing, by: str) -> None:
@@ -173,12 +174,12 @@ def test_a_file_that_everybody_may_write_is_closed(here: Standing, by: str) -> N
     told = found(here, "settings")
     assert told.fix
     assert told.fix.safe
-    assert here.mend(settings, dry_run=True)
+    assert here.fix(settings, dry_run=True)
     assert user.stat().st_mode & 0o777 == 0o666
-    if by == "mend":
-        here.mend(settings)
+    if by == "fix":
+        here.fix(settings)
     else:
-        here.types(told.fix.command)
+        here.types(typed(told.fix))
 
     assert user.stat().st_mode & 0o777 == 0o664
     assert here.wrong(CHECKS) == []
@@ -191,7 +192,7 @@ def test_a_file_of_another_user_is_told_and_not_taken(here: Standing) -> None:
     told = found(here, "settings")
     assert f"belongs to user {UID}" in told.detail
     assert told.paths == (str(user),)
-    assert here.mend(only(CHECKS, "settings")) == []
+    assert here.fix(only(CHECKS, "settings")) == []
 
 
 def test_a_directory_in_the_place_of_a_file_is_told(here: Standing) -> None:
@@ -204,7 +205,7 @@ def test_a_directory_in_the_place_of_a_file_is_told(here: Standing) -> None:
 # Values that cannot be carried out ----------------------------------------------------------------
 
 
-@pytest.mark.mends("settings-possible", by="typing")
+@pytest.mark.fixes("settings-possible", by="typing")
 def test_clone_where_nothing_clones_is_told_and_gone_after_its_fix(here: Standing) -> None:
     line = add(here, '[tool.linkpolicy]\nlink-mode = "clone"\n') + 1
 
@@ -212,7 +213,7 @@ def test_clone_where_nothing_clones_is_told_and_gone_after_its_fix(here: Standin
     assert told.status == "warn"
     assert f"{here.cwd}/pyproject.toml:{line}" in told.detail
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.wrong(CHECKS) == []
 
@@ -235,7 +236,7 @@ def test_a_refusal_is_a_failure_and_gone_after_its_fix(here: Standing) -> None:
     told = found(here, "settings-possible")
     assert told.status == "fail"
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert [each.status for each in here.told(only(CHECKS, "settings-possible"))] == ["warn"]
     here.world.uv("sync", cwd=here.cwd)
@@ -247,11 +248,11 @@ def test_a_value_of_the_users_file_is_changed_there_and_not_in_the_project(here:
     told = found(here, "settings-possible")
 
     assert told.fix
-    assert told.fix.command == ""
+    assert typed(told.fix) == ""
     assert f"{user}:2" in told.fix.text
 
 
-@pytest.mark.mends("settings-possible", by="typing")
+@pytest.mark.fixes("settings-possible", by="typing")
 def test_uvs_own_cache_on_another_disk_is_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -265,13 +266,13 @@ def test_uvs_own_cache_on_another_disk_is_told(
     told = found(here, "settings-possible")
     assert str(world.default_cache) in told.detail
     assert told.fix
-    assert told.fix.command == f"linkpolicy init {disk}/project --cache auto"
-    here.types(told.fix.command)
+    assert typed(told.fix) == f"linkpolicy init {disk}/project --cache auto"
+    here.types(typed(told.fix))
 
     assert here.wrong(CHECKS) == []
 
 
-@pytest.mark.mends("settings-possible", by="typing")
+@pytest.mark.fixes("settings-possible", by="typing")
 def test_a_project_cache_that_may_not_be_made_is_told_with_the_reason(here: Standing) -> None:
     add(here, '[tool.linkpolicy]\ncache = "project"\n')
     (here.cwd / ".uv-cache").write_text("in the way")
@@ -279,7 +280,7 @@ def test_a_project_cache_that_may_not_be_made_is_told_with_the_reason(here: Stan
     told = found(here, "settings-possible")
     assert f"`{here.cwd}/.uv-cache`: it is a file" in told.detail
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.wrong(CHECKS) == []
 
@@ -312,7 +313,7 @@ HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
         ("UV_NATIVE_TLS", "maybe", "it is neither true nor false"),
     ],
 )
-@pytest.mark.mends("uv-settings", by="typing")
+@pytest.mark.fixes("uv-settings", by="typing")
 def test_a_variable_that_uv_refuses_to_start_with(
     with_each_uv: Standing, variable: str, value: str, why: str
 ) -> None:
@@ -325,7 +326,7 @@ def test_a_variable_that_uv_refuses_to_start_with(
     assert told.fix
     assert f"`uv sync` refuses to start: `{variable}={value}`: {why}" in told.detail
     assert ("Did you mean `hardlink`?" in told.fix.text) is (value == "hardlinkk")
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.wrong(CHECKS) == []
 
@@ -353,7 +354,7 @@ def test_a_file_that_uv_is_told_to_leave_alone_is_no_finding(here: Standing) -> 
 
 
 @pytest.mark.parametrize("where", ["uv.toml", "pip", "user", "pyproject.toml"])
-@pytest.mark.mends("uv-settings", by="hand: what is meant only people know")
+@pytest.mark.fixes("uv-settings", by="hand: what is meant only people know")
 def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:
     if where == "pyproject.toml":
         file = here.cwd / where
@@ -391,7 +392,7 @@ def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:
                      id="another type in [tool.uv]"),
     ],
 )  # fmt: skip
-@pytest.mark.mends("uv-settings", by="hand: what is meant only people know")
+@pytest.mark.fixes("uv-settings", by="hand: what is meant only people know")
 def test_a_file_that_uv_refuses_in_its_own_words(
     with_each_uv: Standing, name: str, text: str, said: str
 ) -> None:
@@ -415,7 +416,7 @@ def test_a_file_that_uv_refuses_in_its_own_words(
     assert here.wrong(CHECKS) == []
 
 
-@pytest.mark.mends("uv-settings", by="hand: uv says what it refuses, and not where that was set")
+@pytest.mark.fixes("uv-settings", by="hand: uv says what it refuses, and not where that was set")
 def test_a_variable_that_newer_uv_refuses_in_its_own_words(here: Standing) -> None:
     here.environ["UV_HTTP_RETRIES"] = "maybe"
 
@@ -461,7 +462,7 @@ def test_a_uv_that_fails_for_another_reason_does_not_refuse_its_settings(
     assert here.told(only(CHECKS, "uv-settings")) == []
 
 
-@pytest.mark.mends("uv-choices", by="typing")
+@pytest.mark.fixes("uv-choices", by="typing")
 def test_a_variable_that_defeats_a_setting_is_told_with_both_origins(here: Standing) -> None:
     line = add(here, HACKABLE) + 1
     here.environ["UV_LINK_MODE"] = "hardlink"
@@ -472,7 +473,7 @@ def test_a_variable_that_defeats_a_setting_is_told_with_both_origins(here: Stand
     assert f"{startup}:3" in told.detail
     assert f"`hackable = true` ({here.cwd}/pyproject.toml:{line})" in told.detail
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     # An empty value is another choice; the real shell has none any more.
     assert "UV_LINK_MODE" not in here.environ
@@ -480,7 +481,7 @@ def test_a_variable_that_defeats_a_setting_is_told_with_both_origins(here: Stand
 
 
 @pytest.mark.parametrize("whose", ["project", "user"])
-@pytest.mark.mends("uv-choices", by="hand: the file is the user's, and no command is told")
+@pytest.mark.fixes("uv-choices", by="hand: the file is the user's, and no command is told")
 def test_a_file_that_defeats_a_setting_is_told_with_its_owner(here: Standing, whose: str) -> None:
     add(here, HACKABLE)
     if whose == "project":
@@ -498,14 +499,14 @@ def test_a_file_that_defeats_a_setting_is_told_with_its_owner(here: Standing, wh
 
 
 @pytest.mark.parametrize("mode", ["clone", "reflink"])
-@pytest.mark.mends("uv-choices", by="typing")
+@pytest.mark.fixes("uv-choices", by="typing")
 def test_a_mode_of_uv_that_cannot_work_is_told(here: Standing, mode: str) -> None:
     here.environ["UV_LINK_MODE"] = mode
 
     told = found(here, "uv-choices")
     assert "hard links without a word" in told.detail
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.wrong(CHECKS) == []
 
@@ -527,23 +528,23 @@ def test_a_cache_that_defeats_the_projects_own_is_told(here: Standing) -> None:
     told = found(here, "uv-choices")
     assert 'wins over `cache = "project"`' in told.detail
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.wrong(CHECKS) == []
 
 
-@pytest.mark.mends("uv-choices", by="typing")
+@pytest.mark.fixes("uv-choices", by="typing")
 def test_a_cache_that_is_switched_off_is_told(here: Standing) -> None:
     here.environ["UV_NO_CACHE"] = "1"
 
     told = found(here, "uv-choices")
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.wrong(CHECKS) == []
 
 
-@pytest.mark.mends("bypass", by="typing")
+@pytest.mark.fixes("bypass", by="typing")
 def test_the_switch_of_the_shim_is_told(here: Standing) -> None:
     here.environ["LINKPOLICY_BYPASS"] = "0"
     assert here.wrong(CHECKS) == []
@@ -553,7 +554,7 @@ def test_the_switch_of_the_shim_is_told(here: Standing) -> None:
     told = found(here, "bypass")
     assert f"{envrc}:1" in told.detail
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert here.wrong(CHECKS) == []
 
@@ -564,7 +565,7 @@ def test_the_switch_of_the_shim_is_told(here: Standing) -> None:
 @pytest.mark.parametrize(
     "pattern", ["osss/**", "pro?ectt", "proje*/x*/**", "project/pyproject.toml/**"]
 )
-@pytest.mark.mends("rules", by="hand: what is meant only people know")
+@pytest.mark.fixes("rules", by="hand: what is meant only people know")
 def test_a_rule_that_matches_nothing_is_told(here: Standing, pattern: str) -> None:
     user = config(
         here,
@@ -592,7 +593,7 @@ def test_a_rule_for_an_environment_that_is_known_is_no_finding(here: Standing) -
 
 
 @pytest.mark.parametrize("fault", ["no file system", "other disk", "open", "read-only", "a file"])
-@pytest.mark.mends("cache-entries", by="hand: for some faults there is no command")
+@pytest.mark.fixes("cache-entries", by="hand: for some faults there is no command")
 def test_an_entry_that_cannot_be_used_is_told_with_the_reason(
     fs: FileSystems, here: Standing, fault: str
 ) -> None:
@@ -624,8 +625,8 @@ def test_an_entry_that_cannot_be_used_is_told_with_the_reason(
     assert expected in told.detail or (fault == "read-only" and "cannot be written" in told.detail)
     assert f"{user}:2" in told.detail
     assert told.fix
-    if told.fix.command:
-        here.types(told.fix.command)
+    if typed(told.fix):
+        here.types(typed(told.fix))
     elif fault == "a file":
         cache.unlink()
     else:

@@ -10,6 +10,7 @@ from tests.doctor.checks import FIX
 from tests.test_docs import first_column, reference, section
 from uvx_policy.doctor import command, engine
 from uvx_policy.doctor.diagnostic import Check, Finding
+from uvx_policy.terminal.command import Shell
 
 GROUPED = [(each.group, each.id) for each in engine.every_check()]
 
@@ -35,7 +36,7 @@ def test_every_level_is_told_with_the_worst_first() -> None:
 
 def test_every_field_of_a_finding_is_told_and_no_other() -> None:
     finding = Finding(id="a", title="A", group="project", status="fail", fix=FIX)
-    printed = command.finding_object(finding)
+    printed = command.finding_object(finding, Shell())
     told = first_column(section(reference("doctor-json"), "## A finding"))
 
     assert [name for name in told if "." not in name] == list(printed)
@@ -48,13 +49,13 @@ def test_every_value_of_group_and_status_is_told() -> None:
     assert [each for each in (*engine.GROUPS, *engine.STATUSES) if f"`{each}`" not in text] == []
 
 
-def test_every_check_that_mends_says_so() -> None:
-    """A check with `mend` promises it in its row; one without does not."""
+def test_every_check_that_fixes_says_so() -> None:
+    """A check with `fix` promises it in its row; one without does not."""
     text = reference("doctor")
     for check in engine.every_check():
         rows = re.findall(rf"^\| `{check.id}` \|.*$", text, re.MULTILINE)
         assert len(rows) == 1, check.id
-        assert bool(check.mend) == _promises(rows[0], check), check.id
+        assert bool(check.fix) == _promises(rows[0], check), check.id
 
 
 def _promises(row: str, check: Check) -> bool:

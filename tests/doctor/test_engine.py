@@ -14,7 +14,7 @@ import pytest
 from tests.doctor.checks import check, ill, only_these, well
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
 
 
@@ -23,8 +23,8 @@ def case(isolation: Path) -> Case:
     return Case(environ=os.environ, cwd=str(isolation))
 
 
-def raising(name: str, error: BaseException, *before: Told) -> Check:
-    def look(_: Case) -> Iterator[Told]:
+def raising(name: str, error: BaseException, *before: Diagnostic) -> Check:
+    def look(_: Case) -> Iterator[Diagnostic]:
         yield from before
         raise error
 
@@ -50,7 +50,7 @@ def test_a_check_that_says_nothing_has_passed(case: Case) -> None:
 
 
 def test_a_check_may_say_several_things_and_the_worst_counts(case: Case) -> None:
-    told = (Told(status="warn"), Told(status="fail"), Told(status="pass"))
+    told = (Diagnostic(status="warn"), Diagnostic(status="fail"), Diagnostic(status="pass"))
 
     (result,) = engine.results((check("a", *told),), case)
 
@@ -65,7 +65,7 @@ def test_a_check_may_say_several_things_and_the_worst_counts(case: Case) -> None
 def test_a_check_that_raises_crashes_and_the_rest_is_intact(
     case: Case, error: BaseException
 ) -> None:
-    before = Told(status="warn", detail="this much was found")
+    before = Diagnostic(status="warn", detail="this much was found")
 
     told = found(case, ill("first"), raising("broken", error, before), well("last"))
 
@@ -79,7 +79,7 @@ def test_what_is_begun_ahead_is_begun_before_any_check_looks(case: Case) -> None
         done.append("begun")
         raise ValueError
 
-    def look(_: Case) -> Iterator[Told]:
+    def look(_: Case) -> Iterator[Diagnostic]:
         done.append("looked")
         yield from ()
 
@@ -173,7 +173,7 @@ def test_what_cannot_be_read_is_a_warning_and_never_a_pass(case: Case) -> None:
 
 
 def test_a_check_that_reads_every_byte_waits_to_be_asked(case: Case, isolation: Path) -> None:
-    thorough = check("a", Told(status="fail"), thorough=True)
+    thorough = check("a", Diagnostic(status="fail"), thorough=True)
     verifying = Case(environ=os.environ, cwd=str(isolation), verify=True)
 
     assert found(case, thorough) == [("a", "skip")]
@@ -183,7 +183,7 @@ def test_a_check_that_reads_every_byte_waits_to_be_asked(case: Case, isolation: 
 def test_results_come_as_they_are_found(case: Case) -> None:
     ran = []
 
-    def look(_: Case) -> tuple[Told, ...]:
+    def look(_: Case) -> tuple[Diagnostic, ...]:
         ran.append(1)
         return ()
 

@@ -1,4 +1,4 @@
-"""Checks of the environment: each fault is made with a real uv, found, mended by its own fix."""
+"""Checks of the environment: each fault is made with a real uv, found, fixed by its own fix."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests import real_uv
+from tests.doctor.checks import typed
 from tests.doctor.standing import EACH_PLACE, Standing, only
 from tests.filesystems import FileSystems, same_inode, shared_extents
 from tests.uv.world import NAME, ORIGINAL, World, archived, installed
 from uvx_policy.doctor import caches
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.environment import CHECKS
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
@@ -27,21 +28,21 @@ def check(name: str) -> Check:
     return only(CHECKS, name)
 
 
-def findings(standing: Standing) -> list[tuple[str, Told]]:
+def findings(standing: Standing) -> list[tuple[str, Diagnostic]]:
     return [
         (name, told) for name, told in standing.every(CHECKS) if told.status not in ("pass", "skip")
     ]
 
 
-def fix_of(told: Told) -> Fix:
+def fix_of(told: Diagnostic) -> Fix:
     assert told.fix is not None
     return told.fix
 
 
-def mended_by_its_own_command(standing: Standing, name: str, *, code: int = 0) -> None:
+def fixed_by_its_own_command(standing: Standing, name: str, *, code: int = 0) -> None:
     told = standing.one(check(name))
     assert told.status in ("fail", "warn")
-    standing.types(fix_of(told).command, code=code)
+    standing.types(typed(fix_of(told)), code=code)
     assert findings(standing) == []
 
 
@@ -128,7 +129,7 @@ def test_nothing_is_reported_where_there_is_no_project(ext4: Place) -> None:
 # A symbolic link at the environment's path --------------------------------------------------------
 
 
-@pytest.mark.mends("venv-dangling", by="fix")
+@pytest.mark.fixes("venv-dangling", by="fix")
 def test_a_dangling_link_gets_the_directory_behind_it(ext4: Place) -> None:
     target = ext4.disk / "environment of mine"
     ext4.venv.symlink_to(target)
@@ -137,42 +138,42 @@ def test_a_dangling_link_gets_the_directory_behind_it(ext4: Place) -> None:
     told = ext4.standing.one(dangling)
     assert (told.status, fix_of(told).safe) == ("warn", True)
 
-    assert ext4.standing.mend(dangling, dry_run=True) == [f"would make `{target}`"]
+    assert ext4.standing.fix(dangling, dry_run=True) == [f"would make `{target}`"]
     assert not target.exists()
-    assert ext4.standing.mend(dangling) == [f"made `{target}`"]
+    assert ext4.standing.fix(dangling) == [f"made `{target}`"]
 
     assert findings(ext4.standing) == []
     ext4.world.plain("sync", cwd=ext4.project)
     assert ext4.venv.is_symlink()
     assert (target / "pyvenv.cfg").exists()
-    assert ext4.standing.mend(dangling) == []
+    assert ext4.standing.fix(dangling) == []
 
 
-@pytest.mark.mends("venv-dangling", by="typing")
+@pytest.mark.fixes("venv-dangling", by="typing")
 def test_the_command_for_a_dangling_link_does_the_same(ext4: Place) -> None:
     ext4.venv.symlink_to("../environment of mine")
 
-    mended_by_its_own_command(ext4.standing, "venv-dangling")
+    fixed_by_its_own_command(ext4.standing, "venv-dangling")
 
     assert (ext4.disk / "environment of mine").is_dir()
 
 
-@pytest.mark.mends("venv-dangling", by="typing")
+@pytest.mark.fixes("venv-dangling", by="typing")
 def test_more_than_one_missing_directory_is_not_made_unasked(ext4: Place) -> None:
     """It may be a disk that is not mounted."""
     ext4.venv.symlink_to(ext4.disk / "disk" / "environment")
     told = ext4.standing.one(check("venv-dangling"))
     assert (told.status, fix_of(told).safe) == ("fail", False)
 
-    assert ext4.standing.mend(check("venv-dangling")) == []
+    assert ext4.standing.fix(check("venv-dangling")) == []
     assert not (ext4.disk / "disk").exists()
 
-    mended_by_its_own_command(ext4.standing, "venv-dangling")
+    fixed_by_its_own_command(ext4.standing, "venv-dangling")
     ext4.sync()
     assert ext4.venv.is_symlink()
 
 
-@pytest.mark.mends("venv-dangling", by="typing")
+@pytest.mark.fixes("venv-dangling", by="typing")
 def test_a_link_that_leads_round_in_a_circle(ext4: Place) -> None:
     ext4.venv.symlink_to("other")
     (ext4.project / "other").symlink_to(".venv")
@@ -181,12 +182,12 @@ def test_a_link_that_leads_round_in_a_circle(ext4: Place) -> None:
     ext4.venv.unlink()
     ext4.venv.symlink_to(".venv")
 
-    mended_by_its_own_command(ext4.standing, "venv-dangling")
+    fixed_by_its_own_command(ext4.standing, "venv-dangling")
 
     ext4.sync()
 
 
-@pytest.mark.mends("venv-dangling", by="typing")
+@pytest.mark.fixes("venv-dangling", by="typing")
 def test_a_central_environment_is_no_fault_until_it_is_pruned(ext4: Place) -> None:
     ext4.world.project(ext4.project, uv='preview-features = ["centralized-project-envs"]\n')
     ext4.sync()
@@ -197,11 +198,11 @@ def test_a_central_environment_is_no_fault_until_it_is_pruned(ext4: Place) -> No
     ext4.world.uv("cache", "prune", cwd=ext4.project)
     assert not ext4.venv.exists()
 
-    mended_by_its_own_command(ext4.standing, "venv-dangling")
+    fixed_by_its_own_command(ext4.standing, "venv-dangling")
     assert ext4.venv.exists()
 
 
-@pytest.mark.mends("venv-link-kept", by="hand: without a network nothing is updated")
+@pytest.mark.fixes("venv-link-kept", by="hand: without a network nothing is updated")
 def test_a_uv_that_replaces_a_link_is_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,7 +211,7 @@ def test_a_uv_that_replaces_a_link_is_told(
     place.venv.symlink_to(target)
     place.sync()
     told = place.standing.one(check("venv-link-kept"))
-    assert (told.status, fix_of(told).command) == ("warn", "uv self update")
+    assert (told.status, typed(fix_of(told))) == ("warn", "uv self update")
 
     # No network here: the newer uv is put where the update would put it.
     place.standing.environ["PATH"] = place.standing.environ["PATH"].replace(
@@ -236,19 +237,19 @@ def test_that_uv_does_replace_the_link(fs: FileSystems, monkeypatch: pytest.Monk
 # Something else at the environment's path --------------------------------------------------------
 
 
-@pytest.mark.mends("venv-file", by="typing")
+@pytest.mark.fixes("venv-file", by="typing")
 def test_a_file_where_the_environment_should_be(ext4: Place) -> None:
     ext4.venv.write_text("notes\n")
     assert ext4.world.uv("sync", cwd=ext4.project, check=False).returncode == 2
 
-    mended_by_its_own_command(ext4.standing, "venv-file")
+    fixed_by_its_own_command(ext4.standing, "venv-file")
 
     assert (ext4.project / ".venv-file").read_text() == "notes\n"
     assert installed(ext4.venv).is_dir()
 
 
 @pytest.mark.parametrize("version", ["0.10.12", "newest"])
-@pytest.mark.mends("venv-file", by="typing")
+@pytest.mark.fixes("venv-file", by="typing")
 def test_a_file_that_names_an_environment(
     fs: FileSystems, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
@@ -259,7 +260,7 @@ def test_a_file_that_names_an_environment(
     told = place.standing.one(check("venv-file"))
     assert told.status == ("warn" if followed else "fail")
 
-    mended_by_its_own_command(place.standing, "venv-file")
+    fixed_by_its_own_command(place.standing, "venv-file")
 
     place.sync()
     assert place.venv.is_symlink() is followed
@@ -272,7 +273,7 @@ def lose_python(venv: Path) -> None:
     (venv / "bin" / "python").symlink_to("/nowhere/python3")
 
 
-@pytest.mark.mends("venv-interpreter", by="typing")
+@pytest.mark.fixes("venv-interpreter", by="typing")
 def test_an_environment_that_lost_its_python(
     fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,17 +283,17 @@ def test_an_environment_that_lost_its_python(
     told = place.standing.one(check("venv-interpreter"))
     assert "`/nowhere/python3` is gone" in told.detail
 
-    mended_by_its_own_command(place.standing, "venv-interpreter")
+    fixed_by_its_own_command(place.standing, "venv-interpreter")
 
 
-@pytest.mark.mends("venv-interpreter", by="typing")
+@pytest.mark.fixes("venv-interpreter", by="typing")
 def test_a_directory_that_is_no_environment(ext4: Place) -> None:
     ext4.venv.mkdir()
     assert ext4.standing.told(check("venv-interpreter")) == []
     (ext4.venv / "notes").write_text("mine")
     assert ext4.world.uv("sync", cwd=ext4.project, check=False).returncode == 2
 
-    mended_by_its_own_command(ext4.standing, "venv-interpreter")
+    fixed_by_its_own_command(ext4.standing, "venv-interpreter")
 
     assert (ext4.project / ".venv-old" / "notes").read_text() == "mine"
 
@@ -309,7 +310,7 @@ def test_an_environment_on_another_disk_is_said_but_no_fault(ext4: Place, fs: Fi
 
 
 @pytest.mark.parametrize("how", ["link", "variable"])
-@pytest.mark.mends("venv-device", by="typing")
+@pytest.mark.fixes("venv-device", by="typing")
 def test_an_environment_in_memory(ext4: Place, fs: FileSystems, how: str) -> None:
     if how == "link":
         ext4.venv.symlink_to(fs.tmpfs / "environment")
@@ -318,20 +319,20 @@ def test_an_environment_in_memory(ext4: Place, fs: FileSystems, how: str) -> Non
     ext4.standing.types("uv sync")
     assert (fs.tmpfs / "environment" / "pyvenv.cfg").exists()
 
-    mended_by_its_own_command(ext4.standing, "venv-device")
+    fixed_by_its_own_command(ext4.standing, "venv-device")
 
     assert installed(ext4.venv).is_dir()
     assert not ext4.venv.is_symlink()
 
 
-@pytest.mark.mends("venv-shared", by="typing")
+@pytest.mark.fixes("venv-shared", by="typing")
 def test_one_environment_for_two_projects(ext4: Place) -> None:
     other = ext4.world.project(ext4.disk / "other")
     variable = {"UV_PROJECT_ENVIRONMENT": str(other / ".venv")}
     ext4.world.uv("sync", cwd=other)
     ext4.standing.environ.update(variable)
 
-    mended_by_its_own_command(ext4.standing, "venv-shared")
+    fixed_by_its_own_command(ext4.standing, "venv-shared")
 
     assert installed(ext4.venv).is_dir()
 
@@ -345,14 +346,14 @@ def test_an_environment_of_its_own_elsewhere_is_no_fault(ext4: Place) -> None:
 
 
 @pytest.mark.parametrize("cloud", ["Dropbox", "OneDrive - Example", "Google Drive"])
-@pytest.mark.mends("venv-cloud", by="typing")
+@pytest.mark.fixes("venv-cloud", by="typing")
 def test_an_environment_in_a_cloud(ext4: Place, cloud: str) -> None:
     project = ext4.world.project(ext4.disk / cloud / "project")
     ext4.standing.cwd = project
     ext4.standing.types("uv sync")
     inode = (installed(project / ".venv") / "__init__.py").stat().st_ino
 
-    mended_by_its_own_command(ext4.standing, "venv-cloud")
+    fixed_by_its_own_command(ext4.standing, "venv-cloud")
 
     moved = ext4.world.home / ".venvs" / "project"
     assert (project / ".venv").resolve() == moved
@@ -392,7 +393,7 @@ def test_how_each_file_is_linked_is_told(
     assert files in told.detail
 
 
-@pytest.mark.mends("files-drift", by="typing")
+@pytest.mark.fixes("files-drift", by="typing")
 def test_a_hackable_project_that_still_shares_inodes(ext4: Place) -> None:
     ext4.sync()
     (cached,) = archived(ext4.world.default_cache)
@@ -404,46 +405,46 @@ def test_a_hackable_project_that_still_shares_inodes(ext4: Place) -> None:
     assert told.status == "fail"
     assert "5 files" in told.detail
 
-    mended_by_its_own_command(ext4.standing, "files-drift")
+    fixed_by_its_own_command(ext4.standing, "files-drift")
 
     assert ext4.module.stat().st_nlink == 1
 
 
-@pytest.mark.mends("files-drift", by="typing")
+@pytest.mark.fixes("files-drift", by="typing")
 def test_hard_links_from_before_where_files_are_cloned_now(xfs: Place) -> None:
     xfs.world.plain("sync", cwd=xfs.project, UV_LINK_MODE="hardlink")
     assert xfs.module.stat().st_nlink > 1
 
-    mended_by_its_own_command(xfs.standing, "files-drift")
+    fixed_by_its_own_command(xfs.standing, "files-drift")
 
     assert xfs.module.stat().st_nlink == 1
     assert shared_extents(xfs.module.with_name("data.bin"))
 
 
-@pytest.mark.mends("files-drift", by="typing")
+@pytest.mark.fixes("files-drift", by="typing")
 def test_symbolic_links_from_before_where_files_are_cloned_now(xfs: Place) -> None:
     xfs.world.plain("sync", cwd=xfs.project, UV_LINK_MODE="symlink")
     told = xfs.standing.one(check("files-drift"))
     assert "5 files of the environment are symbolic links into a cache" in told.detail
     assert "Cleaning that cache breaks the environment" in told.detail
 
-    mended_by_its_own_command(xfs.standing, "files-drift")
+    fixed_by_its_own_command(xfs.standing, "files-drift")
 
     assert not xfs.module.is_symlink()
 
 
-@pytest.mark.mends("files-drift", by="typing")
+@pytest.mark.fixes("files-drift", by="typing")
 def test_symbolic_links_from_before(ext4: Place) -> None:
     ext4.world.plain("sync", cwd=ext4.project, UV_LINK_MODE="symlink")
     assert ext4.module.is_symlink()
 
-    mended_by_its_own_command(ext4.standing, "files-drift")
+    fixed_by_its_own_command(ext4.standing, "files-drift")
 
     assert not ext4.module.is_symlink()
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs"])
-@pytest.mark.mends("files-copies", by="typing")
+@pytest.mark.fixes("files-copies", by="typing")
 def test_copies_on_the_device_of_the_cache(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -456,7 +457,7 @@ def test_copies_on_the_device_of_the_cache(
     told = place.standing.one(check("files-copies"))
     assert (told.status, told.bytes) == ("warn", 64 * 1024 + 6 * 4096)
 
-    mended_by_its_own_command(place.standing, "files-copies")
+    fixed_by_its_own_command(place.standing, "files-copies")
 
     if kind == "ext4":
         assert place.module.stat().st_nlink == 2
@@ -475,7 +476,7 @@ def replace_by_a_copy(path: Path) -> None:
         os.fsync(stream)
 
 
-@pytest.mark.mends("files-copies", by="typing")
+@pytest.mark.fixes("files-copies", by="typing")
 def test_copies_from_the_cache_on_another_device(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -486,7 +487,7 @@ def test_copies_from_the_cache_on_another_device(
     assert (installed(project / ".venv") / "__init__.py").stat().st_nlink == 1
     standing = Standing(world, project, monkeypatch)
 
-    mended_by_its_own_command(standing, "files-copies")
+    fixed_by_its_own_command(standing, "files-copies")
 
     assert (installed(project / ".venv") / "__init__.py").stat().st_nlink == 2
 
@@ -504,7 +505,7 @@ def test_packages_that_uv_did_not_install_are_not_its_copies(ext4: Place) -> Non
 # Broken links and files that cannot be read ------------------------------------------------------
 
 
-@pytest.mark.mends("files-broken-links", by="typing")
+@pytest.mark.fixes("files-broken-links", by="typing")
 def test_symbolic_links_into_a_cache_that_was_cleaned(
     fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -516,7 +517,7 @@ def test_symbolic_links_into_a_cache_that_was_cleaned(
     assert told.status == "fail"
     assert f"`{NAME}`" in told.detail
 
-    mended_by_its_own_command(place.standing, "files-broken-links")
+    fixed_by_its_own_command(place.standing, "files-broken-links")
 
     assert place.module.read_text() == ORIGINAL
 
@@ -525,7 +526,7 @@ def test_symbolic_links_into_a_cache_that_was_cleaned(
 
 
 @pytest.mark.parametrize("kind", ["xfs", "btrfs"])
-@pytest.mark.mends("files-edited", by="typing")
+@pytest.mark.fixes("files-edited", by="typing")
 def test_an_edit_that_nobody_else_sees(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
@@ -536,7 +537,7 @@ def test_an_edit_that_nobody_else_sees(
     assert told.status == "warn"
     assert f"`{os.path.relpath(place.module, place.venv)}`" in told.detail
 
-    mended_by_its_own_command(place.standing, "files-edited")
+    fixed_by_its_own_command(place.standing, "files-edited")
 
     assert place.module.read_text() == ORIGINAL
 
@@ -550,7 +551,7 @@ def test_an_edit_in_a_hackable_project_is_what_it_is_for(ext4: Place) -> None:
     assert findings(ext4.standing) == []
 
 
-@pytest.mark.mends("files-edited-in-cache", by="typing")
+@pytest.mark.fixes("files-edited-in-cache", by="typing")
 def test_an_edit_that_is_in_the_cache_as_well(
     fs: FileSystems, each_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -567,7 +568,7 @@ def test_an_edit_that_is_in_the_cache_as_well(
     assert set(told.paths) >= {str(place.module), str(cached), str(theirs)}
     assert place.standing.told(check("files-edited")) == []
 
-    mended_by_its_own_command(place.standing, "files-edited-in-cache")
+    fixed_by_its_own_command(place.standing, "files-edited-in-cache")
 
     assert place.module.read_text() == ORIGINAL
     assert [path.read_text() for path in archived(place.world.default_cache)] == [ORIGINAL]
@@ -575,7 +576,7 @@ def test_an_edit_that_is_in_the_cache_as_well(
     assert findings(Standing(place.world, other, monkeypatch)) == []
 
 
-@pytest.mark.mends("files-edited-in-cache", by="typing")
+@pytest.mark.fixes("files-edited-in-cache", by="typing")
 def test_an_edit_of_a_script_that_is_in_the_cache_as_well(ext4: Place) -> None:
     ext4.sync()
     script = ext4.venv / "bin" / f"{NAME}-tool"
@@ -584,10 +585,10 @@ def test_an_edit_of_a_script_that_is_in_the_cache_as_well(ext4: Place) -> None:
     (cached,) = ext4.world.default_cache.glob(f"archive-v0/*/*.data/scripts/{NAME}-tool")
     assert str(cached) in told.paths
 
-    mended_by_its_own_command(ext4.standing, "files-edited-in-cache")
+    fixed_by_its_own_command(ext4.standing, "files-edited-in-cache")
 
 
-@pytest.mark.mends("files-edited-in-cache", by="typing")
+@pytest.mark.fixes("files-edited-in-cache", by="typing")
 def test_an_edit_in_the_cache_of_another_device_is_thrown_out_there(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -599,12 +600,12 @@ def test_an_edit_in_the_cache_of_another_device_is_thrown_out_there(
     assert module.stat().st_nlink == 2
     edit_in_place(module)
 
-    mended_by_its_own_command(Standing(world, project, monkeypatch), "files-edited-in-cache")
+    fixed_by_its_own_command(Standing(world, project, monkeypatch), "files-edited-in-cache")
 
     assert module.read_text() == ORIGINAL
 
 
-@pytest.mark.mends("files-edited-in-cache", by="typing")
+@pytest.mark.fixes("files-edited-in-cache", by="typing")
 def test_an_edit_through_a_symbolic_link(ext4: Place) -> None:
     ext4.world.project(ext4.project, SYMLINK)
     ext4.sync()
@@ -612,10 +613,10 @@ def test_an_edit_through_a_symbolic_link(ext4: Place) -> None:
     told = ext4.standing.one(check("files-edited-in-cache"))
     assert set(told.paths) >= {str(ext4.module), str(ext4.module.resolve())}
 
-    mended_by_its_own_command(ext4.standing, "files-edited-in-cache")
+    fixed_by_its_own_command(ext4.standing, "files-edited-in-cache")
 
 
-@pytest.mark.mends("files-edited-in-cache", by="typing")
+@pytest.mark.fixes("files-edited-in-cache", by="typing")
 def test_an_edit_shared_with_something_unknown(ext4: Place) -> None:
     ext4.world.project(ext4.project, HACKABLE)
     ext4.sync()
@@ -624,7 +625,7 @@ def test_an_edit_shared_with_something_unknown(ext4: Place) -> None:
     assert ext4.standing.one(check("files-edited-in-cache")).status == "warn"
 
     # 1: that there is another name, and nobody knows where, is left.
-    mended_by_its_own_command(ext4.standing, "files-edited-in-cache", code=1)
+    fixed_by_its_own_command(ext4.standing, "files-edited-in-cache", code=1)
 
     assert (ext4.disk / "another name").read_text() == EDIT
     assert ext4.module.read_text() == EDIT
@@ -642,7 +643,7 @@ def test_a_new_time_alone_is_no_edit(ext4: Place) -> None:
 
 
 @pytest.mark.parametrize("what", ["edited", "missing"])
-@pytest.mark.mends("files-content", by="typing")
+@pytest.mark.fixes("files-content", by="typing")
 def test_a_change_that_no_time_tells(ext4: Place, what: str) -> None:
     ext4.world.project(ext4.project, COPIES)
     ext4.sync()
@@ -658,7 +659,7 @@ def test_a_change_that_no_time_tells(ext4: Place, what: str) -> None:
     assert found.status == "fail"
     assert f"1 {what}" in found.detail
 
-    mended_by_its_own_command(ext4.standing, "files-content")
+    fixed_by_its_own_command(ext4.standing, "files-content")
 
     assert data.read_bytes() == bytes(range(256)) * 256
 

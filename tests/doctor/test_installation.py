@@ -1,4 +1,4 @@
-"""The installation: each fault is made for real, found, mended by its own fix, and gone then."""
+"""The installation: each fault is made for real, found, fixed by its own fix, and gone then."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_no_real_uv(without_uv: Person) -> None:
     assert without_uv.found("installation") == {}
 
 
-@pytest.mark.mends("real-uv", by="typing")
+@pytest.mark.fixes("real-uv", by="typing")
 def test_a_real_uv_that_may_not_be_executed(without_uv: Person) -> None:
     path = copied(without_uv.uv, without_uv.base / "in stalled")
     path.chmod(0o644)
@@ -77,7 +77,7 @@ def test_supported_versions_are_well(person: Person, version: str) -> None:
     assert person.found("real-uv", "real-uv-version") == {}
 
 
-_AN_UPDATE = pytest.mark.mends("real-uv-version", by="hand: without a network nothing is updated")
+_AN_UPDATE = pytest.mark.fixes("real-uv-version", by="hand: without a network nothing is updated")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_nothing_is_set_up(person: Person) -> None:
     assert person.found("installation") == {"shims": "fail"}
 
     person.types("linkpolicy", "doctor", "installation", code=1)
-    told = person.mends("installation")
+    told = person.fixes("installation")
 
     assert "wrote    ~/.local/share/linkpolicy/shims/uv" in told
     assert "Open a new shell" in told
@@ -117,12 +117,12 @@ def test_nothing_is_set_up(person: Person) -> None:
 
 
 @pytest.mark.parametrize("name", ["uv", "uvx"])
-@pytest.mark.mends("shims", by="fix")
+@pytest.mark.fixes("shims", by="fix")
 def test_one_shim_is_gone(settled: Person, name: str) -> None:
     (settled.shims / name).unlink()
 
     assert settled.found("installation") == {"shims": "fail"}
-    settled.mends("shims")
+    settled.fixes("shims")
 
     assert settled.found("installation") == {}
 
@@ -136,7 +136,7 @@ def link_to_true(path: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [stranger, link_to_true])
-@pytest.mark.mends("shims", by="typing")
+@pytest.mark.fixes("shims", by="typing")
 def test_somebody_else_s_program_in_place_of_a_shim(
     settled: Person, put: Callable[[Path], None]
 ) -> None:
@@ -153,13 +153,13 @@ def test_somebody_else_s_program_in_place_of_a_shim(
     assert (settled.shims / "uvx.other").exists()
 
 
-@pytest.mark.mends("shims-private", by="fix")
+@pytest.mark.fixes("shims-private", by="fix")
 def test_others_can_write_where_the_shims_are(settled: Person) -> None:
     settled.shims.chmod(0o777)
     (settled.shims / "uv").chmod(0o775)
 
     assert settled.found("shims-private") == {"shims-private": "fail"}
-    settled.mends("shims-private")
+    settled.fixes("shims-private")
 
     assert settled.found("installation") == {}
     for path in (settled.shims, settled.shims / "uv"):
@@ -167,19 +167,19 @@ def test_others_can_write_where_the_shims_are(settled: Person) -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("--json",)])
-def test_several_faults_are_mended_in_one_go(settled: Person, words: tuple[str, ...]) -> None:
-    """`setup` refuses to write where others can write: that is mended before it is called."""
+def test_several_faults_are_fixed_in_one_go(settled: Person, words: tuple[str, ...]) -> None:
+    """`setup` refuses to write where others can write: that is fixed before it is called."""
     settled.shims.chmod(0o775)
     (settled.shims / "uvx").unlink()
     lose_block(settled.home)
 
     assert settled.found("installation") == {"shims-private": "fail", "shims": "fail"}
-    settled.mends("installation", *words)
+    settled.fixes("installation", *words)
 
     assert settled.found("installation") == {}
 
 
-@pytest.mark.mends("shims-private", by="typing")
+@pytest.mark.fixes("shims-private", by="typing")
 def test_everybody_can_replace_the_directory_of_the_shims(settled: Person) -> None:
     settled.shims.parent.chmod(0o777)
 
@@ -205,7 +205,7 @@ def test_the_directory_of_the_shims_belongs_to_another_user(settled: Person) -> 
     assert settled.found("installation") == {}
 
 
-@pytest.mark.mends("shims-current", by="fix")
+@pytest.mark.fixes("shims-current", by="fix")
 def test_shims_of_another_linkpolicy(settled: Person) -> None:
     shims = [path for path in settled.shims.rglob("uv*") if path.is_file()]
     old = [path for path in shims if path.read_bytes().startswith(b"#!")]
@@ -215,7 +215,7 @@ def test_shims_of_another_linkpolicy(settled: Person) -> None:
     finding = settled.one("installation")
     assert (finding["id"], finding["status"]) == ("shims-current", "warn")
     assert finding["paths"] == sorted(map(str, old))
-    settled.mends("shims-current")
+    settled.fixes("shims-current")
 
     assert settled.found("installation") == {}
 
@@ -228,7 +228,7 @@ def test_the_launcher_that_was_asked_for_is_no_finding(person: Person) -> None:
     assert "launcher: Python" in told["findings"][0]["detail"]
 
 
-@pytest.mark.mends("shims-current", by="fix")
+@pytest.mark.fixes("shims-current", by="fix")
 def test_a_python_launcher_where_a_native_one_would_be_written(person: Person) -> None:
     if not os.path.exists(setup_launcher.compiled()):
         pytest.skip("this linkpolicy has no native launcher")
@@ -239,7 +239,7 @@ def test_a_python_launcher_where_a_native_one_would_be_written(person: Person) -
     finding = person.one("installation")
     assert finding["id"] == "shims-current"
     assert "native" in finding["detail"]
-    person.mends("shims-current")
+    person.fixes("shims-current")
 
     assert person.found("installation") == {}
     assert (person.shims / "uv").read_bytes().startswith(b"\x7fELF")
@@ -268,7 +268,7 @@ def test_what_has_run_out_is_no_fault_of_the_shims(
 
 
 @pytest.mark.parametrize("launcher", ["auto", "python"])
-@pytest.mark.mends("shims-start", by="fix")
+@pytest.mark.fixes("shims-start", by="fix")
 def test_a_shim_whose_interpreter_is_gone(person: Person, launcher: str) -> None:
     person.sets_up("--launcher", launcher)
     shim = python_shim(person)
@@ -279,13 +279,13 @@ def test_a_shim_whose_interpreter_is_gone(person: Person, launcher: str) -> None
     assert finding["status"] == "fail"
     assert finding["paths"] == [str(shim)]
     assert "No such file" in finding["detail"]
-    person.mends("shims-start")
+    person.fixes("shims-start")
 
     assert person.found("installation") == {}
 
 
 @pytest.mark.parametrize("launcher", ["auto", "python"])
-@pytest.mark.mends("shims-start", by="fix")
+@pytest.mark.fixes("shims-start", by="fix")
 def test_a_shim_whose_package_is_gone(person: Person, launcher: str) -> None:
     person.sets_up("--launcher", launcher)
     shim = python_shim(person)
@@ -294,7 +294,7 @@ def test_a_shim_whose_package_is_gone(person: Person, launcher: str) -> None:
     finding = person.one("shims-start")
     assert finding["status"] == "fail"
     assert "without any policy" in finding["detail"]
-    person.mends("shims-start")
+    person.fixes("shims-start")
 
     assert person.found("installation") == {}
 
@@ -316,7 +316,7 @@ def test_a_real_uv_that_does_not_run(settled: Person) -> None:
 # PATH ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.mends("shims-first", by="typing")
+@pytest.mark.fixes("shims-first", by="typing")
 def test_another_uv_comes_first_in_this_shell(settled: Person) -> None:
     first = copied(settled.uv, settled.base / "first")
     settled.path.insert(0, str(first.parent))
@@ -330,14 +330,14 @@ def test_another_uv_comes_first_in_this_shell(settled: Person) -> None:
     assert settled.found("installation") == {}
 
 
-@pytest.mark.mends("shims-first", by="fix")
+@pytest.mark.fixes("shims-first", by="fix")
 def test_the_shims_are_on_path_no_more_because_a_block_is_gone(settled: Person) -> None:
     lose_block(settled.home)
     (settled.home / ".profile").unlink()
     settled.opens_shell()
 
     assert settled.found("installation") == {"shims-first": "fail", "start-up-files": "warn"}
-    settled.mends("shims-first")
+    settled.fixes("shims-first")
     settled.opens_shell()
 
     assert settled.found("installation") == {}
@@ -353,7 +353,7 @@ def test_another_uvx_comes_first(settled: Person) -> None:
     assert settled.found("installation") == {}
 
 
-@pytest.mark.mends("shims-first", by="typing")
+@pytest.mark.fixes("shims-first", by="typing")
 def test_path_was_left_alone_and_the_shims_are_not_first(person: Person) -> None:
     person.sets_up("--no-modify-path")
 
@@ -395,7 +395,7 @@ def wheel_of_uv(directory: Path, real: Path) -> Path:
     return path
 
 
-@pytest.mark.mends("active-environment", by="typing")
+@pytest.mark.fixes("active-environment", by="typing")
 def test_an_active_environment_has_a_uv_of_its_own(settled: Person) -> None:
     environment = settled.base / "an environment"
     settled.types("uv", "venv", "-q", str(environment))
@@ -440,7 +440,7 @@ exec uv "$@"
 """
 
 
-@pytest.mark.mends("recursion", by="hand: PATH is the shell's, and no command is told")
+@pytest.mark.fixes("recursion", by="hand: PATH is the shell's, and no command is told")
 def test_another_manager_s_shim_starts_ours_again(settled: Person) -> None:
     program(settled.base / "foreign" / "uv", FOREIGN)
     settled.path.insert(1, str(settled.base / "foreign"))
@@ -499,7 +499,7 @@ FAULTS = [lose_block, lose_file, add_below, hide_behind_another, damage_record]
 
 
 @pytest.mark.parametrize("make", FAULTS)
-@pytest.mark.mends("start-up-files", by="fix")
+@pytest.mark.fixes("start-up-files", by="fix")
 def test_a_start_up_file_no_longer_does_what_it_should(
     settled: Person, make: Callable[[Path], None]
 ) -> None:
@@ -512,7 +512,7 @@ def test_a_start_up_file_no_longer_does_what_it_should(
     dry = settled.types("linkpolicy", "doctor", "--fix", "--dry-run", "start-up-files")
     assert "Nothing has been changed" in dry or "Nothing to do" in dry
     assert contents(settled.home) == before
-    settled.mends("start-up-files")
+    settled.fixes("start-up-files")
 
     settled.opens_shell()
     assert settled.found("installation") == {}
@@ -527,7 +527,7 @@ def edit(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("change", [cut_in_half, edit])
-def test_a_block_that_somebody_edited_is_left_to_be_mended_by_hand(
+def test_a_block_that_somebody_edited_is_left_to_be_fixed_by_hand(
     settled: Person, change: Callable[[bytes], bytes]
 ) -> None:
     file = settled.home / ".profile"
@@ -543,14 +543,14 @@ def test_a_block_that_somebody_edited_is_left_to_be_mended_by_hand(
     assert settled.found("installation") == {}
 
 
-def test_mending_uses_the_shell_and_the_directory_of_before(person: Person) -> None:
+def test_fixing_uses_the_shell_and_the_directory_of_before(person: Person) -> None:
     person.types("linkpolicy", "setup", "--shell", "zsh", "--shim-dir", str(person.home / "own"))
     person.path.insert(0, str(person.home / "own"))
     assert person.asks("installation") == []
     (person.home / ".zshrc").write_text("")
     (person.home / "own" / "uvx").unlink()
 
-    person.mends("installation")
+    person.fixes("installation")
 
     assert person.found("installation") == {}
     assert BEGIN in (person.home / ".zshrc").read_bytes()

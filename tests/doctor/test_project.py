@@ -1,4 +1,4 @@
-"""What is decided here and what it costs: each fault is made, found, mended, and gone."""
+"""What is decided here and what it costs: each fault is made, found, fixed, and gone."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.doctor.checks import typed
 from tests.doctor.standing import ROOT, Standing, only, write
 from tests.filesystems import FileSystems, same_inode
 from tests.ordinary_user import UID, as_user
 from tests.uv.world import World, archived, installed
-from uvx_policy.doctor.diagnostic import Told
+from uvx_policy.doctor.diagnostic import Diagnostic
 from uvx_policy.doctor.project import CHECKS
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
 
-def wrong(here: Standing) -> list[tuple[str, Told]]:
+def wrong(here: Standing) -> list[tuple[str, Diagnostic]]:
     """All that is not well."""
     return here.wrong(CHECKS)
 
@@ -98,7 +99,7 @@ def test_no_project_and_no_uv_is_no_finding(
 # What cannot be told ------------------------------------------------------------------------------
 
 
-@pytest.mark.mends("decision", by="hand: its command only shows what is known")
+@pytest.mark.fixes("decision", by="hand: its command only shows what is known")
 def test_a_file_that_hides_the_destination_is_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,8 +132,8 @@ def elsewhere(fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     "by",
     [
-        pytest.param("mend", marks=pytest.mark.mends("linking", by="fix")),
-        pytest.param("typing", marks=pytest.mark.mends("linking", by="typing")),
+        pytest.param("fix", marks=pytest.mark.fixes("linking", by="fix")),
+        pytest.param("typing", marks=pytest.mark.fixes("linking", by="typing")),
     ],
 )
 def test_a_cache_that_could_only_lie_in_the_project_is_suggested(
@@ -150,17 +151,17 @@ def test_a_cache_that_could_only_lie_in_the_project_is_suggested(
     assert told.bytes
     assert told.bytes >= 64 * 1024
     before = (here.cwd / "pyproject.toml").read_text()
-    said = here.mend(linking, dry_run=True)
+    said = here.fix(linking, dry_run=True)
     assert "would" in said[0]
     assert (here.cwd / "pyproject.toml").read_text() == before
-    if by == "mend":
-        assert here.mend(linking)
+    if by == "fix":
+        assert here.fix(linking)
     else:
-        here.types(told.fix.command)
+        here.types(typed(told.fix))
 
     assert (here.cwd / "pyproject.toml").read_text().startswith(before)
     assert here.told(linking) == []
-    assert here.mend(linking) == []
+    assert here.fix(linking) == []
     here.world.uv("sync", "--reinstall", cwd=here.cwd)
     (cached,) = archived(here.cwd / ".uv-cache")
     assert same_inode(cached, package / "__init__.py")
@@ -190,9 +191,9 @@ def test_a_cache_that_was_chosen_for_uv_on_another_disk_is_told_with_a_better_on
     assert origin[how] in told.detail
     assert told.fix
     assert not told.fix.safe
-    assert here.mend(only(CHECKS, "linking")) == []
+    assert here.fix(only(CHECKS, "linking")) == []
     if how == "variable":
-        here.types(told.fix.command)
+        here.types(typed(told.fix))
     elif how == "uv.toml":
         (world.home / ".config" / "uv" / "uv.toml").unlink()
     else:
@@ -216,8 +217,8 @@ def test_no_place_that_qualifies_is_told_with_each_reason(
     assert f"`{disk}/project` on its way belongs" not in told.detail
     assert "no directory on the environment's file system may hold one" in told.detail
     assert told.fix
-    assert (told.fix.command, told.fix.safe) == ("", False)
-    assert here.mend(only(CHECKS, "linking")) == []
+    assert (typed(told.fix), told.fix.safe) == ("", False)
+    assert here.fix(only(CHECKS, "linking")) == []
     named = disk / "project" / "mine"
     for path in (disk, project, project / ".uv-cache"):
         os.chown(path, 0, 0)
@@ -227,7 +228,7 @@ def test_no_place_that_qualifies_is_told_with_each_reason(
     assert f"from `{named}`" in decision(here)
 
 
-@pytest.mark.mends("linking", by="typing")
+@pytest.mark.fixes("linking", by="typing")
 def test_a_cache_of_ours_that_others_may_write_is_told_and_closed_by_typing_alone(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,16 +244,16 @@ def test_a_cache_of_ours_that_others_may_write_is_told_and_closed_by_typing_alon
     assert f"`{cache}`: others may write it (mode 0777)" in told.detail
     assert told.fix
     assert not told.fix.safe
-    assert here.mend(only(CHECKS, "linking")) == []
-    here.types(told.fix.command)
+    assert here.fix(only(CHECKS, "linking")) == []
+    here.types(typed(told.fix))
 
     assert wrong(here) == []
     assert f"from `{cache}`" in decision(here)
 
 
 @pytest.mark.parametrize("fault", ["mode", "owner"])
-@pytest.mark.mends("linking", by="typing")
-def test_a_cache_of_ours_that_can_be_mended_is_no_reason_to_write_settings(
+@pytest.mark.fixes("linking", by="typing")
+def test_a_cache_of_ours_that_can_be_fixed_is_no_reason_to_write_settings(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     disk = fs.image("ext4")
@@ -267,17 +268,17 @@ def test_a_cache_of_ours_that_can_be_mended_is_no_reason_to_write_settings(
         subprocess.run(["chown", "-R", f"{UID}:{UID}", cache], check=True)
 
     told = here.one(only(CHECKS, "linking"))
-    assert here.mend(only(CHECKS, "linking")) == []
+    assert here.fix(only(CHECKS, "linking")) == []
     assert told.fix
     assert not told.fix.safe
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert wrong(here) == []
     assert f"from `{cache}`" in decision(here)
     assert (here.cwd / "pyproject.toml").read_text() == before
 
 
-@pytest.mark.mends("linking", by="typing")
+@pytest.mark.fixes("linking", by="typing")
 def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,8 +292,8 @@ def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
         told = here.one(only(CHECKS, "linking"))
         assert "a mount of its own" in told.detail
         assert told.fix
-        assert told.fix.command == "linkpolicy init --cache project"
-        here.types(told.fix.command)
+        assert typed(told.fix) == "linkpolicy init --cache project"
+        here.types(typed(told.fix))
         assert here.told(only(CHECKS, "linking")) == []
     finally:
         subprocess.run(["umount", world.default_cache], check=True)
@@ -302,7 +303,7 @@ def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
 
 
 @pytest.mark.parametrize("offline", [False, True])
-@pytest.mark.mends("cache-cold", by="typing")
+@pytest.mark.fixes("cache-cold", by="typing")
 def test_a_cold_cache_beside_a_warm_one_is_told_and_filled(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, offline: bool
 ) -> None:
@@ -320,7 +321,7 @@ def test_a_cold_cache_beside_a_warm_one_is_told_and_filled(
     assert ("offline" in told.detail) is offline
     assert "copies" not in told.detail
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert archived(disk / ".uv-cache-0")
     assert wrong(here) == []
@@ -332,8 +333,8 @@ def test_a_cold_cache_beside_a_warm_one_is_told_and_filled(
 @pytest.mark.parametrize(
     "by",
     [
-        pytest.param("mend", marks=pytest.mark.mends("cache-makeable", by="fix")),
-        pytest.param("typing", marks=pytest.mark.mends("cache-makeable", by="typing")),
+        pytest.param("fix", marks=pytest.mark.fixes("cache-makeable", by="fix")),
+        pytest.param("typing", marks=pytest.mark.fixes("cache-makeable", by="typing")),
     ],
 )
 def test_a_cache_behind_a_dangling_link_is_made(
@@ -349,12 +350,12 @@ def test_a_cache_behind_a_dangling_link_is_made(
     told = here.one(usable)
     assert told.fix
     assert told.fix.safe
-    assert here.mend(usable, dry_run=True) == [f"would make `{fs.ext4 / 'gone'}`"]
+    assert here.fix(usable, dry_run=True) == [f"would make `{fs.ext4 / 'gone'}`"]
     assert not (fs.ext4 / "gone").exists()
-    if by == "mend":
-        here.mend(usable)
+    if by == "fix":
+        here.fix(usable)
     else:
-        here.types(told.fix.command)
+        here.types(typed(told.fix))
 
     assert wrong(here) == []
     world.plain("sync", cwd=here.cwd)
@@ -371,13 +372,13 @@ def test_a_cache_on_a_disk_that_is_not_mounted_is_not_made_by_itself(
     told = here.one(only(CHECKS, "cache-makeable"))
     assert told.fix
     assert not told.fix.safe
-    assert here.mend(only(CHECKS, "cache-makeable")) == []
-    here.types(told.fix.command)
+    assert here.fix(only(CHECKS, "cache-makeable")) == []
+    here.types(typed(told.fix))
 
     assert wrong(here) == []
 
 
-@pytest.mark.mends("cache-makeable", by="typing")
+@pytest.mark.fixes("cache-makeable", by="typing")
 def test_a_file_in_the_place_of_the_cache_is_put_aside(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,7 +388,7 @@ def test_a_file_in_the_place_of_the_cache_is_put_aside(
 
     told = here.one(only(CHECKS, "cache-makeable"))
     assert told.fix
-    here.types(told.fix.command)
+    here.types(typed(told.fix))
 
     assert wrong(here) == []
 
@@ -418,16 +419,22 @@ _ORDINARY = textwrap.dedent("""
         return Case(environ=dict(os.environ), cwd=os.getcwd())
 
     (check,) = [check for check in CHECKS if check.id == "cache-makeable"]
-    before = [told.as_dict() | {"fix": told.fix.as_dict()} for told in check.look(case())]
-    done = list(check.mend(case(), False)) if sys.argv[2] == "mend" else []
+    before = [
+        {
+            "status": told.status, "detail": told.detail,
+            "command": str(*told.fix.commands), "safe": told.fix.safe,
+        }
+        for told in check.look(case())
+    ]
+    done = list(check.fix(case(), False)) if sys.argv[2] == "fix" else []
     if sys.argv[2] == "type":
-        os.system(before[0]["fix"]["command"])
+        os.system(before[0]["command"])
     after = [told.detail for told in check.look(case())]
     print(json.dumps([before, done, after]))
 """)
 
 
-@pytest.mark.parametrize("how", ["mend", "type"])
+@pytest.mark.parametrize("how", ["fix", "type"])
 def test_a_directory_of_ours_without_the_right_to_make_the_cache_gets_it(
     fs: FileSystems, newest_uv: Path, how: str
 ) -> None:
@@ -446,11 +453,11 @@ def test_a_directory_of_ours_without_the_right_to_make_the_cache_gets_it(
     assert done.returncode == 0, done.stderr
     before, lines, after = json.loads(done.stdout)
 
-    assert before[0]["fix"]["safe"]
+    assert before[0]["safe"]
     assert before[0]["status"] == (
         "fail" if before[0]["detail"].endswith("fails here.") else "warn"
     )
-    assert lines == ([f"let you write `{closed}`"] if how == "mend" else [])
+    assert lines == ([f"let you write `{closed}`"] if how == "fix" else [])
     assert after == []
     assert closed.stat().st_mode & 0o7777 == 0o700
 
@@ -458,7 +465,7 @@ def test_a_directory_of_ours_without_the_right_to_make_the_cache_gets_it(
 # Room ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.mends("free-space", by="hand: what to delete only people know")
+@pytest.mark.fixes("free-space", by="hand: what to delete only people know")
 def test_a_full_disk_is_told_and_gone_when_there_is_room(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

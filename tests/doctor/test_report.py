@@ -14,10 +14,11 @@ from rich.console import Console
 from tests.doctor.checks import FIX, check, ill, well
 from uvx_policy.doctor import engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.doctor.report import Report
+from uvx_policy.terminal.command import Shell, ShellLine, command
 
-COMMAND = "export PATH='/" + "a-directory-of-a-long-name/" * 10 + '\':"$PATH"'
+LONG = ShellLine(text="export PATH='/" + "a-directory-of-a-long-name/" * 10 + '\':"$PATH"')
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def shown(
     """What is printed, without colours."""
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="surrogateescape")
     console = Console(file=stream, width=width, force_terminal=terminal, highlight=False)
-    report = Report(console, everything=everything)
+    report = Report(console, Shell(), everything=everything)
     results = list(engine.results(checks, case))
     report.print_results(checks, iter(results))
     report.print_summary(results, offer_fix=True)
@@ -56,14 +57,16 @@ def test_where_all_is_well_a_group_is_one_line(case: Case) -> None:
 
 
 def test_what_was_skipped_is_counted_and_not_shown(case: Case) -> None:
-    text = shown(case, check("a", Told(status="skip", detail="no reason")), well("b"))
+    text = shown(case, check("a", Diagnostic(status="skip", detail="no reason")), well("b"))
 
     assert "no reason" not in text
     assert "All well: 2 checks, 1 skipped." in text
 
 
 def test_checks_that_were_asked_for_by_name_are_all_shown(case: Case) -> None:
-    text = shown(case, check("a", Told(status="skip", detail="why")), well("b"), everything=True)
+    text = shown(
+        case, check("a", Diagnostic(status="skip", detail="why")), well("b"), everything=True
+    )
 
     assert "  - why  a\n" in text
     assert "  ✓ The title of b  b\n" in text
@@ -81,11 +84,11 @@ def test_a_group_is_printed_before_the_next_one_is_looked_at(case: Case) -> None
     stream = io.StringIO()
     seen: list[str] = []
 
-    def look(_: Case) -> Iterator[Told]:
+    def look(_: Case) -> Iterator[Diagnostic]:
         seen.append(stream.getvalue())
         return iter(())
 
-    report = Report(Console(file=stream, width=80))
+    report = Report(Console(file=stream, width=80), Shell())
     checks = (well("a"), well("b", "caches").replace(look=look))
     report.print_results(checks, engine.results(checks, case))
 
@@ -93,9 +96,9 @@ def test_a_group_is_printed_before_the_next_one_is_looked_at(case: Case) -> None
 
 
 def test_a_fix_is_told_with_what_to_type(case: Case) -> None:
-    told = Told(status="fail", detail="It is off.", fix=FIX, paths=("/a",), bytes=309_000_000)
+    told = Diagnostic(status="fail", detail="It is off.", fix=FIX, paths=("/a",), bytes=309_000_000)
 
-    text = shown(case, check("a", told, mend=lambda *_: ()))
+    text = shown(case, check("a", told, fix=lambda *_: ()))
 
     assert text.splitlines()[1:] == [
         "  ✗ It is off.  a  309 MB",
@@ -104,7 +107,7 @@ def test_a_fix_is_told_with_what_to_type(case: Case) -> None:
         "         off && on",
         "",
         "1 failure (1 check).",
-        "linkpolicy doctor --fix mends what is marked as safe, and asks first.",
+        "linkpolicy doctor --fix fixes what is marked as safe, and asks first.",
     ]
 
 
@@ -112,7 +115,7 @@ def test_the_list_has_ids_on_the_left_and_titles_beside_them_on_a_narrow_termina
     stream = io.StringIO()
     console = Console(file=stream, width=60, force_terminal=True, color_system=None)
 
-    Report(console).print_list(engine.every_check())
+    Report(console, Shell()).print_list(engine.every_check())
 
     lines = stream.getvalue().splitlines()
     assert max(map(len, lines)) <= 60
@@ -124,19 +127,19 @@ def test_the_list_has_ids_on_the_left_and_titles_beside_them_on_a_narrow_termina
 
 
 def test_the_last_line_is_not_broken_within_a_word(case: Case) -> None:
-    text = shown(case, check("a", Told(status="fail", fix=FIX), mend=lambda *_: ()), width=60)
+    text = shown(case, check("a", Diagnostic(status="fail", fix=FIX), fix=lambda *_: ()), width=60)
 
     assert text.splitlines()[-2:] == [
-        "linkpolicy doctor --fix mends what is marked as safe, and", "asks first."
+        "linkpolicy doctor --fix fixes what is marked as safe, and", "asks first."
     ]  # fmt: skip
 
 
-def test_without_anything_to_mend_nothing_is_said_about_it(case: Case) -> None:
+def test_without_anything_to_fix_nothing_is_said_about_it(case: Case) -> None:
     assert "--fix" not in shown(case, ill("a"))
 
 
 def test_many_paths_are_cut_short(case: Case) -> None:
-    told = Told(status="warn", detail="Much.", paths=tuple(f"/path/{n}" for n in range(1000)))
+    told = Diagnostic(status="warn", detail="Much.", paths=tuple(f"/path/{n}" for n in range(1000)))
 
     text = shown(case, check("a", told))
 
@@ -145,13 +148,13 @@ def test_many_paths_are_cut_short(case: Case) -> None:
 
 
 def test_paths_that_the_sentence_names_are_not_said_twice(case: Case) -> None:
-    told = Told(status="warn", detail="`/a` and `/b` are odd.", paths=("/a", "/b"))
+    told = Diagnostic(status="warn", detail="`/a` and `/b` are odd.", paths=("/a", "/b"))
 
     assert shown(case, check("x", told)).count("/") == 2
 
 
 def test_paths_are_shown_in_their_order_when_one_of_them_is_news(case: Case) -> None:
-    told = Told(status="warn", detail="`/b` is first.", paths=("/b", "/a"))
+    told = Diagnostic(status="warn", detail="`/b` is first.", paths=("/b", "/a"))
 
     lines = shown(case, check("x", told)).splitlines()
     assert lines[2:4] == ["    /b", "    /a"]
@@ -159,13 +162,13 @@ def test_paths_are_shown_in_their_order_when_one_of_them_is_news(case: Case) -> 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_a_terminal_s_lines_fit_and_commands_stay_whole(case: Case, width: int) -> None:
-    fix = FIX.replace(text="Do this. " * 20, command=COMMAND)
-    told = Told(status="fail", detail="One word after the other. " * 20, fix=fix)
+    fix = FIX.replace(text="Do this. " * 20, commands=(LONG,))
+    told = Diagnostic(status="fail", detail="One word after the other. " * 20, fix=fix)
 
     text = shown(case, check("a-check", told), width=width)
 
-    assert COMMAND in text
-    rest = [line for line in text.splitlines() if COMMAND not in line]
+    assert LONG.text in text
+    rest = [line for line in text.splitlines() if LONG.text not in line]
     assert max(map(len, rest)) <= min(width, 100)
     assert all(line.startswith("    ") for line in rest[2:-4])
 
@@ -173,7 +176,9 @@ def test_a_terminal_s_lines_fit_and_commands_stay_whole(case: Case, width: int) 
 def test_a_pipe_gets_one_line_for_each_sentence(case: Case) -> None:
     detail = "One word after the other. " * 20
 
-    text = shown(case, check("a", Told(status="fail", detail=detail)), terminal=False, width=80)
+    text = shown(
+        case, check("a", Diagnostic(status="fail", detail=detail)), terminal=False, width=80
+    )
 
     assert detail in text
 
@@ -181,7 +186,9 @@ def test_a_pipe_gets_one_line_for_each_sentence(case: Case) -> None:
 def test_nothing_that_a_stranger_named_can_steer_the_terminal(case: Case) -> None:
     evil = "\x1b]0;title\x07 \r\n [bold]x[/bold] \u202e \udcff"
 
-    told = Told(status="fail", detail=evil, paths=(evil + "p",), fix=FIX.replace(command=evil))
+    told = Diagnostic(
+        status="fail", detail=evil, paths=(evil + "p",), fix=FIX.replace(commands=(command(evil),))
+    )
     text = shown(case, check("a", told))
 
     assert not {"\x1b", "\x07", "\r", "\u202e", "\udcff"} & set(text)
@@ -201,6 +208,6 @@ def test_no_colour_where_it_is_not_wanted(case: Case, monkeypatch: pytest.Monkey
     monkeypatch.setenv("NO_COLOR", "1")
     console = Console(file=stream, width=80, force_terminal=True)
     checks = (ill("a"),)
-    Report(console).print_results(checks, engine.results(checks, case))
+    Report(console, Shell()).print_results(checks, engine.results(checks, case))
 
     assert not re.findall(r"\x1b\[(?:3\d|9\d)m", stream.getvalue())

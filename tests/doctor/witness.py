@@ -1,4 +1,4 @@
-"""Watches a test that says `@pytest.mark.mends(ID, by=...)`, and judges whether it does.
+"""Watches a test that says `@pytest.mark.fixes(ID, by=...)`, and judges whether it does.
 
 Such a test makes a fault for real. It has proven something when the check ID found the fault, the
 check's own fix was then carried out, and the check found nothing any more when it looked last:
@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from uvx_policy.doctor.diagnostic import Told
+from tests.doctor.checks import typed
+from uvx_policy.doctor.diagnostic import Diagnostic
 
 HAND = "hand: "
 _ILL = ("fail", "crash", "warn")
@@ -33,17 +34,17 @@ class Witness:
     """All that happened in one test, in order."""
 
     def __init__(self) -> None:
-        #: looks, typed lines (`str`), and `None` for each mending by `--fix`
+        #: looks, typed lines (`str`), and `None` for each fixing by `--fix`
         self._seen: list[Look | str | None] = []
 
     def begin(self) -> None:
         """Forget the test before."""
         self._seen.clear()
 
-    def saw(self, check: str, told: Iterable[Told]) -> None:
+    def saw(self, check: str, told: Iterable[Diagnostic]) -> None:
         """A check was asked itself."""
         wrong = [each for each in told if each.status in _ILL]
-        commands = tuple(each.fix.command for each in wrong if each.fix is not None)
+        commands = tuple(typed(each.fix) for each in wrong if each.fix is not None)
         self._seen.append(Look(check, bool(wrong), commands))
 
     def saw_json(self, findings: Iterable[dict[str, Any]]) -> None:
@@ -63,7 +64,7 @@ class Witness:
         self._seen.append(None)
 
     def judge(self, check: str, by: str) -> None:
-        """Raise `AssertionError` when this is no proof that the check's own fix mends."""
+        """Raise `AssertionError` when this is no proof that the check's own fix fixes."""
         looks = [
             (number, each)
             for number, each in enumerate(self._seen)
@@ -76,7 +77,7 @@ class Witness:
         commands = {command for _, each in found for command in each.commands}
         assert any(each.commands for _, each in found), f"`{check}` says no fix"
         if by == "fix":
-            assert None in deeds, f"what `{check}` found was not mended by --fix"
+            assert None in deeds, f"what `{check}` found was not fixed by --fix"
         elif by == "typing":
             typed = {each for each in deeds if isinstance(each, str)}
             assert commands & typed - {""}, f"nobody typed one of {sorted(commands)}"

@@ -222,7 +222,7 @@ def test_a_directory_of_fallbacks_that_others_can_write_to_is_refused(home: Home
         home.plan(launcher="native")
 
 
-def test_a_native_shim_that_lost_its_mode_or_content_is_mended(home: Home) -> None:
+def test_a_native_shim_that_lost_its_mode_or_content_is_fixed(home: Home) -> None:
     home.setup(launcher="native")
     before = home.tree()
     (home.shims / "uv").chmod(0o644)

@@ -98,7 +98,7 @@ def test_what_uv_installed(tmp_path: Path, each_uv: Path) -> None:
     rows = {row.path: row for row in read(found[0])}
     data = installed(project / ".venv") / "data.bin"
     assert rows[f"{NAME}/data.bin"].size == data.stat().st_size
-    assert rows[f"{NAME}/data.bin"].algorithm == "sha256"
+    assert rows[f"{NAME}/data.bin"].hash.algorithm == "sha256"
     assert all((Path(site) / path).exists() for path in rows)
     assert not any(row.problem for row in rows.values())
 

@@ -336,7 +336,7 @@ def test_any_name_can_be_shown_and_told(tmp_path: Path, name: bytes, encoding: s
 def test_without_any_environment_it_says_how_to_find_some(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert "linkpolicy status ~/work" in said(capsys)
+    assert "linkpolicy status ." in said(capsys)
     assert said(capsys, str(tmp_path)) == f"No environment below {tmp_path}.\n"
     assert told(capsys) == {"schema": 1, "environments": [], "devices": [], "unreadable": []}
 

@@ -275,7 +275,7 @@ def test_nothing_is_remarked_where_all_is_well() -> None:
 
 
 def test_remarks_say_what_is_wrong_where_and_what_to_type() -> None:
-    drift, mend = "hackable, but 2 files", "; `uv sync --reinstall` there mends it"
+    drift, fix = "hackable, but 2 files", "; `uv sync --reinstall` there fixes it"
     text = told(
         row("/p/a/.venv", drift=drift),
         row("/p/b/.venv", dangling_files=3),
@@ -291,8 +291,8 @@ def test_remarks_say_what_is_wrong_where_and_what_to_type() -> None:
 
     assert text.splitlines() == [
         "settings    /p/g/pyproject.toml:3: bad\\n",
-        f"drift       not stored as the policy says: /p/a ({drift}){mend}, and undoes edits",
-        f"broken      files link to a cache entry that is gone: /p/b{mend}",
+        f"drift       not stored as the policy says: /p/a ({drift}){fix}, and undoes edits",
+        f"broken      files link to a cache entry that is gone: /p/b{fix}",
         "edited      installed files were changed: /p/c; `linkpolicy doctor` there names them",
         "unreadable  not everything can be read: /p/d, /p/e",
         "closed      not searched, because it cannot be read: /p/closed",

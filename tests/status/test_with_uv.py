@@ -183,18 +183,18 @@ def test_nothing_could_be_saved_where_nothing_links(world: World, fs: FileSystem
     assert row["file_system"] == "tmpfs"
 
 
-def test_drift_from_the_policy_is_told_until_it_is_mended(world: World, fs: FileSystems) -> None:
+def test_drift_from_the_policy_is_told_until_it_is_fixed(world: World, fs: FileSystems) -> None:
     project = world.project(fs.ext4 / "work" / "p")
     world.uv("sync", cwd=project)
     world.project(project, HACKABLE)
     world.uv("sync", cwd=project)
     drifted = environments(status_of(world))[str(project / ".venv")]
     world.uv("sync", "--reinstall", cwd=project)
-    mended = environments(status_of(world))[str(project / ".venv")]
+    fixed = environments(status_of(world))[str(project / ".venv")]
 
     assert drifted["drift"].startswith("hackable, but ")
     assert drifted["policy_origin"].startswith(f"{project}/pyproject.toml:")
-    assert (mended["drift"], mended["links"]) == (None, "copy")
+    assert (fixed["drift"], fixed["links"]) == (None, "copy")
 
 
 def test_an_edit_is_counted_when_it_is_counted_again(world: World, fs: FileSystems) -> None:

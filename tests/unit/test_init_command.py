@@ -86,7 +86,7 @@ def settings_of(directory: Path) -> Settings:
             "[tool.linkpolicy]\nhackable = 'yes'\ncache = 3\n",
             '[tool.linkpolicy]\nhackable = true\ncache = "project"\n',
             ("set `hackable = true`", 'set `cache = "project"`'),
-            id="bad values are mended",
+            id="bad values are fixed",
         ),
         pytest.param(
             "tool.linkpolicy.hackable = false # x\nb = 1\n",

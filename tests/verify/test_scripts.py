@@ -45,9 +45,7 @@ def activate(tree: Tree, line: str) -> None:
     ["VIRTUAL_ENV='/old/place'", 'VIRTUAL_ENV="/old/place"', "VIRTUAL_ENV=/old/place",
      "export VIRTUAL_ENV=/old/place"],
 )  # fmt: skip
-def test_an_environment_that_was_moved_and_mended(
-    tree: Tree, first_line: object, told: str
-) -> None:
+def test_an_environment_that_was_moved_and_fixed(tree: Tree, first_line: object, told: str) -> None:
     line = first_line  # one of the above
     activate(tree, told)
     installed(
@@ -66,7 +64,7 @@ def test_an_environment_that_was_made_movable(tree: Tree, name: str) -> None:
     assert found(tree) == []
 
 
-def test_a_movable_environment_whose_scripts_were_mended(tree: Tree) -> None:
+def test_a_movable_environment_whose_scripts_were_fixed(tree: Tree) -> None:
     installed(tree, hashed=MOVABLE + BODY, there=by_kernel(tree.owner) + BODY)
 
     assert found(tree) == []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy import guard
 from uvx_policy.caches import contents, locks
+from uvx_policy.terminal.command import Hint
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ class Result(Value):
     state: State
     #: what uv said last, or why it was not done; "" when it said nothing
     text: str = ""
-    #: what to type
-    hint: str = ""
+    hint: Hint | None = None
     objections: tuple[Objection, ...] = ()
 
 
@@ -120,7 +120,7 @@ def _busy(cache: Cache, holder: Holder) -> Result:
         cache=cache,
         state="busy",
         text=f"{holder} {holder.how}",
-        hint="wait until it is done, or wait longer: --wait SECONDS",
+        hint=Hint(text="wait until it is done, or wait longer: --wait SECONDS"),
     )
 
 

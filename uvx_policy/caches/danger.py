@@ -7,12 +7,12 @@ supported version; `tests/caches/` tries it again.
 from __future__ import annotations
 
 import os
-import shlex
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.caches import archives, contents, linked, locks
 from uvx_policy.caches import dry_run as rehearsal
+from uvx_policy.terminal.command import Hint, command
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from uvx_policy.caches.linked import Dependent
     from uvx_policy.machine.caches import Cache
 
-Command: TypeAlias = Literal["clean", "prune"]
+Action: TypeAlias = Literal["clean", "prune"]
 
 #: seconds to look for links into another cache
 _PATIENCE = 10.0
@@ -32,7 +32,7 @@ _NAMED = 3
 class Job(Value):
     """What is asked of every cache."""
 
-    command: Command
+    command: Action
     #: only with "clean": these, not everything
     packages: tuple[str, ...] = ()
     break_symlinks: bool = False
@@ -57,8 +57,8 @@ class Objection(Value):
     code: str
     #: what is so, and what would happen
     because: str
-    #: what to do instead, or the option that allows it; "" when there is nothing
-    hint: str = ""
+    #: what to do instead, or the option that allows it
+    hint: Hint | None = None
 
 
 def objections(
@@ -92,7 +92,7 @@ def _not_ours(cache: Cache, uid: int) -> Objection | None:
     return Objection(
         code="foreign-owner",
         because=f"it belongs to user {cache.owner}, not to you (user {uid})",
-        hint="let its owner do it",
+        hint=Hint(text="let its owner do it"),
     )
 
 
@@ -119,7 +119,7 @@ def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
     return Objection(
         code="foreign-entries",
         because=f"uv would delete what is not its own: {_some(found)}",
-        hint="move it away, or allow it: --delete-foreign",
+        hint=Hint(text="move it away, or allow it: --delete-foreign"),
     )
 
 
@@ -139,7 +139,10 @@ def _copied(cache: Cache, job: Job) -> Objection | None:
     return Objection(
         code="copied",
         because=f"it was copied or moved from `{original}`, and uv would {harm}",
-        hint=f"make it empty: linkpolicy cache clean --cache-dir {shlex.quote(cache.path)}",
+        hint=Hint(
+            text="make it empty",
+            commands=(command("linkpolicy", "cache", "clean", "--cache-dir", cache.path),),
+        ),
     )
 
 
@@ -164,7 +167,10 @@ def _breaks_environments(
     return Objection(
         code="breaks-symlinks",
         because=f"{paths} {verb} of links into it, and would break",
-        hint="allow it: --break-symlinks; `uv sync --reinstall` mends the environment afterwards",
+        hint=Hint(
+            text="allow it with --break-symlinks, and then reinstall in that environment",
+            commands=(command("uv", "sync", "--reinstall"),),
+        ),
     )
 
 

@@ -29,7 +29,7 @@ def cache_here(machine: Machine) -> tuple[str, str]:
     """
     plan = machine.plan
     if plan is None:
-        raise RealUvNotFound("no real uv on PATH", hint="pip install 'uvx-policy[uv]'")
+        raise RealUvNotFound
     if plan.outcome.refusal is not None:
         raise UsageError(f"refused: {plan.outcome.refusal.because}")
     chosen = plan.edits.variables.get(edits.CACHE_VARIABLE)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from uvx_policy.terminal import words
+from uvx_policy.terminal.command import Shell
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from uvx_policy.caches.locks import Holder
     from uvx_policy.caches.measure import Measure
     from uvx_policy.machine.caches import Cache
+    from uvx_policy.terminal.command import Hint
 
 _STYLES = {"done": "green", "absent": "dim", "refused": "red", "busy": "yellow", "failed": "red"}
 
@@ -45,6 +47,8 @@ class Look(Value):
     now: float
     #: of the output
     encoding: str = "utf-8"
+    #: where commands are typed
+    shell: Shell = Shell()
 
     def path(self, path: str) -> str:
         """`~/.cache/uv`, nothing in it steers a terminal."""
@@ -157,14 +161,15 @@ def outcome(result: Result, look: Look) -> Iterator[Text]:
         return
     if not result.objections:
         yield _told(result.state, _STYLES[result.state], path, words.harmless(result.text))
-        yield from _hint(result.hint)
+        yield from _hint(result.hint, look.shell)
     for objection in result.objections:
         yield _told("refused", "red", path, words.harmless(objection.because))
-        yield from _hint(objection.hint)
+        yield from _hint(objection.hint, look.shell)
 
 
-def _hint(text: str) -> Iterator[Text]:
-    if text:
+def _hint(hint: Hint | None, shell: Shell) -> Iterator[Text]:
+    if hint:
+        text = ": ".join(filter(None, (hint.text, hint.typed(shell))))
         yield Text.assemble("  ", ("hint", "bold cyan"), f": {words.harmless(text)}")
 
 

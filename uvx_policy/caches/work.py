@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """
     machine = open_machine()
     if not machine.uv:
-        raise RealUvNotFound("no real uv on PATH", hint="pip install 'uvx-policy[uv]'")
+        raise RealUvNotFound
     if not (options.yes or options.dry_run or _is_terminal()):
         hint = "add --yes, or look first: --dry-run"
         raise UsageError("there is no terminal to ask on", hint=hint)

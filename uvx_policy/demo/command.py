@@ -172,7 +172,7 @@ def _find_uv(temporary: str, environ: Mapping[str, str]) -> tuple[str, UvVersion
         version = uv_version.uv_version(host, os.path.abspath(path), state="")
         if version is not None:
             return os.path.abspath(path), version
-    raise RealUvNotFound("no real uv on PATH", hint="install uv, or: pip install 'uvx-policy[uv]'")
+    raise RealUvNotFound
 
 
 def _narrator(undo: contextlib.ExitStack) -> Callable[[str], None]:

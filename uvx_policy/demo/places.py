@@ -18,6 +18,7 @@ from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import mounts
 from uvx_policy.host import Host
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -152,7 +153,9 @@ def _unmount_below(directory: str) -> None:
     left = _mount_points_below(directory)
     if left:
         raise LinkPolicyError(
-            f"cannot unmount `{left[0]}`, so `{directory}` stays", hint=f"umount {left[0]}"
+            f"cannot unmount `{left[0]}`, so `{directory}` stays",
+            hint="unmount it when nothing uses it any more",
+            commands=(command("umount", left[0]),),
         )
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from uvx_policy import locate
 from uvx_policy.state import layout
-from uvx_policy.terminal.own_name import typed
+from uvx_policy.terminal.command import command, shell_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,6 +151,7 @@ def _last_line(outcomes: Sequence[Outcome]) -> Text:
         )
     if locate.is_ours(f"{layout.shim_directory(dict(os.environ), sys.platform)}/uv"):
         return Text("The shims are in place: a new shell has uv under policy.")
+    setup = command("linkpolicy", "setup")
     return Text.assemble(
-        "Next: ", (typed("linkpolicy setup"), "bold cyan"), " puts it in front of every uv."
+        "Next: ", (setup.rendered(shell_of()), "bold cyan"), " puts it in front of every uv."
     )

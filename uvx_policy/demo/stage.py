@@ -17,6 +17,7 @@ from uvx_policy.demo import interrupts, tiny_wheel
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import shim_file
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -173,5 +174,6 @@ def write_shims(directory: str) -> None:
         if not os.access(path, os.X_OK):
             raise UsageError(
                 f"nothing may be executed in `{directory}` (mounted noexec)",
-                hint="TMPDIR=/another/directory linkpolicy demo",
+                hint="name another directory",
+                commands=(command("linkpolicy", "demo", TMPDIR="/another/directory"),),
             )

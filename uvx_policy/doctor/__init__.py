@@ -1,1 +1,1 @@
-"""`linkpolicy doctor`: what is wrong here, and how to mend it."""
+"""`linkpolicy doctor`: what is wrong here, and how to fix it."""

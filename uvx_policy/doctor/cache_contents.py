@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import sys
 import time
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archives, locks
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
-from uvx_policy.doctor.to_type import chown_to_you
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.installed import tree
 from uvx_policy.machine import caches as known
+from uvx_policy.terminal.command import chown, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +61,7 @@ def _touched(case: Case) -> list[tuple[Cache, list[tuple[str, list[str]]]]]:
     return [(each, list(archives.touched(each.path, until=until))) for each in caches]
 
 
-def look_edited(case: Case) -> Iterator[Told]:
+def look_edited(case: Case) -> Iterator[Diagnostic]:
     """Was a file in a cache edited, by its time of change?"""
     from uvx_policy.installed.tree import Tree
 
@@ -77,16 +76,18 @@ def look_edited(case: Case) -> Iterator[Told]:
                 tree = Tree(path=archive, kind="archive", owner=cache.path)
                 found += verify([tree], only=late, workers=0)
         # An edit through the environment that is looked at has been told there.
-        changed = [each for each in found if each.state == "edited" and each.path not in case.told]
+        changed = [
+            each for each in found if each.state == "edited" and each.path not in case.reported
+        ]
         yield from _edited(case, cache, changed, complete=complete)
     if not complete:
-        yield Told(
+        yield Diagnostic(
             status="pass",
             detail="Not every file was looked at for want of time; --verify takes the time.",
         )
 
 
-def look_content(case: Case) -> Iterator[Told]:
+def look_content(case: Case) -> Iterator[Diagnostic]:
     """Is the content of every file in a cache what the RECORD says?"""
     from uvx_policy.installed.tree import trees_of_cache
     from uvx_policy.verify.engine import verify
@@ -95,12 +96,14 @@ def look_content(case: Case) -> Iterator[Told]:
         found = [
             each
             for each in verify(trees_of_cache(cache.path), state=case.state)
-            if each.path not in case.told and each.state != "extra"
+            if each.path not in case.reported and each.state != "extra"
         ]
         yield from _edited(case, cache, found, complete=True)
 
 
-def _edited(case: Case, cache: Cache, found: list[Finding], *, complete: bool) -> Iterator[Told]:
+def _edited(
+    case: Case, cache: Cache, found: list[Finding], *, complete: bool
+) -> Iterator[Diagnostic]:
     if not found:
         return
     referenced = archives.referenced(cache.path)
@@ -108,21 +111,21 @@ def _edited(case: Case, cache: Cache, found: list[Finding], *, complete: bool) -
     found = [each for each in found if _archive_of(cache, each.path) in referenced]
     if not found:
         return
-    case.told.update(each.path for each in found)
+    case.reported.update(each.path for each in found)
     packages = sorted({each.distribution for each in found})
     names = ", ".join(f"`{name}`" for name in packages[:3])
     more = f" and {len(packages) - 3} more" if len(packages) > 3 else ""  # noqa: PLR2004
     files = f"{len(found)} file" if len(found) == 1 else f"{len(found)} files"
     at_least = "" if complete else "at least "
     verb = "is" if len(found) == 1 else "are"
-    yield Told(
+    yield Diagnostic(
         status="fail",
         detail=f"In the cache `{cache.path}` {at_least}{files} of {names}{more} {verb} not what "
         "was downloaded: every environment that is installed from there gets the change.",
         fix=Fix(
             text="Put the originals back, here and in the environments that have the change; what "
             "was edited is saved first.",
-            command=f"linkpolicy repair {shlex.quote(cache.path)}",
+            commands=(command("linkpolicy", "repair", cache.path),),
         ),
         paths=tuple(each.path for each in found[:_MOST_NAMED]),
     )
@@ -146,20 +149,20 @@ def _foreign(case: Case) -> list[tuple[Cache, dict[str, int]]]:
     return [(each, dict(archives.foreign(each.path, uid, until=until))) for each in caches]
 
 
-def look_foreign(case: Case) -> Iterator[Told]:
+def look_foreign(case: Case) -> Iterator[Diagnostic]:
     """Does everything in a cache belong to its owner?"""
     for cache, found in _foreign(case):
         if not found:
             continue
         others = ", ".join(f"user {each}" for each in sorted(set(found.values())))
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"At least {len(found)} files and directories in the cache `{cache.path}` "
             f"belong to {others}, as after `sudo uv`: uv cannot hard link them (the kernel's "
             "fs.protected_hardlinks), copies them instead, or fails.",
             fix=Fix(
                 text="Take them back.",
-                command=chown_to_you(cache.path, case.host.uid),
+                commands=(chown(cache.path, uid=case.host.uid, gid=os.getgid()),),
             ),
             paths=tuple(list(found)[:_MOST_NAMED]),
         )
@@ -178,27 +181,27 @@ def _links_elsewhere(case: Case) -> list[tuple[Cache, list[tuple[str, str]]]]:
     ]
 
 
-def look_copied(case: Case) -> Iterator[Told]:
+def look_copied(case: Case) -> Iterator[Diagnostic]:
     """Does no link in a cache lead into another cache?"""
     for cache, found in _links_elsewhere(case):
         if not found:
             continue
         other = os.path.dirname(os.path.dirname(found[0][1]))
-        yield Told(
+        yield Diagnostic(
             status="fail",
             detail=f"The cache `{cache.path}` was copied or moved: at least {len(found)} of its "
             f"links lead into `{other}`. With uv up to 0.11.16 `uv cache prune` would delete "
             "everything unpacked here, and `uv cache clean` what belongs to the other one.",
             fix=Fix(
                 text="Let the links lead to what was copied with them.",
-                command="linkpolicy doctor --fix caches-copied",
+                commands=(command("linkpolicy", "doctor", "--fix", "caches-copied"),),
                 safe=True,
             ),
             paths=tuple(link for link, _ in found[:_MOST_NAMED]),
         )
 
 
-def mend_copied(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
     """Let each link lead to the archive of the same name in its own cache, if there is one.
 
     Raises `OSError`.
@@ -246,7 +249,7 @@ def _replace_link(link: str, target: str) -> None:
 # Caches that nobody uses -------------------------------------------------------------------------
 
 
-def look_unused(case: Case) -> Iterator[Told]:
+def look_unused(case: Case) -> Iterator[Diagnostic]:
     """Is every cache that linkpolicy once chose still used by an environment?"""
     if sys.platform == "win32":
         return
@@ -263,13 +266,13 @@ def look_unused(case: Case) -> Iterator[Told]:
         if archives.has_linked_files(cache.path, until=until):
             continue
         at_least = "" if complete else "At least: "
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"No environment uses the cache `{cache.path}` any more, and nothing was put "
             f"there for a month. {at_least}",
             fix=Fix(
                 text="Remove what is in it, if you know of no use either.",
-                command=f"uv cache clean --cache-dir {shlex.quote(cache.path)}",
+                commands=(command("uv", "cache", "clean", "--cache-dir", cache.path),),
             ),
             paths=(cache.path,),
             bytes=size,
@@ -306,7 +309,7 @@ CHECKS: tuple[Check, ...] = (
         group="caches",
         look=look_copied,
         ahead=_links_elsewhere,
-        mend=mend_copied,
+        fix=fix_copied,
     ),
     Check(
         id="caches-foreign-files",

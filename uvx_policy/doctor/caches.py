@@ -6,7 +6,6 @@ What is in the caches is the matter of `doctor.cache_contents`, whose checks com
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from functools import lru_cache
@@ -15,14 +14,14 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
-from uvx_policy.doctor.to_type import chown_to_you
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.machine import caches as known
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import chown, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,12 +39,13 @@ LONG = 600.0
 _LAYERS = ("fuse.fuse-overlayfs",)
 #: to be replaced by whoever types it
 ANOTHER = "/another/directory"
+_NAME_ANOTHER = command("export", f"UV_CACHE_DIR={ANOTHER}")
 
 
 # Whose it is, and who may write it ---------------------------------------------------------------
 
 
-def look_owner(case: Case) -> Iterator[Told]:
+def look_owner(case: Case) -> Iterator[Diagnostic]:
     """Does every cache belong to this user?"""
     uid = case.host.uid
     for cache in _in_use(case):
@@ -54,7 +54,7 @@ def look_owner(case: Case) -> Iterator[Told]:
         fix = take_back(case, cache.path)
         if uid == 0 and _is_in_home_of_another(case, cache.path):
             fix = Fix(text="Use a home of root's own under sudo: `sudo -H`.")
-        yield Told(
+        yield Diagnostic(
             status="fail" if cache.path == case.used_cache else "warn",
             detail=f"The cache `{cache.path}` belongs to user {cache.owner}, not to you (user "
             f"{uid}): uv fails, or mixes files of two users, of which none can be hard linked.",
@@ -65,7 +65,8 @@ def look_owner(case: Case) -> Iterator[Told]:
 
 def take_back(case: Case, cache: str) -> Fix:
     """Let a cache belong to this user again."""
-    return Fix(text="Take the cache back.", command=chown_to_you(cache, case.host.uid))
+    commands = (chown(cache, uid=case.host.uid, gid=os.getgid()),)
+    return Fix(text="Take the cache back.", commands=commands)
 
 
 def _is_in_home_of_another(case: Case, cache: str) -> bool:
@@ -75,24 +76,24 @@ def _is_in_home_of_another(case: Case, cache: str) -> bool:
     return told is not None and told.uid != 0 and is_within(cache, os.path.realpath(home))
 
 
-def look_mode(case: Case) -> Iterator[Told]:
+def look_mode(case: Case) -> Iterator[Diagnostic]:
     """Can nobody else write into a cache, and so into what gets installed?"""
     for cache in _open_to_others(case):
         who = "everybody" if cache.mode & _EVERYBODY_MAY_WRITE else "your group"
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"The cache `{cache.path}` may be written by {who} (mode {cache.mode:04o}): "
             "whoever changes a file there changes what you install.",
             fix=Fix(
                 text="Let nobody else write it.",
-                command=f"chmod go-w {shlex.quote(cache.path)}",
+                commands=(command("chmod", "go-w", cache.path),),
                 safe=True,
             ),
             paths=(cache.path,),
         )
 
 
-def mend_mode(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_mode(case: Case, dry_run: bool) -> Iterator[str]:
     """Take the right to write from all others."""
     for cache in _open_to_others(case):
         mode = cache.mode & ~(_GROUP_MAY_WRITE | _EVERYBODY_MAY_WRITE)
@@ -132,14 +133,14 @@ def _is_private_group(case: Case, cache: Cache) -> bool:
 # Where it lies -----------------------------------------------------------------------------------
 
 
-def look_place(case: Case) -> Iterator[Told]:
+def look_place(case: Case) -> Iterator[Diagnostic]:
     """Is no cache where it gets in somebody's way, or somebody else in its way?"""
     for cache in _in_use(case):
         if not cache.exists:
             continue
         reason, fix = _why_misplaced(case, cache)
         if reason:
-            yield Told(
+            yield Diagnostic(
                 status="warn",
                 detail=f"The cache `{cache.path}` is in a bad place: {reason}.",
                 fix=fix,
@@ -155,7 +156,7 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
             if told is not None and cache_safety.anybody_may_exchange(told):
                 return f"`{above}` on its way is writable for everybody", Fix(
                     text="Let nobody else exchange what lies in that directory.",
-                    command=f"chmod +t {shlex.quote(above)}",
+                    commands=(command("chmod", "+t", above),),
                 )
         reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
             case.host, os.path.dirname(cache.path)
@@ -168,12 +169,12 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
     return reason, moved
 
 
-def look_above_project(case: Case) -> Iterator[Told]:
+def look_above_project(case: Case) -> Iterator[Diagnostic]:
     """Is this project outside of every cache?"""
     project = os.path.realpath(case.workspace) if case.workspace else ""
     for cache in _in_use(case):
         if project and is_within(project, cache.path):
-            yield Told(
+            yield Diagnostic(
                 status="fail",
                 detail=f"This project lies in the cache `{cache.path}`: `uv cache clean` would "
                 "delete it, and uv 0.11.21 and later refuse to work here.",
@@ -182,7 +183,7 @@ def look_above_project(case: Case) -> Iterator[Told]:
             )
 
 
-def look_writable(case: Case) -> Iterator[Told]:
+def look_writable(case: Case) -> Iterator[Diagnostic]:
     """Can uv write into its caches? Without that it fails at once."""
     for cache in _in_use(case):
         if cache.owner not in (None, case.host.uid):
@@ -191,7 +192,7 @@ def look_writable(case: Case) -> Iterator[Told]:
             continue
         used = case.used_cache
         instead = f" `{used}` is used instead here." if used not in ("", cache.path) else ""
-        yield Told(
+        yield Diagnostic(
             status="warn" if instead else "fail",
             detail=f"uv cannot write the cache `{cache.path}`{_why_not(case, cache)}: every "
             f"command that uses it fails.{instead}",
@@ -209,18 +210,18 @@ def _why_not(case: Case, cache: Cache) -> str:
 def _make_writable(case: Case, cache: Cache) -> Fix:
     mount = _mount(case, cache.path)
     if mount is not None and mounts.is_read_only(mount):
+        how = "remount,rw" if mount.root == "/" else "remount,bind,rw"
         return Fix(
             text="Mount it for writing, if it is not read-only on purpose.",
-            command=f"sudo mount -o remount,bind,rw {shlex.quote(mount.point)}"
-            if mount.root != "/"
-            else f"sudo mount -o remount,rw {shlex.quote(mount.point)}",
+            commands=(command("sudo", "mount", "-o", how, mount.point),),
         )
     if not cache.exists:
         return _name_another(case, cache)
-    return Fix(text="Let yourself write it.", command=f"chmod -R u+rwX {shlex.quote(cache.path)}")
+    commands = (command("chmod", "-R", "u+rwX", cache.path),)
+    return Fix(text="Let yourself write it.", commands=commands)
 
 
-def look_file_system(case: Case) -> Iterator[Told]:
+def look_file_system(case: Case) -> Iterator[Diagnostic]:
     """Does the cache that is used here lie on a local disk that lasts?"""
     for cache in _in_use(case):
         mount = _mount(case, cache.path)
@@ -233,21 +234,21 @@ def look_file_system(case: Case) -> Iterator[Told]:
         asked = cache.origin != known.UV_DEFAULT
         if not used or asked:
             because = f"{cache.origin} names it" if asked else "it is not used here"
-            yield Told(status="pass", detail=f"`{cache.path}`: {reason}; {because}.")
+            yield Diagnostic(status="pass", detail=f"`{cache.path}`: {reason}; {because}.")
             continue
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"The cache `{cache.path}` is not on a local disk: {reason}. Packages are "
             "downloaded again and again, or linking and locking are slow or impossible.",
             fix=Fix(
                 text="Name a directory on a local disk, which is yours alone.",
-                command=f"export UV_CACHE_DIR={ANOTHER}",
+                commands=(_NAME_ANOTHER,),
             ),
             paths=(cache.path,),
         )
 
 
-def look_space(case: Case) -> Iterator[Told]:
+def look_space(case: Case) -> Iterator[Diagnostic]:
     """Is there room where the caches are?"""
     seen = set()
     for cache in own_caches(case):
@@ -256,12 +257,12 @@ def look_space(case: Case) -> Iterator[Told]:
         seen.add(cache.st_dev)
         reason = cache_safety.why_full(case.host, cache.path)
         if reason and case.host.file_system(cache.path) is not None:
-            yield Told(
+            yield Diagnostic(
                 status="warn",
                 detail=f"The file system of the cache `{cache.path}` is nearly full: {reason}.",
                 fix=Fix(
                     text="Throw out what no version of anything refers to any more.",
-                    command=f"uv cache prune --cache-dir {shlex.quote(cache.path)}",
+                    commands=(command("uv", "cache", "prune", "--cache-dir", cache.path),),
                 ),
                 paths=(cache.path,),
             )
@@ -276,7 +277,7 @@ def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holde
     return [(each, *locks.holders_and_waiting(each.path)) for each in own_caches(case)]
 
 
-def look_lock(case: Case) -> Iterator[Told]:
+def look_lock(case: Case) -> Iterator[Diagnostic]:
     """Does nobody wait for a cache that somebody else has been using for long?"""
     for cache, holders, waiting in _lock_users(case):
         if not holders:
@@ -284,18 +285,18 @@ def look_lock(case: Case) -> Iterator[Told]:
         named = ", ".join(map(str, holders))
         long = [each for each in holders if _seconds_since_start(each.pid) >= LONG]
         if not waiting or not long:
-            yield Told(
+            yield Diagnostic(
                 status="pass",
                 detail=f"`{cache.path}` is in use by {named}: `uv cache clean` and `prune` wait.",
             )
             continue
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"{waiting[0]} waits for the cache `{cache.path}`, which {named} has been using "
             f"for {_seconds_since_start(long[0].pid) / 60:.0f} minutes.",
             fix=Fix(
                 text="Wait until it is done, or end it.",
-                command=f"kill {' '.join(str(each.pid) for each in long)}",
+                commands=(command("kill", *(str(each.pid) for each in long)),),
             ),
             paths=(cache.path,),
         )
@@ -326,12 +327,12 @@ def _name_another(case: Case, cache: Cache) -> Fix:
         if origin in case.environ:
             return Fix(
                 text=f"Take the variable back, and take it out of where it is set: {origin}.",
-                command=f"unset {origin}",
+                commands=(command("unset", origin),),
             )
     if known.UV_DEFAULT in cache.origins:
         return Fix(
             text="Name a directory on a local disk, which is yours alone.",
-            command=f"export UV_CACHE_DIR={ANOTHER}",
+            commands=(_NAME_ANOTHER,),
         )
     return Fix(text=f"Name another directory: {cache.origin}.")
 
@@ -369,7 +370,7 @@ CHECKS: tuple[Check, ...] = (
         title="Nobody else may write into the caches",
         group="caches",
         look=look_mode,
-        mend=mend_mode,
+        fix=fix_mode,
     ),
     Check(
         id="caches-place",

@@ -33,7 +33,7 @@ class Case(Machine):
         super().__init__(environ=environ, cwd=cwd)
         self.verify = verify
         #: files that a check of this run has reported already
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         self._prefetch: Prefetch | None = None
 
     @cached_property

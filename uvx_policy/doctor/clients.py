@@ -9,17 +9,17 @@ pre-commit-uv 4.4, juv 0.5.
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy import locate
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.installed_tools import environment_of, packages_in
 from uvx_policy.doctor.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import Command, command
 from uvx_policy.uv.workspace import table
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _NOX_VARIABLE = "UV"
 
 
-def look_tox(case: Case) -> Iterator[Told]:
+def look_tox(case: Case) -> Iterator[Diagnostic]:
     """For tox-uv: it takes TOX_UV_PATH, then the package, then PATH."""
     for files in _project(case):
         if not files.has_tox:
@@ -51,7 +51,7 @@ def look_tox(case: Case) -> Iterator[Told]:
             return
 
 
-def look_nox(case: Case) -> Iterator[Told]:
+def look_nox(case: Case) -> Iterator[Diagnostic]:
     """For nox: it takes UV, then a `uv` package beside it, then PATH."""
     for files in _project(case):
         uses = files.find(_NOX_USES_UV, "noxfile.py")
@@ -72,7 +72,7 @@ def look_nox(case: Case) -> Iterator[Told]:
             return
 
 
-def look_hatch(case: Case) -> Iterator[Told]:
+def look_hatch(case: Case) -> Iterator[Diagnostic]:
     """For hatch: it takes its variable, `uv-path`, then the `uv` package that it depends on."""
     for files in _project(case):
         for name, keys in (
@@ -94,7 +94,7 @@ def look_hatch(case: Case) -> Iterator[Told]:
                 return
 
 
-def look_build(case: Case) -> Iterator[Told]:
+def look_build(case: Case) -> Iterator[Diagnostic]:
     """For `build --installer uv`: it takes the package before UV and PATH."""
     for files in _project(case):
         where: Mention | str = _at(files.require("build", extra="uv"))
@@ -106,7 +106,7 @@ def look_build(case: Case) -> Iterator[Told]:
             return
 
 
-def look_pdm(case: Case) -> Iterator[Told]:
+def look_pdm(case: Case) -> Iterator[Diagnostic]:
     """For pdm with `use_uv`: it takes the package, then two directories of the home, then PATH."""
     for files in _project(case):
         if not (files.has("pdm.lock", "pdm.toml", ".pdm-python") or files.tool("pdm")):
@@ -125,7 +125,7 @@ def look_pdm(case: Case) -> Iterator[Told]:
             return
 
 
-def look_pipx(case: Case) -> Iterator[Told]:
+def look_pipx(case: Case) -> Iterator[Diagnostic]:
     """For pipx with its uv backend (the default where it finds uv): the package, then PATH."""
     if case.environ.get("PIPX_DEFAULT_BACKEND", "uv").strip().lower() not in ("", "uv"):
         return
@@ -138,7 +138,7 @@ def look_pipx(case: Case) -> Iterator[Told]:
             return
 
 
-def look_pre_commit(case: Case) -> Iterator[Told]:
+def look_pre_commit(case: Case) -> Iterator[Diagnostic]:
     """For pre-commit-uv: it takes the package and nothing else."""
     if case.environ.get("DISABLE_PRE_COMMIT_UV_PATCH") is not None:
         return
@@ -158,7 +158,7 @@ def look_pre_commit(case: Case) -> Iterator[Told]:
             return
 
 
-def look_juv(case: Case) -> Iterator[Told]:
+def look_juv(case: Case) -> Iterator[Diagnostic]:
     """For juv: it takes the package and nothing else."""
     for files in _project(case):
         where: Mention | str = (
@@ -171,7 +171,7 @@ def look_juv(case: Case) -> Iterator[Told]:
             return
 
 
-def look_module(case: Case) -> Iterator[Told]:
+def look_module(case: Case) -> Iterator[Diagnostic]:
     """`python -m uv` starts the binary of the package, whatever PATH says."""
     for files in _project(case):
         where = files.command(r"\bpython[0-9.]*[\"']?,? +[\"']?-m[\"']?,? +[\"']?uv\b(?![-.])")
@@ -185,7 +185,7 @@ def look_module(case: Case) -> Iterator[Told]:
             return
 
 
-def look_environment(case: Case) -> Iterator[Told]:
+def look_environment(case: Case) -> Iterator[Diagnostic]:
     """A `uv` in the project's own environment is ahead of the shim wherever that is active."""
     programs = "Scripts" if case.host.platform == "win32" else "bin"
     directory = os.path.join(case.real_environment, programs)
@@ -199,15 +199,15 @@ def look_environment(case: Case) -> Iterator[Told]:
         return
     required = next((found for each in files if (found := each.require("uv"))), None)
     if required is None:
-        command = f"uv pip uninstall -p {_quoted(case.environment)} uv"
+        remove = command("uv", "pip", "uninstall", "-p", case.environment, "uv")
     else:
-        command = " ".join(("uv remove", *_group(required.table), "uv"))
+        remove = command("uv", "remove", *_group(required.table), "uv")
     yield _bypass(
         case,
         "What `uv run` runs, or an active environment,",
         _at(required) or f"`{program}` is there",
         paths=(program,),
-        fix=Fix(text="Take `uv` out of the environment", command=command),
+        fix=Fix(text="Take `uv` out of the environment", commands=(remove,)),
     )
 
 
@@ -225,14 +225,14 @@ def _group(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 def _bypass(
     case: Case, who: str, where: Mention | str, *, fix: Fix, paths: Sequence[str] = ()
-) -> Told:
+) -> Diagnostic:
     """One finding; callers have asked `_project` whether the shim would change anything."""
     because = f"`{where}` asks for it" if isinstance(where, Mention) else where
     own = (where.path,) if isinstance(where, Mention) else ()
     missed = _missed(case)
     lost = " and ".join(f"{name}={value}" for name, value in missed.items())
     effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
-    return Told(
+    return Diagnostic(
         status="warn",
         detail=f"{who} starts the uv of the `uv` package, not the shim, {effect}: {because}.",
         fix=fix,
@@ -256,7 +256,7 @@ def _tell(case: Case, variable: str, otherwise: str = "") -> Fix:
     tail = f", {otherwise}" if otherwise else ""
     return Fix(
         text=f"Tell it where the shim is, in the shell that starts it{tail}",
-        command=f"export {variable}={_quoted(shim)}",
+        commands=(command("export", f"{variable}={shim}"),),
     )
 
 
@@ -264,12 +264,8 @@ def _give(otherwise: str = "") -> Fix:
     tail = f", {otherwise}" if otherwise else ""
     return Fix(
         text=f"Give it the decision of this project, in the shell that starts it{tail}",
-        command='eval "$(linkpolicy env)"',
+        commands=(Command(words=("linkpolicy", "env"), is_evaluated=True),),
     )
-
-
-def _quoted(path: str) -> str:
-    return shlex.quote(path)
 
 
 # Where to look ------------------------------------------------------------------------------------

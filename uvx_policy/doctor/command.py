@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvx_policy
 from uvx_policy import errors
+from uvx_policy.terminal.command import Shell, shell_of
 
 # What runs and reports is imported where it is needed: every command imports this module.
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.diagnostic import Check, Finding
     from uvx_policy.doctor.engine import Result
-    from uvx_policy.doctor.fix import Mended, Offer
+    from uvx_policy.doctor.fix import Fixed, Offer
     from uvx_policy.doctor.redact import Redaction
     from uvx_policy.doctor.report import Report
 
@@ -30,11 +31,11 @@ SCHEMA = 1
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
-    doctor = commands.add_parser("doctor", help="say what is wrong here, and how to mend it")
+    doctor = commands.add_parser("doctor", help="say what is wrong here, and how to fix it")
     doctor.add_argument("checks", nargs="*", metavar="ID", help="only these checks, or groups")
     doctor.add_argument("--json", action="store_true", help="for machines, stable")
     doctor.add_argument("--list", action="store_true", help="show every check, and run none")
-    doctor.add_argument("--fix", action="store_true", help="mend what is safe to mend; asks first")
+    doctor.add_argument("--fix", action="store_true", help="fix what is safe to fix; asks first")
     doctor.add_argument("--yes", action="store_true", help="with --fix: do not ask")
     doctor.add_argument(
         "--dry-run", action="store_true", help="with --fix: show what would be done"
@@ -84,46 +85,45 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: 
     from uvx_policy.doctor.waiting import told_when_slow
 
     hide = _redaction(options)
-    report = Report(_console(), everything=bool(options.checks), hide=hide)
+    shell = shell_of(case.environ)
+    report = Report(_console(), shell, everything=bool(options.checks), hide=hide)
     found: list[Result] = []
     results = engine.results(checks, case, watched=told_when_slow)
     report.print_results(checks, _kept(results, found))
     crashed = False
     if options.fix:
-        mended = list(_mend(found, report, options))
-        crashed = any(each.crashed for each in mended)
-        if mended and not options.dry_run:
+        fixed = list(_fix(found, report, options))
+        crashed = any(each.crashed for each in fixed)
+        if fixed and not options.dry_run:
             before = found
             found = list(engine.results(checks, _case(options), watched=told_when_slow))
-            _print_outcome(report, found, before, mended)
+            _print_outcome(report, found, before, fixed)
     report.print_summary(found, offer_fix=not options.fix)
     return errors.EXIT_REFUSED if crashed else exit_code(found, strict=options.strict)
 
 
 def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case: Case) -> int:
-    from uvx_policy.doctor import engine
-    from uvx_policy.doctor import fix as mend
+    from uvx_policy.doctor import engine, fix
     from uvx_policy.doctor.waiting import told_when_slow
 
     hide = _redaction(options)
     found = list(engine.results(checks, case, watched=told_when_slow))
-    mended: list[Mended] = []
+    fixed: list[Fixed] = []
     if options.fix:
-        # A fresh case for each: what was mended before has changed the machine.
-        mended = [
-            mend.take(offer, _case(options), dry_run=options.dry_run)
-            for offer in mend.offers(found)
+        # A fresh case for each: what was fixed before has changed the machine.
+        fixed = [
+            fix.apply(offer, _case(options), dry_run=options.dry_run) for offer in fix.offers(found)
         ]
-        if mended and not options.dry_run:
+        if fixed and not options.dry_run:
             case = _case(options)
             found = list(engine.results(checks, case, watched=told_when_slow))
     told = as_object(found, case)
     if options.fix:
-        told["mended"] = [_mended_object(each) for each in mended]
+        told["mended"] = [_fixed_object(each) for each in fixed]
     if hide is not None:
         told = hide.value(told)
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
-    crashed = any(each.crashed for each in mended)
+    crashed = any(each.crashed for each in fixed)
     return errors.EXIT_REFUSED if crashed else exit_code(found, strict=options.strict)
 
 
@@ -137,22 +137,26 @@ def exit_code(results: Iterable[Result], *, strict: bool) -> int:
 
 def as_object(results: Sequence[Result], case: Case) -> dict[str, Any]:
     """The documented JSON object (docs/reference/doctor-json.md)."""
+    shell = shell_of(case.environ)
     return {
         "schema": SCHEMA,
         "linkpolicy": uvx_policy.__version__,
         "python": ".".join(map(str, sys.version_info[:3])),
         "platform": sys.platform,
-        "findings": [finding_object(finding) for result in results for finding in result.findings],
+        "findings": [
+            finding_object(finding, shell) for result in results for finding in result.findings
+        ],
         "facts": _facts(case),
     }
 
 
-def finding_object(finding: Finding) -> dict[str, Any]:
-    """One finding as plain values."""
-    told = finding.as_dict()
-    told["fix"] = finding.fix and finding.fix.as_dict()
-    told["paths"] = list(finding.paths)
-    return told
+def finding_object(finding: Finding, shell: Shell) -> dict[str, Any]:
+    """One finding as plain values, its commands as they are typed in `shell`."""
+    fix = finding.fix
+    fields = finding.as_dict()
+    fields["fix"] = fix and {"text": fix.text, "command": fix.typed(shell), "safe": fix.safe}
+    fields["paths"] = list(finding.paths)
+    return fields
 
 
 def _facts(case: Case) -> dict[str, Any] | None:
@@ -165,27 +169,25 @@ def _facts(case: Case) -> dict[str, Any] | None:
     return facts_report.to_object(plan) if plan is not None else None
 
 
-def _mended_object(mended: Mended) -> dict[str, Any]:
+def _fixed_object(fixed: Fixed) -> dict[str, Any]:
     return {
-        "ids": [check.id for check in mended.checks],
-        "done": list(mended.done),
-        "fault": mended.fault,
+        "ids": [check.id for check in fixed.checks],
+        "done": list(fixed.done),
+        "fault": fixed.fault,
     }
 
 
-def _mend(
-    results: Sequence[Result], report: Report, options: argparse.Namespace
-) -> Iterator[Mended]:
+def _fix(results: Sequence[Result], report: Report, options: argparse.Namespace) -> Iterator[Fixed]:
     """Take each offer that the user agrees to, and print what was done."""
-    from uvx_policy.doctor import fix as mend
+    from uvx_policy.doctor import fix
 
-    for offer in mend.offers(results):
+    for offer in fix.offers(results):
         if not (options.yes or options.dry_run) and not _agreed(report, offer):
             continue
-        # A fresh case: what was mended before has changed the machine.
-        mended = mend.take(offer, _case(options), dry_run=options.dry_run)
-        report.print_mended(mended, offer, dry_run=options.dry_run)
-        yield mended
+        # A fresh case: what was fixed before has changed the machine.
+        fixed = fix.apply(offer, _case(options), dry_run=options.dry_run)
+        report.print_fixed(fixed, offer, dry_run=options.dry_run)
+        yield fixed
 
 
 def _agreed(report: Report, offer: Offer) -> bool:
@@ -194,10 +196,10 @@ def _agreed(report: Report, offer: Offer) -> bool:
 
 
 def _print_outcome(
-    report: Report, results: Sequence[Result], before: Sequence[Result], mended: Sequence[Mended]
+    report: Report, results: Sequence[Result], before: Sequence[Result], fixed: Sequence[Fixed]
 ) -> None:
-    """What is now true of the checks that were mended, and what came to light only now."""
-    ids = {check.id for each in mended for check in each.checks}
+    """What is now true of the checks that were fixed, and what came to light only now."""
+    ids = {check.id for each in fixed for check in each.checks}
     known = {result.check.id for result in before if not result.is_well}
     report.print_again(
         [
@@ -215,7 +217,7 @@ def _print_list(checks: Sequence[Check], *, as_json: bool) -> None:
                 "id": check.id,
                 "title": check.title,
                 "group": check.group,
-                "fixable": check.mend is not None,
+                "fixable": check.fix is not None,
                 "thorough": check.thorough,
             }
             for check in checks
@@ -224,7 +226,7 @@ def _print_list(checks: Sequence[Check], *, as_json: bool) -> None:
         return
     from uvx_policy.doctor.report import Report
 
-    Report(_console()).print_list(checks)
+    Report(_console(), Shell()).print_list(checks)
 
 
 def _case(options: argparse.Namespace) -> Case:

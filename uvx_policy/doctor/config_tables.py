@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import stat
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.errors import LinkPolicyError, Unreadable
 from uvx_policy.filesystem import cache_safety
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
@@ -19,6 +18,7 @@ from uvx_policy.settings.check import Checker
 from uvx_policy.settings.keys import MACHINE_DEFAULTS, MACHINE_RULES, USER_DEFAULTS, USER_RULES
 from uvx_policy.settings.reader import rule_matches
 from uvx_policy.state import layout, register
+from uvx_policy.terminal.command import command
 from uvx_policy.toml_file import read_toml
 
 if TYPE_CHECKING:
@@ -71,14 +71,14 @@ def parsed(case: Case, path: str) -> TomlFile | None:
 # Rules -------------------------------------------------------------------------------------------
 
 
-def look_rules(case: Case) -> Iterator[Told]:
+def look_rules(case: Case) -> Iterator[Diagnostic]:
     """Rules that no environment and no directory is known for: most often a slip in the path."""
     for file, config in read_configs(case):
         for index, rule in enumerate(config.rules):
             if _leads_somewhere(rule.path) or _is_known(case, rule.path):
                 continue
             line = file.line_of("rules", index, "path")
-            yield Told(
+            yield Diagnostic(
                 status="warn",
                 detail=f"The rule for `{rule.path}` ({file.path}:{line}) matches no directory "
                 "that exists and no environment that is known.",
@@ -137,7 +137,7 @@ def _may_exist(path: str, *, directory: bool = False) -> bool:
 # Caches ------------------------------------------------------------------------------------------
 
 
-def look_entries(case: Case) -> Iterator[Told]:
+def look_entries(case: Case) -> Iterator[Diagnostic]:
     """Lines of `[caches]` that cannot be used, or that help nobody."""
     try:
         table = read_mount_table(case.host)
@@ -147,7 +147,7 @@ def look_entries(case: Case) -> Iterator[Told]:
         for entry in config.caches:
             why, fix = _why_entry(case, table, entry)
             if why:
-                yield Told(
+                yield Diagnostic(
                     status="warn",
                     detail=f"The cache for `{entry.filesystem}` ({entry.origin}) is not used: "
                     f"{why}.",
@@ -174,8 +174,9 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
     )
     directory = os.path.realpath(entry.directory)
     if why and _is_open(case, directory):
-        command = f"chmod go-w {shlex.quote(directory)}"
-        return f"`{entry.directory}`: {why}", Fix(text="Let nobody else write it", command=command)
+        commands = (command("chmod", "go-w", directory),)
+        fix = Fix(text="Let nobody else write it", commands=commands)
+        return f"`{entry.directory}`: {why}", fix
     return why and f"`{entry.directory}`: {why}", correct
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from uvx_policy import decide as policy
 from uvx_policy import shim
 from uvx_policy.doctor import config_tables, uv_settings
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.settings.reader import directories_between, read_settings
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import command
 from uvx_policy.uv.directories import own_cache, user_file
 from uvx_policy.uv.workspace import ancestors
 
@@ -51,13 +51,13 @@ def settings_files(case: Case) -> tuple[str, ...]:
     return tuple(found)
 
 
-def look_settings(case: Case) -> Iterator[Told]:
+def look_settings(case: Case) -> Iterator[Diagnostic]:
     """Every fault of every file at once; which files were read."""
     faults = _faults(case)
     if not faults:
         read = settings_files(case)
         listed = ", ".join(f"`{path}`" for path in read)
-        yield Told(
+        yield Diagnostic(
             status="pass",
             detail=f"Settings are read from {listed}." if read else "No file has settings.",
             paths=read,
@@ -68,23 +68,26 @@ def look_settings(case: Case) -> Iterator[Told]:
         what, _, advice = fault.rpartition("; ")
         fix = Fix(text=f"{advice[:1].upper()}{advice[1:]}" if what else "Correct or remove it")
         if _everybody_may_write(path):
-            command = f"chmod o-w {shlex.quote(path)}"
-            fix = Fix(text="Let nobody else write it", command=command, safe=True)
-        yield Told(
+            fix = Fix(
+                text="Let nobody else write it",
+                commands=(command("chmod", "o-w", path),),
+                safe=True,
+            )
+        yield Diagnostic(
             status="fail",
-            detail=f"{what or fault}. Until that is mended, uv runs without any policy.",
+            detail=f"{what or fault}. Until that is fixed, uv runs without any policy.",
             fix=fix,
             paths=(path,) if path else (),
         )
 
 
-def mend_settings(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_settings(case: Case, dry_run: bool) -> Iterator[str]:
     """Take away everybody's right to write, which keeps a file from being used."""
     for told in look_settings(case):
         for path in told.paths if told.fix and told.fix.safe else ():
             if not dry_run:
                 os.chmod(path, os.stat(path).st_mode & 0o7775)
-            yield f"chmod o-w {shlex.quote(path)}"
+            yield str(command("chmod", "o-w", path))
 
 
 def _faults(case: Case) -> tuple[str, ...]:
@@ -112,7 +115,7 @@ def _everybody_may_write(path: str) -> bool:
 # Settings against what is possible ----------------------------------------------------------------
 
 
-def look_possible(case: Case) -> Iterator[Told]:
+def look_possible(case: Case) -> Iterator[Diagnostic]:
     """Values that nothing can carry out here."""
     plan = case.sound_plan
     facts = plan.facts if plan else None
@@ -120,7 +123,7 @@ def look_possible(case: Case) -> Iterator[Told]:
         return
     settings, outcome = facts.settings, plan.outcome
     if outcome.refusal is not None:
-        yield Told(
+        yield Diagnostic(
             status="fail",
             detail=f'uv is not started here: `fallback = "error"` ({settings.fallback.origin}), '
             f"and {outcome.refusal.because}.",
@@ -128,7 +131,7 @@ def look_possible(case: Case) -> Iterator[Told]:
         )
     elif outcome.link_mode.code in ("clone-impossible", "hardlink-impossible"):
         mode = settings.link_mode
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f'`link-mode = "{mode.value}"` ({mode.origin}) cannot work, so each file is '
             f"copied: {outcome.link_mode.because}.",
@@ -141,13 +144,13 @@ def look_possible(case: Case) -> Iterator[Told]:
         name = f"{os.sep}{layout.PROJECT_CACHE}"
         reasons = [f"`{path}`: {why}" for path, why in plan.rejected if path.endswith(name)]
         because = reasons[0] if reasons else "the environment belongs to no project"
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f'`cache = "project"` ({cache.origin}) is not possible: {because}.',
             fix=_change(case, "cache", "auto", cache.origin),
         )
     if cache.value == "default" and _nothing_links(facts.capability):
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f'`cache = "default"` ({cache.origin}) keeps uv\'s cache `{facts.cache}`, from '
             f"which nothing can be linked, so each file is copied: {facts.capability.detail}.",
@@ -164,16 +167,17 @@ def _change(case: Case, name: str, value: str, origin: Origin) -> Fix:
     directory, file = os.path.split(origin.name)
     if file not in ("pyproject.toml", layout.PROJECT_FILE):
         return Fix(text=f'Write `{name} = "{value}"` in `{origin}`')
-    place = "" if directory == case.cwd else f"{shlex.quote(directory)} "
+    place = () if directory == case.cwd else (directory,)
     return Fix(
-        text=f'Ask for `{name} = "{value}"`', command=f"linkpolicy init {place}--{name} {value}"
+        text=f'Ask for `{name} = "{value}"`',
+        commands=(command("linkpolicy", "init", *place, f"--{name}", value),),
     )
 
 
 # uv's own choices against the settings ------------------------------------------------------------
 
 
-def look_choices(case: Case) -> Iterator[Told]:
+def look_choices(case: Case) -> Iterator[Diagnostic]:
     """What was chosen for uv itself always wins: told where it defeats a setting or cannot work."""
     plan = case.sound_plan
     facts = plan.facts if plan else None
@@ -191,13 +195,13 @@ def look_choices(case: Case) -> Iterator[Told]:
             if value
         ]
         told = ", ".join(chosen)
-        yield Told(
+        yield Diagnostic(
             status="pass",
             detail=f"Chosen for uv itself, and kept: {told}." if told else "",
         )
 
 
-def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Told]:
+def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     if facts.no_cache:
         yield _choice(
             case,
@@ -221,16 +225,16 @@ def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Told]:
             )
 
 
-def look_bypass(case: Case) -> Iterator[Told]:
+def look_bypass(case: Case) -> Iterator[Diagnostic]:
     """The switch that turns the shim off."""
     if shim.is_quick(["sync"], case.environ):
         name = "LINKPOLICY_BYPASS"
         where = set_in(case, name)
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"`{name}={case.environ[name]}`{where and f' ({where})'} switches the policy "
             "off: the shim starts uv as it is.",
-            fix=Fix(text=unset_text(where), command=f"unset {name}"),
+            fix=Fix(text=unset_text(where), commands=(command("unset", name),)),
         )
 
 
@@ -262,17 +266,17 @@ def _asked_cache(case: Case, facts: Facts) -> str:
         return ""
 
 
-def _choice(case: Case, chosen: Sourced, key: str, effect: str) -> Told:
+def _choice(case: Case, chosen: Sourced, key: str, effect: str) -> Diagnostic:
     origin = chosen.origin
     if origin.kind == "variable":
         where = set_in(case, origin.name)
         said = f"`{origin.name}={chosen.value}`{where and f' ({where})'}"
-        fix = Fix(text=unset_text(where), command=f"unset {origin.name}")
+        fix = Fix(text=unset_text(where), commands=(command("unset", origin.name),))
     else:
         said = f"`{key} = {chosen.value}` for uv ({_whose(case, origin)})"
         fix = Fix(text=f"Remove `{key}` in `{origin}`, or the setting that it defeats")
     paths = (origin.name,) if origin.kind == "file" else ()
-    return Told(status="warn", detail=f"{said} {effect}.", fix=fix, paths=paths)
+    return Diagnostic(status="warn", detail=f"{said} {effect}.", fix=fix, paths=paths)
 
 
 def _whose(case: Case, origin: Origin) -> str:
@@ -308,7 +312,7 @@ CHECKS: tuple[Check, ...] = (
         title="linkpolicy's settings are right",
         group="configuration",
         look=look_settings,
-        mend=mend_settings,
+        fix=fix_settings,
     ),
     Check(
         id="settings-possible",

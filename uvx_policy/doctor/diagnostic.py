@@ -1,9 +1,10 @@
-"""What a check says: one record, from which text and JSON are both made."""
+"""What a check reports: one value, rendered as text or as JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from uvx_policy.terminal.command import Hint
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -18,19 +19,15 @@ Group: TypeAlias = Literal[
 ]
 
 
-class Fix(Value):
-    """How to mend what was found."""
+class Fix(Hint):
+    """How to fix what was found."""
 
-    #: one sentence for people
-    text: str
-    #: what to type, "" when there is nothing to type
-    command: str = ""
-    #: loses nothing and can be taken back: `doctor --fix` does it itself (`Check.mend`)
+    #: loses nothing and can be taken back: `doctor --fix` does it itself (`Check.fix`)
     safe: bool = False
 
 
 class Finding(Value):
-    """One thing that one check found out."""
+    """One result of one check, as it is reported."""
 
     #: id of the check
     id: str
@@ -47,8 +44,8 @@ class Finding(Value):
     ms: float = 0.0
 
 
-class Told(Value):
-    """What a check itself says of one finding; the engine adds id, title, group and time."""
+class Diagnostic(Value):
+    """One result as the check itself yields it; the engine adds id, title, group and time."""
 
     status: Status
     detail: str = ""
@@ -66,10 +63,10 @@ class Check(Value):
     title: str
     group: Group
     #: yields nothing when all is well, or findings, or one "skip" with the reason
-    look: Callable[[Case], Iterable[Told]]
-    #: mends what `look` found with a safe fix; yields a line for each thing done; with `dry_run`
+    look: Callable[[Case], Iterable[Diagnostic]]
+    #: fixes what `look` found with a safe fix; yields a line for each thing done; with `dry_run`
     #: changes nothing and says what it would do. `None`: there is nothing safe to do
-    mend: Callable[[Case, bool], Iterable[str]] | None = None
+    fix: Callable[[Case, bool], Iterable[str]] | None = None
     #: begins what `look` has to wait for, before any check has its turn; what it raises is dropped
     ahead: Callable[[Case], object] | None = None
     #: only with --verify: reads every byte

@@ -8,8 +8,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, get_args
 
 from uvx_policy.doctor import crash_log
-from uvx_policy.doctor.diagnostic import Check, Finding, Group, Status, Told
-from uvx_policy.doctor.to_type import for_this_shell
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Finding, Group, Status
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
 from uvx_policy.value import Value
 
@@ -91,34 +90,35 @@ def results(
     for check in checks:
         started = time.perf_counter()
         with watched(check):
-            told = tuple(_told(check, case, tracebacks))
+            diagnostics = tuple(_diagnostics(check, case, tracebacks))
         ms = round((time.perf_counter() - started) * 1000, 3)
         yield Result(
             check=check,
             findings=tuple(
                 Finding(id=check.id, title=check.title, group=check.group, ms=ms, **each.as_dict())
-                for each in told or (Told(status="pass"),)
+                for each in diagnostics or (Diagnostic(status="pass"),)
             ),
         )
 
 
-def _told(check: Check, case: Case, tracebacks: list[str]) -> Iterator[Told]:
+def _diagnostics(check: Check, case: Case, tracebacks: list[str]) -> Iterator[Diagnostic]:
     """What the check says, also when it breaks down in the middle."""
     if check.thorough and not case.verify:
-        yield Told(status="skip", detail="reads every byte: only with --verify")
+        yield Diagnostic(status="skip", detail="reads every byte: only with --verify")
         return
     try:
-        for told in check.look(case):
-            yield told.replace(fix=for_this_shell(told.fix, case)) if told.fix else told
+        yield from check.look(case)
     except ConfigError as error:
         # The check of the settings tells the faults, once; here they only stand in the way.
-        yield Told(status="skip", detail=f"needs settings without faults: {error}")
+        yield Diagnostic(status="skip", detail=f"needs settings without faults: {error}")
     except Unreadable as error:
         # Not "pass": what could not be looked at may be wrong.
-        yield Told(status="warn", detail=f"could not be checked: {error}.", paths=(error.path,))
+        yield Diagnostic(
+            status="warn", detail=f"could not be checked: {error}.", paths=(error.path,)
+        )
     except (Exception, SystemExit) as error:  # noqa: BLE001 (a check must not end the report)
         kept = crash_log.keep(case, check.id, error, tracebacks)
-        yield Told(
+        yield Diagnostic(
             status="crash",
             detail=f"The check itself failed: {type(error).__name__}: {error}.",
             paths=(kept,) if kept else (),
@@ -135,7 +135,7 @@ def _checks_of(group: Group) -> tuple[Check, ...]:
 
 
 def _unloadable(group: Group, error: Exception) -> Check:
-    def look(_: Case) -> Iterator[Told]:
+    def look(_: Case) -> Iterator[Diagnostic]:
         raise error
 
     return Check(

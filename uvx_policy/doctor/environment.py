@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import symlinked_venv
 from uvx_policy.doctor import installed_files, stored_files
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
-from uvx_policy.doctor.to_type import chown_to_you
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.filesystem import cache_safety, mounts
 from uvx_policy.installed import distributions as installed
+from uvx_policy.state import layout
+from uvx_policy.terminal.command import chown, command
 from uvx_policy.uv import invocation
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
     from uvx_policy.model import Mount
 
-_UV_SYNC = "uv sync"
+_UV_SYNC = command("uv", "sync")
 _NAMED = "UV_PROJECT_ENVIRONMENT"
 #: a file `.venv` may name the environment ("experimental and may change")
 _FOLLOWS_FILES = (0, 13, 9)
@@ -36,7 +36,7 @@ _CENTRAL = "environments-v"
 # A symbolic link at the environment's path --------------------------------------------------------
 
 
-def look_dangling(case: Case) -> Iterator[Told]:
+def look_dangling(case: Case) -> Iterator[Diagnostic]:
     """Does a link at `.venv` lead to a directory?"""
     path = _path(case)
     if not os.path.islink(path):
@@ -47,18 +47,18 @@ def look_dangling(case: Case) -> Iterator[Told]:
         yield _why_dangling(case, path, error.errno or 0)
 
 
-def _why_dangling(case: Case, path: str, number: int) -> Told:
+def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
     text = os.readlink(path)
-    shown, removed = f"`{path}` is a symbolic link to `{text}`", f"rm {_word(path)}"
+    shown, remove = f"`{path}` is a symbolic link to `{text}`", command("rm", path)
     if number == errno.ELOOP:
-        return Told(
+        return Diagnostic(
             status="fail",
             detail=f"{shown}, which leads round in a circle: uv cannot use it.",
-            fix=Fix(text="Remove the link; nothing is behind it.", command=removed),
+            fix=Fix(text="Remove the link; nothing is behind it.", commands=(remove,)),
             paths=(path,),
         )
     if number not in (errno.ENOENT, errno.ENOTDIR):
-        return Told(
+        return Diagnostic(
             status="fail",
             detail=f"{shown}, which cannot be reached: {os.strerror(number)}.",
             fix=Fix(text="Get access to what lies there, or remove the link."),
@@ -66,33 +66,33 @@ def _why_dangling(case: Case, path: str, number: int) -> Told:
         )
     target = os.path.realpath(path)
     if os.path.basename(os.path.dirname(target)).startswith(_CENTRAL):
-        return Told(
+        return Diagnostic(
             status="fail",
             detail=f"{shown}, where uv kept this environment in its cache; it was pruned.",
             fix=Fix(
                 text="Remove the link, behind which nothing is left, and install again.",
-                command=f"{removed} && {_UV_SYNC}",
+                commands=(remove, _UV_SYNC),
             ),
             paths=(path, target),
         )
     if _can_be_made(case, path):
-        return Told(
+        return Diagnostic(
             status="warn",
             detail=f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
             "`uv pip` may use another environment.",
             fix=Fix(
                 text="Make the directory that the link leads to.",
-                command=f"mkdir {_word(target)}",
+                commands=(command("mkdir", target),),
                 safe=True,
             ),
             paths=(path, target),
         )
-    return Told(
+    return Diagnostic(
         status="fail",
         detail=f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
         fix=Fix(
             text="If it is on a disk that is not mounted, mount it. Otherwise make the directory.",
-            command=f"mkdir -p {_word(target)}",
+            commands=(command("mkdir", "-p", target),),
         ),
         paths=(path, target),
     )
@@ -104,7 +104,7 @@ def _can_be_made(case: Case, path: str) -> bool:
     return os.path.isdir(parent) and case.host.may_write(parent)
 
 
-def mend_dangling(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_dangling(case: Case, dry_run: bool) -> Iterator[str]:
     """Make the directory behind the link."""
     path = _path(case)
     if not os.path.islink(path) or os.path.exists(path) or not _can_be_made(case, path):
@@ -119,7 +119,7 @@ def mend_dangling(case: Case, dry_run: bool) -> Iterator[str]:
     yield f"made `{target}`"
 
 
-def look_link_kept(case: Case) -> Iterator[Told]:
+def look_link_kept(case: Case) -> Iterator[Diagnostic]:
     """Does this uv leave a symbolic link at `.venv` in its place?"""
     plan, path = case.sound_plan, _path(case)
     if plan is None or plan.facts is None or not os.path.islink(path) or not os.path.isdir(path):
@@ -140,14 +140,17 @@ def look_link_kept(case: Case) -> Iterator[Told]:
         at_workspace_root=True,
     )
     if kept.code != "link-left-alone":
-        yield Told(status="pass", detail=f"`{path}` leads to `{target}`: {kept.because}.")
+        yield Diagnostic(status="pass", detail=f"`{path}` leads to `{target}`: {kept.because}.")
         return
-    yield Told(
+    yield Diagnostic(
         status="warn",
         detail=f"`{path}` is a symbolic link. uv {version} empties `{target}` and replaces the "
         "link by a directory when `uv run` has to recreate the environment, after a change of the "
         "Python version for example; linkpolicy can prevent that for `uv sync`, not for `uv run`.",
-        fix=Fix(text="Use uv 0.11.25 or later, which keeps the link.", command="uv self update"),
+        fix=Fix(
+            text="Use uv 0.11.25 or later, which keeps the link.",
+            commands=(command("uv", "self", "update"),),
+        ),
         paths=(path, target),
     )
 
@@ -155,34 +158,34 @@ def look_link_kept(case: Case) -> Iterator[Told]:
 # Something else at the environment's path --------------------------------------------------------
 
 
-def look_file(case: Case) -> Iterator[Told]:
+def look_file(case: Case) -> Iterator[Diagnostic]:
     """Is `.venv` a directory or a link, and not a file?"""
     path = _path(case)
     plan = case.sound_plan
     # With the preview of central environments uv writes such a file itself.
     if not os.path.isfile(path) or (plan is not None and plan.destination.kind == "cache"):
         return
-    aside = f"mv {_word(path)} {_word(f'{path}-file')}"
+    aside = command("mv", path, f"{path}-file")
     follows = plan is not None and plan.version is not None and plan.version >= _FOLLOWS_FILES
     named = _named_environment(path) if follows else ""
     if not named:
-        yield Told(
+        yield Diagnostic(
             status="fail",
             detail=f"`{path}` is a file. uv wants a directory there.",
             fix=Fix(
                 text="Put the file aside and let uv make the environment.",
-                command=f"{aside} && {_UV_SYNC}",
+                commands=(aside, _UV_SYNC),
             ),
             paths=(path,),
         )
         return
-    yield Told(
+    yield Diagnostic(
         status="warn",
         detail=f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
         "experiment; linkpolicy does not, and leaves uv alone here.",
         fix=Fix(
             text="Put the file aside and make it a symbolic link to the same environment.",
-            command=f"{aside} && ln -s {_word(named)} {_word(path)}",
+            commands=(aside, command("ln", "-s", named, path)),
         ),
         paths=(path, named),
     )
@@ -199,20 +202,19 @@ def _named_environment(path: str) -> str:
         return ""
 
 
-def look_interpreter(case: Case) -> Iterator[Told]:
+def look_interpreter(case: Case) -> Iterator[Diagnostic]:
     """Has the environment a Python that exists?"""
     path = case.environment
     if not case.real_environment or not _names(path):
         return
     if not os.path.exists(os.path.join(path, "pyvenv.cfg")):
-        aside = f"{path}-old"
-        yield Told(
+        yield Diagnostic(
             status="fail",
             detail=f"`{path}` is a directory with something in it, but no environment (no "
             "`pyvenv.cfg`): uv refuses to use it.",
             fix=Fix(
                 text="Put the directory aside and let uv make the environment.",
-                command=f"mv {_word(path)} {_word(aside)} && {_UV_SYNC}",
+                commands=(command("mv", path, f"{path}-old"), _UV_SYNC),
             ),
             paths=(path,),
         )
@@ -221,12 +223,12 @@ def look_interpreter(case: Case) -> Iterator[Told]:
     if os.path.exists(python):
         return
     gone = f"`{os.path.realpath(python)}`" if os.path.islink(python) else f"`{python}`"
-    yield Told(
+    yield Diagnostic(
         status="fail",
         detail=f"The environment `{path}` has lost its Python: {gone} is gone.",
         fix=Fix(
             text="Make the environment again; what you changed in it by hand is lost.",
-            command=f"uv venv --clear && {_UV_SYNC}",
+            commands=(command("uv", "venv", "--clear"), _UV_SYNC),
         ),
         paths=(python,),
     )
@@ -238,7 +240,7 @@ _PYTHON = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "pyt
 # Where it lies -----------------------------------------------------------------------------------
 
 
-def look_device(case: Case) -> Iterator[Told]:
+def look_device(case: Case) -> Iterator[Diagnostic]:
     """Is the environment on a file system that lasts, if it is not the project's?"""
     if not case.real_environment or not case.workspace:
         return
@@ -248,7 +250,7 @@ def look_device(case: Case) -> Iterator[Told]:
     reason = mounts.why_volatile(there) or mounts.why_network(there)
     shown = f"`{case.environment}` lies on `{there.point}` ({there.fstype})"
     if not reason:
-        yield Told(
+        yield Diagnostic(
             status="pass",
             detail=f"{shown}, its project on `{here.point}` ({here.fstype}): the environment's "
             "device decides which cache is used.",
@@ -256,19 +258,19 @@ def look_device(case: Case) -> Iterator[Told]:
         return
     fix = Fix(
         text="Let uv make the environment in the project. What you changed in it is lost.",
-        command=f"rm -r {_word(case.environment)} && {_UV_SYNC}",
+        commands=(command("rm", "-r", case.environment), _UV_SYNC),
     )
     if os.path.islink(case.environment):
         fix = Fix(
             text="Remove the link and let uv make the environment in the project.",
-            command=f"rm {_word(case.environment)} && {_UV_SYNC}",
+            commands=(command("rm", case.environment), _UV_SYNC),
         )
     if case.environ.get(_NAMED):
         fix = Fix(
             text="Name another directory, or none, and install again.",
-            command=f"unset {_NAMED} && {_UV_SYNC}",
+            commands=(command("unset", _NAMED), _UV_SYNC),
         )
-    yield Told(
+    yield Diagnostic(
         status="warn",
         detail=f"{shown}, away from its project: {reason}.",
         fix=fix,
@@ -276,7 +278,7 @@ def look_device(case: Case) -> Iterator[Told]:
     )
 
 
-def look_shared(case: Case) -> Iterator[Told]:
+def look_shared(case: Case) -> Iterator[Diagnostic]:
     """Is the environment this project's alone?"""
     path = case.environment
     if not path or not case.workspace or not case.environ.get(_NAMED):
@@ -289,55 +291,59 @@ def look_shared(case: Case) -> Iterator[Told]:
         users.add(plan.destination.project)
     others = sorted(users - {case.workspace, os.path.realpath(case.workspace)})
     if not others:
-        yield Told(status="pass", detail=f"{_NAMED} puts the environment at `{path}`.")
+        yield Diagnostic(status="pass", detail=f"{_NAMED} puts the environment at `{path}`.")
         return
-    yield Told(
+    yield Diagnostic(
         status="warn",
         detail=f"{_NAMED} makes this project use `{path}`, which the project `{others[0]}` uses as "
         "well: each `uv sync` removes what the other project needs.",
         fix=Fix(
             text="Give each project an environment of its own.",
-            command=f"unset {_NAMED} && {_UV_SYNC}",
+            commands=(command("unset", _NAMED), _UV_SYNC),
         ),
         paths=(path, *others),
     )
 
 
-def look_central(case: Case) -> Iterator[Told]:
+def look_central(case: Case) -> Iterator[Diagnostic]:
     """Say where an environment is that uv keeps in its cache: no fault, but good to know."""
     path = _path(case)
     target = os.path.realpath(path) if os.path.islink(path) and os.path.isdir(path) else ""
     if os.path.basename(os.path.dirname(target)).startswith(_CENTRAL):
-        yield Told(
+        yield Diagnostic(
             status="pass",
             detail=f"uv keeps this environment in its cache, at `{target}` (preview "
             "centralized-project-envs): `uv cache prune` deletes it, `uv sync` makes it again.",
         )
 
 
-def look_cloud(case: Case) -> Iterator[Told]:
+def look_cloud(case: Case) -> Iterator[Diagnostic]:
     """Is the environment outside of what a service copies to a cloud?"""
     path = case.environment
     reason = cache_safety.why_in_cloud(case.real_environment)
     if not case.real_environment or not reason:
         return
-    elsewhere = f"~/{shlex.quote(f'.venvs/{os.path.basename(os.path.dirname(path))}')}"
-    moving = f"mkdir -p ~/.venvs && mv {_word(path)} {elsewhere} && ln -s {elsewhere} {_word(path)}"
-    if os.path.islink(path):
-        moving = ""
-    yield Told(
+    home = layout.home(case.environ, case.host.platform)
+    outside = os.path.join(home, ".venvs")
+    elsewhere = os.path.join(outside, os.path.basename(os.path.dirname(path)))
+    moving = (
+        command("mkdir", "-p", outside),
+        command("mv", path, elsewhere),
+        command("ln", "-s", elsewhere, path),
+    )
+    yield Diagnostic(
         status="warn",
         detail=f"`{path}` is in a directory that a service copies to its servers ({reason}): "
         "thousands of files that can be made again, locked and evicted while uv works on them.",
         fix=Fix(
             text="Keep the project there and move the environment out, behind a symbolic link.",
-            command=moving,
+            commands=moving if home and not os.path.islink(path) else (),
         ),
         paths=(case.real_environment,),
     )
 
 
-def look_owner(case: Case) -> Iterator[Told]:
+def look_owner(case: Case) -> Iterator[Diagnostic]:
     """May this user change what is in the environment?"""
     uid, real = case.host.uid, case.real_environment
     if uid <= 0 or not real:  # root may; Windows has access lists instead
@@ -345,13 +351,13 @@ def look_owner(case: Case) -> Iterator[Told]:
     foreign = [path for path in _directories(real) if _belongs_to_another(path, uid)]
     if not foreign:
         return
-    yield Told(
+    yield Diagnostic(
         status="fail",
         detail=f"{len(foreign)} directories of `{case.environment}` belong to another user, as "
         "after `sudo uv sync`: uv cannot change what is in them.",
         fix=Fix(
             text="Take the environment back.",
-            command=chown_to_you(real, uid),
+            commands=(chown(real, uid=uid, gid=os.getgid()),),
         ),
         paths=tuple(foreign),
     )
@@ -396,18 +402,13 @@ def _names(directory: str) -> Iterable[str]:
         return ()
 
 
-def _word(path: str) -> str:
-    """Give a path as a word for a shell."""
-    return shlex.quote(path)
-
-
 CHECKS: tuple[Check, ...] = (
     Check(
         id="venv-dangling",
         title="The environment's path leads to a directory",
         group="environment",
         look=look_dangling,
-        mend=mend_dangling,
+        fix=fix_dangling,
     ),
     Check(
         id="venv-link-kept",

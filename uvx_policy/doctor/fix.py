@@ -1,4 +1,4 @@
-"""Mend what is safe to mend: ask, do, and say what was done."""
+"""`doctor --fix`: what can be fixed safely, and doing it."""
 
 from __future__ import annotations
 
@@ -17,53 +17,53 @@ if TYPE_CHECKING:
 
 
 class Offer(Value):
-    """One thing that can be mended; several checks may be mended by the same deed."""
+    """One fix that can be applied; several checks may share it."""
 
     checks: tuple[Check, ...]
     #: what would be done, for people
     text: str
 
 
-class Mended(Value):
-    """What became of one offer that was taken."""
+class Fixed(Value):
+    """The outcome of one fix that was applied."""
 
     checks: tuple[Check, ...]
     #: a line for each thing done, or that would be done
     done: tuple[str, ...]
     #: why it could not be done, "" when it was
     fault: str = ""
-    #: it broke down by a fault of ours
+    #: it crashed: a bug of ours
     crashed: bool = False
 
 
 def offers(results: Sequence[Result]) -> list[Offer]:
-    """What there is to mend, in the order of the report."""
+    """Every fix that can be applied, in the order of the report."""
     found: dict[Callable[[Case, bool], Iterable[str]], Offer] = {}
     for result in results:
-        mend = result.check.mend
+        fix = result.check.fix
         safe = [
             finding.fix.text
             for finding in result.findings
             if finding.status in ("fail", "warn") and finding.fix is not None and finding.fix.safe
         ]
-        if mend is None or not safe:
+        if fix is None or not safe:
             continue
-        earlier = found.get(mend, Offer(checks=(), text=safe[0]))
-        found[mend] = earlier.replace(checks=(*earlier.checks, result.check))
+        earlier = found.get(fix, Offer(checks=(), text=safe[0]))
+        found[fix] = earlier.replace(checks=(*earlier.checks, result.check))
     return list(found.values())
 
 
-def take(offer: Offer, case: Case, *, dry_run: bool) -> Mended:
-    """Mend it, or with `dry_run` find out what would be done. Raises nothing of the deed's."""
-    mend = offer.checks[0].mend
+def apply(offer: Offer, case: Case, *, dry_run: bool) -> Fixed:
+    """Fix it, or with `dry_run` find out what would be done. Raises nothing of the deed's."""
+    fix = offer.checks[0].fix
     done: list[str] = []
     try:
-        for line in mend(case, dry_run) if mend is not None else ():
-            done.append(line)  # noqa: PERF402 (what was done before an error must be told)
+        for line in fix(case, dry_run) if fix is not None else ():
+            done.append(line)  # noqa: PERF402 (keeps what was done before an error)
     except (LinkPolicyError, OSError) as error:
-        return Mended(checks=offer.checks, done=tuple(done), fault=str(error))
+        return Fixed(checks=offer.checks, done=tuple(done), fault=str(error))
     except Exception as error:  # noqa: BLE001 (one broken fix must not keep others from being done)
-        crash_log.keep(case, f"mending {offer.checks[0].id}", error, [])
+        crash_log.keep(case, f"fixing {offer.checks[0].id}", error, [])
         fault = f"{type(error).__name__}: {error}"
-        return Mended(checks=offer.checks, done=tuple(done), fault=fault, crashed=True)
-    return Mended(checks=offer.checks, done=tuple(done))
+        return Fixed(checks=offer.checks, done=tuple(done), fault=fault, crashed=True)
+    return Fixed(checks=offer.checks, done=tuple(done))

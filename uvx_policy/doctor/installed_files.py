@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archives
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.installed import linking
+from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from uvx_policy.installed.linking import Linking
     from uvx_policy.pipeline import Plan
 
-_REINSTALL = "uv sync --reinstall"
-_REPAIR = "linkpolicy repair"
+_REINSTALL = command("uv", "sync", "--reinstall")
+_REPAIR = command("linkpolicy", "repair")
 #: a few copies are not worth a word: less than this, and less than half of what is installed
 _WORTH_SAVING = 16 * 1024**2
 #: seconds that one check may spend in caches
@@ -31,13 +31,13 @@ _MOST_NAMED = 100
 _COPIES_FOR_WANT_OF_LINKS = ("nothing-links", "clone-impossible", "hardlink-impossible")
 _COPIES_THAT_SHARE = "copy-shares-extents"
 
-_NONE_YET = Told(status="skip", detail="there is no environment yet")
+_NONE_YET = Diagnostic(status="skip", detail="there is no environment yet")
 
 
 # How the files are linked ------------------------------------------------------------------------
 
 
-def look_drift(case: Case) -> Iterator[Told]:
+def look_drift(case: Case) -> Iterator[Diagnostic]:
     """Are the files linked as the policy says now? uv never converts what is installed."""
     plan, survey = case.sound_plan, case.survey
     if plan is None or survey is None:
@@ -47,11 +47,11 @@ def look_drift(case: Case) -> Iterator[Told]:
     shared, links = survey.shared_inode_files, survey.symlink_files
     reinstall = Fix(
         text="Install everything again, as the policy says now; edits are lost.",
-        command=_REINSTALL,
+        commands=(_REINSTALL,),
     )
     if _wants_private(mode, code) and shared + links:
         wish = "This project is hackable" if code == "hackable" else "Private copies are asked for"
-        yield Told(
+        yield Diagnostic(
             status="fail" if code == "hackable" else "warn",
             detail=f"{wish}, but {_files(shared + links)} of the environment still "
             f"{_verb(shared + links, 'lead')} to an inode in a cache or in another environment, "
@@ -61,7 +61,7 @@ def look_drift(case: Case) -> Iterator[Told]:
         )
         return
     if mode not in ("", "symlink") and links:
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"{_files(links)} of the environment {_verb(links, 'is', 'are')} symbolic links "
             f"into a cache, from before; the policy says {mode} now. Cleaning that cache breaks "
@@ -70,7 +70,7 @@ def look_drift(case: Case) -> Iterator[Told]:
             paths=(case.environment,),
         )
     if _wants_clones(mode, code) and shared:
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"Files are cloned here now, but {_files(shared)} of the environment "
             f"{_verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
@@ -80,7 +80,7 @@ def look_drift(case: Case) -> Iterator[Told]:
         )
 
 
-def look_copies(case: Case) -> Iterator[Told]:
+def look_copies(case: Case) -> Iterator[Diagnostic]:
     """Could files that lie in a cache as well share their bytes with it?"""
     plan = case.sound_plan
     if plan is None or case.survey is None:
@@ -90,7 +90,7 @@ def look_copies(case: Case) -> Iterator[Told]:
     if not mode or _wants_private(mode, code):
         return
     if code in _COPIES_FOR_WANT_OF_LINKS:
-        yield Told(status="skip", detail="nothing can be linked here")
+        yield Diagnostic(status="skip", detail="nothing can be linked here")
         return
     if not case.survey.saveable_bytes:
         return
@@ -107,13 +107,13 @@ def look_copies(case: Case) -> Iterator[Told]:
     if not twice or (size < _WORTH_SAVING and 2 * len(twice) < len(case.linkings)):
         return
     where = f"a cache on this device is used now, `{chosen}`" if chosen else "they can be linked"
-    yield Told(
+    yield Diagnostic(
         status="warn",
         detail=f"{len(twice)} of {len(case.linkings)} packages are private copies of what lies in "
         f"a cache as well; {where}.",
         fix=Fix(
             text="Install everything again, linked; edits are lost.",
-            command=_REINSTALL,
+            commands=(_REINSTALL,),
         ),
         paths=(case.environment,),
         bytes=size,
@@ -151,7 +151,7 @@ def _wants_clones(mode: str, code: str) -> bool:
     return mode == "clone" or code == _COPIES_THAT_SHARE
 
 
-def look_broken_links(case: Case) -> Iterator[Told]:
+def look_broken_links(case: Case) -> Iterator[Diagnostic]:
     """Do the symbolic links of an environment in symlink mode still lead somewhere?"""
     survey = case.survey
     if survey is None or not survey.dangling:
@@ -163,26 +163,26 @@ def look_broken_links(case: Case) -> Iterator[Told]:
         and not os.path.exists(os.path.join(each.distribution.dist_info, "METADATA"))
     ]
     of = f" of {_listed(each.name for each in broken)}" if broken else ""
-    yield Told(
+    yield Diagnostic(
         status="fail",
         detail=f"{_files(survey.dangling)}{of} {_verb(survey.dangling, 'is', 'are')} symbolic "
         "links into a cache that was cleaned: they lead nowhere.",
-        fix=Fix(text="Install everything again.", command=_REINSTALL),
+        fix=Fix(text="Install everything again.", commands=(_REINSTALL,)),
         paths=tuple(each.dist_info for each in broken[:_MOST_NAMED]),
     )
 
 
-def look_unreadable(case: Case) -> Iterator[Told]:
+def look_unreadable(case: Case) -> Iterator[Diagnostic]:
     """Could every directory of the environment be read?"""
     survey = case.survey
     if survey is not None and survey.unreadable:
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"{len(survey.unreadable)} directories or files of `{case.environment}` cannot "
             "be read: programs fail there, and what is said here leaves them out.",
             fix=Fix(
                 text="Let yourself read them.",
-                command=f"chmod -R u+rwX {shlex.quote(case.real_environment)}",
+                commands=(command("chmod", "-R", "u+rwX", case.real_environment),),
             ),
             paths=survey.unreadable[:_MOST_NAMED],
         )
@@ -191,40 +191,40 @@ def look_unreadable(case: Case) -> Iterator[Told]:
 # Edited files ------------------------------------------------------------------------------------
 
 
-def look_edited(case: Case) -> Iterator[Told]:
+def look_edited(case: Case) -> Iterator[Diagnostic]:
     """Was an installed file edited that nobody else sees?"""
     if case.survey is None:
         yield _NONE_YET
         return
     own = [each for each in case.edited if not _is_shared(each)]
-    case.told.update(each.path for each in own)
+    case.reported.update(each.path for each in own)
     if own:
         yield _edited(case, own)
 
 
-def _edited(case: Case, found: list[Finding]) -> Told:
+def _edited(case: Case, found: list[Finding]) -> Diagnostic:
     plan = case.sound_plan
     named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
     if plan is not None and _wanted(plan)[1] == "hackable":
-        return Told(
+        return Diagnostic(
             status="pass",
             detail=f"Edited, as a hackable project may be: {named}.",
             paths=_paths(found),
         )
-    return Told(
+    return Diagnostic(
         status="warn",
         detail=f"{named} {_verb(len(found), 'was', 'were')} edited. "
         "No other environment sees that, and the next reinstall throws it away.",
         fix=Fix(
             text="Put the original back; your edit is saved first. To edit on purpose: "
             "`linkpolicy init --hackable`.",
-            command=_REPAIR,
+            commands=(_REPAIR,),
         ),
         paths=_paths(found),
     )
 
 
-def look_edited_in_cache(case: Case) -> Iterator[Told]:
+def look_edited_in_cache(case: Case) -> Iterator[Diagnostic]:
     """Was an installed file edited together with the cache's own file, or another environment's?"""
     if case.survey is None:
         yield _NONE_YET
@@ -232,7 +232,7 @@ def look_edited_in_cache(case: Case) -> Iterator[Told]:
     leaked = [each for each in case.edited if _is_shared(each)]
     by_cache: dict[str, list[Finding]] = {}
     for each in leaked:
-        case.told.update((each.path, *(place.path for place in each.elsewhere)))
+        case.reported.update((each.path, *(place.path for place in each.elsewhere)))
         caches = {place.tree.owner for place in each.elsewhere if place.tree.kind == "archive"}
         for cache in sorted(caches) or [""]:
             by_cache.setdefault(cache, []).append(each)
@@ -240,7 +240,7 @@ def look_edited_in_cache(case: Case) -> Iterator[Told]:
         yield _leaked(case, cache, found)
 
 
-def _leaked(case: Case, cache: str, found: list[Finding]) -> Told:
+def _leaked(case: Case, cache: str, found: list[Finding]) -> Diagnostic:
     named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
     places = [place for each in found for place in each.elsewhere]
     others = [place.path for place in places if place.tree.kind == "site"]
@@ -248,21 +248,21 @@ def _leaked(case: Case, cache: str, found: list[Finding]) -> Told:
     edited = f"{named} {_verb(len(found), 'was', 'were')} edited"
     paths = (*_paths(found), *(place.path for place in places))
     if not cache:
-        return Told(
+        return Diagnostic(
             status="warn",
             detail=f"{edited}, and the same inode has a name somewhere else: another environment, "
             f"or a cache that is not known, has the edit too.{also}",
-            fix=Fix(text="Put the original back; your edit is saved first.", command=_REPAIR),
+            fix=Fix(text="Put the original back; your edit is saved first.", commands=(_REPAIR,)),
             paths=paths,
         )
-    return Told(
+    return Diagnostic(
         status="fail",
         detail=f"{edited}, and with it the cache `{cache}`: every environment that is installed "
         f"from there gets the edit.{also}",
         fix=Fix(
             text="Put the original back, here, in the cache, and where it leaked to; your edit is "
             "saved first. To edit on purpose: `linkpolicy init --hackable`.",
-            command=_REPAIR,
+            commands=(_REPAIR,),
         ),
         paths=paths,
     )
@@ -273,7 +273,7 @@ def _is_shared(finding: Finding) -> bool:
     return bool(finding.elsewhere or finding.unknown_names) or os.path.islink(finding.path)
 
 
-def look_content(case: Case) -> Iterator[Told]:
+def look_content(case: Case) -> Iterator[Diagnostic]:
     """Is every installed file what the RECORD says?"""
     from uvx_policy.installed.tree import trees_of_environment
     from uvx_policy.verify.engine import verify
@@ -285,7 +285,7 @@ def look_content(case: Case) -> Iterator[Told]:
     new = [
         each
         for each in verify(trees, state=case.state)
-        if each.path not in case.told and each.state != "extra"
+        if each.path not in case.reported and each.state != "extra"
     ]
     plan = case.sound_plan
     if plan is not None and _wanted(plan)[1] == "hackable":
@@ -296,11 +296,13 @@ def look_content(case: Case) -> Iterator[Told]:
     if not new:
         return
     named = _listed(os.path.relpath(each.path, case.real_environment) for each in new)
-    yield Told(
+    yield Diagnostic(
         status="fail",
         detail=f"{_files(len(new))} {_verb(len(new), 'is', 'are')} not what was installed "
         f"({states_of(new)}): {named}.",
-        fix=Fix(text="Put the originals back; what was edited is saved first.", command=_REPAIR),
+        fix=Fix(
+            text="Put the originals back; what was edited is saved first.", commands=(_REPAIR,)
+        ),
         paths=_paths(new),
     )
 

@@ -6,12 +6,11 @@ What is well is told as "pass", with the facts: they are the answer to "where is
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import project_cache
 from uvx_policy.doctor.caches import take_back
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.project_cache import in_use, mount_of
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import places
@@ -19,6 +18,7 @@ from uvx_policy.filesystem.capability import probe_links
 from uvx_policy.host import nearest_existing
 from uvx_policy.pipeline import installed_into
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import command
 from uvx_policy.uv.directories import own_cache
 
 if TYPE_CHECKING:
@@ -32,42 +32,45 @@ if TYPE_CHECKING:
 #: reasons that are told of those for which directories hold no cache
 _MOST_REASONS = 4
 _OTHERS_MAY_WRITE = 0o022
+_EXPLAIN = Fix(text="See what is known", commands=(command("linkpolicy", "explain"),))
 
 
 # The decision -------------------------------------------------------------------------------------
 
 
-def look_decision(case: Case) -> Iterator[Told]:
+def look_decision(case: Case) -> Iterator[Diagnostic]:
     """Where uv installs to, from which cache, how, and why; or why that cannot be told."""
     plan = case.sound_plan
     if plan is None:
         why = "linkpolicy's settings have faults" if case.faults else "there is no real uv"
-        yield Told(status="skip", detail=f"Nothing can be decided: {why}.")
+        yield Diagnostic(status="skip", detail=f"Nothing can be decided: {why}.")
     elif plan.facts is None:
         because = plan.outcome.link_mode.because
         if plan.destination.kind == "unknown":
-            yield Told(
+            yield Diagnostic(
                 status="warn",
                 detail=f"Where uv installs to cannot be told, so uv runs without policy: "
                 f"{because}.",
-                fix=Fix(text="See what is known", command="linkpolicy explain"),
+                fix=_EXPLAIN,
             )
         else:
-            yield Told(status="skip", detail=f"`uv sync` would install nothing here: {because}.")
+            yield Diagnostic(
+                status="skip", detail=f"`uv sync` would install nothing here: {because}."
+            )
     else:
         yield from _told_decision(case, plan, plan.facts)
 
 
-def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Told]:
+def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     for what, decision in (
         ("the link mode", plan.outcome.link_mode),
         ("the cache", plan.outcome.cache_dir),
     ):
         if decision.code in ("cannot-tell", "uv-version-unknown"):
-            yield Told(
+            yield Diagnostic(
                 status="warn",
                 detail=f"{what[:1].upper()}{what[1:]} is left to uv: {decision.because}.",
-                fix=Fix(text="See what is known", command="linkpolicy explain"),
+                fix=_EXPLAIN,
             )
             return
     cache, capability = in_use(plan, facts)
@@ -75,7 +78,7 @@ def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Told]:
     below = f" on `{into.point}` ({into.fstype})" if into else ""
     own = f" uv's own cache is `{facts.cache}`." if facts.cache and cache != facts.cache else ""
     mode = plan.outcome.link_mode
-    yield Told(
+    yield Diagnostic(
         status="pass",
         detail=f"`uv sync` installs into `{plan.destination.path}`{below} from `{cache}`, by "
         f"{mode.value or _chosen_mode(facts)} [{mode.code}]: {mode.because}. "
@@ -92,7 +95,7 @@ def _chosen_mode(facts: Facts) -> str:
 # Copies -------------------------------------------------------------------------------------------
 
 
-def look_linking(case: Case) -> Iterator[Told]:
+def look_linking(case: Case) -> Iterator[Diagnostic]:
     """Is every file copied although nobody asked for copies?"""
     plan = case.sound_plan
     facts = plan.facts if plan else None
@@ -107,9 +110,9 @@ def look_linking(case: Case) -> Iterator[Told]:
         origin = facts.cache_dir.origin
         fix = Fix(
             text=f"Let linkpolicy choose the cache: remove it from `{origin}`",
-            command=f"unset {origin.name}" if origin.kind == "variable" else "",
+            commands=(command("unset", origin.name),) if origin.kind == "variable" else (),
         )
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"{detail}nothing can be linked from the cache that was chosen for uv, "
             f"`{facts.cache}` ({origin}){_better(case, plan, facts)}.",
@@ -118,26 +121,28 @@ def look_linking(case: Case) -> Iterator[Told]:
             bytes=private,
         )
         return
-    mendable = _mendable(case, plan)
-    suggested = None if mendable else _project_cache(case, plan, facts)
+    fixable = _fixable(case, plan)
+    suggested = None if fixable else _project_cache(case, plan, facts)
     if suggested is not None:
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"{detail}{_why_no_place(plan, facts)}. The project can hold one itself, "
             f"`{suggested.directory}`, which git ignores.",
             fix=Fix(
                 text="Keep a cache in the project",
-                command=f"linkpolicy init {_directory(case, plan)}--cache project",
+                commands=(
+                    command("linkpolicy", "init", *_directory(case, plan), "--cache", "project"),
+                ),
                 safe=True,
             ),
             paths=(suggested.directory,),
             bytes=private,
         )
         return
-    yield Told(
+    yield Diagnostic(
         status="warn",
         detail=f"{detail}{_why_no_place(plan, facts)}.",
-        fix=mendable or _ELSEWHERE,
+        fix=fixable or _ELSEWHERE,
         paths=tuple(path for path, _ in plan.rejected[:_MOST_REASONS]),
         bytes=private,
     )
@@ -149,10 +154,10 @@ _ELSEWHERE = Fix(
 )
 
 
-def _mendable(case: Case, plan: Plan) -> Fix | None:
+def _fixable(case: Case, plan: Plan) -> Fix | None:
     """What to do about a cache that linkpolicy made, and that is not ours alone any more.
 
-    The checks `caches-mode` and `caches-owner` tell of it as well; the first mends it.
+    The checks `caches-mode` and `caches-owner` tell of it as well; the first fixes it.
     """
     name = layout.device_cache_name(case.host.uid)
     for path, _ in plan.rejected:
@@ -164,18 +169,18 @@ def _mendable(case: Case, plan: Plan) -> Fix | None:
         if status.mode & _OTHERS_MAY_WRITE:
             return Fix(
                 text="Let nobody else write it; if somebody did, remove it instead",
-                command=f"chmod go-w {shlex.quote(path)}",
+                commands=(command("chmod", "go-w", path),),
             )
     return None
 
 
-def mend_linking(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_linking(case: Case, dry_run: bool) -> Iterator[str]:
     """Write `cache = "project"` into the project's settings; comments and layout stay."""
     plan = case.sound_plan
     facts = plan.facts if plan else None
     if plan is None or facts is None or not _copies(plan):
         return
-    if plan.outcome.cache_dir.code.startswith("explicit-") or _mendable(case, plan):
+    if plan.outcome.cache_dir.code.startswith("explicit-") or _fixable(case, plan):
         return
     if not _project_cache(case, plan, facts):
         return
@@ -250,10 +255,10 @@ def _can_link(case: Case, plan: Plan, directory: str) -> bool:
     return "yes" in (links.clone, links.hardlink)
 
 
-def _directory(case: Case, plan: Plan) -> str:
-    """The project as a word of a command, "" for here."""
+def _directory(case: Case, plan: Plan) -> tuple[str, ...]:
+    """The project as a word of a command, none for here."""
     project = plan.destination.project
-    return "" if project == case.cwd else f"{shlex.quote(project)} "
+    return () if project == case.cwd else (project,)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -268,7 +273,7 @@ CHECKS: tuple[Check, ...] = (
         title="Files are linked, not copied",
         group="project",
         look=look_linking,
-        mend=mend_linking,
+        fix=fix_linking,
     ),
     *project_cache.CHECKS,
 )

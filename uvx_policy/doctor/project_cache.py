@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.host import nearest_existing
+from uvx_policy.terminal.command import command
 from uvx_policy.terminal.words import size
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def mount_of(case: Case, path: str) -> Mount | None:
     return case.mounts.find(existing, case.host.mount_id(existing))
 
 
-def look_cold(case: Case) -> Iterator[Told]:
+def look_cold(case: Case) -> Iterator[Diagnostic]:
     """Does the cache that would be used hold nothing, while another one is full?"""
     plan = case.sound_plan
     facts = plan.facts if plan else None
@@ -50,19 +50,22 @@ def look_cold(case: Case) -> Iterator[Told]:
         return
     there = facts.place.directory
     # What is installed already would not be installed again, and so fill nothing.
-    sync = "uv sync --reinstall" if case.real_environment else "uv sync"
+    again = ("--reinstall",) if case.real_environment else ()
     if plan.outcome.cache_dir.code == "offline-cold-cache":
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"uv is offline, and the cache on the environment's file system, `{there}`, "
             f"holds nothing yet: each file is copied from `{facts.cache}`.",
-            fix=Fix(text="Fill it once while there is a network", command=f"UV_OFFLINE=0 {sync}"),
+            fix=Fix(
+                text="Fill it once while there is a network",
+                commands=(command("uv", "sync", *again, UV_OFFLINE="0"),),
+            ),
             paths=(there,),
         )
         return
     used = plan.outcome.cache_dir.value
     if used and facts.cache and not _is_warm(case, there) and _is_warm(case, facts.cache):
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"`{there}`, from which files are linked into this environment, holds nothing "
             f"yet: uv downloads once more what is in `{facts.cache}` already."
@@ -73,7 +76,7 @@ def look_cold(case: Case) -> Iterator[Told]:
             ),
             fix=Fix(
                 text="Fill it once, while there is time and a network",
-                command=sync,
+                commands=(command("uv", "sync", *again),),
             ),
             paths=(there,),
         )
@@ -81,17 +84,17 @@ def look_cold(case: Case) -> Iterator[Told]:
     yield from _told_temperature(case, used or facts.cache)
 
 
-def _told_temperature(case: Case, cache: str) -> Iterator[Told]:
+def _told_temperature(case: Case, cache: str) -> Iterator[Diagnostic]:
     if cache:
         warm = "is warm" if _is_warm(case, cache) else "is cold: nothing was unpacked there yet"
-        yield Told(status="pass", detail=f"The cache `{cache}` {warm}.", paths=(cache,))
+        yield Diagnostic(status="pass", detail=f"The cache `{cache}` {warm}.", paths=(cache,))
 
 
 def _is_warm(case: Case, cache: str) -> bool:
     return not places.cache_is_cold(case.host, cache)
 
 
-def look_makeable(case: Case) -> Iterator[Told]:
+def look_makeable(case: Case) -> Iterator[Diagnostic]:
     """Can uv make its cache, where there is none? What exists is looked at by `doctor.caches`."""
     plan = case.sound_plan
     facts = plan.facts if plan else None
@@ -100,7 +103,7 @@ def look_makeable(case: Case) -> Iterator[Told]:
     moved = plan.outcome.cache_dir.value
     effect = f"Here linkpolicy uses `{moved}`; `uvx` and scripts fail" if moved else "uv fails here"
     why, fix = _why_missing(case, facts.cache)
-    yield Told(
+    yield Diagnostic(
         status="warn" if moved else "fail",
         detail=f"uv's cache `{facts.cache}` cannot be made: {why}. {effect}.",
         fix=fix,
@@ -108,7 +111,7 @@ def look_makeable(case: Case) -> Iterator[Told]:
     )
 
 
-def mend_makeable(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_makeable(case: Case, dry_run: bool) -> Iterator[str]:
     """Make the directory behind a dangling link, or let ourselves write the directory above."""
     plan = case.sound_plan
     facts = plan.facts if plan else None
@@ -138,14 +141,13 @@ def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
         safe = os.path.isdir(parent) and case.host.may_write(parent)
         return f"it is a symbolic link to `{target}`, which does not exist", Fix(
             text="Make that directory" if safe else "Mount the disk that it is on, or make it",
-            command=f"mkdir {'' if safe else '-p '}{shlex.quote(target)}",
+            commands=(command("mkdir", *(() if safe else ("-p",)), target),),
             safe=safe,
         )
     there = next(path for path in cache_safety.ancestors(cache) if os.path.lexists(path))
-    quoted = shlex.quote(there)
     if not os.path.isdir(there):
         return f"`{there}` is no directory", Fix(
-            text="Put it aside", command=f"mv {quoted} {quoted}-old"
+            text="Put it aside", commands=(command("mv", there, f"{there}-old"),)
         )
     mount = mount_of(case, there)
     if mount is not None and mounts.is_read_only(mount):
@@ -153,14 +155,17 @@ def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
     status = os.stat(there)
     if status.st_uid == case.host.uid:
         return f"you may not write `{there}`, which is yours", Fix(
-            text="Allow yourself to write it", command=f"chmod u+rwx {quoted}", safe=True
+            text="Allow yourself to write it",
+            commands=(command("chmod", "u+rwx", there),),
+            safe=True,
         )
     return f"you may not write `{there}`, which belongs to user {status.st_uid}", Fix(
-        text="Take it over, if it is to be yours", command=f'sudo chown "$(id -u)" {quoted}'
+        text="Take it over, if it is to be yours",
+        commands=(command("sudo", "chown", str(case.host.uid), there),),
     )
 
 
-def look_space(case: Case) -> Iterator[Told]:
+def look_space(case: Case) -> Iterator[Diagnostic]:
     """Is there room for what is installed? Where the cache is, `doctor.caches` looks for it."""
     plan = case.sound_plan
     facts = plan.facts if plan else None
@@ -176,14 +181,14 @@ def look_space(case: Case) -> Iterator[Told]:
     elsewhere = there is None or status is None or there.device != status.device
     reason = cache_safety.why_full(case.host, here) if elsewhere else ""
     if free >= 0 and not reason:
-        yield Told(
+        yield Diagnostic(
             status="pass",
             detail=f"{size(free)} are free where `{path}` is.",
             paths=(path,),
             bytes=free,
         )
     elif reason and case.host.file_system(here) is not None:
-        yield Told(
+        yield Diagnostic(
             status="warn",
             detail=f"The file system of the environment `{path}` is nearly full: {reason}.",
             fix=Fix(text="Make room there"),
@@ -198,7 +203,7 @@ CHECKS: tuple[Check, ...] = (
         title="uv has a cache, or can make one",
         group="project",
         look=look_makeable,
-        mend=mend_makeable,
+        fix=fix_makeable,
     ),
     Check(id="cache-cold", title="The cache is filled", group="project", look=look_cold),
     Check(id="free-space", title="There is room to install", group="project", look=look_space),

@@ -10,7 +10,7 @@ from rich.text import Text
 from uvx_policy.doctor.engine import GROUPS, STATUSES
 from uvx_policy.doctor.fix import offers
 from uvx_policy.setup.words import printable
-from uvx_policy.terminal.own_name import typed
+from uvx_policy.terminal.command import command
 from uvx_policy.terminal.words import size
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from uvx_policy.doctor.diagnostic import Check, Finding, Fix, Status
     from uvx_policy.doctor.engine import Result
-    from uvx_policy.doctor.fix import Mended, Offer
+    from uvx_policy.doctor.fix import Fixed, Offer
     from uvx_policy.doctor.redact import Redaction
+    from uvx_policy.terminal.command import Shell
 
 #: sign, the same for terminals that cannot show it, style
 _SIGNS: dict[Status, tuple[str, str, str]] = {
@@ -36,6 +37,7 @@ _MOST_PATHS = 5
 #: lines do not grow beyond it: long lines are hard to follow
 _WIDTH = 100
 _INDENT = "    "
+_FIX = command("linkpolicy", "doctor", "--fix")
 #: statuses that the summary counts, as nouns
 _NOUNS: tuple[tuple[Status, str], ...] = (
     ("fail", "failure"),
@@ -48,10 +50,19 @@ class Report:
     """Prints on one console. Lines are wrapped on a terminal and left whole in a pipe."""
 
     def __init__(
-        self, console: Console, *, everything: bool = False, hide: Redaction | None = None
+        self,
+        console: Console,
+        shell: Shell,
+        *,
+        everything: bool = False,
+        hide: Redaction | None = None,
     ) -> None:
-        """`everything`: name also what is well, and what was skipped; `hide`: names of people."""
+        """`shell`: where the commands of fixes are typed.
+
+        `everything`: show also what passed, and what was skipped; `hide`: names of people.
+        """
         self._console = console
+        self._shell = shell
         self._everything = everything
         self._hide = hide
         self._column = max(map(len, GROUPS)) + 2
@@ -67,26 +78,26 @@ class Report:
             self._print_group(group, tuple(itertools.islice(results, count)))
 
     def ask(self, offer: Offer) -> None:
-        """Ask whether to mend this; the cursor stays behind the question."""
+        """Ask whether to fix this; the cursor stays behind the question."""
         self.print_line("")
         question = Text.assemble(self._text(offer.text.rstrip(".")), "? [y/N] ")
         self._console.print(question, end="", soft_wrap=True, highlight=False)
 
-    def print_mended(self, mended: Mended, offer: Offer, *, dry_run: bool) -> None:
+    def print_fixed(self, fixed: Fixed, offer: Offer, *, dry_run: bool) -> None:
         """What was done, or would be."""
         self.print_line("")
-        ids = ", ".join(check.id for check in mended.checks)
-        verb = "Would mend" if dry_run else "Mending"
+        ids = ", ".join(check.id for check in fixed.checks)
+        verb = "Would fix" if dry_run else "Fixing"
         self.print_line(Text.assemble((f"{verb}: ", "bold"), self._text(offer.text), f"  ({ids})"))
-        for line in mended.done:
+        for line in fixed.done:
             self.print_line(Text.assemble("  ", self._text(line)))
-        if mended.fault:
+        if fixed.fault:
             self.print_line(
-                Text.assemble("  ", ("not done", "bold red"), ": ", self._text(mended.fault))
+                Text.assemble("  ", ("not done", "bold red"), ": ", self._text(fixed.fault))
             )
 
     def print_again(self, results: Sequence[Result]) -> None:
-        """What is true after mending, also when all is well."""
+        """What is true after fixing, also when all is well."""
         self.print_line("")
         self.print_line(Text("Looked again:", "bold"))
         for finding in _worst_first(results):
@@ -114,13 +125,13 @@ class Report:
         self.print_line(Text.assemble(Text(", ").join(told), f" ({checks})."))
         if offer_fix and offers(results):
             offer = Text.assemble(
-                (typed("linkpolicy doctor --fix"), "bold cyan"),
-                " mends what is marked as safe, and asks first.",
+                (_FIX.rendered(self._shell), "bold cyan"),
+                " fixes what is marked as safe, and asks first.",
             )
             self._print_hanging(Text(""), offer, 0)
 
     def print_list(self, checks: Sequence[Check]) -> None:
-        """Id, title and whether --fix can mend it, by group."""
+        """Id, title and whether --fix can fix it, by group."""
         column = max((len(check.id) for check in checks), default=0) + 2
         for group, found in itertools.groupby(checks, key=lambda check: check.group):
             self.print_line(Text(group, "bold"))
@@ -129,7 +140,7 @@ class Report:
                 text = Text(check.title)
                 if check.thorough:
                     text.append("  (--verify)", "dim")
-                if check.mend is not None:
+                if check.fix is not None:
                     text.append("  (--fix)", "green")
                 self._print_hanging(first, text, column + 2)
 
@@ -174,9 +185,10 @@ class Report:
         if fix.safe:
             text.append("  (safe)", "green")
         self._print_hanging(Text.assemble(_INDENT, ("fix: ", "bold")), text, len(_INDENT) + 5)
-        for line in filter(None, fix.command.split("\n")):
+        if fix.commands:
             # Whole, whatever the width: it is there to be copied.
-            self.print_line(Text.assemble(f"{_INDENT}     ", (self._text(line), "bold cyan")))
+            typed = self._text(fix.typed(self._shell))
+            self.print_line(Text.assemble(f"{_INDENT}     ", (typed, "bold cyan")))
 
     def _text(self, text: str) -> str:
         """Without names, if that was asked for, and with nothing that could steer a terminal."""

@@ -13,6 +13,7 @@ from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
+from uvx_policy.terminal.command import ShellLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from uvx_policy.setup.record import SetupRecord
 
 
-def mend_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
     """Do what `linkpolicy setup` does, for the same directory, shells and launcher as before."""
     for each in plans(case):
         if isinstance(each, LinkPolicyError):
@@ -67,12 +68,12 @@ def is_in_place(case: Case) -> bool:
     return all(isinstance(each, setup_command.SetupPlan) and not each.edits for each in told)
 
 
-def line_by_hand(case: Case) -> str:
-    """What puts the shims first on PATH in the shell that runs us, "" when nothing can."""
+def line_by_hand(case: Case) -> ShellLine | None:
+    """What puts the shims first on PATH in the shell that runs us, `None` when nothing can."""
     try:
-        return shells.line_by_hand(shells.detect(case.environ), directory(case))
+        return ShellLine(text=shells.line_by_hand(shells.detect(case.environ), directory(case)))
     except LinkPolicyError:  # a name that cannot stand on PATH
-        return ""
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.installed.survey import survey
 
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ _HOW = {
 }
 
 
-def look_linked(case: Case) -> Iterator[Told]:
+def look_linked(case: Case) -> Iterator[Diagnostic]:
     """Count the files by the way in which each is stored; the packages, too."""
     packages = _packages(case)  # while another process looks at the files
     if case.survey is None:
-        yield Told(status="skip", detail="there is no environment yet")
+        yield Diagnostic(status="skip", detail="there is no environment yet")
         return
     # To ask the file system about the blocks of 30,000 files takes 0.3 s: without --verify one
     # file of each package tells.
     told = survey(case.real_environment) if case.verify else case.survey
-    yield Told(
+    yield Diagnostic(
         status="pass",
         detail=f"Of {told.files:,} files {_files(told, exact=case.verify)}{packages}.",
         paths=(case.environment,),

@@ -16,10 +16,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import started
-from uvx_policy.doctor.diagnostic import Check, Fix, Told
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.settings.check import suggestion
+from uvx_policy.terminal.command import command
 from uvx_policy.uv.config import Layer, link_modes, project_layers
 from uvx_policy.uv.directories import user_file
 from uvx_policy.uv.settings import boolean
@@ -39,10 +40,10 @@ _BOOLEANS = (
 _MUST_NOT_BE_EMPTY = ("UV_CACHE_DIR", "UV_CONFIG_FILE")
 
 
-def look_uv_settings(case: Case) -> Iterator[Told]:
+def look_uv_settings(case: Case) -> Iterator[Diagnostic]:
     """Does uv accept what is set for it? Otherwise no policy helps: nothing is installed."""
     if not case.uv:
-        yield Told(status="skip", detail="there is no real uv")
+        yield Diagnostic(status="skip", detail="there is no real uv")
         return
     yield from tuple(_known_faults(case)) or _what_uv_says(case)
 
@@ -53,14 +54,14 @@ def look_uv_settings_ahead(case: Case) -> None:
         _begun(case)
 
 
-def _known_faults(case: Case) -> Iterator[Told]:
+def _known_faults(case: Case) -> Iterator[Diagnostic]:
     yield from _refused_variables(case)
     for layer in _layers(case):
         yield from _refused_modes(case, layer)
     yield from _refused_cache(case)
 
 
-def _refused_variables(case: Case) -> Iterator[Told]:
+def _refused_variables(case: Case) -> Iterator[Diagnostic]:
     modes = _link_modes(case)
     mode = case.environ.get("UV_LINK_MODE")
     if mode is not None and mode not in modes:
@@ -77,21 +78,21 @@ def _refused_variables(case: Case) -> Iterator[Told]:
             yield _variable(case, name, "it is neither true nor false")
 
 
-def _variable(case: Case, name: str, why: str, near: str = "") -> Told:
+def _variable(case: Case, name: str, why: str, near: str = "") -> Diagnostic:
     where = set_in(case, name)
     remove = unset_text(where)
-    return Told(
+    return Diagnostic(
         status="fail",
         detail=f"`uv sync` refuses to start: `{name}={case.environ[name]}`"
         f"{where and f' ({where})'}: {why}.",
         fix=Fix(
             text=f"{near} If not: {remove[0].lower()}{remove[1:]}" if near else remove,
-            command=f"unset {name}",
+            commands=(command("unset", name),),
         ),
     )
 
 
-def _refused_modes(case: Case, layer: Layer) -> Iterator[Told]:
+def _refused_modes(case: Case, layer: Layer) -> Iterator[Diagnostic]:
     modes = _link_modes(case)
     for keys in (("link-mode",), ("pip", "link-mode")):
         mode = layer.get(*keys)
@@ -103,7 +104,7 @@ def _refused_modes(case: Case, layer: Layer) -> Iterator[Told]:
             if layer.prefix
             else "uv refuses to start"
         )
-        yield Told(
+        yield Diagnostic(
             status="warn" if layer.prefix else "fail",
             detail=f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of "
             f"{', '.join(modes)}.",
@@ -112,13 +113,13 @@ def _refused_modes(case: Case, layer: Layer) -> Iterator[Told]:
         )
 
 
-def _refused_cache(case: Case) -> Iterator[Told]:
+def _refused_cache(case: Case) -> Iterator[Diagnostic]:
     """Is the cache that counts an empty one of a file?"""
     plan = case.sound_plan
     facts = plan.facts if plan else None
     cache = facts.cache_dir if facts and facts.no_cache is None else None
     if cache is not None and not cache.value and cache.origin.kind == "file":
-        yield Told(
+        yield Diagnostic(
             status="fail",
             detail=f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
             fix=Fix(text=f"Remove it from `{cache.origin}`, or name a directory"),
@@ -165,7 +166,7 @@ def _begun(case: Case) -> Begun:
     return started.begin([case.uv, "cache", "dir"], environ=case.environ, cwd=case.cwd)
 
 
-def _what_uv_says(case: Case) -> Iterator[Told]:
+def _what_uv_says(case: Case) -> Iterator[Diagnostic]:
     ended = started.end(case.uv, _begun(case))
     said = ended.said.strip()
     status: Status
@@ -175,10 +176,10 @@ def _what_uv_says(case: Case) -> Iterator[Told]:
         status, effect = "warn", "uv skips the settings of a whole file"
     else:
         return
-    yield Told(
+    yield Diagnostic(
         status=status,
         detail=f"{effect}: {_in_one_line(said)}",
-        fix=Fix(text="Mend what uv names"),
+        fix=Fix(text="Fix what uv names"),
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uvx_policy import errors
 from uvx_policy.caches import locks
 from uvx_policy.caches.command import add_wait
-from uvx_policy.errors import UsageError
+from uvx_policy.errors import RealUvNotFound, UsageError
 from uvx_policy.installed.tree import Tree, trees_of_environment
 from uvx_policy.machine.machine import open_machine
 from uvx_policy.repair import apply, as_json, restore, unfinished, words
@@ -332,7 +332,7 @@ class _Repair:
 
     def _uv(self) -> Uv:
         if not self._machine.uv:
-            raise UsageError("there is no real uv on PATH", hint="pip install 'uvx-policy[uv]'")
+            raise RealUvNotFound
         return Uv(
             program=os.path.abspath(self._machine.uv),
             environ=self._machine.environ,

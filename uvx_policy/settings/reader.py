@@ -1,6 +1,6 @@
 """linkpolicy's own settings for one environment: found, read, checked, merged, with origins.
 
-Faults are collected over all files, so that they can be mended in one go.
+Faults are collected over all files, so that they can be fixed in one go.
 """
 
 from __future__ import annotations

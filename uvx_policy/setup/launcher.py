@@ -14,6 +14,7 @@ import uvx_policy
 from uvx_policy import locate
 from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
 from uvx_policy.setup import shim_directories, shim_file
+from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
 
 #: what `linkpolicy setup --launcher` takes
@@ -55,7 +56,9 @@ def shims(directory: str, wanted: str) -> Shims:
     except _NoNativeLauncher as error:
         if wanted == "native":
             raise LinkPolicyError(
-                str(error), hint="linkpolicy setup --launcher python, or auto for what there is"
+                str(error),
+                hint="use the Python launcher",
+                commands=(command("linkpolicy", "setup", "--launcher", "python"),),
             ) from error
         return _python(directory, f"Python ({error})")
 

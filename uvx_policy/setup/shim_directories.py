@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -141,7 +141,8 @@ def check_private(directory: str) -> None:
         if status.st_mode & 0o022:
             raise LinkPolicyError(
                 f"others can write to `{directory}`, and you would run what they put there",
-                hint=f"chmod go-w {shlex.quote(directory)}",
+                hint="take away the right of others to write there",
+                commands=(command("chmod", "go-w", directory),),
             )
     parent = os.path.realpath(directory)
     while parent != os.path.dirname(parent):
@@ -151,7 +152,8 @@ def check_private(directory: str) -> None:
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
                 raise LinkPolicyError(
                     f"everybody can replace `{directory}`: `{parent}` is open to all",
-                    hint=f"chmod o-w {shlex.quote(parent)}",
+                    hint="take away the right of everybody to write there",
+                    commands=(command("chmod", "o-w", parent),),
                 )
 
 

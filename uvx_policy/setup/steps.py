@@ -18,6 +18,7 @@ from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import Inserted, SetupRecord
 from uvx_policy.setup.words import Edit, Problem, Shown
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +29,8 @@ def own_places(environ: Mapping[str, str]) -> tuple[str, str]:
     if sys.platform == "win32":
         raise LinkPolicyError(
             "`linkpolicy setup` does not know Windows yet",
-            hint="linkpolicy run -- uv ... works without shims",
+            hint="use linkpolicy without shims",
+            commands=(command("linkpolicy", "run", "--", "uv", "sync"),),
         )
     home = layout.home(dict(environ), sys.platform)
     if not os.path.isabs(home):

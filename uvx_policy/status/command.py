@@ -19,7 +19,7 @@ from uvx_policy.state.register import Environment
 from uvx_policy.status import as_json, remarks, table
 from uvx_policy.status.table import Look
 from uvx_policy.terminal import words
-from uvx_policy.terminal.own_name import typed
+from uvx_policy.terminal.command import command, shell_of
 
 if TYPE_CHECKING:
     import argparse
@@ -128,9 +128,10 @@ def _found(search: Search, roots: Sequence[str], state: str) -> Iterator[Environ
 def _nothing(roots: Sequence[str]) -> list[Text]:
     if roots:
         return [Text(f"No environment below {words.harmless(', '.join(roots))}.")]
+    search = command("linkpolicy", "status", ".")
     return [
         Text("No environment is known yet: one is remembered when uv runs under the policy."),
-        Text(typed("To look for environments, name a directory: linkpolicy status ~/work")),
+        Text(f"To look for environments, name a directory: {search.rendered(shell_of())}"),
     ]
 
 

@@ -63,11 +63,11 @@ def remarks(
 def _about_files(rows: Sequence[Row], look: Look) -> Iterator[tuple[str, str, str, list[str], str]]:
     """Give label, style, and a sentence in three parts, the environments in the middle."""
     names = {row.path: name(row, look).plain for row in rows}
-    mend = "; `uv sync --reinstall` there mends it"
+    fix = "; `uv sync --reinstall` there fixes it"
     drifted = [f"{names[row.path]} ({row.drift})" for row in rows if row.drift]
-    yield "drift", "red", "not stored as the policy says: ", drifted, f"{mend}, and undoes edits"
+    yield "drift", "red", "not stored as the policy says: ", drifted, f"{fix}, and undoes edits"
     broken = [names[row.path] for row in rows if row.dangling_files]
-    yield "broken", "red", "files link to a cache entry that is gone: ", broken, mend
+    yield "broken", "red", "files link to a cache entry that is gone: ", broken, fix
     edited = [names[row.path] for row in rows if row.edited_files]
     after = "; `linkpolicy doctor` there names them"
     yield "edited", "yellow", "installed files were changed: ", edited, after

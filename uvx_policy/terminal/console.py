@@ -15,6 +15,7 @@ from rich.text import Text
 from uvx_policy.caches.table import Look
 from uvx_policy.state import layout
 from uvx_policy.terminal import words
+from uvx_policy.terminal.command import shell_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +39,10 @@ class Screen:
         if self._is_pipe:
             self.console.width = _ENDLESS  # each row stays in one line
         self.look = Look(
-            home=layout.home(dict(environ), sys.platform), now=time.time(), encoding=encoding
+            home=layout.home(dict(environ), sys.platform),
+            now=time.time(),
+            encoding=encoding,
+            shell=shell_of(environ),
         )
 
     @property

@@ -167,5 +167,5 @@ def _say(
             for line in report.difference(differences[each.path]):
                 screen.say(line)
             screen.say("")
-    for line in report.summary(findings, tally):
+    for line in report.summary(findings, tally, screen.look):
         screen.say(line)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from uvx_policy.terminal import words
-from uvx_policy.terminal.own_name import typed
+from uvx_policy.terminal.command import command
 from uvx_policy.verify import summary as counted
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.caches.table import Look
     from uvx_policy.installed.finding import Finding, Place
+    from uvx_policy.terminal.command import Command
     from uvx_policy.verify.tally import Tally
 
 #: findings of one owner that are shown, and places of one finding; --json has all
@@ -58,7 +59,7 @@ def difference(text: str) -> Iterator[Text]:
         yield Text(f"    {words.harmless(line)}", style=style)
 
 
-def summary(findings: Sequence[Finding], tally: Tally) -> Iterator[Text]:
+def summary(findings: Sequence[Finding], tally: Tally, look: Look) -> Iterator[Text]:
     """What it comes to, and what to type."""
     if not findings:
         yield Text(counted.all_is_well(tally))
@@ -69,12 +70,12 @@ def summary(findings: Sequence[Finding], tally: Tally) -> Iterator[Text]:
         if (count := sum(each.state == state for each in findings))
     )
     yield Text(f"{states}; of {counted.looked_at(tally)}.")
-    yield _hint("what was changed", "linkpolicy verify --diff")
-    yield _hint("put the originals back", "linkpolicy repair")
+    yield _hint("what was changed", command("linkpolicy", "verify", "--diff"), look)
+    yield _hint("put the originals back", command("linkpolicy", "repair"), look)
 
 
-def _hint(what: str, command: str) -> Text:
-    return Text.assemble(("hint", "bold cyan"), f": {what}: ", (typed(command), "bold"))
+def _hint(what: str, typed: Command, look: Look) -> Text:
+    return Text.assemble(("hint", "bold cyan"), f": {what}: ", (typed.rendered(look.shell), "bold"))
 
 
 def _one(finding: Finding, width: int) -> Text:

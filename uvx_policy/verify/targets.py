@@ -9,6 +9,7 @@ from uvx_policy.errors import UsageError
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed.index import Index
 from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
+from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def _environment_here(machine: Machine) -> str:
         return machine.environment_here
     raise UsageError(
         "there is no environment here",
-        hint="name one, or a cache: linkpolicy verify PATH; all that are known: --all",
+        hint="verify every known environment and cache",
+        commands=(command("linkpolicy", "verify", "--all"),),
     )
 
 

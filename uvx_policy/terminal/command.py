@@ -1,0 +1,118 @@
+"""Commands that people are told to type: values, rendered for a shell at the edge.
+
+Nothing here is shell text. Words are quoted only when a command is shown, and only then is it
+decided what calls `linkpolicy` and `uv` in this shell.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy import locate
+from uvx_policy.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NAME = "linkpolicy"
+#: subcommands of uv that link files into an environment, or make one
+_LINKING = ("add", "remove", "run", "sync", "venv")
+
+
+class Shell(Value):
+    """What matters of the shell in which commands are going to be typed."""
+
+    #: what calls linkpolicy there: its name, or its path where PATH does not find it
+    linkpolicy: str = _NAME
+    #: `uv` there is the shim and runs under policy
+    has_shim: bool = True
+
+
+class Command(Value):
+    """One command."""
+
+    words: tuple[str, ...]
+    #: environment variables of this command alone
+    variables: tuple[tuple[str, str], ...] = ()
+    #: its output is for the shell to evaluate, as that of `linkpolicy env`
+    is_evaluated: bool = False
+
+    def rendered(self, shell: Shell) -> str:
+        """As it is typed in a shell like sh.
+
+        Where `uv` is not the shim, `uv sync` would make again what it is to fix: there it runs
+        through `linkpolicy run`.
+        """
+        words = self.words
+        if not shell.has_shim and words[0] == "uv" and words[1:2] and words[1] in _LINKING:
+            words = (_NAME, "run", "--", *words)
+        if words[0] == _NAME:
+            words = (shell.linkpolicy, *words[1:])
+        variables = (f"{name}={shlex.quote(value)}" for name, value in self.variables)
+        text = " ".join((*variables, *map(shlex.quote, words)))
+        return f'eval "$({text})"' if self.is_evaluated else text
+
+    def __str__(self) -> str:
+        return self.rendered(Shell())
+
+
+class ShellLine(Value):
+    """A line in the user's own shell's language, as `setup.shells` writes it."""
+
+    text: str
+
+    def rendered(self, _: Shell) -> str:
+        """The line itself."""
+        return self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Hint(Value):
+    """What to do next: a sentence, and what to type for it."""
+
+    #: imperative, no full stop: "Restore the original files"
+    text: str = ""
+    #: typed one after the other, each only if the one before worked
+    commands: tuple[Command | ShellLine, ...] = ()
+
+    def typed(self, shell: Shell) -> str:
+        """The commands in one line, "" when there are none."""
+        return " && ".join(each.rendered(shell) for each in self.commands)
+
+
+def command(*words: str, **variables: str) -> Command:
+    """`command("uv", "sync", UV_OFFLINE="0")`."""
+    return Command(words=words, variables=tuple(variables.items()))
+
+
+def chown(path: str, *, uid: int, gid: int) -> Command:
+    """What gives everything below `path` to a user, who types it."""
+    sudo = ("sudo",) if uid else ()
+    return command(*sudo, "chown", "-R", f"{uid}:{gid}", path)
+
+
+def shell_of(environ: Mapping[str, str] = os.environ) -> Shell:
+    """The shell that called us; `environ`: the variables that it gave us.
+
+    PATH has no linkpolicy after `.venv/bin/linkpolicy setup`, for one: only the shims are on it.
+    """
+    search_path = environ.get("PATH", "")
+    called = sys.argv[0] if sys.argv else ""
+    name = _NAME
+    if os.path.basename(called) == _NAME and os.path.dirname(called):
+        name = _NAME if _first(_NAME, search_path) else os.path.abspath(called)
+    return Shell(linkpolicy=name, has_shim=locate.is_ours(_first("uv", search_path)))
+
+
+def _first(program: str, search_path: str) -> str:
+    """What a shell starts for `program`, "" for nothing."""
+    for directory in search_path.split(os.pathsep) if search_path else ():
+        path = os.path.join(directory or ".", program)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return ""
