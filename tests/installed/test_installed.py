@@ -185,8 +185,7 @@ def test_a_row(tmp_path: Path, line: str | bytes, row: Row) -> None:
 @pytest.mark.parametrize(
     "line",
     ["a.py", "a.py,", "a.py,,,", ",,", "a.py,sha256,1", "a.py,=x,1", "a.py,sha256=,1",
-     "a.py,,x", "a.py,,-1", "a.py,,1.5", "a.py,,99999999999999999999", "a.py,,²",
-     "x" * 200_000 + ",,"],
+     "a.py,,x", "a.py,,-1", "a.py,,1.5", "a.py,,99999999999999999999", "a.py,,²"],
     ids=lambda line: line[:30],
 )  # fmt: skip
 def test_a_bad_row_has_a_problem_and_the_others_none(tmp_path: Path, line: str) -> None:
@@ -220,7 +219,7 @@ def test_rows_are_those_of_the_csv_reader(tmp_path: Path, record: str) -> None:
     site = tmp_path / str(next(_SITES))
     found = make_distribution(site, record=record)
 
-    told = read(found).fields()
+    told = read(found).fields
 
     assert told == [row for row in csv.reader(io.StringIO(record, newline="")) if row]
 

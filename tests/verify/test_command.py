@@ -81,7 +81,7 @@ def test_all_is_well(user: User) -> None:
     done = user.verify()
 
     assert (done.code, done.err) == (0, "")
-    assert re.fullmatch(r"4 files of 1 package are what was installed \(\d+ B\)\.\n", done.out)
+    assert re.fullmatch(r"5 files of 1 package are what was installed \(\d+ B\)\.\n", done.out)
 
 
 def test_something_is_edited(user: User) -> None:
@@ -180,7 +180,7 @@ def test_an_edited_file_names_every_other_place(user: User, tmp_path: Path) -> N
         f"    the same file in {user.machine.second.owner}",
         "    the same file has 1 more name in environments or caches that are not known",
     ]
-    assert lines[-3] == "2 edited; of 8 files of 2 packages."
+    assert lines[-3] == "2 edited; of 10 files of 2 packages."
     assert lines[-2:] == [
         "hint: what was changed: linkpolicy verify --diff",
         "hint: put the originals back: linkpolicy repair",
@@ -212,7 +212,7 @@ def test_many_findings_and_places_are_cut_short(user: User, tmp_path: Path) -> N
     tree = environment(tmp_path / "many")
     distribution(tree, {f"one/{n:02}.py": b"x" for n in range(50)})
     for number in range(50):
-        edit(tree, f"one/{number:02}.py", b"y")
+        edit(tree, f"one/{number:02}.py", b"yy")
 
     done = user.verify("many")
 
@@ -352,7 +352,7 @@ def test_a_long_run_shows_files_bytes_and_time_on_the_terminal_alone() -> None:
     assert re.fullmatch(r"\S+ files of 3 packages are what was installed .*\n", out)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err)
     shown = re.findall(r"(\d+) files \S+ (\d+)/(\d+) bytes [-\d]:[-\d]+:[-\d]+", text)
-    assert int(shown[-1][0]) == 12
+    assert int(shown[-1][0]) == 15
     assert {total for _, _, total in shown} == {shown[-1][2]}
     assert 0 < int(shown[-1][1]) <= int(shown[-1][2])
 

@@ -74,7 +74,7 @@ def how_of(distribution: Distribution) -> How:
 
 def _larger_file(distribution: Distribution) -> str:
     """Find a file whose extents tell, "" when the first are all small. Raises `OSError`."""
-    for fields in record.read(distribution).fields()[:_MOST_ROWS]:
+    for fields in record.read(distribution).fields[:_MOST_ROWS]:
         # Decimal numbers, compared as text: of thousands of rows only a likely one is understood.
         if (len(fields[-1]), fields[-1]) >= _TELLS_AS_TEXT:
             row = record.row_of(fields)

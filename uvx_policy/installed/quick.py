@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,8 +44,6 @@ MOST_READ = 32 << 20
 #: seconds by which a link may be later than WHEEL. Some wheels take longer to unpack, or are
 #: unpacked in no order: their contents are compared
 _UNPACKING = 3.0
-#: path and size of a plain row; a row that is not plain has a quote, or begins with a dot
-_ROW = re.compile(r"^([^.,\"\r\n][^,\"\r\n]*),[^,\r\n]*,([0-9]*)$", re.MULTILINE)
 _BYTECODE = (".pyc", ".pyo")
 #: installers that write a RECORD, always
 WRITES_RECORD = ("uv", "pip")
@@ -118,20 +115,22 @@ class Look:
     ) -> Iterator[tuple[Row, str]]:
         """Rows of files that do not look as they should, and their paths."""
         times = _times_of(tree, distribution)
-        text = found.content.decode("utf-8", "surrogateescape")
-        plain = _ROW.findall(text)
-        suspects = {path for path, size in plain if _is_odd(files.get(path), size, times)}
-        # What the pattern does not match lies outside the tree, or is written in another way.
-        if not suspects and text.count("\n") == len(plain):
+        suspects = {
+            path
+            for path, _, size in found.plain
+            if _is_odd(files.get(path) or _seen_outside(tree, path), size, times)
+        }
+        if not suspects and found.is_plain:
             return
-        for fields in found.fields():
+        known = {path for path, _, _ in found.plain}
+        for fields in found.fields:
             name = fields[0]
-            if name.endswith(_BYTECODE) or (name not in suspects and name in files):
+            if name.endswith(_BYTECODE) or (name in known and name not in suspects):
                 continue
             row, path = record.row_of(fields), record.located(tree.path, name)
             if row.problem:
                 continue
-            if name in suspects or _is_odd(_seen_at(path), row.size, times):
+            if name in suspects or _is_odd(files.get(name) or _seen_at(path), row.size, times):
                 yield row, path
 
     def _judge(self, row: Row, path: str, owner: str) -> State | None:
@@ -165,6 +164,11 @@ def _is_odd(seen: Seen | None, size: str | int | None, times: Times) -> bool:
     return seen.size != int(size or 0) or seen.time > (
         times.linked if seen.linked else times.copied
     )
+
+
+def _seen_outside(tree: Tree, path: str) -> Seen | None:
+    """What is there, of a row that begins with `..`, or `.`; `None` for others."""
+    return _seen_at(record.located(tree.path, path)) if path.startswith(".") else None
 
 
 def _seen_at(path: str) -> Seen | None:

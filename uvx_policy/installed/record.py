@@ -12,7 +12,9 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import stat
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash
@@ -29,6 +31,8 @@ _COLUMNS = 3
 #: digits of 2**64
 _MOST_DIGITS = 20
 _ALWAYS_NAMED = (NAME, "METADATA", "WHEEL")
+#: a row that is written without quotes
+_PLAIN = re.compile(r"^([^,\"\r\n\0]+),([^,\"\r\n\0]*),([0-9]*)$", re.MULTILINE)
 
 
 class Row(NamedTuple):
@@ -51,35 +55,58 @@ class RecordFile:
 
     def __iter__(self) -> Iterator[Row]:
         """Each row; a damaged one has `problem`, and as much else as can be understood."""
-        return map(row_of, self.fields())
+        return map(row_of, self.fields)
 
+    @cached_property
+    def text(self) -> str:
+        """The content; bytes that are not UTF-8 are kept as surrogates."""
+        return self.content.decode("utf-8", "surrogateescape")
+
+    @cached_property
+    def plain(self) -> list[tuple[str, str, str]]:
+        """Path, hash and size of each row that is written without quotes: nearly always all."""
+        return _PLAIN.findall(self.text)
+
+    @property
+    def is_plain(self) -> bool:
+        """Are all rows in `plain`, and none damaged?"""
+        return len(self.plain) == len(self.text.rstrip("\n").split("\n"))
+
+    @cached_property
     def fields(self) -> list[list[str]]:
         """The rows as they are written, never empty: to make a `Row` takes five times as long.
 
         Lines that are not CSV appear as one field, "".
         """
-        text = self.content.decode("utf-8", "surrogateescape")
-        if '"' in text or "\r" in text or "\0" in text:
-            return list(_parsed(text))
+        if '"' in self.text or "\r" in self.text or "\0" in self.text:
+            return list(_parsed(self.text))
         # Nearly always: in half of the time that the reader takes.
-        return [line.split(",") for line in text.split("\n") if line]
+        return [line.split(",") for line in self.text.split("\n") if line]
 
     def problem(self, dist_info: str) -> str:
-        """Why nothing may be concluded from what it does not name; "" when it is complete.
+        """Why it cannot be relied on, "" when it can: then what it does not name is not its own.
 
         `dist_info`: path or name of its directory.
         """
-        if not self.content.strip():
+        if not self.content.strip(b"\0 \r\n\t"):
             return "it is empty"
+        if not self.is_plain:
+            damaged = [row for row in self.fields if not is_whole(row)]
+            if damaged:
+                verb = "is" if len(damaged) == 1 else "are"
+                return f"{len(damaged):,} of its rows {verb} damaged: {row_of(damaged[0]).problem}"
+        if not any(path_hash for _, path_hash, _ in self.plain) and not any(
+            row[1] for row in self.fields
+        ):
+            return "none of its rows has a hash"
         name = os.path.basename(dist_info)
-        # Bytes, and not rows: this is asked of every RECORD that is looked at.
         content = self.content.replace(b"\\", b"/")
         missing = [
             each
             for each in _ALWAYS_NAMED
             if f"{name}/{each}".encode("utf-8", "surrogateescape") not in content
         ]
-        return f"it does not name its own {_listed(missing)}: it is cut short" if missing else ""
+        return f"it is cut short: it does not name its own {_listed(missing)}" if missing else ""
 
 
 def read(distribution: Distribution) -> RecordFile:
@@ -114,12 +141,17 @@ def hashes_at(path: str, tree: str) -> dict[str, Hash]:
     return {located(tree, row.path): row.hash for row in rows if row.hash and row.path}
 
 
+def is_whole(fields: list[str]) -> bool:
+    """Has a row its columns, and a path?"""
+    return len(fields) == _COLUMNS and bool(fields[0]) and "\0" not in fields[0]
+
+
 def row_of(fields: list[str]) -> Row:
     """What one row says."""
     if len(fields) != _COLUMNS:
         return Row(fields[0], problem=f"{len(fields)} columns instead of {_COLUMNS}")
     path, hash_text, size_text = fields
-    problem = "no path" if not path or "\0" in path else ""
+    problem = "" if is_whole(fields) else "no path"
     try:
         found = Hash.parse(hash_text)
     except ValueError as error:

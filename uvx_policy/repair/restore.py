@@ -181,7 +181,7 @@ def permissions_of(dist_info: str, tree: str) -> int:
 def _some_modes(dist_info: str, tree: str) -> Iterator[int]:
     with contextlib.suppress(OSError):
         path = os.path.join(dist_info, record.NAME)
-        for fields in record.read_at(path).fields()[:_ENOUGH]:
+        for fields in record.read_at(path).fields[:_ENOUGH]:
             if not fields[0].startswith(".."):
                 with contextlib.suppress(OSError, ValueError):
                     yield os.stat(os.path.join(tree, fields[0])).st_mode

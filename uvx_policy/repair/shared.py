@@ -36,7 +36,7 @@ def shared_files(site: str) -> Iterator[Shared]:
     for distribution in installed.distributions(site):
         paths, size = [], 0
         try:
-            for fields in record.read(distribution).fields():
+            for fields in record.read(distribution).fields:
                 path = record.located(site, fields[0]) if fields[0] else ""
                 told = _shared(path)
                 if told is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.hash import NO_HASH
+from uvx_policy.installed.hash import NO_HASH, Hash
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -124,8 +124,17 @@ def _compared(distribution: Distribution, found: RecordFile, archive: Tree) -> C
             for row in hashed
             if own.get(os.path.normpath(row.path), row.hash) not in (row.hash, NO_HASH)
         ),
-        absent=tuple(row for row in hashed if os.path.normpath(row.path) not in own),
+        absent=tuple(row for row in hashed if os.path.normpath(row.path) not in own)
+        if _is_part(own, hashed, name)
+        else (),
     )
+
+
+def _is_part(own: dict[str, Hash], hashed: list[Row], dist_info_name: str) -> bool:
+    """Is every file that the environment's RECORD names in the wheel: is it the same wheel?"""
+    theirs = {os.path.normpath(row.path) for row in hashed}
+    outside = (os.pardir, f"{dist_info_name}{os.sep}")
+    return all(path in theirs or path.startswith(outside) for path, each in own.items() if each)
 
 
 def _counts(line: bytes) -> bool:

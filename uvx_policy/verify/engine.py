@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 #: rows of one RECORD that are looked at together, in the order of their inodes
 _WINDOW = 4096
-_COLUMNS = 3
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _BYTECODE = (".pyc", ".pyo")
 
@@ -218,15 +217,7 @@ class _Run:
     ) -> Iterator[Finding]:
         """Compare what the rows name; then say what is wrong with the RECORD itself."""
         before = self._tally.files
-        rows = found.fields()
-        good = [row for row in rows if len(row) == _COLUMNS and row[0] and "\0" not in row[0]]
-        if len(good) < len(rows) and not problem:
-            damaged = next(row for row in rows if record.row_of(row).problem)
-            count = len(rows) - len(good)
-            verb = "of its rows is" if count == 1 else "of its rows are"
-            problem = f"{count} {verb} damaged: {record.row_of(damaged).problem}"
-        elif good and not problem and not any(row[1] for row in good):
-            problem = "none of its rows has a hash"
+        good = [row for row in found.fields if record.is_whole(row)]
         for start in range(0, len(good), _WINDOW):
             window = good[start : start + _WINDOW]
             located = _located(tree.path, window)

@@ -82,7 +82,7 @@ def expected_bytes(tree: Tree) -> int:
         with contextlib.suppress(OSError):
             # Of itself RECORD says nothing.
             total += os.stat(distribution.record).st_size if distribution.record else 0
-            for fields in record.read(distribution).fields():
+            for fields in record.read(distribution).fields:
                 size = fields[-1]
                 total += int(size) if size.isascii() and size.isdecimal() else 0
     return total

@@ -31,6 +31,8 @@ STATES = {
     "unreadable": "unreadable",
     "record": "no good RECORD",
     "extra": "extra",
+    "unlisted": "not in RECORD",
+    "published": "as published",
 }
 _STYLES = {"edited": "red", "missing": "red", "record": "red", "unreadable": "yellow"}
 _INDENT = "    "
