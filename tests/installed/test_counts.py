@@ -61,7 +61,8 @@ def full(environment: str) -> Survey:
         symlink_files=3, private_files=3, shared_bytes=2**40, private_bytes=7, saveable_bytes=5,
         extents_known=False, dangling=1, edited_files=2, edited=("/a\n", os.fsdecode(b"/\xff")),
         missing_files=1, missing=("/m",), damaged_records=("/r",), closed_directories=1,
-        closed=("/c",), unsure_files=4, unreadable_files=1, unreadable=("/x",), shared_sample="1 2", at=time.time(),
+        closed=("/c",), unsure_files=4, unreadable_files=1, unreadable=("/x",),
+        shared_sample="1 2", at=time.time(),
     )  # fmt: skip
 
 
