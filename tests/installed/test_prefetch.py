@@ -13,9 +13,9 @@ import pytest
 
 from tests.installed.test_survey import install, make, site
 from uvx_policy.installed import prefetch
+from uvx_policy.installed.inspection import inspect
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.prefetch import Prefetch
-from uvx_policy.installed.survey import survey
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork(2) on this system")
 
@@ -40,7 +40,7 @@ def without_time(told: Survey) -> Survey:
 
 
 def own(environment: Path) -> Survey:
-    return without_time(survey(str(environment), extents=False))
+    return without_time(inspect(str(environment)))
 
 
 def children() -> list[int]:
@@ -66,7 +66,7 @@ def test_it_says_what_ones_own_survey_says(environment: Path) -> None:
 
 def test_another_process_looked(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = Prefetch(str(environment))
-    monkeypatch.delattr(prefetch, "survey")
+    monkeypatch.delattr(prefetch, "inspect")
 
     assert without_time(begun.survey()) == own(environment)
 
@@ -74,9 +74,9 @@ def test_another_process_looked(environment: Path, monkeypatch: pytest.MonkeyPat
 def test_asked_again_it_looks_again(environment: Path) -> None:
     begun = Prefetch(str(environment))
     before = begun.survey()
-    (site(environment) / "new.py").touch()
+    install(environment, "new", {"new.py": b"new"})
 
-    assert begun.survey().files == before.files + 1
+    assert begun.survey().files == before.files + 4
 
 
 def test_a_process_that_is_killed_is_not_missed(
@@ -87,9 +87,9 @@ def test_a_process_that_is_killed_is_not_missed(
     def dying(*given: Any, **named: Any) -> object:
         if os.getpid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
-        return survey(*given, **named)
+        return inspect(*given, **named)
 
-    monkeypatch.setattr(prefetch, "survey", dying)
+    monkeypatch.setattr(prefetch, "inspect", dying)
 
     assert without_time(Prefetch(str(environment)).survey()) == own(environment)
     assert children() == []
@@ -111,7 +111,7 @@ def test_who_reads_our_output_does_not_wait_for_the_other_process(
     def slow(*_: object, **__: object) -> None:
         time.sleep(60)
 
-    monkeypatch.setattr(prefetch, "survey", slow)
+    monkeypatch.setattr(prefetch, "inspect", slow)
     source, sink = os.pipe()
     stdout = os.dup(1)
     os.dup2(sink, 1)
@@ -142,9 +142,9 @@ def test_what_is_raised_there_is_not_heard(
     def raising(*given: Any, **named: Any) -> object:
         if os.getpid() != parent:
             raise error
-        return survey(*given, **named)
+        return inspect(*given, **named)
 
-    monkeypatch.setattr(prefetch, "survey", raising)
+    monkeypatch.setattr(prefetch, "inspect", raising)
 
     assert without_time(Prefetch(str(environment)).survey()) == own(environment)
     assert capfd.readouterr() == ("", "")

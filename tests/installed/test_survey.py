@@ -20,9 +20,9 @@ from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket, fifo
 from tests.ordinary_user import as_user
 from uvx_policy.installed import quick, walk
+from uvx_policy.installed.model import MOST_NAMED
 from uvx_policy.installed.survey import survey
 from uvx_policy.installed.tree import trees_of_environment
-from uvx_policy.installed.walk import MOST_NAMED
 from uvx_policy.verify.engine import verify
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import linking
+from uvx_policy.installed.inspection import inspect
 from uvx_policy.installed.prefetch import Prefetch
-from uvx_policy.installed.survey import survey
 from uvx_policy.machine.machine import Machine
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Case(Machine):
         there = self.real_environment
         if not there:
             return None
-        return self._prefetch.survey() if self._prefetch else survey(there, extents=False)
+        return self._prefetch.survey() if self._prefetch else inspect(there)
 
     def look_ahead(self) -> None:
         """Have that begun now that takes longest. Raises nothing: the checks tell what is wrong."""

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     Linked: TypeAlias = Literal["shared-inode", "shared-extents", "symlink", "private"]
 
 
+#: paths of each kind that a `Survey` names
+MOST_NAMED = 1000
+
+
 class Survey(Value):
     """How the files of one environment are stored. Bytes are `st_blocks` * 512.
 

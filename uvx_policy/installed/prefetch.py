@@ -1,4 +1,4 @@
-"""A survey that is begun now and asked for later: another process looks at the files meanwhile.
+"""An inspection that begins now and is asked for later: another process does it meanwhile.
 
 In a large environment that takes as long as everything else that `doctor` does.
 """
@@ -10,12 +10,12 @@ import marshal
 import os
 import sys
 
+from uvx_policy.installed.inspection import inspect
 from uvx_policy.installed.model import Survey
-from uvx_policy.installed.survey import survey
 
 
 class Prefetch:
-    """The survey of one environment, shared extents aside."""
+    """The inspection of one environment."""
 
     def __init__(self, environment: str) -> None:
         """Begin, where there is a processor to spare. Never raises."""
@@ -28,7 +28,7 @@ class Prefetch:
 
     def survey(self) -> Survey:
         """What the other process found; without one, what is found now. Never raises."""
-        return self._received() or survey(self._environment, extents=False)
+        return self._received() or inspect(self._environment)
 
     def _received(self) -> Survey | None:
         """What the other process says, `None` when there is none or it failed."""
@@ -64,7 +64,7 @@ def _begin(environment: str) -> tuple[int, int]:
         for standard in {0, 1, 2} - {sink}:  # whoever reads what the other one says waits for both
             with contextlib.suppress(OSError):
                 os.close(standard)
-        content = marshal.dumps(survey(environment, extents=False).as_dict())
+        content = marshal.dumps(inspect(environment).as_dict())
         with open(sink, "wb") as stream:
             stream.write(content)
     finally:

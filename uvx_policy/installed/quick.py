@@ -22,22 +22,24 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, of_file
+from uvx_policy.installed.model import MOST_NAMED
 from uvx_policy.installed.scripts import differs_in_first_line
-from uvx_policy.installed.walk import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
 
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.finding import State
     from uvx_policy.installed.record import RecordFile, Row
     from uvx_policy.installed.tree import Tree
+    from uvx_policy.installed.walk import Seen
 
 #: bytes that are read at most to compare contents, about 30 ms
 MOST_READ = 32 << 20
@@ -49,15 +51,6 @@ _BYTECODE = (".pyc", ".pyo")
 WRITES_RECORD = ("uv", "pip")
 
 
-class Times(NamedTuple):
-    """Files that are later than this were changed, in seconds since the epoch."""
-
-    #: for copies and clones
-    copied: float
-    #: for hard links and symbolic links
-    linked: float
-
-
 class Look:
     """Looks at trees, and reads at most `MOST_READ` bytes for all of them together."""
 
@@ -66,17 +59,32 @@ class Look:
         #: files whose time is late, and that are too large together to be compared
         self.unsure = 0
 
-    def at(self, tree: Tree, files: Mapping[str, Seen]) -> Iterator[Finding]:
+    def at(self, tree: Tree, look: Callable[[str], Seen | None]) -> Iterator[Finding]:
         """Give what is wrong in a tree: "edited", "missing" and "record". Never raises.
 
-        `files`: path below the tree -> what is there.
+        `look`: path below the tree, as in RECORD -> what is there; `None`: nothing, or unknown.
         """
         for distribution in distributions(tree.path, origins=False):
             with contextlib.suppress(OSError):
-                yield from self._distribution(tree, distribution, files)
+                yield from self._distribution(tree, distribution, look)
+
+    def fields(self, findings: Sequence[Finding]) -> dict[str, Any]:
+        """What these findings are in a `Survey`."""
+        edited, missing, records = (
+            sorted({each.path for each in findings if each.state == state})
+            for state in ("edited", "missing", "record")
+        )
+        return {
+            "edited_files": len(edited),
+            "edited": tuple(edited[:MOST_NAMED]),
+            "missing_files": len(missing),
+            "missing": tuple(missing[:MOST_NAMED]),
+            "damaged_records": tuple(records[:MOST_NAMED]),
+            "unsure_files": self.unsure,
+        }
 
     def _distribution(
-        self, tree: Tree, distribution: Distribution, files: Mapping[str, Seen]
+        self, tree: Tree, distribution: Distribution, look: Callable[[str], Seen | None]
     ) -> Iterator[Finding]:
         """Raises `OSError` for what vanished meanwhile."""
         if not distribution.record:
@@ -93,7 +101,7 @@ class Look:
         problem = found.problem(distribution.dist_info)
         if problem and (tree.kind == "archive" or _writes_record(distribution)):
             yield of_record(tree, distribution, f"RECORD is damaged: {problem}")
-        for row, path in self._suspects(tree, distribution, found, files):
+        for row, path in self._suspects(tree, distribution, found, look):
             state = self._judge(row, path, tree.owner)
             if state:
                 yield Finding(
@@ -111,27 +119,25 @@ class Look:
         tree: Tree,
         distribution: Distribution,
         found: RecordFile,
-        files: Mapping[str, Seen],
+        look: Callable[[str], Seen | None],
     ) -> Iterator[tuple[Row, str]]:
         """Rows of files that do not look as they should, and their paths."""
-        times = _times_of(tree, distribution)
-        suspects = {
-            path
-            for path, _, size in found.plain
-            if _is_odd(files.get(path) or _seen_outside(tree, path), size, times)
-        }
-        if not suspects and found.is_plain:
-            return
-        known = {path for path, _, _ in found.plain}
+        copied, linked = _times_of(tree, distribution)
         for fields in found.fields:
-            name = fields[0]
-            if name.endswith(_BYTECODE) or (name in known and name not in suspects):
+            if len(fields) != record.COLUMNS:
                 continue
-            row, path = record.row_of(fields), record.located(tree.path, name)
-            if row.problem:
+            # Here each line is run 30,000 times.
+            name, _, size = fields
+            seen = look(name)
+            if seen is not None:
+                late = seen[1] > (linked if seen[2] else copied)
+                if not late and (seen[0] == int(size) if size.isdecimal() else seen[0]):
+                    continue
+            elif name.startswith(".") and _is_well(tree, fields, copied, linked):
                 continue
-            if name in suspects or _is_odd(files.get(name) or _seen_at(path), row.size, times):
-                yield row, path
+            row = record.row_of(fields)
+            if not row.problem and not name.endswith(_BYTECODE):
+                yield row, record.located(tree.path, name)
 
     def _judge(self, row: Row, path: str, owner: str) -> State | None:
         """What is wrong with a file that does not look as it should; `None` for nothing."""
@@ -155,41 +161,28 @@ class Look:
         return None if differs_in_first_line(path, row, environment=owner) else "edited"
 
 
-def _is_odd(seen: Seen | None, size: str | int | None, times: Times) -> bool:
-    """Does a file not look as it should? Here each line is run 30,000 times."""
-    if seen is None:
-        return True
-    if size in ("", None):
-        return not seen.size or seen.time > (times.linked if seen.linked else times.copied)
-    return seen.size != int(size or 0) or seen.time > (
-        times.linked if seen.linked else times.copied
-    )
-
-
-def _seen_outside(tree: Tree, path: str) -> Seen | None:
-    """What is there, of a row that begins with `..`, or `.`; `None` for others."""
-    return _seen_at(record.located(tree.path, path)) if path.startswith(".") else None
-
-
-def _seen_at(path: str) -> Seen | None:
+def _is_well(tree: Tree, fields: list[str], copied: float, linked: float) -> bool:
+    """Does a file outside the tree, a script for one, look as it should?"""
+    row = record.row_of(fields)
     try:
-        status = os.stat(path)
-        return Seen(status.st_size, status.st_mtime, status.st_nlink > 1)
+        status = os.stat(record.located(tree.path, row.path))
     except (OSError, ValueError):
-        return None
+        return False
+    late = status.st_mtime > (linked if status.st_nlink > 1 else copied)
+    return not late and (row.size == status.st_size if row.size is not None else False)
 
 
-def _times_of(tree: Tree, distribution: Distribution) -> Times:
-    """Raises `OSError`."""
+def _times_of(tree: Tree, distribution: Distribution) -> tuple[float, float]:
+    """Files that are later were changed: copies and clones, and links. Raises `OSError`."""
     unpacked = _UNPACKING + _time(os.path.join(distribution.dist_info, "WHEEL"))
     if tree.kind == "archive":
         # uv unpacks beside and renames the directory in the end: its ctime is when that was done.
         unpacked = min(unpacked, os.lstat(tree.path).st_ctime)
-        return Times(unpacked, unpacked)
+        return unpacked, unpacked
     # No grace: uv and pip write RECORD last, on the same file system and so by the same clock,
     # however coarse. An edit in the second after `uv sync` is one, too.
     installed = os.stat(distribution.record).st_mtime
-    return Times(installed, min(installed, unpacked))
+    return installed, min(installed, unpacked)
 
 
 def _time(path: str) -> float:

@@ -10,7 +10,7 @@ from uvx_policy.installed.distributions import site_directories
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.quick import Look
 from uvx_policy.installed.tree import Tree
-from uvx_policy.installed.walk import MOST_NAMED, Walk
+from uvx_policy.installed.walk import Walk
 
 
 def survey(
@@ -42,12 +42,8 @@ def survey(
     findings = [
         each
         for site in sites
-        for each in look.at(Tree(path=site, kind="site", owner=environment), walk.files[site])
+        for each in look.at(Tree(path=site, kind="site", owner=environment), walk.files[site].get)
     ]
-    paths = {
-        state: sorted({each.path for each in findings if each.state == state})
-        for state in ("edited", "missing", "record")
-    }
     return Survey(
         environment=environment,
         files=walk.count,
@@ -60,12 +56,7 @@ def survey(
         saveable_bytes=walk.saveable_bytes,
         extents_known=walk.extents_known,
         dangling=walk.dangling,
-        edited_files=len(paths["edited"]),
-        edited=tuple(paths["edited"][:MOST_NAMED]),
-        missing_files=len(paths["missing"]),
-        missing=tuple(paths["missing"][:MOST_NAMED]),
-        damaged_records=tuple(paths["record"][:MOST_NAMED]),
-        unsure_files=look.unsure,
+        **look.fields(findings),
         closed_directories=walk.closed_directories,
         closed=tuple(walk.closed),
         unreadable_files=walk.unreadable_files,
