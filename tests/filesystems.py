@@ -325,7 +325,7 @@ class MountedFileSystems:
         """Make and mount an image; the mount point. `more`: options for mkfs."""
         options = {
             "btrfs": ("-q", "-f"),
-            "xfs": ("-q", "-f", "-m", "reflink=1"),
+            "xfs": ("-q", "-f", *(() if "reflink=0" in more else ("-m", "reflink=1"))),
             "ext4": ("-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
         }[kind]
         if not shutil.which(f"mkfs.{kind}"):
