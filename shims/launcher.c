@@ -11,8 +11,7 @@
  * Nothing is written, and no process is started.
  *
  * Built by hatch_build.py with the flags in the file CFLAGS. Static: the dynamic loader would add
- * 0.2 ms, half of what all this costs. Not position independent: nothing to relocate.
- * README.md has the figures.
+ * 0.2 ms, half of what all this costs (README.md). Not position independent: nothing to relocate.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,8 +35,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
-    EXIT_CANNOT_EXECUTE = 126,
-    EXIT_NOT_FOUND = 127,
+    EXIT_CANNOT_EXECUTE = 126, EXIT_NOT_FOUND = 127,
     MOST_WORDS = 8000, /* of the command line, and as many environment variables */
     MOST_ADDED = 64,   /* words or variables of a record, and values of ours in a guard */
     LONGEST_RECORD = 262144,
@@ -329,24 +327,18 @@ static void read_guard(void) {
     if (!equals(version, GUARD_VERSION)) outer_guard.length = 0;
 }
 
-/* Is this process what an outer shim started, without a real uv in between? Python asks for more
- * (`came_back` in guard.py); what is rare enough is handed to it. */
-static bool came_back(void) {
+/* Does the outer guard have this field? */
+static bool outer_says(const char *name, const char *plain) {
     struct slice value, rest = outer_guard;
-    while (next_field(&rest, "process", &value))
-        if (equals(value, identity)) return true;
-    rest = outer_guard;
-    while (next_field(&rest, "words", &value))
-        if (equals(value, call_checksum)) return true;
+    while (next_field(&rest, name, &value))
+        if (means(value, slice_of(plain))) return true;
     return false;
 }
 
-/* Was this program started by an outer shim of the same call? */
-static bool was_tried(const char *path) {
-    struct slice value, rest = outer_guard;
-    while (next_field(&rest, "tried", &value))
-        if (means(value, slice_of(path))) return true;
-    return false;
+/* Is this process what an outer shim started, without a real uv in between? Python asks for more
+ * (`came_back` in guard.py); what is rare enough is handed to it. */
+static bool came_back(void) {
+    return outer_says("process", identity) || outer_says("words", call_checksum);
 }
 
 /* Fill `clean`. False for what only Python knows to treat: too many of them, one of ours twice. */
@@ -413,7 +405,8 @@ static bool is_real(struct slice directory, const char *name, bool again) {
     put_byte(&path, '\0');
     struct stat status;
     return !path.full && access(uv, X_OK) == 0 && stat(uv, &status) == 0 &&
-           S_ISREG(status.st_mode) && !is_marked(uv, status.st_size) && !(again && was_tried(uv));
+           S_ISREG(status.st_mode) && !is_marked(uv, status.st_size) &&
+           !(again && outer_says("tried", uv));
 }
 
 /* The first program of this name in directories that `separator` separates. */
@@ -627,15 +620,16 @@ static bool make_key(void) {
 /* Each function below renders what it sees now, as the function of the same kind does in
  * uvx_policy/replay/witness.py. False: it cannot be seen, and nothing is equal to that. */
 
-static bool put_absent(struct text *sight) {
-    put_byte(sight, '-');
+static bool put_letter(struct text *sight, char letter) {
+    put_byte(sight, letter);
     return true;
 }
 
-static bool put_pair(struct text *sight, uint64_t one, uint64_t other) {
-    put_hex(sight, one);
-    put_byte(sight, ':');
-    put_hex(sight, other);
+static bool put_numbers(struct text *sight, size_t count, const uint64_t *numbers) {
+    for (size_t index = 0; index < count; index++) {
+        if (index > 0) put_byte(sight, ':');
+        put_hex(sight, numbers[index]);
+    }
     return true;
 }
 
@@ -646,24 +640,19 @@ static uint64_t nanoseconds(struct timespec time) {
 static bool see_status(const char *path, int flags, struct text *sight) {
     struct stat status;
     if (fstatat(AT_FDCWD, path, &status, flags) != 0)
-        return (errno == ENOENT || errno == ENOTDIR) && put_absent(sight);
+        return (errno == ENOENT || errno == ENOTDIR) && put_letter(sight, '-');
     mode_t type = status.st_mode & S_IFMT;
-    bool directory = type == S_IFDIR;
-    put_byte(sight, type == S_IFREG ? 'f' : directory ? 'd' : type == S_IFLNK ? 'k' : 'o');
-    uint64_t numbers[] = {status.st_mode & 07777,        status.st_uid,
-                          status.st_dev,                 status.st_ino,
-                          (uint64_t)status.st_size,      nanoseconds(status.st_mtim),
+    put_byte(sight, type == S_IFREG ? 'f' : type == S_IFDIR ? 'd' : type == S_IFLNK ? 'k' : 'o');
+    uint64_t numbers[] = {status.st_mode & 07777, status.st_uid, status.st_dev, status.st_ino,
+                          (uint64_t)status.st_size, nanoseconds(status.st_mtim),
                           nanoseconds(status.st_ctim)};
-    for (size_t index = 0; index < (directory ? 4 : COUNT(numbers)); index++) {
-        put_byte(sight, ':');
-        put_hex(sight, numbers[index]);
-    }
-    return true;
+    put_byte(sight, ':');
+    return put_numbers(sight, type == S_IFDIR ? 4 : COUNT(numbers), numbers);
 }
 
 static bool see_names(const char *path, struct text *sight) {
     int handle = open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
-    if (handle < 0) return (errno == ENOENT || errno == ENOTDIR) && put_absent(sight);
+    if (handle < 0) return (errno == ENOENT || errno == ENOTDIR) && put_letter(sight, '-');
     uint64_t count = 0, sum = 0;
     long got; /* not readdir(3), which allocates */
     while ((got = syscall(SYS_getdents64, handle, scratch, sizeof scratch)) > 0) {
@@ -686,7 +675,7 @@ static bool see_names(const char *path, struct text *sight) {
         if (got < 0) break;
     }
     close(handle);
-    return got == 0 && put_pair(sight, count, sum);
+    return got == 0 && put_numbers(sight, 2, (uint64_t[]){count, sum});
 }
 
 static bool see_content(const char *path, struct text *sight) {
@@ -699,14 +688,15 @@ static bool see_content(const char *path, struct text *sight) {
         sum = fingerprint_more(sum, (struct slice){scratch, (size_t)got});
     }
     close(handle);
-    return got == 0 && put_pair(sight, length, sum);
+    return got == 0 && put_numbers(sight, 2, (uint64_t[]){length, sum});
 }
 
 static bool see_link(const char *path, struct text *sight) {
     ssize_t length = readlink(path, scratch, sizeof scratch);
-    if (length < 0) return put_absent(sight);
+    if (length < 0) return put_letter(sight, '-');
     struct slice text = {scratch, (size_t)length};
-    return text.length < sizeof scratch && put_pair(sight, text.length, fingerprint(text));
+    uint64_t numbers[] = {text.length, fingerprint(text)};
+    return text.length < sizeof scratch && put_numbers(sight, COUNT(numbers), numbers);
 }
 
 /* Bytes in these blocks; more than 64 bits can count are as many as they can. */
@@ -718,24 +708,42 @@ static uint64_t bytes_in(uint64_t blocks, const struct statfs *status) {
 /* statfs(2), because C libraries differ in what they make of its f_fsid for statvfs(3). */
 static bool see_file_system(const char *path, struct text *sight) {
     struct statfs status;
-    if (statfs(path, &status) != 0) return put_absent(sight);
+    if (statfs(path, &status) != 0) return put_letter(sight, '-');
     uint32_t id[2];
     memcpy(id, &status.f_fsid, sizeof id);
     uint64_t size = bytes_in(status.f_blocks, &status), most = UINT64_C(1) << 35;
-    return put_pair(sight, (uint64_t)id[1] << 32 | id[0], size < most ? size : most);
+    uint64_t numbers[] = {(uint64_t)id[1] << 32 | id[0], size < most ? size : most};
+    return put_numbers(sight, COUNT(numbers), numbers);
 }
 
 static bool see_room(const char *path, uint64_t needed, struct text *sight) {
     struct statfs status;
-    if (statfs(path, &status) != 0) return put_absent(sight);
-    put_byte(sight, bytes_in(status.f_bavail, &status) >= needed ? 'y' : 'n');
-    return true;
+    if (statfs(path, &status) != 0) return put_letter(sight, '-');
+    return put_letter(sight, bytes_in(status.f_bavail, &status) >= needed ? 'y' : 'n');
+}
+
+/* As `read_attributes` in witness.py. Numbers: musl's compiler does not find <linux/fs.h>. */
+static bool see_attributes(const char *path, struct text *sight) {
+    enum { ENCRYPTED = 0x800, FLAGS = 0x800800, PROJECT = 0x20000200, EXTENDED = 0x20008300 };
+    int handle = open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+    if (handle < 0) return false;
+    uint32_t flags[2] = {0}, extended[7] = {0}; /* struct fsxattr: flags first, project fourth */
+    uint64_t policy[9] = {64};                  /* room, and 64 bytes of it */
+    bool known = syscall(SYS_ioctl, handle, 0x80006601UL | sizeof(long) << 16, flags) == 0;
+    known = syscall(SYS_ioctl, handle, 0x801c581fUL, extended) == 0 || known;
+    uint32_t bits = (flags[0] & FLAGS) | (extended[0] & EXTENDED);
+    bool encrypted = bits & ENCRYPTED;
+    bool clear = !encrypted || syscall(SYS_ioctl, handle, 0xc0096616UL, policy) == 0;
+    close(handle);
+    if (!known) return put_letter(sight, '-');
+    uint64_t numbers[] = {bits, bits & PROJECT ? extended[3] : 0, 0};
+    if (encrypted) numbers[2] = fingerprint((struct slice){(char *)policy, sizeof policy});
+    return clear && put_numbers(sight, COUNT(numbers), numbers);
 }
 
 static bool see_access(const char *path, uint64_t mode, struct text *sight) {
     if (mode > (R_OK | W_OK | X_OK)) return false;
-    put_byte(sight, access(path, (int)mode) == 0 ? 'y' : 'n');
-    return true;
+    return put_letter(sight, access(path, (int)mode) == 0 ? 'y' : 'n');
 }
 
 /* Lower-case hexadecimal, up to 64 bits; nothing at all is false, too. */
@@ -772,6 +780,7 @@ static bool holds(struct slice witness) {
     case 'c': clear = see_content(path, &seen); break;
     case 'r': clear = see_link(path, &seen); break;
     case 'v': clear = see_file_system(path, &seen); break;
+    case 'd': clear = see_attributes(path, &seen); break;
     case 'f': clear = see_room(path, number, &seen); break;
     default: break;
     }

@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pytest
 
+from tests import inherited
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 if sys.platform != "win32":  # where conftest imports this module, too
@@ -86,6 +88,17 @@ class FileSystems:
         return self._fresh(self._mounted.ext4)
 
     @functools.cached_property
+    def encrypting_ext4(self) -> Path:
+        """An ext4 whose directories can be encrypted (fscrypt)."""
+        point = self.image("ext4", "-O", "encrypt", size=64 * 1024**2)
+        try:
+            inherited.encrypt(_made(point / "encrypted"))
+        except OSError as error:
+            unavailable(f"directories cannot be encrypted: {error}")
+        assert link_errno(point, point / "encrypted") == errno.EXDEV
+        return point
+
+    @functools.cached_property
     def other_ext4(self) -> Path:
         """Another ext4 file system than `ext4`."""
         return self._fresh(self._mounted.other_ext4)
@@ -129,9 +142,12 @@ class FileSystems:
             assert link_errno(source, point) == errno.EXDEV
         return point
 
-    def image(self, kind: str, *, size: int = _IMAGE_SIZE) -> Path:
-        """A file system ("btrfs", "xfs" or "ext4") of the test's own: its root may be chmod'ed."""
-        point = self._mounted.make(kind, name=f"own-{kind}", size=size)
+    def image(self, kind: str, *options: str, size: int = _IMAGE_SIZE) -> Path:
+        """A file system ("btrfs", "xfs" or "ext4") of the test's own: its root may be chmod'ed.
+
+        `options`: more for mkfs.
+        """
+        point = self._mounted.make(kind, *options, name=f"own-{kind}", size=size)
         self._undo.callback(self._mounted.drop, point)
         return point
 
@@ -141,6 +157,11 @@ class FileSystems:
         self._undo.callback(_forget_caches, mount)
         self._undo.callback(shutil.rmtree, directory)
         return directory
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir()
+    return directory
 
 
 def _forget_caches(mount: Path) -> None:
@@ -300,11 +321,11 @@ class MountedFileSystems:
             unavailable(f"overlay cannot be mounted: {error.stderr.strip()}")
         return point
 
-    def make(self, kind: str, *, name: str = "", size: int = _IMAGE_SIZE) -> Path:
-        """Make and mount an image; the mount point."""
+    def make(self, kind: str, *more: str, name: str = "", size: int = _IMAGE_SIZE) -> Path:
+        """Make and mount an image; the mount point. `more`: options for mkfs."""
         options = {
             "btrfs": ("-q", "-f"),
-            "xfs": ("-q", "-f", "-m", "reflink=1"),
+            "xfs": ("-q", "-f", *(() if "reflink=0" in more else ("-m", "reflink=1"))),
             "ext4": ("-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
         }[kind]
         if not shutil.which(f"mkfs.{kind}"):
@@ -313,7 +334,7 @@ class MountedFileSystems:
         image = _image_of(point)
         with image.open("xb") as stream:
             stream.truncate(size)
-        _run(f"mkfs.{kind}", *options, str(image))
+        _run(f"mkfs.{kind}", *options, *more, str(image))
         try:
             # `mount -o loop` sets autoclear: unmounting frees the loop device, also `umount -l`.
             _run("mount", "-t", kind, "-o", "loop", str(image), str(point))

@@ -15,6 +15,7 @@ import sys
 from time import time_ns
 
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem.attributes import Attributes
 from uvx_policy.replay import witness
 from uvx_policy.replay.key import Variables
 from uvx_policy.value import Value
@@ -214,6 +215,18 @@ class Host:
         sight = witness.file_system_sight(status)
         self.witnesses.add("v", path, sight)
         return FileSystem(total=witness.size_of(status), identity=sight)
+
+    def attributes(self, directory: str) -> Attributes | None:
+        """What new files in a directory inherit; `None` where its file system tells of nothing.
+
+        Raises `Unreadable`. On Linux only.
+        """
+        try:
+            told = witness.attributes_of(directory)
+        except OSError as error:
+            raise self._unreadable(directory, error) from error
+        self.witnesses.add("d", directory, witness.attributes_sight(told))
+        return Attributes.of(told) if told else None
 
     def free_bytes(self, path: str, *, needed: int) -> int:
         """Bytes that are free for us at `path`, -1 if unknown.

@@ -3,18 +3,20 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests import inherited
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import probe
-from uvx_policy.filesystem.capability import probe_links
+from uvx_policy.filesystem.capability import known_links, probe_links
 from uvx_policy.filesystem.mounts import MountTable, read_mount_table
 from uvx_policy.filesystem.probe import Attempt, attempt_links
 from uvx_policy.host import Host
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.filesystems import FileSystems
@@ -136,16 +138,193 @@ def test_subvolumes_and_bind_mounts_are_remembered_apart(
     assert len(attempts) == 3
 
 
-@pytest.mark.filesystem
-def test_what_is_true_of_one_directory_only_is_not_remembered(
-    fs: FileSystems, tmp_path: Path
-) -> None:
-    (fs.btrfs / "cache").mkdir()
-    (fs.btrfs / "nodatacow").mkdir()
-    subprocess.run(["chattr", "+C", fs.btrfs / "nodatacow"], check=True)
+# What differs within one mount -------------------------------------------------------------------
 
-    assert links(ask(fs.btrfs / "cache", fs.btrfs / "nodatacow", tmp_path)) == ("no", "yes")
-    assert links(ask(fs.btrfs / "cache", fs.btrfs, tmp_path)) == ("yes", "yes")
+
+class Kind(NamedTuple):
+    """Two directories of one mount, an ordinary and an odd one, and what links between them."""
+
+    name: str
+    make_odd: Callable[[Path], None]
+    #: within the ordinary one, from there into the odd one, the other way, within the odd one
+    ordinary: tuple[str, str]
+    into: tuple[str, str]
+    out_of: tuple[str, str]
+    odd: tuple[str, str]
+
+
+KINDS = {
+    "NOCOW": Kind(
+        "btrfs", inherited.set_nocow, ("yes", "yes"), ("no", "yes"), ("no", "yes"), ("yes", "yes")
+    ),
+    "quota project": Kind(
+        "xfs",
+        lambda directory: inherited.set_quota_project(directory, 42),
+        ("yes", "yes"), ("yes", "no"), ("yes", "yes"), ("yes", "yes"),
+    ),
+    "encryption": Kind(
+        "encrypting_ext4", inherited.encrypt, ("no", "yes"), ("no", "no"), ("no", "yes"),
+        ("no", "yes"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filesystem
+@pytest.mark.parametrize("order", ["0123", "1230", "2301", "3012"])
+@pytest.mark.parametrize("name", KINDS)
+def test_an_answer_about_other_directories_is_not_taken_for_these(
+    fs: FileSystems, tmp_path: Path, attempts: list[Attempt], name: str, order: str
+) -> None:
+    kind = KINDS[name]
+    plain, odd = (getattr(fs, kind.name) / each for each in ("plain", "odd"))
+    for directory in (plain, odd):
+        directory.mkdir()
+    kind.make_odd(odd)
+    asked = [
+        (plain, plain, kind.ordinary), (plain, odd, kind.into), (odd, plain, kind.out_of),
+        (odd, odd, kind.odd),
+    ]  # fmt: skip
+
+    for _ in range(2):
+        for number in map(int, order):
+            cache, destination, expected = asked[number]
+            assert links(ask(cache, destination, tmp_path)) == expected
+
+    # What such directories refuse is remembered as well: for such directories.
+    assert len(attempts) == 4
+    (odd / "below").mkdir()
+    assert links(ask(plain, odd / "below", tmp_path)) == kind.into
+    assert len(attempts) == 4
+
+
+@pytest.mark.filesystem
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_decided_from_attributes_can_be_repeated(
+    fs: FileSystems, tmp_path: Path, name: str
+) -> None:
+    kind = KINDS[name]
+    odd: Path = getattr(fs, kind.name) / "odd"
+    odd.mkdir()
+    kind.make_odd(odd)
+    for _ in range(2):  # tried, then remembered
+        host = Host(environ={}, cwd="/")
+
+        probe_links(
+            host, str(tmp_path), read_mount_table(host),
+            cache=str(odd.parent), destination=str(odd),
+        )  # fmt: skip
+
+        assert host.witnesses.spoilt == ""
+        tokens = {(token, path) for token, path, _ in host.witnesses}
+        assert {("d", str(odd)), ("d", str(odd.parent))} <= tokens
+
+
+@pytest.mark.filesystem
+def test_a_directory_that_changes_is_asked_anew(fs: FileSystems, tmp_path: Path) -> None:
+    (fs.btrfs / "cache").mkdir()
+    (fs.btrfs / "project").mkdir()
+    found = []
+    for nocow in (False, True, False):
+        inherited.set_nocow(fs.btrfs / "project", nocow)
+        found.append(links(ask(fs.btrfs / "cache", fs.btrfs / "project", tmp_path)))
+
+    assert found == [("yes", "yes"), ("no", "yes"), ("yes", "yes")]
+
+
+@pytest.mark.filesystem
+def test_where_a_file_system_does_not_tell_each_directory_is_tried(
+    fs: FileSystems, tmp_path: Path, attempts: list[Attempt]
+) -> None:
+    for name in ("cache", "a", "b"):
+        (fs.tmpfs / name).mkdir()
+    for _ in range(2):
+        for name in ("a", "b"):
+            assert links(ask(fs.tmpfs / "cache", fs.tmpfs / name, tmp_path)) == ("no", "yes")
+
+    assert len(attempts) == 2
+
+
+@pytest.mark.filesystem
+def test_an_odd_refusal_in_an_odd_directory_is_still_not_remembered(
+    fs: FileSystems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EXDEV between a NOCOW directory and another is nothing that NOCOW explains: a sandbox."""
+    (fs.btrfs / "odd").mkdir()
+    inherited.set_nocow(fs.btrfs / "odd")
+    sandboxed = Attempt(clone=errno.EINVAL, hardlink=errno.EXDEV, detail="")
+    monkeypatch.setattr(probe, "attempt_links", lambda **_: sandboxed)
+
+    assert links(ask(fs.btrfs, fs.btrfs / "odd", tmp_path / "state")) == ("no", "no")
+
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.filesystem
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [
+        ("NOCOW", "`{odd}` is NOCOW (chattr +C), unlike `{plain}`"),
+        ("quota project", "`{odd}` is in quota project 42, unlike `{plain}`"),
+        ("encryption", "`{odd}` is encrypted (fscrypt), unlike `{plain}`"),
+    ],
+)
+def test_people_are_told_in_what_the_directories_differ(
+    fs: FileSystems, tmp_path: Path, name: str, detail: str
+) -> None:
+    kind = KINDS[name]
+    odd: Path = getattr(fs, kind.name) / "odd"
+    odd.mkdir()
+    kind.make_odd(odd)
+
+    said = {ask(odd.parent, odd, tmp_path).detail for _ in range(2)}
+
+    assert said == {detail.format(odd=odd, plain=odd.parent)}
+
+
+@pytest.mark.filesystem
+def test_people_are_told_what_the_mounts_cannot_do(fs: FileSystems) -> None:
+    (one, other), bound = fs.subvolumes, fs.bind(fs.btrfs)
+
+    assert "ext4 at `" in ask(fs.ext4, fs.ext4).detail
+    assert "cannot clone files" in ask(fs.ext4, fs.ext4).detail
+    assert "two mounts or subvolumes" in ask(one, other).detail
+    assert "two mounts or subvolumes" in ask(fs.btrfs, bound).detail
+    assert "two file systems" in ask(fs.btrfs, fs.ext4).detail
+
+
+@pytest.mark.filesystem
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("NOCOW", ("no", "unknown")),
+        ("quota project", ("unknown", "no")),
+        ("encryption", ("no", "no")),
+    ],
+)
+def test_without_a_try_what_attributes_refuse_is_known(
+    fs: FileSystems, tmp_path: Path, attempts: list[Attempt], name: str,
+    expected: tuple[str, str],
+) -> None:  # fmt: skip
+    kind = KINDS[name]
+    odd: Path = getattr(fs, kind.name) / "odd"
+    odd.mkdir()
+    kind.make_odd(odd)
+
+    def known(destination: Path) -> tuple[str, str]:
+        host = Booted()
+        return links(
+            known_links(
+                host, str(tmp_path), read_mount_table(host),
+                cache=str(odd.parent), destination=str(destination),
+            )
+        )  # fmt: skip
+
+    assert known(odd) == expected
+    assert known(odd.parent)[1] == "unknown"
+    assert attempts == []
+    ask(odd.parent, odd, tmp_path)
+    assert known(odd) == kind.into
+    assert known(tmp_path / "absent") == ("unknown", "unknown")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ FLAGS = (
 )  # fmt: skip
 #: seen by the witnesses of the first inputs
 PATHS = ("/", "/nowhere", "/etc/passwd", "/proc/self/mountinfo", "/proc/self/exe", "/usr/bin")
-KINDS = ("s", "l", "n", "r", "v", "a4", "a7", "f0", "f1000", "c")
+KINDS = ("s", "l", "n", "r", "v", "a4", "a7", "f0", "f1000", "c", "d")
 
 
 def command(target: str, corpus: Path, *more: str) -> list[str]:

@@ -313,6 +313,7 @@ def test_a_torn_record_is_not_believed_wherever_it_ends(scene: Scene) -> None:
         b"ws=- ", b"ws1=- /nowhere", b"wq=- /nowhere", b"w=- /nowhere", b"wa=y /", b"wa8=y /",
         b"wax=y /", b"wa-1=y /", b"wa10000000000000000=y /", b"wn0=- /nowhere", b"wf=y /",
         b"wfg=y /", b"wf10000000000000000=y /", b"wc=- /nowhere", b"ws=! /nowhere",
+        b"wd=- /nowhere", b"wd=- /etc/passwd", b"wd1=0:0:0 /", b"wd=0:0 /", b"wd=0:0:0: /",
         b"ws =- /nowhere", b"wS=- /nowhere", b"W", b"ws=- /nowhere\0.",
     ],
 )  # fmt: skip
@@ -482,7 +483,7 @@ def test_every_witness_that_python_makes_holds(scene: Scene) -> None:
     witnesses = [
         (token, str(path))
         for path in found
-        for token in tokens
+        for token in (*tokens, "d")
         # Processes and their terminals come and go meanwhile.
         if look(token, str(path)) != "!"
         and (token, str(path)) not in (("n", "/proc"), ("n", "/dev"))

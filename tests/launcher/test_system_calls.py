@@ -59,7 +59,7 @@ def test_a_hit_writes_nothing_and_starts_no_process(scene: Scene) -> None:
     link.symlink_to("nowhere")
     statuses: Seeing = [("s", scene.cwd), ("l", link), ("r", link), ("a2", scene.home)]
     others: Seeing = [("n", scene.cwd), ("c", "/proc/self/mountinfo"), ("v", "/"), ("f1000", "/")]
-    scene.record("uv", *WORDS, witnesses=[*statuses, *others])
+    scene.record("uv", *WORDS, witnesses=[*statuses, *others, ("d", scene.cwd)])
 
     made = calls(scene, *WORDS)
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.filesystems import FileSystems
 from tests.launcher import programs
 from tests.launcher.conftest import Scene
 
@@ -48,7 +49,14 @@ def test_a_hit(scene: Scene) -> None:
     scene.environ["A"] = "%"
     statuses: Seeing = [("s", scene.cwd), ("l", link), ("r", link), ("a2", scene.home)]
     others: Seeing = [("n", scene.shims), ("c", "/proc/self/mountinfo"), ("v", "/"), ("f1000", "/")]
-    scene.record("uv", *WORDS, witnesses=[*statuses, *others])
+    scene.record("uv", *WORDS, witnesses=[*statuses, *others, ("d", scene.cwd)])
+
+    check(scene, *WORDS, handed_over=False)
+
+
+@pytest.mark.filesystem
+def test_a_directory_with_an_encryption_policy(fs: FileSystems, scene: Scene) -> None:
+    scene.record("uv", *WORDS, witnesses=[("d", fs.encrypting_ext4 / "encrypted")])
 
     check(scene, *WORDS, handed_over=False)
 

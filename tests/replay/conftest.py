@@ -18,9 +18,10 @@ from tests.replay.scenarios import SCENARIOS
 def there(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The root of another file system, for the scenarios that need one; for others a directory."""
     name = getattr(request.node, "callspec").params["scenario"]  # noqa: B009 (nodes may lack it)
-    if SCENARIOS[name].far:
+    kind = SCENARIOS[name].far
+    if kind:
         fs: FileSystems = request.getfixturevalue("fs")
-        return fs.image("ext4", size=100 * 1024**2)
+        return fs.image(kind, size=100 * 1024**2) if kind == "ext4" else fs.image(kind)
     (tmp_path / "there").mkdir()
     return tmp_path / "there"
 

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tests.filesystems import flush
+from tests.inherited import set_nocow, set_quota_project
 from tests.replay import mounts
+from uvx_policy.replay.witness import look
 
 Disturbance = Callable[[str], AbstractContextManager[None]]
 
@@ -36,6 +39,8 @@ def of_witness(token: str, sight: str) -> dict[str, Disturbance]:
         return {"mounted over": _mounted_over}
     if letter == "f":
         return {"full": _full, "mounted over": _mounted_over}
+    if letter == "d":
+        return {**_OF_WHAT_IS_INHERITED, "mounted over": _mounted_over}
     return {"another content": _other_content}
 
 
@@ -142,6 +147,25 @@ def _mounted_over(path: str) -> Iterator[None]:
         yield
 
 
+def _inherits(
+    made: Callable[[Path], object], undone: Callable[[Path], object], *, before: str = "0:0:0"
+) -> Disturbance:
+    """The directory hands something else down, where the file system has it."""
+
+    @contextlib.contextmanager
+    def disturb(path: str) -> Iterator[None]:
+        if look("d", path) != before:
+            raise NotImplementedError
+        try:
+            made(Path(path))
+        except OSError as error:
+            raise NotImplementedError from error
+        yield
+        undone(Path(path))
+
+    return disturb
+
+
 @contextlib.contextmanager
 def _read_only(path: str) -> Iterator[None]:
     with mounts.bound(path, path, read_only=True):
@@ -209,8 +233,10 @@ def _full(path: str) -> Iterator[None]:
         raise NotImplementedError
     with open(os.path.join(path, "filler"), "wb") as filler:
         os.posix_fallocate(filler.fileno(), 0, told.f_bavail * told.f_frsize - 2**20)
+        flush(Path(path))  # before that, btrfs does not count it
         yield
     os.unlink(os.path.join(path, "filler"))
+    flush(Path(path))
 
 
 @contextlib.contextmanager
@@ -253,6 +279,20 @@ _OF_FILES: dict[str, Disturbance] = {
 _OF_DIRECTORIES: dict[str, Disturbance] = {
     "gone": _gone, "another": _another_directory, "chmod": _chmod, "chown": _chown,
     "mounted over": _mounted_over,
+}  # fmt: skip
+_OF_WHAT_IS_INHERITED: dict[str, Disturbance] = {
+    "NOCOW": _inherits(set_nocow, lambda path: set_nocow(path, False)),
+    "no longer NOCOW": _inherits(
+        lambda path: set_nocow(path, False), set_nocow, before="800000:0:0"
+    ),
+    "in a quota project": _inherits(
+        lambda path: set_quota_project(path, 42),
+        lambda path: set_quota_project(path, 0, inherited=False),
+    ),
+    "in another quota project": _inherits(
+        lambda path: set_quota_project(path, 42),
+        lambda path: set_quota_project(path, 7), before="200:7:0",
+    ),
 }  # fmt: skip
 _OF_LINKS: dict[str, Disturbance] = {
     "re-pointed": _re_pointed, "the same again": _the_same_link_again, "gone": _gone,

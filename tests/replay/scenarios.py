@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import inherited
 from tests.replay.machine import Call, Machine, make_environment, put
 
 PROJECT = "[project]\nname = 'a'\nversion = '1'\n"
@@ -20,8 +21,8 @@ class Scenario(NamedTuple):
 
     build: Callable[[Machine, Path], Call]
     decided: tuple[str, str, str]
-    #: it needs another file system
-    far: bool
+    #: the kind of another file system that it needs, "" for none
+    far: str
 
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -29,7 +30,7 @@ _Build = Callable[[Machine, Path], Call]
 
 
 def _scenario(
-    kind: str, link_mode: str, cache: str, *, far: bool = False
+    kind: str, link_mode: str, cache: str, *, far: str = ""
 ) -> Callable[[_Build], _Build]:
     def add(build: _Build) -> _Build:
         SCENARIOS[build.__name__] = Scenario(build, (kind, link_mode, cache), far)
@@ -147,12 +148,32 @@ def sync_through_a_link(machine: Machine, _: Path) -> Call:
     return machine.call("sync")
 
 
-@_scenario("project", "hardlink-works", "device-cache", far=True)
+@_scenario("project", "hardlink-works", "device-cache", far="ext4")
 def sync_on_another_device(machine: Machine, there: Path) -> Call:
     return machine.call("sync", cwd=_far(machine, there))
 
 
-@_scenario("project", "hardlink-works", "device-cache", far=True)
+@_scenario("project", "clone-works", "device-cache", far="btrfs")
+def sync_where_clones_work(machine: Machine, there: Path) -> Call:
+    return machine.call("sync", cwd=_far(machine, there))
+
+
+@_scenario("project", "hardlink-works", "device-cache", far="btrfs")
+def sync_in_a_nocow_directory(machine: Machine, there: Path) -> Call:
+    project = _far(machine, there)
+    inherited.set_nocow(project)
+    make_environment(project / ".venv")
+    return machine.call("sync", cwd=project)
+
+
+@_scenario("project", "clone-works", "device-cache", far="xfs")
+def sync_in_a_quota_project(machine: Machine, there: Path) -> Call:
+    project = _far(machine, there)
+    inherited.set_quota_project(project, 7)
+    return machine.call("sync", cwd=project)
+
+
+@_scenario("project", "hardlink-works", "device-cache", far="ext4")
 def sync_of_a_link_to_another_device(machine: Machine, there: Path) -> Call:
     _far(machine, there)
     make_environment(there / "env")
@@ -160,7 +181,7 @@ def sync_of_a_link_to_another_device(machine: Machine, there: Path) -> Call:
     return machine.call("sync")
 
 
-@_scenario("project", "hardlink-works", "device-cache-configured", far=True)
+@_scenario("project", "hardlink-works", "device-cache-configured", far="ext4")
 def sync_with_a_chosen_cache(machine: Machine, there: Path) -> Call:
     chosen = there / "chosen"
     chosen.mkdir(mode=0o700)
@@ -170,12 +191,12 @@ def sync_with_a_chosen_cache(machine: Machine, there: Path) -> Call:
     return machine.call("sync", cwd=_far(machine, there))
 
 
-@_scenario("project", "nothing-links", "offline-cold-cache", far=True)
+@_scenario("project", "nothing-links", "offline-cold-cache", far="ext4")
 def sync_offline_on_another_device(machine: Machine, there: Path) -> Call:
     return machine.call("sync", "--offline", cwd=_far(machine, there))
 
 
-@_scenario("project", "hardlink-works", "device-cache", far=True)
+@_scenario("project", "hardlink-works", "device-cache", far="ext4")
 def sync_offline_with_a_warm_cache(machine: Machine, there: Path) -> Call:
     project = _far(machine, there)
     (there / f".uv-cache-{os.geteuid()}" / "archive-v0" / "wheel").mkdir(parents=True)

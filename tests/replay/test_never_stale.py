@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.filesystems import FileSystems
+from tests.inherited import set_nocow
 from tests.replay import mounts
 from tests.replay.machine import (
     Call,
@@ -341,6 +343,42 @@ def _recorded(machine: Machine, call: Call) -> object:
     assert machine.in_python(call) == (decided, True), machine.plan(call).witnesses.spoilt
     assert machine.in_native(call) == (decided, True)
     return decided
+
+
+@pytest.fixture
+def btrfs(fs: FileSystems) -> Path:
+    """Made before the mounts are our own."""
+    return fs.btrfs
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("side", ["cache", "project", "project/.venv/lib/python3.12/site-packages"])
+def test_a_directory_that_becomes_nocow(
+    btrfs: Path, own_mounts: None, here: Machine, side: str
+) -> None:
+    """Either of the two; with an environment, its site-packages, and nothing above it."""
+    del own_mounts
+    put(btrfs / "project/pyproject.toml", PROJECT)
+    (btrfs / "cache/uv").mkdir(parents=True)
+    if side.startswith("project/"):
+        make_environment(btrfs / "project/.venv")
+    put(here.bin / "uv", stand_in("0.13.08"))
+    odd = btrfs / ("cache/uv" if side == "cache" else side)
+    call = here.call("sync", cwd=btrfs / "project", XDG_CACHE_HOME=str(btrfs / "cache"))
+    wait_for_tick()
+    before = _recorded(here, call)
+    assert "UV_LINK_MODE': 'clone'" in str(before)
+    if side.startswith("project/"):
+        set_nocow(btrfs / "project")
+        assert here.in_python(call) == here.in_native(call) == (before, True)
+
+    set_nocow(odd)
+
+    assert here.in_native(call) == (as_given(call), False)
+    after = _recorded(here, call)
+    assert "UV_LINK_MODE': 'hardlink'" in str(after)
+    set_nocow(odd, False)
+    assert _recorded(here, call) == before
 
 
 def test_a_uv_that_appears_earlier_on_the_same_path_is_found(scene: Scene) -> None:

@@ -62,9 +62,7 @@ class Look(NamedTuple):
             return ("v", "f")
         if self.name in ("open", "openat") and "O_RDONLY" in self.arguments:
             return ("s", "l", "n") if "O_DIRECTORY" in self.arguments else ("s", "c")
-        if self.name == "getdents64":
-            return ("n",)
-        return ()
+        return {"getdents64": ("n",), "ioctl": ("d",)}.get(self.name, ())
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
@@ -114,7 +112,7 @@ def _traced(
     """The looks and the witnesses of a decision with an empty memory, and of one more."""
     words = [call.program, str(machine.bin / "uv"), machine.state, *call.words]
     python = [sys.executable, "-IS", "-c", _SCRIPT, json.dumps(shim_file.package_paths()), *words]
-    traced = "trace=%file,getdents64,statfs"
+    traced = "trace=%file,getdents64,statfs,ioctl"
     done = subprocess.run(
         [str(shutil.which("strace")), "-fy", "-s", "4096", "-o", log, "-e", traced, "--", *python],
         cwd=call.cwd, env=call.environ, check=True, capture_output=True, text=True,
@@ -134,7 +132,9 @@ def _between_marks(lines: list[str]) -> Iterator[list[Look]]:
             continue
         _, name, arguments, _ = found.groups()
         quoted = _QUOTED.search(arguments)
-        if name == "getdents64" and looks is not None:
+        # Other requests are about terminals and clones.
+        asks = name == "ioctl" and ">, FS_IOC_" in arguments
+        if (name == "getdents64" or asks) and looks is not None:
             looks.append(Look(name, arguments.partition("<")[2].partition(">")[0], arguments))
         if name == "getcwd" or quoted is None or not quoted[1]:
             continue  # the cwd is in the key; without a path it is about what is open already

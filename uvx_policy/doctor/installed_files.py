@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archives
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.installed import linking
+from uvx_policy.model import UNTRIED
 from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.linking import Linking
+    from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
 _REINSTALL = command("uv", "sync", "--reinstall")
@@ -69,7 +72,7 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
             fix=reinstall,
             paths=(case.environment,),
         )
-    if _wants_clones(mode, code) and shared:
+    if _wants_clones(mode, code) and shared and _support(plan).clone != "no":
         yield Diagnostic(
             status="warn",
             detail=f"Files are cloned here now, but {_files(shared)} of the environment "
@@ -89,7 +92,8 @@ def look_copies(case: Case) -> Iterator[Diagnostic]:
     mode, code = _wanted(plan)
     if not mode or _wants_private(mode, code):
         return
-    if code in _COPIES_FOR_WANT_OF_LINKS:
+    links = _support(plan)
+    if code in _COPIES_FOR_WANT_OF_LINKS or links.clone == links.hardlink == "no":
         yield Diagnostic(status="skip", detail="nothing can be linked here")
         return
     if not case.survey.saveable_bytes:
@@ -141,6 +145,11 @@ def _wanted(plan: Plan) -> tuple[str, str]:
     explicit = facts.link_mode.value if facts is not None and facts.link_mode else ""
     mode = decision.value or ("clone" if explicit == "reflink" else explicit)
     return mode, decision.code
+
+
+def _support(plan: Plan) -> Capability:
+    """What links from the cache that uv uses."""
+    return in_use(plan, plan.facts)[1] if plan.facts is not None else UNTRIED
 
 
 def _wants_private(mode: str, code: str) -> bool:

@@ -6,6 +6,8 @@ import errno
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import probe
+from uvx_policy.filesystem.attributes import TOLD_BY, Attributes
+from uvx_policy.filesystem.mounts import NEVER_SHARE
 from uvx_policy.model import UNTRIED, Capability
 from uvx_policy.state import facts as memory
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.filesystem.probe import Attempt
     from uvx_policy.host import Host
-    from uvx_policy.model import Mount, Support
+    from uvx_policy.model import Support
 
 _KIND = "links"
 
@@ -25,28 +27,35 @@ def probe_links(
     """Tell what works from `cache` into `destination`, both existing directories.
 
     Two file systems: nothing (link(2) and ioctl_ficlone(2) say so). Otherwise what was remembered
-    in `state` ("" for nothing) about these two mounts since the machine was started; otherwise a
-    real try in both directories, which is remembered when it says yes or no about the mounts.
-    Never raises: what cannot be told is "unknown".
+    in `state` ("" for nothing), since the machine was started, about directories like these on
+    these two mounts; otherwise a real try in both directories, which is remembered when it says
+    yes or no about all directories like them. Never raises: what cannot be told is "unknown".
     """
     try:
         pair = _Pair(host, table, cache=cache, destination=destination)
     except Unreadable as error:
         return UNTRIED.replace(detail=str(error))
-    if pair.on_two_file_systems:
-        return Capability(clone="no", hardlink="no", detail=pair.detail)
-    key = pair.key
-    if key:
-        known = _KNOWN.get(memory.recall(state, _KIND, key) or "")
-        if known:
-            return Capability(clone=known[0], hardlink=known[1], detail=pair.detail)
+    known = pair.known(state)
+    if known is not None:
+        return known
     attempt = probe.attempt_links(cache=cache, destination=destination)
     found = attempt.capability
-    if key and pair.is_told_by(attempt):
-        memory.remember(state, _KIND, key, f"clone={found.clone} hardlink={found.hardlink}")
-    else:
+    if not pair.key or not pair.is_typical(attempt):
         host.witnesses.spoil("what links here is tried each time")
-    return found
+        return found
+    memory.remember(state, _KIND, pair.key, f"clone={found.clone} hardlink={found.hardlink}")
+    return pair.capability(found.clone, found.hardlink)
+
+
+def known_links(
+    host: Host, state: str, table: MountTable | None, *, cache: str, destination: str
+) -> Capability:
+    """Do what `probe_links` does, without a try: "unknown" is what only a try would tell."""
+    try:
+        pair = _Pair(host, table, cache=cache, destination=destination)
+    except Unreadable as error:
+        return UNTRIED.replace(detail=str(error))
+    return pair.known(state) or pair.foreseen()
 
 
 _KNOWN: dict[str, tuple[Support, Support]] = {
@@ -57,60 +66,135 @@ _KNOWN: dict[str, tuple[Support, Support]] = {
 }
 
 
+class _Side:
+    """One of the two directories."""
+
+    def __init__(self, host: Host, table: MountTable | None, directory: str) -> None:
+        """Raise `Unreadable`."""
+        status = host.status(directory)
+        if status is None or status.kind != "directory":
+            raise Unreadable(directory, "is not a directory")
+        self.directory = directory
+        self.real = host.real_path(directory)
+        self.device = status.device
+        self.inode = status.inode
+        self.mount = table.find(self.real, host.mount_id(self.real)) if table else None
+        self.attributes = Attributes()
+        root = host.status(self.mount.point) if self.mount else None
+        file_system = host.file_system(self.real)
+        #: what all directories of its mount have in common
+        self.key = (
+            repr(self.mount),
+            # A subvolume's differs within one mount.
+            str(status.device),
+            # Another file system in the place of this one, during one boot:
+            file_system.identity if file_system else "",
+            str(root.inode) if root else "",
+        )
+
+    def likeness(self, host: Host) -> str:
+        """What sets it apart from others of its mount. Raises `Unreadable`."""
+        if self.mount is not None and self.mount.fstype in TOLD_BY:
+            told = host.attributes(self.real)
+            if told is not None:
+                self.attributes = told
+                return repr(told)
+        # A server, say, may well refuse for one directory what it allows for another.
+        return f"inode {self.inode}"
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+        return f"{self.mount.fstype} at `{self.mount.point}`" if self.mount else "an unknown mount"
+
+
 class _Pair:
-    """The mounts of two directories, and what identifies them."""
+    """The two directories, and what is known of them without a try."""
 
     def __init__(
         self, host: Host, table: MountTable | None, *, cache: str, destination: str
     ) -> None:
-        self._key = [host.boot_id()]
-        self._devices = []
-        self._mounts: list[Mount | None] = []
-        for directory in (cache, destination):
-            status = host.status(directory)
-            if status is None or status.kind != "directory":
-                raise Unreadable(directory, "is no directory")
-            real = host.real_path(directory)
-            mount = table.find(real, host.mount_id(real)) if table else None
-            root = host.status(mount.point) if mount else None
-            file_system = host.file_system(real)
-            self._devices.append(status.device)
-            self._mounts.append(mount)
-            self._key += (
-                repr(mount),
-                # A subvolume's differs within one mount.
-                str(status.device),
-                # Another file system in the place of this one, during one boot:
-                file_system.identity if file_system else "",
-                str(root.inode) if root else "",
-            )
-        self.detail = "; ".join(
-            f"`{directory}` lies on {mount.fstype if mount else '?'} at"
-            f" `{mount.point if mount else '?'}`"
-            for directory, mount in zip((cache, destination), self._mounts, strict=True)
-        )
+        """Raise `Unreadable`."""
+        self._cache = _Side(host, table, cache)
+        self._destination = _Side(host, table, destination)
+        one, other = self._cache.mount, self._destination.mount
+        boot = host.boot_id()
+        #: what a remembered answer holds for; () when that cannot be told
+        self.key: tuple[str, ...] = ()
+        self._on_two_file_systems = bool(one and other and one.device != other.device)
+        if boot and one and other and not self._on_two_file_systems:
+            try:
+                for side in (self._cache, self._destination):
+                    self.key += (*side.key, side.likeness(host))
+                self.key += (boot,)
+            except Unreadable:
+                self.key = ()
 
-    @property
-    def on_two_file_systems(self) -> bool:
-        first, second = self._mounts
-        return first is not None and second is not None and first.device != second.device
+    def known(self, state: str) -> Capability | None:
+        """The answer, if the mount table or the memory has it."""
+        if self._on_two_file_systems:
+            return self.capability("no", "no")
+        known = _KNOWN.get(memory.recall(state, _KIND, self.key) or "") if self.key else None
+        return self.capability(*known) if known else None
 
-    @property
-    def key(self) -> tuple[str, ...]:
-        """What a remembered answer holds for; () when that cannot be told."""
-        return tuple(self._key) if self._key[0] and None not in self._mounts else ()
+    def foreseen(self) -> Capability:
+        """What is refused without doubt; "unknown" for the rest."""
+        mount = self._cache.mount
+        clones = self._clones and not (mount and mount.fstype in NEVER_SHARE)
+        return self.capability("unknown" if clones else "no", "unknown" if self._admits else "no")
 
-    def is_told_by(self, attempt: Attempt) -> bool:
-        """Tell whether the attempt's answer holds for all directories of the two mounts.
+    def is_typical(self, attempt: Attempt) -> bool:
+        """Tell whether the attempt's answer holds for all pairs of directories with this key.
 
-        Some refusals are about these two directories: EXDEV within one mount (a quota project, an
-        encryption policy, a sandbox), EINVAL (a directory with chattr +C on btrfs), EPERM.
+        Other refusals are about these two alone: EXDEV that neither mounts nor attributes explain
+        (a sandbox), EPERM.
         """
-        apart = self._mounts[0] != self._mounts[1] or self._devices[0] != self._devices[1]
-        clone_told = attempt.clone in (probe.WORKED, *_NO_REFLINK)
-        return clone_told and (
-            attempt.hardlink == probe.WORKED or (apart and attempt.hardlink == errno.EXDEV)
+        clones = (probe.WORKED, *_NO_REFLINK, *(() if self._clones else (errno.EINVAL,)))
+        refused = self._is_apart or not self._admits
+        links = (probe.WORKED, *((errno.EXDEV,) if refused else ()))
+        return attempt.clone in clones and attempt.hardlink in links
+
+    def capability(self, clone: Support, hardlink: Support) -> Capability:
+        """The answer, with the reason for people."""
+        cache, destination = self._cache, self._destination
+        pair = f"`{cache.directory}` and `{destination.directory}` are"
+        if self._on_two_file_systems:
+            detail = f"{pair} on two file systems, {cache.place} and {destination.place}"
+        elif not self._clones or not self._admits:
+            detail = self._difference()
+        elif self._is_apart:
+            detail = f"{pair} on two mounts or subvolumes of one file system"
+        elif clone == "no" and hardlink == "yes":
+            detail = f"{cache.place} cannot clone files"
+        else:
+            detail = f"{pair} on {cache.place}"
+        return Capability(clone=clone, hardlink=hardlink, detail=detail)
+
+    def _difference(self) -> str:
+        cache, destination = f"`{self._cache.directory}`", f"`{self._destination.directory}`"
+        one, other = self._cache.attributes.describe(), self._destination.attributes.describe()
+        if one == other:  # nothing else has two of a kind
+            return f"{cache} and {destination} are encrypted with different policies"
+        if one and other:
+            return f"{cache} is {one}, {destination} is {other}"
+        return (
+            f"{cache} is {one}, unlike {destination}"
+            if one
+            else (f"{destination} is {other}, unlike {cache}")
         )
+
+    @property
+    def _clones(self) -> bool:
+        return self._cache.attributes.clones(self._destination.attributes)
+
+    @property
+    def _admits(self) -> bool:
+        return self._destination.attributes.admits(self._cache.attributes)
+
+    @property
+    def _is_apart(self) -> bool:
+        one, other = self._cache, self._destination
+        return one.mount != other.mount or one.device != other.device
 
 
 _NO_REFLINK = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY)

@@ -235,6 +235,10 @@ def _name(mount: Mount) -> str:
     return f"`{mount.point}`"
 
 
+#: no two files can share a block there
+NEVER_SHARE = frozenset((
+    "exfat", "ext2", "ext3", "ext4", "iso9660", "msdos", "ramfs", "squashfs", "tmpfs", "vfat",
+))  # fmt: skip
 _VOLATILE = frozenset((
     "devtmpfs", "ramfs", "rootfs", "tmpfs",
 ))  # fmt: skip

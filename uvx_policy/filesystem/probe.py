@@ -15,7 +15,9 @@ import errno
 import os
 import sys
 
+from uvx_policy.filesystem.attributes import Attributes
 from uvx_policy.model import Capability
+from uvx_policy.replay.witness import read_attributes
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -150,11 +152,14 @@ def _try_unnamed(cache: str, destination: str) -> tuple[int, int]:
         # What is about to get a name shall be empty, should we be killed before it is taken away.
         os.ftruncate(copy, 0)
         hardlink = _outcome(lambda: _link_unnamed(copy, cache_directory))
-        if hardlink == WORKED and _inherits_more(destination_directory, cache_directory):
-            hardlink = errno.EXDEV
-        elif hardlink == errno.EXDEV and _inherits_more(cache_directory, destination_directory):
-            # Refused in our direction only, perhaps: the other one needs a name in the destination.
-            raise _NoUnnamedFiles
+        if hardlink in (WORKED, errno.EXDEV):
+            # Whether the other direction is allowed as well, for which the destination would have
+            # to hold a name for a moment, is told by what files inherit there.
+            here, there = _attributes(cache_directory), _attributes(destination_directory)
+            if hardlink == WORKED and not there.admits(here):
+                hardlink = errno.EXDEV
+            elif hardlink == errno.EXDEV and not here.admits(there):
+                raise _NoUnnamedFiles
     return clone, hardlink
 
 
@@ -178,42 +183,11 @@ def _link_unnamed(file: int, directory: int) -> None:
         raise OSError(errno.EIO, "the link is another file")
 
 
-def _inherits_more(destination: int, cache: int) -> bool:
-    """Tell whether a link *into* the destination is refused although one out of it was not.
-
-    A directory with a quota project (XFS, ext4) or with encryption (fscrypt) takes no file that
-    lacks it, and says EXDEV; the other direction is allowed.
-    """
-    project = _quota_project(destination)
-    if project and project != _quota_project(cache):
-        return True
-    return _is_encrypted(destination) and not _is_encrypted(cache)
-
-
-def _quota_project(directory: int) -> int:
-    """Ask which project new files in `directory` get; 0: none (ioctl_xfs_fsgetxattr(2))."""
-    fs_ioc_fsgetxattr, flag_projinherit = 0x801C581F, 0x200
-    told = _ask(directory, fs_ioc_fsgetxattr, 28)
-    flags, project = (int.from_bytes(told[at : at + 4], sys.byteorder) for at in (0, 12))
-    return project if flags & flag_projinherit else 0
-
-
-def _is_encrypted(directory: int) -> bool:
-    """See FS_ENCRYPT_FL in ioctl_iflags(2)."""
-    fs_ioc_getflags, fs_encrypt_fl = 0x80086601, 0x800
-    flags = int.from_bytes(_ask(directory, fs_ioc_getflags, 8)[:4], sys.byteorder)
-    return bool(flags & fs_encrypt_fl)
-
-
-def _ask(handle: int, request: int, size: int) -> bytes:
-    import fcntl
-
-    answer = bytearray(size)
+def _attributes(directory: int) -> Attributes:
     try:
-        fcntl.ioctl(handle, request, answer)
-    except OSError:  # the file system has no such thing
-        return bytes(size)
-    return bytes(answer)
+        return Attributes.of(read_attributes(directory))
+    except OSError:  # an encryption policy before Linux 5.4
+        raise _NoUnnamedFiles from None
 
 
 # Named files -------------------------------------------------------------------------------------

@@ -13,15 +13,11 @@ import sys
 from typing import NamedTuple
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem.mounts import parse_mountinfo
+from uvx_policy.filesystem.mounts import NEVER_SHARE, parse_mountinfo
 
 if sys.platform == "linux":
     import fcntl
 
-#: file systems that have no way to let two files share a block: no file needs to be asked
-_NEVER_SHARE = frozenset(
-    ("ext2", "ext3", "ext4", "tmpfs", "ramfs", "vfat", "msdos", "exfat", "squashfs", "iso9660")
-)  # fmt: skip
 #: the file system cannot tell, for this file or for all
 _CANNOT = (errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS, errno.EINVAL)
 
@@ -101,7 +97,7 @@ def devices_that_never_share() -> frozenset[int]:
             rows = parse_mountinfo(os.fsdecode(stream.read())).rows
     except (OSError, Unreadable):
         return frozenset()
-    numbers = [row.device.partition(":") for row in rows if row.fstype in _NEVER_SHARE]
+    numbers = [row.device.partition(":") for row in rows if row.fstype in NEVER_SHARE]
     return frozenset(os.makedev(int(major), int(minor)) for major, _, minor in numbers)
 
 

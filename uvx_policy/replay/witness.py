@@ -10,6 +10,8 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
     r       readlink(2)     "<length>:<fingerprint>", "-" when it is no link
     v       statvfs(3)      "<f_fsid>:<size in bytes, at most 2**35>", "-" when it fails
     f<n>    free space      "y" when at least n bytes are free for us, "n", "-" when it fails
+    d       ioctl(2)        what new files in a directory inherit (`read_attributes`):
+                            "<bits>:<project>:<policy>", "-" where the file system tells of none
 
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
 (`shims/launcher.c`). A sight of "!" is never equal to anything.
@@ -18,6 +20,7 @@ Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher rend
 from __future__ import annotations
 
 import errno
+import sys
 
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.minimal_os import os
@@ -135,6 +138,69 @@ def size_of(told: os.statvfs_result) -> int:
     return min(told.f_blocks * told.f_frsize, 2**35)
 
 
+def attributes_sight(told: tuple[int, int, int] | None) -> str:
+    """Render what `read_attributes` gives."""
+    return ":".join([f"{number:x}" for number in told]) if told else "-"
+
+
+def attributes_of(path: str | bytes) -> tuple[int, int, int] | None:
+    """See `read_attributes`; of the directory at `path`."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return read_attributes(handle)
+    finally:
+        os.close(handle)
+
+
+def read_attributes(directory: int) -> tuple[int, int, int] | None:
+    """Ask what new files in an open directory inherit, as far as it decides what links (Linux).
+
+    Gives flags (`filesystem.attributes` says which), the quota project, and the fingerprint of the
+    encryption policy, the last two 0 for none; `None` where the file system tells of none of them.
+    Raises `OSError` for a policy that cannot be read.
+    """
+    flags = _asked(directory, _FS_IOC_GETFLAGS, 8)
+    extended = _asked(directory, _FS_IOC_FSGETXATTR, 28)
+    if not flags and not extended:
+        return None
+    bits = _number(flags, 0) & _FLAGS | _number(extended, 0) & _EXTENDED_FLAGS
+    policy = 0
+    if bits & _ENCRYPTED:
+        answer = bytearray(_ROOM_FOR_POLICY.to_bytes(8, sys.byteorder) + bytes(_ROOM_FOR_POLICY))
+        _ioctl(directory, _FS_IOC_GET_ENCRYPTION_POLICY_EX, answer)
+        policy = fingerprint(answer)
+    return bits, _number(extended, 12) if bits & _PROJECT else 0, policy
+
+
+# linux/fs.h, linux/fscrypt.h. The kernel has other numbers on Alpha, MIPS, PowerPC and SPARC, where
+# nothing is told. The first one says the size of a `long`, and gives 4 bytes.
+_FS_IOC_GETFLAGS = 0x80086601 if sys.maxsize > 2**32 else 0x80046601
+_FS_IOC_FSGETXATTR = 0x801C581F
+_FS_IOC_GET_ENCRYPTION_POLICY_EX = 0xC0096616
+_FLAGS, _EXTENDED_FLAGS = 0x800800, 0x20008300
+_ENCRYPTED, _PROJECT = 0x800, 0x20000200
+_ROOM_FOR_POLICY = 64
+
+
+def _asked(directory: int, request: int, size: int) -> bytearray | None:
+    answer = bytearray(size)
+    try:
+        _ioctl(directory, request, answer)
+    except OSError:
+        return None
+    return answer
+
+
+def _ioctl(directory: int, request: int, answer: bytearray) -> None:
+    from fcntl import ioctl  # a file of its own in some builds of Python, and rarely needed
+
+    ioctl(directory, request, answer)
+
+
+def _number(answer: bytearray | None, at: int) -> int:
+    return int.from_bytes(answer[at : at + 4], sys.byteorder) if answer else 0
+
+
 def _is_directory(told: os.stat_result) -> bool:
     return _KINDS.get(told.st_mode & 0o170000) == "d"
 
@@ -172,6 +238,7 @@ _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "r": _look_along,
     "v": lambda path, _: file_system_sight(os.statvfs(path)),
     "f": _look_for_room,
+    "d": lambda path, _: attributes_sight(attributes_of(path)),
 }
 
 TYPE_CHECKING = False

@@ -9,12 +9,14 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, TypeVar
 
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem.capability import known_links
 from uvx_policy.filesystem.mounts import read_mount_table
-from uvx_policy.host import Host
+from uvx_policy.host import Host, nearest_existing
 from uvx_policy.installed import survey_store as counts
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.survey import survey
 from uvx_policy.machine.policy import policy_of
+from uvx_policy.pipeline import installed_into
 from uvx_policy.state import register
 from uvx_policy.status import row as rows
 from uvx_policy.status.row import Row, Total, Where
@@ -110,6 +112,9 @@ class Gathering:
                 decided_at=environment.seen,
             )
         where = self._where(path)
+        save = rows.may_save(policy.name, environment.link_mode, found)
+        if save and self._nothing_links(path, environment.cache or where.mount_point):
+            save = 0
         row = row.replace(
             where=self._places.setdefault(where, where),
             in_fact=rows.in_fact(found),
@@ -118,7 +123,7 @@ class Gathering:
             shared_bytes=found.shared_bytes,
             shared_exact=found.extents_known,
             private_bytes=found.private_bytes,
-            save_bytes=rows.may_save(policy.name, environment.link_mode, found),
+            save_bytes=save,
             edited_files=found.edited_files,
             dangling_files=found.dangling,
             unreadable_files=found.unreadable_files,
@@ -126,6 +131,24 @@ class Gathering:
             kept=kept,
         )
         return Seen(row=row, survey=found, identity=identity, decided_at=environment.seen)
+
+    def _nothing_links(self, path: str, cache: str) -> bool:
+        """Tell whether nothing can be linked from `cache`, or its like, into an environment.
+
+        Only what is known without a try. Never raises.
+        """
+        host = Host(environ=dict(self._environ), cwd="/")
+        try:
+            links = known_links(
+                host,
+                self._state,
+                self._table,
+                cache=nearest_existing(host, cache),
+                destination=installed_into(host, path),
+            )
+        except Unreadable:
+            return False
+        return links.clone == "no" and links.hardlink == "no"
 
     def _survey(self, path: str) -> tuple[Survey, bool]:
         """Count the files of an environment, or take what was kept, and then True."""
