@@ -16,6 +16,7 @@ from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
+from uvx_policy.state import layout
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_tracebacks_of_all_crashes_are_in_a_private_log(case: Case, isolation: P
 
     results = list(engine.results(checks, case))
 
-    log = isolation / ".local/state/linkpolicy" / crash_log.DIRECTORY / crash_log.NAME
+    log = isolation / ".local/state/linkpolicy" / layout.CRASHES.directory / crash_log.NAME
     assert [finding.paths for result in results for finding in result.findings] == [(str(log),)] * 2
     text = log.read_text()
     assert text.count("Traceback (most recent call last)") == 2

@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import tomli_w
+import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -192,4 +192,4 @@ def test_reading_gives_settings_or_faults_for_any_bytes(root: Path, content: byt
 
 def _write(path: Path, data: dict[str, Any] | None) -> None:
     if data is not None:
-        path.write_text(tomli_w.dumps(data), encoding="utf-8")
+        path.write_text(tomlkit.dumps(data), encoding="utf-8")

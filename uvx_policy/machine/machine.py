@@ -281,12 +281,17 @@ class Machine:
         return found.workspace if found and found.managed else ""
 
 
-def open_machine(kind: type[Machine] = Machine) -> Machine:
-    """The machine of this process. Raises `ConfigError` for faults in the settings here."""
+def machine_here(kind: type[Machine] = Machine) -> Machine:
+    """The machine as this process sees it from its working directory. Never raises."""
     try:
         cwd = os.getcwd()
     except OSError:
         cwd = os.sep
-    machine = kind(environ=os.environ, cwd=cwd)
+    return kind(environ=os.environ, cwd=cwd)
+
+
+def open_machine(kind: type[Machine] = Machine) -> Machine:
+    """The same. Raises `ConfigError` for faults in the settings here."""
+    machine = machine_here(kind)
     machine.check_settings()
     return machine
