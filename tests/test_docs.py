@@ -17,6 +17,7 @@ from tests.test_architecture import MODULES, ROOMS, room_of
 from uvx_policy import __version__, cli, errors, explain, locate
 from uvx_policy.decide import Outcome
 from uvx_policy.edits import NOTHING
+from uvx_policy.errors import Fault
 from uvx_policy.filesystem import probe
 from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
 from uvx_policy.pipeline import Plan
@@ -221,7 +222,7 @@ def test_every_table_of_the_configuration_is_told_and_no_other() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_toml_example_is_valid(page: str) -> None:
-    faults: list[str] = []
+    faults: list[Fault] = []
     for text in blocks(read(page), "toml"):
         own = "[tool.linkpolicy]" in text
         name = "pyproject.toml" if own else layout.CONFIG_FILE

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except errors.ConfigError as error:
         for fault in error.faults:
-            _complain(fault)
+            _complain(str(fault))
         return error.exit_code
     except errors.LinkPolicyError as error:
         _complain(str(error), error.hint, *error.commands)

@@ -15,7 +15,7 @@ from tests.doctor.checks import check, ill, only_these, well
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
-from uvx_policy.errors import ConfigError, Unreadable, UsageError
+from uvx_policy.errors import ConfigError, Fault, Unreadable, UsageError
 from uvx_policy.state import layout
 
 
@@ -162,7 +162,8 @@ def test_a_module_that_cannot_be_loaded_is_a_crash_of_its_group(
 def test_faults_in_settings_stand_in_the_way_of_a_check_and_are_not_its_findings(
     case: Case,
 ) -> None:
-    assert found(case, raising("a", ConfigError(("/p/pyproject.toml:1: bad",)))) == [("a", "skip")]
+    fault = Fault(kind="toml", message="bad")
+    assert found(case, raising("a", ConfigError(fault))) == [("a", "skip")]
 
 
 def test_what_cannot_be_read_is_a_warning_and_never_a_pass(case: Case) -> None:

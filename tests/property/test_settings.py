@@ -127,8 +127,8 @@ def _well_formed(settings: Settings) -> None:
 def _tells(error: ConfigError, root: Path) -> None:
     assert error.faults
     for fault in error.faults:
-        assert str(root) in fault
-        assert fault.isprintable()
+        assert str(root) in str(fault)
+        assert str(fault).isprintable()
 
 
 @pytest.fixture(scope="module")

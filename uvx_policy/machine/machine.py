@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from uvx_policy.errors import Fault
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.machine.caches import Cache
     from uvx_policy.machine.policy import Policy
@@ -249,7 +250,7 @@ class Machine:
         return pipeline.make_plan("uv", self.usual_call, environ=self.environ, uv=self.uv)
 
     @cached_property
-    def faults(self) -> tuple[str, ...]:
+    def faults(self) -> tuple[Fault, ...]:
         """Faults in linkpolicy's settings that prevent the decision."""
         try:
             _ = self.plan

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy.errors import ConfigError
+from uvx_policy.errors import ConfigError, Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,4 +112,4 @@ def _character_class(text: str, *, negated: bool) -> str:
 
 
 def _rejected(pattern: str) -> ConfigError:
-    return ConfigError((f"`{pattern}` is not a pattern that uv accepts",))
+    return ConfigError(Fault(kind="bad-value", message=f"uv does not accept `{pattern}`"))
