@@ -24,6 +24,8 @@ from uvx_policy.value import Value
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from uvx_policy.setup.launcher import Launcher
+
 
 class SetupPlan(Value):
     """Everything that `carry_out` is going to change."""
@@ -34,8 +36,8 @@ class SetupPlan(Value):
     shim_directory: str
     #: directories to make for the shims, outermost first
     directories: tuple[str, ...]
-    #: which launcher the shims have or get, and why, for people
-    launcher: str
+    #: which launcher the shims have or get
+    launcher: Launcher
     #: path and content of the shims to write, in this order
     shims: tuple[tuple[str, bytes], ...]
     #: shims of ours that the other launcher had, to delete
@@ -253,4 +255,4 @@ def _in_place(plan: SetupPlan, shown: Shown) -> tuple[str, str]:
 
 
 def _launcher(plan: SetupPlan) -> str:
-    return f"launcher: {setup_words.printable(plan.launcher)}"
+    return f"launcher: {setup_words.printable(str(plan.launcher))}"
