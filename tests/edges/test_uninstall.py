@@ -20,6 +20,7 @@ from uvx_policy.setup.uninstall import carry_out_uninstall, plan_uninstall
 from uvx_policy.state import files, layout, register
 from uvx_policy.state.layout import STORES
 from uvx_policy.state.register import Environment
+from uvx_policy.terminal.command import command
 
 
 @pytest.fixture
@@ -207,7 +208,7 @@ def test_a_cache_too_large_to_measure_at_once_is_told_as_at_least(home: Home) ->
     assert nothing.physical_bytes < 100_000 <= whole.physical_bytes
 
     stays = Leftover(
-        path="/c", what="uv cache", bytes=2_000_000, is_complete=False, command=("rm", "/c")
+        path="/c", what="uv cache", bytes=2_000_000, is_complete=False, command=command("rm", "/c")
     )
     plan = plan_uninstall(environ=home.environ, shim_directory=None, stays=[stays])
     assert "  /c  (uv cache, at least 2.0 MB)\n    rm /c" in plan.render()

@@ -11,6 +11,7 @@ from uvx_policy.errors import LinkPolicyError
 from uvx_policy.machine import caches as known
 from uvx_policy.settings.reader import read_settings
 from uvx_policy.state import files, layout
+from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.machine.caches import Cache
     from uvx_policy.machine.machine import Machine
+    from uvx_policy.terminal.command import Command
 
 #: seconds to measure one of them; the size of a larger one is "at least"
 _PATIENCE = 1.0
@@ -35,7 +37,7 @@ class Leftover(Value):
     #: False: there was no time to measure all of it
     is_complete: bool
     #: what to type to remove it
-    command: tuple[str, ...]
+    command: Command
 
 
 def leftovers(machine: Machine) -> Iterator[Leftover]:
@@ -45,12 +47,12 @@ def leftovers(machine: Machine) -> Iterator[Leftover]:
     and never raises.
     """
     for cache in _caches(machine):
-        command = ("linkpolicy", "cache", "clean", "--cache-dir", cache.path)
-        yield _measured(cache.path, "uv cache", command)
+        clean = command("linkpolicy", "cache", "clean", "--cache-dir", cache.path)
+        yield _measured(cache.path, "uv cache", clean)
     state = layout.state_home(machine.environ, sys.platform)
     saved = files.path_of(state, layout.EDITS)
     if state and os.path.isdir(saved):
-        yield _measured(saved, "edits that `linkpolicy repair` saved", ("rm", "-r", saved))
+        yield _measured(saved, "edits that `linkpolicy repair` saved", command("rm", "-r", saved))
 
 
 def _caches(machine: Machine) -> Iterator[Cache]:
@@ -66,12 +68,12 @@ def _caches(machine: Machine) -> Iterator[Cache]:
             yield cache
 
 
-def _measured(path: str, what: str, command: tuple[str, ...]) -> Leftover:
+def _measured(path: str, what: str, removal: Command) -> Leftover:
     told = measure(path, seconds=_PATIENCE)
     return Leftover(
         path=path,
         what=what,
         bytes=told.physical_bytes,
         is_complete=told.is_complete,
-        command=command,
+        command=removal,
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.terminal.own_name import typed
+from uvx_policy.terminal.command import shell_of
 from uvx_policy.terminal.words import size
 from uvx_policy.value import Value
 
@@ -79,13 +78,14 @@ def remarks(problems: Sequence[Problem], notes: Sequence[str], shown: Shown) -> 
 
 def staying(leftovers: Sequence[Leftover], shown: Shown) -> Iterator[str]:
     """What stays on the disk, how much that is, and how to remove it."""
+    shell = shell_of()
     if leftovers:
         yield ""
         yield "This stays on the disk until you remove it:"
     for each in leftovers:
         at_least = "" if each.is_complete else "at least "
         yield f"  {shown(each.path)}  ({each.what}, {at_least}{size(each.bytes)})"
-        yield f"    {typed(shlex.join(each.command))}"
+        yield f"    {each.command.rendered(shell)}"
 
 
 def rendered(
