@@ -10,7 +10,6 @@ import time
 from typing import NamedTuple
 
 from benchmarks import harness
-from uvx_policy.replay import records
 from uvx_policy.setup import shim_directories
 from uvx_policy.state import layout
 
@@ -132,7 +131,7 @@ class Decided(NamedTuple):
         return self.call.timed()
 
     def _records(self) -> str:
-        return os.path.join(self.state, layout.APP, records.DIRECTORY)
+        return os.path.join(self.state, layout.APP, layout.DECISIONS.directory)
 
 
 class Replayed:
@@ -141,7 +140,7 @@ class Replayed:
     def __init__(self, decided: Decided) -> None:
         """Raises `BenchmarkError` when it does not come to a replay."""
         self.call = decided.call
-        self._records = os.path.join(decided.state, layout.APP, records.DIRECTORY)
+        self._records = os.path.join(decided.state, layout.APP, layout.DECISIONS.directory)
         self._fallbacks = shim_directories.fallbacks(os.path.dirname(self.call.words[0]))
         self.prove()
 

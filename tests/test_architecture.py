@@ -15,7 +15,7 @@ LONGEST = 400
 #: modules beside the packages, by the room that they are in
 CORE = (
     "value model errors fingerprint minimal_os decide edits guard symlinked_venv toml_file "
-    "launch locate trace"
+    "launch locate trace wildcards"
 )
 SHIM = "shim under_policy"
 MODULES_BESIDE = {
@@ -44,12 +44,12 @@ ROOMS = {
     "verify": "core state terminal machine installed caches",
     "repair": "core state terminal settings filesystem machine installed caches verify",
     "status": "core state terminal host machine filesystem installed",
-    "setup": "core state terminal shim",
+    "setup": "core state terminal settings shim machine caches",
     "doctor": "core state terminal uv settings replay host filesystem pipeline shim machine "
     "installed caches verify setup",
     "explain": "core terminal pipeline",
     "demo": "core state terminal uv settings host filesystem shim setup",
-    "cli": "core state terminal shim pipeline explain replay settings setup machine caches verify "
+    "cli": "core terminal shim pipeline explain replay settings setup machine caches verify "
     "repair status doctor demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` reads its own pid

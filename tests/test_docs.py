@@ -17,6 +17,7 @@ from tests.test_architecture import MODULES, ROOMS, room_of
 from uvx_policy import __version__, cli, errors, explain, locate
 from uvx_policy.decide import Outcome
 from uvx_policy.edits import NOTHING
+from uvx_policy.errors import Fault
 from uvx_policy.filesystem import probe
 from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
 from uvx_policy.pipeline import Plan
@@ -24,9 +25,7 @@ from uvx_policy.replay.prediction import Outlook
 from uvx_policy.replay.witness import Witnesses
 from uvx_policy.settings.check import PROJECT_TABLE, Checker
 from uvx_policy.settings.keys import CONFIG_TABLES, KEYS, Key
-from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, startup_file
-from uvx_policy.state import facts as memory
 from uvx_policy.state import layout
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv import invocation
@@ -223,7 +222,7 @@ def test_every_table_of_the_configuration_is_told_and_no_other() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_toml_example_is_valid(page: str) -> None:
-    faults: list[str] = []
+    faults: list[Fault] = []
     for text in blocks(read(page), "toml"):
         own = "[tool.linkpolicy]" in text
         name = "pyproject.toml" if own else layout.CONFIG_FILE
@@ -390,12 +389,16 @@ def test_every_file_that_we_write_is_told() -> None:
     ours = [
         layout.PROJECT_CACHE, layout.device_cache_name(7).replace("7", "<uid>"),
         layout.shim_directory({"HOME": "~"}, "linux"), layout.state_home({"HOME": "~"}, "linux"),
-        layout.PROJECT_FILE, memory.DIRECTORY, setup_record.NAME, f"{probe.HIDDEN}*",
+        layout.PROJECT_FILE, layout.SETUP_RECORD, f"{probe.HIDDEN}*",
         startup_file.BEGIN.decode().strip(), startup_file.END.decode().strip(),
     ]  # fmt: skip
 
     assert [name for name in ours if name not in text] == []
-    assert str(memory.LIMIT) in text
+    for store in layout.STORES:
+        (row,) = [line for line in text.splitlines() if f"/linkpolicy/{store.directory}/" in line]
+        assert store.prefix in row
+        assert not store.most or f"at most {store.most} files" in row
+        assert ("nothing deletes it" in row) == store.is_users
     assert locate.MARKER.decode() in read("shims/README.md")
 
 

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except errors.ConfigError as error:
         for fault in error.faults:
-            _complain(fault)
+            _complain(str(fault))
         return error.exit_code
     except errors.LinkPolicyError as error:
         _complain(str(error), error.hint, *error.commands)
@@ -258,21 +258,16 @@ def _setup(options: argparse.Namespace) -> int:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
-    from uvx_policy.doctor import crash_log
-    from uvx_policy.replay import recording
-    from uvx_policy.setup import command as setup_command
-    from uvx_policy.state import layout
-    from uvx_policy.verify import verified
+    from uvx_policy.machine.machine import machine_here
+    from uvx_policy.setup.leftovers import leftovers
+    from uvx_policy.setup.uninstall import carry_out_uninstall, plan_uninstall
 
-    plan = setup_command.plan_uninstall(environ=os.environ, shim_directory=options.shim_dir)
+    stays = leftovers(machine_here())
+    plan = plan_uninstall(environ=os.environ, shim_directory=options.shim_dir, stays=stays)
     if options.dry_run:
         _say(plan.render())
         return 0
-    state = layout.state_home(dict(os.environ), sys.platform)
-    crash_log.forget(state)
-    verified.forget(state)
-    recording.forget_everything(state)
-    done = setup_command.carry_out_uninstall(plan)
+    done = carry_out_uninstall(plan)
     _say("\n".join(done))
     return 0 if done.complete else errors.EXIT_FINDINGS
 

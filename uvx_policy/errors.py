@@ -5,9 +5,26 @@ Expected absence is a value, not an error.
 
 from __future__ import annotations
 
+from uvx_policy.value import Value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
     from uvx_policy.terminal.command import Command
+
+    FaultKind: TypeAlias = Literal[
+        "unreadable",  # a file that may exist and cannot be read
+        "toml",  # a file that is not TOML
+        "unknown-key",
+        "bad-value",
+        "missing-key",
+        "contradiction",  # of two settings, or of two files
+        "duplicate",
+        "not-owned",  # a file that may name free paths and belongs to another user
+        "writable-by-all",  # the same, writable by everybody
+        "not-editable",  # `linkpolicy init` cannot write into it
+    ]
 
 #: policy refuses to start uv, or bad usage of `linkpolicy`
 EXIT_REFUSED = 2
@@ -36,20 +53,48 @@ class LinkPolicyError(Exception):
         self.commands = commands or self.commands
 
 
+class Fault(Value):
+    """One thing that is wrong in a configuration file. `str()` is one line with all of it."""
+
+    kind: FaultKind
+    #: absolute path of the file, "" for none
+    path: str = ""
+    #: from 1, 0 when it is about the file as a whole
+    line: int = 0
+    #: keys from the top of the document, numbers for elements of arrays
+    keys: tuple[str | int, ...] = ()
+    #: what is wrong; a stranger's text in it is short and harmless for a terminal
+    message: str
+    #: what to do about it, "" when the message says all
+    advice: str = ""
+
+    @property
+    def statement(self) -> str:
+        """What is wrong and where, without the advice."""
+        if self.kind == "unreadable":
+            return f"cannot read `{self.path}`: {self.message}"
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return f"{place}: {self.message}" if place else self.message
+
+    def __str__(self) -> str:
+        return f"{self.statement}; {self.advice}" if self.advice else self.statement
+
+
 class Unreadable(LinkPolicyError):
     """A file or directory exists, or may exist, and cannot be read: its state is unknown."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"cannot read `{path}`: {reason}")
+        self.fault = Fault(kind="unreadable", path=path, message=reason)
+        super().__init__(str(self.fault))
         self.path = path
         self.reason = reason
 
 
 class ConfigError(LinkPolicyError, ValueError):
-    """One or more faults in configuration files. Each fault is one line, with file and line."""
+    """One or more faults in configuration files."""
 
-    def __init__(self, faults: tuple[str, ...]) -> None:
-        super().__init__("; ".join(faults))
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(map(str, faults)))
         self.faults = faults
 
 

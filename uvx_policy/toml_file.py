@@ -6,7 +6,7 @@ found by a second, tolerant scan of the text, made only when somebody asks.
 
 from __future__ import annotations
 
-from uvx_policy.errors import ConfigError
+from uvx_policy.errors import ConfigError, Fault
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def read_toml(host: Host, path: str) -> TomlFile | None:
 
 
 def parse_toml(path: str, text: str) -> TomlFile:
-    """Parse what was read from `path`. Raises `ConfigError` with one fault, `path:line: reason`.
+    """Parse what was read from `path`. Raises `ConfigError` with one fault.
 
     A leading byte order mark is skipped: uv does so too (0.5.23 to 0.13), tomli does not.
     """
@@ -56,7 +56,8 @@ def parse_toml(path: str, text: str) -> TomlFile:
         return TomlFile(path=path, text=text, data=_loads(text))
     except (ValueError, RecursionError) as error:
         # Not only TOMLDecodeError: an integer of 5000 digits is a plain ValueError of int().
-        raise ConfigError((_fault(path, text, error),)) from error
+        message, line = _reason(text, error)
+        raise ConfigError(Fault(kind="toml", path=path, line=line, message=message)) from error
 
 
 def _loads(text: str) -> dict[str, Any]:
@@ -67,17 +68,16 @@ def _loads(text: str) -> dict[str, Any]:
     return toml.loads(text)
 
 
-def _fault(path: str, text: str, error: Exception) -> str:
-    """`path:line: reason` from tomli's "reason (at line 3, column 5)" or "(at end of document)"."""
+def _reason(text: str, error: Exception) -> tuple[str, int]:
+    """Reason and line of tomli's "reason (at line 3, column 5)" or "(at end of document)"."""
     if isinstance(error, RecursionError):
-        return f"{path}: values are nested too deeply"
+        return "values are nested too deeply", 0
     # The attribute `lineno` would be simpler; tomllib before Python 3.14 has only the sentence.
     reason, found, place = str(error).rpartition(" (at ")
     if not found:
-        return f"{path}: {str(error).splitlines()[0] if str(error) else 'not valid TOML'}"
+        return str(error).splitlines()[0] if str(error) else "not valid TOML", 0
     digits = place.removeprefix("line ").partition(",")[0]
-    line = int(digits) if digits.isdecimal() else text.rstrip("\r\n").count("\n") + 1
-    return f"{path}:{line}: {reason}"
+    return reason, int(digits) if digits.isdecimal() else text.rstrip("\r\n").count("\n") + 1
 
 
 class _Scan:

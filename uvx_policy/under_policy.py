@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from uvx_policy import trace
-from uvx_policy.errors import EXIT_REFUSED, LinkPolicyError
+from uvx_policy.errors import EXIT_REFUSED, ConfigError, LinkPolicyError
 from uvx_policy.replay import records
 from uvx_policy.replay.key import key_of_call
 from uvx_policy.state import layout
@@ -103,7 +103,8 @@ def _prepared(edits: Edits) -> Edits:
 
 def _in_short(error: LinkPolicyError) -> str:
     """The error in one line that can be read; `linkpolicy explain` tells all of it."""
-    faults: tuple[str, ...] = getattr(error, "faults", (str(error),))
-    more = len(faults) - _MOST_FAULTS
-    told = "; ".join(faults[:_MOST_FAULTS])
-    return f"{told}; {more} faults more" if more > 0 else told
+    if not isinstance(error, ConfigError):
+        return str(error)
+    more = len(error.faults) - _MOST_FAULTS
+    told = "; ".join(map(str, error.faults[:_MOST_FAULTS]))
+    return f"{told}; and {more} more fault{'s' * (more > 1)}" if more > 0 else told

@@ -25,6 +25,7 @@ from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.state import layout
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +91,7 @@ def test_a_check_that_breaks_down_leaves_the_rest_of_the_report(
     assert "a is wrong." in out
     assert "c is wrong." in out
     assert "ZeroDivisionError: on purpose" in out
-    log = isolation / ".local/state/linkpolicy" / crash_log.DIRECTORY / crash_log.NAME
+    log = isolation / ".local/state/linkpolicy" / layout.CRASHES.directory / crash_log.NAME
     assert "ZeroDivisionError: on purpose" in log.read_text()
 
 
@@ -511,7 +512,7 @@ def test_a_redacted_report_has_no_name_in_it_as_text_or_json(settled: Person) ->
 
 @pytest.mark.uv
 def test_uninstall_forgets_the_log(settled: Person) -> None:
-    log = settled.home / ".local/state/linkpolicy" / crash_log.DIRECTORY / crash_log.NAME
+    log = settled.home / ".local/state/linkpolicy" / layout.CRASHES.directory / crash_log.NAME
     log.parent.mkdir(mode=0o700)
     log.write_text("Traceback")
 

@@ -129,6 +129,34 @@ def test_every_fault_of_every_file_is_told_at_once(here: Standing) -> None:
     assert here.wrong(CHECKS) == []
 
 
+@pytest.mark.parametrize("name", ["a: b", "a; b", "a:7: cannot read `b`: c"])
+def test_no_name_and_no_value_is_taken_for_a_part_of_the_sentence(
+    here: Standing, name: str
+) -> None:
+    here.cwd = here.world.project(here.world.base / name)
+    project = here.cwd / "pyproject.toml"
+    line = add(here, f'[tool.linkpolicy]\ncache = "{name}"\n') + 1
+
+    told = found(here, "settings")
+
+    expected = f'`cache` must be one of auto, default, project, not "{name}"'
+    assert told.detail.startswith(f"{project}:{line}: {expected}. ")
+    assert told.fix is not None
+    assert told.fix.text == "Correct or remove it"
+    assert told.paths == (str(project),)
+
+
+def test_a_file_that_cannot_be_read_is_named_whatever_it_is_called(here: Standing) -> None:
+    here.cwd = here.world.project(here.world.base / "a: b; c")
+    file = here.cwd / "linkpolicy.toml"
+    file.mkdir()
+
+    told = found(here, "settings")
+
+    assert told.detail.startswith(f"cannot read `{file}`: is a directory, not a file. ")
+    assert told.paths == (str(file),)
+
+
 @pytest.mark.parametrize("place", ["outside of a project", "without any uv"])
 def test_the_users_file_is_read_where_nothing_is_decided(here: Standing, place: str) -> None:
     user = config(here, "[defaults]\nhackable = 3\n")

@@ -15,7 +15,8 @@ from tests.doctor.checks import check, ill, only_these, well
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
-from uvx_policy.errors import ConfigError, Unreadable, UsageError
+from uvx_policy.errors import ConfigError, Fault, Unreadable, UsageError
+from uvx_policy.state import layout
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_tracebacks_of_all_crashes_are_in_a_private_log(case: Case, isolation: P
 
     results = list(engine.results(checks, case))
 
-    log = isolation / ".local/state/linkpolicy" / crash_log.DIRECTORY / crash_log.NAME
+    log = isolation / ".local/state/linkpolicy" / layout.CRASHES.directory / crash_log.NAME
     assert [finding.paths for result in results for finding in result.findings] == [(str(log),)] * 2
     text = log.read_text()
     assert text.count("Traceback (most recent call last)") == 2
@@ -161,7 +162,8 @@ def test_a_module_that_cannot_be_loaded_is_a_crash_of_its_group(
 def test_faults_in_settings_stand_in_the_way_of_a_check_and_are_not_its_findings(
     case: Case,
 ) -> None:
-    assert found(case, raising("a", ConfigError(("/p/pyproject.toml:1: bad",)))) == [("a", "skip")]
+    fault = Fault(kind="toml", message="bad")
+    assert found(case, raising("a", ConfigError(fault))) == [("a", "skip")]
 
 
 def test_what_cannot_be_read_is_a_warning_and_never_a_pass(case: Case) -> None:

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uvx_policy.setup import command as setup_command
-from uvx_policy.setup.command import Lines, SetupPlan, UninstallPlan
+from uvx_policy.setup.command import SetupPlan
+from uvx_policy.setup.uninstall import UninstallPlan, carry_out_uninstall, plan_uninstall
+from uvx_policy.setup.words import Lines
 
 
 class Home:
@@ -48,10 +50,10 @@ class Home:
         return setup_command.carry_out(self.plan(shell, shim_dir, modify_path, launcher))
 
     def plan_uninstall(self, shim_dir: str | None = None) -> UninstallPlan:
-        return setup_command.plan_uninstall(environ=self.environ, shim_directory=shim_dir)
+        return plan_uninstall(environ=self.environ, shim_directory=shim_dir)
 
     def uninstall(self, shim_dir: str | None = None) -> Lines:
-        return setup_command.carry_out_uninstall(self.plan_uninstall(shim_dir))
+        return carry_out_uninstall(self.plan_uninstall(shim_dir))
 
     def tree(self) -> dict[str, object]:
         """Every path below with its kind, mode and content, but no times."""

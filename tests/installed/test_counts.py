@@ -20,7 +20,7 @@ from uvx_policy.installed import survey_store as counts
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.survey import survey
 from uvx_policy.installed.survey_store import forget, keep, kept
-from uvx_policy.state import register
+from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment
 
 
@@ -50,7 +50,7 @@ def settle(path: Path) -> None:
 
 
 def only_file(state: str) -> Path:
-    (path,) = (Path(state) / counts.DIRECTORY).iterdir()
+    (path,) = (Path(state) / layout.SURVEYS.directory).iterdir()
     return path
 
 
@@ -300,7 +300,7 @@ def test_what_cannot_be_kept_is_no_error(state: str, tmp_path: Path) -> None:
 def test_the_oldest_go_and_the_register_stays(
     state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "LIMIT", 8)
+    monkeypatch.setattr(counts, "SURVEYS", layout.SURVEYS.replace(most=8))
     for number in range(20):
         environment = make(tmp_path / f"{number:02}")
         register.remember(state, Environment(path=environment))
@@ -368,4 +368,4 @@ def test_many_environments_are_answered_in_flat_memory(state: str, tmp_path: Pat
 
     assert answered == 150
     assert peak < 3_000_000  # the surveys alone have 15 MB
-    assert json.loads(next((Path(state) / counts.DIRECTORY).glob("survey-*")).read_text())
+    assert json.loads(next((Path(state) / layout.SURVEYS.directory).glob("survey-*")).read_text())

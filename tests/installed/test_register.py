@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.filesystems import FileSystems
-from uvx_policy.state import register
+from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment, forget, known, remember
 
 DAY = 86400
@@ -32,7 +32,7 @@ def state(tmp_path: Path) -> str:
 
 
 def files(state: str) -> list[Path]:
-    return sorted((Path(state) / register.DIRECTORY).iterdir())
+    return sorted((Path(state) / layout.ENVIRONMENTS.directory).iterdir())
 
 
 def test_what_is_remembered_is_known(state: str) -> None:
@@ -170,7 +170,7 @@ def test_damaged_files_are_passed_over(state: str, damage: Callable[[Path], None
 
 def test_foreign_names_are_passed_over(state: str) -> None:
     remember(state, ONE)
-    directory = Path(state) / register.DIRECTORY
+    directory = Path(state) / layout.ENVIRONMENTS.directory
     for name in (".new-1", "notes.txt", "survey-0123456789abcdef"):
         (directory / name).write_bytes(files(state)[-1].read_bytes())
 
@@ -190,7 +190,7 @@ def test_what_vanishes_while_it_is_listed_is_passed_over(state: str) -> None:
 
 
 def test_the_oldest_go(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(register, "LIMIT", 8)
+    monkeypatch.setattr(register, "ENVIRONMENTS", layout.ENVIRONMENTS.replace(most=8))
     for number in range(8):
         remember(state, ONE.replace(path=f"/srv/{number}"))
         file = max(files(state), key=lambda path: path.stat().st_mtime_ns)

@@ -91,7 +91,7 @@ class Scene:
     @property
     def decisions(self) -> Path:
         """The directory of records."""
-        return Path(layout.state_home(self.environ, "linux")) / records.DIRECTORY
+        return Path(layout.state_home(self.environ, "linux")) / layout.DECISIONS.directory
 
     def run(
         self, program: str, *words: str | bytes, environ: Any = None, **options: Any
@@ -156,7 +156,7 @@ class Scene:
     def write(self, of_key: bytes, content: bytes) -> Path:
         """Put a file where the record of this key is looked for."""
         state = layout.state_home(self.environ, "linux")
-        state_files.write(state, records.DIRECTORY, records.file_name(of_key), content)
+        state_files.write(state, layout.DECISIONS, records.file_name(of_key), content)
         return self.decisions / records.file_name(of_key)
 
 

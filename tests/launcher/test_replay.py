@@ -12,8 +12,8 @@ import pytest
 from tests.launcher.conftest import EDITS, Scene, guard_of, without_guard
 from uvx_policy import guard
 from uvx_policy.edits import Edits
-from uvx_policy.replay import records
 from uvx_policy.replay.witness import look
+from uvx_policy.state import layout
 
 WORDS = ("venv", "--python", "3.12", "here")
 
@@ -255,7 +255,7 @@ def rewritten(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
         pytest.param(lambda path: a_link_to_it(path.parent), id="behind a symbolic link"),
         pytest.param(rewritten(lambda _: b""), id="empty"),
         pytest.param(
-            rewritten(lambda text: text[:-2] + b"w" + b"x" * records.LONGEST + b"\0.\0"),
+            rewritten(lambda text: text[:-2] + b"w" + b"x" * layout.DECISIONS.longest + b"\0.\0"),
             id="too long",
         ),
         pytest.param(rewritten(lambda text: text + b"x"), id="more behind the end"),
@@ -286,12 +286,12 @@ def test_a_record_that_is_not_ours_whole_and_alone_is_not_believed(
 
 def test_a_record_as_long_as_may_be_is_believed(scene: Scene) -> None:
     path = scene.record("uv", *WORDS)
-    more = records.LONGEST - path.stat().st_size
+    more = layout.DECISIONS.longest - path.stat().st_size
     witness = b"wa4=y /" + b"." * 50 + b"\0"
     count = more // len(witness) - 1
     rest = b"wa4=y /" + b"/" * (more - count * len(witness) - 8) + b"\0"
     path.write_bytes(path.read_bytes()[:-2] + witness.replace(b".", b"/") * count + rest + b".\0")
-    assert path.stat().st_size == records.LONGEST
+    assert path.stat().st_size == layout.DECISIONS.longest
 
     assert not scene.outcome("uv", *WORDS).handed_over
 

@@ -21,6 +21,7 @@ from uvx_policy import guard, host, launch, pipeline, shim, trace
 from uvx_policy.edits import Edits
 from uvx_policy.replay import key, recording, records
 from uvx_policy.setup import launcher as installed_launcher
+from uvx_policy.state import layout
 
 STAND_IN = Path(__file__).parent / "stand_in.c"
 VERSIONS = ("0.10.12", "0.8.15", "0.5.30", "0.13.08")
@@ -94,7 +95,7 @@ class Machine:
     @property
     def decisions(self) -> Path:
         """The directory of records."""
-        return Path(self.state) / records.DIRECTORY
+        return Path(self.state) / layout.DECISIONS.directory
 
     def call(
         self, *words: str, cwd: Path | str | None = None, program: str = "uv", **variables: str

@@ -18,8 +18,8 @@ from tests.replay.machine import Machine, Started, wait_for_tick
 from uvx_policy.edits import NOTHING, Edits
 from uvx_policy.replay import recording, records
 from uvx_policy.replay.witness import Witnesses
-from uvx_policy.state import facts as memory
 from uvx_policy.state import files as state_files
+from uvx_policy.state import layout
 
 EDITS = Edits(variables={"UV_LINK_MODE": "copy"})
 
@@ -33,7 +33,7 @@ def _keep(state: Path | str, number: int = 0, edits: Edits = EDITS) -> str:
 
 
 def _files(state: Path) -> list[str]:
-    return sorted(os.listdir(state / records.DIRECTORY))
+    return sorted(os.listdir(state / layout.DECISIONS.directory))
 
 
 # Privately ---------------------------------------------------------------------------------------
@@ -51,15 +51,15 @@ def test_directories_and_files_are_closed_to_others(tmp_path: Path, mask: int) -
         os.umask(before)
 
     # With the umask 0777 not even we may, as asked for.
-    for path in (tmp_path / "a", state, state / records.DIRECTORY):
+    for path in (tmp_path / "a", state, state / layout.DECISIONS.directory):
         assert path.stat().st_mode & 0o7777 == 0o700 & ~mask
-    (file,) = (state / records.DIRECTORY).iterdir()
+    (file,) = (state / layout.DECISIONS.directory).iterdir()
     assert file.stat().st_mode & 0o7777 == 0o600 & ~mask
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o720])
 def test_nothing_is_written_where_others_may_look(tmp_path: Path, mode: int) -> None:
-    directory = tmp_path / records.DIRECTORY
+    directory = tmp_path / layout.DECISIONS.directory
     directory.mkdir()
     directory.chmod(mode)
 
@@ -69,14 +69,14 @@ def test_nothing_is_written_where_others_may_look(tmp_path: Path, mode: int) -> 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
-    (tmp_path / records.DIRECTORY).symlink_to("elsewhere")
+    (tmp_path / layout.DECISIONS.directory).symlink_to("elsewhere")
 
     assert "cannot be written" in _keep(tmp_path)
     assert os.listdir(tmp_path / "elsewhere") == []
 
 
 def test_what_is_in_the_place_of_a_record_is_replaced_not_followed(tmp_path: Path) -> None:
-    directory = tmp_path / records.DIRECTORY
+    directory = tmp_path / layout.DECISIONS.directory
     directory.mkdir(mode=0o700)
     (tmp_path / "precious").write_text("precious")
     (directory / records.file_name(_key(0))).symlink_to("../precious")
@@ -88,7 +88,7 @@ def test_what_is_in_the_place_of_a_record_is_replaced_not_followed(tmp_path: Pat
 
 
 def test_a_directory_in_the_place_of_a_record_stays(tmp_path: Path) -> None:
-    place = tmp_path / records.DIRECTORY / records.file_name(_key(0))
+    place = tmp_path / layout.DECISIONS.directory / records.file_name(_key(0))
     place.parent.mkdir(mode=0o700)
     place.mkdir()
 
@@ -131,12 +131,14 @@ def test_an_answer_of_nothing_is_kept_like_any_other(tmp_path: Path) -> None:
 
 
 def test_the_oldest_are_forgotten_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "LIMIT", 8)
+    monkeypatch.setattr(recording, "DECISIONS", layout.DECISIONS.replace(most=8))
     for number in range(8):
         assert _keep(tmp_path, number) == ""
         # The oldest is not the one that was made first.
         when = 10**18 + (number * 3 % 8) * 10**9
-        os.utime(tmp_path / records.DIRECTORY / records.file_name(_key(number)), ns=(when, when))
+        os.utime(
+            tmp_path / layout.DECISIONS.directory / records.file_name(_key(number)), ns=(when, when)
+        )
 
     assert len(_files(tmp_path)) == 8
     _keep(tmp_path, 8)
@@ -147,12 +149,12 @@ def test_the_oldest_are_forgotten_first(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_there_are_never_more_than_so_many(tmp_path: Path) -> None:
-    for number in range(recording.LIMIT + 20):
+    for number in range(layout.DECISIONS.most + 20):
         _keep(tmp_path, number)
-        assert len(_files(tmp_path)) <= recording.LIMIT
-    assert len(_files(tmp_path)) > recording.LIMIT // 2
+        assert len(_files(tmp_path)) <= layout.DECISIONS.most
+    assert len(_files(tmp_path)) > layout.DECISIONS.most // 2
     # 128 MiB at most, a hundredth of that in practice.
-    assert recording.LIMIT * records.LONGEST <= 128 * 1024**2
+    assert layout.DECISIONS.most * layout.DECISIONS.longest <= 128 * 1024**2
 
 
 def test_a_record_replaces_the_older_one_of_its_key(tmp_path: Path) -> None:
@@ -161,18 +163,6 @@ def test_a_record_replaces_the_older_one_of_its_key(tmp_path: Path) -> None:
 
     assert len(_files(tmp_path)) == 1
     assert records.replay(str(tmp_path), _key(0)) == NOTHING
-
-
-def test_everything_can_be_forgotten(tmp_path: Path) -> None:
-    state = tmp_path / "linkpolicy"
-    _keep(state)
-    memory.remember(str(state), "kind", ("key",), "value")
-
-    recording.forget_everything(str(state))
-
-    assert os.listdir(tmp_path) == []
-    recording.forget_everything(str(state))
-    recording.forget_everything("")
 
 
 # Whole or not at all -----------------------------------------------------------------------------
@@ -237,12 +227,12 @@ def test_killed_at_any_step_it_leaves_the_old_record_or_the_new(
 
 
 def _left(state: Path) -> list[str]:
-    return _files(state) if (state / records.DIRECTORY).is_dir() else []
+    return _files(state) if (state / layout.DECISIONS.directory).is_dir() else []
 
 
 def test_what_a_killed_one_left_goes_after_an_hour(tmp_path: Path) -> None:
     _keep(tmp_path)
-    directory = tmp_path / records.DIRECTORY
+    directory = tmp_path / layout.DECISIONS.directory
     now = time.time()
     for name, age in ((".new-1", 3700), (".new-2", 3500), (".new-3", -10)):
         (directory / name).touch()
@@ -359,8 +349,9 @@ def test_nobody_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_two_writers_in_one_process_do_not_meet(tmp_path: Path) -> None:
-    state_files.write(str(tmp_path), "d", "name", b"one")
+    store = layout.Store(directory="d", longest=10)
+    state_files.write(str(tmp_path), store, "name", b"one")
     (tmp_path / "d" / f".new-{os.getpid()}-0").touch()
-    state_files.write(str(tmp_path), "d", "name", b"other")
+    state_files.write(str(tmp_path), store, "name", b"other")
 
     assert (tmp_path / "d/name").read_bytes() == b"other"

@@ -15,6 +15,7 @@ from tests.replay.machine import Call, Machine, wait_for_tick
 from uvx_policy.edits import Edits
 from uvx_policy.replay import key, records
 from uvx_policy.replay.witness import Witnesses
+from uvx_policy.state import layout
 
 _texts = st.binary(max_size=12).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"\n")))
 _names = st.text("ABC_", min_size=1, max_size=4)
@@ -40,7 +41,7 @@ def test_what_is_written_is_what_is_read(
     collected = Witnesses(0)
     for token, path, sight in seen:
         collected.add(token, path, sight)
-    directory = tmp_path / records.DIRECTORY
+    directory = tmp_path / layout.DECISIONS.directory
     directory.mkdir(mode=0o700, exist_ok=True)
     file = directory / records.file_name(of_key)
     file.touch(0o600)
@@ -91,7 +92,7 @@ def test_bytes_that_are_no_text_go_through_everything(fs: FileSystems) -> None:
     content = records.render(
         of_key, Edits(variables={"UV_LINK_MODE": odd}, words=(odd,)), collected
     )
-    directory = machine.base / "state/linkpolicy" / records.DIRECTORY
+    directory = machine.base / "state/linkpolicy" / layout.DECISIONS.directory
     directory.mkdir(parents=True, mode=0o700)
     (directory / records.file_name(of_key)).write_bytes(content)
     (directory / records.file_name(of_key)).chmod(0o600)
@@ -132,7 +133,7 @@ def _with_an_end_in_the_middle(file: Path) -> None:
 
 
 def _too_long(file: Path) -> None:
-    more = b"ws=- /absent\0" * (records.LONGEST // 13)
+    more = b"ws=- /absent\0" * (layout.DECISIONS.longest // 13)
     file.write_bytes(file.read_bytes()[:-2] + more + b".\0")
 
 
@@ -227,17 +228,17 @@ def test_without_a_key_there_is_no_record(recorded: tuple[Machine, Call]) -> Non
 
 def test_a_record_that_is_longer_than_allowed_is_none(tmp_path: Path) -> None:
     of_key = b"key\0"
-    directory = tmp_path / records.DIRECTORY
+    directory = tmp_path / layout.DECISIONS.directory
     directory.mkdir(mode=0o700)
     file = directory / records.file_name(of_key)
     file.touch(0o600)
     fixed = len(records.render(of_key, Edits(words=("",)), Witnesses(0)))
     for more, is_read in ((0, True), (1, False)):
-        word = "x" * (records.LONGEST - fixed + more)
+        word = "x" * (layout.DECISIONS.longest - fixed + more)
         file.write_bytes(records.render(of_key, Edits(words=(word,)), Witnesses(0)))
 
         assert (records.find(str(tmp_path), of_key) is not None) is is_read
 
 
 def test_a_key_fits_into_a_record() -> None:
-    assert key.LONGEST < records.LONGEST // 2
+    assert layout.DECISIONS.longest // 2 > key.LONGEST

@@ -28,9 +28,8 @@ from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket, fifo
 from tests.shim.conftest import Installed
 from uvx_policy import guard, trace
-from uvx_policy.replay import records
-from uvx_policy.state import facts as memory
-from uvx_policy.state import files as state_files
+from uvx_policy.state import layout
+from uvx_policy.state.forget import forget
 
 #: of the stand-in; no Python, shell or shim of ours ever says it
 CODE = 7
@@ -879,10 +878,10 @@ class Remembering:
 
     @property
     def directory(self) -> Path:
-        return self.scene.state / memory.DIRECTORY
+        return self.scene.state / layout.FACTS.directory
 
     def link_mode(self) -> bytes:
-        state_files.remove_directory(str(self.scene.state), records.DIRECTORY)
+        forget(str(self.scene.state / layout.DECISIONS.directory))
         done = self.scene.run()
         assert (done.returncode, done.stdout, done.stderr) == (CODE, b"", b"")
         variables = dict(

@@ -32,8 +32,8 @@ SLOW = {
     "argparse", "ast", "asyncio", "collections", "contextlib", "dataclasses", "enum", "fnmatch",
     "functools", "glob", "importlib.metadata", "inspect", "json", "locale", "logging", "pathlib",
     "platformdirs", "random", "re", "rich", "shellingham", "shutil", "signal", "site",
-    "subprocess", "tempfile", "threading", "tomli", "tomli_w", "tomlkit", "tomllib", "traceback",
-    "typing", "typing_extensions", "warnings", "zipfile",
+    "subprocess", "tempfile", "threading", "tomli", "tomlkit", "tomllib", "traceback", "typing",
+    "typing_extensions", "warnings", "zipfile",
 }  # fmt: skip
 
 PYPROJECT = '[project]\nname = "a"\nversion = "1"\n\n[tool.linkpolicy]\nhackable = true\n'
@@ -161,8 +161,8 @@ def test_a_decision_in_a_project_loads_nothing_slow_but_what_tomli_does(
 
 def test_the_list_of_slow_modules_names_modules_that_exist() -> None:
     others = {
-        "importlib.metadata", "platformdirs", "rich", "shellingham", "tomli", "tomli_w",
-        "tomlkit", "tomllib", "typing_extensions",
+        "importlib.metadata", "platformdirs", "rich", "shellingham", "tomli", "tomlkit", "tomllib",
+        "typing_extensions",
     }  # fmt: skip
 
     assert SLOW - set(sys.stdlib_module_names) - others == set()

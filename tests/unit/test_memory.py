@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uvx_policy.replay import recording, records
 from uvx_policy.state import facts as memory
-from uvx_policy.state import files as state_files
+from uvx_policy.state import layout
 from uvx_policy.state.facts import recall, remember
 
 KEY = ("/mnt/data", "8:1")
@@ -24,7 +23,7 @@ def state(tmp_path: Path) -> str:
 
 
 def only_file(state: str) -> Path:
-    (path,) = (Path(state) / memory.DIRECTORY).iterdir()
+    (path,) = (Path(state) / layout.FACTS.directory).iterdir()
     return path
 
 
@@ -166,7 +165,7 @@ def test_what_may_be_wrong_is_not_believed(state: str, damage: object) -> None:
 
 
 def test_a_directory_that_others_may_write_gets_nothing(state: str) -> None:
-    directory = Path(state) / memory.DIRECTORY
+    directory = Path(state) / layout.FACTS.directory
     directory.mkdir(parents=True)
     directory.chmod(0o777)
 
@@ -207,28 +206,28 @@ def test_a_huge_value_is_not_kept(state: str) -> None:
 
 
 def test_the_oldest_are_forgotten(state: str) -> None:
-    for number in range(memory.LIMIT + 5):
+    for number in range(layout.FACTS.most + 5):
         remember(state, "links", (str(number),), "value")
         time.sleep(0.0001)
     remember(state, "versions", KEY, "other kinds are counted apart")
 
-    kept = len(list((Path(state) / memory.DIRECTORY).glob("links-*")))
-    forgotten = memory.LIMIT + 5 - kept
-    assert memory.LIMIT * 3 // 4 <= kept <= memory.LIMIT
+    kept = len(list((Path(state) / layout.FACTS.directory).glob("links-*")))
+    forgotten = layout.FACTS.most + 5 - kept
+    assert layout.FACTS.most * 3 // 4 <= kept <= layout.FACTS.most
     assert recall(state, "versions", KEY)
     assert recall(state, "links", (str(forgotten - 1),)) is None
     assert recall(state, "links", (str(forgotten),)) == "value"
-    assert recall(state, "links", (str(memory.LIMIT + 4),)) == "value"
+    assert recall(state, "links", (str(layout.FACTS.most + 4),)) == "value"
 
 
 def test_leftovers_of_a_killed_process_go_away(state: str) -> None:
     remember(state, "links", KEY, "value")
-    directory = Path(state) / memory.DIRECTORY
+    directory = Path(state) / layout.FACTS.directory
     for name, age in ((".new-1-old", 7200), (".new-2-young", 0)):
         (directory / name).touch()
         os.utime(directory / name, (time.time() - age,) * 2)
 
-    remember(state, "links", KEY, "again")
+    remember(state, "links", ("another", *KEY), "value")
 
     assert [path.name for path in directory.glob(".new-*")] == [".new-2-young"]
 
@@ -244,7 +243,7 @@ def test_a_fault_at_any_step_is_silent_and_leaves_no_litter(
         patch.setattr(os, step, broken)
         remember(state, "links", KEY, "value")
 
-    directory = Path(state) / memory.DIRECTORY
+    directory = Path(state) / layout.FACTS.directory
     assert not list(directory.glob(".new-*"))
     assert recall(state, "links", KEY) in (None, "value")
 
@@ -277,16 +276,3 @@ def test_many_threads_at_once_never_see_half_a_fact(state: str) -> None:
 
     assert {value for values in told for value in values} <= {f"value {n}" for n in range(8)}
     assert only_file(state).is_file()
-
-
-def test_everything_can_be_forgotten_and_strangers_files_stay(tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    memory.remember(str(state), "links", ("key",), "value")
-    state_files.write(str(state), records.DIRECTORY, "0", b"")
-    (state / "setup.json").write_text("{}")
-
-    recording.forget_everything(str(state))
-    recording.forget_everything(str(tmp_path / "never made"))
-
-    assert [path.name for path in state.iterdir()] == ["setup.json"]
-    assert memory.recall(str(state), "links", ("key",)) is None

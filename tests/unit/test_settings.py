@@ -45,7 +45,7 @@ class Machine:
         """All faults, without the directory of this test."""
         with pytest.raises(ConfigError) as told:
             self.read()
-        return [fault.replace(f"{self.root}{os.sep}", "") for fault in told.value.faults]
+        return [str(fault).replace(f"{self.root}{os.sep}", "") for fault in told.value.faults]
 
 
 @pytest.fixture
@@ -508,7 +508,7 @@ def test_a_pyproject_without_our_table_agrees_with_a_file_of_its_own(machine: Ma
 
 
 CONFIG_FAULTS = [
-    pytest.param("hackable = true", "1: unknown key `hackable`; it belongs into [defaults]"),
+    pytest.param("hackable = true", "1: unknown key `hackable`; it belongs in [defaults]"),
     pytest.param("cachess = 1", "1: unknown key `cachess`; did you mean `caches`?"),
     pytest.param("defaults = 1", "1: [defaults] must be a table, not the integer 1"),
     pytest.param("caches = []", "1: [caches] must be a table, not an array"),

@@ -174,11 +174,18 @@ def test_each_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     ("pattern", "member", "version", "expected"),
     [
         pytest.param("packages/*", "packages/a", NEW, True, id="star"),
-        pytest.param("packages/*", "packages/a/b", NEW, True, id="star crosses slashes"),
+        pytest.param("packages/*", "packages/a/b", NEW, False, id="star and a slash, new"),
+        pytest.param("packages/*", "packages/a/b", (0, 12, 7), True, id="star and a slash, old"),
+        pytest.param("packages/*", "packages/a/b", None, None, id="star and a slash, unknown"),
+        pytest.param("packages?a", "packages/a", NEW, False, id="question mark and a slash, new"),
+        pytest.param("packages?a", "packages/a", (0, 10, 12), True, id="the same, old"),
+        pytest.param("packages[!x]a", "packages/a", NEW, False, id="class and a slash, new"),
+        pytest.param("packages[!x]a", "packages/a", (0, 10, 12), True, id="class, old"),
         pytest.param("packages/*", "packages", NEW, False, id="star needs the slash"),
         pytest.param("packages/?", "packages/.", NEW, True, id="question mark"),
         pytest.param("**", "a/b/c", NEW, True, id="double star alone"),
         pytest.param("a/**", "a", NEW, False, id="double star at the end needs the slash"),
+        pytest.param("a/**/", "a/b", (0, 10, 12), True, id="double star and a slash, old"),
         pytest.param("a/**/c", "a/c", NEW, True, id="double star matches nothing"),
         pytest.param("a/**/c", "a/b/b/c", NEW, True, id="double star matches much"),
         pytest.param("a/**/c", "a/bc", NEW, False, id="double star ends at a slash"),
@@ -209,6 +216,16 @@ def test_member_patterns_match_as_in_uv(
     assert answer is expected
 
 
+@pytest.mark.parametrize("version", [NEW, (0, 8, 15), None])
+@pytest.mark.parametrize("pattern", ["pack*", "packages?a", "packages[!x]a"])
+def test_wildcards_of_exclude_stand_for_slashes_in_every_version(
+    pattern: str, version: UvVersion | None
+) -> None:
+    assert member_glob.matches(
+        pattern, root="/w", member="/w/packages/a", version=version, excluding=True
+    )
+
+
 def test_root_is_no_pattern() -> None:
     assert member_glob.matches("a", root="/w[1]*", member="/w[1]*/a", version=NEW)
     assert not member_glob.matches("a", root="/w*", member="/ww/a", version=NEW)
@@ -220,19 +237,26 @@ def test_pattern_that_uv_rejects_is_an_error(pattern: str) -> None:
         member_glob.matches(pattern, root="/w", member="/w/a", version=NEW)
 
 
-def rust_glob(pattern: str, text: str) -> bool:
+def rust_glob(pattern: str, text: str, *, crossing: bool) -> bool:
     """What the `glob` crate does, without classes: try every split, character by character."""
     if not pattern:
         return not text
     if pattern.startswith("**/"):
         rest = pattern[3:]
         starts = [0, *(index + 1 for index, char in enumerate(text) if char == "/")]
-        return any(rust_glob(rest, text[start:]) for start in starts)
+        return any(rust_glob(rest, text[start:], crossing=crossing) for start in starts)
     if pattern == "**":
         return True
     if pattern[0] == "*":
-        return any(rust_glob(pattern[1:], text[start:]) for start in range(len(text) + 1))
-    return bool(text) and pattern[0] in ("?", text[0]) and rust_glob(pattern[1:], text[1:])
+        end = len(text) if crossing else len(text.partition("/")[0])
+        return any(
+            rust_glob(pattern[1:], text[start:], crossing=crossing) for start in range(end + 1)
+        )
+    return (
+        bool(text)
+        and (pattern[0] == text[0] or (pattern[0] == "?" and (crossing or text[0] != "/")))
+        and rust_glob(pattern[1:], text[1:], crossing=crossing)
+    )
 
 
 @given(
@@ -245,8 +269,11 @@ def test_patterns_match_what_the_plain_algorithm_matches(
     pattern: list[str], member: list[str]
 ) -> None:
     glob, path = "/".join(pattern), "/".join(member)
-    answer = member_glob.matches(glob, root="/w", member=f"/w/{path}", version=NEW)
-    assert answer is rust_glob(glob, path)
+    for excluding in (False, True):
+        answer = member_glob.matches(
+            glob, root="/w", member=f"/w/{path}", version=NEW, excluding=excluding
+        )
+        assert answer is rust_glob(glob, path, crossing=excluding)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.verify.making import distribution, environment, found
-from uvx_policy import cli
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.tree import Tree
+from uvx_policy.state import layout
 from uvx_policy.verify import engine, hashing, verified
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.tally import Tally
@@ -110,7 +110,7 @@ def test_fresh_files_are_not_remembered(
     monkeypatch.setattr(hashing, "_FRESH", A_HOUR_AGO)
 
     assert [hashed(tree, state) for _ in range(2)] == [3, 3]
-    assert not (Path(state) / verified.DIRECTORY).exists()
+    assert not (Path(state) / layout.VERIFIED.directory).exists()
 
 
 def known(state: str, tree: Tree) -> int:
@@ -218,7 +218,7 @@ def test_each_owner_has_a_file_of_its_own(state: str) -> None:
     ):  # fmt: skip
         assert not memory.has_window(WINDOW)
         assert memory.files == set()
-    (path,) = (Path(state) / verified.DIRECTORY).iterdir()
+    (path,) = (Path(state) / layout.VERIFIED.directory).iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -260,7 +260,7 @@ def test_an_interrupted_run_keeps_every_window_that_was_not_well(state: str) -> 
 
 def file_of(state: str, owner: str) -> Path:
     save(state, owner)
-    (path,) = (Path(state) / verified.DIRECTORY).iterdir()
+    (path,) = (Path(state) / layout.VERIFIED.directory).iterdir()
     return path
 
 
@@ -318,25 +318,13 @@ def test_what_stands_in_the_way_raises_nothing(state: str, tree: Tree) -> None:
 
 def test_there_is_an_end_to_what_is_kept(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     length = len(HEAD) + 20 + 16 * 3
-    monkeypatch.setattr(verified, "_LONGEST", length - 1)
+    monkeypatch.setattr(verified, "VERIFIED", layout.VERIFIED.replace(longest=length - 1))
     save(state, "/a")
     assert not verified.load(state, "/a").has_window(WINDOW)
 
-    monkeypatch.setattr(verified, "_LONGEST", length)
-    monkeypatch.setattr(verified, "_MOST_OWNERS", 4)
+    monkeypatch.setattr(verified, "VERIFIED", layout.VERIFIED.replace(longest=length, most=4))
     for number in range(9):
         save(state, f"/{number}")
 
-    assert len(list((Path(state) / verified.DIRECTORY).iterdir())) <= 4
+    assert len(list((Path(state) / layout.VERIFIED.directory).iterdir())) <= 4
     assert verified.load(state, "/8").has_window(WINDOW)
-
-
-def test_uninstall_forgets_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    state = tmp_path / "linkpolicy"
-    save(str(state), "/a")
-
-    assert cli.main(["uninstall"]) == 0
-
-    assert not state.exists()
-    verified.forget("")

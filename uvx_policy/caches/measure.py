@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -44,6 +46,8 @@ class Measure(Value):
     last_used: float = 0.0
     #: directories and files that could not be looked at
     unreadable: int = 0
+    #: False: there was no time for all, and every number is "at least"
+    is_complete: bool = True
 
     @property
     def own_bytes(self) -> int:
@@ -57,14 +61,15 @@ def measure(
     workers: int = 4,
     extents: bool = False,
     progress: Callable[[int], None] | None = None,
+    seconds: float = math.inf,
 ) -> Measure:
     """Look at every file below `cache`, no symbolic link followed. Never raises.
 
     `extents`: ask the file system which blocks of a file are shared, at about 10 us for each.
-    `progress` is called with the number of files so far, from any thread. What vanishes meanwhile
-    is passed over.
+    `progress` is called with the number of files so far, from any thread. After `seconds` no
+    further directory is opened. What vanishes meanwhile is passed over.
     """
-    totals = _Totals(extents=extents, progress=progress)
+    totals = _Totals(extents=extents, progress=progress, until=time.monotonic() + seconds)
     archives = os.path.join(cache, contents.ARCHIVES)
     with ThreadPoolExecutor(max_workers=workers) as pool:
         jobs = pool.map(totals.look_below, _batches(_parts(cache, archives, totals)))
@@ -76,7 +81,11 @@ def measure(
 class _Totals:
     """Sums over all workers. A worker counts alone and adds what it found at the end of a batch."""
 
-    def __init__(self, *, extents: bool, progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, *, extents: bool, progress: Callable[[int], None] | None, until: float
+    ) -> None:
+        self._until = until
+        self._is_complete = True
         self._lock = threading.Lock()
         self._extents = extents
         self._progress = progress
@@ -92,6 +101,9 @@ class _Totals:
         mine = _Sum()
         waiting = list(tops)
         while waiting:
+            if time.monotonic() > self._until:
+                self._is_complete = False
+                break
             directory, deeper = waiting.pop()
             try:
                 mine.add_directory(os.lstat(directory))
@@ -163,6 +175,7 @@ class _Totals:
             wheels=self.wheels,
             last_used=self._sum.last_used,
             unreadable=self._sum.unreadable,
+            is_complete=self._is_complete,
         )
 
 

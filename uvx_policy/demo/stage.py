@@ -58,12 +58,13 @@ class Stage:
 
     def configure(self, tables: Mapping[str, object]) -> None:
         """Write linkpolicy's config.toml of this home."""
-        import tomli_w
+        import tomlkit
 
         directory = layout.config_home(self._environ, sys.platform)
         os.makedirs(directory)
-        with open(os.path.join(directory, layout.CONFIG_FILE), "wb") as stream:
-            tomli_w.dump(tables, stream)
+        path = os.path.join(directory, layout.CONFIG_FILE)
+        with open(path, "w", encoding="utf-8") as stream:
+            tomlkit.dump(tables, stream)
 
     def directory(self, name: str) -> str:
         """A new directory beside the projects."""

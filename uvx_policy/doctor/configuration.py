@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING
 
 from uvx_policy import decide as policy
@@ -23,14 +22,12 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts
     from uvx_policy.doctor.case import Case
+    from uvx_policy.errors import Fault
     from uvx_policy.model import Capability, Origin, Sourced
     from uvx_policy.pipeline import Plan
 
 #: uv turns an impossible clone into hard links without a word from this version on
 _SILENT_HARD_LINKS = (0, 10, 5)
-
-#: what `settings.check` and `Unreadable` say first: `path:line: ...`, "cannot read `path`: ..."
-_PLACE = re.compile(r"(?:cannot read `)?(/.*?)(?:`|:\d+)?: ")
 
 
 # The files themselves -----------------------------------------------------------------------------
@@ -63,34 +60,32 @@ def look_settings(case: Case) -> Iterator[Diagnostic]:
             paths=read,
         )
     for fault in faults:
-        place = _PLACE.match(fault)
-        path = place[1] if place else ""
-        what, _, advice = fault.rpartition("; ")
-        fix = Fix(text=f"{advice[:1].upper()}{advice[1:]}" if what else "Correct or remove it")
-        if _everybody_may_write(path):
-            fix = Fix(
-                text="Let nobody else write it",
-                commands=(command("chmod", "o-w", path),),
-                safe=True,
-            )
         yield Diagnostic(
             status="fail",
-            detail=f"{what or fault}. Until that is fixed, uv runs without any policy.",
-            fix=fix,
-            paths=(path,) if path else (),
+            detail=f"{fault.statement}. Until this is fixed, uv runs without any policy.",
+            fix=_fix_of(fault),
+            paths=(fault.path,) if fault.path else (),
         )
+
+
+def _fix_of(fault: Fault) -> Fix:
+    if fault.kind == "writable-by-all":
+        commands = (command("chmod", "o-w", fault.path),)
+        return Fix(text="Let nobody else write it", commands=commands, safe=True)
+    advice = fault.advice or "correct or remove it"
+    return Fix(text=f"{advice[0].upper()}{advice[1:]}")
 
 
 def fix_settings(case: Case, dry_run: bool) -> Iterator[str]:
     """Take away everybody's right to write, which keeps a file from being used."""
-    for told in look_settings(case):
-        for path in told.paths if told.fix and told.fix.safe else ():
+    for fault in _faults(case):
+        if fault.kind == "writable-by-all":
             if not dry_run:
-                os.chmod(path, os.stat(path).st_mode & 0o7775)
-            yield str(command("chmod", "o-w", path))
+                os.chmod(fault.path, os.stat(fault.path).st_mode & 0o7775)
+            yield str(command("chmod", "o-w", fault.path))
 
 
-def _faults(case: Case) -> tuple[str, ...]:
+def _faults(case: Case) -> tuple[Fault, ...]:
     plan = case.sound_plan
     if case.faults or (plan is not None and plan.facts is not None):
         return case.faults
@@ -101,15 +96,6 @@ def _faults(case: Case) -> tuple[str, ...]:
     except ConfigError as error:
         return error.faults
     return ()
-
-
-def _everybody_may_write(path: str) -> bool:
-    if os.path.basename(path) != layout.CONFIG_FILE:
-        return False
-    try:
-        return bool(os.stat(path).st_mode & 0o002)
-    except OSError:
-        return False
 
 
 # Settings against what is possible ----------------------------------------------------------------

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.state import files as state_files
+from uvx_policy.state import files
+from uvx_policy.state.layout import CRASHES
 
 if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
 
-#: directory below the state directory
-DIRECTORY = "doctor"
 NAME = "crash.log"
-#: bytes
-_MOST = 262_144
 
 
 def keep(case: Case, check: str, error: BaseException, earlier: list[str]) -> str:
@@ -26,17 +22,11 @@ def keep(case: Case, check: str, error: BaseException, earlier: list[str]) -> st
 
     told = "".join(traceback.format_exception(error))
     earlier.append(f"{check}:\n{told}")
-    content = "\n".join(earlier).encode("utf-8", "backslashreplace")[:_MOST]
+    content = "\n".join(earlier).encode("utf-8", "backslashreplace")[: CRASHES.longest]
     try:
         if not case.state:
             return ""
-        state_files.write(case.state, DIRECTORY, NAME, content)
-        return os.path.join(case.state, DIRECTORY, NAME)
+        files.write(case.state, CRASHES, NAME, content)
+        return files.path_of(case.state, CRASHES, NAME)
     except Exception:  # noqa: BLE001 (the log of a fault must not be the next one)
         return ""
-
-
-def forget(state: str) -> None:
-    """Remove the log. Fails silently. `state`: the state directory, "" for none."""
-    if state:
-        state_files.remove_directory(state, DIRECTORY)

@@ -182,7 +182,7 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic(
             status="warn",
             detail="The shims were written by another version or installation of linkpolicy, "
-            f"or for another launcher than the {plan.launcher.partition(' ')[0]} one.",
+            f"or for another launcher than the {plan.launcher.kind} one.",
             fix=_setup("Write them anew"),
             paths=(*differing, *behind),
         )

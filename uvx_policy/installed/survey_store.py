@@ -16,21 +16,15 @@ from typing import TYPE_CHECKING, Any
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed.model import Survey
-from uvx_policy.state import files as state_files
-from uvx_policy.state import register
+from uvx_policy.state import files
+from uvx_policy.state.layout import SURVEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: directory below the state directory, shared with the register: both go together
-DIRECTORY = register.DIRECTORY
-LIMIT = register.LIMIT
-#: bytes of one file
-LONGEST = 262144
 #: paths that are kept of `edited` and of `unreadable`
 _MOST_NAMED = 100
 
-_PREFIX = "survey-"
 _SCHEMA = 1
 #: one value of each field's type
 _EXAMPLE = Survey(environment="")
@@ -53,8 +47,7 @@ def kept(state: str, environment: str) -> Survey | None:
     if not state:
         return None
     try:
-        path = os.path.join(state, DIRECTORY, _file_name(environment))
-        told = json.loads(state_files.read(path, LONGEST))
+        told = json.loads(files.read(state, SURVEYS, _file_name(environment)))
         # A file that a full disk cut short is no JSON: `ValueError`.
         if told["schema"] != _SCHEMA or told["survey"]["environment"] != environment:
             return None
@@ -66,11 +59,8 @@ def kept(state: str, environment: str) -> Survey | None:
 
 def forget(state: str, environment: str) -> None:
     """Keep the survey of this environment no more. Fails silently."""
-    try:
-        if state:
-            state_files.unlink(os.path.join(state, DIRECTORY, _file_name(environment)))
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        files.delete(state, SURVEYS, _file_name(environment))
 
 
 def _write(state: str, survey: Survey) -> None:
@@ -82,14 +72,7 @@ def _write(state: str, survey: Survey) -> None:
         edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
     )
     told = {"schema": _SCHEMA, "sight": _sight(environment), "survey": short.as_dict()}
-    content = json.dumps(told).encode("ascii")
-    if len(content) > LONGEST:
-        return
-    name = _file_name(environment)
-    is_new = not os.path.lexists(os.path.join(state, DIRECTORY, name))
-    state_files.write(state, DIRECTORY, name, content)
-    if is_new:
-        state_files.forget_oldest(state, DIRECTORY, prefix=_PREFIX, most=LIMIT)
+    files.write(state, SURVEYS, _file_name(environment), json.dumps(told).encode("ascii"))
 
 
 def _survey(told: dict[str, Any]) -> Survey:
@@ -155,4 +138,4 @@ def _how_linked(path: str) -> str:
 
 
 def _file_name(environment: str) -> str:
-    return f"{_PREFIX}{fingerprint(os.fsencode(environment)):016x}"
+    return f"{SURVEYS.prefix}{fingerprint(os.fsencode(environment)):016x}"

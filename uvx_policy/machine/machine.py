@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from uvx_policy.errors import Fault
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.machine.caches import Cache
     from uvx_policy.machine.policy import Policy
@@ -249,7 +250,7 @@ class Machine:
         return pipeline.make_plan("uv", self.usual_call, environ=self.environ, uv=self.uv)
 
     @cached_property
-    def faults(self) -> tuple[str, ...]:
+    def faults(self) -> tuple[Fault, ...]:
         """Faults in linkpolicy's settings that prevent the decision."""
         try:
             _ = self.plan
@@ -281,12 +282,17 @@ class Machine:
         return found.workspace if found and found.managed else ""
 
 
-def open_machine(kind: type[Machine] = Machine) -> Machine:
-    """The machine of this process. Raises `ConfigError` for faults in the settings here."""
+def machine_here(kind: type[Machine] = Machine) -> Machine:
+    """The machine as this process sees it from its working directory. Never raises."""
     try:
         cwd = os.getcwd()
     except OSError:
         cwd = os.sep
-    machine = kind(environ=os.environ, cwd=cwd)
+    return kind(environ=os.environ, cwd=cwd)
+
+
+def open_machine(kind: type[Machine] = Machine) -> Machine:
+    """The same. Raises `ConfigError` for faults in the settings here."""
+    machine = machine_here(kind)
     machine.check_settings()
     return machine

@@ -74,4 +74,4 @@ def _policy(host: Host, project: str, place: str) -> Policy:
 
 
 def _first_line(error: ConfigError | Unreadable) -> str:
-    return error.faults[0] if isinstance(error, ConfigError) else str(error)
+    return str(error.faults[0] if isinstance(error, ConfigError) else error)

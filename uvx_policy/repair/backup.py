@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.installed.hash import Hash, of_pieces
 from uvx_policy.repair.restore import fill
+from uvx_policy.state.files import flush, make_private
 from uvx_policy.value import Value
 from uvx_policy.verify.difference import difference
 from uvx_policy.verify.originals import Original, chunks
@@ -24,8 +25,6 @@ from uvx_policy.verify.originals import Original, chunks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-#: below the state directory
-DIRECTORY = "edits"
 MANIFEST = "manifest.json"
 _DIFF = ".diff"
 #: of 255 bytes some are for what is added to a name; of UTF-8 a character has at most four
@@ -77,7 +76,7 @@ def keep(edits: Sequence[Edit], directory: str) -> Kept:
     name = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
     path = _free_name(os.path.join(directory, f"{name}-{os.getpid()}"))
     try:
-        _make_private(directory)
+        make_private(directory, anywhere=True)
         os.mkdir(path, 0o700)
     except OSError as error:
         raise CannotKeep(f"cannot save your edits in `{path}`: {error.strerror}") from error
@@ -86,7 +85,7 @@ def keep(edits: Sequence[Edit], directory: str) -> Kept:
         text = json.dumps({"schema": 1, "edits": rows}, indent=2, ensure_ascii=True)
         fill(os.path.join(path, MANIFEST), [text.encode() + b"\n"])
         for each in (os.path.join(path, MANIFEST), path):
-            _flush(each)
+            flush(each)
     except BaseException as error:
         shutil.rmtree(path, ignore_errors=True)
         if isinstance(error, OSError):
@@ -129,7 +128,7 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
             rows[key]["from"].append(edit.path)
             continue
         saved = _free_name(place)
-        _make_private(os.path.dirname(saved))
+        make_private(os.path.dirname(saved), anywhere=True)
         fill(saved, chunks(content))
         os.utime(saved, ns=(told.st_mtime_ns, told.st_mtime_ns))
         written.append(saved)
@@ -149,17 +148,8 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
                 written.append(saved + _DIFF)
     for each in written:
         # All at once in the end: after the first most of it is on the disk already.
-        _flush(each)
+        flush(each)
     yield from rows.values()
-
-
-def _make_private(directory: str) -> None:
-    """Make a directory, and what is missing above it: `os.makedirs` would open that to others."""
-    above = os.path.dirname(directory)
-    if above != directory and not os.path.isdir(above):
-        _make_private(above)
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(directory, 0o700)
 
 
 def _make_readable(path: str, told: os.stat_result) -> None:
@@ -181,14 +171,3 @@ def _free_name(path: str) -> str:
         number += 1
         found = f"{path}.{number}"
     return found
-
-
-def _flush(path: str) -> None:
-    """Let a file, or the names in a directory, be on the disk before anything is replaced."""
-    if os.path.isdir(path) and not hasattr(os, "O_DIRECTORY"):  # Windows has no handle for it
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -21,6 +21,8 @@ from uvx_policy.repair.gather import Gathering
 from uvx_policy.repair.model import Outcome, Package, Result, Wishes
 from uvx_policy.repair.plan import make_plan
 from uvx_policy.repair.uv import Uv, UvFailed
+from uvx_policy.state.files import path_of
+from uvx_policy.state.layout import EDITS
 from uvx_policy.terminal.console import Screen
 from uvx_policy.terminal.console import progress as activity
 from uvx_policy.terminal.words import harmless
@@ -148,7 +150,7 @@ class _Repair:
             return os.path.join(self._machine.cwd, self._options.keep_edits)
         if not self._machine.state:
             raise UsageError("there is no state directory", hint="name one: --keep-edits DIR")
-        return os.path.join(self._machine.state, keep.DIRECTORY)
+        return path_of(self._machine.state, EDITS)
 
     def plan(self) -> Plan:
         """Look, and decide what is to be done."""

@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed.tree import Tree
 from uvx_policy.repair.backup import CannotKeep
-from uvx_policy.state import files as state_files
+from uvx_policy.state import files
+from uvx_policy.state.layout import REPAIRS
 
 if TYPE_CHECKING:
     from uvx_policy.repair.model import Plan
-
-#: directory below the state directory
-DIRECTORY = "repairs"
-_MOST = 64 << 20
 
 
 def begin(state: str, plan: Plan) -> str:
@@ -29,10 +26,12 @@ def begin(state: str, plan: Plan) -> str:
         for step in plan.steps
         if step.action != "leave" and step.spot.kind != "store"
     ]
-    name = f"repair-{os.urandom(8).hex()}"
+    name = f"{REPAIRS.prefix}{os.urandom(8).hex()}"
     try:
         if state:
-            state_files.write(state, DIRECTORY, name, json.dumps(rows).encode("ascii"))
+            files.write(state, REPAIRS, name, json.dumps(rows).encode("ascii"))
+    except ValueError:
+        pass  # hundreds of thousands of files, which are repaired all the same
     except OSError as error:
         why = error.strerror or "it is not yours alone"
         raise CannotKeep(f"cannot write below `{state}`: {why}") from error
@@ -41,24 +40,18 @@ def begin(state: str, plan: Plan) -> str:
 
 def end(state: str, name: str) -> None:
     """All of it was done, or told. Never raises."""
-    if state:
-        state_files.unlink(os.path.join(state, DIRECTORY, name))
+    files.delete(state, REPAIRS, name)
 
 
 def left(state: str) -> dict[str, list[tuple[Tree, str]]]:
     """Name of each repair that did not end -> trees and files that it was about. Never raises."""
-    directory = os.path.join(state, DIRECTORY)
-    try:
-        names = sorted(os.listdir(directory)) if state else []
-    except OSError:
-        return {}
-    return {name: _read(os.path.join(directory, name)) for name in names if name[:1] != "."}
+    return {name: _read(state, name) for name in files.names(state, REPAIRS)}
 
 
-def _read(path: str) -> list[tuple[Tree, str]]:
+def _read(state: str, name: str) -> list[tuple[Tree, str]]:
     """Nothing when it is damaged, or not ours alone."""
     try:
-        rows = json.loads(state_files.read(path, _MOST) or b"[]")
+        rows = json.loads(files.read(state, REPAIRS, name) or b"[]")
         return [
             (
                 Tree(

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 from uvx_policy.replay import records
-from uvx_policy.state import facts as memory
-from uvx_policy.state import files as state_files
-from uvx_policy.state import register
+from uvx_policy.state import files
+from uvx_policy.state.layout import DECISIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.edits import Edits
     from uvx_policy.replay.witness import Witnesses
-
-#: records; the oldest are forgotten beyond it
-LIMIT = 512
 
 
 def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
@@ -27,11 +21,10 @@ def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
     if reason:
         return reason
     content = records.render(key, edits, witnesses)
-    if len(content) > records.LONGEST:
+    if len(content) > DECISIONS.longest:
         return "it depends on too many things"
     try:
-        state_files.write(state, records.DIRECTORY, records.file_name(key), content)
-        state_files.forget_oldest(state, records.DIRECTORY, prefix="", most=LIMIT)
+        files.write(state, DECISIONS, records.file_name(key), content)
     except (OSError, ValueError) as error:
         return f"it cannot be written ({error})"
     return ""
@@ -48,15 +41,3 @@ def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> tuple
     if edits.make_cache or edits.make_directory:
         return "it makes a directory first", True
     return witnesses.spoilt, True
-
-
-def forget_everything(state: str) -> None:
-    """Remove all records and all that `memory` wrote. Fails silently."""
-    if not state:
-        return
-    for directory in (records.DIRECTORY, memory.DIRECTORY, register.DIRECTORY):
-        state_files.remove_directory(state, directory)
-    try:  # noqa: SIM105 (contextlib is slow to import)
-        os.rmdir(state)
-    except OSError:
-        pass

@@ -20,7 +20,8 @@ from uvx_policy.edits import Edits
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.minimal_os import os
 from uvx_policy.replay.witness import look
-from uvx_policy.state import files as state_files
+from uvx_policy.state import files
+from uvx_policy.state.layout import DECISIONS
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.replay.witness import Witnesses
-
-#: directory below the state directory
-DIRECTORY = "decisions"
-#: bytes of one record
-LONGEST = 262144
 
 _FORMAT = b"linkpolicy-decision-v1"
 _END = b"."
@@ -65,14 +61,13 @@ def find(state: str, key: bytes) -> Decided | None:
     if not state or not key:
         return None
     try:
-        content = state_files.read(os.path.join(state, DIRECTORY, file_name(key)), LONGEST)
-        return _parse(content, key)
+        return _parse(files.read(state, DECISIONS, file_name(key)), key)
     except (OSError, ValueError):
         return None
 
 
 def file_name(key: bytes) -> str:
-    """Name of this key's record in `DIRECTORY`."""
+    """Name of this key's record."""
     return f"{fingerprint(key):016x}"
 
 

@@ -6,6 +6,7 @@ What is shown of a file is made harmless for terminals.
 
 from __future__ import annotations
 
+from uvx_policy.errors import Fault
 from uvx_policy.model import Origin
 from uvx_policy.settings import path_glob
 from uvx_policy.settings.keys import (
@@ -22,6 +23,7 @@ from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from uvx_policy.errors import FaultKind
     from uvx_policy.toml_file import KeyPath, TomlFile
 
 #: where the table of a project stands in pyproject.toml
@@ -38,7 +40,7 @@ _ADVICE_PROJECT = {
     "rules": _ONLY_USER,
     "tool": f"in {layout.PROJECT_FILE} the keys stand at the top, without a table",
 }
-_ADVICE_CONFIG = dict.fromkeys(NAMES, "it belongs into [defaults]")
+_ADVICE_CONFIG = dict.fromkeys(NAMES, "it belongs in [defaults]")
 
 
 class Rule(Value):
@@ -58,12 +60,12 @@ class Config(Value):
 
 
 class Checker:
-    """Checks one file and collects its `faults`, each `path:line: what is wrong; advice`."""
+    """Checks one file and collects its `faults`."""
 
     def __init__(self, file: TomlFile, *, home: str = "", windows: bool = False) -> None:
         """`home`: what `~` stands for."""
         self.file = file
-        self.faults: list[str] = []
+        self.faults: list[Fault] = []
         self._home = home
         self._windows = windows
 
@@ -84,10 +86,12 @@ class Checker:
             rules=self._rules(data.get("rules", []), rules),
         )
 
-    def fault(self, keys: KeyPath, what: str, advice: str = "") -> None:
+    def fault(
+        self, keys: KeyPath, message: str, advice: str = "", *, kind: FaultKind = "bad-value"
+    ) -> None:
         """Keep a fault of what stands at `keys`."""
         if len(self.faults) < _MOST_FAULTS:
-            self.faults.append(f"{place(self.file, keys)}: {what}{advice and '; '}{advice}")
+            self.faults.append(fault_at(self.file, keys, message, advice, kind=kind))
 
     def _settings(
         self,
@@ -115,6 +119,7 @@ class Checker:
                 (*prefix, "link-mode"),
                 f'`link-mode = "{mode}"` contradicts `hackable = true`, which means private copies',
                 "remove one of them",
+                kind="contradiction",
             )
         return found
 
@@ -148,7 +153,8 @@ class Checker:
             keys: KeyPath = ("rules", index)
             settings = self._settings(keys, table, layer, extra=("path",))
             if isinstance(table, dict) and "path" not in table:
-                self.fault(keys, "[[rules]] needs `path`, a pattern such as `~/oss/**`")
+                message = "[[rules]] needs `path`, a pattern such as `~/oss/**`"
+                self.fault(keys, message, kind="missing-key")
             elif isinstance(table, dict):
                 path = self._absolute((*keys, "path"), "`path`", table["path"], pattern=True)
                 if path:
@@ -165,7 +171,8 @@ class Checker:
             filesystem = self._absolute(keys, "a file system in [caches]", name)
             directory = self._absolute(keys, f"the cache of `{shown(name)}`", value)
             if filesystem in found:
-                self.fault(keys, f"`{shown(filesystem)}` has a cache above already")
+                message = f"`{shown(filesystem)}` has a cache above already"
+                self.fault(keys, message, kind="duplicate")
             elif filesystem and directory:
                 found[filesystem] = CacheEntry(
                     filesystem=filesystem, directory=directory, origin=self._origin(keys)
@@ -201,7 +208,8 @@ class Checker:
         for name in table if isinstance(table, dict) else ():
             if name not in known and len(self.faults) < _MOST_FAULTS:
                 told = advice.get(name) or suggestion(name, known, "`")
-                self.fault((*prefix, name), f"unknown key `{shown(name)}`{where}", told)
+                message = f"unknown key `{shown(name)}`{where}"
+                self.fault((*prefix, name), message, told, kind="unknown-key")
 
     def _origin(self, keys: KeyPath) -> Origin:
         return Origin(kind="file", name=self.file.path, line=self.file.line_of(*keys))
@@ -210,13 +218,24 @@ class Checker:
         return path.replace("\\", "/") if self._windows else path
 
 
-def place(file: TomlFile, keys: KeyPath) -> str:
-    """`path:line` of what stands at `keys`, or else of the table around it."""
-    line = file.line_of(*keys)
-    while keys and not line:
-        keys = keys[:-1]
-        line = file.line_of(*keys)
-    return f"{file.path}:{line}" if line else file.path
+def fault_at(
+    file: TomlFile,
+    keys: KeyPath,
+    message: str,
+    advice: str = "",
+    *,
+    kind: FaultKind = "bad-value",
+) -> Fault:
+    """Make a fault, with the line of what stands at `keys`, or else of the table around it."""
+    lines = (file.line_of(*keys[:length]) for length in range(len(keys), -1, -1))
+    line = next(filter(None, lines), 0)
+    return Fault(kind=kind, path=file.path, line=line, keys=keys, message=message, advice=advice)
+
+
+def two_files(pyproject: TomlFile, alone: str) -> Fault:
+    """A project whose settings are in both of its files."""
+    message = f"[tool.linkpolicy] and `{alone}` exist"
+    return fault_at(pyproject, PROJECT_TABLE, message, "keep only one", kind="contradiction")
 
 
 def shown(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uvx_policy.errors import ConfigError
-from uvx_policy.settings.check import PROJECT_TABLE, Checker, place
+from uvx_policy.settings.check import PROJECT_TABLE, Checker, fault_at
 from uvx_policy.settings.keys import KEYS
 from uvx_policy.state import layout
 from uvx_policy.toml_file import parse_toml
@@ -66,11 +66,13 @@ def _add_table(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[str, 
     changes = (f"add {_TITLE}", *(f"set `{_line(*each)}`" for each in wanted.items()))
     tool = file.data.get("tool", {})
     if not isinstance(tool, dict):
-        raise ConfigError((f"{place(file, ('tool',))}: [tool] must be a table",))
+        raise ConfigError(fault_at(file, ("tool",), "[tool] must be a table"))
     if "".join(_line_at(file, ("tool",)).split()).startswith("tool="):
         if not wanted:
-            where = place(file, ("tool",))
-            raise ConfigError((f"{where}: no comment can stand in `tool = {{}}`; name a setting",))
+            message = "no comment can stand in `tool = {}`"
+            raise ConfigError(
+                fault_at(file, ("tool",), message, "name a setting", kind="not-editable")
+            )
         return _with_tomlkit(file, wanted), changes
     # At the end of the file: valid wherever other parts of [tool] are, and no comment of theirs
     # comes to stand above another table.
@@ -85,7 +87,7 @@ def _change_table(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[st
     prefix = _prefix(file)
     table = _table(file)
     if table is None:
-        raise ConfigError(tuple(checker.faults))
+        raise ConfigError(*checker.faults)
     replaced: dict[str, str] = {}
     added: dict[str, str] = {}
     changes = []
@@ -158,7 +160,7 @@ def _prove(file: TomlFile, text: str, wanted: dict[str, str]) -> None:
         before = Checker(file)
         if has_settings(file):
             before.project()
-        raise ConfigError(tuple(before.faults or checker.faults))
+        raise ConfigError(*(before.faults or checker.faults))
     if (
         any(found[name].value != value for name, value in wanted.items() if name in found)
         or not found.keys() >= wanted.keys()
@@ -196,7 +198,9 @@ def _without_ours(file: TomlFile) -> dict[str, Any]:
 def _by_hand(file: TomlFile, wanted: dict[str, str]) -> ConfigError:
     lines = "`, `".join(_line(*each) for each in wanted.items())
     where = "" if is_project_file(file.path) else f" in {_TITLE}"
-    return ConfigError((f"{file.path}: too intricate to edit; write `{lines}`{where} by hand",))
+    advice = f"write `{lines}`{where} by hand"
+    message = "too intricate to edit"
+    return ConfigError(fault_at(file, (), message, advice, kind="not-editable"))
 
 
 def _prefix(file: TomlFile) -> KeyPath:

@@ -10,7 +10,7 @@ import os
 import tempfile
 
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
-from uvx_policy.settings.check import PROJECT_TABLE, place, shown, suggestion
+from uvx_policy.settings.check import shown, suggestion, two_files
 from uvx_policy.settings.edit import edit, has_settings, is_project_file, new_text
 from uvx_policy.settings.keys import KEYS, NAMES
 from uvx_policy.state import layout
@@ -132,8 +132,7 @@ def _choose(directory: str) -> tuple[str, bytes | None]:
         return pyproject, pyproject_bytes
     file = parse_toml(pyproject, _decode(pyproject, pyproject_bytes))
     if has_settings(file):
-        where = place(file, PROJECT_TABLE)
-        raise ConfigError((f"{where}: [tool.linkpolicy] and `{alone}` exist; keep only one",))
+        raise ConfigError(two_files(file, alone))
     return alone, alone_bytes
 
 

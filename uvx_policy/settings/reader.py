@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy.errors import ConfigError, Unreadable
+from uvx_policy.errors import ConfigError, Fault, Unreadable
 from uvx_policy.settings import path_glob
-from uvx_policy.settings.check import PROJECT_TABLE, Checker, Config, place
+from uvx_policy.settings.check import Checker, Config, two_files
 from uvx_policy.settings.keys import (
     CONFIG_TABLES,
     KEYS,
@@ -65,7 +65,7 @@ def read_settings(host: Host, *, project: str, workspace: str, place: str) -> Se
     for layer, directory in enumerate(reversed(way), PROJECT):
         tables.append(reader.project(directory, layer))
     if reader.faults:
-        raise ConfigError(tuple(reader.faults))
+        raise ConfigError(*reader.faults)
     chosen = merge(tables)
     own = {entry.filesystem for entry in user.caches}
     return Settings(
@@ -122,7 +122,7 @@ class _Reader:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.faults: list[str] = []
+        self.faults: list[Fault] = []
 
     def config(self, path: str, *, defaults: int, rules: int) -> Config:
         """Read the config.toml at `path`, "" for none; these are the layers of what it holds."""
@@ -145,10 +145,7 @@ class _Reader:
                 pyproject = None
         alone = self._parsed(os.path.join(directory, layout.PROJECT_FILE))
         if pyproject is not None and alone is not None:
-            where = place(pyproject, PROJECT_TABLE)
-            self.faults.append(
-                f"{where}: [tool.linkpolicy] and `{alone.path}` exist; keep only one"
-            )
+            self.faults.append(two_files(pyproject, alone.path))
         settings: dict[str, Setting] = {}
         for file in (alone, pyproject):
             if file is not None:
@@ -162,7 +159,7 @@ class _Reader:
         try:
             real = self.host.real_path(path)
         except Unreadable as error:
-            self.faults.append(str(error))
+            self.faults.append(error.fault)
             real = path
         return (_slashes(path, self.host.platform), _slashes(real, self.host.platform))
 
@@ -174,20 +171,24 @@ class _Reader:
         try:
             status = self.host.status(path)
         except Unreadable as error:
-            self.faults.append(str(error))
+            self.faults.append(error.fault)
             return False
         if status is None:
             return False
         if self.host.uid < 0:  # Windows: its access lists are beyond us
             return True
         if not any_owner and status.uid not in (0, self.host.uid):
-            self.faults.append(
-                f"{path}: is not used, because it belongs to user {status.uid}, neither to you "
+            message = (
+                f"is not used, because it belongs to user {status.uid}, neither to you "
                 f"(user {self.host.uid}) nor to root"
             )
+            self.faults.append(Fault(kind="not-owned", path=path, message=message))
             return False
         if status.mode & 0o002:
-            self.faults.append(f"{path}: is not used, because everybody can write it; chmod o-w it")
+            message = "is not used, because everybody can write it"
+            self.faults.append(
+                Fault(kind="writable-by-all", path=path, message=message, advice="chmod o-w it")
+            )
             return False
         return True
 
@@ -196,7 +197,7 @@ class _Reader:
             text = self.host.read_text(path)
             return None if text is None or only_with not in text else parse_toml(path, text)
         except Unreadable as error:
-            self.faults.append(str(error))
+            self.faults.append(error.fault)
         except ConfigError as error:
             self.faults += error.faults
         return None

@@ -1,4 +1,4 @@
-"""`linkpolicy setup` and `linkpolicy uninstall`: a plan is a value, carrying it out one function.
+"""`linkpolicy setup`: a plan is a value, carrying it out one function.
 
 A plan holds everything that will change and renders itself (`--dry-run`). Between the plan and the
 deed the machine may move on, so each step looks again and leaves alone what is no longer as
@@ -17,19 +17,14 @@ from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
-from uvx_policy.setup.record import Inserted, SetupRecord
-from uvx_policy.setup.words import Edit, Problem, Shown
-from uvx_policy.state import layout
+from uvx_policy.setup.record import SetupRecord
+from uvx_policy.setup.words import Edit, Lines, Problem, Shown
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-
-class Lines(list[str]):
-    """What was done, for people. `complete` is False when something had to be left alone."""
-
-    complete: bool = True
+    from uvx_policy.setup.launcher import Launcher
 
 
 class SetupPlan(Value):
@@ -41,8 +36,8 @@ class SetupPlan(Value):
     shim_directory: str
     #: directories to make for the shims, outermost first
     directories: tuple[str, ...]
-    #: which launcher the shims have or get, and why, for people
-    launcher: str
+    #: which launcher the shims have or get
+    launcher: Launcher
     #: path and content of the shims to write, in this order
     shims: tuple[tuple[str, bytes], ...]
     #: shims of ours that the other launcher had, to delete
@@ -92,47 +87,6 @@ class SetupPlan(Value):
             closing=["", _launcher(self), *_closing(self, self.problems, shown)],
             shown=shown,
         )
-
-
-class UninstallPlan(Value):
-    """Everything that `carry_out_uninstall` is going to take away."""
-
-    home: str
-    edits: tuple[Edit, ...]
-    #: files of ours to delete
-    shims: tuple[str, ...]
-    #: directories to remove if they are empty by then, innermost first
-    directories: tuple[str, ...]
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-    record_path: str
-    #: what could not be taken back and must stay on record
-    remaining: SetupRecord
-
-    @property
-    def changes_anything(self) -> bool:
-        """False when nothing of ours was found."""
-        return bool(self.edits or self.shims)
-
-    def render(self) -> str:
-        """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
-        if not self.changes_anything:
-            return "\n".join((_NOTHING_FOUND, *self._remarks()))
-        shown = Shown(self.home)
-        lines = [setup_words.planned(edit, shown) for edit in self.edits]
-        lines += [f"delete  {shown(path)}" for path in self.shims]
-        lines.append(f"delete  {shown(self.record_path)}")
-        lines += [f"remove  {shown(path)}/  (if empty)" for path in self.directories]
-        return setup_words.rendered(
-            "uninstall",
-            steps=lines,
-            edits=self.edits,
-            closing=self._remarks(),
-            shown=shown,
-        )
-
-    def _remarks(self) -> list[str]:
-        return _remarks(self.problems, self.notes, Shown(self.home))
 
 
 def plan_setup(
@@ -251,103 +205,6 @@ def carry_out(plan: SetupPlan) -> Lines:
     return lines
 
 
-def plan_uninstall(*, environ: Mapping[str, str], shim_directory: str | None) -> UninstallPlan:
-    """What there is to take back. Reads only. `shim_directory`: one more place to look for shims.
-
-    Raises `LinkPolicyError` when HOME is not known.
-    """
-    home, record_path = setup_steps.own_places(environ)
-    shown = Shown(home)
-    record = setup_record.load(record_path)
-    known = record or SetupRecord()
-    problems: list[Problem] = []
-    notes: list[str] = []
-    if record is None and os.path.lexists(record_path):
-        notes.append(f"cannot understand {shown(record_path)}; looked in the usual places")
-
-    edits: dict[str, Edit] = {}
-    left: list[Inserted] = []
-    usual = shells.every_start_up_file(environ=environ, home=home, platform=sys.platform)
-    recorded = {file.path: file for file in known.files}
-    for path in dict.fromkeys((*recorded, *usual)):
-        faults: list[Problem] = []
-        for edit in setup_steps.removal(path, setup_steps.judge(record), faults):
-            edits.setdefault(edit.before.real_path, edit)
-        problems += faults
-        left += [recorded[path]] if faults and path in recorded else []
-
-    default = layout.shim_directory(dict(environ), sys.platform)
-    places = (
-        [default, shim_directories.absolute(shim_directory, home)] if shim_directory else [default]
-    )
-    places = list(dict.fromkeys((*map(shim_directories.owner, known.shims), *places)))
-    # What is on PATH goes first: a native shim without its fallback still starts uv.
-    candidates = [path for place in places for path in shim_directories.places(place)]
-    shims: list[str] = []
-    for path in dict.fromkeys((*candidates, *known.shims)):
-        if shim_directories.is_ours(path):
-            shims.append(path)
-        elif os.path.lexists(path):
-            notes.append(f"{shown(path)} is not ours and stays")
-    # These bear our name, so they are ours whatever the record says.
-    named = (
-        *map(shim_directories.fallbacks, places),
-        default,
-        os.path.dirname(default),
-        os.path.dirname(record_path),
-    )
-    return UninstallPlan(
-        home=home,
-        edits=tuple(edits.values()),
-        shims=tuple(shims),
-        directories=tuple(
-            path
-            for path in sorted({*known.directories, *named}, key=len, reverse=True)
-            if os.path.isdir(path)
-        ),
-        problems=tuple(problems),
-        notes=tuple(notes),
-        record_path=record_path,
-        remaining=SetupRecord(files=tuple(left)),
-    )
-
-
-def carry_out_uninstall(plan: UninstallPlan) -> Lines:
-    """Take back what the plan says; returns what was done, for people.
-
-    What could not be taken back stays on record, for the next time.
-    """
-    shown = Shown(plan.home)
-    lines = Lines()
-    problems = list(plan.problems)
-    remaining = plan.remaining
-    with setup_steps.recording(plan.record_path, make=False) as recorded:
-        known = recorded or SetupRecord()
-        for edit in plan.edits:
-            if not setup_steps.carry_out_edit(edit, shown, lines, problems):
-                left = tuple(file for file in known.files if file.path == edit.before.path)
-                remaining = remaining.merged(SetupRecord(files=left))
-        for path in plan.shims:
-            if not setup_steps.delete_shim(path, shown, lines, problems):
-                remaining = remaining.merged(SetupRecord(shims=(path,)))
-        setup_steps.keep_on_record(plan.record_path, remaining, known.directories)
-    for directory in plan.directories:
-        setup_steps.remove_directory(directory)
-    if not plan.changes_anything:
-        lines.append(_NOTHING_FOUND)
-    lines.complete = not problems
-    lines += _remarks(problems, plan.notes, shown)
-    if plan.changes_anything:
-        lines += [
-            "",
-            "Shells that are open now may still look for the shims: type `hash -r` there.",
-        ]
-    return lines
-
-
-_NOTHING_FOUND = "Nothing to do: nothing of linkpolicy was found."
-
-
 def _stale_directories(
     directory: str, paths: Sequence[str], stale: Sequence[str]
 ) -> tuple[str, ...]:
@@ -379,7 +236,7 @@ def _left_behind_notes(record: SetupRecord | None, directory: str, shown: Shown)
 
 def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list[str]:
     """What follows the list of changes: what did not work, what to know, what to do next."""
-    lines = _remarks(problems, plan.notes, shown)
+    lines = setup_words.remarks(problems, plan.notes, shown)
     if problems or not plan.path_is_managed:
         files = [shown(problem.path) for problem in problems if problem.path]
         where = " and ".join(files) or "the start-up file of your shell"
@@ -392,16 +249,10 @@ def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list
     return lines
 
 
-def _remarks(problems: Sequence[Problem], notes: Sequence[str], shown: Shown) -> list[str]:
-    lines = [setup_words.left_alone(problem, shown) for problem in problems]
-    lines += [f"note: {note}" for note in notes]
-    return ["", *lines] if lines else []
-
-
 def _in_place(plan: SetupPlan, shown: Shown) -> tuple[str, str]:
     place = shown(plan.shim_directory)
     return f"Nothing to do: the shims in {place} are in place.", _launcher(plan)
 
 
 def _launcher(plan: SetupPlan) -> str:
-    return f"launcher: {setup_words.printable(plan.launcher)}"
+    return f"launcher: {setup_words.printable(str(plan.launcher))}"

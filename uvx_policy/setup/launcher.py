@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Literal
 
 import uvx_policy
 from uvx_policy import locate
@@ -34,11 +35,21 @@ class _NoNativeLauncher(Exception):
     """`str()` says why in one line."""
 
 
+class Launcher(Value):
+    """What the shims of one directory are."""
+
+    kind: Literal["native", "Python"]
+    #: why not native, "" when Python was asked for
+    because: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} ({self.because})" if self.because else self.kind
+
+
 class Shims(Value):
     """The files that make up the shims of one directory."""
 
-    #: for people: "native", "Python", or "Python (why not native)"
-    launcher: str
+    launcher: Launcher
     #: path and content, in the order of writing: what is fallen back to comes first
     files: tuple[tuple[str, bytes], ...]
 
@@ -50,7 +61,7 @@ def shims(directory: str, wanted: str) -> Shims:
     there can be no shims, or no native ones and `wanted` is "native".
     """
     if wanted == "python":
-        return _python(directory, "Python")
+        return _python(directory)
     try:
         return _native(directory)
     except _NoNativeLauncher as error:
@@ -60,7 +71,7 @@ def shims(directory: str, wanted: str) -> Shims:
                 hint="use the Python launcher",
                 commands=(command("linkpolicy", "setup", "--launcher", "python"),),
             ) from error
-        return _python(directory, f"Python ({error})")
+        return _python(directory, because=str(error))
 
 
 def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str]) -> bytes:
@@ -87,10 +98,10 @@ def compiled() -> str:
     return os.path.join(os.path.dirname(os.path.abspath(str(uvx_policy.__file__))), "launcher")
 
 
-def _python(directory: str, launcher: str) -> Shims:
+def _python(directory: str, *, because: str = "") -> Shims:
     programs = shim_directories.PROGRAMS
     files = [(f"{directory}/{program}", _python_shim(program)) for program in programs]
-    return Shims(launcher=launcher, files=tuple(files))
+    return Shims(launcher=Launcher(kind="Python", because=because), files=tuple(files))
 
 
 def _native(directory: str) -> Shims:
@@ -111,7 +122,7 @@ def _native(directory: str) -> Shims:
             raise _NoNativeLauncher(f"the native launcher cannot be used: {error}") from error
         front.append((shim, content))
         behind.append((fallback, _python_shim(program, shim=shim)))
-    return Shims(launcher="native", files=(*behind, *front))
+    return Shims(launcher=Launcher(kind="native"), files=(*behind, *front))
 
 
 def _usable() -> bytes:

@@ -12,15 +12,13 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from uvx_policy.state import files
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-NAME = "setup.json"
 _VERSION = 1
-#: end of the name of a record that is being written
-_UNFINISHED = ".new"
 
 
 class Inserted(Value):
@@ -86,7 +84,7 @@ def load(path: str) -> SetupRecord | None:
 
 
 def save(path: str, record: SetupRecord) -> None:
-    """Write atomically, mode 0600. The directory must exist. Raises `OSError`."""
+    """Write it so that it is on the disk. The directory must exist. Raises `OSError`."""
     stored = {
         "version": _VERSION,
         "shims": record.shims,
@@ -103,26 +101,13 @@ def save(path: str, record: SetupRecord) -> None:
         ],
         "launcher": record.launcher,
     }
-    unfinished = path + _UNFINISHED
-    try:
-        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with open(handle, "wb") as stream:
-            os.fchmod(handle, 0o600)
-            stream.write(json.dumps(stored, indent=1).encode("ascii") + b"\n")
-            stream.flush()
-            os.fsync(handle)
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(unfinished)
-        raise
+    files.replace(path, json.dumps(stored, indent=1).encode("ascii") + b"\n", durable=True)
 
 
 def forget(path: str) -> None:
-    """Delete the record, and what a kill left of one that was being written."""
-    for name in (path, path + _UNFINISHED):
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+    """Delete the record."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 @contextlib.contextmanager
@@ -140,9 +125,18 @@ def exclusive(directory: str) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
+            _clean_up(directory)
             yield True
     finally:
         os.close(handle)
+
+
+def _clean_up(directory: str) -> None:
+    """Remove what kills left of records that were being written: nobody writes one now."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(directory):
+            if name.startswith(files.UNFINISHED):
+                os.unlink(os.path.join(directory, name))
 
 
 def _paths(stored: Any) -> tuple[str, ...]:

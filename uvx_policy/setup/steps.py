@@ -17,6 +17,7 @@ from uvx_policy.setup import shells, shim_directories, startup_file
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import Inserted, SetupRecord
 from uvx_policy.setup.words import Edit, Problem, Shown
+from uvx_policy.state import forget as state_forget
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import command
 
@@ -48,7 +49,7 @@ def own_places(environ: Mapping[str, str]) -> tuple[str, str]:
                 f"HOME is `{home}`, the home of the user who called sudo", hint="run without sudo"
             )
     state = layout.state_home(dict(environ), sys.platform)
-    return home, f"{state}/{setup_record.NAME}"
+    return home, f"{state}/{layout.SETUP_RECORD}"
 
 
 def insertion(
@@ -121,6 +122,15 @@ def delete_shim(path: str, shown: Shown, lines: list[str], problems: list[Proble
         return False
     lines.append(f"deleted  {shown(path)}")
     return True
+
+
+def forget(directory: str, shown: Shown, lines: list[str], problems: list[Problem]) -> None:
+    """Delete one directory of the state directory with the files in it, or say why not."""
+    fault = state_forget.forget(directory)
+    if fault:
+        problems.append(Problem(directory, fault))
+    else:
+        lines.append(f"deleted  {shown(directory)}/")
 
 
 def remove_directory(path: str) -> bool:

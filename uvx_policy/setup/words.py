@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from uvx_policy.terminal.command import shell_of
+from uvx_policy.terminal.words import size
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from uvx_policy.setup.leftovers import Leftover
     from uvx_policy.setup.startup_file import Snapshot
 
 
@@ -26,6 +29,12 @@ class Problem(NamedTuple):
 
     path: str
     reason: str
+
+
+class Lines(list[str]):
+    """What was done, for people. `complete` is False when something had to be left alone."""
+
+    complete: bool = True
 
 
 class Shown:
@@ -58,6 +67,25 @@ def left_alone(problem: Problem, shown: Shown) -> str:
     if not problem.path:
         return problem.reason
     return f"left alone: {shown(problem.path)}: {problem.reason}"
+
+
+def remarks(problems: Sequence[Problem], notes: Sequence[str], shown: Shown) -> list[str]:
+    """What could not be done, and what else somebody should know."""
+    lines = [left_alone(problem, shown) for problem in problems]
+    lines += [f"note: {note}" for note in notes]
+    return ["", *lines] if lines else []
+
+
+def staying(leftovers: Sequence[Leftover], shown: Shown) -> Iterator[str]:
+    """What stays on the disk, how much that is, and how to remove it."""
+    shell = shell_of()
+    if leftovers:
+        yield ""
+        yield "This stays on the disk until you remove it:"
+    for each in leftovers:
+        at_least = "" if each.is_complete else "at least "
+        yield f"  {shown(each.path)}  ({each.what}, {at_least}{size(each.bytes)})"
+        yield f"    {each.command.rendered(shell)}"
 
 
 def rendered(

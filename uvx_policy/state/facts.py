@@ -10,16 +10,11 @@ from __future__ import annotations
 import os
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.state import files as state_files
-
-#: directory below the state directory
-DIRECTORY = "remembered"
-#: facts of one kind; the oldest are forgotten beyond it
-LIMIT = 128
+from uvx_policy.state import files
+from uvx_policy.state.layout import FACTS
 
 _FORMAT = b"linkpolicy-memory-v1\n"
 _END = b"\nend\n"
-_MAX_SIZE = 65536
 
 
 def recall(state: str, kind: str, key: tuple[str, ...]) -> str | None:
@@ -30,8 +25,7 @@ def recall(state: str, kind: str, key: tuple[str, ...]) -> str | None:
     if not state:
         return None
     try:
-        path = os.path.join(state, DIRECTORY, _file_name(kind, key))
-        content = state_files.read(path, _MAX_SIZE)
+        content = files.read(state, FACTS, _file_name(kind, key))
     except (OSError, ValueError):
         return None
     head = _head(kind, key)
@@ -46,9 +40,7 @@ def remember(state: str, kind: str, key: tuple[str, ...], value: str) -> None:
         return
     try:
         content = _head(kind, key) + _escape(value) + _END
-        if len(content) <= _MAX_SIZE:
-            state_files.write(state, DIRECTORY, _file_name(kind, key), content)
-            state_files.forget_oldest(state, DIRECTORY, prefix=f"{kind}-", most=LIMIT)
+        files.write(state, FACTS, _file_name(kind, key), content, prefix=f"{kind}-")
     except (OSError, ValueError):
         pass
 

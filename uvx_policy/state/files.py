@@ -6,79 +6,110 @@ import errno
 
 from uvx_policy.minimal_os import os
 
-_TEMPORARY = ".new-"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from uvx_policy.state.layout import Store
+
+#: how the name of a file starts that is being written
+UNFINISHED = ".new-"
 _STALE_NS = 3600 * 10**9
 
 
-def read(path: str, most: int) -> bytes:
-    """Content of a file that is ours alone, in a directory that is; b"" when it is longer.
+def path_of(state: str, store: Store, name: str = "") -> str:
+    """Where a file of this kind lies, or their directory."""
+    directory = os.path.join(state, store.directory)
+    return os.path.join(directory, name) if name else directory
+
+
+def read(state: str, store: Store, name: str) -> bytes:
+    """Content of a file that is ours alone, in a directory that is; b"" when it is too long.
 
     Raises `OSError` (absent, say) and, for what is not ours alone, `PermissionError`.
     """
-    if not is_ours(os.lstat(os.path.dirname(path)), 0o040000):
-        raise PermissionError(path)
+    directory = os.path.join(state, store.directory)
+    if not is_ours(os.lstat(directory), 0o040000):
+        raise PermissionError(directory)
     # O_NONBLOCK: a FIFO must not hang us.
     flags = os.O_RDONLY | _flag("O_NOFOLLOW") | _flag("O_NONBLOCK") | _flag("O_CLOEXEC")
-    handle = os.open(path, flags | _flag("O_BINARY"))
+    handle = os.open(os.path.join(directory, name), flags | _flag("O_BINARY"))
     try:
         if not is_ours(os.fstat(handle), 0o100000):
-            raise PermissionError(path)
-        content = os.read(handle, most + 1)
+            raise PermissionError(name)
+        content = os.read(handle, store.longest + 1)
     finally:
         os.close(handle)
-    return content if len(content) <= most else b""
+    return content if len(content) <= store.longest else b""
 
 
-def write(state: str, directory: str, name: str, content: bytes) -> None:
-    """Put the file `name` into `directory` below `state`, instead of what was there.
+def names(state: str, store: Store) -> list[str]:
+    """Names of all files of this kind, sorted; none when `state` is "". Never raises."""
+    try:
+        found = os.listdir(os.path.join(state, store.directory)) if state else []
+    except (OSError, ValueError):
+        return []
+    return sorted(name for name in found if _is_of(store.prefix, name))
 
-    Both directories are made with mode 0700 where missing. Raises `OSError`: then nothing changed.
+
+def write(state: str, store: Store, name: str, content: bytes, *, prefix: str = "") -> None:
+    """Put the file `name` in place of what was there, and forget the oldest beyond `store.most`.
+
+    Both directories are made with mode 0700 where missing. `prefix`: of the files that count for
+    `store.most`, where those of a store are of several kinds. Raises `OSError`, and `ValueError`
+    for what is too long or no name: then nothing changed.
     """
-    path = _make_directory(state, directory)
-    temporary = os.path.join(path, f"{_TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}")
+    if len(content) > store.longest:
+        raise ValueError(f"longer than {store.longest} bytes")
+    directory = _make_directory(state, store.directory)
+    path = os.path.join(directory, name)
+    is_new = not _age(path)
+    replace(path, content)
+    if is_new:
+        _forget_oldest(directory, prefix or store.prefix, store.most)
+
+
+def replace(path: str, content: bytes, *, durable: bool = False) -> None:
+    """Put a file that is ours alone (0600) in place of what is at `path`, whole or not at all.
+
+    `durable`: it is on the disk when this returns. Without, the file may be short after a power
+    cut: its format must tell. Raises `OSError`.
+    """
+    directory = os.path.dirname(path)
+    unfinished = os.path.join(directory, f"{UNFINISHED}{os.getpid()}-{os.urandom(6).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _flag("O_NOFOLLOW") | _flag("O_CLOEXEC")
-    handle = os.open(temporary, flags | _flag("O_BINARY"), 0o600)
+    handle = os.open(unfinished, flags | _flag("O_BINARY"), 0o600)
     try:
         try:
             _write_all(handle, content)
+            if durable:
+                os.fsync(handle)
         finally:
             os.close(handle)
-        # No fsync: after a power cut the file may be short, and then it lacks its end.
-        os.replace(temporary, os.path.join(path, name))
+        os.replace(unfinished, path)
     except BaseException:
-        unlink(temporary)
+        _unlink(unfinished)
         raise
+    if durable:
+        flush(directory)
 
 
-def forget_oldest(state: str, directory: str, *, prefix: str, most: int) -> None:
-    """Keep at most `most` files whose names start with `prefix`. Raises `OSError`.
-
-    A quarter more goes at once, so that a full directory is not sorted again on the next call.
-    Files that a killed process left half written go after an hour.
-    """
-    path = os.path.join(state, directory)
-    names = os.listdir(path)
-    kept = [name for name in names if name.startswith(prefix) and not name.startswith(_TEMPORARY)]
-    if len(kept) > most:
-        aged = sorted((_age(os.path.join(path, name)), name) for name in kept)
-        for _, name in aged[: len(kept) - most * 3 // 4]:
-            unlink(os.path.join(path, name))
-    for name in names:
-        if name.startswith(_TEMPORARY):
-            newest = os.lstat(path).st_mtime_ns
-            if 0 < _age(os.path.join(path, name)) < newest - _STALE_NS:
-                unlink(os.path.join(path, name))
+def delete(state: str, store: Store, name: str) -> None:
+    """Remove a file if it can be."""
+    if state:
+        _unlink(path_of(state, store, name))
 
 
-def remove_directory(state: str, directory: str) -> None:
-    """Remove the directory and all files in it, as far as possible."""
-    path = os.path.join(state, directory)
+def flush(path: str) -> None:
+    """Have a file, or the names in a directory, written to the disk. Raises `OSError`."""
+    if not hasattr(os, "O_DIRECTORY") and os.path.isdir(path):  # Windows: no handle for it
+        return
+    handle = os.open(path, os.O_RDONLY | _flag("O_CLOEXEC"))
     try:
-        for name in os.listdir(path):
-            unlink(os.path.join(path, name))
-        os.rmdir(path)
-    except OSError:
-        pass
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # FUSE, of a directory
+            raise
+    finally:
+        os.close(handle)
 
 
 def is_ours(told: os.stat_result, file_type: int) -> bool:
@@ -90,12 +121,38 @@ def is_ours(told: os.stat_result, file_type: int) -> bool:
     return told.st_uid == os.geteuid() and not told.st_mode & 0o077
 
 
-def unlink(path: str) -> None:
-    """Remove a file if it can be."""
+def make_private(directory: str, *, anywhere: bool = False) -> None:
+    """Make `directory` and what is missing above it with mode 0700, as XDG demands.
+
+    What it is made in must be ours, unless it may be `anywhere`. Raises `OSError`.
+    """
+    if os.path.isdir(directory):
+        return
+    parent = os.path.dirname(directory)
+    if parent == directory:  # a relative path, which is never asked for
+        raise FileNotFoundError(directory)
+    make_private(parent, anywhere=anywhere)
+    if not anywhere and hasattr(os, "geteuid") and os.stat(parent).st_uid != os.geteuid():
+        # `sudo` with the HOME of the invoking user: leave nothing of root's there.
+        raise PermissionError(parent)
     try:  # noqa: SIM105 (contextlib costs more to import than all of this)
-        os.unlink(path)
-    except OSError:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:  # by another process, this moment
         pass
+
+
+def _make_directory(state: str, name: str) -> str:
+    """Make both directories where missing. Raises `OSError`, also when it is not ours alone."""
+    directory = os.path.join(state, name)
+    try:
+        os.mkdir(directory, 0o700)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        make_private(directory)
+    if not is_ours(os.lstat(directory), 0o040000):
+        raise PermissionError(directory)
+    return directory
 
 
 def _write_all(handle: int, content: bytes) -> None:
@@ -107,40 +164,44 @@ def _write_all(handle: int, content: bytes) -> None:
         content = content[taken:]
 
 
+def _forget_oldest(directory: str, prefix: str, most: int) -> None:
+    """Keep at most `most` files (0: all) whose names start with `prefix`. Never raises.
+
+    A quarter more goes at once, so that a full directory is not sorted again on the next call.
+    Files that a killed process left half written go after an hour.
+    """
+    try:
+        found = os.listdir(directory)
+        newest = os.lstat(directory).st_mtime_ns
+    except OSError:
+        return
+    kept = [name for name in found if _is_of(prefix, name)]
+    if most and len(kept) > most:
+        aged = sorted((_age(os.path.join(directory, name)), name) for name in kept)
+        for _, name in aged[: len(kept) - most * 3 // 4]:
+            _unlink(os.path.join(directory, name))
+    for name in found:
+        path = os.path.join(directory, name)
+        if name.startswith(UNFINISHED) and 0 < _age(path) < newest - _STALE_NS:
+            _unlink(path)
+
+
+def _is_of(prefix: str, name: str) -> bool:
+    return name.startswith(prefix) and not name.startswith(UNFINISHED)
+
+
 def _age(path: str) -> int:
+    """When it was written, 0 when it is not there."""
     try:
         return os.lstat(path).st_mtime_ns
-    except OSError:  # forgotten by another process meanwhile
+    except OSError:
         return 0
 
 
-def _make_directory(state: str, name: str) -> str:
-    """Make both directories where missing. Raises `OSError`, also when it is not ours alone."""
-    directory = os.path.join(state, name)
-    try:
-        os.mkdir(directory, 0o700)
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        _make_all(directory)
-    if not is_ours(os.lstat(directory), 0o040000):
-        raise PermissionError(directory)
-    return directory
-
-
-def _make_all(directory: str) -> None:
-    """Make `directory` and what is missing above it with mode 0700, as XDG demands."""
-    parent = os.path.dirname(directory)
-    if parent == directory:  # a relative path, which is never asked for
-        raise FileNotFoundError(directory)
-    if not os.path.isdir(parent):
-        _make_all(parent)
-    elif hasattr(os, "geteuid") and os.stat(parent).st_uid != os.geteuid():
-        # `sudo` with the HOME of the invoking user: leave nothing of root's there.
-        raise PermissionError(parent)
+def _unlink(path: str) -> None:
     try:  # noqa: SIM105
-        os.mkdir(directory, 0o700)
-    except FileExistsError:  # by another process, this moment
+        os.unlink(path)
+    except (OSError, ValueError):
         pass
 
 

@@ -1,10 +1,12 @@
-"""Every path that we own, declared once.
+"""Every directory and file that we own, declared once.
 
-The hot path cannot import platformdirs (it costs more than the interpreter start), so its rules for
-our three directories are repeated here; `tests/unit/test_layout.py` holds the two equal.
+The rules for our three directories are those of platformdirs, which reads `os.environ` alone and
+costs more to import than Python does to start; `tests/unit/test_layout.py` holds the two equal.
 """
 
 from __future__ import annotations
+
+from uvx_policy.value import Value
 
 APP = "linkpolicy"
 #: name of the table in pyproject.toml, below [tool]
@@ -15,6 +17,42 @@ PROJECT_FILE = "linkpolicy.toml"
 CONFIG_FILE = "config.toml"
 #: cache directory beside a project's pyproject.toml, for `cache = "project"`
 PROJECT_CACHE = ".uv-cache"
+#: what `linkpolicy setup` did; a file in the state directory itself
+SETUP_RECORD = "setup.json"
+
+
+class Store(Value):
+    """One kind of file in a directory below the state directory: private (0600 in 0700), ours."""
+
+    directory: str
+    #: how their names start
+    prefix: str = ""
+    #: bytes of one file; a longer one is not read
+    longest: int = 0
+    #: files of this kind; beyond it those go first that were written longest ago. 0: no limit
+    most: int = 0
+    #: the user's own work is in them: `uninstall` keeps them, and says where they are
+    is_users: bool = False
+
+
+#: decisions to replay (`replay.records`); the launcher knows directory and length as well
+DECISIONS = Store(directory="decisions", longest=262_144, most=512)
+#: facts that are expensive to compute (`state.facts`); `most` of each kind
+FACTS = Store(directory="remembered", longest=65_536, most=128)
+#: environments that a decision was made for (`state.register`): four of the longest paths of Linux
+ENVIRONMENTS = Store(directory="environments", prefix="environment-", longest=20_480, most=4096)
+#: what `status` counted in them (`installed.survey_store`)
+SURVEYS = Store(directory="environments", prefix="survey-", longest=262_144, most=4096)
+#: which files were verified (`verify.verified`): about a million in one environment or cache
+VERIFIED = Store(directory="verified", prefix="verified-", longest=16 << 20, most=512)
+#: what a repair that is under way is about (`repair.unfinished`)
+REPAIRS = Store(directory="repairs", prefix="repair-", longest=64 << 20)
+#: tracebacks of checks that failed themselves (`doctor.crash_log`)
+CRASHES = Store(directory="doctor", longest=262_144)
+#: edits that a repair replaced (`repair.backup`): a directory for each repair
+EDITS = Store(directory="edits", is_users=True)
+
+STORES = (DECISIONS, FACTS, ENVIRONMENTS, SURVEYS, VERIFIED, REPAIRS, CRASHES, EDITS)
 
 
 def device_cache_name(uid: int) -> str:

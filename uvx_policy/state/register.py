@@ -15,23 +15,16 @@ from __future__ import annotations
 import os
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.state import files as state_files
+from uvx_policy.state import files
+from uvx_policy.state.layout import ENVIRONMENTS
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: directory below the state directory
-DIRECTORY = "environments"
-#: environments that are remembered; beyond it those go first that were written longest ago
-LIMIT = 4096
-#: bytes of one file: four paths of Linux at their longest
-LONGEST = 20480
-
 _FORMAT = b"linkpolicy-environment-v1"
 _END = b"."
-_PREFIX = "environment-"
 #: seconds; `seen` alone is written again only when it is older
 _DAY = 86400
 
@@ -63,16 +56,12 @@ def remember(state: str, environment: Environment) -> None:
         return
     try:
         name = _file_name(environment.path)
-        old = _read(os.path.join(state, DIRECTORY), name)
+        old = _read(state, name)
         if old is not None:
             since = environment.seen - old.seen
             if environment.replace(seen=old.seen) == old and 0 <= since < _DAY:
                 return
-        content = _render(environment)
-        if len(content) <= LONGEST:
-            state_files.write(state, DIRECTORY, name, content)
-            if old is None:
-                state_files.forget_oldest(state, DIRECTORY, prefix=_PREFIX, most=LIMIT)
+        files.write(state, ENVIRONMENTS, name, _render(environment))
     except (OSError, ValueError):
         pass
 
@@ -83,31 +72,24 @@ def known(state: str) -> Iterator[Environment]:
     In no order that means anything, but the same each time. What is damaged, not ours alone, or
     vanishes meanwhile is passed over.
     """
-    directory = os.path.join(state, DIRECTORY)
-    try:
-        names = sorted(os.listdir(directory)) if state else []
-    except (OSError, ValueError):
-        return
-    for name in names:
-        if name.startswith(_PREFIX):
-            found = _read(directory, name)
-            if found is not None:
-                yield found
+    for name in files.names(state, ENVIRONMENTS):
+        found = _read(state, name)
+        if found is not None:
+            yield found
 
 
 def forget(state: str, path: str) -> None:
     """Remember this environment no more. Fails silently."""
-    try:
-        if state:
-            state_files.unlink(os.path.join(state, DIRECTORY, _file_name(path)))
+    try:  # noqa: SIM105 (contextlib is slow to import)
+        files.delete(state, ENVIRONMENTS, _file_name(path))
     except ValueError:
         pass
 
 
-def _read(directory: str, name: str) -> Environment | None:
+def _read(state: str, name: str) -> Environment | None:
     """One file; `None` when it is absent, not ours alone, not whole, or of another environment."""
     try:
-        fields = state_files.read(os.path.join(directory, name), LONGEST).split(b"\0")
+        fields = files.read(state, ENVIRONMENTS, name).split(b"\0")
         # `write` may leave a file short when the disk is full: then the end is missing.
         if len(fields) != 9 or fields[0] != _FORMAT or fields[7:] != [_END, b""]:  # noqa: PLR2004
             return None
@@ -139,4 +121,4 @@ def _file_name(path: str) -> str:
 
 
 def _name_for(path: bytes) -> str:
-    return f"{_PREFIX}{fingerprint(path):016x}"
+    return f"{ENVIRONMENTS.prefix}{fingerprint(path):016x}"

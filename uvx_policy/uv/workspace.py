@@ -194,17 +194,28 @@ def _enclosing_workspace(
     if not isinstance(workspace, dict):
         return member
     included = _any_matches(workspace.get("members"), root, member, version)
-    excluded = included and _any_matches(workspace.get("exclude"), root, member, version)
+    excluded = included and _any_matches(
+        workspace.get("exclude"), root, member, version, excluding=True
+    )
     return root if included and not excluded else member
 
 
-def _any_matches(patterns: object, root: str, member: str, version: UvVersion | None) -> bool:
+def _any_matches(
+    patterns: object,
+    root: str,
+    member: str,
+    version: UvVersion | None,
+    *,
+    excluding: bool = False,
+) -> bool:
     from uvx_policy.uv.member_glob import matches
 
     unsure = False
     for pattern in patterns if isinstance(patterns, list) else ():
         if isinstance(pattern, str):
-            answer = matches(pattern, root=root, member=member, version=version)
+            answer = matches(
+                pattern, root=root, member=member, version=version, excluding=excluding
+            )
             if answer:
                 return True
             unsure = unsure or answer is None

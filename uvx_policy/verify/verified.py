@@ -9,26 +9,21 @@ damaged counts as nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.state import files as state_files
+from uvx_policy.state import files
+from uvx_policy.state.layout import VERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: directory below the state directory
-DIRECTORY = "verified"
-#: files of ours in it; the oldest go first
-_MOST_OWNERS = 512
-_PREFIX = "verified-"
 _HEAD = b"linkpolicy-verified-v3\n"
 _WIDTH = 16
 _COUNT = 4
-#: bytes of one file: about a million tokens
-_LONGEST = 16 << 20
 #: the token of a window with a file that was not well
 NOT_WELL = bytes(_WIDTH)
 
@@ -99,8 +94,7 @@ def load(state: str, owner: str) -> Memory:
     if not state:
         return Memory()
     try:
-        path = os.path.join(state, DIRECTORY, _name(owner))
-        return Memory(state_files.read(path, _LONGEST))
+        return Memory(files.read(state, VERIFIED, _name(owner)))
     except (OSError, ValueError):
         return Memory()
 
@@ -110,20 +104,11 @@ def save(state: str, owner: str, memory: Memory, *, complete: bool) -> None:
     if not state:
         return
     content = memory.content(complete=complete)
-    if content == (memory.before or _HEAD) or len(content) > _LONGEST:
+    if content == (memory.before or _HEAD):
         return
-    try:
-        state_files.write(state, DIRECTORY, _name(owner), content)
-        state_files.forget_oldest(state, DIRECTORY, prefix=_PREFIX, most=_MOST_OWNERS)
-    except (OSError, ValueError):
-        pass
-
-
-def forget(state: str) -> None:
-    """Remove everything that was remembered. Fails silently."""
-    if state:
-        state_files.remove_directory(state, DIRECTORY)
+    with contextlib.suppress(OSError, ValueError):
+        files.write(state, VERIFIED, _name(owner), content)
 
 
 def _name(owner: str) -> str:
-    return f"{_PREFIX}{fingerprint(os.fsencode(owner)):016x}"
+    return f"{VERIFIED.prefix}{fingerprint(os.fsencode(owner)):016x}"
