@@ -1,4 +1,4 @@
-"""The command `linkpolicy`: arguments, dispatch, output. The only place that prints and exits."""
+"""The command `linkpolicy`: arguments, dispatch, exit codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: write(2) without a name of a file: to stdout
 _CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
-DESCRIPTION = "Gives each uv project the right cache and link mode. `uv` itself stays as it is."
+DESCRIPTION = "Give each uv project the right cache and link mode. uv itself is not changed."
 
 
 def program() -> NoReturn:
@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(str(error), error.hint, *error.commands)
         return error.exit_code
     except KeyboardInterrupt:
+        if sys.stderr.isatty():  # behind "^C"
+            sys.stderr.write("\n")
         return errors.EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output is gone (`linkpolicy explain | head -1`): nobody to tell.
@@ -105,24 +107,28 @@ def _add_setup(commands: _Commands) -> None:
     from uvx_policy.setup.launcher import CHOICES
     from uvx_policy.setup.shells import SHELLS
 
-    setup = commands.add_parser("setup", help="put the `uv` and `uvx` shims ahead on PATH")
-    setup.add_argument("--shell", choices=SHELLS, help="instead of the shell that is running")
+    setup = commands.add_parser(
+        "setup", help="install the `uv` and `uvx` shims and put them first on PATH"
+    )
+    setup.add_argument(
+        "--shell", choices=SHELLS, help="set up this shell instead of the current one"
+    )
     setup.add_argument("--shim-dir", metavar="DIR", help="directory for the shims")
     setup.add_argument(
         "--launcher",
         choices=CHOICES,
         default="auto",
-        help="what the shims are: compiled, Python, or what there is (default)",
+        help="kind of shim: native, Python, or native if available (default)",
     )
     setup.add_argument(
-        "--no-modify-path", action="store_true", help="leave the shell's start-up files alone"
+        "--no-modify-path", action="store_true", help="do not change the shell's start-up files"
     )
     setup.add_argument("--dry-run", action="store_true", help="show what would change")
     setup.set_defaults(command=_setup)
 
 
 def _add_uninstall(commands: _Commands) -> None:
-    uninstall = commands.add_parser("uninstall", help="take back exactly what `setup` did")
+    uninstall = commands.add_parser("uninstall", help="undo what `setup` did")
     uninstall.add_argument("--shim-dir", metavar="DIR", help="directory of the shims")
     uninstall.add_argument("--dry-run", action="store_true", help="show what would change")
     uninstall.set_defaults(command=_uninstall)
@@ -146,10 +152,10 @@ def _add_init(commands: _Commands) -> None:
 def _add_explain(commands: _Commands) -> None:
     explain = commands.add_parser(
         "explain",
-        help="say what is decided for a uv command here, and why",
+        help="show what is decided for a uv command here, and why",
         usage="linkpolicy explain [--json] [-- UV ARGUMENTS]",
     )
-    explain.add_argument("--json", action="store_true", help="for machines, stable")
+    explain.add_argument("--json", action="store_true", help="machine-readable output")
     explain.set_defaults(command=_explain)
 
 
@@ -158,7 +164,7 @@ def _add_env(commands: _Commands) -> None:
 
     env = commands.add_parser(
         "env",
-        help="print the decision as environment variables, for CI, Docker, direnv",
+        help="print the decision as environment variables for CI, Docker or direnv",
         usage="linkpolicy env [--syntax SYNTAX] [-- UV ARGUMENTS]",
     )
     env.add_argument("--syntax", choices=SYNTAXES)
@@ -172,53 +178,28 @@ def _add_env(commands: _Commands) -> None:
 def _add_run(commands: _Commands) -> None:
     run = commands.add_parser(
         "run",
-        help="run one uv command under policy, without any shim on PATH",
+        help="run one uv command under policy, without shims on PATH",
         usage="linkpolicy run -- uv ARGUMENTS",
     )
     run.set_defaults(command=_run)
 
 
 def _add_demo(commands: _Commands) -> None:
-    demo = commands.add_parser("demo", help="see the five problems, without and with the policy")
-    demo.add_argument("--json", action="store_true", help="for machines")
+    demo = commands.add_parser("demo", help="show the five problems without and with the policy")
+    demo.add_argument("--json", action="store_true", help="machine-readable output")
     demo.add_argument("--keep", action="store_true", help="keep the temporary directory")
     demo.set_defaults(command=_demo)
 
 
-def _add_cache(commands: _Commands) -> None:
-    from uvx_policy.caches import command
+def _of(module: str) -> Callable[[_Commands], None]:
+    """What adds the command that has a module of its own."""
 
-    command.add_parser(commands)
+    def add(commands: _Commands) -> None:
+        from importlib import import_module
 
+        import_module(f"uvx_policy.{module}").add_parser(commands)
 
-def _add_detach(commands: _Commands) -> None:
-    from uvx_policy.repair import detach as command
-
-    command.add_parser(commands)
-
-
-def _add_doctor(commands: _Commands) -> None:
-    from uvx_policy.doctor import command
-
-    command.add_parser(commands)
-
-
-def _add_repair(commands: _Commands) -> None:
-    from uvx_policy.repair import command
-
-    command.add_parser(commands)
-
-
-def _add_status(commands: _Commands) -> None:
-    from uvx_policy.status import command
-
-    command.add_parser(commands)
-
-
-def _add_verify(commands: _Commands) -> None:
-    from uvx_policy.verify import command
-
-    command.add_parser(commands)
+    return add
 
 
 #: in the order of the help -> what adds each to the command line
@@ -229,13 +210,13 @@ _COMMANDS: dict[str, Callable[[_Commands], None]] = {
     "explain": _add_explain,
     "env": _add_env,
     "run": _add_run,
-    "status": _add_status,
+    "status": _of("status.command"),
     "demo": _add_demo,
-    "doctor": _add_doctor,
-    "verify": _add_verify,
-    "repair": _add_repair,
-    "detach": _add_detach,
-    "cache": _add_cache,
+    "doctor": _of("doctor.command"),
+    "verify": _of("verify.command"),
+    "repair": _of("repair.command"),
+    "detach": _of("repair.detach"),
+    "cache": _of("caches.command"),
 }
 
 
@@ -286,19 +267,15 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from uvx_policy import explain
+    from uvx_policy.terminal.console import Console
 
     plan, words = _plan(options.uv_words)
     outlook = _outlook(plan, words)
     if options.json:
         sys.stdout.write(explain.as_json(plan, outlook) + "\n")
-        return 0
-    console = Console(highlight=False)
-    console.print(explain.as_panel(plan, outlook, words))
-    if plan.outcome.cache_dir.code == "no-eligible-place":
-        console.print(explain.rejected_places(plan))
+    else:
+        explain.print_plan(plan, outlook, words, Console())
     return 0
 
 
@@ -393,23 +370,21 @@ def _prepare_streams() -> None:
             setattr(sys, name, stream)
 
 
-def _say(text: str) -> None:
-    if text:
-        sys.stdout.write(f"{text}\n")
+def _say(lines: str) -> None:
+    from uvx_policy.terminal.console import Console
+
+    Console().say_all((line,) for line in lines.split("\n") if lines)
 
 
 def _complain(message: str, hint: str = "", *commands: Command) -> None:
-    from rich.console import Console
-    from rich.text import Text
+    from uvx_policy.terminal.command import Hint
+    from uvx_policy.terminal.console import Console
 
-    from uvx_policy.terminal.command import Hint, shell_of
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("error", "bold red"), ": ", message))
-    typed = Hint(commands=commands).typed(shell_of())
-    if hint or typed:
-        told = ": ".join(filter(None, (hint, typed)))
-        console.print(Text.assemble("\n", ("hint", "bold cyan"), ": ", told))
+    console = Console(stream=sys.stderr)
+    console.say(("error", "bold red"), f": {message}")
+    if hint or commands:
+        console.say()
+        console.hint(Hint(text=hint, commands=commands))
 
 
 if __name__ == "__main__":

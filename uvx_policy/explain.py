@@ -1,25 +1,22 @@
-"""Render a plan: as stable JSON, as a panel for people, as lines for a shell. Pure."""
+"""Show a plan: as stable JSON, for people, as lines for a shell."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Group
-from rich.panel import Panel
-from rich.table import Table
-from rich.text import Text
-
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.model import Decision
     from uvx_policy.pipeline import Plan
     from uvx_policy.replay.prediction import Outlook
+    from uvx_policy.terminal.console import Console, Parts
 
 SCHEMA = 1
+_LABEL = 13
 
 
 def as_json(plan: Plan, outlook: Outlook) -> str:
@@ -58,50 +55,39 @@ def as_object(plan: Plan, outlook: Outlook) -> dict[str, Any]:
     return told
 
 
-def as_panel(plan: Plan, outlook: Outlook, words: Sequence[str]) -> Panel:
+def print_plan(plan: Plan, outlook: Outlook, words: Sequence[str], console: Console) -> None:
     """What a person wants to know: where to, which link mode, which cache, why."""
-    rows = Table.grid(padding=(0, 2))
-    rows.add_column(style="dim", no_wrap=True)
-    rows.add_column(overflow="fold")
+    console.say((" ".join(words), "bold"))
+    for label, lines in _rows(plan, outlook):
+        for line in lines:
+            console.wrap((f"  {label:<{_LABEL}}",), *line)
+            label = ""  # noqa: PLW2901 (only on the first line)
+
+
+def _rows(plan: Plan, outlook: Outlook) -> Iterator[tuple[str, Sequence[Parts]]]:
+    """A label, and the lines beside it."""
+    refusal = plan.outcome.refusal
     if plan.facts is None:
-        because = plan.outcome.link_mode.because
-        rows.add_row("policy", _decision(plan.outcome.link_mode.replace(because=""), because))
+        decision = plan.outcome.link_mode
+        yield "policy", _decision(decision.replace(because=""), decision.because)
     else:
-        rows.add_row("installs to", _destination(plan))
-        chosen = plan.facts.link_mode.value if plan.facts.link_mode else "as uv decides"
-        if plan.outcome.refusal is not None:
-            chosen = "none works"
-        rows.add_row("link mode", _decision(plan.outcome.link_mode, chosen))
-        rows.add_row("cache", _decision(plan.outcome.cache_dir, plan.facts.cache or "uv's own"))
+        yield "installs to", [_destination(plan)]
+        chosen = plan.facts.link_mode.value if plan.facts.link_mode else "left to uv"
+        yield "link mode", _decision(plan.outcome.link_mode, "none works" if refusal else chosen)
+        yield "cache", _decision(plan.outcome.cache_dir, plan.facts.cache or "uv's own")
     if plan.link is not None:
-        rows.add_row("link", Text(plan.link.because))
-    if plan.outcome.refusal is not None:
-        rows.add_row("refused", Text(f"uv is not started: {plan.outcome.refusal.because}", "red"))
+        yield "link", [(plan.link.because,)]
+    if refusal is not None:
+        yield "refused", [((f"uv is not started: {refusal.because}", "red"),)]
     elif plan.edits.variables:
-        shown = [Text(f"{name}={value}", "cyan") for name, value in plan.edits.variables.items()]
-        rows.add_row("sets", Group(*shown))
+        variables = plan.edits.variables.items()
+        yield "sets", [((f"{name}={value}", "cyan"),) for name, value in variables]
     else:
-        rows.add_row("sets", Text("nothing: uv runs as it always does", "green"))
-    rows.add_row("record", Text.assemble((outlook.state, "cyan"), (f"  {outlook.because}", "dim")))
-    rows.add_row("real uv", Text(_uv(plan), "dim"))
-    return Panel(
-        rows,
-        title=Text(" ".join(words), "bold"),
-        title_align="left",
-        border_style="red" if plan.outcome.refusal is not None else "dim",
-        expand=False,
-        padding=(0, 1),
-    )
-
-
-def rejected_places(plan: Plan) -> Table:
-    """Directories that could not hold a cache, each with the reason."""
-    rows = Table.grid(padding=(0, 1))
-    rows.add_column(no_wrap=True)
-    rows.add_column(overflow="fold")
-    for directory, why in plan.rejected:
-        rows.add_row("  no cache in", Text(f"{directory}: {why}"), style="dim")
-    return rows
+        yield "sets", [(("nothing: uv runs as usual", "green"),)]
+    yield "record", [((outlook.state, "cyan"), (f"  {outlook.because}", "dim"))]
+    yield "real uv", [((_uv(plan), "dim"),)]
+    if plan.outcome.cache_dir.code == "no-eligible-place":
+        yield "no cache in", [((f"{place}: {why}", "dim"),) for place, why in plan.rejected]
 
 
 def as_exports(plan: Plan, syntax: str) -> str:
@@ -152,22 +138,21 @@ def _decision_object(decision: Decision) -> dict[str, Any]:
     }
 
 
-def _destination(plan: Plan) -> Text:
-    text = Text(plan.destination.path)
-    if plan.destination.origin.kind != "default":
-        text.append(f"  ({plan.destination.origin})", "dim")
-    return text
+def _destination(plan: Plan) -> Parts:
+    origin = plan.destination.origin
+    path = plan.destination.path
+    return (path,) if origin.kind == "default" else (path, (f"  ({origin})", "dim"))
 
 
-def _decision(decision: Decision, left: str) -> Text:
-    """The value, its code, and below it the reason with its origin."""
-    text = Text(decision.value or left, "bold" if decision.value else "")
-    text.append(f"  {decision.code}", "cyan")
+def _decision(decision: Decision, left: str) -> list[Parts]:
+    """The value and its code, and below it the reason with its origin."""
+    value = (decision.value or left, "bold" if decision.value else "")
+    lines: list[Parts] = [(value, (f"  {decision.code}", "cyan"))]
     if decision.because:
-        text.append(f"\n{decision.because}", "dim")
+        lines.append(((decision.because, "dim"),))
     if decision.origin.kind != "default":
-        text.append(f"\nfrom {decision.origin}", "dim")
-    return text
+        lines.append(((f"from {decision.origin}", "dim"),))
+    return lines
 
 
 def _uv(plan: Plan) -> str:

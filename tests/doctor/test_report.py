@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from tests.doctor.checks import FIX, check, ill, well
+from tests.terminal.screen import Screen
 from uvx_policy.doctor import engine
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.doctor.report import Report
-from uvx_policy.terminal.command import Shell, ShellLine, command
+from uvx_policy.terminal.command import ShellLine, command
 
 LONG = ShellLine(text="export PATH='/" + "a-directory-of-a-long-name/" * 10 + '\':"$PATH"')
 
@@ -30,37 +29,51 @@ def shown(
     case: Case,
     *checks: Check,
     width: int = 80,
-    terminal: bool = True,
     everything: bool = False,
     encoding: str = "utf-8",
 ) -> str:
-    """What is printed, without colours."""
-    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="surrogateescape")
-    console = Console(file=stream, width=width, force_terminal=terminal, highlight=False)
-    report = Report(console, Shell(), everything=everything)
+    """What is printed, without colors; `width` 0: in a pipe."""
+    screen = Screen(width, encoding=encoding)
+    report = Report(screen, everything=everything)
     results = list(engine.results(checks, case))
     report.print_results(checks, iter(results))
     report.print_summary(results, offer_fix=True)
-    stream.seek(0)
-    return re.sub(r"\x1b\[[0-9;]*m", "", stream.read())
+    return screen.text
 
 
 def test_where_all_is_well_a_group_is_one_line(case: Case) -> None:
     text = shown(case, well("a"), well("b"), well("c", "caches"))
 
     assert text.splitlines() == [
-        "installation   2 checks, all well",
-        "caches         1 check, all well",
+        "installation   2 checks passed",
+        "caches         1 check passed",
         "",
-        "All well: 3 checks.",
+        "All checks passed: 3 checks.",
     ]
 
 
-def test_what_was_skipped_is_counted_and_not_shown(case: Case) -> None:
-    text = shown(case, check("a", Diagnostic(status="skip", detail="no reason")), well("b"))
+def test_what_was_skipped_is_said_with_each_reason_once(case: Case) -> None:
+    none = Diagnostic(status="skip", detail="there are no shims")
 
-    assert "no reason" not in text
-    assert "All well: 2 checks, 1 skipped." in text
+    text = shown(case, check("a", none), well("b"), check("c", none), ill("d", "warn"))
+
+    assert text.splitlines() == [
+        "installation   1 problem in 4 checks, 2 skipped",
+        "  ! d is wrong.  d",
+        "  - there are no shims  a, c",
+        "",
+        "Found 1 warning in 4 checks (2 skipped).",
+    ]
+
+
+def test_where_contents_are_not_compared_the_summary_says_so(case: Case) -> None:
+    lines = shown(case, check("a", thorough=True), well("b")).splitlines()
+
+    assert lines[0] == "installation   1 check passed, 1 skipped"
+    assert lines[2:] == [
+        "All checks passed: 2 checks, 1 skipped. File contents were not compared; run",
+        "`linkpolicy doctor --verify`.",
+    ]
 
 
 def test_checks_that_were_asked_for_by_name_are_all_shown(case: Case) -> None:
@@ -77,22 +90,22 @@ def test_the_worst_comes_first(case: Case) -> None:
 
     signs = [line[2] for line in text.splitlines() if line.startswith("  ")]
     assert signs == ["✗", "‼", "!"]
-    assert "1 failure, 1 crash, 1 warning (3 checks)." in text
+    assert "Found 1 failure, 1 crash and 1 warning in 3 checks." in text
 
 
 def test_a_group_is_printed_before_the_next_one_is_looked_at(case: Case) -> None:
-    stream = io.StringIO()
+    screen = Screen()
     seen: list[str] = []
 
     def look(_: Case) -> Iterator[Diagnostic]:
-        seen.append(stream.getvalue())
+        seen.append(screen.text)
         return iter(())
 
-    report = Report(Console(file=stream, width=80), Shell())
+    report = Report(screen)
     checks = (well("a"), well("b", "caches").replace(look=look))
     report.print_results(checks, engine.results(checks, case))
 
-    assert seen == ["installation   1 check, all well\n"]
+    assert seen == ["installation   1 check passed\n"]
 
 
 def test_a_fix_is_told_with_what_to_type(case: Case) -> None:
@@ -106,18 +119,17 @@ def test_a_fix_is_told_with_what_to_type(case: Case) -> None:
         "    fix: Turn it off and on again  (safe)",
         "         off && on",
         "",
-        "1 failure (1 check).",
-        "linkpolicy doctor --fix fixes what is marked as safe, and asks first.",
+        "Found 1 failure in 1 check.",
+        "Run `linkpolicy doctor --fix` to apply the safe fixes; it asks first.",
     ]
 
 
 def test_the_list_has_ids_on_the_left_and_titles_beside_them_on_a_narrow_terminal() -> None:
-    stream = io.StringIO()
-    console = Console(file=stream, width=60, force_terminal=True, color_system=None)
+    screen = Screen(60)
 
-    Report(console, Shell()).print_list(engine.every_check())
+    Report(screen).print_list(engine.every_check())
 
-    lines = stream.getvalue().splitlines()
+    lines = screen.lines
     assert max(map(len, lines)) <= 60
     starts = [line for line in lines if re.match(r"  \S", line)]
     assert [line.split()[0] for line in starts] == [each.id for each in engine.every_check()]
@@ -130,7 +142,7 @@ def test_the_last_line_is_not_broken_within_a_word(case: Case) -> None:
     text = shown(case, check("a", Diagnostic(status="fail", fix=FIX), fix=lambda *_: ()), width=60)
 
     assert text.splitlines()[-2:] == [
-        "linkpolicy doctor --fix fixes what is marked as safe, and", "asks first."
+        "Run `linkpolicy doctor --fix` to apply the safe fixes; it", "asks first."
     ]  # fmt: skip
 
 
@@ -176,9 +188,7 @@ def test_a_terminal_s_lines_fit_and_commands_stay_whole(case: Case, width: int) 
 def test_a_pipe_gets_one_line_for_each_sentence(case: Case) -> None:
     detail = "One word after the other. " * 20
 
-    text = shown(
-        case, check("a", Diagnostic(status="fail", detail=detail)), terminal=False, width=80
-    )
+    text = shown(case, check("a", Diagnostic(status="fail", detail=detail)), width=0)
 
     assert detail in text
 
@@ -203,11 +213,11 @@ def test_a_terminal_without_unicode_gets_plain_signs(case: Case) -> None:
     assert text.isascii()
 
 
-def test_no_colour_where_it_is_not_wanted(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.StringIO()
-    monkeypatch.setenv("NO_COLOR", "1")
-    console = Console(file=stream, width=80, force_terminal=True)
+def test_no_color_where_it_is_not_wanted(case: Case) -> None:
     checks = (ill("a"),)
-    Report(console, Shell()).print_results(checks, engine.results(checks, case))
+    plain, colored = Screen(NO_COLOR="1"), Screen()
+    for screen in (plain, colored):
+        Report(screen).print_results(checks, engine.results(checks, case))
 
-    assert not re.findall(r"\x1b\[(?:3\d|9\d)m", stream.getvalue())
+    assert "\x1b" not in plain.raw
+    assert "\x1b[1;31m" in colored.raw

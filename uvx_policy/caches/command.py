@@ -8,8 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import as_json, here, table, work
+from uvx_policy.caches.work import NO_CACHE
 from uvx_policy.machine.machine import open_machine
-from uvx_policy.terminal.console import Screen, progress
+from uvx_policy.terminal.console import Console
+from uvx_policy.terminal.progress import progress
+from uvx_policy.terminal.words import count
 
 if TYPE_CHECKING:
     from uvx_policy.machine.caches import Cache
@@ -25,28 +28,28 @@ _LONGEST_WAIT = 86400
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `cache` and what it can do to the command line."""
     cache = commands.add_parser(
-        "cache", help="list, measure, clean and prune the caches of all disks"
+        "cache", help="list, measure, clean and prune the caches on all disks"
     )
     cache.set_defaults(command=list_caches, json=False)
     actions = cache.add_subparsers(title="actions (default: list)", metavar="ACTION")
 
-    listing = actions.add_parser("list", help="every known cache: where, how large, who needs it")
-    listing.add_argument("--json", action="store_true", help="for machines, stable")
+    listing = actions.add_parser("list", help="list every known cache: place, size, environments")
+    listing.add_argument("--json", action="store_true", help="machine-readable output")
     listing.set_defaults(command=list_caches)
 
-    directory = actions.add_parser("dir", help="the cache that `uv sync` uses here")
-    directory.add_argument("--json", action="store_true", help="for machines, stable")
+    directory = actions.add_parser("dir", help="print the cache that `uv sync` uses here")
+    directory.add_argument("--json", action="store_true", help="machine-readable output")
     directory.set_defaults(command=print_directory)
 
-    size = actions.add_parser("size", help="bytes of each cache, and of all")
-    size.add_argument("--json", action="store_true", help="for machines, stable")
+    size = actions.add_parser("size", help="show how much space each cache takes")
+    size.add_argument("--json", action="store_true", help="machine-readable output")
     size.set_defaults(command=print_sizes)
 
-    clean = actions.add_parser("clean", help="let uv delete everything, or some packages")
+    clean = actions.add_parser("clean", help="let uv delete everything, or only some packages")
     clean.add_argument(
         "packages", nargs="*", metavar="PACKAGE", help="only these packages (default: everything)"
     )
-    prune = actions.add_parser("prune", help="let uv delete what nothing refers to any more")
+    prune = actions.add_parser("prune", help="let uv delete entries that nothing refers to")
     prune.set_defaults(packages=[])
     for parser, action in ((clean, "clean"), (prune, "prune")):
         _add_work_options(parser)
@@ -56,33 +59,33 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _add_work_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache-dir", action="append", metavar="DIR", default=[],
-        help="only this cache; may be given several times (default: every known cache)",
+        help="only this cache; can be repeated (default: every known cache)",
     )  # fmt: skip
     add_wait(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would be done")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
         "--break-symlinks", action="store_true",
-        help="also where environments consist of links into the cache, and would break",
+        help="allow breaking environments that consist of links into the cache",
     )  # fmt: skip
     parser.add_argument(
         "--delete-foreign", action="store_true",
-        help="also where files that are not uv's lie in the cache, and would be deleted",
+        help="allow deleting files in the cache that are not uv's",
     )  # fmt: skip
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
-    """How patient to be."""
+    """Add `--wait`."""
     parser.add_argument(
         "--wait", type=_seconds, metavar="SECONDS", default=WAIT,
-        help=f"how long to wait for whoever uses a cache (default: {WAIT:.0f})",
+        help=f"how long to wait while a cache is in use (default: {WAIT:.0f})",
     )  # fmt: skip
 
 
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value <= _LONGEST_WAIT:
-        raise argparse.ArgumentTypeError(f"not a number of seconds from 0 to {_LONGEST_WAIT}")
+        raise argparse.ArgumentTypeError(f"must be from 0 to {_LONGEST_WAIT} seconds")
     return value
 
 
@@ -91,27 +94,23 @@ def _seconds(text: str) -> float:
 
 def list_caches(options: argparse.Namespace) -> int:
     """`cache list`: 0. Raises `ConfigError`."""
-    rows, screen = _measured(extents=False)
+    rows = _measured(extents=False)
     if options.json:
         sys.stdout.write(f"{as_json.listing(rows)}\n")
-        return 0
-    if any(row.cache.exists for row in rows):
-        screen.show(table.listing(rows, screen.look, screen.width))
-    for remark in table.remarks(rows, screen.look):
-        screen.say(remark)
+    else:
+        table.print_list(rows, Console())
     return 0
 
 
 def print_sizes(options: argparse.Namespace) -> int:
     """`cache size`: 0. Raises `ConfigError`."""
-    rows, screen = _measured(extents=True)
-    rows = [row for row in rows if row.cache.exists]
+    rows = [row for row in _measured(extents=True) if row.cache.exists]
     if options.json:
         sys.stdout.write(f"{as_json.sizes(rows)}\n")
     elif rows:
-        screen.show(table.sizes(rows, screen.look))
+        table.print_sizes(rows, Console())
     else:
-        screen.say("There is no cache yet.")
+        Console().say(NO_CACHE)
     return 0
 
 
@@ -127,12 +126,10 @@ def print_directory(options: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(*, extents: bool) -> tuple[list[table.Row], Screen]:
-    machine = open_machine()
-    screen = Screen(machine.environ)
+def _measured(*, extents: bool) -> list[table.Row]:
     with progress() as show:
 
         def advance(cache: Cache, files: int) -> None:
-            show(f"{screen.look.path(cache.path)}: {files:,} files")
+            show(f"{cache.path}: {count(files, 'file')}")
 
-        return list(here.rows(machine, extents=extents, advance=advance)), screen
+        return list(here.rows(open_machine(), extents=extents, advance=advance))

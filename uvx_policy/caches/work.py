@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
@@ -14,8 +13,8 @@ from uvx_policy.caches.here import dependents
 from uvx_policy.errors import RealUvNotFound, UsageError
 from uvx_policy.machine import caches as known
 from uvx_policy.machine.machine import open_machine
-from uvx_policy.terminal import words
-from uvx_policy.terminal.console import Screen, progress
+from uvx_policy.terminal.console import Console, check_can_ask
+from uvx_policy.terminal.progress import progress
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -29,12 +28,15 @@ if TYPE_CHECKING:
     from uvx_policy.machine.machine import Machine
 
 
+NO_CACHE = "There is no cache yet."
+
+
 class _Work(Value):
-    """What is done with every cache, and where it is told."""
+    """What is done with every cache, and where it is reported."""
 
     job: Job
     uv: Uv
-    screen: Screen
+    console: Console
     #: seconds
     wait: float
 
@@ -47,9 +49,8 @@ def run(options: argparse.Namespace) -> int:
     machine = open_machine()
     if not machine.uv:
         raise RealUvNotFound
-    if not (options.yes or options.dry_run or _is_terminal()):
-        hint = "add --yes, or look first: --dry-run"
-        raise UsageError("there is no terminal to ask on", hint=hint)
+    if not (options.yes or options.dry_run):
+        check_can_ask()
     job = danger.Job(
         command=options.action,
         packages=tuple(options.packages),
@@ -57,13 +58,14 @@ def run(options: argparse.Namespace) -> int:
         delete_foreign=options.delete_foreign,
     )
     uv = cleaning.Uv(program=os.path.abspath(machine.uv), environ=machine.environ)
-    here = _Work(job=job, uv=uv, screen=Screen(machine.environ), wait=options.wait)
+    here = _Work(job=job, uv=uv, console=Console(), wait=options.wait)
     results = list(_judged(machine, here, options.cache_dir))
     if not results:
-        here.screen.say("There is no cache yet.")
+        here.console.say(NO_CACHE)
     if options.dry_run:
-        for line in table.planned(job, results, here.screen.look):
-            here.screen.say(line)
+        here.console.say(f"Would `cache {job.command}` as follows. Nothing was changed.")
+        for result in results:
+            table.print_outcome(result, here.console)
     else:
         results = _done(here, results, ask=not options.yes)
     fine = ("allowed", "done", "absent") if options.dry_run else ("done", "absent")
@@ -79,7 +81,7 @@ def _judged(machine: Machine, here: _Work, named: Sequence[str]) -> Iterator[Res
     known_dependents = dependents(machine)
     for cache in caches:
         if not cache.exists:
-            yield Result(cache=cache, state="absent", text="there is no such directory")
+            yield Result(cache=cache, state="absent", text="it does not exist")
             continue
         objections = danger.objections(
             cache,
@@ -109,20 +111,11 @@ def _named(machine: Machine, paths: Sequence[str]) -> list[Cache]:
 
 def _asked(here: _Work, allowed: Sequence[Result]) -> bool:
     """Ask on the terminal."""
-    screen = here.screen
     for result in allowed:
-        screen.say(f"  {screen.look.path(result.cache.path)}")
+        here.console.say(f"  {here.console.path(result.cache.path)}")
     what = f"these {len(allowed)} caches" if len(allowed) > 1 else "this cache"
-    packages = words.harmless(f"{', '.join(here.job.packages)} from " * bool(here.job.packages))
-    screen.say(f"{here.job.command.capitalize()} {packages}{what}? [y/N] ", end="")
-    try:
-        return input().strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    packages = f"{', '.join(here.job.packages)} from " if here.job.packages else ""
+    return here.console.ask(f"{here.job.command.capitalize()} {packages}{what}?")
 
 
 # Doing -------------------------------------------------------------------------------------------
@@ -132,26 +125,25 @@ def _done(here: _Work, judged: Sequence[Result], *, ask: bool) -> list[Result]:
     """Let uv work on each cache that is allowed; tells of each as it comes."""
     for result in judged:
         if result.state != "allowed":
-            _tell(here, result)
+            table.print_outcome(result, here.console)
     allowed = [each for each in judged if each.state == "allowed"]
     if allowed and ask and not _asked(here, allowed):
-        here.screen.say("Nothing has been changed.")
+        here.console.say("Nothing was changed.")
         return list(judged)
     results = [each for each in judged if each.state != "allowed"]
     for each in allowed:
         with progress() as advance:
             result = _carried_out(here, each.cache, advance)
         results.append(result)
-        _tell(here, result)
+        table.print_outcome(result, here.console)
     return results
 
 
 def _carried_out(here: _Work, cache: Cache, advance: Callable[[str], None]) -> Result:
-    path = here.screen.look.path(cache.path)
-    advance(f"{path}: {here.job.command}")
+    advance(f"{cache.path}: {here.job.command}")
 
     def waiting(holder: Holder) -> None:
-        advance(words.harmless(f"{path}: waiting for {holder}"))
+        advance(f"{cache.path}: waiting for {holder}")
 
     try:
         return cleaning.carry_out(here.uv, here.job, cache, seconds=here.wait, meanwhile=waiting)
@@ -159,8 +151,3 @@ def _carried_out(here: _Work, cache: Cache, advance: Callable[[str], None]) -> R
         return Result(cache=cache, state="absent", text="it is gone")
     except OSError as error:
         return Result(cache=cache, state="failed", text=error.strerror or str(error))
-
-
-def _tell(here: _Work, result: Result) -> None:
-    for line in table.outcome(result, here.screen.look):
-        here.screen.say(line)

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 import uvx_policy
 from uvx_policy import errors
 from uvx_policy.terminal.command import Shell, shell_of
+from uvx_policy.terminal.console import Console, check_can_ask
+from uvx_policy.terminal.progress import progress
 
 # What runs and reports is imported where it is needed: every command imports this module.
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Sequence
-
-    from rich.console import Console
+    from contextlib import AbstractContextManager
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.diagnostic import Check, Finding
     from uvx_policy.doctor.engine import Result
-    from uvx_policy.doctor.fix import Fixed, Offer
+    from uvx_policy.doctor.fix import Fixed
     from uvx_policy.doctor.redact import Redaction
     from uvx_policy.doctor.report import Report
 
@@ -31,20 +32,20 @@ SCHEMA = 1
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
-    doctor = commands.add_parser("doctor", help="say what is wrong here, and how to fix it")
+    doctor = commands.add_parser("doctor", help="find problems and show how to fix them")
     doctor.add_argument("checks", nargs="*", metavar="ID", help="only these checks, or groups")
-    doctor.add_argument("--json", action="store_true", help="for machines, stable")
-    doctor.add_argument("--list", action="store_true", help="show every check, and run none")
-    doctor.add_argument("--fix", action="store_true", help="fix what is safe to fix; asks first")
+    doctor.add_argument("--json", action="store_true", help="machine-readable output")
+    doctor.add_argument("--list", action="store_true", help="list the checks and run none")
+    doctor.add_argument("--fix", action="store_true", help="apply the safe fixes; asks first")
     doctor.add_argument("--yes", action="store_true", help="with --fix: do not ask")
     doctor.add_argument(
         "--dry-run", action="store_true", help="with --fix: show what would be done"
     )
-    doctor.add_argument("--strict", action="store_true", help="exit 1 for warnings, too")
+    doctor.add_argument("--strict", action="store_true", help="exit 1 for warnings as well")
     doctor.add_argument(
-        "--redact", action="store_true", help="leave out names of people and of the machine"
+        "--redact", action="store_true", help="remove names of people and of the machine"
     )
-    doctor.add_argument("--verify", action="store_true", help="read every byte; takes its time")
+    doctor.add_argument("--verify", action="store_true", help="also compare file contents; slow")
     doctor.set_defaults(command=run)
 
 
@@ -69,26 +70,19 @@ def run(options: argparse.Namespace) -> int:
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
     if (options.yes or options.dry_run) and not options.fix:
-        raise errors.UsageError("--yes and --dry-run say how to --fix", hint="add --fix")
+        raise errors.UsageError("--yes and --dry-run need --fix", hint="add --fix")
     if options.fix and not (options.yes or options.dry_run):
-        if options.json:
-            raise errors.UsageError("--json cannot ask", hint="add --yes or --dry-run")
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise errors.UsageError(
-                "there is no terminal to ask on", hint="--yes does not ask, --dry-run only shows"
-            )
+        check_can_ask(json=options.json)
 
 
 def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: Case) -> int:
     from uvx_policy.doctor import engine
     from uvx_policy.doctor.report import Report
-    from uvx_policy.doctor.waiting import told_when_slow
 
-    hide = _redaction(options)
-    shell = shell_of(case.environ)
-    report = Report(_console(), shell, everything=bool(options.checks), hide=hide)
+    hide = _redaction() if options.redact else str
+    report = Report(Console(), everything=bool(options.checks), hide=hide)
     found: list[Result] = []
-    results = engine.results(checks, case, watched=told_when_slow)
+    results = engine.results(checks, case, watched=_shown_while_running)
     report.print_results(checks, _kept(results, found))
     crashed = False
     if options.fix:
@@ -96,7 +90,7 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: 
         crashed = any(each.crashed for each in fixed)
         if fixed and not options.dry_run:
             before = found
-            found = list(engine.results(checks, _case(options), watched=told_when_slow))
+            found = list(engine.results(checks, _case(options), watched=_shown_while_running))
             _print_outcome(report, found, before, fixed)
     report.print_summary(found, offer_fix=not options.fix)
     return errors.EXIT_REFUSED if crashed else exit_code(found, strict=options.strict)
@@ -104,10 +98,8 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: 
 
 def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case: Case) -> int:
     from uvx_policy.doctor import engine, fix
-    from uvx_policy.doctor.waiting import told_when_slow
 
-    hide = _redaction(options)
-    found = list(engine.results(checks, case, watched=told_when_slow))
+    found = list(engine.results(checks, case, watched=_shown_while_running))
     fixed: list[Fixed] = []
     if options.fix:
         # A fresh case for each: what was fixed before has changed the machine.
@@ -116,13 +108,13 @@ def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case
         ]
         if fixed and not options.dry_run:
             case = _case(options)
-            found = list(engine.results(checks, case, watched=told_when_slow))
-    told = as_object(found, case)
+            found = list(engine.results(checks, case, watched=_shown_while_running))
+    report = as_object(found, case)
     if options.fix:
-        told["mended"] = [_fixed_object(each) for each in fixed]
-    if hide is not None:
-        told = hide.value(told)
-    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+        report["mended"] = [_fixed_object(each) for each in fixed]
+    if options.redact:
+        report = _redaction().value(report)
+    sys.stdout.write(json.dumps(report, indent=2) + "\n")
     crashed = any(each.crashed for each in fixed)
     return errors.EXIT_REFUSED if crashed else exit_code(found, strict=options.strict)
 
@@ -182,17 +174,12 @@ def _fix(results: Sequence[Result], report: Report, options: argparse.Namespace)
     from uvx_policy.doctor import fix
 
     for offer in fix.offers(results):
-        if not (options.yes or options.dry_run) and not _agreed(report, offer):
+        if not (options.yes or options.dry_run or report.ask(offer)):
             continue
         # A fresh case: what was fixed before has changed the machine.
         fixed = fix.apply(offer, _case(options), dry_run=options.dry_run)
         report.print_fixed(fixed, offer, dry_run=options.dry_run)
         yield fixed
-
-
-def _agreed(report: Report, offer: Offer) -> bool:
-    report.ask(offer)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _print_outcome(
@@ -226,7 +213,7 @@ def _print_list(checks: Sequence[Check], *, as_json: bool) -> None:
         return
     from uvx_policy.doctor.report import Report
 
-    Report(_console(), Shell()).print_list(checks)
+    Report(Console()).print_list(checks)
 
 
 def _case(options: argparse.Namespace) -> Case:
@@ -239,27 +226,17 @@ def _case(options: argparse.Namespace) -> Case:
     return Case(environ=os.environ, cwd=cwd, verify=options.verify)
 
 
-def _redaction(options: argparse.Namespace) -> Redaction | None:
-    if not options.redact:
-        return None
+def _redaction() -> Redaction:
     from uvx_policy.doctor.redact import Redaction
 
     return Redaction(os.environ)
+
+
+def _shown_while_running(check: Check) -> AbstractContextManager[object]:
+    return progress(f"{check.title} ({check.id})")
 
 
 def _kept(results: Iterable[Result], into: list[Result]) -> Iterator[Result]:
     for result in results:
         into.append(result)
         yield result
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    class Plain(Console):
-        def on_broken_pipe(self) -> None:
-            # rich ends with 1, which is a finding here; `cli.main` knows better.
-            raise BrokenPipeError
-
-    # emoji: to look for names of pictures in a text imports all of them.
-    return Plain(highlight=False, emoji=False)

@@ -1,216 +1,202 @@
-"""What the doctor found, for people: from the same records as the JSON object."""
+"""The report of `linkpolicy doctor` for people, from the same findings as the JSON object."""
 
 from __future__ import annotations
 
 import itertools
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from uvx_policy.doctor.engine import GROUPS, STATUSES
 from uvx_policy.doctor.fix import offers
-from uvx_policy.setup.words import printable
 from uvx_policy.terminal.command import command
-from uvx_policy.terminal.words import size
+from uvx_policy.terminal.words import count, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rich.console import Console
+    from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.doctor.diagnostic import Check, Finding, Fix, Status
     from uvx_policy.doctor.engine import Result
     from uvx_policy.doctor.fix import Fixed, Offer
-    from uvx_policy.doctor.redact import Redaction
-    from uvx_policy.terminal.command import Shell
+    from uvx_policy.terminal.console import Console, Part
 
-#: sign, the same for terminals that cannot show it, style
-_SIGNS: dict[Status, tuple[str, str, str]] = {
-    "fail": ("✗", "x", "bold red"),
-    "crash": ("‼", "#", "bold magenta"),
-    "warn": ("!", "!", "bold yellow"),
-    "skip": ("-", "-", "dim"),
-    "pass": ("✓", "+", "green"),
+_STYLES: dict[Status, str] = {
+    "fail": "bold red",
+    "crash": "bold magenta",
+    "warn": "bold yellow",
+    "skip": "dim",
+    "pass": "green",
 }
 #: paths of one finding that are shown; the JSON object has all of them
 _MOST_PATHS = 5
-#: lines do not grow beyond it: long lines are hard to follow
-_WIDTH = 100
 _INDENT = "    "
-_FIX = command("linkpolicy", "doctor", "--fix")
-#: statuses that the summary counts, as nouns
+#: statuses of problems, and their nouns
 _NOUNS: tuple[tuple[Status, str], ...] = (
     ("fail", "failure"),
     ("crash", "crash"),
     ("warn", "warning"),
 )
+_FIX = command("linkpolicy", "doctor", "--fix")
+_VERIFY = command("linkpolicy", "doctor", "--verify")
 
 
 class Report:
-    """Prints on one console. Lines are wrapped on a terminal and left whole in a pipe."""
+    """Prints findings, the worst first."""
 
     def __init__(
         self,
         console: Console,
-        shell: Shell,
         *,
         everything: bool = False,
-        hide: Redaction | None = None,
+        hide: Callable[[str], str] = str,
     ) -> None:
-        """`shell`: where the commands of fixes are typed.
-
-        `everything`: show also what passed, and what was skipped; `hide`: names of people.
-        """
+        """`everything`: show also what passed; `hide`: takes names of people out of a text."""
         self._console = console
-        self._shell = shell
         self._everything = everything
         self._hide = hide
         self._column = max(map(len, GROUPS)) + 2
-        self._sign_of = 0 if console.encoding.lower().startswith("utf") else 1
+        signs = console.signs
+        self._signs: dict[Status, str] = {
+            "fail": signs.fail, "crash": signs.crash, "warn": "!", "skip": "-",
+            "pass": signs.passed,
+        }  # fmt: skip
 
     def print_results(self, checks: Sequence[Check], results: Iterator[Result]) -> None:
-        """Each group as soon as its last check has run, the worst of it first.
+        """Each group as soon as its last check has run.
 
         `results`: one for each of the checks, in their order.
         """
         for group, members in itertools.groupby(checks, key=lambda check: check.group):
-            count = len(tuple(members))
-            self._print_group(group, tuple(itertools.islice(results, count)))
+            number = len(tuple(members))
+            self._print_group(group, tuple(itertools.islice(results, number)))
 
-    def ask(self, offer: Offer) -> None:
-        """Ask whether to fix this; the cursor stays behind the question."""
-        self.print_line("")
-        question = Text.assemble(self._text(offer.text.rstrip(".")), "? [y/N] ")
-        self._console.print(question, end="", soft_wrap=True, highlight=False)
+    def ask(self, offer: Offer) -> bool:
+        """Ask whether to apply this fix."""
+        self._console.say()
+        return self._console.ask(self._hide(offer.text.rstrip(".")), "?")
 
     def print_fixed(self, fixed: Fixed, offer: Offer, *, dry_run: bool) -> None:
         """What was done, or would be."""
-        self.print_line("")
-        ids = ", ".join(check.id for check in fixed.checks)
+        say, ids = self._console.say, ", ".join(check.id for check in fixed.checks)
         verb = "Would fix" if dry_run else "Fixing"
-        self.print_line(Text.assemble((f"{verb}: ", "bold"), self._text(offer.text), f"  ({ids})"))
+        say()
+        say((f"{verb}: ", "bold"), self._hide(offer.text), f"  ({ids})")
         for line in fixed.done:
-            self.print_line(Text.assemble("  ", self._text(line)))
+            say("  ", self._hide(line))
         if fixed.fault:
-            self.print_line(
-                Text.assemble("  ", ("not done", "bold red"), ": ", self._text(fixed.fault))
-            )
+            say("  ", ("not done", "bold red"), ": ", self._hide(fixed.fault))
 
     def print_again(self, results: Sequence[Result]) -> None:
-        """What is true after fixing, also when all is well."""
-        self.print_line("")
-        self.print_line(Text("Looked again:", "bold"))
+        """What is true after fixing, also where all is well."""
+        self._console.say()
+        self._console.say(("After fixing:", "bold"))
         for finding in _worst_first(results):
             self._print_finding(finding)
 
     def print_summary(self, results: Sequence[Result], *, offer_fix: bool) -> None:
-        """One line on what was found, and a second one on what to do about it."""
-        findings = [finding for result in results for finding in result.findings]
-        found = {
-            status: sum(finding.status == status for finding in findings) for status in STATUSES
-        }
+        """What was found, what was not looked at, and what to type for either."""
+        shell = self._console.shell
+        checks = count(len(results), "check")
         skipped = sum(result.worst == "skip" for result in results)
-        told = [
-            Text(counted(found[status], noun), _SIGNS[status][2])
-            for status, noun in _NOUNS
-            if found[status]
-        ]
-        checks = f"{counted(len(results), 'check')}"
-        if skipped:
-            checks += f", {skipped} skipped"
-        self.print_line("")
-        if not told:
-            self.print_line(Text.assemble(("All well", "bold green"), f": {checks}."))
-            return
-        self.print_line(Text.assemble(Text(", ").join(told), f" ({checks})."))
-        if offer_fix and offers(results):
-            offer = Text.assemble(
-                (_FIX.rendered(self._shell), "bold cyan"),
-                " fixes what is marked as safe, and asks first.",
-            )
-            self._print_hanging(Text(""), offer, 0)
+        problems = list(_problems(results))
+        self._console.say()
+        line: tuple[Part, ...] = (("All checks passed", "bold green"), f": {checks}")
+        line += (f", {skipped:,} skipped.",) if skipped else (".",)
+        if problems:
+            line = ("Found ", *problems, f" in {checks}")
+            line += (f" ({skipped:,} skipped).",) if skipped else (".",)
+        if any(result.check.thorough and result.worst == "skip" for result in results):
+            line += (" File contents were not compared; run ",)
+            line += ((f"`{_VERIFY.rendered(shell)}`", "bold cyan"), ".")
+        self._console.wrap((), *line)
+        if problems and offer_fix and offers(results):
+            apply = (f"`{_FIX.rendered(shell)}`", "bold cyan")
+            self._console.wrap((), "Run ", apply, " to apply the safe fixes; it asks first.")
 
     def print_list(self, checks: Sequence[Check]) -> None:
         """Id, title and whether --fix can fix it, by group."""
         column = max((len(check.id) for check in checks), default=0) + 2
         for group, found in itertools.groupby(checks, key=lambda check: check.group):
-            self.print_line(Text(group, "bold"))
+            self._console.say((group, "bold"))
             for check in found:
-                first = Text.assemble("  ", (f"{check.id:<{column}}", "cyan"))
-                text = Text(check.title)
-                if check.thorough:
-                    text.append("  (--verify)", "dim")
-                if check.fix is not None:
-                    text.append("  (--fix)", "green")
-                self._print_hanging(first, text, column + 2)
-
-    def print_line(self, line: Text | str) -> None:
-        """One line, never wrapped."""
-        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+                self._console.wrap(
+                    ("  ", (f"{check.id:<{column}}", "cyan")),
+                    check.title,
+                    ("  (--verify)" if check.thorough else "", "dim"),
+                    ("  (--fix)" if check.fix is not None else "", "green"),
+                )
 
     def _print_group(self, group: str, results: Sequence[Result]) -> None:
-        head = Text(f"{group:<{self._column}}", "bold")
-        ill = sum(not result.is_well for result in results)
-        if ill:
-            head.append(f"{ill} of {counted(len(results), 'check')} found something")
+        problems = sum(_is_problem(each) for result in results for each in result.findings)
+        skipped = sum(result.worst == "skip" for result in results)
+        head = (f"{group:<{self._column}}", "bold")
+        more = f", {skipped} skipped" if skipped else ""
+        if problems:
+            checks = count(len(results), "check")
+            self._console.say(head, f"{count(problems, 'problem')} in {checks}{more}")
         else:
-            head.append(f"{counted(len(results), 'check')}, all well", "green")
-        self.print_line(head)
-        shown = [result for result in results if self._everything or not result.is_well]
+            passed = f"{count(len(results) - skipped, 'check')} passed{more}"
+            self._console.say(head, (passed, "green"))
+        shown = [each for each in results if self._everything or not each.is_well]
         for finding in _worst_first(shown):
             self._print_finding(finding)
+        if not self._everything:
+            self._print_skipped(results)
+
+    def _print_skipped(self, results: Sequence[Result]) -> None:
+        """Each reason once. That contents are not compared is said in the summary."""
+        reasons: dict[str, list[str]] = {}
+        for result in results:
+            if result.worst == "skip" and not result.check.thorough:
+                for each in result.findings:
+                    reasons.setdefault(each.detail, []).append(each.id)
+        for reason, ids in reasons.items():
+            self._console.wrap(
+                ("  ", (self._signs["skip"], "dim"), " "),
+                (f"{self._hide(reason)}  ", "dim"),
+                (", ".join(ids), "cyan"),
+            )
 
     def _print_finding(self, finding: Finding) -> None:
-        sign, plain, style = _SIGNS[finding.status]
         said = finding.detail or finding.title
-        text = Text.assemble(self._text(said), "  ", (finding.id, "cyan"))
-        if finding.bytes is not None:
-            text.append(f"  {size(finding.bytes)}", "dim")
-        first = Text.assemble("  ", ((sign, plain)[self._sign_of], style), " ")
-        self._print_hanging(first, text, len(_INDENT))
+        self._console.wrap(
+            ("  ", (self._signs[finding.status], _STYLES[finding.status]), " "),
+            f"{self._hide(said)}  ",
+            (finding.id, "cyan"),
+            ("" if finding.bytes is None else f"  {size(finding.bytes)}", "dim"),
+        )
         # All or none: some checks tell them in an order that matters.
-        told = all(path in finding.detail for path in finding.paths)
-        paths = () if told else finding.paths
+        is_said = all(path in finding.detail for path in finding.paths)
+        paths = () if is_said else finding.paths
         for path in paths[:_MOST_PATHS]:
-            self.print_line(Text.assemble(_INDENT, (self._text(path), "dim")))
+            self._console.say(_INDENT, (self._hide(path), "dim"))
         if len(paths) > _MOST_PATHS:
-            self.print_line(
-                Text(f"{_INDENT}and {len(paths) - _MOST_PATHS} more (--json has all)", "dim")
-            )
+            more = f"{_INDENT}and {len(paths) - _MOST_PATHS:,} more (--json has all)"
+            self._console.say((more, "dim"))
         if finding.fix is not None:
             self._print_fix(finding.fix)
 
     def _print_fix(self, fix: Fix) -> None:
-        text = Text(self._text(fix.text))
-        if fix.safe:
-            text.append("  (safe)", "green")
-        self._print_hanging(Text.assemble(_INDENT, ("fix: ", "bold")), text, len(_INDENT) + 5)
+        safe = ("  (safe)" if fix.safe else "", "green")
+        self._console.wrap((_INDENT, ("fix: ", "bold")), self._hide(fix.text), safe)
         if fix.commands:
             # Whole, whatever the width: it is there to be copied.
-            typed = self._text(fix.typed(self._shell))
-            self.print_line(Text.assemble(f"{_INDENT}     ", (typed, "bold cyan")))
-
-    def _text(self, text: str) -> str:
-        """Without names, if that was asked for, and with nothing that could steer a terminal."""
-        return printable(self._hide(text) if self._hide is not None else text)
-
-    def _print_hanging(self, first: Text, text: Text, indent: int) -> None:
-        """`first` and `text`; what does not fit on the line goes on below, indented."""
-        lines = [text]
-        if self._console.is_terminal:
-            width = max(min(self._console.width, _WIDTH) - indent, 20)
-            lines = list(text.wrap(self._console, width))
-        for line in lines:
-            line.rstrip()
-            self.print_line(Text.assemble(first, line))
-            first = Text(" " * indent)
+            typed = self._hide(fix.typed(self._console.shell))
+            self._console.say(f"{_INDENT}     ", (typed, "bold cyan"))
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 check`, `2 checks`, `2 crashes`."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number} {noun}{'es' if noun.endswith('sh') else 's'}"
+def _problems(results: Sequence[Result]) -> Iterator[Part]:
+    """`2 failures`, ` and `, `1 warning`."""
+    findings = [finding for result in results for finding in result.findings]
+    numbers = [(each, sum(one.status == each for one in findings)) for each, _ in _NOUNS]
+    nouns = dict(_NOUNS)
+    found = [(count(number, nouns[each]), _STYLES[each]) for each, number in numbers if number]
+    for at, part in enumerate(found):
+        if at:
+            yield " and " if at == len(found) - 1 else ", "
+        yield part
+
+
+def _is_problem(finding: Finding) -> bool:
+    return finding.status not in ("pass", "skip")
 
 
 def _worst_first(results: Sequence[Result]) -> list[Finding]:

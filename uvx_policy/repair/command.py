@@ -23,10 +23,9 @@ from uvx_policy.repair.plan import make_plan
 from uvx_policy.repair.uv import Uv, UvFailed
 from uvx_policy.state.files import path_of
 from uvx_policy.state.layout import EDITS
-from uvx_policy.terminal.console import Screen
-from uvx_policy.terminal.console import progress as activity
-from uvx_policy.terminal.words import harmless
-from uvx_policy.verify.command import add_targets, look
+from uvx_policy.terminal.console import Console, check_can_ask
+from uvx_policy.terminal.progress import progress as activity
+from uvx_policy.verify.command import add_targets, asked, look
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.originals import Originals
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `repair` to the command line."""
     parser = commands.add_parser(
-        "repair", help="put edited files back in environments and caches, and save the edits"
+        "repair", help="restore edited files in environments and caches; saves the edits first"
     )
     add_targets(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would be done")
@@ -63,15 +62,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--also-hackable", action="store_true",
-        help="restore also projects that are hackable, whose edits are meant",
+        help="also restore hackable projects, where edits are intended",
     )  # fmt: skip
     parser.add_argument(
         "--remove-extra", action="store_true",
-        help="remove files that no RECORD names from environments, too",
+        help="also remove files that no RECORD names from environments",
     )  # fmt: skip
-    parser.add_argument("--offline", action="store_true", help="let uv use no network")
+    parser.add_argument("--offline", action="store_true", help="do not let uv use the network")
     add_wait(parser)
-    parser.add_argument("--json", action="store_true", help="for machines, stable")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.set_defaults(command=run)
 
 
@@ -80,40 +79,27 @@ def run(options: argparse.Namespace) -> int:
 
     Raises `UsageError`, `ConfigError`, `locks.Busy`, `keep.CannotKeep`: then nothing was changed.
     """
-    if not (options.yes or options.dry_run or (_is_terminal() and not options.json)):
-        hint = "add --yes, or look first: --dry-run"
-        raise UsageError("there is no terminal to ask on", hint=hint)
+    if not (options.yes or options.dry_run):
+        check_can_ask(json=options.json)
     repair = _Repair(options)
     plan = repair.plan()
     if not options.json:
-        for line in words.planned(plan, repair.edits_directory, repair.screen.look):
-            repair.screen.say(line)
+        repair.console.say_all(words.planned(plan, repair.edits_directory, repair.console))
     if options.dry_run:
         if options.json:
             sys.stdout.write(f"{as_json.report(repair.targets, plan, None)}\n")
         return 0 if all(step.meant for step in plan.steps) else errors.EXIT_FINDINGS
-    if words.changes(plan) and not options.yes and not _agreed(repair.screen):
-        repair.screen.say("Nothing has been changed.")
+    if words.changes(plan) and not options.yes and not repair.console.ask("Continue?"):
+        repair.console.say("Nothing was changed.")
         return errors.EXIT_FINDINGS
     outcome = repair.carry_out(plan)
     if options.json:
         sys.stdout.write(f"{as_json.report(repair.targets, plan, outcome)}\n")
     elif plan.steps:
-        for line in words.outcome(outcome, repair.screen.look):
-            repair.screen.say(line)
+        repair.console.say_all(words.outcome(outcome, repair.console))
+        for hint in words.hints(outcome, asked(options)):
+            repair.console.hint(hint)
     return 0 if outcome.is_well else errors.EXIT_FINDINGS
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def _agreed(screen: Screen) -> bool:
-    screen.say("Go ahead? [y/N] ", end="")
-    try:
-        return input().strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 # Doing it ----------------------------------------------------------------------------------------
@@ -130,7 +116,7 @@ class _Repair:
         self.targets: list[Target] = targets_of(
             options.targets, self._machine, caches=options.cache, everything=options.all
         )
-        self.screen = Screen(self._machine.environ)
+        self.console = Console()
         self._index: Index = index_of(self._machine, self.targets)
         self._originals = Originals(self._index)
         self._gathering = Gathering(
@@ -210,7 +196,7 @@ class _Repair:
         for step in plan.steps:
             if step.action == "reinstall":
                 with activity() as advance:
-                    advance(harmless(f"uv reinstalls {step.distribution}"))
+                    advance(f"uv reinstalls {step.distribution}")
                     results.append(self._reinstalled(step))
         left, meant = self._left(plan)
         return Outcome(
@@ -230,10 +216,10 @@ class _Repair:
         def waiting(holder: locks.Holder) -> None:
             nonlocal waited
             waited = True
-            advance(harmless(f"waiting for {holder}"))
+            advance(f"waiting for {holder}")
 
         def doing(step: Step) -> None:
-            advance(harmless(f"{step.action} {step.spot.path}"))
+            advance(f"{step.action} {step.spot.path}")
 
         with contextlib.ExitStack() as held:
             for directory in apply.owners_to_lock(plan):
@@ -288,7 +274,7 @@ class _Repair:
         undo.callback(shutil.rmtree, place, ignore_errors=True)
         fetched = {}
         for number, package in enumerate(packages):
-            advance(harmless(f"uv fetches {package.release}"))
+            advance(f"uv fetches {package.release}")
             into = os.path.join(place, str(number))
             os.mkdir(into)
             fetched[package.release] = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
@@ -19,7 +18,8 @@ from uvx_policy.repair.shared import Shared, shared_files
 from uvx_policy.settings import init_command
 from uvx_policy.settings.check import suggestion
 from uvx_policy.terminal import words
-from uvx_policy.terminal.console import Screen, progress
+from uvx_policy.terminal.console import Console, can_ask
+from uvx_policy.terminal.progress import progress
 from uvx_policy.verify.targets import targets_of
 
 if TYPE_CHECKING:
@@ -51,33 +51,33 @@ def run(options: argparse.Namespace) -> int:
     Raises `UsageError` for a package that is not there, `ConfigError`, `locks.Busy`.
     """
     machine = open_machine()
-    screen = Screen(machine.environ)
+    console = Console()
     (target,) = targets_of([], machine)
     chosen = _chosen([each for tree in target.trees() for each in shared_files(tree.path)], options)
     for each in chosen:
         if each.unknown:
-            screen.say(f"{_name(each)} has no RECORD: nobody knows its files.")
+            console.say(f"{_name(each)} has no RECORD: nobody knows its files.")
     shared = [each for each in chosen if each.paths]
     for line in _planned(shared, dry_run=options.dry_run):
-        screen.say(line)
+        console.say(line)
     if not shared:
-        screen.say(f"Every file is the environment's own: {screen.look.path(target.path)}")
+        console.say(f"Every file is the environment's own: {console.path(target.path)}")
     failed: list[str] = []
     if shared and not options.dry_run:
         with progress() as show:
 
             def waiting(holder: locks.Holder) -> None:
-                show(words.harmless(f"waiting for {holder}"))
+                show(f"waiting for {holder}")
 
             with locks.alone(target.path, options.wait, meanwhile=waiting):
                 for each in shared:
-                    show(words.harmless(f"detach {_name(each)}"))
+                    show(f"detach {_name(each)}")
                     failed += _detached(each)
         for line in failed:
-            screen.say(line)
+            console.say(line)
         if not failed:
-            screen.say("No other environment sees what is edited in them.")
-    _mark(machine, target.path, screen, options)
+            console.say("No other environment sees what is edited in them.")
+    _mark(machine, target.path, console, options)
     is_well = not failed and not any(each.unknown for each in chosen)
     return 0 if is_well else errors.EXIT_FINDINGS
 
@@ -95,18 +95,17 @@ def _chosen(found: Sequence[Shared], options: argparse.Namespace) -> list[Shared
         name = normalized(word)
         if name not in by_name:
             hint = suggestion(name, tuple(by_name), "`")
-            raise UsageError(f"`{words.harmless(word)}` is not installed here", hint=hint)
+            raise UsageError(f"`{word}` is not installed here", hint=hint)
         chosen[name] = by_name[name]
     return [each for group in chosen.values() for each in group]
 
 
 def _planned(shared: Sequence[Shared], *, dry_run: bool) -> Iterator[str]:
-    verb = "would be copied" if dry_run else "are copied"
     for each in shared:
-        count = len(each.paths)
-        files = "1 file" if count == 1 else f"{count:,} files"
-        one = verb.replace("are", "is") if count == 1 else verb
-        yield f"{_name(each)}: {files} {one} ({words.size(each.size)})"
+        number = len(each.paths)
+        be = words.verb(number, "is", "are") if not dry_run else "would be"
+        size = words.size(each.size)
+        yield f"{_name(each)}: {words.count(number, 'file')} {be} copied ({size})"
 
 
 def _detached(each: Shared) -> Iterator[str]:
@@ -122,17 +121,19 @@ def _detached(each: Shared) -> Iterator[str]:
                     shops[place] = undo.enter_context(restore.workshop(place))
                 restore.detach(path, shops[place])
             except OSError as error:  # noqa: PERF203 (one file must not keep others)
-                yield words.harmless(f"failed: {path}: {error.strerror or error}")
+                yield f"failed: {path}: {error.strerror or error}"
 
 
 def _name(each: Shared) -> str:
-    return words.harmless(f"{each.distribution.name} {each.distribution.version}".strip())
+    return f"{each.distribution.name} {each.distribution.version}".strip()
 
 
 # The project -------------------------------------------------------------------------------------
 
 
-def _mark(machine: Machine, environment: str, screen: Screen, options: argparse.Namespace) -> None:
+def _mark(
+    machine: Machine, environment: str, console: Console, options: argparse.Namespace
+) -> None:
     """Mark the project as hackable where that is wanted. Raises `LinkPolicyError`."""
     project = machine.environment_at(environment).project
     policy = machine.policy_at(environment).name
@@ -143,23 +144,19 @@ def _mark(machine: Machine, environment: str, screen: Screen, options: argparse.
             raise UsageError(f"no project is known for `{environment}`")
         return
     plan = init_command.plan_init(project, {"hackable": True})
-    if options.hackable is None and not _is_wanted(screen, ask=not options.dry_run):
+    if options.hackable is None and not _is_wanted(console, ask=not options.dry_run):
         return
     if plan.changes:
-        screen.say(f"{screen.look.path(plan.path)}:")
+        console.say(f"{console.path(plan.path)}:")
     for line in plan.changes:
-        screen.say(words.harmless(f"  would {line}" if options.dry_run else f"  {line}"))
+        console.say(f"  would {line}" if options.dry_run else f"  {line}")
     if not options.dry_run:
         init_command.write_init(plan)
 
 
-def _is_wanted(screen: Screen, *, ask: bool) -> bool:
+def _is_wanted(console: Console, *, ask: bool) -> bool:
     """Ask on the terminal; elsewhere say how it is done."""
-    if not (ask and sys.stdin.isatty() and sys.stdout.isatty()):
-        screen.say("uv links what it installs later, unless the project is hackable: --hackable")
+    if not (ask and can_ask()):
+        console.say("Packages installed later are linked again; mark the project: --hackable")
         return False
-    screen.say("Mark the project as hackable, so that uv copies new packages, too? [y/N] ", end="")
-    try:
-        return input().strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
+    return console.ask("Mark the project as hackable, so that uv copies new packages as well?")

@@ -255,4 +255,4 @@ def _in_place(plan: SetupPlan, shown: Shown) -> tuple[str, str]:
 
 
 def _launcher(plan: SetupPlan) -> str:
-    return f"launcher: {setup_words.printable(str(plan.launcher))}"
+    return f"launcher: {plan.launcher}"

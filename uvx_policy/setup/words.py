@@ -1,11 +1,11 @@
-"""How the plans of `setup` and `uninstall` look to a person: words, paths, diffs. Pure."""
+"""Plans of `setup` and `uninstall` as text: steps, paths, diffs. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from uvx_policy.terminal import words
 from uvx_policy.terminal.command import shell_of
-from uvx_policy.terminal.words import size
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -38,16 +38,14 @@ class Lines(list[str]):
 
 
 class Shown:
-    """Paths as people read them: `~` for HOME, and nothing that could steer a terminal."""
+    """Paths as people read them: `~/.bashrc`."""
 
     def __init__(self, home: str) -> None:
         self.home = home
 
     def __call__(self, path: str) -> str:
-        """For example `~/.bashrc`."""
-        if self.home and path.startswith(f"{self.home}/"):
-            path = "~" + path[len(self.home) :]
-        return printable(path)
+        """The path, safe to show."""
+        return words.path(path, self.home)
 
 
 def planned(edit: Edit, shown: Shown) -> str:
@@ -84,7 +82,7 @@ def staying(leftovers: Sequence[Leftover], shown: Shown) -> Iterator[str]:
         yield "This stays on the disk until you remove it:"
     for each in leftovers:
         at_least = "" if each.is_complete else "at least "
-        yield f"  {shown(each.path)}  ({each.what}, {at_least}{size(each.bytes)})"
+        yield f"  {shown(each.path)}  ({each.what}, {at_least}{words.size(each.bytes)})"
         yield f"    {each.command.rendered(shell)}"
 
 
@@ -97,21 +95,13 @@ def rendered(
     shown: Shown,
 ) -> str:
     """The whole of `--dry-run`: the steps, the start-up files as a diff, then what else matters."""
-    lines = [f"This is what `linkpolicy {command}` would do. Nothing has been changed.", ""]
+    lines = [f"Would `linkpolicy {command}` as follows. Nothing was changed.", ""]
     lines += [f"  {step}" for step in steps]
     for edit in edits:
         lines += ["", *_diff(edit, shown(edit.before.path))]
     if closing:
         lines += [*([""] if closing[0] else []), *closing]
     return "\n".join(lines)
-
-
-def printable(text: str) -> str:
-    """Control characters and bytes that are no UTF-8 (surrogates) as escapes."""
-    return "".join(
-        character if character == "\t" or character.isprintable() else ascii(character)[1:-1]
-        for character in text
-    )
 
 
 def _diff(edit: Edit, path: str) -> Iterator[str]:
@@ -123,7 +113,7 @@ def _diff(edit: Edit, path: str) -> Iterator[str]:
     header = True
     for line in difflib.unified_diff(old, new, from_file, to_file, lineterm=""):
         header = header and not line.startswith("@@")
-        yield printable(line.removesuffix("\n"))
+        yield words.safe(line.removesuffix("\n").expandtabs())
         if not header and line[0] in " +-" and not line.endswith("\n"):
             yield "\\ No newline at end of file"
 

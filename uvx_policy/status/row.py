@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.installed.distinct import Distinct
 from uvx_policy.machine.policy import Policy
+from uvx_policy.terminal import words
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -133,9 +134,11 @@ def drift(policy: str, survey: Survey) -> str:
     """
     inodes, links = survey.shared_inode_files, survey.symlink_files
     if policy in ("hackable", "copy", "clone") and inodes:
-        return f"{policy}, but {_files(inodes)} share an inode with others"
+        share = words.verb(inodes, "shares", "share")
+        return f"{policy}, but {words.count(inodes, 'file')} {share} an inode with others"
     if policy not in ("symlink", "unknown") and links:
-        return f"{policy}, but {_files(links)} are links into a cache"
+        link = words.verb(links, "links", "link")
+        return f"{policy}, but {words.count(links, 'file')} {link} into a cache"
     return ""
 
 
@@ -152,7 +155,3 @@ def may_save(policy: str, decided: str, survey: Survey) -> int:
 
 def _height(where: Where) -> tuple[int, str]:
     return len(where.mount_point), where.mount_point
-
-
-def _files(count: int) -> str:
-    return f"{count} file" if count == 1 else f"{count:,} files"

@@ -1,82 +1,235 @@
-"""The terminal of `linkpolicy cache`: its width, its encoding, and progress on stderr."""
+"""The terminal of every command: what is printed, and questions.
+
+Lines are written here, and rich is imported for tables only: it takes longer than most commands.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
 import sys
-import threading
-import time
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from rich.console import Console
-from rich.text import Text
-
-from uvx_policy.caches.table import Look
+from uvx_policy.errors import UsageError
 from uvx_policy.state import layout
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import shell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import TextIO
 
     from rich.console import RenderableType
 
-#: seconds before progress is shown
-_PATIENCE = 1.0
-#: wider than any table
+    from uvx_policy.terminal.command import Hint, Shell
+
+#: text, or text and its style: words of `_CODES`
+Part: TypeAlias = "str | tuple[str, str]"
+#: one line
+Parts: TypeAlias = "tuple[Part, ...]"
+
+_CODES = {
+    "bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "magenta": "35",
+    "cyan": "36",
+}  # fmt: skip
+#: text is not wider than this: long lines are hard to follow
+_WIDEST = 100
+_NARROWEST = 20
+#: a table in a pipe has whole cells
 _ENDLESS = 10_000
+#: what is never broken: commands in backticks, and words
+_WORDS = re.compile(r"\s+|`[^`]+`|[^\s`]+|`")
 
 
-class Screen:
-    """Where everything for people goes."""
+class Signs(NamedTuple):
+    """What stands for what; `PLAIN` where the output cannot encode the others."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        """`environ` says where the home directory is."""
-        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        self.console = Console(highlight=False, markup=False, emoji=False)
-        self._is_pipe = not self.console.is_terminal and "COLUMNS" not in os.environ
-        if self._is_pipe:
-            self.console.width = _ENDLESS  # each row stays in one line
-        self.look = Look(
-            home=layout.home(dict(environ), sys.platform),
-            now=time.time(),
-            encoding=encoding,
-            shell=shell_of(environ),
+    shared: str = "█"
+    save: str = "▒"
+    private: str = "░"
+    at_least: str = "≥"
+    at_most: str = "≤"
+    cut: str = "…"
+    rule: str = "─"
+    fail: str = "✗"
+    crash: str = "‼"
+    passed: str = "✓"
+
+
+PLAIN = Signs("#", "+", ".", ">=", "<=", "...", "-", "x", "#", "+")
+
+
+class Console:
+    """Where everything for people goes. What is printed is made safe here, and nowhere else."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        stream: TextIO | None = None,
+        *,
+        width: int | None = None,
+    ) -> None:
+        """`environ`: the process's variables; `width`: cells of a line, looked up by default."""
+        self._stream = stream or sys.stdout
+        self._environ = environ = dict(os.environ if environ is None else environ)
+        self.home = layout.home(environ, sys.platform)
+        self.encoding = getattr(self._stream, "encoding", None) or "ascii"
+        self.is_terminal = self._stream.isatty()
+        self.signs = Signs() if _can_encode("".join(Signs()), self.encoding) else PLAIN
+        #: cells of a line; 0 in a pipe: nothing is wrapped or cut
+        self.width = self._found_width() if width is None else width
+        self._has_color = not environ.get("NO_COLOR") and (
+            bool(environ.get("FORCE_COLOR"))
+            or (self.is_terminal and environ.get("TERM") not in ("dumb", "unknown"))
         )
 
     @property
-    def width(self) -> int:
-        """Cells of a line."""
-        return self.console.width
+    def shell(self) -> Shell:
+        """The shell that commands are typed into."""
+        return shell_of(self._environ)
 
-    def show(self, what: RenderableType) -> None:
-        """Print a table."""
-        self.console.print(what)
+    def path(self, path: str) -> str:
+        """`~/.cache/uv`."""
+        return words.path(path, self.home)
 
-    def say(self, line: Text | str, *, end: str = "\n") -> None:
-        """Print one line; in a pipe it is never broken."""
-        text = Text(line) if isinstance(line, str) else line
-        plain = words.encodable(text.plain, self.look.encoding)
-        self.console.print(
-            text if plain == text.plain else Text(plain), soft_wrap=self._is_pipe, end=end
+    # Output --------------------------------------------------------------------------------------
+
+    def say(self, *line: Part, end: str = "\n") -> None:
+        """Print one line, never broken."""
+        runs = groupby(((_plain(part), _style(part)) for part in line), key=lambda part: part[1])
+        text = "".join(self._styled("".join(text for text, _ in run), style) for style, run in runs)
+        self._stream.write(f"{text}{end}")
+
+    def say_all(self, lines: Iterable[Parts]) -> None:
+        """Print lines."""
+        for line in lines:
+            self.say(*line)
+
+    def wrap(self, first: Parts, *text: Part) -> None:
+        """Print text beside `first`; what does not fit goes on below, indented as far.
+
+        In a pipe it is one line.
+        """
+        indent = sum(words.cells(_plain(part)) for part in first)
+        room = max(min(self.width, _WIDEST) - indent, _NARROWEST)
+        for line in _wrapped(text, room) if self.width else [text]:
+            self.say(*first, *line)
+            first = (" " * indent,)
+
+    def hint(self, hint: Hint, indent: str = "") -> None:
+        """Print what to do next, whole: it is there to be copied."""
+        typed = hint.typed(self.shell)
+        colon = ": " if hint.text and typed else ""
+        self.say(indent, ("hint", "bold cyan"), f": {hint.text}{colon}", (typed, "bold"))
+
+    def show(self, table: RenderableType) -> None:
+        """Print what rich draws."""
+        from rich.console import Console as Rich
+
+        class Quiet(Rich):
+            def on_broken_pipe(self) -> None:
+                # rich ends with 1, which is a finding here; `cli.main` knows better.
+                raise BrokenPipeError
+
+        Quiet(
+            file=self._stream, width=self.width or _ENDLESS, highlight=False, markup=False,
+            emoji=False, force_terminal=self._has_color, color_system="auto",
+        ).print(table)  # fmt: skip
+
+    # Questions -----------------------------------------------------------------------------------
+
+    def ask(self, *question: Part) -> bool:
+        """Ask on the terminal, and tell whether the answer was yes."""
+        self.say(*question, " [y/N] ", end="")
+        self._stream.flush()
+        answer = sys.stdin.readline()
+        if not answer:  # Ctrl-D
+            self.say()
+        return answer.strip().lower() in ("y", "yes")
+
+    # ---------------------------------------------------------------------------------------------
+
+    def _styled(self, text: str, style: str) -> str:
+        text = words.safe(text)
+        if not _can_encode(text, self.encoding):
+            text = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        if not (style and text and self._has_color):
+            return text
+        return f"\x1b[{';'.join(_CODES[word] for word in style.split())}m{text}\x1b[0m"
+
+    def _found_width(self) -> int:
+        given = self._environ.get("COLUMNS", "")
+        if given.isdecimal() and int(given):
+            return int(given)
+        if not self.is_terminal:
+            return 0
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or 80
+        except OSError:
+            return 80
+
+
+def can_ask() -> bool:
+    """Is there somebody to ask?"""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def check_can_ask(*, json: bool = False) -> None:
+    """Raises `UsageError` where there is nobody, or the output is `json`."""
+    if json or not can_ask():
+        raise UsageError(
+            "--json cannot ask" if json else "there is no terminal to ask on",
+            hint="use --yes, or --dry-run to see what would be done",
         )
 
 
-@contextlib.contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """What is being done, in one line on stderr: on a terminal, after a second."""
-    console = Console(stderr=True, highlight=False, markup=False)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    status = console.status("")
-    timer = threading.Timer(_PATIENCE, status.start)
-    timer.daemon = True
-    timer.start()
+def _plain(part: Part) -> str:
+    return part if isinstance(part, str) else part[0]
+
+
+def _style(part: Part) -> str:
+    return "" if isinstance(part, str) else part[1]
+
+
+def _can_encode(text: str, encoding: str) -> bool:
     try:
-        yield lambda text: status.update(Text(text))
-    finally:
-        timer.cancel()
-        timer.join()
-        status.stop()
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _wrapped(text: Sequence[Part], width: int) -> list[list[Part]]:
+    """Lines of at most `width` cells; a longer word, or command in backticks, stays whole."""
+    lines: list[list[Part]] = [[]]
+    room = width
+    word: list[Part] = []
+    space: list[Part] = []
+
+    def place() -> None:
+        nonlocal room
+        needed = sum(words.cells(words.safe(_plain(part))) for part in word)
+        gap = sum(len(_plain(part)) for part in space)
+        if lines[-1] and gap + needed > room:
+            lines.append([])
+            room = width
+        elif lines[-1]:
+            lines[-1] += space
+            room -= gap
+        lines[-1] += word
+        room -= needed
+        word.clear()
+        space.clear()
+
+    for part in text:
+        for piece in _WORDS.findall(_plain(part)):
+            if piece.isspace():
+                if word:
+                    place()
+                space.append((piece, _style(part)))
+            else:
+                word.append((piece, _style(part)))
+    if word:
+        place()
+    return lines

@@ -1,12 +1,13 @@
-"""Numbers, paths and bars as people read them, in whatever the terminal can show."""
+"""Words of every report: sizes, counts, ages, paths and lists, and text that is safe to show.
+
+Imports nothing: the shim's warnings need `safe`.
+"""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, NamedTuple
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rich.text import Text
+    from collections.abc import Iterable
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _THOUSAND = 1000
@@ -14,28 +15,22 @@ _ONE_DIGIT = 9.95
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-class Signs(NamedTuple):
-    """What stands for what; `PLAIN` where the output cannot encode the others."""
+def safe(text: str) -> str:
+    """The text with everything escaped that does not show as itself.
 
-    shared: str = "█"
-    save: str = "▒"
-    private: str = "░"
-    at_least: str = "≥"
-    at_most: str = "≤"
-    cut: str = "…"
-    rule: str = "─"
-
-
-PLAIN = Signs("#", "+", ".", ">=", "<=", "...", "-")
+    Control characters and escape sequences, line and paragraph separators, characters that turn
+    the writing direction or have no width (U+202E, U+200B), and bytes that are not UTF-8 (lone
+    surrogates): file names may hold any of them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
-def signs_for(encoding: str) -> Signs:
-    """The signs that this encoding knows."""
-    try:
-        "".join(Signs()).encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return PLAIN
-    return Signs()
+def _escaped(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02x}"  # the byte that it stands for
+    return ascii(char)[1:-1]
 
 
 def size(count: int) -> str:
@@ -50,44 +45,53 @@ def size(count: int) -> str:
     return f"{value:.{digits}f} {_UNITS[unit]}"
 
 
-def bar(width: int, signs: Signs, *, shared: int, save: int, private: int) -> Text:
-    """Shared against private bytes; `save` is a part of `private`. Empty when both are 0.
-
-    What is there at all gets a cell.
-    """
-    from rich.text import Text  # slow to import, and nothing for --json
-
-    total = shared + private
-    if not total or width <= 0:
-        return Text("")
-    left = _cells(shared, total, width)
-    middle = min(_cells(save, total, width), width - left)
-    return Text.assemble(
-        (signs.shared * left, "green"),
-        (signs.save * middle, "yellow"),
-        (signs.private * (width - left - middle), "dim"),
-    )
+def count(number: int, noun: str) -> str:
+    """`1 file`, `1,234 files`, `2 entries`, `0 crashes`."""
+    return f"{number:,} {noun if number == 1 else _plural(noun)}"
 
 
-def _cells(part: int, total: int, width: int) -> int:
-    if part <= 0:
-        return 0
-    if part >= total:
-        return width
-    return min(max(round(part / total * width), 1), width - 1)
+def _plural(noun: str) -> str:
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("sh", "ch")) else f"{noun}s"
+
+
+def verb(number: int, one: str, many: str) -> str:
+    """`one` for one thing, `many` for none and for more: `verb(2, "is", "are")`."""
+    return one if number == 1 else many
+
+
+def listed(items: Iterable[str], most: int = 3) -> str:
+    """`a`, `a and b`, `a, b and c`, `a, b, c and 4 more`."""
+    every = list(items)
+    *before, last = every if len(every) <= most else [*every[:most], f"{len(every) - most:,} more"]
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def path(name: str, home: str) -> str:
-    """A path with `~` for the home directory; nothing in it moves the cursor."""
-    if home and home != "/" and (name == home or name.startswith(home + os.sep)):
+    """A path with `~` for the home directory, safe to show."""
+    if home and home != "/" and (name == home or name.startswith(f"{home}/")):
         name = f"~{name[len(home) :]}"
-    return harmless(name)
+    return safe(name)
 
 
-def harmless(text: str) -> str:
-    """The text with control characters written out. Bytes that are no UTF-8 stay what they are."""
-    return "".join(
-        char if char.isprintable() or "\udc80" <= char <= "\udcff" else ascii(char)[1:-1]
+def age(seconds: float) -> str:
+    """How long ago, roughly: `just now`, `5 minutes ago`, `3 days ago`."""
+    for length, noun in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        number = int(seconds // length)
+        if number > 0:
+            return f"{count(number, noun)} ago"
+    return "just now"
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    return sum(
+        0 if category(char) in ("Mn", "Me") else 2 if east_asian_width(char) in "WF" else 1
         for char in text
     )
 
@@ -97,40 +101,11 @@ def shorten(text: str, width: int, sign: str) -> str:
 
     Cut between two names where that leaves the last one whole.
     """
-    from rich.cells import cell_len
-
-    if cell_len(text) <= width:
+    if cells(text) <= width:
         return text
-    room = width - cell_len(sign)
+    room = width - cells(sign)
     if room <= 0:
         return sign[:width]
-    while text and cell_len(text) > room:
+    while text and cells(text) > room:
         text = text[1:]
-    separator = text.find(os.sep)
-    return f"{sign}{text[max(separator, 0) :]}"
-
-
-def encodable(text: str, encoding: str) -> str:
-    """The text without what this encoding does not know: `?` stands for it."""
-    try:
-        text.encode(encoding, "surrogateescape")
-    except (UnicodeEncodeError, LookupError):
-        return "".join(char if _can(char, encoding) else "?" for char in text)
-    return text
-
-
-def _can(char: str, encoding: str) -> bool:
-    try:
-        char.encode(encoding, "surrogateescape")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def age(seconds: float) -> str:
-    """How long ago, roughly: `just now`, `5 minutes ago`, `3 days ago`."""
-    for length, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
-        count = int(seconds // length)
-        if count > 0:
-            return f"{count} {name}{'s' if count != 1 else ''} ago"
-    return "just now"
+    return f"{sign}{text[max(text.find('/'), 0) :]}"

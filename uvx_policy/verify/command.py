@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import errors
 from uvx_policy.machine.machine import open_machine
-from uvx_policy.verify import as_json
-from uvx_policy.verify import summary as counted
+from uvx_policy.verify import as_json, summary
 from uvx_policy.verify.contradictions import contradiction_of, finding_of
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import Wanted, verify
@@ -39,14 +38,16 @@ INTENDED = ("edited", "missing", "extra", "mode")
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `verify` to the command line."""
     parser = commands.add_parser(
-        "verify", help="compare installed files and caches with what was downloaded"
+        "verify", help="check installed files and caches against the hashes of their packages"
     )
     add_targets(parser)
-    parser.add_argument("--diff", action="store_true", help="show what was changed in each file")
+    parser.add_argument("--diff", action="store_true", help="show the changes in each edited file")
     parser.add_argument(
-        "--full", action="store_true", help="read also what was verified before and not changed"
+        "--full",
+        action="store_true",
+        help="also read unchanged files that were verified before",
     )
-    parser.add_argument("--json", action="store_true", help="for machines, stable")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.set_defaults(command=run)
 
 
@@ -62,6 +63,13 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def asked(options: argparse.Namespace) -> list[str]:
+    """The words of `add_targets` that were given, for another command that takes them."""
+    flags = [f"--{name}" for name in ("cache", "all") if getattr(options, name)]
+    dashes = ["--"] if any(word.startswith("-") for word in options.targets) else []
+    return [*flags, *dashes, *options.targets]
+
+
 def run(options: argparse.Namespace) -> int:
     """0 when all is well, 1 when not. Raises `UsageError`, `ConfigError`."""
     machine = open_machine()
@@ -73,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(f"{as_json.report(targets, findings, tally, differences)}\n")
     else:
-        _say(findings, tally, differences, machine)
+        _say(findings, tally, differences, options)
     return errors.EXIT_FINDINGS if any(each.is_fault for each in findings) else 0
 
 
@@ -150,22 +158,23 @@ def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:
 
 
 def _say(
-    findings: Sequence[Finding], tally: Tally, differences: dict[str, str], machine: Machine
+    findings: Sequence[Finding],
+    tally: Tally,
+    differences: dict[str, str],
+    options: argparse.Namespace,
 ) -> None:
     if not findings:
-        sys.stdout.write(f"{counted.all_is_well(tally)}\n")
+        sys.stdout.write(f"{summary.all_is_well(tally)}\n")
         return
-    # Here: all that draws takes longer to import than the rest of a run that finds nothing.
-    from uvx_policy.terminal.console import Screen
+    from uvx_policy.terminal.console import Console
     from uvx_policy.verify import report
 
-    screen = Screen(machine.environ)
-    for line in report.lines(findings, screen.look):
-        screen.say(line)
+    console = Console()
+    console.say_all(report.lines(findings, console))
     for each in findings:
         if each.path in differences:
-            for line in report.difference(differences[each.path]):
-                screen.say(line)
-            screen.say("")
-    for line in report.summary(findings, tally, screen.look):
-        screen.say(line)
+            console.say_all(report.difference(differences[each.path]))
+            console.say()
+    console.say(report.summary(findings, tally))
+    for hint in report.hints(findings, asked(options), diff=options.diff):
+        console.hint(hint)

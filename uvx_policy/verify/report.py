@@ -1,4 +1,4 @@
-"""What `linkpolicy verify` says to people: one block for each environment and cache."""
+"""What `linkpolicy verify` reports to people: one block for each environment and cache."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ import os
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
-from uvx_policy.terminal import words
-from uvx_policy.terminal.command import command
-from uvx_policy.verify import summary as counted
+from uvx_policy.terminal.command import Hint, command
+from uvx_policy.terminal.words import count, verb
+from uvx_policy.verify import summary as summaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.caches.table import Look
     from uvx_policy.installed.finding import Finding, Place
-    from uvx_policy.terminal.command import Command
+    from uvx_policy.terminal.console import Console, Parts
     from uvx_policy.verify.tally import Tally
 
 #: findings of one owner that are shown, and places of one finding; --json has all
 _MOST = 20
 _MOST_PLACES = 5
-#: state -> (what one is, what several are)
+#: state -> how it is called, the worst first
 STATES = {
     "edited": "edited",
     "missing": "missing",
-    "mode": "other permissions",
+    "mode": "wrong permissions",
     "unreadable": "unreadable",
-    "record": "no good RECORD",
+    "record": "invalid RECORD",
     "extra": "extra",
     "unlisted": "not in RECORD",
     "published": "as published",
@@ -38,55 +35,79 @@ _STYLES = {"edited": "red", "missing": "red", "record": "red", "unreadable": "ye
 _INDENT = "    "
 
 
-def lines(findings: Sequence[Finding], look: Look) -> Iterator[Text]:
+def lines(findings: Sequence[Finding], console: Console) -> Iterator[Parts]:
     """Every finding, by owner, the worst first."""
     by_owner = sorted(findings, key=lambda each: (each.tree.kind != "site", each.tree.owner))
-    for owner, theirs in groupby(by_owner, key=lambda each: each.tree.owner):
-        told = sorted(theirs, key=_rank)
-        width = max(len(STATES[each.state]) for each in told[:_MOST])
-        yield Text.assemble((look.path(owner), "bold"))
-        for each in told[:_MOST]:
+    for owner, group in groupby(by_owner, key=lambda each: each.tree.owner):
+        theirs = sorted(group, key=_rank)
+        width = max(len(STATES[each.state]) for each in theirs[:_MOST])
+        yield ((console.path(owner), "bold"),)
+        for each in theirs[:_MOST]:
             yield _one(each, width)
-            yield from _more(each, look)
-        if len(told) > _MOST:
-            yield Text(f"  and {len(told) - _MOST:,} more (--json has all)", style="dim")
-        yield Text("")
+            yield from _more(each, console)
+        yield from more(len(theirs) - _MOST)
+        yield ()
 
 
-def difference(text: str) -> Iterator[Text]:
-    """A unified diff, coloured."""
+def more(left_out: int) -> Iterator[Parts]:
+    """How many of a list are not shown, if any."""
+    if left_out > 0:
+        yield ((f"  and {left_out:,} more (--json has all)", "dim"),)
+
+
+def difference(text: str) -> Iterator[Parts]:
+    """A unified diff, colored."""
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in text.splitlines():
         style = "bold" if line.startswith(("---", "+++")) else styles.get(line[:1], "")
-        yield Text(f"    {words.harmless(line)}", style=style)
+        yield ((f"{_INDENT}{line}", style),)
 
 
-def summary(findings: Sequence[Finding], tally: Tally, look: Look) -> Iterator[Text]:
-    """What it comes to, and what to type."""
-    if not findings:
-        yield Text(counted.all_is_well(tally))
-        return
-    states = ", ".join(
-        f"{count:,} {STATES[state]}"
-        for state in STATES
-        if (count := sum(each.state == state for each in findings))
+def summary(findings: Sequence[Finding], tally: Tally) -> str:
+    """How many problems of which kind, and what is none."""
+    faults = [each for each in findings if each.is_fault]
+    intended = sum(bool(each.intended) for each in findings)
+    published = len(findings) - len(faults) - intended
+    problems = f"Found {count(len(faults), 'problem')}" if faults else "Found no problems"
+    states = f": {states_of(faults)}" if faults else ""
+    sentences = [f"{problems} in {summaries.looked_at(tally)}{states}."]
+    if intended:
+        differ = verb(intended, "differs", "differ")
+        sentences.append(f"{count(intended, 'file')} {differ} as intended.")
+    if published:
+        differ = verb(published, "differs", "differ")
+        sentences.append(f"{count(published, 'file')} {differ} from RECORD as published.")
+    return " ".join(sentences)
+
+
+def states_of(findings: Sequence[Finding]) -> str:
+    """`2 edited, 1 missing`."""
+    return ", ".join(
+        f"{number:,} {name}"
+        for state, name in STATES.items()
+        if (number := sum(each.state == state for each in findings))
     )
-    yield Text(f"{states}; of {counted.looked_at(tally)}.")
-    yield _hint("what was changed", command("linkpolicy", "verify", "--diff"), look)
-    yield _hint("put the originals back", command("linkpolicy", "repair"), look)
 
 
-def _hint(what: str, typed: Command, look: Look) -> Text:
-    return Text.assemble(("hint", "bold cyan"), f": {what}: ", (typed.rendered(look.shell), "bold"))
+def hints(findings: Sequence[Finding], asked: Sequence[str], *, diff: bool) -> Iterator[Hint]:
+    """What to do next. `asked`: the words of the command line that say what was looked at."""
+    if not any(each.is_fault for each in findings):
+        return
+    if not diff and any(each.state == "edited" for each in findings):
+        show = command("linkpolicy", "verify", "--diff", *asked)
+        yield Hint(text="show what was changed", commands=(show,))
+    repair = command("linkpolicy", "repair", *asked)
+    yield Hint(text="restore the original files", commands=(repair,))
 
 
-def _one(finding: Finding, width: int) -> Text:
+def _one(finding: Finding, width: int) -> Parts:
     package = f"{finding.distribution} {finding.version}".strip()
-    return Text.assemble(
+    style = _STYLES.get(finding.state, "yellow")
+    return (
         "  ",
-        (f"{STATES[finding.state]:<{width}}", _STYLES.get(finding.state, "yellow")),
-        f"  {words.harmless(_name(finding))}",
-        (f"  {words.harmless(package)}", "dim"),
+        (f"{STATES[finding.state]:<{width}}", style if finding.is_fault else "cyan"),
+        f"  {_name(finding)}",
+        (f"  {package}", "dim"),
     )
 
 
@@ -97,30 +118,29 @@ def _name(finding: Finding) -> str:
     return os.path.relpath(finding.path, tree.owner) if name.startswith(os.pardir) else name
 
 
-def _more(finding: Finding, look: Look) -> Iterator[Text]:
-    if finding.detail:
-        yield Text(f"{_INDENT}{words.harmless(finding.detail)}", style="dim")
+def _more(finding: Finding, console: Console) -> Iterator[Parts]:
+    texts = [finding.detail] if finding.detail else []
+    texts += [f"intended: {finding.intended}"] if finding.intended else []
     places: dict[str, None] = {}
     for place in finding.elsewhere:
         how = "the same file" if place.how == "same-inode" else "the same change"
-        places[f"{how} in {_where(place, look)}"] = None
-    for told in [*places][:_MOST_PLACES]:
-        yield Text(f"{_INDENT}{told}", style="dim")
+        places[f"{how} in {_where(place, console)}"] = None
+    texts += [*places][:_MOST_PLACES]
     if len(places) > _MOST_PLACES:
-        yield Text(f"{_INDENT}and in {len(places) - _MOST_PLACES:,} more places", style="dim")
+        texts.append(f"and in {count(len(places) - _MOST_PLACES, 'more place')}")
     if finding.unknown_names:
-        names = counted.plural(finding.unknown_names, "name")
-        where = "environments or caches that are not known"
-        more = f"the same file has {finding.unknown_names:,} more {names} in {where}"
-        yield Text(f"{_INDENT}{more}", style="dim")
+        links = count(finding.unknown_names, "more hard link")
+        texts.append(f"{links} to the same file in unknown environments or caches")
+    for text in texts:
+        yield ((f"{_INDENT}{text}", "dim"),)
 
 
-def _where(place: Place, look: Look) -> str:
+def _where(place: Place, console: Console) -> str:
     tree = place.tree
     if tree.kind == "site":
-        return look.path(tree.owner)
+        return console.path(tree.owner)
     # What lies in no archive is in the content store of uv's preview.
-    return f"the cache {look.path(tree.path if tree.path != tree.owner else place.path)}"
+    return f"the cache {console.path(tree.path if tree.path != tree.owner else place.path)}"
 
 
 def _rank(finding: Finding) -> tuple[int, str]:
