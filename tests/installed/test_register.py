@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,82 @@ def test_what_is_remembered_is_known(state: str) -> None:
     remember(state, other)
 
     assert sorted(known(state), key=lambda one: one.path) == [ONE, other]
+
+
+@pytest.fixture
+def gathered(state: str) -> str:
+    """A state directory with 60 environments in one file, an hour ago."""
+    for number in range(60):
+        remember(state, ONE.replace(path=f"/home/me/{number}/.venv"))
+    age(state)
+    register.gather(state)
+    return state
+
+
+def age(state: str) -> None:
+    directory = Path(state) / layout.ENVIRONMENTS.directory
+    os.utime(directory, (time.time() - 3600, time.time() - 3600))
+
+
+def opened(state: str, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Environment], int]:
+    """What is known, and how many files of environments were opened for it."""
+    count = 0
+    real = register._read
+
+    def read(*words: str) -> Environment | None:
+        nonlocal count
+        count += 1
+        return real(*words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(register, "_read", read)
+        return sorted(known(state), key=lambda one: one.path), count
+
+
+def test_many_are_read_from_one_file(gathered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, count = opened(gathered, monkeypatch)
+
+    assert (len(found), count) == (60, 0)
+    (Path(gathered) / layout.REGISTER.directory / layout.REGISTER.prefix).unlink()
+    assert opened(gathered, monkeypatch) == (found, 60)
+
+
+@pytest.mark.parametrize("change", ["new", "changed", "forgotten"])
+def test_a_change_after_the_gathering_counts(
+    gathered: str, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    first = ONE.replace(path="/home/me/0/.venv")
+    if change == "new":
+        remember(gathered, ONE.replace(path="/new/.venv"))
+    elif change == "changed":
+        remember(gathered, first.replace(link_mode="copy"))
+    else:
+        forget(gathered, first.path)
+
+    found, count = opened(gathered, monkeypatch)
+
+    assert len(found) == {"new": 61, "changed": 60, "forgotten": 59}[change]
+    assert count == len(found)
+    assert (first in found) is (change == "new")
+
+
+def test_what_was_changed_a_moment_ago_is_not_gathered(state: str) -> None:
+    """The next change could have the same time."""
+    for number in range(60):
+        remember(state, ONE.replace(path=f"/home/me/{number}/.venv"))
+
+    register.gather(state)
+
+    assert not (Path(state) / layout.REGISTER.directory).exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", b"linkpolicy-register-v1\n1\nname\n99999999\n"])
+def test_a_damaged_file_of_all_counts_for_nothing(gathered: str, damage: bytes) -> None:
+    path = Path(gathered) / layout.REGISTER.directory / layout.REGISTER.prefix
+    whole = path.read_bytes()
+    for content in (damage, whole[:-1], whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        assert len(list(known(gathered))) == 60
 
 
 def test_the_last_decision_counts(state: str) -> None:

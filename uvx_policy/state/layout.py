@@ -42,7 +42,9 @@ FACTS = Store(directory="remembered", longest=65_536, most=128)
 #: environments that a decision was made for (`state.register`): four of the longest paths of Linux
 ENVIRONMENTS = Store(directory="environments", prefix="environment-", longest=20_480, most=4096)
 #: what `status` counted in them (`installed.survey_store`)
-SURVEYS = Store(directory="environments", prefix="survey-", longest=262_144, most=4096)
+SURVEYS = Store(directory="surveys", prefix="survey-", longest=262_144, most=4096)
+#: all of `ENVIRONMENTS` in one file (`state.register`)
+REGISTER = Store(directory="register", prefix="all", longest=16 << 20)
 #: which files were verified (`verify.verified`): about a million in one environment or cache
 VERIFIED = Store(directory="verified", prefix="verified-", longest=16 << 20, most=512)
 #: what a repair that is under way is about (`repair.unfinished`)
@@ -52,7 +54,7 @@ CRASHES = Store(directory="doctor", longest=262_144)
 #: edits that a repair replaced (`repair.backup`): a directory for each repair
 EDITS = Store(directory="edits", is_users=True)
 
-STORES = (DECISIONS, FACTS, ENVIRONMENTS, SURVEYS, VERIFIED, REPAIRS, CRASHES, EDITS)
+STORES = (DECISIONS, FACTS, ENVIRONMENTS, SURVEYS, REGISTER, VERIFIED, REPAIRS, CRASHES, EDITS)
 
 
 def device_cache_name(uid: int) -> str:

@@ -16,7 +16,7 @@ import os
 
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.state import files
-from uvx_policy.state.layout import ENVIRONMENTS
+from uvx_policy.state.layout import ENVIRONMENTS, REGISTER
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 _FORMAT = b"linkpolicy-environment-v1"
 _END = b"."
+_GATHERED = b"linkpolicy-register-v1"
+#: fewer are as fast to read one by one
+_MANY = 50
+#: bytes of name and size before each of the files that were gathered
+_MOST_HEAD = 64
+#: ns; a change so shortly before may be followed by another with the same time
+_RACY_NS = 2 * 10**9
 #: seconds; `seen` alone is written again only when it is older
 _DAY = 86400
 
@@ -70,12 +77,72 @@ def known(state: str) -> Iterator[Environment]:
     """Each environment that is remembered, one at a time, whether it still exists or not.
 
     In no order that means anything, but the same each time. What is damaged, not ours alone, or
-    vanishes meanwhile is passed over.
+    vanishes meanwhile is passed over. Writes nothing.
     """
+    changed, contents = _gathered(state)
+    if changed and changed == _changed_at(state):
+        for name, content in contents:
+            found = _parsed(name, content)
+            if found is not None:
+                yield found
+        return
     for name in files.names(state, ENVIRONMENTS):
         found = _read(state, name)
         if found is not None:
             yield found
+
+
+def gather(state: str) -> None:
+    """Put what is remembered into one file, so that `known` opens one instead of thousands.
+
+    Nothing is done where few are remembered, or where the directory was changed so shortly before
+    that its time would not tell another change. Fails silently.
+    """
+    changed = _changed_at(state)
+    if not changed or changed == _gathered(state)[0]:
+        return
+    import time
+
+    names = files.names(state, ENVIRONMENTS)
+    if len(names) < _MANY or time.time_ns() - changed < _RACY_NS:
+        return
+    parts = [_GATHERED, str(changed).encode()]
+    try:
+        for name in names:
+            content = files.read(state, ENVIRONMENTS, name)
+            parts += [name.encode(), str(len(content)).encode(), content]
+        files.write(state, REGISTER, REGISTER.prefix, b"\n".join((*parts, _END)))
+    except (OSError, ValueError):
+        pass
+
+
+def _gathered(state: str) -> tuple[int, list[tuple[str, bytes]]]:
+    """When the directory was changed last before it was gathered, in ns, and its files.
+
+    (0, []) when there is nothing, or not all of it.
+    """
+    found: list[tuple[str, bytes]] = []
+    try:
+        content = files.read(state, REGISTER, REGISTER.prefix)
+        head, changed, _ = content.split(b"\n", 2)
+        at = len(head) + len(changed) + 2
+        while len(content) - at > len(_END):
+            name, size = content[at : at + _MOST_HEAD].split(b"\n", 2)[:2]
+            at += len(name) + len(size) + 2
+            found.append((name.decode("ascii"), content[at : at + int(size)]))
+            at += int(size) + 1
+        is_whole = head == _GATHERED and content[at:] == _END
+        return (int(changed), found) if is_whole else (0, [])
+    except (OSError, ValueError):
+        return 0, []
+
+
+def _changed_at(state: str) -> int:
+    """Each new file, and each that is replaced, changes the time of their directory."""
+    try:
+        return os.stat(files.path_of(state, ENVIRONMENTS)).st_mtime_ns if state else 0
+    except OSError:
+        return 0
 
 
 def forget(state: str, path: str) -> None:
@@ -89,7 +156,15 @@ def forget(state: str, path: str) -> None:
 def _read(state: str, name: str) -> Environment | None:
     """One file; `None` when it is absent, not ours alone, not whole, or of another environment."""
     try:
-        fields = files.read(state, ENVIRONMENTS, name).split(b"\0")
+        return _parsed(name, files.read(state, ENVIRONMENTS, name))
+    except (OSError, ValueError):
+        return None
+
+
+def _parsed(name: str, content: bytes) -> Environment | None:
+    """The content of one file; `None` when it is not whole, or of another environment."""
+    try:
+        fields = content.split(b"\0")
         # `write` may leave a file short when the disk is full: then the end is missing.
         if len(fields) != 9 or fields[0] != _FORMAT or fields[7:] != [_END, b""]:  # noqa: PLR2004
             return None
@@ -100,7 +175,7 @@ def _read(state: str, name: str) -> Environment | None:
             path=texts[0], project=texts[1], kind=texts[2], cache=texts[3], link_mode=texts[4],
             seen=int(fields[6]),
         )  # fmt: skip
-    except (OSError, ValueError):
+    except ValueError:
         return None
 
 

@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> int:
         of = "" if roots else f" of {len(known):,}"
         for number, path in enumerate(gathering.gather(environments), 1):
             show(f"{number:,}{of}  {path}")
+    register.gather(state)
     rows = table.in_order(gathering.rows, options.sort)
     if options.json:
         for text in as_json.lines(rows, gathering.totals, search.unreadable):
