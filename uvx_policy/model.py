@@ -94,9 +94,10 @@ class Attributes(Value):
 
     @classmethod
     def of(cls, numbers: tuple[int, int, int] | None) -> Attributes:
-        """From what was read; all 0 where the file system tells of none."""
-        bits, project, policy = numbers or (0, 0, 0)
-        return cls(bits=bits, project=project, policy=policy)
+        """From what was read (`replay.witness`); `None` where the file system tells of none."""
+        if numbers is None:
+            return cls()
+        return cls(bits=numbers[0], project=numbers[1], policy=numbers[2])
 
     @property
     def inherits_project(self) -> bool:
