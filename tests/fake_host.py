@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem.mounts import MountTable, is_read_only, is_within
 from uvx_policy.host import FileSystem, Host, Status
-from uvx_policy.model import Mount
+from uvx_policy.model import Attributes, Mount
 
 if TYPE_CHECKING:
     from uvx_policy.host import PathKind
@@ -163,6 +163,9 @@ class FakeHost(Host):
             return None
         _, total = self._space.get(mount.point, _ROOMY)
         return FileSystem(total=total, identity=f"{mount.device}-{total}")
+
+    def attributes(self, directory: str) -> Attributes | None:  # noqa: ARG002
+        return None
 
     def free_bytes(self, path: str, *, needed: int) -> int:  # noqa: ARG002
         mount = self._mount(self.real_path(path))

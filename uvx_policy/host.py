@@ -15,7 +15,7 @@ import sys
 from time import time_ns
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem.attributes import Attributes
+from uvx_policy.model import Attributes
 from uvx_policy.replay import witness
 from uvx_policy.replay.key import Variables
 from uvx_policy.value import Value
@@ -361,6 +361,11 @@ class Host:
     def _unreadable(self, path: str, error: OSError) -> Unreadable:
         self.witnesses.spoil(f"`{path}` cannot be read")
         return Unreadable(path, os.strerror(error.errno) if error.errno else str(error))
+
+
+def attributes_of(directory: int) -> Attributes:
+    """What `Host.attributes` gives, of an open directory; no witness. Raises `OSError`."""
+    return Attributes.of(witness.read_attributes(directory))
 
 
 def nearest_existing(host: Host, path: str) -> str:

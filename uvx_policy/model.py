@@ -75,6 +75,63 @@ class Mount(Value):
     super_options: tuple[str, ...]
 
 
+#: FS_*_FL of linux/fs.h (ioctl_iflags(2)): fscrypt; chattr +C
+_ENCRYPTED, _NOCOW = 0x800, 0x800000
+#: FS_XFLAG_* (ioctl_xfs_fsgetxattr(2)): the real-time device; chattr +P, and what ZFS says for it;
+#: no page cache
+_REALTIME, _PROJECT, _ZFS_PROJECT, _DAX = 0x100, 0x200, 0x20000000, 0x8000
+
+
+class Attributes(Value):
+    """What new files in one directory inherit, as far as it decides what links (Linux)."""
+
+    #: the flags above
+    bits: int = 0
+    #: quota project of new files, 0 for none
+    project: int = 0
+    #: fingerprint of their encryption policy, 0 for none
+    policy: int = 0
+
+    @classmethod
+    def of(cls, numbers: tuple[int, int, int] | None) -> Attributes:
+        """From what was read (`replay.witness`); `None` where the file system tells of none."""
+        if numbers is None:
+            return cls()
+        return cls(bits=numbers[0], project=numbers[1], policy=numbers[2])
+
+    @property
+    def inherits_project(self) -> bool:
+        """Tell whether files of another quota project are refused (0 is one as well)."""
+        return bool(self.bits & (_PROJECT | _ZFS_PROJECT))
+
+    def clones(self, other: Attributes) -> bool:
+        """Tell whether a file that was made in one of the two may share blocks with the other's.
+
+        Otherwise FICLONE says EINVAL: "the filesystem does not support reflinking the ranges".
+        """
+        return not (self.bits ^ other.bits) & (_NOCOW | _REALTIME | _DAX)
+
+    def admits(self, other: Attributes) -> bool:
+        """Tell whether a file that was made in `other` may get a name in this directory.
+
+        Otherwise link(2) says EXDEV. The other direction may well be allowed.
+        """
+        if self.inherits_project and self.project != other.project:
+            return False
+        return not self.bits & _ENCRYPTED or self.policy == other.policy
+
+    def describe(self) -> str:
+        """What `clones` and `admits` look at, for people: `NOCOW (chattr +C)`, "" for nothing."""
+        said = (
+            (self.bits & _NOCOW, "NOCOW (chattr +C)"),
+            (self.bits & _REALTIME, "on the real-time device"),
+            (self.bits & _DAX, "DAX"),
+            (self.inherits_project, f"in quota project {self.project}"),
+            (self.bits & _ENCRYPTED, "encrypted (fscrypt)"),
+        )
+        return ", ".join(words for is_so, words in said if is_so)
+
+
 class Capability(Value):
     """What really works from a cache directory into a destination. Never guessed."""
 

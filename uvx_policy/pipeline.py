@@ -109,6 +109,8 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     into = ""
     rejected: tuple[tuple[str, str], ...] = ()
     try:
+        from uvx_policy.filesystem.capability import installed_into
+
         into = installed_into(host, destination.path)
         facts, rejected = _gather(host, facts, choices, into=into, state=state)
         link = _link_plan(host, invocation, choices, facts)
@@ -262,24 +264,6 @@ def _gather(
             place_capability=probe_links(host, state, table, cache=near, destination=into),
         )
     return facts, found.rejected
-
-
-def installed_into(host: Host, environment: str) -> str:
-    """The existing directory that files will really appear in, or its nearest existing ancestor.
-
-    site-packages may lie on another file system than the environment (uv #21255): where it exists
-    already, it is what counts. Raises `Unreadable`.
-    """
-    real = host.real_path(environment)
-    library = os.path.join(real, "lib")
-    for name in host.list_names(library):
-        packages = os.path.join(library, name, "site-packages")
-        if name.startswith("python") and host.kind(packages) == "directory":
-            return host.real_path(packages)
-    windows = os.path.join(real, "Lib", "site-packages")
-    if host.kind(windows) == "directory":
-        return windows
-    return nearest_existing(host, real)
 
 
 def _place_for(host: Host, environment: str, into: str) -> str:

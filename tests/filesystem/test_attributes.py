@@ -12,8 +12,8 @@ import pytest
 from tests.filesystems import FileSystems, clone_errno, link_errno
 from tests.inherited import encrypt, set_nocow, set_quota_project
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem.attributes import Attributes
 from uvx_policy.host import Host
+from uvx_policy.model import Attributes
 
 pytestmark = pytest.mark.filesystem
 

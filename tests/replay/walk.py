@@ -65,7 +65,16 @@ ALWAYS = {
 NOISE = ("TERM=dumb", "EDITOR=vi", "UV_INDEX_URL=http://localhost", "PWD=/elsewhere", "LANG=C")
 #: how often each of these happens
 HAPPENINGS = Counter(
-    write=40, remove=20, permit=2, make=14, make_directory=5, move=2, cover=2, install=5, touch=10
+    write=40,
+    remove=20,
+    permit=2,
+    make=14,
+    make_directory=5,
+    move=2,
+    cover=2,
+    install=5,
+    touch=10,
+    hand_down=4,
 )
 
 
@@ -192,6 +201,7 @@ class _Planner:
             "move": (pick(world.MOVABLE),),
             "cover": (pick(world.COVERABLE),),
             "touch": (pick(world.HARMLESS),),
+            "hand_down": (pick(world.HANDED_DOWN),),
         }
         return Step(name, arguments[name])
 

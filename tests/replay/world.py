@@ -14,8 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests import inherited
 from tests.replay import mounts
 from tests.replay.machine import Call, Machine, make_environment, put, stand_in, wait_for_tick
+from uvx_policy.replay.witness import look
 
 #: all texts have this size, so that each change is one of the same size
 _SIZE = 400
@@ -123,6 +125,11 @@ DIRECTORIES = (
 MOVABLE = ("{b}/project/packages/a", "{b}/project/loose", "{o}/solo", "{b}/home/.config")
 #: directories over which something is mounted
 COVERABLE = ("{b}/project", "{o}/solo", "{b}/home/.config", "{b}/home/.cache", "{b}/env1")
+#: directories of the other file system whose new files become NOCOW, where it has that
+HANDED_DOWN = (
+    "{o}", "{o}/solo", "{o}/solo/.venv", "{o}/.uv-cache-0", "{o}/chosen-cache", "{o}/far-env",
+    "{o}/far-env/lib/python3.12/site-packages",
+)  # fmt: skip
 #: where a program may be that answers as uv, which for the last two matters to nobody
 INSTALLED = ("{b}/bin/uv", "{b}/bin/uv", "{b}/bin2/uv", "{b}/bin/uvx", "{b}/env1/bin/python",
              "{b}/bin2/python3")  # fmt: skip
@@ -249,6 +256,11 @@ class World:
             point = os.path.realpath(self.at(directory))
             mounts.mount_tmpfs(point)
             self._covered[directory] = point
+
+    def hand_down(self, directory: str) -> None:
+        """New files in it become NOCOW; or no more (btrfs)."""
+        path = self.at(directory)
+        inherited.set_nocow(Path(path), look("d", path) == "0:0:0")
 
     def install(self, program: str, version: str, way: str) -> None:
         """Put another version of a program there: by renaming, or by writing into the file."""

@@ -14,9 +14,8 @@ from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.project_cache import in_use, mount_of
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import places
-from uvx_policy.filesystem.capability import probe_links
+from uvx_policy.filesystem.capability import installed_into, probe_links
 from uvx_policy.host import nearest_existing
-from uvx_policy.pipeline import installed_into
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import command
 from uvx_policy.uv.directories import own_cache

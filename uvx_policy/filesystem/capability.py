@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import probe
-from uvx_policy.filesystem.attributes import TOLD_BY, Attributes
 from uvx_policy.filesystem.mounts import NEVER_SHARE
-from uvx_policy.model import UNTRIED, Capability
+from uvx_policy.host import nearest_existing
+from uvx_policy.model import UNTRIED, Attributes, Capability
 from uvx_policy.state import facts as memory
 
 TYPE_CHECKING = False
@@ -19,6 +20,28 @@ if TYPE_CHECKING:
     from uvx_policy.model import Support
 
 _KIND = "links"
+#: file systems whose directories may differ in what they hand down; no other is asked: FUSE and
+#: network file systems would send the question to a server
+_HAS_ATTRIBUTES = frozenset(("bcachefs", "btrfs", "ext4", "f2fs", "overlay", "xfs", "zfs"))
+
+
+def installed_into(host: Host, environment: str) -> str:
+    """The existing directory that files will really appear in, or its nearest existing ancestor.
+
+    site-packages may lie on another file system than the environment (uv #21255), or have been made
+    before `chattr +C` on a directory above it: where it exists already, it is what counts. Raises
+    `Unreadable`.
+    """
+    real = host.real_path(environment)
+    library = os.path.join(real, "lib")
+    for name in host.list_names(library):
+        packages = os.path.join(library, name, "site-packages")
+        if name.startswith("python") and host.kind(packages) == "directory":
+            return host.real_path(packages)
+    windows = os.path.join(real, "Lib", "site-packages")
+    if host.kind(windows) == "directory":
+        return windows
+    return nearest_existing(host, real)
 
 
 def probe_links(
@@ -94,7 +117,7 @@ class _Side:
 
     def likeness(self, host: Host) -> str:
         """What sets it apart from others of its mount. Raises `Unreadable`."""
-        if self.mount is not None and self.mount.fstype in TOLD_BY:
+        if self.mount is not None and self.mount.fstype in _HAS_ATTRIBUTES:
             told = host.attributes(self.real)
             if told is not None:
                 self.attributes = told

@@ -15,9 +15,8 @@ import errno
 import os
 import sys
 
-from uvx_policy.filesystem.attributes import Attributes
+from uvx_policy.host import attributes_of
 from uvx_policy.model import Capability
-from uvx_policy.replay.witness import read_attributes
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -155,7 +154,10 @@ def _try_unnamed(cache: str, destination: str) -> tuple[int, int]:
         if hardlink in (WORKED, errno.EXDEV):
             # Whether the other direction is allowed as well, for which the destination would have
             # to hold a name for a moment, is told by what files inherit there.
-            here, there = _attributes(cache_directory), _attributes(destination_directory)
+            try:
+                here, there = attributes_of(cache_directory), attributes_of(destination_directory)
+            except OSError:  # an encryption policy before Linux 5.4
+                raise _NoUnnamedFiles from None
             if hardlink == WORKED and not there.admits(here):
                 hardlink = errno.EXDEV
             elif hardlink == errno.EXDEV and not here.admits(there):
@@ -181,13 +183,6 @@ def _link_unnamed(file: int, directory: int) -> None:
         _remove(name, directory)
     if not os.path.samestat(told, os.fstat(file)):
         raise OSError(errno.EIO, "the link is another file")
-
-
-def _attributes(directory: int) -> Attributes:
-    try:
-        return Attributes.of(read_attributes(directory))
-    except OSError:  # an encryption policy before Linux 5.4
-        raise _NoUnnamedFiles from None
 
 
 # Named files -------------------------------------------------------------------------------------

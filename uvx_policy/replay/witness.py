@@ -155,7 +155,7 @@ def attributes_of(path: str | bytes) -> tuple[int, int, int] | None:
 def read_attributes(directory: int) -> tuple[int, int, int] | None:
     """Ask what new files in an open directory inherit, as far as it decides what links (Linux).
 
-    Gives flags (`filesystem.attributes` says which), the quota project, and the fingerprint of the
+    Gives flags (`model.Attributes` says which), the quota project, and the fingerprint of the
     encryption policy, the last two 0 for none; `None` where the file system tells of none of them.
     Raises `OSError` for a policy that cannot be read.
     """

@@ -9,14 +9,13 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, TypeVar
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem.capability import known_links
+from uvx_policy.filesystem.capability import installed_into, known_links
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import Host, nearest_existing
 from uvx_policy.installed import survey_store as counts
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.survey import survey
 from uvx_policy.machine.policy import policy_of
-from uvx_policy.pipeline import installed_into
 from uvx_policy.state import register
 from uvx_policy.status import row as rows
 from uvx_policy.status.row import Row, Total, Where
