@@ -12,7 +12,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from uvx_policy.setup import startup_file
-from uvx_policy.setup.startup_file import BEGIN, END, EditedBlock, HalfBlock, NotEditable
+from uvx_policy.setup.startup_file import BEGIN, END, EditedBlock, HalfBlock
+from uvx_policy.state import user_file
+from uvx_policy.state.user_file import NotEditable
 
 LINES = b"PATH=/shims:$PATH\n"
 OLDER = b"PATH=/older:$PATH\n"
@@ -158,7 +160,7 @@ def test_a_symbolic_link_stays_one_and_its_target_changes(tmp_path: Path, rc: Pa
     link = tmp_path / "link"
     link.symlink_to("rc")
 
-    startup_file.write(startup_file.read(str(link)), b"new\n")
+    user_file.write(user_file.read(str(link)), b"new\n")
 
     assert os.readlink(link) == "rc"
     assert rc.read_bytes() == b"new\n"
@@ -172,7 +174,7 @@ def test_mode_and_extended_attributes_are_kept(rc: Path) -> None:
     except (OSError, AttributeError):
         pytest.skip("no extended attributes here")
 
-    startup_file.write(startup_file.read(str(rc)), b"new\n")
+    user_file.write(user_file.read(str(rc)), b"new\n")
 
     assert stat.S_IMODE(rc.stat().st_mode) == 0o640
     assert os.getxattr(rc, "user.mine") == b"yes"
@@ -182,7 +184,7 @@ def test_mode_and_extended_attributes_are_kept(rc: Path) -> None:
 def test_the_owner_is_kept(rc: Path) -> None:
     os.chown(rc, 12345, 23456)
 
-    startup_file.write(startup_file.read(str(rc)), b"new\n")
+    user_file.write(user_file.read(str(rc)), b"new\n")
 
     assert (rc.stat().st_uid, rc.stat().st_gid) == (12345, 23456)
 
@@ -190,9 +192,9 @@ def test_the_owner_is_kept(rc: Path) -> None:
 def test_a_missing_file_is_made_and_an_unwanted_one_deleted(tmp_path: Path) -> None:
     path = str(tmp_path / "new")
 
-    startup_file.write(startup_file.read(path), b"x\n")
+    user_file.write(user_file.read(path), b"x\n")
     assert Path(path).read_bytes() == b"x\n"
-    startup_file.write(startup_file.read(path), None)
+    user_file.write(user_file.read(path), None)
     assert os.listdir(tmp_path) == []
 
 
@@ -214,18 +216,18 @@ def test_a_file_that_changed_after_the_plan_is_left_alone(
     rc: Path, meanwhile: object, after: bytes | None
 ) -> None:
     assert callable(meanwhile)
-    snapshot = startup_file.read(str(rc))
+    snapshot = user_file.read(str(rc))
     meanwhile(rc)
     before = {path.name: path.read_bytes() for path in rc.parent.iterdir()}
 
     with pytest.raises(NotEditable):
-        startup_file.write(snapshot, after)
+        user_file.write(snapshot, after)
 
     assert {path.name: path.read_bytes() for path in rc.parent.iterdir()} == before
 
 
 def test_a_change_in_the_last_moment_is_seen(rc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    snapshot = startup_file.read(str(rc))
+    snapshot = user_file.read(str(rc))
     real_fsync = os.fsync
 
     def fsync(handle: int) -> None:
@@ -235,7 +237,7 @@ def test_a_change_in_the_last_moment_is_seen(rc: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "fsync", fsync)
 
     with pytest.raises(NotEditable, match="changed by somebody else"):
-        startup_file.write(snapshot, b"new\n")
+        user_file.write(snapshot, b"new\n")
 
     assert rc.read_bytes() == b"somebody else\n"
     assert os.listdir(rc.parent) == ["rc"]
@@ -243,11 +245,11 @@ def test_a_change_in_the_last_moment_is_seen(rc: Path, monkeypatch: pytest.Monke
 
 def test_a_file_that_appears_after_the_plan_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "new"
-    snapshot = startup_file.read(str(path))
+    snapshot = user_file.read(str(path))
     path.write_bytes(b"mine\n")
 
     with pytest.raises(NotEditable):
-        startup_file.write(snapshot, b"ours\n")
+        user_file.write(snapshot, b"ours\n")
 
     assert path.read_bytes() == b"mine\n"
 
@@ -255,7 +257,7 @@ def test_a_file_that_appears_after_the_plan_is_not_overwritten(tmp_path: Path) -
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     rc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = startup_file.read(str(rc))
+    snapshot = user_file.read(str(rc))
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "full")
@@ -263,7 +265,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     monkeypatch.setattr(os, "fsync", full)
 
     with pytest.raises(NotEditable, match="No space left"):
-        startup_file.write(snapshot, b"new\n")
+        user_file.write(snapshot, b"new\n")
 
     assert rc.read_bytes() == b"alias l=ls\n"
     assert os.listdir(rc.parent) == ["rc"]
@@ -272,9 +274,9 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
 def test_what_a_killed_run_left_behind_is_replaced_not_followed(rc: Path, tmp_path: Path) -> None:
     stranger = tmp_path / "stranger"
     stranger.write_bytes(b"precious\n")
-    Path(f"{rc}{startup_file.UNFINISHED}").symlink_to(stranger)
+    Path(f"{rc}{user_file.UNFINISHED}").symlink_to(stranger)
 
-    startup_file.write(startup_file.read(str(rc)), b"new\n")
+    user_file.write(user_file.read(str(rc)), b"new\n")
 
     assert stranger.read_bytes() == b"precious\n"
     assert sorted(os.listdir(tmp_path)) == ["rc", "stranger"]
@@ -284,7 +286,7 @@ def test_a_read_only_file_is_left_alone_even_by_root(rc: Path) -> None:
     rc.chmod(0o444)
 
     with pytest.raises(NotEditable, match="read-only"):
-        startup_file.write(startup_file.read(str(rc)), b"new\n")
+        user_file.write(user_file.read(str(rc)), b"new\n")
 
     assert rc.read_bytes() == b"alias l=ls\n"
 
@@ -293,7 +295,7 @@ def test_a_hard_link_is_not_cut_off(rc: Path, tmp_path: Path) -> None:
     os.link(rc, tmp_path / "dotfiles-rc")
 
     with pytest.raises(NotEditable, match="hard link"):
-        startup_file.write(startup_file.read(str(rc)), b"new\n")
+        user_file.write(user_file.read(str(rc)), b"new\n")
 
     assert rc.stat().st_nlink == 2
 
@@ -313,4 +315,4 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, make: object, reason: str) 
     make(path)
 
     with pytest.raises(NotEditable, match=reason):
-        startup_file.read(str(path))
+        user_file.read(str(path))

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
-import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +16,7 @@ from uvx_policy.host import Host
 from uvx_policy.settings.edit import edit
 from uvx_policy.settings.init_command import CannotWrite, plan_init, write_init
 from uvx_policy.settings.reader import KEYS, Settings, read_settings
+from uvx_policy.state import user_file
 from uvx_policy.toml_file import parse_toml
 
 if TYPE_CHECKING:
@@ -370,7 +371,7 @@ def test_a_directory_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
 def test_a_dangling_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").symlink_to(tmp_path / "no.toml")
 
-    with pytest.raises(Unreadable, match="symbolic link to nothing"):
+    with pytest.raises(Unreadable, match="dangling symbolic link"):
         plan_init(str(tmp_path), WANTED)
 
 
@@ -425,13 +426,66 @@ def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
     assert os.listdir(project) == ["pyproject.toml"]
 
 
+def test_a_hard_link_is_not_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text("")
+    (tmp_path / "other").hardlink_to(path)
+
+    with pytest.raises(CannotWrite, match="hard link"):
+        run(tmp_path, WANTED)
+
+    assert path.stat().st_nlink == 2
+    assert path.read_text() == ""
+
+
+def test_extended_attributes_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text("")
+    try:
+        os.setxattr(path, "user.mine", b"yes")
+    except (OSError, AttributeError):
+        pytest.skip("no extended attributes here")
+
+    run(tmp_path, WANTED)
+
+    assert os.getxattr(path, "user.mine") == b"yes"
+
+
+def test_what_a_killed_run_left_is_replaced_and_what_another_builds_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text("")
+    left = tmp_path / f"pyproject.toml{user_file.UNFINISHED}"
+    left.write_text("[project")
+
+    with left.open() as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(CannotWrite, match="somebody else"):
+            run(tmp_path, WANTED)
+    assert (path.read_text(), left.read_text()) == ("", "[project")
+
+    run(tmp_path, WANTED)
+    assert "hackable = true" in path.read_text()
+    assert os.listdir(tmp_path) == ["pyproject.toml"]
+
+
+def test_killed_after_the_new_file_got_its_name_it_can_be_edited_again(tmp_path: Path) -> None:
+    run(tmp_path, WANTED)
+    path = tmp_path / "linkpolicy.toml"
+    (tmp_path / f"linkpolicy.toml{user_file.UNFINISHED}").hardlink_to(path)
+
+    run(tmp_path, {"hackable": False})
+
+    assert "hackable = false" in path.read_text()
+    assert os.listdir(tmp_path) == ["linkpolicy.toml"]
+
+
 def test_an_edit_of_somebody_else_is_not_lost(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     path.write_text("")
     plan = plan_init(str(tmp_path), WANTED)
     path.write_text("[project]\n")
 
-    with pytest.raises(CannotWrite, match="changed meanwhile"):
+    with pytest.raises(CannotWrite, match="was changed by somebody else"):
         write_init(plan)
 
     assert path.read_text() == "[project]\n"
@@ -459,7 +513,7 @@ def test_a_file_that_appeared_meanwhile_is_not_replaced(
     if not links:
         monkeypatch.setattr(os, "link", _no_links)
 
-    with pytest.raises(CannotWrite, match="made by somebody else"):
+    with pytest.raises(CannotWrite, match="was changed by somebody else"):
         write_init(plan)
 
     assert (tmp_path / "linkpolicy.toml").read_text() == "# theirs\n"
@@ -476,7 +530,7 @@ def test_a_new_file_is_made_where_there_are_no_hard_links(
     assert os.listdir(tmp_path) == ["linkpolicy.toml"]
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace", "mkstemp"])
+@pytest.mark.parametrize("step", ["fsync", "replace", "fchmod"])
 def test_a_failure_at_any_step_leaves_the_old_file_and_no_rubbish(
     tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -487,8 +541,7 @@ def test_a_failure_at_any_step_leaves_the_old_file_and_no_rubbish(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    module = tempfile if step == "mkstemp" else os
-    monkeypatch.setattr(module, step, fail)
+    monkeypatch.setattr(os, step, fail)
 
     with pytest.raises(CannotWrite, match="No space left on device"):
         write_init(plan)

@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
 from uvx_policy.settings.check import shown, suggestion, two_files
 from uvx_policy.settings.edit import edit, has_settings, is_project_file, new_text
 from uvx_policy.settings.keys import KEYS, NAMES
-from uvx_policy.state import layout
+from uvx_policy.state import layout, user_file
+from uvx_policy.state.user_file import NotEditable, Snapshot
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.value import Value
 
 #: some editors on Windows begin a file with it
 _MARK = "\ufeff"
+#: less the umask
+_MODE_OF_NEW_FILES = 0o666
 
 
 class CannotWrite(LinkPolicyError):
@@ -28,13 +29,16 @@ class CannotWrite(LinkPolicyError):
 class InitPlan(Value):
     """One file and what it will hold."""
 
-    #: as a person knows it; a symbolic link there is followed when writing
-    path: str
-    #: bytes that were read; `None` when the file does not exist yet
-    old: bytes | None
+    #: what was read
+    before: Snapshot
     new: bytes
     #: one line for each change, for people; empty when there is nothing to do
     changes: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """As a person knows it; a symbolic link there is followed when writing."""
+        return self.before.path
 
 
 def plan_init(directory: str, values: dict[str, str | bool]) -> InitPlan:
@@ -47,59 +51,34 @@ def plan_init(directory: str, values: dict[str, str | bool]) -> InitPlan:
     wanted = _wanted(values)
     if not os.path.isdir(directory):
         raise UsageError(f"`{directory}` is not a directory")
-    path, old = _choose(directory)
-    if old is None:
+    before = _choose(directory)
+    path = before.path
+    if before.content is None:
         new = new_text(wanted, title=not is_project_file(path)).encode()
-        return InitPlan(path=path, old=None, new=new, changes=(f"create `{path}`",))
-    text = _decode(path, old)
+        return InitPlan(before=before, new=new, changes=(f"create `{path}`",))
+    text = _decode(path, before.content)
     mark = _MARK if text.startswith(_MARK) else ""
     # Edited with "\n" alone; a file that mixes both kinds of line ends keeps its mixture.
     crlf = "\r\n" in text and text.count("\n") == text.count("\r\n")
     text = text.replace("\r\n", "\n") if crlf else text
     text, changes = edit(parse_toml(path, text), wanted)
     text = text.replace("\n", "\r\n") if crlf else text
-    return InitPlan(
-        path=path, old=old, new=(mark + text).encode() if changes else old, changes=changes
-    )
+    new = (mark + text).encode() if changes else before.content
+    return InitPlan(before=before, new=new, changes=changes)
 
 
 def write_init(plan: InitPlan) -> bool:
     """Write what was planned; `False` when there was nothing to do.
 
-    The file is the old or the new one at every moment, keeps its mode, and stays behind the same
-    symbolic link. Raises `CannotWrite`, also when somebody changed the file meanwhile.
+    Raises `CannotWrite`, also when somebody changed the file meanwhile.
     """
-    if plan.new == plan.old:
+    if plan.new == plan.before.content:
         return False
-    target = os.path.realpath(plan.path)
     try:
-        _replace(target, plan)
-    except OSError as error:
-        raise CannotWrite(f"cannot write `{plan.path}`: {error.strerror or error}") from error
+        user_file.write(plan.before, plan.new, link=True)
+    except NotEditable as error:
+        raise CannotWrite(f"cannot write `{plan.path}`: {error}") from error
     return True
-
-
-def _replace(target: str, plan: InitPlan) -> None:
-    folder, name = os.path.split(target)
-    if plan.old is not None and not os.access(target, os.W_OK):
-        # A rename would not ask; the mode is the owner's word.
-        raise CannotWrite(f"cannot write `{plan.path}`: it is read-only")
-    handle, beside = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-    try:
-        with open(handle, "wb") as stream:
-            stream.write(plan.new)
-            _copy_ownership(target if plan.old is not None else "", stream.fileno())
-            stream.flush()
-            os.fsync(stream.fileno())
-        if plan.old is None:
-            # Unlike a rename, a link never replaces what somebody else made meanwhile.
-            _link_or_rename(beside, target)
-        else:
-            _expect(plan, target)
-            os.replace(beside, target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
 
 
 def _wanted(values: dict[str, str | bool]) -> dict[str, str]:
@@ -121,31 +100,26 @@ def _wanted(values: dict[str, str | bool]) -> dict[str, str]:
     return wanted
 
 
-def _choose(directory: str) -> tuple[str, bytes | None]:
-    """Path and bytes of the file that has the settings, or should have them."""
-    pyproject = os.path.join(directory, "pyproject.toml")
-    alone = os.path.join(directory, layout.PROJECT_FILE)
-    pyproject_bytes, alone_bytes = _read(pyproject), _read(alone)
-    if pyproject_bytes is None:
-        return alone, alone_bytes
-    if alone_bytes is None:
-        return pyproject, pyproject_bytes
-    file = parse_toml(pyproject, _decode(pyproject, pyproject_bytes))
+def _choose(directory: str) -> Snapshot:
+    """The file that has the settings, or should have them."""
+    pyproject = _read(os.path.join(directory, "pyproject.toml"))
+    alone = _read(os.path.join(directory, layout.PROJECT_FILE))
+    if pyproject.content is None:
+        return alone
+    if alone.content is None:
+        return pyproject
+    file = parse_toml(pyproject.path, _decode(pyproject.path, pyproject.content))
     if has_settings(file):
-        raise ConfigError(two_files(file, alone))
-    return alone, alone_bytes
+        raise ConfigError(two_files(file, alone.path))
+    return alone
 
 
-def _read(path: str) -> bytes | None:
+def _read(path: str) -> Snapshot:
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        if os.path.islink(path):
-            raise Unreadable(path, "is a symbolic link to nothing") from None
-        return None
-    except OSError as error:
-        raise Unreadable(path, error.strerror or str(error)) from error
+        found = user_file.read(path)
+    except NotEditable as error:
+        raise Unreadable(path, str(error)) from error
+    return found if found.content is not None else found._replace(mode=_MODE_OF_NEW_FILES)
 
 
 def _decode(path: str, content: bytes) -> str:
@@ -153,39 +127,3 @@ def _decode(path: str, content: bytes) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         raise Unreadable(path, f"is not UTF-8 (byte {error.start})") from error
-
-
-def _expect(plan: InitPlan, target: str) -> None:
-    """Raise `CannotWrite` unless the file is still what it was when the plan was made."""
-    with open(target, "rb") as stream:
-        if stream.read() != plan.old:
-            raise CannotWrite(f"`{plan.path}` was changed meanwhile, and is left as it is")
-
-
-def _link_or_rename(beside: str, target: str) -> None:
-    try:
-        os.link(beside, target)
-    except FileExistsError:
-        raise CannotWrite(f"`{target}` was made by somebody else meanwhile") from None
-    except OSError:  # a file system without hard links
-        if os.path.lexists(target):
-            raise CannotWrite(f"`{target}` was made by somebody else meanwhile") from None
-        os.rename(beside, target)
-
-
-def _copy_ownership(source: str, handle: int) -> None:
-    """Give the open file the mode, owner and group of `source`; "": those of a new file."""
-    if not hasattr(
-        os, "fchmod"
-    ):  # Windows before Python 3.13: the directory's rights are inherited
-        return
-    if not source:
-        umask = os.umask(0)
-        os.umask(umask)
-        os.fchmod(handle, 0o666 & ~umask)
-        return
-    status = os.stat(source)
-    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-        with contextlib.suppress(PermissionError):
-            os.fchown(handle, status.st_uid, status.st_gid)
-    os.fchmod(handle, status.st_mode & 0o7777)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.state import layout
+from uvx_policy.state.user_file import UNFINISHED, put
 from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ PROGRAMS = ("uv", "uvx")
 #: beside native shims: the directory of the Python shims that they fall back to
 FALLBACKS = ".linkpolicy"
 _MODE = 0o755
-#: end of the name of a shim that is being written
-_UNFINISHED = ".linkpolicy-new"
 
 
 def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
@@ -61,7 +60,7 @@ def places(directory: str) -> tuple[str, ...]:
     shims = [
         f"{place}/{program}" for place in (directory, fallbacks(directory)) for program in PROGRAMS
     ]
-    return (*shims, *(f"{path}{_UNFINISHED}" for path in shims))
+    return (*shims, *(f"{path}{UNFINISHED}" for path in shims))
 
 
 def ours(directory: str) -> list[str]:
@@ -84,30 +83,16 @@ def is_in_place(path: str, content: bytes) -> bool:
 
 def write(path: str, content: bytes) -> None:
     """Put a shim in place: build beside, rename. Raises `LinkPolicyError`; the old file stays."""
-    unfinished = path + _UNFINISHED
     try:
-        # Left over from a run that was killed; the name is ours.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(unfinished)
-        try:
-            _build(unfinished, content)
-            _refuse_stranger(path)
-            os.replace(unfinished, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(unfinished)
-            raise
+        put(
+            path,
+            content,
+            mode=_MODE,
+            prepare=lambda handle: os.fchmod(handle, _MODE),  # whatever the umask says
+            check=lambda: _refuse_stranger(path),
+        )
     except OSError as error:
         raise LinkPolicyError(f"cannot write `{path}`: {reason(error)}") from error
-
-
-def _build(path: str, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-    with open(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fchmod(handle, _MODE)  # whatever the umask says
-        os.fsync(handle)
 
 
 def _refuse_stranger(path: str) -> None:
@@ -127,7 +112,7 @@ def is_shim(path: str) -> bool:
 
 def is_ours(path: str) -> bool:
     """Is this a shim, or what is left of one that was being written when the power went?"""
-    return is_shim(path) or (path.endswith(_UNFINISHED) and os.path.lexists(path))
+    return is_shim(path) or (path.endswith(UNFINISHED) and os.path.lexists(path))
 
 
 def check_private(directory: str) -> None:

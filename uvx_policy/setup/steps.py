@@ -18,7 +18,7 @@ from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import Inserted, SetupRecord
 from uvx_policy.setup.words import Edit, Problem, Shown
 from uvx_policy.state import forget as state_forget
-from uvx_policy.state import layout
+from uvx_policy.state import layout, user_file
 from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def insertion(
 ) -> list[Edit]:
     """The edit that puts our block into one start-up file; none when it must be left alone."""
     try:
-        before = startup_file.read(file.path)
+        before = user_file.read(file.path)
         if before.content is None and not file.create:
             return []
         after = startup_file.with_block(before.content, lines, is_ours=is_ours)
         if after != before.content:
-            startup_file.check_editable(before)
+            user_file.check_editable(before)
     except LinkPolicyError as error:
         problems.append(Problem(file.path, str(error)))
         return []
@@ -78,12 +78,12 @@ def removal(path: str, is_ours: Callable[[bytes], bool], problems: list[Problem]
     if not os.path.isfile(path):
         return []
     try:
-        before = startup_file.read(path)
+        before = user_file.read(path)
         if before.content is None or not startup_file.blocks(before.content):
             return []
         after = startup_file.without_block(before.content, is_ours=is_ours)
         delete = startup_file.would_be_deleted(before.content, is_ours=is_ours)
-        startup_file.check_editable(before)
+        user_file.check_editable(before)
     except LinkPolicyError as error:
         problems.append(Problem(path, str(error)))
         return []
@@ -103,7 +103,7 @@ def carry_out_edit(edit: Edit, shown: Shown, lines: list[str], problems: list[Pr
     """Change one start-up file, or say why not."""
     try:
         make_directories(edit.directories)
-        startup_file.write(edit.before, edit.after)
+        user_file.write(edit.before, edit.after)
     except LinkPolicyError as error:
         problems.append(Problem(edit.before.path, str(error)))
         return False

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.setup.leftovers import Leftover
-    from uvx_policy.setup.startup_file import Snapshot
+    from uvx_policy.state.user_file import Snapshot
 
 
 class Edit(Value):
