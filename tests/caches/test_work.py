@@ -21,8 +21,8 @@ from tests.ordinary_user import UID
 from tests.uv.world import installed
 from uvx_policy import cli
 from uvx_policy.caches import cleaning, locks
+from uvx_policy.safe import safe
 from uvx_policy.state import layout
-from uvx_policy.terminal.words import safe
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from uvx_policy.errors import UsageError
+from uvx_policy.safe import safe
 from uvx_policy.state import layout
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import shell_of
@@ -152,7 +153,7 @@ class Console:
 
     def safe(self, text: str) -> str:
         """The text as this terminal can show it."""
-        text = words.safe(text)
+        text = safe(text)
         if not _can_encode(text, self.encoding):
             text = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
         return text
