@@ -63,7 +63,7 @@ class Fault(Value):
     line: int = 0
     #: keys from the top of the document, numbers for elements of arrays
     keys: tuple[str | int, ...] = ()
-    #: what is wrong; a stranger's text in it is short and harmless for a terminal
+    #: what is wrong; a stranger's text in it is short and safe to show
     message: str
     #: what to do about it, "" when the message says all
     advice: str = ""

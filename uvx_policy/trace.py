@@ -26,7 +26,9 @@ def warn(message: str) -> None:
     What a stranger wrote may be in the message (names of keys and directories): it is shown so that
     it cannot move the cursor, set a title or turn the writing direction.
     """
-    line = "".join(map(_harmless, message[: _LONGEST + 1]))
+    from uvx_policy.safe import safe  # not for those who only ask whether to say anything
+
+    line = safe(message[: _LONGEST + 1].replace("\n", " "))
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
     try:
         # Not print(): sys.stderr may be None (closed). The locale may not know a letter of a file.
@@ -40,12 +42,6 @@ def stop(code: int, message: str, hint: str) -> NoReturn:
     """Say one line and end this process at once, with `code`."""
     warn(f"{message} (hint: {hint})" if hint else message)
     os._exit(code)  # noqa: SLF001 (public in all but its name)
-
-
-def _harmless(char: str) -> str:
-    if char == "\n":
-        return " "
-    return char if char.isprintable() else char.encode("unicode_escape").decode()
 
 
 def debug(environ: dict[str, str], message: str) -> None:

@@ -99,8 +99,8 @@ def test_a_check_that_breaks_down_leaves_the_rest_of_the_report(
     ("words", "message"),
     [
         (["shims-frist"], "there is no check `shims-frist`; the nearest is `shims-first`"),
-        (["--yes"], "--yes and --dry-run say how to --fix"),
-        (["--dry-run"], "--yes and --dry-run say how to --fix"),
+        (["--yes"], "--yes and --dry-run need --fix"),
+        (["--dry-run"], "--yes and --dry-run need --fix"),
         (["--fix"], "there is no terminal to ask on"),
         (["--fix", "--json"], "--json cannot ask"),
     ],
@@ -241,10 +241,10 @@ def test_what_was_fixed_is_looked_at_again(
     assert code == 0
     assert lamp.on
     assert "  turned it on\n" in out
-    again = out.partition("Looked again:")[2]
+    again = out.partition("After fixing:")[2]
     assert "  ✓ The title of lamp  lamp\n" in again
     assert "other" not in again
-    assert "All well: 2 checks." in again
+    assert "All checks passed: 2 checks." in again
 
 
 def test_a_dry_run_changes_nothing_and_the_finding_stays(
@@ -258,7 +258,7 @@ def test_a_dry_run_changes_nothing_and_the_finding_stays(
     assert (code, lamp.on, lamp.turned) == (1, False, [True])
     assert "Would fix" in out
     assert "turned it on" in out
-    assert "Looked again" not in out
+    assert "After fixing" not in out
 
 
 def test_what_comes_to_light_by_fixing_is_told(
@@ -275,10 +275,10 @@ def test_what_comes_to_light_by_fixing_is_told(
     code, out, _ = called(capsys, "--fix", "--yes")
 
     assert code == 0
-    again = out.partition("Looked again:")[2]
+    again = out.partition("After fixing:")[2]
     assert "! The room is a mess.  room\n" in again
     assert "other" not in again
-    assert "2 warnings (3 checks)." in again
+    assert "Found 2 warnings in 3 checks." in again
 
 
 def test_one_deed_that_fixes_two_checks_is_done_once(
@@ -332,7 +332,7 @@ def test_a_fix_that_does_not_work_out_is_told_and_the_others_are_done(
     assert exit_code == code
     assert good.on
     assert "no rights" in out
-    again = out.partition("Looked again:")[2]
+    again = out.partition("After fixing:")[2]
     assert "✗ It is off.  bad" in again
     assert "✓ The title of good" in again
 
@@ -418,7 +418,7 @@ def test_on_a_terminal_each_fix_is_asked_for_and_the_default_is_no(
 
     assert terminal.ends() == (0 if fixed else 1)
     assert terminal.shim.exists() == fixed
-    assert ("Looked again" in terminal.screen) == fixed
+    assert ("After fixing" in terminal.screen) == fixed
 
 
 @pytest.mark.uv
@@ -436,10 +436,11 @@ def test_ctrl_c_at_the_question_changes_nothing(settled: Person) -> None:
 
 _SLOW = """
 import sys, time
-from uvx_policy.doctor import engine, waiting
+from uvx_policy.doctor import engine
 from uvx_policy.doctor.diagnostic import Check
 from uvx_policy import cli
-waiting._PATIENCE = 0.2
+from uvx_policy.terminal import progress
+progress._PATIENCE = 0.2
 def look(case):
     time.sleep({})
     return ()
@@ -462,15 +463,15 @@ def screen_of(seconds: float, *, terminal: bool) -> str:
         while True:
             said += os.read(leader, 65536)
     os.close(leader)
-    assert b"All well" in done.stdout
+    assert b"All checks passed" in done.stdout
     return said.decode()
 
 
 def test_a_slow_check_says_on_a_terminal_what_it_is_doing() -> None:
     screen = screen_of(1.0, terminal=True)
 
-    assert "slow: The slow one" in screen
-    assert screen.endswith(("\x1b[?25h", "\x1b[2K"))  # the line is gone, the cursor is back
+    assert "The slow one (slow)" in screen
+    assert screen.endswith("\r\x1b[K")  # the line is gone
 
 
 def test_nothing_of_it_is_in_a_pipe_or_for_what_is_quick() -> None:

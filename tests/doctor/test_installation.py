@@ -510,7 +510,7 @@ def test_a_start_up_file_no_longer_does_what_it_should(
     assert len(finding["paths"]) == 1
     before = contents(settled.home)
     dry = settled.types("linkpolicy", "doctor", "--fix", "--dry-run", "start-up-files")
-    assert "Nothing has been changed" in dry or "Nothing to do" in dry
+    assert "Nothing was changed" in dry or "Nothing to do" in dry
     assert contents(settled.home) == before
     settled.fixes("start-up-files")
 

@@ -326,7 +326,7 @@ def test_where_the_native_launcher_is_of_no_use_asking_for_it_is_one_clear_error
         home.plan(launcher="native")
 
     assert "\n" not in str(caught.value)
-    assert "--launcher python" in caught.value.hint
+    assert [str(each) for each in caught.value.commands] == ["linkpolicy setup --launcher python"]
     assert home.tree() == {}
 
 

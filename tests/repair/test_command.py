@@ -41,7 +41,7 @@ def test_where_all_is_well_nothing_is_done(scene: Scene) -> None:
 
     done = scene.repair("--all")
 
-    assert (done.code, done.out, done.err) == (0, "Everything is what was installed.\n", "")
+    assert (done.code, done.out, done.err) == (0, "All files match what was installed.\n", "")
     assert everything(scene) == before
     assert scene.saved() == []
 
@@ -57,8 +57,8 @@ def test_a_dry_run_shows_the_plan_and_changes_nothing(scene: Scene) -> None:
     assert (
         f"restore archive-v0/{scene.archive.parent.name}/tinypkg/__init__.py tinypkg 1.0" in lines
     )
-    assert "hard link of what is restored in the cache" in lines
-    assert any(line.startswith("uv fetches tinypkg 1.0,") for line in lines)
+    assert "hard link of the file restored in the cache" in lines
+    assert any(line.startswith("uv downloads tinypkg 1.0:") for line in lines)
     assert everything(scene) == before
     assert scene.saved() == []
 
@@ -109,10 +109,10 @@ def test_on_a_terminal_it_asks(scene: Scene, answer: str, text: str) -> None:
                 break
     os.close(outer)
 
-    assert b"Go ahead? [y/N]" in told
+    assert b"Continue? [y/N]" in told
     assert process.returncode == (0 if text == ORIGINAL else 1), told
     assert module(scene.b).read_text() == text
-    assert (b"Nothing has been changed." in told) is (text == EDITED)
+    assert (b"Nothing was changed." in told) is (text == EDITED)
 
 
 def test_the_report_for_machines(scene: Scene) -> None:
@@ -204,7 +204,7 @@ def test_when_nobody_has_the_original_that_is_told(scene: Scene) -> None:
 
     assert done.code == 1
     assert "uv: " in done.out
-    assert "still not what was installed" in done.out
+    assert "still does not match what was installed" in done.out
     assert everything(scene) == before
 
 

@@ -131,7 +131,7 @@ def test_the_original_is_everywhere_again(
     done = scene.repair()
 
     assert (done.code, done.err) == (0, ""), done.out
-    assert "Everything is what was installed.\n" in done.out
+    assert "All files match what was installed.\n" in done.out
     for project in (scene.a, scene.b, scene.project("third")):
         assert module(project).read_text(encoding="utf-8") == ORIGINAL
         assert printed(project) == "original"

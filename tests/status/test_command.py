@@ -202,7 +202,7 @@ def test_what_is_gone_is_named_and_forgotten_after_a_month(
     text = said(capsys)
     answer = told(capsys)
 
-    assert f"gone       nothing is there any more: {tmp_path}/file/.venv, {tmp_path}/l" in text
+    assert f"gone       no longer exists: {tmp_path}/file/.venv and {tmp_path}/l" in text
     assert f"forgotten  gone for a month: {tmp_path}/once/.venv\n" in text
     assert paths(answer) == [
         f"{tmp_path}/file/.venv", str(here), f"{tmp_path}/lately/.venv"
@@ -218,7 +218,7 @@ def test_only_what_is_gone_is_no_table(
 ) -> None:
     remember(state, tmp_path / "p" / ".venv")
 
-    assert said(capsys) == f"gone  nothing is there any more: {tmp_path}/p/.venv\n"
+    assert said(capsys) == f"gone  no longer exists: {tmp_path}/p/.venv\n"
 
 
 def test_an_environment_that_vanishes_while_it_is_counted_is_gone(
@@ -290,13 +290,15 @@ def test_what_an_ordinary_user_may_not_read_is_said(fs: FileSystems) -> None:
         told[bool(words)] = done.stdout
     known, found = told[False], told[True]
 
-    assert "unreadable  not everything can be read: ~/closed, ~/inside/closed, ~/partly\n" in known
+    assert (
+        "unreadable  not everything can be read: ~/closed, ~/inside/closed and ~/partly\n" in known
+    )
     assert "~/partly " in known.partition("unreadable")[0]
     assert "~/readable " in found
     # What lies in a closed directory is not found; that it is closed is said.
     assert "unreadable  not everything can be read: ~/partly\n" in found
     assert "closed      not searched, because it cannot be read: " in found
-    assert "~/closed/.venv, ~/inside\n" in found
+    assert "~/closed/.venv and ~/inside\n" in found
 
 
 def test_faulty_settings_are_said_and_the_rest_is_shown(
@@ -337,7 +339,7 @@ def test_without_any_environment_it_says_how_to_find_some(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert "linkpolicy status ." in said(capsys)
-    assert said(capsys, str(tmp_path)) == f"No environment below {tmp_path}.\n"
+    assert said(capsys, str(tmp_path)) == f"No environment in {tmp_path}.\n"
     assert told(capsys) == {"schema": 1, "environments": [], "devices": [], "unreadable": []}
 
 

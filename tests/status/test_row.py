@@ -49,8 +49,8 @@ def test_the_way_that_prevails_is_the_link_mode_in_fact(
         ("copy", {"shared_inode_files": 1412}, "copy, but 1,412 files share an inode"),
         # uv 0.10.5 and later make hard links where nothing can be cloned.
         ("clone", {"shared_inode_files": 2}, "clone, but 2 files share an inode"),
-        ("hackable", {"symlink_files": 2}, "hackable, but 2 files are links into a cache"),
-        ("auto", {"symlink_files": 2}, "auto, but 2 files are links into a cache"),
+        ("hackable", {"symlink_files": 2}, "hackable, but 2 files link into a cache"),
+        ("auto", {"symlink_files": 2}, "auto, but 2 files link into a cache"),
         # An edit of a clone stays where it is.
         ("hackable", {"shared_extent_files": 9}, ""),
         ("auto", {"shared_inode_files": 9}, ""),

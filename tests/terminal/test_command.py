@@ -58,6 +58,14 @@ def test_to_take_a_directory_back_takes_no_shell_syntax() -> None:
     assert str(chown("/c", uid=0, gid=0)) == "chown -R 0:0 /c"
 
 
+@pytest.mark.parametrize("raw", [b"caf\xe9", b"a\nb", b"it's \x1b[31m \\ x", "\u202e".encode()])
+def test_what_does_not_print_is_typed_all_the_same(raw: bytes) -> None:
+    line = str(command("printf", "%s", os.fsdecode(raw)))
+
+    assert line.isprintable()
+    assert subprocess.run(["bash", "-c", line], stdout=-1, check=True).stdout == raw
+
+
 # How linkpolicy is called -------------------------------------------------------------------------
 
 

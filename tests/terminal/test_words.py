@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.terminal.screen import HOME
+from uvx_policy.safe import safe
 from uvx_policy.terminal import words
 
 
@@ -58,8 +59,8 @@ def test_a_list_names_the_first_few(items: list[str], text: str) -> None:
     ],
 )  # fmt: skip
 def test_nothing_that_is_shown_does_anything_else(text: str, shown: str) -> None:
-    assert words.safe(text) == shown
-    assert words.safe(text).isprintable()
+    assert safe(text) == shown
+    assert safe(text).isprintable()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ import pytest
 
 from tests import real_uv
 from tests.filesystems import FileSystems, MountedFileSystems
-from uvx_policy import errors
+from uvx_policy import errors, locate
 from uvx_policy.demo import command as demo
 from uvx_policy.demo import evidence as demo_evidence
 from uvx_policy.demo import places as demo_places
@@ -293,7 +293,7 @@ def test_a_machine_without_uv_hears_how_to_get_it(
     here: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(shim_file, "embedded_directories", list)
+    monkeypatch.setattr(locate, "embedded_directories", list)
 
     with pytest.raises(errors.RealUvNotFound) as caught:
         demo.run(json_output=False, keep=False)
@@ -322,7 +322,7 @@ def test_a_temporary_directory_that_is_noexec_is_a_usage_error(
     with pytest.raises(errors.UsageError) as caught:
         demo_stage.write_shims(str(point / "shims"))
 
-    assert "TMPDIR=" in caught.value.hint
+    assert "TMPDIR=" in str(caught.value.commands[0])
 
 
 # What people see ---------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def test_all_is_well(user: User) -> None:
     done = user.verify()
 
     assert (done.code, done.err) == (0, "")
-    assert re.fullmatch(r"5 files of 1 package are what was installed \(\d+ B\)\.\n", done.out)
+    assert re.fullmatch(r"5 files of 1 package match what was installed \(\d+ B\)\.\n", done.out)
 
 
 def test_something_is_edited(user: User) -> None:
@@ -125,7 +125,7 @@ def test_an_empty_environment_is_well(user: User, tmp_path: Path) -> None:
 
     done = user.verify("empty")
 
-    assert (done.code, done.out) == (0, "Nothing is installed there.\n")
+    assert (done.code, done.out) == (0, "No package is installed there.\n")
 
 
 # Targets ------------------------------------------------------------------------------------------
@@ -178,12 +178,12 @@ def test_an_edited_file_names_every_other_place(user: User, tmp_path: Path) -> N
         "  edited  one/a.py  one 1.0",
         f"    the same file in the cache {user.machine.archive.path}",
         f"    the same file in {user.machine.second.owner}",
-        "    the same file has 1 more name in environments or caches that are not known",
+        "    1 more hard link to the same file in unknown environments or caches",
     ]
-    assert lines[-3] == "2 edited; of 10 files of 2 packages."
+    assert lines[-3] == "Found 2 problems in 10 files of 2 packages: 2 edited."
     assert lines[-2:] == [
-        "hint: what was changed: linkpolicy verify --diff",
-        "hint: put the originals back: linkpolicy repair",
+        "hint: show what was changed: linkpolicy verify --diff first second",
+        "hint: restore the original files: linkpolicy repair first second",
     ]
 
 
@@ -312,7 +312,7 @@ def test_the_second_run_reads_nothing_unless_told(
 #: shows progress from the first file on
 IMPATIENT = (
     f"import sys; sys.path[:0] = {[str(ROOT), *sys.path]!r}\n"
-    "from uvx_policy.verify import progress; progress._PATIENCE = progress._PAUSE = 0\n"
+    "from uvx_policy.terminal import progress; progress._PATIENCE = progress._PAUSE = 0\n"
     "from uvx_policy.cli import main; sys.exit(main())"
 )
 
@@ -341,7 +341,7 @@ def on_a_terminal(*words: str, program: str, **environ: str) -> tuple[str, str]:
 def test_a_short_run_shows_no_progress() -> None:
     out, err = on_a_terminal("first", program=PROGRAM)
 
-    assert "are what was installed" in out
+    assert "match what was installed" in out
     assert err == ""
 
 
@@ -349,9 +349,9 @@ def test_a_short_run_shows_no_progress() -> None:
 def test_a_long_run_shows_files_bytes_and_time_on_the_terminal_alone() -> None:
     out, err = on_a_terminal("first", "second", "cache", program=IMPATIENT)
 
-    assert re.fullmatch(r"\S+ files of 3 packages are what was installed .*\n", out)
+    assert re.fullmatch(r"\S+ files of 3 packages match what was installed .*\n", out)
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", err)
-    shown = re.findall(r"(\d+) files \S+ (\d+)/(\d+) bytes [-\d]:[-\d]+:[-\d]+", text)
+    shown = re.findall(r"(\d+) files?, (\d+) B of (\d+) B, \d+ s left", text)
     assert int(shown[-1][0]) == 15
     assert {total for _, _, total in shown} == {shown[-1][2]}
     assert 0 < int(shown[-1][1]) <= int(shown[-1][2])

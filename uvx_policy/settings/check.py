@@ -1,13 +1,14 @@
 """Check one settings file: every fault with its line, every value with its origin.
 
 A project's table is untrusted: it has the five `KEYS` and their fixed values, never a free path.
-What is shown of a file is made harmless for terminals.
+What is shown of a file is made safe for terminals.
 """
 
 from __future__ import annotations
 
 from uvx_policy.errors import Fault
 from uvx_policy.model import Origin
+from uvx_policy.safe import safe
 from uvx_policy.settings import path_glob
 from uvx_policy.settings.keys import (
     CONFIG_TABLES,
@@ -239,12 +240,8 @@ def two_files(pyproject: TomlFile, alone: str) -> Fault:
 
 
 def shown(text: str) -> str:
-    """Make a stranger's text short, and harmless for a terminal."""
-    escaped = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text[:_LONGEST_SHOWN]
-    )
-    return escaped if len(text) <= _LONGEST_SHOWN else f"{escaped}..."
+    """Make a stranger's text short, and safe to show."""
+    return safe(text) if len(text) <= _LONGEST_SHOWN else f"{safe(text[:_LONGEST_SHOWN])}..."
 
 
 def _title(prefix: KeyPath) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from uvx_policy.safe import safe
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import shell_of
 from uvx_policy.value import Value
@@ -113,7 +114,7 @@ def _diff(edit: Edit, path: str) -> Iterator[str]:
     header = True
     for line in difflib.unified_diff(old, new, from_file, to_file, lineterm=""):
         header = header and not line.startswith("@@")
-        yield words.safe(line.removesuffix("\n").expandtabs())
+        yield safe(line.removesuffix("\n").expandtabs())
         if not header and line[0] in " +-" and not line.endswith("\n"):
             yield "\\ No newline at end of file"
 

@@ -51,8 +51,8 @@ class Command(Value):
             words = (_NAME, "run", "--", *words)
         if words[0] == _NAME:
             words = (shell.linkpolicy, *words[1:])
-        variables = (f"{name}={shlex.quote(value)}" for name, value in self.variables)
-        text = " ".join((*variables, *map(shlex.quote, words)))
+        variables = (f"{name}={_quoted(value)}" for name, value in self.variables)
+        text = " ".join((*variables, *map(_quoted, words)))
         return f'eval "$({text})"' if self.is_evaluated else text
 
     def __str__(self) -> str:
@@ -107,6 +107,18 @@ def shell_of(environ: Mapping[str, str] = os.environ) -> Shell:
     if os.path.basename(called) == _NAME and os.path.dirname(called):
         name = _NAME if _first(_NAME, search_path) else os.path.abspath(called)
     return Shell(linkpolicy=name, has_shim=locate.is_ours(_first("uv", search_path)))
+
+
+def _quoted(word: str) -> str:
+    """One word for a shell; `$'...'` (bash, zsh, POSIX.1-2024) where it has what does not print."""
+    if word.isprintable():
+        return shlex.quote(word)
+    raw = os.fsencode(word).decode("latin-1")
+    inside = "".join(
+        f"\\{char}" if char in "\\'" else char if " " <= char <= "~" else f"\\x{ord(char):02x}"
+        for char in raw
+    )
+    return f"$'{inside}'"
 
 
 def _first(program: str, search_path: str) -> str:

@@ -12,12 +12,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from uvx_policy.errors import UsageError
+from uvx_policy.safe import safe
 from uvx_policy.state import layout
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import shell_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TextIO
 
     from rich.console import RenderableType
@@ -111,9 +112,9 @@ class Console:
 
         In a pipe it is one line.
         """
-        indent = sum(words.cells(_plain(part)) for part in first)
+        indent = sum(words.cells(self.safe(_plain(part))) for part in first)
         room = max(min(self.width, _WIDEST) - indent, _NARROWEST)
-        for line in _wrapped(text, room) if self.width else [text]:
+        for line in _wrapped(text, room, self.safe) if self.width else [text]:
             self.say(*first, *line)
             first = (" " * indent,)
 
@@ -150,10 +151,15 @@ class Console:
 
     # ---------------------------------------------------------------------------------------------
 
-    def _styled(self, text: str, style: str) -> str:
-        text = words.safe(text)
+    def safe(self, text: str) -> str:
+        """The text as this terminal can show it."""
+        text = safe(text)
         if not _can_encode(text, self.encoding):
             text = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        return text
+
+    def _styled(self, text: str, style: str) -> str:
+        text = self.safe(text)
         if not (style and text and self._has_color):
             return text
         return f"\x1b[{';'.join(_CODES[word] for word in style.split())}m{text}\x1b[0m"
@@ -200,7 +206,7 @@ def _can_encode(text: str, encoding: str) -> bool:
     return True
 
 
-def _wrapped(text: Sequence[Part], width: int) -> list[list[Part]]:
+def _wrapped(text: Sequence[Part], width: int, safe: Callable[[str], str]) -> list[list[Part]]:
     """Lines of at most `width` cells; a longer word, or command in backticks, stays whole."""
     lines: list[list[Part]] = [[]]
     room = width
@@ -209,7 +215,7 @@ def _wrapped(text: Sequence[Part], width: int) -> list[list[Part]]:
 
     def place() -> None:
         nonlocal room
-        needed = sum(words.cells(words.safe(_plain(part))) for part in word)
+        needed = sum(words.cells(safe(_plain(part))) for part in word)
         gap = sum(len(_plain(part)) for part in space)
         if lines[-1] and gap + needed > room:
             lines.append([])

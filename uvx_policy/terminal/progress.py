@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, TypeAlias
 
+from uvx_policy.safe import safe
 from uvx_policy.terminal import words
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class _Line:
 
     def draw(self) -> None:
         self._is_shown = True
-        text = words.safe(self._report if isinstance(self._report, str) else self._report())
+        text = safe(self._report if isinstance(self._report, str) else self._report())
         width = _width() - 1
         while words.cells(text) > width:
             text = text[: width - words.cells(text)]

@@ -47,6 +47,12 @@ def draw(columns: Sequence[Column], console: Console, *, sections: Sequence[int]
     from rich.table import Table
     from rich.text import Text
 
+    columns = [
+        each.replace(
+            cells=tuple(tuple(_safe(part, console) for part in cell) for cell in each.cells)
+        )
+        for each in columns
+    ]
     widths = fitting(columns, console.width)
     # Of lines only the one below the titles; between two columns is one cell of the box.
     rule = console.signs.rule
@@ -69,9 +75,7 @@ def draw(columns: Sequence[Column], console: Console, *, sections: Sequence[int]
             _shortened(column.cells[number], column, width, console)
             for column, width in widths.items()
         )
-        table.add_row(
-            *(Text.assemble(*map(_safe, cell)) for cell in cells), end_section=number + 1 in ends
-        )
+        table.add_row(*(Text.assemble(*cell) for cell in cells), end_section=number + 1 in ends)
     console.show(table)
     return [column.title for column in widths]
 
@@ -111,9 +115,9 @@ def _shortened(cell: Parts, column: Column, width: int, console: Console) -> Par
 
 
 def _plain(part: Part) -> str:
-    text = part if isinstance(part, str) else part[0]
-    return text if text == NEXT_LINE else words.safe(text)
+    return part if isinstance(part, str) else part[0]
 
 
-def _safe(part: Part) -> tuple[str, str]:
-    return _plain(part), "" if isinstance(part, str) else part[1]
+def _safe(part: Part, console: Console) -> Part:
+    text, style = (part, "") if isinstance(part, str) else part
+    return (text if text == NEXT_LINE else console.safe(text)), style

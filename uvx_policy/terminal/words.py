@@ -1,11 +1,11 @@
-"""Words of every report: sizes, counts, ages, paths and lists, and text that is safe to show.
-
-Imports nothing: the shim's warnings need `safe`.
-"""
+"""Words of every report: sizes, counts, ages, paths and lists."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
+from typing import TYPE_CHECKING
+
+from uvx_policy.safe import safe
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -13,24 +13,6 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _THOUSAND = 1000
 _ONE_DIGIT = 9.95
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-
-
-def safe(text: str) -> str:
-    """The text with everything escaped that does not show as itself.
-
-    Control characters and escape sequences, line and paragraph separators, characters that turn
-    the writing direction or have no width (U+202E, U+200B), and bytes that are not UTF-8 (lone
-    surrogates): file names may hold any of them.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    if "\udc80" <= char <= "\udcff":
-        return f"\\x{ord(char) - 0xDC00:02x}"  # the byte that it stands for
-    return ascii(char)[1:-1]
 
 
 def size(count: int) -> str:
