@@ -14,7 +14,7 @@ LONGEST = 400
 
 #: modules beside the packages, by the room that they are in
 CORE = (
-    "value model errors fingerprint minimal_os decide edits guard symlinked_venv toml_file "
+    "value model errors faults fingerprint minimal_os decide edits guard symlinked_venv toml_file "
     "launch locate trace safe wildcards"
 )
 SHIM = "shim under_policy"

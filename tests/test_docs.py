@@ -17,7 +17,7 @@ from tests.test_architecture import MODULES, ROOMS, room_of
 from uvx_policy import __version__, cli, errors, explain, locate
 from uvx_policy.decide import Outcome
 from uvx_policy.edits import NOTHING
-from uvx_policy.errors import Fault
+from uvx_policy.faults import Fault
 from uvx_policy.filesystem import probe
 from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
 from uvx_policy.pipeline import Plan

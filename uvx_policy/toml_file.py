@@ -6,7 +6,8 @@ found by a second, tolerant scan of the text, made only when somebody asks.
 
 from __future__ import annotations
 
-from uvx_policy.errors import ConfigError, Fault
+from uvx_policy.errors import ConfigError
+from uvx_policy.faults import Fault
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False

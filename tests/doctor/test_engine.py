@@ -15,7 +15,8 @@ from tests.doctor.checks import check, ill, only_these, well
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
-from uvx_policy.errors import ConfigError, Fault, Unreadable, UsageError
+from uvx_policy.errors import ConfigError, Unreadable, UsageError
+from uvx_policy.faults import Fault
 from uvx_policy.state import layout
 
 

@@ -16,7 +16,6 @@ import pytest
 from tests.filesystems import FileSystems
 from tests.installed.test_register import killed_at
 from tests.uv.world import NAME, World
-from uvx_policy.installed import survey_store as counts
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.survey import survey
 from uvx_policy.installed.survey_store import forget, keep, kept
@@ -300,7 +299,7 @@ def test_what_cannot_be_kept_is_no_error(state: str, tmp_path: Path) -> None:
 def test_the_oldest_go_and_the_register_stays(
     state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counts, "SURVEYS", layout.SURVEYS.replace(most=8))
+    monkeypatch.setattr(layout.SURVEYS, "most", 8)
     for number in range(20):
         environment = make(tmp_path / f"{number:02}")
         register.remember(state, Environment(path=environment))

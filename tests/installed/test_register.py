@@ -267,7 +267,7 @@ def test_what_vanishes_while_it_is_listed_is_passed_over(state: str) -> None:
 
 
 def test_the_oldest_go(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(register, "ENVIRONMENTS", layout.ENVIRONMENTS.replace(most=8))
+    monkeypatch.setattr(layout.ENVIRONMENTS, "most", 8)
     for number in range(8):
         remember(state, ONE.replace(path=f"/srv/{number}"))
         file = max(files(state), key=lambda path: path.stat().st_mtime_ns)

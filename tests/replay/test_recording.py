@@ -131,7 +131,7 @@ def test_an_answer_of_nothing_is_kept_like_any_other(tmp_path: Path) -> None:
 
 
 def test_the_oldest_are_forgotten_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording, "DECISIONS", layout.DECISIONS.replace(most=8))
+    monkeypatch.setattr(layout.DECISIONS, "most", 8)
     for number in range(8):
         assert _keep(tmp_path, number) == ""
         # The oldest is not the one that was made first.
@@ -349,7 +349,7 @@ def test_nobody_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_two_writers_in_one_process_do_not_meet(tmp_path: Path) -> None:
-    store = layout.Store(directory="d", longest=10)
+    store = layout.Store("d", longest=10)
     state_files.write(str(tmp_path), store, "name", b"one")
     (tmp_path / "d" / f".new-{os.getpid()}-0").touch()
     state_files.write(str(tmp_path), store, "name", b"other")

@@ -24,7 +24,7 @@ QUICK = {"fingerprint", "guard", "launch", "locate", "shim", "minimal_os"}
 #: and what a call loads that is replayed from its record
 REPLAY = QUICK | {
     "edits", "errors", "replay", "replay.key", "replay.records", "replay.witness", "state",
-    "state.files", "state.layout", "trace", "under_policy", "uv", "uv.invocation", "uv.options",
+    "state.layout", "state.reading", "trace", "under_policy", "uv", "uv.invocation", "uv.options",
     "value",
 }  # fmt: skip
 #: and never these, from whichever library

@@ -318,11 +318,12 @@ def test_what_stands_in_the_way_raises_nothing(state: str, tree: Tree) -> None:
 
 def test_there_is_an_end_to_what_is_kept(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     length = len(HEAD) + 20 + 16 * 3
-    monkeypatch.setattr(verified, "VERIFIED", layout.VERIFIED.replace(longest=length - 1))
+    monkeypatch.setattr(layout.VERIFIED, "longest", length - 1)
     save(state, "/a")
     assert not verified.load(state, "/a").has_window(WINDOW)
 
-    monkeypatch.setattr(verified, "VERIFIED", layout.VERIFIED.replace(longest=length, most=4))
+    monkeypatch.setattr(layout.VERIFIED, "longest", length)
+    monkeypatch.setattr(layout.VERIFIED, "most", 4)
     for number in range(9):
         save(state, f"/{number}")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts
     from uvx_policy.doctor.case import Case
-    from uvx_policy.errors import Fault
+    from uvx_policy.faults import Fault
     from uvx_policy.model import Capability, Origin, Sourced
     from uvx_policy.pipeline import Plan
 

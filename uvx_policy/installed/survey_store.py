@@ -18,6 +18,7 @@ from uvx_policy.installed import distributions as installed
 from uvx_policy.installed.model import Survey
 from uvx_policy.state import files
 from uvx_policy.state.layout import SURVEYS
+from uvx_policy.state.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def kept(state: str, environment: str) -> Survey | None:
     if not state:
         return None
     try:
-        told = json.loads(files.read(state, SURVEYS, _file_name(environment)))
+        told = json.loads(read(state, SURVEYS, _file_name(environment)))
         # A file that a full disk cut short is no JSON: `ValueError`.
         if told["schema"] != _SCHEMA or told["survey"]["environment"] != environment:
             return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from uvx_policy.errors import Fault
+    from uvx_policy.faults import Fault
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.machine.caches import Cache
     from uvx_policy.machine.policy import Policy

@@ -14,6 +14,7 @@ from uvx_policy.installed.tree import Tree
 from uvx_policy.repair.backup import CannotKeep
 from uvx_policy.state import files
 from uvx_policy.state.layout import REPAIRS
+from uvx_policy.state.reading import read
 
 if TYPE_CHECKING:
     from uvx_policy.repair.model import Plan
@@ -51,7 +52,7 @@ def left(state: str) -> dict[str, list[tuple[Tree, str]]]:
 def _read(state: str, name: str) -> list[tuple[Tree, str]]:
     """Nothing when it is damaged, or not ours alone."""
     try:
-        rows = json.loads(files.read(state, REPAIRS, name) or b"[]")
+        rows = json.loads(read(state, REPAIRS, name) or b"[]")
         return [
             (
                 Tree(

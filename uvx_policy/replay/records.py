@@ -20,8 +20,8 @@ from uvx_policy.edits import Edits
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.minimal_os import os
 from uvx_policy.replay.witness import look
-from uvx_policy.state import files
 from uvx_policy.state.layout import DECISIONS
+from uvx_policy.state.reading import read
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ def find(state: str, key: bytes) -> Decided | None:
     if not state or not key:
         return None
     try:
-        return _parse(files.read(state, DECISIONS, file_name(key)), key)
+        return _parse(read(state, DECISIONS, file_name(key)), key)
     except (OSError, ValueError):
         return None
 

@@ -6,7 +6,7 @@ What is shown of a file is made safe for terminals.
 
 from __future__ import annotations
 
-from uvx_policy.errors import Fault
+from uvx_policy.faults import Fault
 from uvx_policy.model import Origin
 from uvx_policy.safe import safe
 from uvx_policy.settings import path_glob
@@ -24,7 +24,7 @@ from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from uvx_policy.errors import FaultKind
+    from uvx_policy.faults import FaultKind
     from uvx_policy.toml_file import KeyPath, TomlFile
 
 #: where the table of a project stands in pyproject.toml

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy.errors import ConfigError, Fault, Unreadable
+from uvx_policy.errors import ConfigError, Unreadable
+from uvx_policy.faults import Fault, unreadable
 from uvx_policy.settings import path_glob
 from uvx_policy.settings.check import Checker, Config, two_files
 from uvx_policy.settings.keys import (
@@ -159,7 +160,7 @@ class _Reader:
         try:
             real = self.host.real_path(path)
         except Unreadable as error:
-            self.faults.append(error.fault)
+            self.faults.append(unreadable(error))
             real = path
         return (_slashes(path, self.host.platform), _slashes(real, self.host.platform))
 
@@ -171,7 +172,7 @@ class _Reader:
         try:
             status = self.host.status(path)
         except Unreadable as error:
-            self.faults.append(error.fault)
+            self.faults.append(unreadable(error))
             return False
         if status is None:
             return False
@@ -197,7 +198,7 @@ class _Reader:
             text = self.host.read_text(path)
             return None if text is None or only_with not in text else parse_toml(path, text)
         except Unreadable as error:
-            self.faults.append(error.fault)
+            self.faults.append(unreadable(error))
         except ConfigError as error:
             self.faults += error.faults
         return None

@@ -12,6 +12,7 @@ import os
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.state import files
 from uvx_policy.state.layout import FACTS
+from uvx_policy.state.reading import read
 
 _FORMAT = b"linkpolicy-memory-v1\n"
 _END = b"\nend\n"
@@ -25,7 +26,7 @@ def recall(state: str, kind: str, key: tuple[str, ...]) -> str | None:
     if not state:
         return None
     try:
-        content = files.read(state, FACTS, _file_name(kind, key))
+        content = read(state, FACTS, _file_name(kind, key))
     except (OSError, ValueError):
         return None
     head = _head(kind, key)

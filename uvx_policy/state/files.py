@@ -1,10 +1,11 @@
-"""Private files in the state directory: read if ours alone, written whole or not at all."""
+"""Private files in the state directory, written whole or not at all; read by `state.reading`."""
 
 from __future__ import annotations
 
 import errno
 
 from uvx_policy.minimal_os import os
+from uvx_policy.state.reading import flag, is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,26 +20,6 @@ def path_of(state: str, store: Store, name: str = "") -> str:
     """Where a file of this kind lies, or their directory."""
     directory = os.path.join(state, store.directory)
     return os.path.join(directory, name) if name else directory
-
-
-def read(state: str, store: Store, name: str) -> bytes:
-    """Content of a file that is ours alone, in a directory that is; b"" when it is too long.
-
-    Raises `OSError` (absent, say) and, for what is not ours alone, `PermissionError`.
-    """
-    directory = os.path.join(state, store.directory)
-    if not is_ours(os.lstat(directory), 0o040000):
-        raise PermissionError(directory)
-    # O_NONBLOCK: a FIFO must not hang us.
-    flags = os.O_RDONLY | _flag("O_NOFOLLOW") | _flag("O_NONBLOCK") | _flag("O_CLOEXEC")
-    handle = os.open(os.path.join(directory, name), flags | _flag("O_BINARY"))
-    try:
-        if not is_ours(os.fstat(handle), 0o100000):
-            raise PermissionError(name)
-        content = os.read(handle, store.longest + 1)
-    finally:
-        os.close(handle)
-    return content if len(content) <= store.longest else b""
 
 
 def names(state: str, store: Store) -> list[str]:
@@ -75,8 +56,8 @@ def replace(path: str, content: bytes, *, durable: bool = False) -> None:
     """
     directory = os.path.dirname(path)
     unfinished = os.path.join(directory, f"{UNFINISHED}{os.getpid()}-{os.urandom(6).hex()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _flag("O_NOFOLLOW") | _flag("O_CLOEXEC")
-    handle = os.open(unfinished, flags | _flag("O_BINARY"), 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | flag("O_NOFOLLOW") | flag("O_CLOEXEC")
+    handle = os.open(unfinished, flags | flag("O_BINARY"), 0o600)
     try:
         try:
             _write_all(handle, content)
@@ -102,7 +83,7 @@ def flush(path: str) -> None:
     """Have a file, or the names in a directory, written to the disk. Raises `OSError`."""
     if not hasattr(os, "O_DIRECTORY") and os.path.isdir(path):  # Windows: no handle for it
         return
-    handle = os.open(path, os.O_RDONLY | _flag("O_CLOEXEC"))
+    handle = os.open(path, os.O_RDONLY | flag("O_CLOEXEC"))
     try:
         os.fsync(handle)
     except OSError as error:
@@ -110,15 +91,6 @@ def flush(path: str) -> None:
             raise
     finally:
         os.close(handle)
-
-
-def is_ours(told: os.stat_result, file_type: int) -> bool:
-    """Tell whether this is of the given type (`S_IFMT` bits), our own, and closed to all others."""
-    if told.st_mode & 0o170000 != file_type:
-        return False
-    if not hasattr(os, "geteuid"):  # Windows: the profile directory's access list protects it
-        return True
-    return told.st_uid == os.geteuid() and not told.st_mode & 0o077
 
 
 def make_private(directory: str, *, anywhere: bool = False) -> None:
@@ -203,7 +175,3 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except (OSError, ValueError):
         pass
-
-
-def _flag(name: str) -> int:
-    return int(getattr(os, name, 0))

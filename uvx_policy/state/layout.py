@@ -6,8 +6,6 @@ costs more to import than Python does to start; `tests/unit/test_layout.py` hold
 
 from __future__ import annotations
 
-from uvx_policy.value import Value
-
 APP = "linkpolicy"
 #: name of the table in pyproject.toml, below [tool]
 TABLE = "linkpolicy"
@@ -21,38 +19,48 @@ PROJECT_CACHE = ".uv-cache"
 SETUP_RECORD = "setup.json"
 
 
-class Store(Value):
+class Store:
     """One kind of file in a directory below the state directory: private (0600 in 0700), ours."""
 
-    directory: str
-    #: how their names start
-    prefix: str = ""
-    #: bytes of one file; a longer one is not read
-    longest: int = 0
-    #: files of this kind; beyond it those go first that were written longest ago. 0: no limit
-    most: int = 0
-    #: the user's own work is in them: `uninstall` keeps them, and says where they are
-    is_users: bool = False
+    # No `Value`: eight of them would take a replay longer than all else in here.
+    def __init__(
+        self,
+        directory: str,
+        *,
+        prefix: str = "",
+        longest: int = 0,
+        most: int = 0,
+        is_users: bool = False,
+    ) -> None:
+        self.directory = directory
+        #: how their names start
+        self.prefix = prefix
+        #: bytes of one file; a longer one is not read
+        self.longest = longest
+        #: files of this kind; beyond it those go first that were written longest ago. 0: no limit
+        self.most = most
+        #: the user's own work is in them: `uninstall` keeps them, and says where they are
+        self.is_users = is_users
 
 
 #: decisions to replay (`replay.records`); the launcher knows directory and length as well
-DECISIONS = Store(directory="decisions", longest=262_144, most=512)
+DECISIONS = Store("decisions", longest=262_144, most=512)
 #: facts that are expensive to compute (`state.facts`); `most` of each kind
-FACTS = Store(directory="remembered", longest=65_536, most=128)
+FACTS = Store("remembered", longest=65_536, most=128)
 #: environments that a decision was made for (`state.register`): four of the longest paths of Linux
-ENVIRONMENTS = Store(directory="environments", prefix="environment-", longest=20_480, most=4096)
+ENVIRONMENTS = Store("environments", prefix="environment-", longest=20_480, most=4096)
 #: what `status` counted in them (`installed.survey_store`)
-SURVEYS = Store(directory="surveys", prefix="survey-", longest=262_144, most=4096)
+SURVEYS = Store("surveys", prefix="survey-", longest=262_144, most=4096)
 #: all of `ENVIRONMENTS` in one file (`state.register`)
-REGISTER = Store(directory="register", prefix="all", longest=16 << 20)
+REGISTER = Store("register", prefix="all", longest=16 << 20)
 #: which files were verified (`verify.verified`): about a million in one environment or cache
-VERIFIED = Store(directory="verified", prefix="verified-", longest=16 << 20, most=512)
+VERIFIED = Store("verified", prefix="verified-", longest=16 << 20, most=512)
 #: what a repair that is under way is about (`repair.unfinished`)
-REPAIRS = Store(directory="repairs", prefix="repair-", longest=64 << 20)
+REPAIRS = Store("repairs", prefix="repair-", longest=64 << 20)
 #: tracebacks of checks that failed themselves (`doctor.crash_log`)
-CRASHES = Store(directory="doctor", longest=262_144)
+CRASHES = Store("doctor", longest=262_144)
 #: edits that a repair replaced (`repair.backup`): a directory for each repair
-EDITS = Store(directory="edits", is_users=True)
+EDITS = Store("edits", is_users=True)
 
 STORES = (DECISIONS, FACTS, ENVIRONMENTS, SURVEYS, REGISTER, VERIFIED, REPAIRS, CRASHES, EDITS)
 

@@ -17,6 +17,7 @@ import os
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.state import files
 from uvx_policy.state.layout import ENVIRONMENTS, REGISTER
+from uvx_policy.state.reading import read
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -109,7 +110,7 @@ def gather(state: str) -> None:
     parts = [_GATHERED, str(changed).encode()]
     try:
         for name in names:
-            content = files.read(state, ENVIRONMENTS, name)
+            content = read(state, ENVIRONMENTS, name)
             parts += [name.encode(), str(len(content)).encode(), content]
         files.write(state, REGISTER, REGISTER.prefix, b"\n".join((*parts, _END)))
     except (OSError, ValueError):
@@ -123,7 +124,7 @@ def _gathered(state: str) -> tuple[int, list[tuple[str, bytes]]]:
     """
     found: list[tuple[str, bytes]] = []
     try:
-        content = files.read(state, REGISTER, REGISTER.prefix)
+        content = read(state, REGISTER, REGISTER.prefix)
         head, changed, _ = content.split(b"\n", 2)
         at = len(head) + len(changed) + 2
         while len(content) - at > len(_END):
@@ -156,7 +157,7 @@ def forget(state: str, path: str) -> None:
 def _read(state: str, name: str) -> Environment | None:
     """One file; `None` when it is absent, not ours alone, not whole, or of another environment."""
     try:
-        return _parsed(name, files.read(state, ENVIRONMENTS, name))
+        return _parsed(name, read(state, ENVIRONMENTS, name))
     except (OSError, ValueError):
         return None
 

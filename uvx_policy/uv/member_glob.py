@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 
 from uvx_policy import wildcards
-from uvx_policy.errors import ConfigError, Fault
+from uvx_policy.errors import ConfigError
+from uvx_policy.faults import Fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.state import files
 from uvx_policy.state.layout import VERIFIED
+from uvx_policy.state.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ def load(state: str, owner: str) -> Memory:
     if not state:
         return Memory()
     try:
-        return Memory(files.read(state, VERIFIED, _name(owner)))
+        return Memory(read(state, VERIFIED, _name(owner)))
     except (OSError, ValueError):
         return Memory()
 
