@@ -53,24 +53,24 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
     if number == errno.ELOOP:
         return Diagnostic(
             status="fail",
-            detail=f"{shown}, which leads round in a circle: uv cannot use it.",
-            fix=Fix(text="Remove the link; nothing is behind it.", commands=(remove,)),
+            detail=f"{shown}, which leads to itself: uv cannot use it.",
+            fix=Fix(text="Remove the link; it leads nowhere", commands=(remove,)),
             paths=(path,),
         )
     if number not in (errno.ENOENT, errno.ENOTDIR):
         return Diagnostic(
             status="fail",
             detail=f"{shown}, which cannot be reached: {os.strerror(number)}.",
-            fix=Fix(text="Get access to what lies there, or remove the link."),
+            fix=Fix(text="Get access to its target, or remove the link"),
             paths=(path,),
         )
     target = os.path.realpath(path)
     if os.path.basename(os.path.dirname(target)).startswith(_CENTRAL):
         return Diagnostic(
             status="fail",
-            detail=f"{shown}, where uv kept this environment in its cache; it was pruned.",
+            detail=f"{shown}, where uv kept this environment in its cache until it was pruned.",
             fix=Fix(
-                text="Remove the link, behind which nothing is left, and install again.",
+                text="Remove the link and install again",
                 commands=(remove, _UV_SYNC),
             ),
             paths=(path, target),
@@ -81,7 +81,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
             detail=f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
             "`uv pip` may use another environment.",
             fix=Fix(
-                text="Make the directory that the link leads to.",
+                text="Create the directory that the link leads to",
                 commands=(command("mkdir", target),),
                 safe=True,
             ),
@@ -91,7 +91,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
         status="fail",
         detail=f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
         fix=Fix(
-            text="If it is on a disk that is not mounted, mount it. Otherwise make the directory.",
+            text="Mount its disk if that is not mounted; otherwise create the directory",
             commands=(command("mkdir", "-p", target),),
         ),
         paths=(path, target),
@@ -148,7 +148,7 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
         "link by a directory when `uv run` has to recreate the environment, after a change of the "
         "Python version for example; linkpolicy can prevent that for `uv sync`, not for `uv run`.",
         fix=Fix(
-            text="Use uv 0.11.25 or later, which keeps the link.",
+            text="Use uv 0.11.25 or later, which keeps the link",
             commands=(command("uv", "self", "update"),),
         ),
         paths=(path, target),
@@ -171,9 +171,9 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
     if not named:
         yield Diagnostic(
             status="fail",
-            detail=f"`{path}` is a file. uv wants a directory there.",
+            detail=f"`{path}` is a file; uv needs a directory there.",
             fix=Fix(
-                text="Put the file aside and let uv make the environment.",
+                text="Move the file aside and let uv create the environment",
                 commands=(aside, _UV_SYNC),
             ),
             paths=(path,),
@@ -184,7 +184,7 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
         detail=f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
         "experiment; linkpolicy does not, and leaves uv alone here.",
         fix=Fix(
-            text="Put the file aside and make it a symbolic link to the same environment.",
+            text="Move the file aside and make a symbolic link to the same environment",
             commands=(aside, command("ln", "-s", named, path)),
         ),
         paths=(path, named),
@@ -210,10 +210,10 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
     if not os.path.exists(os.path.join(path, "pyvenv.cfg")):
         yield Diagnostic(
             status="fail",
-            detail=f"`{path}` is a directory with something in it, but no environment (no "
-            "`pyvenv.cfg`): uv refuses to use it.",
+            detail=f"`{path}` is not empty, and not an environment (it has no `pyvenv.cfg`): uv "
+            "refuses to use it.",
             fix=Fix(
-                text="Put the directory aside and let uv make the environment.",
+                text="Move the directory aside and let uv create the environment",
                 commands=(command("mv", path, f"{path}-old"), _UV_SYNC),
             ),
             paths=(path,),
@@ -227,7 +227,7 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
         status="fail",
         detail=f"The environment `{path}` has lost its Python: {gone} is gone.",
         fix=Fix(
-            text="Make the environment again; what you changed in it by hand is lost.",
+            text="Create the environment again; changes made by hand are lost",
             commands=(command("uv", "venv", "--clear"), _UV_SYNC),
         ),
         paths=(python,),
@@ -257,17 +257,17 @@ def look_device(case: Case) -> Iterator[Diagnostic]:
         )
         return
     fix = Fix(
-        text="Let uv make the environment in the project. What you changed in it is lost.",
+        text="Let uv create the environment in the project; changes in it are lost",
         commands=(command("rm", "-r", case.environment), _UV_SYNC),
     )
     if os.path.islink(case.environment):
         fix = Fix(
-            text="Remove the link and let uv make the environment in the project.",
+            text="Remove the link and let uv create the environment in the project",
             commands=(command("rm", case.environment), _UV_SYNC),
         )
     if case.environ.get(_NAMED):
         fix = Fix(
-            text="Name another directory, or none, and install again.",
+            text="Set another directory, or none, and install again",
             commands=(command("unset", _NAMED), _UV_SYNC),
         )
     yield Diagnostic(
@@ -298,7 +298,7 @@ def look_shared(case: Case) -> Iterator[Diagnostic]:
         detail=f"{_NAMED} makes this project use `{path}`, which the project `{others[0]}` uses as "
         "well: each `uv sync` removes what the other project needs.",
         fix=Fix(
-            text="Give each project an environment of its own.",
+            text="Use a separate environment for each project",
             commands=(command("unset", _NAMED), _UV_SYNC),
         ),
         paths=(path, *others),
@@ -333,10 +333,10 @@ def look_cloud(case: Case) -> Iterator[Diagnostic]:
     )
     yield Diagnostic(
         status="warn",
-        detail=f"`{path}` is in a directory that a service copies to its servers ({reason}): "
-        "thousands of files that can be made again, locked and evicted while uv works on them.",
+        detail=f"`{path}` is in a directory that is synced to a cloud ({reason}): "
+        "thousands of files that uv can install again, locked and evicted while uv uses them.",
         fix=Fix(
-            text="Keep the project there and move the environment out, behind a symbolic link.",
+            text="Keep the project there and move the environment out, behind a symbolic link",
             commands=moving if home and not os.path.islink(path) else (),
         ),
         paths=(case.real_environment,),
@@ -356,7 +356,7 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
         detail=f"{len(foreign)} directories of `{case.environment}` belong to another user, as "
         "after `sudo uv sync`: uv cannot change what is in them.",
         fix=Fix(
-            text="Take the environment back.",
+            text="Change the owner back to you",
             commands=(chown(real, uid=uid, gid=os.getgid()),),
         ),
         paths=tuple(foreign),
@@ -430,13 +430,13 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         id="venv-device",
-        title="The environment lies on a file system that lasts",
+        title="The environment is on a persistent file system",
         group="environment",
         look=look_device,
     ),
     Check(
         id="venv-shared",
-        title="The environment is this project's alone",
+        title="The environment belongs to this project alone",
         group="environment",
         look=look_shared,
     ),
@@ -448,13 +448,13 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         id="venv-cloud",
-        title="The environment is not copied to a cloud",
+        title="The environment is not synced to a cloud",
         group="environment",
         look=look_cloud,
     ),
     Check(
         id="venv-owner",
-        title="The environment can be changed by you",
+        title="You can change the environment",
         group="environment",
         look=look_owner,
     ),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: oldest version of uv that linkpolicy is tested with (docs/reference/supported-uv.md)
 OLDEST = (0, 5, 23)
 _INSTALL = Fix(
-    text="Install uv, or linkpolicy with its own",
+    text="Install uv, or linkpolicy with its own uv",
     commands=(command("pip", "install", "uvx-policy[uv]"),),
 )
 _SETUP = command("linkpolicy", "setup")
@@ -46,7 +46,7 @@ def look_real_uv(case: Case) -> Iterator[Diagnostic]:
     if blocked:
         yield Diagnostic(
             status="fail",
-            detail=f"`{blocked}` may not be executed, and there is no other real uv on PATH.",
+            detail=f"`{blocked}` is not executable, and there is no other real uv on PATH.",
             fix=Fix(text="Make it executable", commands=(command("chmod", "+x", blocked),)),
             paths=(blocked,),
         )
@@ -63,15 +63,15 @@ def look_real_uv_version(case: Case) -> Iterator[Diagnostic]:
     if version is None:
         yield Diagnostic(
             status="warn",
-            detail=f"`{case.uv} --version` does not say its version: "
-            "uv is left alone wherever that matters.",
-            fix=Fix(text="See what it says", commands=(command(case.uv, "--version"),)),
+            detail=f"`{case.uv} --version` prints no version: uv is left alone where the version "
+            "matters.",
+            fix=Fix(text="See what it prints", commands=(command(case.uv, "--version"),)),
             paths=(case.uv,),
         )
     elif version < OLDEST:
         yield Diagnostic(
             status="warn",
-            detail=f"`{case.uv}` is uv {_dotted(version)}: linkpolicy is tested with "
+            detail=f"`{case.uv}` is uv {_dotted(version)}; linkpolicy is tested with "
             f"{_dotted(OLDEST)} and later.",
             fix=Fix(
                 text="Update uv the way it was installed",
@@ -90,9 +90,9 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
     if not _there(directory):
         yield Diagnostic(
             status="fail",
-            detail="There are no shims: `uv` runs without any policy, "
+            detail="The shims are not installed: `uv` runs without a policy, "
             "except through `linkpolicy run`.",
-            fix=_setup("Put the shims in place and first on PATH"),
+            fix=_setup("Install the shims and put them first on PATH"),
         )
         return
     for path in _paths(directory):
@@ -101,9 +101,9 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
         if os.path.lexists(path):
             yield Diagnostic(
                 status="fail",
-                detail=f"`{path}` is not the shim but somebody else's program.",
+                detail=f"`{path}` is not the shim but another program.",
                 fix=Fix(
-                    text="Move it out of the way, and put the shim in its place",
+                    text="Move it aside and install the shim in its place",
                     commands=(command("mv", path, f"{path}.other"), _SETUP),
                 ),
                 paths=(path,),
@@ -112,8 +112,8 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
             name = os.path.basename(path)
             yield Diagnostic(
                 status="fail",
-                detail=f"`{path}` is missing: `{name}` runs without any policy.",
-                fix=_setup("Put the shims in place"),
+                detail=f"`{path}` is missing: `{name}` runs without a policy.",
+                fix=_setup("Install the shims"),
                 paths=(path,),
             )
 
@@ -128,10 +128,10 @@ def look_private(case: Case) -> Iterator[Diagnostic]:
     if open_to_others:
         yield Diagnostic(
             status="fail",
-            detail=f"Others can write to `{open_to_others[0]}`, and you would run what they put "
-            "there.",
+            detail=f"Other users can write to `{open_to_others[0]}`, and you would run what they "
+            "put there.",
             fix=Fix(
-                text="Take the right to write from others",
+                text="Remove write permission for others",
                 commands=(command("chmod", "go-w", *open_to_others),),
                 safe=all(os.lstat(path).st_uid == os.geteuid() for path in open_to_others),
             ),
@@ -147,7 +147,7 @@ def look_private(case: Case) -> Iterator[Diagnostic]:
             status="fail",
             detail=f"{error}.",
             fix=Fix(
-                text="Close it, or choose another directory with --shim-dir",
+                text="Restrict it, or choose another directory",
                 commands=error.commands or (command("linkpolicy", "setup", "--shim-dir", "DIR"),),
             ),
             paths=(directory,),
@@ -182,14 +182,14 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic(
             status="warn",
             detail="The shims were written by another version or installation of linkpolicy, "
-            f"or for another launcher than the {plan.launcher.kind} one.",
-            fix=_setup("Write them anew"),
+            f"or with another launcher than the {plan.launcher.kind} one.",
+            fix=_setup("Write them again"),
             paths=(*differing, *behind),
         )
         return
     yield Diagnostic(
         status="pass",
-        detail=f"The shims are what this linkpolicy writes; launcher: {plan.launcher}.",
+        detail=f"The shims are up to date; launcher: {plan.launcher}.",
         paths=_paths(directory),
     )
 
@@ -210,16 +210,16 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
                 status="fail",
                 detail=f"`{start.path} --version` does not work: "
                 f"{because.removeprefix('linkpolicy: ')}.",
-                fix=Fix(text="Install that uv anew, the way it was installed")
+                fix=Fix(text="Reinstall that uv the way it was installed")
                 if case.uv in because
-                else _setup("Write the shims anew"),
+                else _setup("Write the shims again"),
                 paths=(start.path,),
             )
         elif start.without_policy:
             yield Diagnostic(
                 status="fail",
-                detail=f"`{start.path}` does not find the linkpolicy that it was written for, "
-                "and runs uv without any policy.",
+                detail=f"`{start.path}` cannot find the linkpolicy that it was written for, and "
+                "runs uv without any policy.",
                 fix=_setup("Write the shims for this linkpolicy"),
                 paths=(start.path,),
             )
@@ -242,15 +242,15 @@ def look_recursion(case: Case) -> Iterator[Diagnostic]:
             foreign = start.entered[0]
             yield Diagnostic(
                 status="warn" if start.code == 0 else "fail",
-                detail=f"`{foreign}` is another program's shim, and starts ours again"
+                detail=f"`{foreign}` is another program's shim that starts ours again"
                 + (
-                    f"; each call of uv takes that detour before it finds `{start.entered[-1]}`."
+                    f"; each call of uv takes this detour before it finds `{start.entered[-1]}`."
                     if start.code == 0
                     else ": there is no real uv behind it."
                 ),
                 fix=Fix(
-                    text=f"Let that program have a uv of its own, or take "
-                    f"`{os.path.dirname(foreign)}` from PATH behind a real uv",
+                    text=f"Install a uv for that program, or move "
+                    f"`{os.path.dirname(foreign)}` behind a real uv on PATH",
                 ),
                 paths=start.entered,
             )
@@ -288,24 +288,24 @@ def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> 
     what = f"`{program}` is `{wins}`" if wins else f"There is no `{program}` on PATH"
     # The shell that runs us keeps its PATH whatever `setup` does, so this is what fixes it.
     line = setup_state.line_by_hand(case)
-    by_hand = Fix(text="Open a new shell, or type here", commands=(line,) if line else ())
+    by_hand = Fix(text="Open a new shell, or run this here", commands=(line,) if line else ())
     if setup_state.is_managed(case) and setup_state.is_in_place(case):
         return Diagnostic(
             status="warn",
             detail=f"{what} in this shell: it was started before the shims were put on PATH, or "
-            f"something puts another directory before `{directory}`.",
+            f"something puts another directory in front of `{directory}`.",
             fix=by_hand,
             paths=listed,
         )
     if setup_state.is_managed(case):
         by_hand = _setup("Put the shims first on PATH")
     else:
-        text = "Type this here, and put it at the end of your shell's start-up file"
+        text = "Run this here, and add it to the end of your shell's start-up file"
         by_hand = by_hand.replace(text=text)
     return Diagnostic(
         status="fail",
-        detail=f"{what}, and not the shim `{os.path.join(directory, program)}`: "
-        "it runs without any policy.",
+        detail=f"{what}, not the shim `{os.path.join(directory, program)}`: it runs without a "
+        "policy.",
         fix=by_hand,
         paths=listed,
     )
@@ -321,10 +321,10 @@ def look_active_environment(case: Case) -> Iterator[Diagnostic]:
         remove = ("conda", "remove") if conda else ("uv", "pip", "uninstall")
         yield Diagnostic(
             status="warn",
-            detail=f"`{program}` is `{first.path}`, from an environment that is on PATH before "
-            "the shims: it runs without any policy.",
+            detail=f"`{program}` is `{first.path}`, from an environment in front of the shims on "
+            "PATH: it runs without a policy.",
             fix=Fix(
-                text="Take `uv` out of that environment, or deactivate it",
+                text="Remove `uv` from that environment, or deactivate it",
                 commands=(command(*remove, "-p", first.environment, "uv"),),
             ),
             paths=tuple(each.path for each in _on_path(case, program)),
@@ -341,8 +341,8 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
     if record_path and os.path.lexists(record_path) and setup_state.record(case) is None:
         yield Diagnostic(
             status="warn",
-            detail=f"`{record_path}` cannot be understood: nobody knows what `setup` did.",
-            fix=_setup("Write it anew"),
+            detail=f"`{record_path}` cannot be read: what `setup` changed is not known.",
+            fix=_setup("Write it again"),
             paths=(record_path,),
         )
         return
@@ -357,7 +357,7 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 status="warn",
                 detail=f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
-                fix=Fix(text="Repair it by hand, and then", commands=(_SETUP,)),
+                fix=Fix(text="Fix it by hand, then run", commands=(_SETUP,)),
                 paths=(problem.path,) if problem.path else (),
             )
         for edit in plan.edits:
@@ -372,13 +372,13 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
 def _what_is_wrong(edit: Edit) -> str:
     content = edit.before.content
     if content is None:
-        return "is gone, and with it the lines that put the shims on PATH"
+        return "is gone, with the lines that put the shims on PATH"
     found = startup_file.blocks(content)
     if not found:
         return "has lost the lines that put the shims on PATH"
     if content[found[-1].end :].strip():
-        return "has other lines behind those that put the shims on PATH: they may change it again"
-    return "has another block than this linkpolicy writes"
+        return "has other lines after those that put the shims on PATH, which may change it again"
+    return "has a block that this linkpolicy would write differently"
 
 
 def _setup(text: str) -> Fix:
@@ -422,34 +422,34 @@ def _open_to_others(directory: str) -> tuple[str, ...]:
 CHECKS: tuple[Check, ...] = (
     Check(
         id="real-uv",
-        title="There is a real uv to start",
+        title="There is a real uv",
         group="installation",
         look=look_real_uv,
     ),
     Check(
         id="real-uv-version",
-        title="The real uv is a version that linkpolicy knows",
+        title="The real uv is a supported version",
         group="installation",
         look=look_real_uv_version,
     ),
     # Before those that `setup` fixes: it writes to no directory that is open to others.
     Check(
         id="shims-private",
-        title="Nobody else can put a program in the place of a shim",
+        title="Nobody else can replace a shim",
         group="installation",
         look=look_private,
         fix=fix_private,
     ),
     Check(
         id="shims",
-        title="The shims `uv` and `uvx` are in place",
+        title="The shims `uv` and `uvx` are installed",
         group="installation",
         look=look_shims,
         fix=fix_by_setup,
     ),
     Check(
         id="shims-current",
-        title="The shims are what this linkpolicy writes",
+        title="The shims are up to date",
         group="installation",
         look=look_current,
         fix=fix_by_setup,
@@ -464,14 +464,14 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         id="shims-first",
-        title="The shims come before every other uv on PATH",
+        title="The shims come first on PATH",
         group="installation",
         look=look_first,
         fix=fix_by_setup,
     ),
     Check(
         id="active-environment",
-        title="No environment on PATH carries a uv before the shims",
+        title="No environment on PATH hides the shims",
         group="installation",
         look=look_active_environment,
     ),
