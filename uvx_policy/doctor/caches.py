@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from uvx_policy.caches.locks import Holder
     from uvx_policy.doctor.case import Case
     from uvx_policy.machine.caches import Cache
-    from uvx_policy.model import Mount
 
 _GROUP_MAY_WRITE = 0o020
 _EVERYBODY_MAY_WRITE = 0o002
@@ -65,15 +64,15 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
 
 def take_back(case: Case, cache: str) -> Fix:
     """Let a cache belong to this user again."""
-    commands = (chown(cache, uid=case.host.uid, gid=os.getgid()),)
-    return Fix(text="Change the owner back to you", commands=commands)
+    back = chown(cache, uid=case.host.uid, gid=os.getgid())
+    return Fix(text="Change the owner back to you", commands=(back,))
 
 
 def _is_in_home_of_another(case: Case, cache: str) -> bool:
     """Tell whether root has the home of whoever called sudo."""
     home = layout.home(case.environ, sys.platform)
-    told = case.host.status(home) if home else None
-    return told is not None and told.uid != 0 and is_within(cache, os.path.realpath(home))
+    status = case.host.status(home) if home else None
+    return status is not None and status.uid != 0 and is_within(cache, os.path.realpath(home))
 
 
 def look_mode(case: Case) -> Iterator[Diagnostic]:
@@ -202,13 +201,13 @@ def look_writable(case: Case) -> Iterator[Diagnostic]:
 
 
 def _why_not(case: Case, cache: Cache) -> str:
-    mount = _mount(case, cache.path)
+    mount = case.mount_of(cache.path)
     reason = mounts.why_read_only(mount) if mount is not None else ""
     return f" ({reason})" if reason else ""
 
 
 def _make_writable(case: Case, cache: Cache) -> Fix:
-    mount = _mount(case, cache.path)
+    mount = case.mount_of(cache.path)
     if mount is not None and mounts.is_read_only(mount):
         how = "remount,rw" if mount.root == "/" else "remount,bind,rw"
         return Fix(
@@ -224,7 +223,7 @@ def _make_writable(case: Case, cache: Cache) -> Fix:
 def look_file_system(case: Case) -> Iterator[Diagnostic]:
     """Does the cache that is used here lie on a local disk that lasts?"""
     for cache in _in_use(case):
-        mount = _mount(case, cache.path)
+        mount = case.mount_of(cache.path)
         if mount is None:
             continue
         reason = mounts.why_volatile(mount) or mounts.why_network(mount) or mounts.why_fuse(mount)
@@ -335,15 +334,6 @@ def _name_another(case: Case, cache: Cache) -> Fix:
             commands=(_NAME_ANOTHER,),
         )
     return Fix(text=f"Set another directory: {cache.origin}")
-
-
-def _mount(case: Case, path: str) -> Mount | None:
-    if case.mounts is None:
-        return None
-    near = path
-    while not os.path.isdir(near) and near != os.path.dirname(near):
-        near = os.path.dirname(near)
-    return case.mounts.find(near, case.host.mount_id(near))
 
 
 CHECKS: tuple[Check, ...] = (

@@ -7,13 +7,12 @@ import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy import locate
-from uvx_policy.doctor import setup_state
+from uvx_policy.doctor import search_path, setup_state
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.programs import on_path
 from uvx_policy.doctor.setup_state import fix_by_setup
 from uvx_policy.doctor.shim_start import begin, starts
 from uvx_policy.errors import LinkPolicyError, Unreadable
-from uvx_policy.setup import shim_directories, startup_file
+from uvx_policy.setup import shim_directories
 from uvx_policy.terminal.command import command
 from uvx_policy.uv.version import uv_version
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.doctor.programs import Program
-    from uvx_policy.setup.words import Edit
 
 #: oldest version of uv that linkpolicy is tested with (docs/reference/supported-uv.md)
 OLDEST = (0, 5, 23)
@@ -30,7 +27,6 @@ _INSTALL = Fix(
     text="Install uv, or linkpolicy with its own uv",
     commands=(command("pip", "install", "uvx-policy[uv]"),),
 )
-_SETUP = command("linkpolicy", "setup")
 _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -87,15 +83,15 @@ def look_real_uv_version(case: Case) -> Iterator[Diagnostic]:
 def look_shims(case: Case) -> Iterator[Diagnostic]:
     """Are both shims there, and nobody else's program in their place?"""
     directory = setup_state.directory(case)
-    if not _there(directory):
+    if not setup_state.has_shims(directory):
         yield Diagnostic(
             status="fail",
             detail="The shims are not installed: `uv` runs without a policy, "
             "except through `linkpolicy run`.",
-            fix=_setup("Install the shims and put them first on PATH"),
+            fix=setup_state.fix("Install the shims and put them first on PATH"),
         )
         return
-    for path in _paths(directory):
+    for path in setup_state.shims_in(directory):
         if shim_directories.is_shim(path):
             continue
         if os.path.lexists(path):
@@ -104,7 +100,7 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
                 detail=f"`{path}` is not the shim but another program.",
                 fix=Fix(
                     text="Move it aside and install the shim in its place",
-                    commands=(command("mv", path, f"{path}.other"), _SETUP),
+                    commands=(command("mv", path, f"{path}.other"), setup_state.SETUP),
                 ),
                 paths=(path,),
             )
@@ -113,7 +109,7 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 status="fail",
                 detail=f"`{path}` is missing: `{name}` runs without a policy.",
-                fix=_setup("Install the shims"),
+                fix=setup_state.fix("Install the shims"),
                 paths=(path,),
             )
 
@@ -167,7 +163,7 @@ def fix_private(case: Case, dry_run: bool) -> Iterator[str]:
 def look_current(case: Case) -> Iterator[Diagnostic]:
     """Are the shims what this linkpolicy would write?"""
     directory = setup_state.directory(case)
-    if not _there(directory):
+    if not setup_state.has_shims(directory):
         yield Diagnostic(status="skip", detail="there are no shims")
         return
     plan = setup_state.plan(case)
@@ -183,21 +179,21 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
             status="warn",
             detail="The shims were written by another version or installation of linkpolicy, "
             f"or with another launcher than the {plan.launcher.kind} one.",
-            fix=_setup("Write them again"),
+            fix=setup_state.fix("Write them again"),
             paths=(*differing, *behind),
         )
         return
     yield Diagnostic(
         status="pass",
         detail=f"The shims are up to date; launcher: {plan.launcher}.",
-        paths=_paths(directory),
+        paths=setup_state.shims_in(directory),
     )
 
 
 def look_start(case: Case) -> Iterator[Diagnostic]:
     """Start each shim once: do they come as far as uv, and with the policy?"""
     directory = setup_state.directory(case)
-    if not case.uv or not _there(directory):
+    if not case.uv or not setup_state.has_shims(directory):
         yield Diagnostic(
             status="skip", detail=f"there {'are no shims' if case.uv else 'is no real uv'}"
         )
@@ -212,7 +208,7 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
                 f"{because.removeprefix('linkpolicy: ')}.",
                 fix=Fix(text="Reinstall that uv the way it was installed")
                 if case.uv in because
-                else _setup("Write the shims again"),
+                else setup_state.fix("Write the shims again"),
                 paths=(start.path,),
             )
         elif start.without_policy:
@@ -220,7 +216,7 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
                 status="fail",
                 detail=f"`{start.path}` cannot find the linkpolicy that it was written for, and "
                 "runs uv without any policy.",
-                fix=_setup("Write the shims for this linkpolicy"),
+                fix=setup_state.fix("Write the shims for this linkpolicy"),
                 paths=(start.path,),
             )
 
@@ -228,181 +224,12 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
 def look_start_ahead(case: Case) -> None:
     """Start the shims, which takes as long as ten other checks."""
     directory = setup_state.directory(case)
-    if case.uv and _there(directory):
+    if case.uv and setup_state.has_shims(directory):
         begin(case, directory)
-
-
-def look_recursion(case: Case) -> Iterator[Diagnostic]:
-    """Does what we take for the real uv start our shim again?"""
-    if not _there(setup_state.directory(case)):
-        yield Diagnostic(status="skip", detail="there are no shims")
-        return
-    for start in starts(case, setup_state.directory(case)):
-        if start.came_back and start.entered:
-            foreign = start.entered[0]
-            yield Diagnostic(
-                status="warn" if start.code == 0 else "fail",
-                detail=f"`{foreign}` is another program's shim that starts ours again"
-                + (
-                    f"; each call of uv takes this detour before it finds `{start.entered[-1]}`."
-                    if start.code == 0
-                    else ": there is no real uv behind it."
-                ),
-                fix=Fix(
-                    text=f"Install a uv for that program, or move "
-                    f"`{os.path.dirname(foreign)}` behind a real uv on PATH",
-                ),
-                paths=start.entered,
-            )
-            return
-
-
-# PATH ---------------------------------------------------------------------------------------------
-
-
-def look_first(case: Case) -> Iterator[Diagnostic]:
-    """Does a shell find the shims before every other uv? Environments have their own check."""
-    directory = setup_state.directory(case)
-    if not _there(directory):
-        yield Diagnostic(status="skip", detail="there are no shims")
-        return
-    # A shim that is missing is no matter of PATH: another check tells it.
-    there = [name for name in shim_directories.PROGRAMS if _is_there(directory, name)]
-    for program in there:
-        listed = [each for each in _on_path(case, program) if not each.environment or each.ours]
-        if listed and listed[0].ours:
-            continue
-        wins = listed[0].path if listed else ""
-        yield _not_first(case, program, wins, tuple(each.path for each in listed))
-        return
-    listed = list(_on_path(case, there[0]))
-    yield Diagnostic(
-        status="pass",
-        detail=f"`{there[0]}` is `{next(each.path for each in listed if each.ours)}`.",
-        paths=tuple(each.path for each in listed),
-    )
-
-
-def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> Diagnostic:
-    directory = setup_state.directory(case)
-    what = f"`{program}` is `{wins}`" if wins else f"There is no `{program}` on PATH"
-    # The shell that runs us keeps its PATH whatever `setup` does, so this is what fixes it.
-    line = setup_state.line_by_hand(case)
-    by_hand = Fix(text="Open a new shell, or run this here", commands=(line,) if line else ())
-    if setup_state.is_managed(case) and setup_state.is_in_place(case):
-        return Diagnostic(
-            status="warn",
-            detail=f"{what} in this shell: it was started before the shims were put on PATH, or "
-            f"something puts another directory in front of `{directory}`.",
-            fix=by_hand,
-            paths=listed,
-        )
-    if setup_state.is_managed(case):
-        by_hand = _setup("Put the shims first on PATH")
-    else:
-        text = "Run this here, and add it to the end of your shell's start-up file"
-        by_hand = by_hand.replace(text=text)
-    return Diagnostic(
-        status="fail",
-        detail=f"{what}, not the shim `{os.path.join(directory, program)}`: it runs without a "
-        "policy.",
-        fix=by_hand,
-        paths=listed,
-    )
-
-
-def look_active_environment(case: Case) -> Iterator[Diagnostic]:
-    """Does an environment that is active carry its own uv before the shim?"""
-    for program in shim_directories.PROGRAMS:
-        first = next(iter(_on_path(case, program)), None)
-        if first is None or first.ours or not first.environment:
-            continue
-        conda = os.path.isdir(os.path.join(first.environment, "conda-meta"))
-        remove = ("conda", "remove") if conda else ("uv", "pip", "uninstall")
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{program}` is `{first.path}`, from an environment in front of the shims on "
-            "PATH: it runs without a policy.",
-            fix=Fix(
-                text="Remove `uv` from that environment, or deactivate it",
-                commands=(command(*remove, "-p", first.environment, "uv"),),
-            ),
-            paths=tuple(each.path for each in _on_path(case, program)),
-        )
-        return
-
-
-# Start-up files -----------------------------------------------------------------------------------
-
-
-def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
-    """Is our block still there, whole, and the last to speak?"""
-    record_path = setup_state.record_path(case)
-    if record_path and os.path.lexists(record_path) and setup_state.record(case) is None:
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{record_path}` cannot be read: what `setup` changed is not known.",
-            fix=_setup("Write it again"),
-            paths=(record_path,),
-        )
-        return
-    if not setup_state.is_managed(case):
-        yield Diagnostic(status="skip", detail="no start-up file was changed by `linkpolicy setup`")
-        return
-    for plan in setup_state.plans(case):
-        if isinstance(plan, LinkPolicyError):
-            yield Diagnostic(status="skip", detail=str(plan))
-            return
-        for problem in plan.problems:
-            yield Diagnostic(
-                status="warn",
-                detail=f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
-                fix=Fix(text="Fix it by hand, then run", commands=(_SETUP,)),
-                paths=(problem.path,) if problem.path else (),
-            )
-        for edit in plan.edits:
-            yield Diagnostic(
-                status="warn",
-                detail=f"`{edit.before.path}` {_what_is_wrong(edit)}.",
-                fix=_setup("Put the block back at the end"),
-                paths=(edit.before.path,),
-            )
-
-
-def _what_is_wrong(edit: Edit) -> str:
-    content = edit.before.content
-    if content is None:
-        return "is gone, with the lines that put the shims on PATH"
-    found = startup_file.blocks(content)
-    if not found:
-        return "has lost the lines that put the shims on PATH"
-    if content[found[-1].end :].strip():
-        return "has other lines after those that put the shims on PATH, which may change it again"
-    return "has a block that this linkpolicy would write differently"
-
-
-def _setup(text: str) -> Fix:
-    return Fix(text=text, commands=(_SETUP,), safe=True)
 
 
 def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
-
-
-def _on_path(case: Case, program: str) -> tuple[Program, ...]:
-    return on_path(program, case.environ.get("PATH", ""))
-
-
-def _there(directory: str) -> bool:
-    return any(map(shim_directories.is_shim, _paths(directory)))
-
-
-def _is_there(directory: str, program: str) -> bool:
-    return shim_directories.is_shim(f"{directory}/{program}")
-
-
-def _paths(directory: str) -> tuple[str, ...]:
-    return tuple(f"{directory}/{program}" for program in shim_directories.PROGRAMS)
 
 
 def _open_to_others(directory: str) -> tuple[str, ...]:
@@ -462,30 +289,5 @@ CHECKS: tuple[Check, ...] = (
         ahead=look_start_ahead,
         fix=fix_by_setup,
     ),
-    Check(
-        id="shims-first",
-        title="The shims come first on PATH",
-        group="installation",
-        look=look_first,
-        fix=fix_by_setup,
-    ),
-    Check(
-        id="active-environment",
-        title="No environment on PATH hides the shims",
-        group="installation",
-        look=look_active_environment,
-    ),
-    Check(
-        id="recursion",
-        title="No other program's shim starts ours again",
-        group="installation",
-        look=look_recursion,
-    ),
-    Check(
-        id="start-up-files",
-        title="The start-up files put the shims first on PATH",
-        group="installation",
-        look=look_start_up_files,
-        fix=fix_by_setup,
-    ),
+    *search_path.CHECKS,
 )
