@@ -495,7 +495,7 @@ def test_a_directory_that_is_no_cache(machine: Machine) -> None:
             "cache", "clean", *words, "--yes", "--cache-dir", str(machine.world.home)
         )
         assert done.code == 1
-        assert "it does not look like a cache of uv" in done.out
+        assert "it does not look like a uv cache" in done.out
     assert (machine.world.home / "Documents" / "thesis.tex").exists()
 
 

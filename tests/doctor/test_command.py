@@ -150,7 +150,12 @@ def test_json_has_every_field_of_every_finding(
         "group": "installation",
         "status": "fail",
         "detail": "It is off.",
-        "fix": {"text": FIX.text, "command": "off && on", "safe": True},
+        "fix": {
+            "text": FIX.text,
+            "command": "off && on",
+            "safe": True,
+            "otherwise": None,
+        },
         "paths": ["/a", "/b"],
         "bytes": 7,
     }
@@ -188,7 +193,7 @@ def test_the_list_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     (first,) = [each for each in found["checks"] if each["id"] == "shims"]
     assert first == {
         "id": "shims",
-        "title": "The shims `uv` and `uvx` are in place",
+        "title": "The shims `uv` and `uvx` are installed",
         "group": "installation",
         "fixable": True,
         "thorough": False,

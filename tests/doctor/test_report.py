@@ -134,8 +134,8 @@ def test_the_list_has_ids_on_the_left_and_titles_beside_them_on_a_narrow_termina
     starts = [line for line in lines if re.match(r"  \S", line)]
     assert [line.split()[0] for line in starts] == [each.id for each in engine.every_check()]
     # A title begins beside its id, and goes on below itself.
-    assert "  real-uv-version        The real uv is a version that" in lines
-    assert "                         linkpolicy knows" in lines
+    assert "  shims-start            The shims start the real uv under" in lines
+    assert "                         policy  (--fix)" in lines
 
 
 def test_the_last_line_is_not_broken_within_a_word(case: Case) -> None:

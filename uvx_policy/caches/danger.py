@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from uvx_policy.caches import archives, contents, linked, locks
 from uvx_policy.caches import dry_run as rehearsal
 from uvx_policy.terminal.command import Hint, command
+from uvx_policy.terminal.words import listed, verb
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from uvx_policy.caches.linked import Dependent
     from uvx_policy.machine.caches import Cache
@@ -25,8 +26,6 @@ Action: TypeAlias = Literal["clean", "prune"]
 
 #: seconds to look for links into another cache
 _PATIENCE = 10.0
-#: paths that one sentence names
-_NAMED = 3
 
 
 class Job(Value):
@@ -108,7 +107,7 @@ def _no_cache(cache: Cache, names: Sequence[str]) -> Objection | None:
     is_empty = not set(names) - {locks.LOCK}
     if os.path.isdir(cache.path) and (is_empty or contents.looks_like_a_cache(names)):
         return None
-    return Objection(code="no-cache", because="it does not look like a cache of uv")
+    return Objection(code="no-cache", because="it does not look like a uv cache")
 
 
 def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
@@ -118,7 +117,7 @@ def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
         return None
     return Objection(
         code="foreign-entries",
-        because=f"uv would delete what is not its own: {_some(found)}",
+        because=f"uv would delete files that are not its own: {_quoted(found)}",
         hint=Hint(text="move it away, or allow it: --delete-foreign"),
     )
 
@@ -162,11 +161,11 @@ def _breaks_environments(
     broken = [each for each in threatened if _is_broken(cache.path, each, gone)]
     if not broken:
         return None
-    paths = _some(tuple(each.environment.path for each in broken))
-    verb = "consists" if len(broken) == 1 else "consist"
+    paths = _quoted(each.environment.path for each in broken)
+    consist = verb(len(broken), "consists", "consist")
     return Objection(
         code="breaks-symlinks",
-        because=f"{paths} {verb} of links into it, and would break",
+        because=f"{paths} {consist} of links into it, and would break",
         hint=Hint(
             text="allow it with --break-symlinks, and then reinstall in that environment",
             commands=(command("uv", "sync", "--reinstall"),),
@@ -188,7 +187,5 @@ def _is_broken(cache: str, dependent: Dependent, gone: frozenset[str] | None) ->
     )
 
 
-def _some(paths: Sequence[str]) -> str:
-    shown = ", ".join(f"`{path}`" for path in paths[:_NAMED])
-    more = len(paths) - _NAMED
-    return f"{shown} and {more} more" if more > 0 else shown
+def _quoted(paths: Iterable[str]) -> str:
+    return listed(f"`{path}`" for path in paths)

@@ -10,8 +10,6 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
-
 from uvx_policy import locate
 from uvx_policy.demo import interrupts, tiny_wheel
 from uvx_policy.demo import places as demo_places
@@ -23,6 +21,7 @@ from uvx_policy.demo.report import Outcome
 from uvx_policy.errors import EXIT_FINDINGS, RealUvNotFound, UsageError
 from uvx_policy.filesystem import probe
 from uvx_policy.host import Host
+from uvx_policy.terminal.progress import progress
 from uvx_policy.uv import version as uv_version
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ def run(*, json_output: bool, keep: bool) -> int:
     if os.name == "nt":
         raise UsageError("the demo does not run on Windows", hint="it does in WSL")
     with contextlib.ExitStack() as undo:
-        say = _narrator(undo)
-        say("looking for uv")
+        say = undo.enter_context(progress("looking for uv"))
         temporary = undo.enter_context(demo_places.temporary_directory(keep=keep))
         uv, version = _find_uv(temporary, os.environ)
         say("making a second device")
@@ -173,12 +171,3 @@ def _find_uv(temporary: str, environ: Mapping[str, str]) -> tuple[str, UvVersion
         if version is not None:
             return os.path.abspath(path), version
     raise RealUvNotFound
-
-
-def _narrator(undo: contextlib.ExitStack) -> Callable[[str], None]:
-    """What says on a terminal's stderr what is being done; silent elsewhere."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        return lambda _: None
-    status = undo.enter_context(console.status("", spinner="dots", spinner_style="dim"))
-    return lambda text: status.update(f"[dim]{text}[/dim]")

@@ -8,28 +8,23 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich import box
-from rich.console import Console
-from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from uvx_policy import locate
 from uvx_policy.state import layout
-from uvx_policy.terminal.command import command, shell_of
+from uvx_policy.terminal.command import Hint, command
+from uvx_policy.terminal.console import Console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.console import RenderableType
 
     from uvx_policy.demo.problems import Finding, Problem
     from uvx_policy.model import UvVersion
 
 SCHEMA = 1
 _ISSUE = "https://github.com/astral-sh/uv/issues/{}"
-#: remarks do not grow beyond it: long lines are hard to follow
-_WIDTH = 100
 
 
 class Outcome(NamedTuple):
@@ -73,21 +68,19 @@ def _object(outcome: Outcome) -> dict[str, Any]:
 
 def print_table(outcomes: Sequence[Outcome], version: UvVersion, kept: Sequence[str]) -> None:
     """Before and after, what could not show, and what to do next, on stdout."""
-    console = Console(highlight=False)
-    width = min(console.width, _WIDTH)
-    console.print(_table(outcomes, f"uv {'.'.join(map(str, version))}"))
-    notes = _notes(outcomes)
-    if notes.row_count:
-        console.print(_indented(notes), width=width)
-        console.print()
+    console = Console()
+    console.show(_table(outcomes, f"uv {'.'.join(map(str, version))}"))
+    issues: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        for text in _remarks(outcome):
+            issues.setdefault(text, []).append(f"#{outcome.problem.issue}")
+    for text, labels in issues.items():
+        console.wrap((" ", (f"{', '.join(labels)}  ", "dim")), (text, "dim"))
+    if issues:
+        console.say()
     for directory in kept:
-        console.print(Text.assemble(" ", ("kept  ", "dim"), directory), soft_wrap=True)
-    console.print(_indented(_last_line(outcomes)), width=width)
-
-
-def _indented(what: RenderableType) -> Padding:
-    """As far as the table's text."""
-    return Padding(what, (0, 0, 0, 1))
+        console.say(" ", ("kept  ", "dim"), directory)
+    _print_last_line(outcomes, console)
 
 
 def _table(outcomes: Sequence[Outcome], uv: str) -> Table:
@@ -116,19 +109,6 @@ def _finding(finding: Finding | None) -> Text:
     return Text(finding.result, "green" if finding.ok else "red")
 
 
-def _notes(outcomes: Sequence[Outcome]) -> Table:
-    notes = Table.grid(padding=(0, 2))
-    notes.add_column(no_wrap=True, style="dim", width=len("uv issue"))
-    notes.add_column(style="dim")
-    issues: dict[str, list[str]] = {}
-    for outcome in outcomes:
-        for text in _remarks(outcome):
-            issues.setdefault(text, []).append(f"#{outcome.problem.issue}")
-    for text, labels in issues.items():
-        notes.add_row("\n".join(labels), text)
-    return notes
-
-
 def _remarks(outcome: Outcome) -> list[str]:
     """Sentences about what does not show, or not as it should."""
     if outcome.without is None:
@@ -143,15 +123,13 @@ def _remarks(outcome: Outcome) -> list[str]:
     return remarks
 
 
-def _last_line(outcomes: Sequence[Outcome]) -> Text:
+def _print_last_line(outcomes: Sequence[Outcome], console: Console) -> None:
     if not as_promised(outcomes):
-        return Text.assemble(
-            ("Not as promised.", "bold red"),
-            " `linkpolicy demo --keep` leaves everything to look at.",
-        )
-    if locate.is_ours(f"{layout.shim_directory(dict(os.environ), sys.platform)}/uv"):
-        return Text("The shims are in place: a new shell has uv under policy.")
-    setup = command("linkpolicy", "setup")
-    return Text.assemble(
-        "Next: ", (setup.rendered(shell_of()), "bold cyan"), " puts it in front of every uv."
-    )
+        console.say(" ", ("Not as promised.", "bold red"))
+        keep = command("linkpolicy", "demo", "--keep")
+        console.hint(Hint(text="keep everything to look at it", commands=(keep,)), indent=" ")
+    elif locate.is_ours(f"{layout.shim_directory(dict(os.environ), sys.platform)}/uv"):
+        console.say(" The shims are installed: a new shell has uv under policy.")
+    else:
+        setup = command("linkpolicy", "setup")
+        console.hint(Hint(text="put it in front of every uv", commands=(setup,)), indent=" ")

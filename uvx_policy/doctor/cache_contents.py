@@ -17,6 +17,7 @@ from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.installed import tree
 from uvx_policy.machine import caches as known
 from uvx_policy.terminal.command import chown, command
+from uvx_policy.terminal.words import count, listed, verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,18 +114,16 @@ def _edited(
         return
     case.reported.update(each.path for each in found)
     packages = sorted({each.distribution for each in found})
-    names = ", ".join(f"`{name}`" for name in packages[:3])
-    more = f" and {len(packages) - 3} more" if len(packages) > 3 else ""  # noqa: PLR2004
-    files = f"{len(found)} file" if len(found) == 1 else f"{len(found)} files"
+    names = listed(f"`{name}`" for name in packages)
     at_least = "" if complete else "at least "
-    verb = "is" if len(found) == 1 else "are"
+    do = verb(len(found), "does", "do")
     yield Diagnostic(
         status="fail",
-        detail=f"In the cache `{cache.path}` {at_least}{files} of {names}{more} {verb} not what "
-        "was downloaded: every environment that is installed from there gets the change.",
+        detail=f"In the cache `{cache.path}` {at_least}{count(len(found), 'file')} of {names} {do} "
+        "not match the package: every environment installed from there gets the change.",
         fix=Fix(
-            text="Put the originals back, here and in the environments that have the change; what "
-            "was edited is saved first.",
+            text="Restore the original files here and in the environments that have the change; "
+            "edits are saved first",
             commands=(command("linkpolicy", "repair", cache.path),),
         ),
         paths=tuple(each.path for each in found[:_MOST_NAMED]),
@@ -157,11 +156,11 @@ def look_foreign(case: Case) -> Iterator[Diagnostic]:
         others = ", ".join(f"user {each}" for each in sorted(set(found.values())))
         yield Diagnostic(
             status="warn",
-            detail=f"At least {len(found)} files and directories in the cache `{cache.path}` "
-            f"belong to {others}, as after `sudo uv`: uv cannot hard link them (the kernel's "
-            "fs.protected_hardlinks), copies them instead, or fails.",
+            detail=f"In the cache `{cache.path}`, at least {count(len(found), 'entry')} "
+            f"{verb(len(found), 'belongs', 'belong')} to {others}, as after `sudo uv`: uv cannot "
+            "hard link them (the kernel's fs.protected_hardlinks), and copies them or fails.",
             fix=Fix(
-                text="Take them back.",
+                text="Change the owner back to you",
                 commands=(chown(cache.path, uid=case.host.uid, gid=os.getgid()),),
             ),
             paths=tuple(list(found)[:_MOST_NAMED]),
@@ -189,11 +188,12 @@ def look_copied(case: Case) -> Iterator[Diagnostic]:
         other = os.path.dirname(os.path.dirname(found[0][1]))
         yield Diagnostic(
             status="fail",
-            detail=f"The cache `{cache.path}` was copied or moved: at least {len(found)} of its "
-            f"links lead into `{other}`. With uv up to 0.11.16 `uv cache prune` would delete "
-            "everything unpacked here, and `uv cache clean` what belongs to the other one.",
+            detail=f"The cache `{cache.path}` was copied or moved: "
+            f"at least {count(len(found), 'link')} of it {verb(len(found), 'leads', 'lead')} into "
+            f"`{other}`. With uv up to 0.11.16 `uv cache prune` would delete everything unpacked "
+            "here, and `uv cache clean` what belongs to the other one.",
             fix=Fix(
-                text="Let the links lead to what was copied with them.",
+                text="Point the links to the archives of this cache",
                 commands=(command("linkpolicy", "doctor", "--fix", "caches-copied"),),
                 safe=True,
             ),
@@ -271,7 +271,7 @@ def look_unused(case: Case) -> Iterator[Diagnostic]:
             detail=f"No environment uses the cache `{cache.path}` any more, and nothing was put "
             f"there for a month. {at_least}",
             fix=Fix(
-                text="Remove what is in it, if you know of no use either.",
+                text="Remove what is in it, if you do not need it",
                 commands=(command("uv", "cache", "clean", "--cache-dir", cache.path),),
             ),
             paths=(cache.path,),

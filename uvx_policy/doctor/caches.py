@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from uvx_policy.caches.locks import Holder
     from uvx_policy.doctor.case import Case
     from uvx_policy.machine.caches import Cache
-    from uvx_policy.model import Mount
 
 _GROUP_MAY_WRITE = 0o020
 _EVERYBODY_MAY_WRITE = 0o002
@@ -53,7 +52,7 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
             continue
         fix = take_back(case, cache.path)
         if uid == 0 and _is_in_home_of_another(case, cache.path):
-            fix = Fix(text="Use a home of root's own under sudo: `sudo -H`.")
+            fix = Fix(text="Use root's own home directory with sudo: `sudo -H`")
         yield Diagnostic(
             status="fail" if cache.path == case.used_cache else "warn",
             detail=f"The cache `{cache.path}` belongs to user {cache.owner}, not to you (user "
@@ -65,15 +64,15 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
 
 def take_back(case: Case, cache: str) -> Fix:
     """Let a cache belong to this user again."""
-    commands = (chown(cache, uid=case.host.uid, gid=os.getgid()),)
-    return Fix(text="Take the cache back.", commands=commands)
+    back = chown(cache, uid=case.host.uid, gid=os.getgid())
+    return Fix(text="Change the owner back to you", commands=(back,))
 
 
 def _is_in_home_of_another(case: Case, cache: str) -> bool:
     """Tell whether root has the home of whoever called sudo."""
     home = layout.home(case.environ, sys.platform)
-    told = case.host.status(home) if home else None
-    return told is not None and told.uid != 0 and is_within(cache, os.path.realpath(home))
+    status = case.host.status(home) if home else None
+    return status is not None and status.uid != 0 and is_within(cache, os.path.realpath(home))
 
 
 def look_mode(case: Case) -> Iterator[Diagnostic]:
@@ -82,10 +81,10 @@ def look_mode(case: Case) -> Iterator[Diagnostic]:
         who = "everybody" if cache.mode & _EVERYBODY_MAY_WRITE else "your group"
         yield Diagnostic(
             status="warn",
-            detail=f"The cache `{cache.path}` may be written by {who} (mode {cache.mode:04o}): "
+            detail=f"The cache `{cache.path}` can be written by {who} (mode {cache.mode:04o}): "
             "whoever changes a file there changes what you install.",
             fix=Fix(
-                text="Let nobody else write it.",
+                text="Remove write permission for others",
                 commands=(command("chmod", "go-w", cache.path),),
                 safe=True,
             ),
@@ -154,8 +153,8 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
         for above in cache_safety.ancestors(os.path.dirname(cache.path)):
             told = case.host.status(above)
             if told is not None and cache_safety.anybody_may_exchange(told):
-                return f"`{above}` on its way is writable for everybody", Fix(
-                    text="Let nobody else exchange what lies in that directory.",
+                return f"`{above}` above it is writable for everybody", Fix(
+                    text="Let nobody else replace entries of that directory",
                     commands=(command("chmod", "+t", above),),
                 )
         reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
@@ -202,29 +201,29 @@ def look_writable(case: Case) -> Iterator[Diagnostic]:
 
 
 def _why_not(case: Case, cache: Cache) -> str:
-    mount = _mount(case, cache.path)
+    mount = case.mount_of(cache.path)
     reason = mounts.why_read_only(mount) if mount is not None else ""
     return f" ({reason})" if reason else ""
 
 
 def _make_writable(case: Case, cache: Cache) -> Fix:
-    mount = _mount(case, cache.path)
+    mount = case.mount_of(cache.path)
     if mount is not None and mounts.is_read_only(mount):
         how = "remount,rw" if mount.root == "/" else "remount,bind,rw"
         return Fix(
-            text="Mount it for writing, if it is not read-only on purpose.",
+            text="Mount it writable, unless it is read-only on purpose",
             commands=(command("sudo", "mount", "-o", how, mount.point),),
         )
     if not cache.exists:
         return _name_another(case, cache)
     commands = (command("chmod", "-R", "u+rwX", cache.path),)
-    return Fix(text="Let yourself write it.", commands=commands)
+    return Fix(text="Restore your write permission", commands=commands)
 
 
 def look_file_system(case: Case) -> Iterator[Diagnostic]:
     """Does the cache that is used here lie on a local disk that lasts?"""
     for cache in _in_use(case):
-        mount = _mount(case, cache.path)
+        mount = case.mount_of(cache.path)
         if mount is None:
             continue
         reason = mounts.why_volatile(mount) or mounts.why_network(mount) or mounts.why_fuse(mount)
@@ -241,7 +240,7 @@ def look_file_system(case: Case) -> Iterator[Diagnostic]:
             detail=f"The cache `{cache.path}` is not on a local disk: {reason}. Packages are "
             "downloaded again and again, or linking and locking are slow or impossible.",
             fix=Fix(
-                text="Name a directory on a local disk, which is yours alone.",
+                text="Use a directory of your own on a local disk",
                 commands=(_NAME_ANOTHER,),
             ),
             paths=(cache.path,),
@@ -261,7 +260,7 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
                 status="warn",
                 detail=f"The file system of the cache `{cache.path}` is nearly full: {reason}.",
                 fix=Fix(
-                    text="Throw out what no version of anything refers to any more.",
+                    text="Remove entries that nothing refers to",
                     commands=(command("uv", "cache", "prune", "--cache-dir", cache.path),),
                 ),
                 paths=(cache.path,),
@@ -295,7 +294,7 @@ def look_lock(case: Case) -> Iterator[Diagnostic]:
             detail=f"{waiting[0]} waits for the cache `{cache.path}`, which {named} has been using "
             f"for {_seconds_since_start(long[0].pid) / 60:.0f} minutes.",
             fix=Fix(
-                text="Wait until it is done, or end it.",
+                text="Wait until it finishes, or stop it",
                 commands=(command("kill", *(str(each.pid) for each in long)),),
             ),
             paths=(cache.path,),
@@ -326,30 +325,21 @@ def _name_another(case: Case, cache: Cache) -> Fix:
     for origin in cache.origins:
         if origin in case.environ:
             return Fix(
-                text=f"Take the variable back, and take it out of where it is set: {origin}.",
+                text=f"Unset `{origin}`, and remove it from where it is set",
                 commands=(command("unset", origin),),
             )
     if known.UV_DEFAULT in cache.origins:
         return Fix(
-            text="Name a directory on a local disk, which is yours alone.",
+            text="Use a directory of your own on a local disk",
             commands=(_NAME_ANOTHER,),
         )
-    return Fix(text=f"Name another directory: {cache.origin}.")
-
-
-def _mount(case: Case, path: str) -> Mount | None:
-    if case.mounts is None:
-        return None
-    near = path
-    while not os.path.isdir(near) and near != os.path.dirname(near):
-        near = os.path.dirname(near)
-    return case.mounts.find(near, case.host.mount_id(near))
+    return Fix(text=f"Set another directory: {cache.origin}")
 
 
 CHECKS: tuple[Check, ...] = (
     Check(
         id="caches-above-project",
-        title="The project does not lie in a cache",
+        title="The project is not inside a cache",
         group="caches",
         look=look_above_project,
     ),
@@ -367,26 +357,26 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         id="caches-mode",
-        title="Nobody else may write into the caches",
+        title="Nobody else can write to the caches",
         group="caches",
         look=look_mode,
         fix=fix_mode,
     ),
     Check(
         id="caches-place",
-        title="The caches lie in safe places",
+        title="The caches are in safe places",
         group="caches",
         look=look_place,
     ),
     Check(
         id="caches-file-system",
-        title="The cache lies on a local disk",
+        title="The cache is on a local disk",
         group="caches",
         look=look_file_system,
     ),
     Check(
         id="caches-space",
-        title="There is room for the caches",
+        title="There is space for the caches",
         group="caches",
         look=look_space,
     ),

@@ -46,7 +46,7 @@ def look_tox(case: Case) -> Iterator[Diagnostic]:
                 case,
                 "tox-uv",
                 where,
-                fix=_tell(case, "TOX_UV_PATH", "or let tox require `tox-uv-bare` for `tox-uv`"),
+                fix=_tell(case, "TOX_UV_PATH", "or require `tox-uv-bare` instead"),
             )
             return
 
@@ -180,7 +180,7 @@ def look_module(case: Case) -> Iterator[Diagnostic]:
                 case,
                 "`python -m uv`",
                 where,
-                fix=Fix(text=f"Write `uv` for `python -m uv` in `{where}`"),
+                fix=Fix(text=f"Replace `python -m uv` with `uv` in `{where}`"),
             )
             return
 
@@ -207,7 +207,7 @@ def look_environment(case: Case) -> Iterator[Diagnostic]:
         "What `uv run` runs, or an active environment,",
         _at(required) or f"`{program}` is there",
         paths=(program,),
-        fix=Fix(text="Take `uv` out of the environment", commands=(remove,)),
+        fix=Fix(text="Remove `uv` from the environment", commands=(remove,)),
     )
 
 
@@ -255,7 +255,7 @@ def _tell(case: Case, variable: str, otherwise: str = "") -> Fix:
         return _give(otherwise)
     tail = f", {otherwise}" if otherwise else ""
     return Fix(
-        text=f"Tell it where the shim is, in the shell that starts it{tail}",
+        text=f"Name the shim in the shell that starts it{tail}",
         commands=(command("export", f"{variable}={shim}"),),
     )
 
@@ -263,7 +263,7 @@ def _tell(case: Case, variable: str, otherwise: str = "") -> Fix:
 def _give(otherwise: str = "") -> Fix:
     tail = f", {otherwise}" if otherwise else ""
     return Fix(
-        text=f"Give it the decision of this project, in the shell that starts it{tail}",
+        text=f"Set the variables of this project in the shell that starts it{tail}",
         commands=(Command(words=("linkpolicy", "env"), is_evaluated=True),),
     )
 

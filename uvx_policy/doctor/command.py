@@ -146,7 +146,13 @@ def finding_object(finding: Finding, shell: Shell) -> dict[str, Any]:
     """One finding as plain values, its commands as they are typed in `shell`."""
     fix = finding.fix
     fields = finding.as_dict()
-    fields["fix"] = fix and {"text": fix.text, "command": fix.typed(shell), "safe": fix.safe}
+    fields["fix"] = fix and {
+        "text": fix.text,
+        "command": fix.typed(shell),
+        "safe": fix.safe,
+        "otherwise": fix.otherwise
+        and {"text": fix.otherwise.text, "command": fix.otherwise.typed(shell)},
+    }
     fields["paths"] = list(finding.paths)
     return fields
 

@@ -175,7 +175,7 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
     directory = os.path.realpath(entry.directory)
     if why and _is_open(case, directory):
         commands = (command("chmod", "go-w", directory),)
-        fix = Fix(text="Let nobody else write it", commands=commands)
+        fix = Fix(text="Remove write permission for others", commands=commands)
         return f"`{entry.directory}`: {why}", fix
     return why and f"`{entry.directory}`: {why}", correct
 

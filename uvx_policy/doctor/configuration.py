@@ -71,7 +71,7 @@ def look_settings(case: Case) -> Iterator[Diagnostic]:
 def _fix_of(fault: Fault) -> Fix:
     if fault.kind == "writable-by-all":
         commands = (command("chmod", "o-w", fault.path),)
-        return Fix(text="Let nobody else write it", commands=commands, safe=True)
+        return Fix(text="Remove write permission for others", commands=commands, safe=True)
     advice = fault.advice or "correct or remove it"
     return Fix(text=f"{advice[0].upper()}{advice[1:]}")
 

@@ -24,6 +24,8 @@ class Fix(Hint):
 
     #: loses nothing and can be taken back: `doctor --fix` does it itself (`Check.fix`)
     safe: bool = False
+    #: another way, for another intention
+    otherwise: Hint | None = None
 
 
 class Finding(Value):

@@ -11,10 +11,11 @@ from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.installed import linking
 from uvx_policy.model import UNTRIED
-from uvx_policy.terminal.command import command
+from uvx_policy.terminal.command import Hint, command
+from uvx_policy.terminal.words import count, listed, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.installed.finding import Finding
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
     from uvx_policy.pipeline import Plan
 
 _REINSTALL = command("uv", "sync", "--reinstall")
-_REPAIR = command("linkpolicy", "repair")
+_DETACH = command("linkpolicy", "detach")
+_RESTORE = Fix(
+    text="Restore the original files wherever they were edited; edits are saved first",
+    commands=(command("linkpolicy", "repair"),),
+    otherwise=Hint(
+        text="To edit on purpose, make the project hackable",
+        commands=(command("linkpolicy", "init", "--hackable"),),
+    ),
+)
 #: a few copies are not worth a word: less than this, and less than half of what is installed
 _WORTH_SAVING = 16 * 1024**2
 #: seconds that one check may spend in caches
@@ -48,35 +57,32 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
         return
     mode, code = _wanted(plan)
     shared, links = survey.shared_inode_files, survey.symlink_files
-    reinstall = Fix(
-        text="Install everything again, as the policy says now; edits are lost.",
-        commands=(_REINSTALL,),
-    )
+    reinstall = Fix(text="Reinstall everything; edits are lost", commands=(_REINSTALL,))
     if _wants_private(mode, code) and shared + links:
-        wish = "This project is hackable" if code == "hackable" else "Private copies are asked for"
+        wish = "This project is hackable" if code == "hackable" else "The policy is to copy"
         yield Diagnostic(
             status="fail" if code == "hackable" else "warn",
-            detail=f"{wish}, but {_files(shared + links)} of the environment still "
-            f"{_verb(shared + links, 'lead')} to an inode in a cache or in another environment, "
-            "from before: an edit of one is an edit there as well.",
-            fix=reinstall,
+            detail=f"{wish}, but {count(shared + links, 'file')} of the environment "
+            f"{verb(shared + links, 'is', 'are')} still shared with a cache or another "
+            "environment: an edit of one shows there as well.",
+            fix=Fix(text="Copy the shared files in place; edits are kept", commands=(_DETACH,)),
             paths=(case.environment,),
         )
         return
     if mode not in ("", "symlink") and links:
         yield Diagnostic(
             status="warn",
-            detail=f"{_files(links)} of the environment {_verb(links, 'is', 'are')} symbolic links "
-            f"into a cache, from before; the policy says {mode} now. Cleaning that cache breaks "
-            "the environment.",
+            detail=f"The policy is {mode}, but {count(links, 'file')} of the environment "
+            f"{verb(links, 'is a symbolic link', 'are symbolic links')} into a cache. Cleaning "
+            "that cache breaks the environment.",
             fix=reinstall,
             paths=(case.environment,),
         )
     if _wants_clones(mode, code) and shared and _support(plan).clone != "no":
         yield Diagnostic(
             status="warn",
-            detail=f"Files are cloned here now, but {_files(shared)} of the environment "
-            f"{_verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
+            detail=f"The policy is to clone, but {count(shared, 'file')} of the environment "
+            f"{verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
             "the cache and in other environments.",
             fix=reinstall,
             paths=(case.environment,),
@@ -116,7 +122,7 @@ def look_copies(case: Case) -> Iterator[Diagnostic]:
         detail=f"{len(twice)} of {len(case.linkings)} packages are private copies of what lies in "
         f"a cache as well; {where}.",
         fix=Fix(
-            text="Install everything again, linked; edits are lost.",
+            text="Reinstall everything, linked; edits are lost",
             commands=(_REINSTALL,),
         ),
         paths=(case.environment,),
@@ -171,12 +177,13 @@ def look_broken_links(case: Case) -> Iterator[Diagnostic]:
         if each.how == "symlink"
         and not os.path.exists(os.path.join(each.distribution.dist_info, "METADATA"))
     ]
-    of = f" of {_listed(each.name for each in broken)}" if broken else ""
+    of = f" of {_named(each.name for each in broken)}" if broken else ""
     yield Diagnostic(
         status="fail",
-        detail=f"{_files(survey.dangling)}{of} {_verb(survey.dangling, 'is', 'are')} symbolic "
-        "links into a cache that was cleaned: they lead nowhere.",
-        fix=Fix(text="Install everything again.", commands=(_REINSTALL,)),
+        detail=f"{count(survey.dangling, 'file')}{of} "
+        f"{verb(survey.dangling, 'is a symbolic link', 'are symbolic links')} into a cache, where "
+        "the target is gone.",
+        fix=Fix(text="Reinstall everything", commands=(_REINSTALL,)),
         paths=tuple(each.dist_info for each in broken[:_MOST_NAMED]),
     )
 
@@ -188,9 +195,9 @@ def look_unreadable(case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic(
             status="warn",
             detail=f"{len(survey.unreadable)} directories or files of `{case.environment}` cannot "
-            "be read: programs fail there, and what is said here leaves them out.",
+            "be read: programs fail there, and this report does not cover them.",
             fix=Fix(
-                text="Let yourself read them.",
+                text="Restore your read permission",
                 commands=(command("chmod", "-R", "u+rwX", case.real_environment),),
             ),
             paths=survey.unreadable[:_MOST_NAMED],
@@ -213,22 +220,18 @@ def look_edited(case: Case) -> Iterator[Diagnostic]:
 
 def _edited(case: Case, found: list[Finding]) -> Diagnostic:
     plan = case.sound_plan
-    named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
+    named = _named((each.path for each in found), case.real_environment)
     if plan is not None and _wanted(plan)[1] == "hackable":
         return Diagnostic(
             status="pass",
-            detail=f"Edited, as a hackable project may be: {named}.",
+            detail=f"Edited, as intended in a hackable project: {named}.",
             paths=_paths(found),
         )
     return Diagnostic(
         status="warn",
-        detail=f"{named} {_verb(len(found), 'was', 'were')} edited. "
-        "No other environment sees that, and the next reinstall throws it away.",
-        fix=Fix(
-            text="Put the original back; your edit is saved first. To edit on purpose: "
-            "`linkpolicy init --hackable`.",
-            commands=(_REPAIR,),
-        ),
+        detail=f"{named} {verb(len(found), 'was', 'were')} edited. "
+        "No other environment sees it, and the next reinstall discards it.",
+        fix=_RESTORE,
         paths=_paths(found),
     )
 
@@ -250,29 +253,25 @@ def look_edited_in_cache(case: Case) -> Iterator[Diagnostic]:
 
 
 def _leaked(case: Case, cache: str, found: list[Finding]) -> Diagnostic:
-    named = _listed(os.path.relpath(each.path, case.real_environment) for each in found)
+    named = _named((each.path for each in found), case.real_environment)
     places = [place for each in found for place in each.elsewhere]
     others = [place.path for place in places if place.tree.kind == "site"]
-    also = f" It is in {_listed(others)} already." if others else ""
-    edited = f"{named} {_verb(len(found), 'was', 'were')} edited"
+    also = f" It is in {_named(others)} already." if others else ""
+    edited = f"{named} {verb(len(found), 'was', 'were')} edited"
     paths = (*_paths(found), *(place.path for place in places))
     if not cache:
         return Diagnostic(
             status="warn",
-            detail=f"{edited}, and the same inode has a name somewhere else: another environment, "
-            f"or a cache that is not known, has the edit too.{also}",
-            fix=Fix(text="Put the original back; your edit is saved first.", commands=(_REPAIR,)),
+            detail=f"{edited}; another hard link, in an unknown environment or cache, has the edit "
+            f"as well.{also}",
+            fix=_RESTORE,
             paths=paths,
         )
     return Diagnostic(
         status="fail",
-        detail=f"{edited}, and with it the cache `{cache}`: every environment that is installed "
-        f"from there gets the edit.{also}",
-        fix=Fix(
-            text="Put the original back, here, in the cache, and where it leaked to; your edit is "
-            "saved first. To edit on purpose: `linkpolicy init --hackable`.",
-            commands=(_REPAIR,),
-        ),
+        detail=f"{edited}, and the cache `{cache}` with it: every environment installed from "
+        f"there gets the edit.{also}",
+        fix=_RESTORE,
         paths=paths,
     )
 
@@ -285,6 +284,7 @@ def _is_shared(finding: Finding) -> bool:
 def look_content(case: Case) -> Iterator[Diagnostic]:
     """Is every installed file what the RECORD says?"""
     from uvx_policy.installed.tree import trees_of_environment
+    from uvx_policy.verify import report
     from uvx_policy.verify.engine import verify
 
     if not case.real_environment:
@@ -304,14 +304,12 @@ def look_content(case: Case) -> Iterator[Diagnostic]:
         new = [each for each in new if each.state != "edited"]
     if not new:
         return
-    named = _listed(os.path.relpath(each.path, case.real_environment) for each in new)
+    named = _named((each.path for each in new), case.real_environment)
     yield Diagnostic(
         status="fail",
-        detail=f"{_files(len(new))} {_verb(len(new), 'is', 'are')} not what was installed "
-        f"({states_of(new)}): {named}.",
-        fix=Fix(
-            text="Put the originals back; what was edited is saved first.", commands=(_REPAIR,)
-        ),
+        detail=f"{count(len(new), 'file')} {verb(len(new), 'does', 'do')} not match what was "
+        f"installed ({report.states_of(new)}): {named}.",
+        fix=_RESTORE,
         paths=_paths(new),
     )
 
@@ -319,36 +317,13 @@ def look_content(case: Case) -> Iterator[Diagnostic]:
 # -------------------------------------------------------------------------------------------------
 
 
-def states_of(found: Sequence[Finding]) -> str:
-    """Count what is wrong with files: `2 edited, 1 missing`."""
-    from uvx_policy.verify.report import STATES
-
-    return ", ".join(
-        f"{count} {word}"
-        for state, word in STATES.items()
-        if (count := sum(each.state == state for each in found))
-    )
-
-
 def _paths(found: list[Finding]) -> tuple[str, ...]:
     return tuple(each.path for each in found[:_MOST_NAMED])
 
 
-def _listed(names: Iterable[str]) -> str:
-    """Name the first few."""
-    every = list(names)
-    shown = ", ".join(f"`{name}`" for name in every[:3])
-    return f"{shown} and {len(every) - 3} more" if len(every) > 3 else shown  # noqa: PLR2004
-
-
-def _files(count: int) -> str:
-    return f"{count} file" if count == 1 else f"{count} files"
-
-
-def _verb(count: int, one: str, many: str = "") -> str:
-    if not many:
-        one, many = f"{one}s", one
-    return one if count == 1 else many
+def _named(paths: Iterable[str], base: str = "") -> str:
+    """The first few, `base` left out."""
+    return listed(f"`{os.path.relpath(path, base) if base else path}`" for path in paths)
 
 
 CHECKS: tuple[Check, ...] = (

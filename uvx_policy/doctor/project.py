@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: reasons that are told of those for which directories hold no cache
 _MOST_REASONS = 4
 _OTHERS_MAY_WRITE = 0o022
-_EXPLAIN = Fix(text="See what is known", commands=(command("linkpolicy", "explain"),))
+_EXPLAIN = Fix(text="Show what is known", commands=(command("linkpolicy", "explain"),))
 
 
 # The decision -------------------------------------------------------------------------------------
@@ -48,8 +48,7 @@ def look_decision(case: Case) -> Iterator[Diagnostic]:
         if plan.destination.kind == "unknown":
             yield Diagnostic(
                 status="warn",
-                detail=f"Where uv installs to cannot be told, so uv runs without policy: "
-                f"{because}.",
+                detail=f"The destination of uv is unknown, so uv runs without a policy: {because}.",
                 fix=_EXPLAIN,
             )
         else:
@@ -103,7 +102,7 @@ def look_linking(case: Case) -> Iterator[Diagnostic]:
     code = plan.outcome.cache_dir.code
     if code in ("default-cache", "offline-cold-cache"):
         return  # what the settings ask for, and what `look_cold` tells
-    detail = f"Each file is copied into `{plan.destination.path}`: "
+    detail = f"Every file is copied into `{plan.destination.path}`: "
     private = case.survey.private_bytes if case.survey else None
     if code.startswith("explicit-") and facts.cache_dir:
         origin = facts.cache_dir.origin
@@ -167,7 +166,7 @@ def _fixable(case: Case, plan: Plan) -> Fix | None:
             return take_back(case, path)
         if status.mode & _OTHERS_MAY_WRITE:
             return Fix(
-                text="Let nobody else write it; if somebody did, remove it instead",
+                text="Remove write permission for others; if anyone used it, remove the cache",
                 commands=(command("chmod", "go-w", path),),
             )
     return None
@@ -205,7 +204,7 @@ def _why_no_place(plan: Plan, facts: Facts) -> str:
     if facts.place is not None:
         return f"{start}, nor from any cache beside it ({facts.place_capability.detail})"
     reasons = "; ".join(f"`{path}`: {why}" for path, why in plan.rejected[:_MOST_REASONS])
-    why = reasons or "none that you could make one in belongs to you"
+    why = reasons or "you own no directory there that could hold one"
     return f"{start}, and no directory on the environment's file system may hold one ({why})"
 
 
@@ -263,7 +262,7 @@ def _directory(case: Case, plan: Plan) -> tuple[str, ...]:
 CHECKS: tuple[Check, ...] = (
     Check(
         id="decision",
-        title="It can be told how uv installs here",
+        title="A decision can be made for `uv sync` here",
         group="project",
         look=look_decision,
     ),

@@ -57,7 +57,7 @@ def look_cold(case: Case) -> Iterator[Diagnostic]:
             detail=f"uv is offline, and the cache on the environment's file system, `{there}`, "
             f"holds nothing yet: each file is copied from `{facts.cache}`.",
             fix=Fix(
-                text="Fill it once while there is a network",
+                text="Fill it once while the network is available",
                 commands=(command("uv", "sync", *again, UV_OFFLINE="0"),),
             ),
             paths=(there,),
@@ -75,7 +75,7 @@ def look_cold(case: Case) -> Iterator[Diagnostic]:
                 else ""
             ),
             fix=Fix(
-                text="Fill it once, while there is time and a network",
+                text="Fill it once, while the network is available",
                 commands=(command("uv", "sync", *again),),
             ),
             paths=(there,),
@@ -105,7 +105,7 @@ def look_makeable(case: Case) -> Iterator[Diagnostic]:
     why, fix = _why_missing(case, facts.cache)
     yield Diagnostic(
         status="warn" if moved else "fail",
-        detail=f"uv's cache `{facts.cache}` cannot be made: {why}. {effect}.",
+        detail=f"uv's cache `{facts.cache}` cannot be created: {why}. {effect}.",
         fix=fix,
         paths=(facts.cache,),
     )
@@ -140,27 +140,27 @@ def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
         # Only the last directory: on a disk that is not mounted more would be missing.
         safe = os.path.isdir(parent) and case.host.may_write(parent)
         return f"it is a symbolic link to `{target}`, which does not exist", Fix(
-            text="Make that directory" if safe else "Mount the disk that it is on, or make it",
+            text="Create that directory" if safe else "Mount its disk, or create the directory",
             commands=(command("mkdir", *(() if safe else ("-p",)), target),),
             safe=safe,
         )
     there = next(path for path in cache_safety.ancestors(cache) if os.path.lexists(path))
     if not os.path.isdir(there):
-        return f"`{there}` is no directory", Fix(
-            text="Put it aside", commands=(command("mv", there, f"{there}-old"),)
+        return f"`{there}` is not a directory", Fix(
+            text="Move it aside", commands=(command("mv", there, f"{there}-old"),)
         )
     mount = mount_of(case, there)
     if mount is not None and mounts.is_read_only(mount):
-        return mounts.why_read_only(mount), Fix(text="Name another one for uv: `UV_CACHE_DIR`")
+        return mounts.why_read_only(mount), Fix(text="Set another one in `UV_CACHE_DIR`")
     status = os.stat(there)
     if status.st_uid == case.host.uid:
-        return f"you may not write `{there}`, which is yours", Fix(
-            text="Allow yourself to write it",
+        return f"you cannot write to `{there}`, which is yours", Fix(
+            text="Restore your write permission",
             commands=(command("chmod", "u+rwx", there),),
             safe=True,
         )
-    return f"you may not write `{there}`, which belongs to user {status.st_uid}", Fix(
-        text="Take it over, if it is to be yours",
+    return f"you cannot write to `{there}`, which belongs to user {status.st_uid}", Fix(
+        text="Change its owner, if it should be yours",
         commands=(command("sudo", "chown", str(case.host.uid), there),),
     )
 
@@ -183,7 +183,7 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
     if free >= 0 and not reason:
         yield Diagnostic(
             status="pass",
-            detail=f"{size(free)} are free where `{path}` is.",
+            detail=f"{size(free)} are free on the file system of `{path}`.",
             paths=(path,),
             bytes=free,
         )
@@ -191,7 +191,7 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic(
             status="warn",
             detail=f"The file system of the environment `{path}` is nearly full: {reason}.",
-            fix=Fix(text="Make room there"),
+            fix=Fix(text="Free up space there"),
             paths=(path,),
             bytes=max(0, free),
         )
@@ -200,11 +200,11 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
 CHECKS: tuple[Check, ...] = (
     Check(
         id="cache-makeable",
-        title="uv has a cache, or can make one",
+        title="uv has a cache, or can create one",
         group="project",
         look=look_makeable,
         fix=fix_makeable,
     ),
     Check(id="cache-cold", title="The cache is filled", group="project", look=look_cold),
-    Check(id="free-space", title="There is room to install", group="project", look=look_space),
+    Check(id="free-space", title="There is space to install", group="project", look=look_space),
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from uvx_policy.doctor.diagnostic import Check, Finding, Fix, Status
     from uvx_policy.doctor.engine import Result
     from uvx_policy.doctor.fix import Fixed, Offer
+    from uvx_policy.terminal.command import Hint
     from uvx_policy.terminal.console import Console, Part
 
 _STYLES: dict[Status, str] = {
@@ -175,11 +176,15 @@ class Report:
             self._print_fix(finding.fix)
 
     def _print_fix(self, fix: Fix) -> None:
-        safe = ("  (safe)" if fix.safe else "", "green")
-        self._console.wrap((_INDENT, ("fix: ", "bold")), self._hide(fix.text), safe)
-        if fix.commands:
+        self._print_hint("fix: ", fix, "  (safe)" if fix.safe else "")
+        if fix.otherwise is not None:
+            self._print_hint("or:  ", fix.otherwise)
+
+    def _print_hint(self, label: str, hint: Hint, note: str = "") -> None:
+        self._console.wrap((_INDENT, (label, "bold")), self._hide(hint.text), (note, "green"))
+        if hint.commands:
             # Whole, whatever the width: it is there to be copied.
-            typed = self._hide(fix.typed(self._console.shell))
+            typed = self._hide(hint.typed(self._console.shell))
             self._console.say(f"{_INDENT}     ", (typed, "bold cyan"))
 
 

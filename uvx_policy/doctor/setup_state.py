@@ -7,13 +7,14 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
-from uvx_policy.terminal.command import ShellLine
+from uvx_policy.terminal.command import ShellLine, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
     from uvx_policy.setup.command import SetupPlan
     from uvx_policy.setup.record import SetupRecord
+
+
+#: does again what was done, for the same directory
+SETUP = command("linkpolicy", "setup")
+
+
+def fix(text: str) -> Fix:
+    """The fix that `setup` is, which `fix_by_setup` applies."""
+    return Fix(text=text, commands=(SETUP,), safe=True)
 
 
 def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
@@ -54,6 +64,16 @@ def directory(case: Case) -> str:
     known = record(case)
     owners = map(shim_directories.owner, known.shims if known else ())
     return next(owners, case.shim_directory)
+
+
+def has_shims(directory: str) -> bool:
+    """Is there any shim of ours?"""
+    return any(map(shim_directories.is_shim, shims_in(directory)))
+
+
+def shims_in(directory: str) -> tuple[str, ...]:
+    """The paths of both shims, whether or not they exist."""
+    return tuple(f"{directory}/{program}" for program in shim_directories.PROGRAMS)
 
 
 def is_managed(case: Case) -> bool:

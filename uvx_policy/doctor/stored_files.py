@@ -1,4 +1,4 @@
-"""How the files of the environment are really stored: told for those who ask, and no fault."""
+"""How the files of the environment are really stored. Never a problem, but good to know."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.installed.survey import survey
+from uvx_policy.terminal.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 _HOW = {
     "shared-inode": "hard linked",
     "shared-extents": "cloned",
-    "symlink": "symbolic links",
-    "private": "private copies",
+    "symlink": "linked symbolically",
+    "private": "copied",
     "unknown": "too small to tell",
 }
 
@@ -31,33 +32,32 @@ def look_linked(case: Case) -> Iterator[Diagnostic]:
         return
     # To ask the file system about the blocks of 30,000 files takes 0.3 s: without --verify one
     # file of each package tells.
-    told = survey(case.real_environment) if case.verify else case.survey
+    found = survey(case.real_environment) if case.verify else case.survey
+    files = count(found.files, "file" if case.verify else "installed file")
     yield Diagnostic(
         status="pass",
-        detail=f"Of {told.files:,} files {_files(told, exact=case.verify)}{packages}.",
+        detail=f"{files}: {_files(found, exact=case.verify)}{packages}.",
         paths=(case.environment,),
     )
 
 
-def _files(told: Survey, *, exact: bool) -> str:
-    counts = [
-        (told.shared_inode_files, "share an inode with a cache or another environment"),
-        (told.symlink_files, "are symbolic links into a cache"),
-    ]
-    if exact and told.extents_known:
-        counts.append((told.shared_extent_files, "share extents with another file"))
-        counts.append((told.private_files, "share nothing"))
-    else:
-        counts.append((told.private_files, "have an inode of their own"))
-    return ", ".join(f"{count:,} {what}" for count, what in counts)
+def _files(found: Survey, *, exact: bool) -> str:
+    exact = exact and found.extents_known
+    counts = {
+        "hard linked to a cache or another environment": found.shared_inode_files,
+        "symbolic links into a cache": found.symlink_files,
+        "cloned": found.shared_extent_files if exact else 0,
+        "not shared" if exact else "with an inode of their own": found.private_files,
+    }
+    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number) or "none"
 
 
 def _packages(case: Case) -> str:
     counts = Counter(each.how for each in case.linkings)
     if not counts:
         return ""
-    told = ", ".join(f"{count:,} {_HOW[how]}" for how, count in counts.most_common())
-    return f"; of {counts.total():,} packages that uv installed: {told}"
+    ways = ", ".join(f"{number:,} {_HOW[how]}" for how, number in counts.most_common())
+    return f"; {count(counts.total(), 'package')} installed by uv: {ways}"
 
 
 CHECKS: tuple[Check, ...] = (

@@ -30,4 +30,4 @@ def set_in(case: Case, variable: str) -> str:
 
 def unset_text(where: str) -> str:
     """The text of a fix that removes it; `where`: as `set_in` tells."""
-    return f"Remove it from `{where}`, and from this shell" if where else "Remove it"
+    return f"Remove it from `{where}` and from this shell" if where else "Unset it"

@@ -6,10 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy import guard, pipeline
 from uvx_policy.errors import UsageError
 from uvx_policy.filesystem.mounts import is_within
-from uvx_policy.host import Host
 from uvx_policy.state import register
 from uvx_policy.state.register import Environment
 from uvx_policy.status import as_json, remarks, table
@@ -48,13 +46,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(options: argparse.Namespace) -> int:
     """Look and report; 0. Raises `UsageError` for a ROOT that is not a directory."""
     # Threads, and what draws on a terminal, are nothing for the start of every other command.
+    from uvx_policy.machine.machine import machine_here
     from uvx_policy.machine.search import Search
     from uvx_policy.status.gather import Gathering
 
     roots = [_root(root) for root in options.roots]
-    environ = guard.without_ours(os.environ)
-    state = pipeline.state_directory(Host(environ=environ))
-    gathering = Gathering(environ, state, refresh=options.refresh)
+    machine = machine_here()
+    state = machine.state
+    gathering = Gathering(machine.environ, state, refresh=options.refresh)
     search = Search(roots)
     with progress("looking for environments") as show:
         known = list(register.known(state))
