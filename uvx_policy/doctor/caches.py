@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import locks
@@ -271,7 +270,6 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
 # Who uses it -------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
 def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holder, ...]]]:
     """Who holds the lock of each cache, and who waits for it: the kernel thinks for up to 10 ms."""
     return [(each, *locks.holders_and_waiting(each.path)) for each in own_caches(case)]
@@ -279,7 +277,7 @@ def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holde
 
 def look_lock(case: Case) -> Iterator[Diagnostic]:
     """Does nobody wait for a cache that somebody else has been using for long?"""
-    for cache, holders, waiting in _lock_users(case):
+    for cache, holders, waiting in case.once(_lock_users):
         if not holders:
             continue
         named = ", ".join(map(str, holders))

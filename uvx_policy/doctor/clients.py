@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy import locate
@@ -275,10 +274,9 @@ def _project(case: Case) -> tuple[ProjectFiles, ...]:
     """The project's files; none when a shim would change nothing, whoever starts uv."""
     plan = case.sound_plan
     decided = plan is not None and plan.facts is not None
-    return () if decided and not _missed(case) else _files(case)
+    return () if decided and not _missed(case) else case.once(_files)
 
 
-@lru_cache(maxsize=1)
 def _files(case: Case) -> tuple[ProjectFiles, ...]:
     """The files of the project that is worked in here, and of its workspace root."""
     directories = [find_directory(case.cwd)]

@@ -202,7 +202,7 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
             status="skip", detail=f"there {'are no shims' if case.uv else 'is no real uv'}"
         )
         return
-    for start in starts(case, directory):
+    for start in starts(case):
         if start.code != 0:
             said = start.said.strip().splitlines()
             because = said[-1] if said else f"it ended with {start.code}"
@@ -229,7 +229,7 @@ def look_start_ahead(case: Case) -> None:
     """Start the shims, which takes as long as ten other checks."""
     directory = setup_state.directory(case)
     if case.uv and _there(directory):
-        begin(case, directory)
+        begin(case)
 
 
 def look_recursion(case: Case) -> Iterator[Diagnostic]:
@@ -237,7 +237,7 @@ def look_recursion(case: Case) -> Iterator[Diagnostic]:
     if not _there(setup_state.directory(case)):
         yield Diagnostic(status="skip", detail="there are no shims")
         return
-    for start in starts(case, setup_state.directory(case)):
+    for start in starts(case):
         if start.came_back and start.entered:
             foreign = start.entered[0]
             yield Diagnostic(
