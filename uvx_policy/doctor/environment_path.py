@@ -1,0 +1,280 @@
+"""Checks of what is at the environment's path: a link, a file, a directory, and its Python."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy import symlinked_venv
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.remedies import install
+from uvx_policy.terminal.command import command
+from uvx_policy.uv import invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uvx_policy.doctor.case import Case
+
+NAMED = "UV_PROJECT_ENVIRONMENT"
+#: a file `.venv` may name the environment ("experimental and may change")
+_FOLLOWS_FILES = (0, 13, 9)
+#: uv keeps environments in its cache below a directory of such a name (preview)
+CENTRAL = "environments-v"
+
+
+# A symbolic link at the environment's path --------------------------------------------------------
+
+
+def look_dangling(case: Case) -> Iterator[Diagnostic]:
+    """Does a link at `.venv` lead to a directory?"""
+    path = path_of(case)
+    if not os.path.islink(path):
+        return
+    try:
+        os.stat(path)
+    except OSError as error:
+        yield _why_dangling(case, path, error.errno or 0)
+
+
+def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
+    text = os.readlink(path)
+    shown, remove = f"`{path}` is a symbolic link to `{text}`", command("rm", path)
+    if number == errno.ELOOP:
+        return Diagnostic(
+            status="fail",
+            detail=f"{shown}, which leads round in a circle: uv cannot use it.",
+            fix=Fix(text="Remove the link; nothing is behind it.", commands=(remove,)),
+            paths=(path,),
+        )
+    if number not in (errno.ENOENT, errno.ENOTDIR):
+        return Diagnostic(
+            status="fail",
+            detail=f"{shown}, which cannot be reached: {os.strerror(number)}.",
+            fix=Fix(text="Get access to what lies there, or remove the link."),
+            paths=(path,),
+        )
+    target = os.path.realpath(path)
+    if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
+        return Diagnostic(
+            status="fail",
+            detail=f"{shown}, where uv kept this environment in its cache; it was pruned.",
+            fix=Fix(
+                text="Remove the link, behind which nothing is left, and install again.",
+                commands=(remove, *install(case)),
+            ),
+            paths=(path, target),
+        )
+    if _can_be_made(case, path):
+        return Diagnostic(
+            status="warn",
+            detail=f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
+            "`uv pip` may use another environment.",
+            fix=Fix(
+                text="Make the directory that the link leads to.",
+                commands=(command("mkdir", target),),
+                safe=True,
+            ),
+            paths=(path, target),
+        )
+    return Diagnostic(
+        status="fail",
+        detail=f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
+        fix=Fix(
+            text="If it is on a disk that is not mounted, mount it. Otherwise make the directory.",
+            commands=(command("mkdir", "-p", target),),
+        ),
+        paths=(path, target),
+    )
+
+
+def _can_be_made(case: Case, path: str) -> bool:
+    """Tell whether only the last directory is missing: on an unmounted disk more would be."""
+    parent = os.path.dirname(os.path.realpath(path))
+    return os.path.isdir(parent) and case.host.may_write(parent)
+
+
+def fix_dangling(case: Case, dry_run: bool) -> Iterator[str]:
+    """Make the directory behind the link."""
+    path = path_of(case)
+    if not os.path.islink(path) or os.path.exists(path) or not _can_be_made(case, path):
+        return
+    target = os.path.realpath(path)
+    if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
+        return
+    if dry_run:
+        yield f"would make `{target}`"
+        return
+    os.mkdir(target)
+    yield f"made `{target}`"
+
+
+def look_link_kept(case: Case) -> Iterator[Diagnostic]:
+    """Does this uv leave a symbolic link at `.venv` in its place?"""
+    plan, path = case.sound_plan, path_of(case)
+    if plan is None or plan.facts is None or not os.path.islink(path) or not os.path.isdir(path):
+        return
+    target = os.path.realpath(path)
+    version = ".".join(map(str, plan.version)) if plan.version else "of unknown version"
+    # `uv run` is the command that cannot be helped: what starts a program gets no variable of ours.
+    kept = symlinked_venv.keep_link(
+        symlinked_venv.LinkFacts(
+            target=target,
+            target_exists=True,
+            parent_exists=True,
+            into_cache=os.path.basename(os.path.dirname(target)).startswith(CENTRAL),
+        ),
+        invocation=invocation.parse_significant("uv", ("run", "python")),
+        destination=plan.facts.destination,
+        version=plan.version,
+        at_workspace_root=True,
+    )
+    if kept.code != "link-left-alone":
+        yield Diagnostic(status="pass", detail=f"`{path}` leads to `{target}`: {kept.because}.")
+        return
+    yield Diagnostic(
+        status="warn",
+        detail=f"`{path}` is a symbolic link. uv {version} empties `{target}` and replaces the "
+        "link by a directory when `uv run` has to recreate the environment, after a change of the "
+        "Python version for example; linkpolicy can prevent that for `uv sync`, not for `uv run`.",
+        fix=Fix(
+            text="Use uv 0.11.25 or later, which keeps the link.",
+            commands=(command("uv", "self", "update"),),
+        ),
+        paths=(path, target),
+    )
+
+
+# Something else at the environment's path --------------------------------------------------------
+
+
+def look_file(case: Case) -> Iterator[Diagnostic]:
+    """Is `.venv` a directory or a link, and not a file?"""
+    path = path_of(case)
+    plan = case.sound_plan
+    # With the preview of central environments uv writes such a file itself.
+    if not os.path.isfile(path) or (plan is not None and plan.destination.kind == "cache"):
+        return
+    aside = command("mv", path, f"{path}-file")
+    follows = plan is not None and plan.version is not None and plan.version >= _FOLLOWS_FILES
+    named = _named_environment(path) if follows else ""
+    if not named:
+        yield Diagnostic(
+            status="fail",
+            detail=f"`{path}` is a file. uv wants a directory there.",
+            fix=Fix(
+                text="Put the file aside and let uv make the environment.",
+                commands=(aside, *install(case)),
+            ),
+            paths=(path,),
+        )
+        return
+    yield Diagnostic(
+        status="warn",
+        detail=f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
+        "experiment; linkpolicy does not, and leaves uv alone here.",
+        fix=Fix(
+            text="Put the file aside and make it a symbolic link to the same environment.",
+            commands=(aside, command("ln", "-s", named, path)),
+        ),
+        paths=(path, named),
+    )
+
+
+def _named_environment(path: str) -> str:
+    """Give the environment that a file `.venv` names, absolute; "" when it names none."""
+    try:
+        with open(path, "rb") as stream:
+            text = os.fsdecode(stream.read(4096)).strip()
+        named = os.path.join(os.path.dirname(path), text)
+        return named if text and os.path.isfile(os.path.join(named, "pyvenv.cfg")) else ""
+    except (OSError, ValueError):
+        return ""
+
+
+def look_interpreter(case: Case) -> Iterator[Diagnostic]:
+    """Has the environment a Python that exists?"""
+    path = case.environment
+    if not case.real_environment or not _names(path):
+        return
+    if not os.path.exists(os.path.join(path, "pyvenv.cfg")):
+        yield Diagnostic(
+            status="fail",
+            detail=f"`{path}` is a directory with something in it, but no environment (no "
+            "`pyvenv.cfg`): uv refuses to use it.",
+            fix=Fix(
+                text="Put the directory aside and let uv make the environment.",
+                commands=(command("mv", path, f"{path}-old"), *install(case)),
+            ),
+            paths=(path,),
+        )
+        return
+    python = os.path.join(path, *_PYTHON)
+    if os.path.exists(python):
+        return
+    gone = f"`{os.path.realpath(python)}`" if os.path.islink(python) else f"`{python}`"
+    yield Diagnostic(
+        status="fail",
+        detail=f"The environment `{path}` has lost its Python: {gone} is gone.",
+        fix=Fix(
+            text="Make the environment again; what you changed in it by hand is lost.",
+            commands=(command("uv", "venv", "--clear", *_named(case)), *install(case)),
+        ),
+        paths=(python,),
+    )
+
+
+def _named(case: Case) -> tuple[str, ...]:
+    """The path as a word of `uv venv`, none where uv takes it by itself."""
+    return () if case.workspace or case.environment == f"{case.cwd}/.venv" else (case.environment,)
+
+
+_PYTHON = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
+
+
+# -------------------------------------------------------------------------------------------------
+
+
+def path_of(case: Case) -> str:
+    """Path of the environment, also where uv finds no use for what is there; "" when unknown."""
+    if case.environment or not case.workspace:
+        return case.environment
+    return os.path.join(case.workspace, case.environ.get(NAMED) or ".venv")
+
+
+def _names(directory: str) -> Iterable[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return ()
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="venv-dangling",
+        title="The environment's path leads to a directory",
+        group="environment",
+        look=look_dangling,
+        fix=fix_dangling,
+    ),
+    Check(
+        id="venv-link-kept",
+        title="uv keeps a symbolic link at the environment's path",
+        group="environment",
+        look=look_link_kept,
+    ),
+    Check(
+        id="venv-file",
+        title="The environment is a directory",
+        group="environment",
+        look=look_file,
+    ),
+    Check(
+        id="venv-interpreter",
+        title="The environment has its Python",
+        group="environment",
+        look=look_interpreter,
+    ),
+)

@@ -1,0 +1,120 @@
+"""What to do about the files of an environment: what destroys least, of what can work, comes first.
+
+1. `detach` gives shared files inodes of their own: nothing is lost.
+2. `repair` puts the original content back, and saves what was edited.
+3. To reinstall some packages loses the edits in them.
+4. To reinstall everything loses all edits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from uvx_policy.doctor.diagnostic import Fix
+from uvx_policy.installed import sentences
+from uvx_policy.terminal.command import Command, command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.installed.distributions import Distribution
+
+#: what has to become true of the files: they share no inode with anybody; they have the content
+#: that was installed; they are there; they are stored as the policy says, by links or clones
+Need: TypeAlias = Literal["private", "original", "present", "linked"]
+
+DETACH = command("linkpolicy", "detach", "--no-hackable")
+REPAIR = command("linkpolicy", "repair")
+HACKABLE = command("linkpolicy", "init", "--hackable")
+
+
+def install(case: Case) -> tuple[Command, ...]:
+    """What installs into an environment that was just made."""
+    if case.usual_call[0] != "pip":
+        return (command("uv", *case.usual_call),)
+    every = [each.distribution for each in case.linkings]
+    return (
+        (command("uv", *case.usual_call, "--no-deps", *map(_requirement, every)),) if every else ()
+    )
+
+
+def least_destructive(case: Case, need: Need, packages: Sequence[Distribution] = ()) -> Fix:
+    """The first remedy that can meet this need; `packages`: whose files it is about."""
+    found = (remedy(case, need, packages) for remedy in _REMEDIES)
+    return next(fix for fix in found if fix is not None)
+
+
+def _detach(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
+    # Files that are to be linked again are only copied where a reinstallation would lose edits.
+    if need == "private" or (need == "linked" and _shared(case) and case.edited):
+        return Fix(
+            text="Give these files inodes of their own; nothing is lost.", commands=(DETACH,)
+        )
+    return None
+
+
+def _repair(_: Case, need: Need, __: Sequence[Distribution]) -> Fix | None:
+    if need == "original":
+        return Fix(
+            text="Restore the original content; edits are saved first. To edit on purpose, run "
+            f"`{HACKABLE}`.",
+            commands=(REPAIR,),
+        )
+    return None
+
+
+def _reinstall_some(case: Case, _: Need, packages: Sequence[Distribution]) -> Fix | None:
+    if not packages or len(packages) >= len(case.linkings):
+        return None
+    names = [each.name for each in packages]
+    what = sentences.listed(names)
+    return Fix(
+        text=f"Reinstall {what}; {_lost(case, packages)}.",
+        commands=(_reinstallation(case, packages),),
+    )
+
+
+def _reinstall_all(case: Case, _: Need, __: Sequence[Distribution]) -> Fix | None:
+    every = [each.distribution for each in case.linkings]
+    commands = (_reinstallation(case, every, everything=True),)
+    return Fix(text=f"Reinstall everything; {_lost(case, every)}.", commands=commands)
+
+
+#: in the order of what they destroy
+_REMEDIES: tuple[Callable[[Case, Need, Sequence[Distribution]], Fix | None], ...] = (
+    _detach, _repair, _reinstall_some, _reinstall_all,
+)  # fmt: skip
+
+
+def _shared(case: Case) -> bool:
+    survey = case.survey
+    return survey is not None and bool(survey.shared_inode_files or survey.symlink_files)
+
+
+def _lost(case: Case, packages: Sequence[Distribution]) -> str:
+    """What a reinstallation of these packages loses."""
+    infos = {each.dist_info for each in packages}
+    edited = [each for each in case.edited if each.dist_info in infos]
+    if not edited:
+        return "no file in it was edited" if len(packages) == 1 else "no file was edited"
+    return f"edits are lost: {sentences.sentence('edited', map(sentences.name_of, edited))}"
+
+
+def _reinstallation(
+    case: Case, packages: Sequence[Distribution], *, everything: bool = False
+) -> Command:
+    if case.usual_call[0] == "pip":
+        words = ("--no-deps", "--reinstall", *map(_requirement, packages))
+        return command("uv", *case.usual_call, *words)
+    if everything:
+        return command("uv", *case.usual_call, "--reinstall")
+    names = (word for each in packages for word in ("--reinstall-package", each.name))
+    return command("uv", *case.usual_call, *names)
+
+
+def _requirement(package: Distribution) -> str:
+    """As `uv pip install` takes it."""
+    if package.direct_url:
+        return f"{package.name} @ {package.direct_url}"
+    return f"{package.name}=={package.version}"

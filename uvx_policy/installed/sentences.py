@@ -1,0 +1,62 @@
+"""What is wrong with installed files, in the words that `status`, `doctor` and `verify` share."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from uvx_policy.installed.finding import Finding, State
+
+#: names in one sentence
+MOST_NAMED = 3
+#: state -> what is said of one file, and of several
+_VERBS: dict[State, tuple[str, str]] = {
+    "edited": ("was edited", "were edited"),
+    "missing": ("is missing", "are missing"),
+    "record": ("is damaged", "are damaged"),
+    "unreadable": ("cannot be read", "cannot be read"),
+    "mode": ("has other permissions", "have other permissions"),
+    "extra": ("is in no RECORD", "are in no RECORD"),
+}
+
+
+def sentence(state: State, names: Iterable[str]) -> str:
+    """`` `a.py` was edited``, `` `a.py`, `b.py`, `c.py` and 2 more were edited``: no full stop."""
+    every = list(names)
+    return f"{listed(every)} {_VERBS[state][len(every) != 1]}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few, in backticks."""
+    shown = [f"`{name}`" for name in names[:MOST_NAMED]]
+    if len(names) > MOST_NAMED:
+        shown.append(f"{len(names) - MOST_NAMED:,} more")
+    *before, last = shown
+    return f"{', '.join(before)} and {last}" if before else last
+
+
+def name_of(finding: Finding) -> str:
+    """The file as its package names it; scripts and data by their place in the environment."""
+    tree = finding.tree
+    return name_in(finding.path, tree.path if tree.kind == "archive" else tree.owner)
+
+
+def name_in(path: str, top: str) -> str:
+    """The name of a file in the environment or archive `top`; all are absolute paths."""
+    name = os.path.relpath(path, top)
+    return name.rpartition(f"site-packages{os.sep}")[2] or name
+
+
+def emptied(findings: Iterable[Finding]) -> int:
+    """How many of them have lost all of their content, as after a power cut."""
+    return sum(each.state == "edited" and _is_empty(each) for each in findings)
+
+
+def _is_empty(finding: Finding) -> bool:
+    try:
+        return bool(finding.row and finding.row.size) and not os.stat(finding.path).st_size
+    except OSError:
+        return False
