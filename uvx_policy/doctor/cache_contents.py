@@ -116,8 +116,8 @@ def look_records(case: Case) -> Iterator[Diagnostic]:
 
 _EFFECTS: dict[State, str] = {
     "edited": "every environment that is installed from there gets the change",
-    "missing": "every environment that is installed from there lacks them",
-    "record": "uv fails to install these packages, and nothing tells what belongs to them",
+    "missing": "every environment that is installed from there lacks it",
+    "record": "uv cannot install from it, and nothing tells what belongs to it",
 }
 
 
@@ -135,13 +135,10 @@ def _told(case: Case, cache: Cache, found: Sequence[Finding]) -> Diagnostic:
     from uvx_policy.installed import sentences
 
     case.reported.update(each.path for each in found)
-    named = sentences.sentence(found[0].state, map(sentences.name_of, found))
     packages = sentences.listed(sorted({each.distribution for each in found}))
-    empty = sentences.emptied(found)
-    power = f" ({empty:,} of them empty, as after a power cut)" if empty else ""
     return Diagnostic(
         status="fail",
-        detail=f"In the cache `{cache.path}` {named}{power}, of {packages}: "
+        detail=f"In the cache `{cache.path}`, {sentences.described(found)} (package {packages}): "
         f"{_EFFECTS.get(found[0].state, _EFFECTS['edited'])}.",
         fix=Fix(
             text="Restore the original files, there and in the environments that have the same "

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Diagnostic
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.remedies import least_destructive
 from uvx_policy.installed import sentences
+from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: paths that one finding names
 _MOST_NAMED = 100
+_HACKABLE = command("linkpolicy", "init", "--hackable")
 _NONE_YET = Diagnostic(status="skip", detail="there is no environment yet")
 _EFFECTS: dict[State, str] = {
     "edited": "No other environment has the edit, and the next reinstallation loses it",
@@ -92,7 +94,7 @@ def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
     if intended:
         yield Diagnostic(
             status="pass",
-            detail=f"{_sentence(intended)}: intended, {intended[0].intended}.",
+            detail=f"{sentences.described(intended)}: intended, {intended[0].intended}.",
             paths=_paths(intended),
         )
     wrong = [each for each in found if each.is_fault]
@@ -100,8 +102,8 @@ def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
         state = wrong[0].state
         yield Diagnostic(
             status="warn" if state == "edited" else "fail",
-            detail=f"{_sentence(wrong)}. {_EFFECTS[state]}.",
-            fix=least_destructive(case, "original"),
+            detail=f"{sentences.described(wrong)}. {_EFFECTS[state]}.",
+            fix=_restore(case, state),
             paths=_paths(wrong),
         )
 
@@ -127,23 +129,23 @@ def _leaked(case: Case, leaked: Sequence[Finding]) -> Iterator[Diagnostic]:
         )
         yield Diagnostic(
             status="fail" if cache else "warn",
-            detail=f"{_sentence(found)}, and {where}.{also}",
-            fix=least_destructive(case, "original"),
+            detail=f"{sentences.described(found)}, and {where}.{also}",
+            fix=_restore(case, "edited"),
             paths=(*_paths(found), *(place.path for place in places)),
         )
 
 
+def _restore(case: Case, state: State) -> Fix:
+    fix = least_destructive(case, "original")
+    if state != "edited":
+        return fix
+    if case.policy_at(case.real_environment).name == "hackable":
+        return fix.replace(text="Restore the original content elsewhere; the edit here stays.")
+    return fix.replace(text=f"{fix.text} To edit on purpose, run `{_HACKABLE}`.")
+
+
 def _has(owners: Sequence[str]) -> str:
     return "has" if len(owners) == 1 else "have"
-
-
-def _sentence(found: Sequence[Finding]) -> str:
-    told = sentences.sentence(found[0].state, [sentences.name_of(each) for each in found])
-    empty = sentences.emptied(found)
-    details = dict.fromkeys(each.detail for each in found if each.state == "record")
-    if empty:
-        return f"{told} ({empty:,} of them empty, as after a power cut)"
-    return f"{told} ({'; '.join([*details][:2])})" if details else told
 
 
 def _paths(found: Sequence[Finding]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.doctor.diagnostic import Fix
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 #: that was installed; they are there; they are stored as the policy says, by links or clones
 Need: TypeAlias = Literal["private", "original", "present", "linked"]
 
-DETACH = command("linkpolicy", "detach", "--no-hackable")
-REPAIR = command("linkpolicy", "repair")
-HACKABLE = command("linkpolicy", "init", "--hackable")
+_DETACH = command("linkpolicy", "detach", "--no-hackable")
 
 
 def install(case: Case) -> tuple[Command, ...]:
@@ -49,17 +48,19 @@ def _detach(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
     # Files that are to be linked again are only copied where a reinstallation would lose edits.
     if need == "private" or (need == "linked" and _shared(case) and case.edited):
         return Fix(
-            text="Give these files inodes of their own; nothing is lost.", commands=(DETACH,)
+            text="Give these files inodes of their own; nothing is lost.", commands=(_DETACH,)
         )
     return None
 
 
-def _repair(_: Case, need: Need, __: Sequence[Distribution]) -> Fix | None:
+def _repair(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
     if need == "original":
+        # The same environment that `repair` finds here by itself, nearly always.
+        is_here = os.path.realpath(case.environment_here) == case.real_environment
+        words = () if is_here else (case.environment,)
         return Fix(
-            text="Restore the original content; edits are saved first. To edit on purpose, run "
-            f"`{HACKABLE}`.",
-            commands=(REPAIR,),
+            text="Restore the original content; edits are saved first.",
+            commands=(command("linkpolicy", "repair", *words),),
         )
     return None
 
@@ -98,7 +99,8 @@ def _lost(case: Case, packages: Sequence[Distribution]) -> str:
     edited = [each for each in case.edited if each.dist_info in infos]
     if not edited:
         return "no file in it was edited" if len(packages) == 1 else "no file was edited"
-    return f"edits are lost: {sentences.sentence('edited', map(sentences.name_of, edited))}"
+    names = [sentences.name_of(each) for each in edited]
+    return f"edits of {sentences.listed(names)} are lost"
 
 
 def _reinstallation(

@@ -50,13 +50,28 @@ def name_in(path: str, top: str) -> str:
     return name.rpartition(f"site-packages{os.sep}")[2] or name
 
 
-def emptied(findings: Iterable[Finding]) -> int:
-    """How many of them have lost all of their content, as after a power cut."""
-    return sum(each.state == "edited" and _is_empty(each) for each in findings)
+def described(findings: Sequence[Finding]) -> str:
+    """What is wrong with files of one state, and how: one clause, no full stop."""
+    names = [name_of(each) for each in findings]
+    empty = sum(map(_is_empty, findings))
+    if empty and empty == len(names):
+        verb = "is" if empty == 1 else "are"
+        return f"{listed(names)} {verb} empty, as after a power cut"
+    told = sentence(findings[0].state, names)
+    details = {each.detail.removeprefix(_DAMAGED) for each in findings if each.state == "record"}
+    if len(details) == 1:
+        return f"{told}: {details.pop()}"
+    return f"{told}, {empty:,} of them empty as after a power cut" if empty else told
+
+
+#: what details of a damaged RECORD begin with
+_DAMAGED = "RECORD is damaged: "
 
 
 def _is_empty(finding: Finding) -> bool:
+    """Has an edited file lost all of its content?"""
     try:
-        return bool(finding.row and finding.row.size) and not os.stat(finding.path).st_size
+        expected = finding.row.size if finding.row and finding.state == "edited" else 0
+        return bool(expected) and not os.stat(finding.path).st_size
     except OSError:
         return False
