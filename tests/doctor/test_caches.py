@@ -628,8 +628,10 @@ def test_one_archive_of_many_files_does_not_keep_people_waiting(
 ) -> None:
     ext4.sync()
     (cached,) = archived(ext4.cache)
-    for number in range(5000):
-        (cached.parent / f"{number}").touch()
+    with (cached.parent.parent / f"{NAME}-1.0.dist-info" / "RECORD").open("a") as record:
+        for number in range(5000):
+            record.write(f"{NAME}/{number},,1\n")
+            (cached.parent / f"{number}").write_text("1")
     seen: list[int] = []
     count = inspection._Inspecting._count
 
@@ -674,7 +676,7 @@ def test_a_copied_cache(
     before = link.readlink()
 
     assert place.standing.fix(copied, dry_run=True) == [
-        f"would make 1 links in `{place.cache}` relative"
+        f"would make 1 link in `{place.cache}` relative"
     ]
     assert link.readlink() == before
     place.standing.fix(copied)

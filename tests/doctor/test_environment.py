@@ -368,10 +368,10 @@ def test_an_environment_in_a_cloud(ext4: Place, cloud: str) -> None:
     ("kind", "mode", "files", "packages"),
     [
         ("ext4", "hardlink", "5 share an inode", "1 hard linked"),
-        ("ext4", "symlink", "5 are symbolic links into a cache", "1 symbolic links"),
+        ("ext4", "symlink", "5 lead into a cache by a symbolic link", "1 symbolic links"),
         ("ext4", "copy", "0 share an inode", "1 private copies"),
         ("xfs", "clone", "5 share extents with another file", "1 cloned"),
-        ("btrfs", "clone", "1 share extents with another file", "1 cloned"),
+        ("btrfs", "clone", "1 shares extents with another file", "1 cloned"),
     ],
 )
 def test_how_each_file_is_linked_is_told(
@@ -381,6 +381,8 @@ def test_how_each_file_is_linked_is_told(
     place = Place(getattr(fs, kind), newest_uv, monkeypatch)
     place.world.plain("sync", cwd=place.project, UV_LINK_MODE=mode)
     total = sum(not path.is_dir() or path.is_symlink() for path in place.venv.rglob("*"))
+    (record,) = place.venv.rglob("RECORD")
+    named = len(record.read_text().splitlines())
 
     quick = place.standing.one(check("files-linked"))
     whole = place.standing.case()
@@ -388,8 +390,9 @@ def test_how_each_file_is_linked_is_told(
     (told,) = check("files-linked").look(whole)
 
     assert (quick.status, told.status) == ("pass", "pass")
-    assert f"Of {total} files " in quick.detail
-    assert f"of 1 packages that uv installed: {packages}" in quick.detail
+    assert f"Of {named} installed files, " in quick.detail
+    assert f"of 1 package that uv installed: {packages}" in quick.detail
+    assert f"Of {total} files, " in told.detail
     assert files in told.detail
 
 

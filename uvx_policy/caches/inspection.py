@@ -1,8 +1,9 @@
 """One look at what lies in a cache: whose it is, where links lead, what is wrong with the files.
 
-Nothing is hashed that looks as it should (`installed.quick`). A large cache is looked at as long as
-there is time for it, the newest archives first: those are what was just unpacked when the power
-failed. What was not looked at is counted, and nothing is concluded about it.
+RECORDs say which files there are; nothing is hashed that looks as it should (`installed.quick`). A
+large cache is looked at as long as there is time for it, the newest archives first: those are what
+was just unpacked when the power failed. What was not looked at is counted, and nothing is concluded
+about it.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from uvx_policy.caches import contents
 from uvx_policy.caches.archive_links import LINKING_BUCKETS, Link
 from uvx_policy.installed.quick import Look
 from uvx_policy.installed.tree import Tree, archives, trees_of_environment
-from uvx_policy.installed.walk import Seen
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.walk import Seen
 
 #: files, links and directories of each cache that are looked at however long it takes: 15 ms
 SMALL = 2000
@@ -32,8 +33,10 @@ _AT_ONCE = 50
 _MOST_NAMED = 1000
 #: below the cache: bucket, index, package, version
 _DEEP = 3
-#: half of the time that `Seen(...)` takes
-_seen = Seen._make
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_BY_HANDLE = os.stat in os.supports_dir_fd
+#: inode(7)
+_TYPE, _LINK = 0o170000, 0o120000
 
 
 class Inspection(Value):
@@ -221,39 +224,49 @@ class _Inspecting:
                 yield _Archive(told.st_ctime, path, is_foreign)
 
     def _wrong_in(self, archive: _Archive, look: Look) -> list[Finding]:
-        """Raises `_TimeIsUp`, and `OSError` when not everything in it can be read."""
+        """Raises `_TimeIsUp`, and `OSError` when it cannot be listed."""
         trees: tuple[Tree, ...] = (Tree(path=archive.path, kind="archive", owner=self._cache),)
         if os.path.lexists(os.path.join(archive.path, "pyvenv.cfg")):
             trees = trees_of_environment(archive.path)  # of a tool or a script
         found: list[Finding] = []
         for tree in trees:
-            files = self._files_below(tree.path, is_noted=archive.is_foreign)
-            found += look.at(tree, files)
+            found += self._compared(tree, look, is_foreign=archive.is_foreign)
         return found
 
-    def _files_below(self, top: str, *, is_noted: bool) -> dict[str, Seen]:
-        """As `installed.walk.files_below`, with an eye on owners and on the time.
+    def _compared(self, tree: Tree, look: Look, *, is_foreign: bool) -> list[Finding]:
+        """What differs from the RECORDs of a tree; owners are looked at by the way.
 
-        `is_noted`: it is known that all of it belongs to somebody else. Raises as `_wrong_in`.
+        `is_foreign`: it is known that all of it belongs to somebody else. Raises as `_wrong_in`.
         """
-        found: dict[str, Seen] = {}
-        waiting = [("", is_noted)]
-        while waiting:
-            prefix, is_noted = waiting.pop()
-            directory = f"{top}/{prefix}"
-            is_noted = is_noted or self._note_owner(directory, os.lstat(directory).st_uid)
-            with os.scandir(directory) as entries:
-                for entry in entries:
-                    name = prefix + entry.name
-                    self._count()
-                    if entry.is_dir(follow_symlinks=False):
-                        if entry.name != "__pycache__":
-                            waiting.append((f"{name}/", is_noted))
-                        continue
-                    told = entry.stat(follow_symlinks=False)
-                    found[name] = _seen((told.st_size, told.st_mtime, told.st_nlink > 1))
-                    if told.st_uid != self._uid and not is_noted:
-                        self._note_owner(entry.path, told.st_uid)
-        self._bytes += sum(seen.size for seen in found.values())
-        self._is_linked = self._is_linked or any(seen.linked for seen in found.values())
+        handle = os.open(tree.path, _DIRECTORY) if _BY_HANDLE else None
+        directories: set[str] = set()
+
+        def read(name: str) -> Seen | None:
+            self._count()
+            try:
+                path = f"{tree.path}/{name}" if handle is None else name
+                status = os.stat(path, dir_fd=handle, follow_symlinks=False)
+            except (OSError, ValueError):
+                return None
+            directories.add(name[: name.rfind("/") + 1])
+            linked = status.st_nlink > 1
+            self._bytes += status.st_size
+            self._is_linked = self._is_linked or linked
+            if status.st_uid != self._uid and not is_foreign:
+                self._note_owner(f"{tree.path}/{name}", status.st_uid)
+            if status.st_mode & _TYPE == _LINK:  # in an environment: compared is what it leads to
+                with contextlib.suppress(OSError):
+                    status = os.stat(path, dir_fd=handle)
+            return status.st_size, status.st_mtime, linked
+
+        try:
+            found = list(look.at(tree, read))
+        finally:
+            if handle is not None:
+                os.close(handle)
+        for below in directories - {""} if not is_foreign else ():
+            self._count()
+            with contextlib.suppress(OSError):
+                directory = os.path.join(tree.path, below)
+                self._note_owner(directory, os.lstat(directory).st_uid)
         return found

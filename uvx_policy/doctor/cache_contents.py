@@ -18,6 +18,7 @@ from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.installed.tree import archives
 from uvx_policy.machine import caches as known
 from uvx_policy.terminal.command import chown, command
+from uvx_policy.terminal.words import count, verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,12 +96,13 @@ def look_edited(case: Case) -> Iterator[Diagnostic]:
     """Was a file in a cache edited or emptied?"""
     yield from _look_for("edited", case)
     for cache, inspection in inspections(case):
-        if inspection.unsure_files:
+        number = inspection.unsure_files
+        if number:
             yield Diagnostic(
                 status="skip",
-                detail=f"{inspection.unsure_files:,} files in `{cache.path}` were written later "
-                "than their package was unpacked, and are too large to compare here; --verify "
-                "compares them",
+                detail=f"{count(number, 'file')} in `{cache.path}` {verb(number, 'was', 'were')} "
+                "written after the package was unpacked and cannot be compared quickly; --verify "
+                "compares everything",
             )
 
 
@@ -183,14 +185,13 @@ def look_foreign(case: Case) -> Iterator[Diagnostic]:
                 f"user {each}" for each in sorted({i for _, i in inspection.foreign})
             )
             at_least = "" if inspection.is_complete else "at least "
-            count = inspection.foreign_files
-            what = "file or directory" if count == 1 else "files and directories"
-            verb = "belongs" if count == 1 else "belong"
+            number = inspection.foreign_files
+            what = verb(number, "file or directory belongs", "files and directories belong")
             links = "copies them" if hard_links_are_protected() else "cannot change them"
             yield Diagnostic(
                 status="warn",
-                detail=f"In the cache `{cache.path}` {at_least}{count:,} {what} {verb} to "
-                f"{others}, as after `sudo uv`: uv {links} or fails.",
+                detail=f"In the cache `{cache.path}`, {at_least}{number:,} {what} to {others}, "
+                f"as after `sudo uv`: uv {links} or fails.",
                 fix=Fix(
                     text="Take them back.",
                     commands=(chown(cache.path, uid=case.host.uid, gid=os.getgid()),),
@@ -214,17 +215,15 @@ def look_copied(case: Case) -> Iterator[Diagnostic]:
 
 
 def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
-    count = f"{len(found):,} links" if len(found) > 1 else "1 link"
-    there = found[0].cache
+    there, number = found[0].cache, count(len(found), "link")
+    lead = verb(len(found), "leads", "lead")
     if archive_links.is_another_cache(cache.path, found[0]):
-        what = (
-            f"The cache `{cache.path}` was copied from `{there}`: {count} in it still lead there."
-        )
+        what = f"The cache `{cache.path}` was copied: {number} in it still {lead} to `{there}`."
         harm = "everything unpacked here, and `uv cache clean` what belongs to the other cache"
     else:
         what = (
-            f"In the cache `{cache.path}` {count} lead to `{there}`: it is used at that path as "
-            "well, in a container for example, or was moved from there."
+            f"In the cache `{cache.path}`, {number} {lead} to `{there}`: it is used at that path, "
+            "too, in a container for example, or was moved from there."
         )
         harm = "what is unpacked here, and uv unpacks it again"
     return Diagnostic(
@@ -266,10 +265,11 @@ def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
                 if not dry_run:
                     os.unlink(link.path)
         would = "would make" if dry_run else "made"
-        yield f"{would} {done} links in `{cache.path}` relative"
+        yield f"{would} {count(done, 'link')} in `{cache.path}` relative"
         if gone:
             would = "would remove" if dry_run else "removed"
-            yield f"{would} {gone} links in `{cache.path}` to archives that it does not have"
+            links = count(gone, "link")
+            yield f"{would} {links} in `{cache.path}` to archives that it does not have"
 
 
 def _replace_link(link: str, target: str) -> None:

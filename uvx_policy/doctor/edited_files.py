@@ -9,6 +9,7 @@ from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.remedies import least_destructive
 from uvx_policy.installed import sentences
 from uvx_policy.terminal.command import command
+from uvx_policy.terminal.words import count, verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,11 +38,10 @@ def look_edited(case: Case) -> Iterator[Diagnostic]:
     yield from _told(case, [each for each in case.edited if not each.is_shared])
     unsure = case.survey.unsure_files
     if unsure:
-        files = "1 file was" if unsure == 1 else f"{unsure:,} files were"
         yield Diagnostic(
             status="skip",
-            detail=f"{files} written after the installation and cannot be compared quickly; "
-            "--verify compares everything",
+            detail=f"{count(unsure, 'file')} {verb(unsure, 'was', 'were')} written after the "
+            "installation and cannot be compared quickly; --verify compares everything",
         )
 
 
@@ -94,7 +94,7 @@ def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
     if intended:
         yield Diagnostic(
             status="pass",
-            detail=f"{sentences.described(intended)}: intended, {intended[0].intended}.",
+            detail=f"{sentences.described(intended)}, as intended: {intended[0].intended}.",
             paths=_paths(intended),
         )
     wrong = [each for each in found if each.is_fault]
@@ -119,7 +119,8 @@ def _leaked(case: Case, leaked: Sequence[Finding]) -> Iterator[Diagnostic]:
     for cache, found in by_cache.items():
         places = [place for each in found for place in each.elsewhere]
         others = sorted({place.tree.owner for place in places if place.tree.kind == "site"})
-        also = f" {sentences.listed(others)} {_has(others)} the edit already." if others else ""
+        has = verb(len(others), "has", "have")
+        also = f" {sentences.listed(others)} {has} the edit already." if others else ""
         where = (
             f"the cache `{cache}` has the edit, too: every environment that is installed from "
             "there gets it"
@@ -142,10 +143,6 @@ def _restore(case: Case, state: State) -> Fix:
     if case.policy_at(case.real_environment).name == "hackable":
         return fix.replace(text="Restore the original content elsewhere; the edit here stays.")
     return fix.replace(text=f"{fix.text} To edit on purpose, run `{_HACKABLE}`.")
-
-
-def _has(owners: Sequence[str]) -> str:
-    return "has" if len(owners) == 1 else "have"
 
 
 def _paths(found: Sequence[Finding]) -> tuple[str, ...]:

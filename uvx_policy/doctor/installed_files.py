@@ -16,6 +16,7 @@ from uvx_policy.doctor.remedies import least_destructive
 from uvx_policy.installed import linking, sentences
 from uvx_policy.model import UNTRIED
 from uvx_policy.terminal.command import command
+from uvx_policy.terminal.words import count, verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,9 +55,9 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
         wish = "This project is hackable" if code == "hackable" else "Private copies are asked for"
         yield Diagnostic(
             status="fail" if code == "hackable" else "warn",
-            detail=f"{wish}, but {_files(shared + links)} of the environment still "
-            f"{_verb(shared + links, 'lead')} to an inode in a cache or in another environment, "
-            "from before: an edit of one is an edit there as well.",
+            detail=f"{wish}, but {count(shared + links, 'file')} of the environment still "
+            f"{verb(shared + links, 'leads', 'lead')} to an inode in a cache or in another "
+            "environment, from before: an edit of one is an edit there as well.",
             fix=least_destructive(case, "private"),
             paths=(case.environment,),
         )
@@ -64,17 +65,17 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
     if mode not in ("", "symlink") and links:
         yield Diagnostic(
             status="warn",
-            detail=f"{_files(links)} of the environment {_verb(links, 'is', 'are')} symbolic links "
-            f"into a cache, from before; the policy says {mode} now. Cleaning that cache breaks "
-            "the environment.",
+            detail=f"{count(links, 'file')} of the environment "
+            f"{verb(links, 'is a symbolic link', 'are symbolic links')} into a cache, from before; "
+            f"the policy says {mode} now. Cleaning that cache breaks the environment.",
             fix=least_destructive(case, "linked", drifted),
             paths=(case.environment,),
         )
     if _wants_clones(mode, code) and shared and _support(plan).clone != "no":
         yield Diagnostic(
             status="warn",
-            detail=f"Files are cloned here now, but {_files(shared)} of the environment "
-            f"{_verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
+            detail=f"Files are cloned here now, but {count(shared, 'file')} of the environment "
+            f"{verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
             "the cache and in other environments.",
             fix=least_destructive(case, "linked", drifted),
             paths=(case.environment,),
@@ -109,8 +110,8 @@ def look_copies(case: Case) -> Iterator[Diagnostic]:
     where = f"a cache on this device is used now, `{chosen}`" if chosen else "they can be linked"
     yield Diagnostic(
         status="warn",
-        detail=f"{len(twice)} of {len(case.linkings)} packages are private copies of what lies in "
-        f"a cache as well; {where}.",
+        detail=f"{len(twice):,} of {count(len(case.linkings), 'package')} "
+        f"{verb(len(twice), 'is', 'are')} private copies of what lies in a cache as well; {where}.",
         fix=_link_again(case, [each.distribution for each in twice]),
         paths=(case.environment,),
         bytes=size,
@@ -194,8 +195,9 @@ def look_broken_links(case: Case) -> Iterator[Diagnostic]:
     of = f" of {sentences.listed([each.name for each in broken])}" if broken else ""
     yield Diagnostic(
         status="fail",
-        detail=f"{_files(survey.dangling)}{of} {_verb(survey.dangling, 'is', 'are')} symbolic "
-        "links into a cache that was cleaned: they lead nowhere.",
+        detail=f"{count(survey.dangling, 'file')}{of} "
+        f"{verb(survey.dangling, 'is a symbolic link', 'are symbolic links')} into a cache that "
+        "was cleaned: nothing is there any more.",
         fix=least_destructive(case, "present", broken),
         paths=tuple(each.dist_info for each in broken[:_MOST_NAMED]),
     )
@@ -213,12 +215,12 @@ def look_unreadable(case: Case) -> Iterator[Diagnostic]:
     survey = case.survey
     if survey is None or not survey.unreadable:
         return
-    count = survey.unreadable_files
-    what = "directory or file" if count == 1 else "directories or files"
+    number = survey.unreadable_files
+    what = verb(number, "directory or file", "directories or files")
     yield Diagnostic(
         status="warn",
-        detail=f"{count:,} {what} of `{case.environment}` cannot be read: programs fail there, and "
-        "what is said here leaves them out.",
+        detail=f"{number:,} {what} of `{case.environment}` cannot be read: programs fail there, "
+        "and what is said here leaves them out.",
         fix=_open_up(case, survey.unreadable, "Let yourself read them."),
         paths=survey.unreadable[:_MOST_NAMED],
     )
@@ -229,9 +231,9 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
     survey = case.survey
     if survey is None or not survey.closed:
         return
-    count = survey.closed_directories
+    number = survey.closed_directories
     name = sentences.name_in(survey.closed[0], case.real_environment)
-    which = f"{count:,} directories" if count > 1 else f"The directory `{name}`"
+    which = count(number, "directory") if number > 1 else f"The directory `{name}`"
     yield Diagnostic(
         status="fail",
         detail=f"{which} of `{case.environment}` cannot be changed by you{_whose(case)}: uv fails "
@@ -259,23 +261,14 @@ def _open_up(case: Case, paths: Sequence[str], text: str) -> Fix:
 
 
 def _owner(path: str) -> int | None:
-    try:
-        return os.lstat(path).st_uid
-    except OSError:
-        return None
-
-
-# -------------------------------------------------------------------------------------------------
-
-
-def _files(count: int) -> str:
-    return f"{count} file" if count == 1 else f"{count} files"
-
-
-def _verb(count: int, one: str, many: str = "") -> str:
-    if not many:
-        one, many = f"{one}s", one
-    return one if count == 1 else many
+    """Whose it is, or the nearest directory above that can be looked at."""
+    while True:
+        try:
+            return os.lstat(path).st_uid
+        except PermissionError:
+            path = os.path.dirname(path)
+        except OSError:
+            return None
 
 
 CHECKS: tuple[Check, ...] = (

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
-from uvx_policy.installed.survey import survey
+from uvx_policy.installed.survey import survey as whole_survey
+from uvx_policy.terminal.words import count, verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,33 +32,36 @@ def look_linked(case: Case) -> Iterator[Diagnostic]:
         return
     # To ask the file system about the blocks of 30,000 files takes 0.3 s: without --verify one
     # file of each package tells.
-    told = survey(case.real_environment) if case.verify else case.survey
+    survey = whole_survey(case.real_environment) if case.verify else case.survey
+    files = count(survey.files, "file" if case.verify else "installed file")
     yield Diagnostic(
         status="pass",
-        detail=f"Of {told.files:,} files {_files(told, exact=case.verify)}{packages}.",
+        detail=f"Of {files}, {_files(survey, exact=case.verify)}{packages}.",
         paths=(case.environment,),
     )
 
 
-def _files(told: Survey, *, exact: bool) -> str:
+def _files(survey: Survey, *, exact: bool) -> str:
     counts = [
-        (told.shared_inode_files, "share an inode with a cache or another environment"),
-        (told.symlink_files, "are symbolic links into a cache"),
+        (survey.shared_inode_files, "shares", "share", "an inode with others"),
+        (survey.symlink_files, "leads", "lead", "into a cache by a symbolic link"),
     ]
-    if exact and told.extents_known:
-        counts.append((told.shared_extent_files, "share extents with another file"))
-        counts.append((told.private_files, "share nothing"))
+    if exact and survey.extents_known:
+        counts.append((survey.shared_extent_files, "shares", "share", "extents with another file"))
+        counts.append((survey.private_files, "shares", "share", "nothing"))
     else:
-        counts.append((told.private_files, "have an inode of their own"))
-    return ", ".join(f"{count:,} {what}" for count, what in counts)
+        counts.append((survey.private_files, "has", "have", "an inode of its own"))
+    return ", ".join(
+        f"{number:,} {verb(number, one, many)} {what}" for number, one, many, what in counts
+    )
 
 
 def _packages(case: Case) -> str:
     counts = Counter(each.how for each in case.linkings)
     if not counts:
         return ""
-    told = ", ".join(f"{count:,} {_HOW[how]}" for how, count in counts.most_common())
-    return f"; of {counts.total():,} packages that uv installed: {told}"
+    hows = ", ".join(f"{number:,} {_HOW[how]}" for how, number in counts.most_common())
+    return f"; of {count(counts.total(), 'package')} that uv installed: {hows}"
 
 
 CHECKS: tuple[Check, ...] = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from uvx_policy.terminal import words
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from uvx_policy.installed.finding import Finding, State
 
-#: names in one sentence
-MOST_NAMED = 3
 #: state -> what is said of one file, and of several
 _VERBS: dict[State, tuple[str, str]] = {
     "edited": ("was edited", "were edited"),
@@ -29,13 +29,9 @@ def sentence(state: State, names: Iterable[str]) -> str:
     return f"{listed(every)} {_VERBS[state][len(every) != 1]}"
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """The first few, in backticks."""
-    shown = [f"`{name}`" for name in names[:MOST_NAMED]]
-    if len(names) > MOST_NAMED:
-        shown.append(f"{len(names) - MOST_NAMED:,} more")
-    *before, last = shown
-    return f"{', '.join(before)} and {last}" if before else last
+    return words.listed(f"`{name}`" for name in names)
 
 
 def name_of(finding: Finding) -> str:
@@ -55,8 +51,7 @@ def described(findings: Sequence[Finding]) -> str:
     names = [name_of(each) for each in findings]
     empty = sum(map(_is_empty, findings))
     if empty and empty == len(names):
-        verb = "is" if empty == 1 else "are"
-        return f"{listed(names)} {verb} empty, as after a power cut"
+        return f"{listed(names)} {words.verb(empty, 'is', 'are')} empty, as after a power cut"
     told = sentence(findings[0].state, names)
     details = {each.detail.removeprefix(_DAMAGED) for each in findings if each.state == "record"}
     if len(details) == 1:
