@@ -272,11 +272,24 @@ def _explain(options: argparse.Namespace) -> int:
 
     plan, words = _plan(options.uv_words)
     outlook = _outlook(plan, words)
+    copied = _copied(plan)
     if options.json:
-        sys.stdout.write(explain.as_json(plan, outlook) + "\n")
+        sys.stdout.write(explain.as_json(plan, outlook, copied) + "\n")
     else:
-        explain.print_plan(plan, outlook, words, Console())
+        explain.print_plan(plan, outlook, words, Console(), copied)
     return 0
+
+
+def _copied(plan: Plan) -> str:
+    """Why uv copies files although this plan says hard links, "" when nothing is known."""
+    if plan.facts is None:
+        return ""
+    explicit = plan.facts.link_mode.value if plan.facts.link_mode else ""
+    if (plan.outcome.link_mode.value or explicit) != "hardlink":
+        return ""
+    from uvx_policy.caches.inspection import why_copied
+
+    return why_copied(plan.outcome.cache_dir.value or plan.facts.cache)
 
 
 def _env(options: argparse.Namespace) -> int:
@@ -320,10 +333,17 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
-    """The plan for the uv command that was asked about; `uv sync` when none was."""
+    """The plan for the uv command that was asked about, or the usual one here when none was."""
     from uvx_policy import guard, locate, pipeline, shim
 
-    words = uv_words or ["uv", "sync"]
+    if not uv_words:
+        from uvx_policy.machine.machine import machine_here
+
+        machine = machine_here()
+        if machine.plan is None:
+            raise errors.RealUvNotFound
+        return machine.plan, ["uv", *machine.usual_call]
+    words = uv_words
     if words[0] not in ("uv", "uvx"):
         words = ["uv", *words]
     uv = next(

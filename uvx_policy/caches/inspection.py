@@ -17,6 +17,7 @@ from uvx_policy.caches import contents
 from uvx_policy.caches.archive_links import LINKING_BUCKETS, Link
 from uvx_policy.installed.quick import Look
 from uvx_policy.installed.tree import Tree, archives, trees_of_environment
+from uvx_policy.terminal.words import count, listed, verb
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -88,6 +89,34 @@ def hard_links_are_protected() -> bool:
             return stream.read(1) == b"1"
     except OSError:
         return False
+
+
+def why_copied(cache: str) -> str:
+    """Why uv cannot hard link everything from `cache` for this user, "" when it can.
+
+    Only the archives themselves are looked at, not what is in them: 2 us for each.
+    """
+    uid = os.geteuid() if hasattr(os, "geteuid") else 0
+    if uid == 0 or not hard_links_are_protected():
+        return ""
+    owners = [_owner(path) for path in archives(cache)]
+    others = sorted({owner for owner in owners if owner not in (uid, None)}, key=str)
+    if not others:
+        return ""
+    number = sum(owner in others for owner in owners)
+    return (
+        f"{number:,} of {count(len(owners), 'archive')} in the cache "
+        f"{verb(number, 'belongs', 'belong')} to {listed(f'user {owner}' for owner in others)}: "
+        "uv copies what is in there, because the kernel lets nobody else hard link it "
+        "(fs.protected_hardlinks)"
+    )
+
+
+def _owner(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_uid
+    except OSError:
+        return None
 
 
 class _TimeIsUp(Exception):
@@ -178,8 +207,8 @@ class _Inspecting:
             if not self._has_links_or_owners(directory, depth):
                 continue
             try:
-                with os.scandir(directory) as listed:
-                    entries = list(listed)
+                with os.scandir(directory) as found:
+                    entries = list(found)
             except OSError:
                 continue
             for entry in entries:

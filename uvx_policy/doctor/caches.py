@@ -14,13 +14,14 @@ from uvx_policy.caches import locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.ownership import take_back
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.machine import caches as known
 from uvx_policy.state import layout
-from uvx_policy.terminal.command import chown, command
+from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from uvx_policy.caches.locks import Holder
     from uvx_policy.doctor.case import Case
     from uvx_policy.machine.caches import Cache
-    from uvx_policy.model import Mount
 
 _GROUP_MAY_WRITE = 0o020
 _EVERYBODY_MAY_WRITE = 0o002
@@ -60,12 +60,6 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
             fix=fix,
             paths=(cache.path,),
         )
-
-
-def take_back(case: Case, cache: str) -> Fix:
-    """Let a cache belong to this user again."""
-    commands = (chown(cache, uid=case.host.uid, gid=os.getgid()),)
-    return Fix(text="Take the cache back.", commands=commands)
 
 
 def _is_in_home_of_another(case: Case, cache: str) -> bool:
@@ -153,10 +147,12 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
         for above in cache_safety.ancestors(os.path.dirname(cache.path)):
             told = case.host.status(above)
             if told is not None and cache_safety.anybody_may_exchange(told):
-                return f"`{above}` on its way is writable for everybody", Fix(
-                    text="Let nobody else exchange what lies in that directory.",
-                    commands=(command("chmod", "+t", above),),
-                )
+                if told.uid == case.host.uid:
+                    moved = Fix(
+                        text="Let nobody else exchange what lies in that directory.",
+                        commands=(command("chmod", "+t", above),),
+                    )
+                return f"`{above}` on its way is writable for everybody", moved
         reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
             case.host, os.path.dirname(cache.path)
         )
@@ -201,14 +197,14 @@ def look_writable(case: Case) -> Iterator[Diagnostic]:
 
 
 def _why_not(case: Case, cache: Cache) -> str:
-    mount = _mount(case, cache.path)
+    mount = case.mount_of(cache.path)
     reason = mounts.why_read_only(mount) if mount is not None else ""
     return f" ({reason})" if reason else ""
 
 
 def _make_writable(case: Case, cache: Cache) -> Fix:
-    mount = _mount(case, cache.path)
-    if mount is not None and mounts.is_read_only(mount):
+    mount = case.mount_of(cache.path)
+    if mount is not None and mounts.is_read_only(mount) and mount.point != "/":
         how = "remount,rw" if mount.root == "/" else "remount,bind,rw"
         return Fix(
             text="Mount it for writing, if it is not read-only on purpose.",
@@ -223,7 +219,7 @@ def _make_writable(case: Case, cache: Cache) -> Fix:
 def look_file_system(case: Case) -> Iterator[Diagnostic]:
     """Does the cache that is used here lie on a local disk that lasts?"""
     for cache in _in_use(case):
-        mount = _mount(case, cache.path)
+        mount = case.mount_of(cache.path)
         if mount is None:
             continue
         reason = mounts.why_volatile(mount) or mounts.why_network(mount) or mounts.why_fuse(mount)
@@ -333,15 +329,6 @@ def _name_another(case: Case, cache: Cache) -> Fix:
             commands=(_NAME_ANOTHER,),
         )
     return Fix(text=f"Name another directory: {cache.origin}.")
-
-
-def _mount(case: Case, path: str) -> Mount | None:
-    if case.mounts is None:
-        return None
-    near = path
-    while not os.path.isdir(near) and near != os.path.dirname(near):
-        near = os.path.dirname(near)
-    return case.mounts.find(near, case.host.mount_id(near))
 
 
 CHECKS: tuple[Check, ...] = (

@@ -262,13 +262,12 @@ def _open_up(case: Case, paths: Sequence[str], text: str) -> Fix:
 
 def _owner(path: str) -> int | None:
     """Whose it is, or the nearest directory above that can be looked at."""
-    while True:
-        try:
-            return os.lstat(path).st_uid
-        except PermissionError:
-            path = os.path.dirname(path)
-        except OSError:
-            return None
+    try:
+        return os.lstat(path).st_uid
+    except PermissionError:
+        return _owner(os.path.dirname(path))
+    except OSError:
+        return None
 
 
 CHECKS: tuple[Check, ...] = (

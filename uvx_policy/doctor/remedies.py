@@ -30,7 +30,7 @@ _DETACH = command("linkpolicy", "detach", "--no-hackable")
 
 def install(case: Case) -> tuple[Command, ...]:
     """What installs into an environment that was just made."""
-    if case.usual_call[0] != "pip":
+    if _has_project(case):
         return (command("uv", *case.usual_call),)
     every = [each.distribution for each in case.linkings]
     return (
@@ -72,14 +72,13 @@ def _reinstall_some(case: Case, _: Need, packages: Sequence[Distribution]) -> Fi
     what = sentences.listed(names)
     return Fix(
         text=f"Reinstall {what}; {_lost(case, packages)}.",
-        commands=(_reinstallation(case, packages),),
+        commands=(_reinstall(case, packages),),
     )
 
 
 def _reinstall_all(case: Case, _: Need, __: Sequence[Distribution]) -> Fix | None:
-    every = [each.distribution for each in case.linkings]
-    commands = (_reinstallation(case, every, everything=True),)
-    return Fix(text=f"Reinstall everything; {_lost(case, every)}.", commands=commands)
+    lost = _lost(case, [each.distribution for each in case.linkings])
+    return Fix(text=f"Reinstall everything; {lost}.", commands=(reinstall_everything(case),))
 
 
 #: in the order of what they destroy
@@ -103,16 +102,24 @@ def _lost(case: Case, packages: Sequence[Distribution]) -> str:
     return f"edits of {sentences.listed(names)} are lost"
 
 
-def _reinstallation(
-    case: Case, packages: Sequence[Distribution], *, everything: bool = False
-) -> Command:
-    if case.usual_call[0] == "pip":
-        words = ("--no-deps", "--reinstall", *map(_requirement, packages))
-        return command("uv", *case.usual_call, *words)
-    if everything:
+def reinstall_everything(case: Case) -> Command:
+    """What installs everything anew that uv installed here."""
+    if _has_project(case):
         return command("uv", *case.usual_call, "--reinstall")
-    names = (word for each in packages for word in ("--reinstall-package", each.name))
-    return command("uv", *case.usual_call, *names)
+    return _reinstall(case, [each.distribution for each in case.linkings])
+
+
+def _reinstall(case: Case, packages: Sequence[Distribution]) -> Command:
+    if _has_project(case):
+        names = (word for each in packages for word in ("--reinstall-package", each.name))
+        return command("uv", *case.usual_call, *names)
+    words = ("--no-deps", "--reinstall", *map(_requirement, packages))
+    return command("uv", *case.usual_call, *words)
+
+
+def _has_project(case: Case) -> bool:
+    """Does uv know what belongs into the environment? Otherwise it has to be named."""
+    return case.usual_call[0] != "pip"
 
 
 def _requirement(package: Distribution) -> str:
