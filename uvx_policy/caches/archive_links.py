@@ -67,9 +67,9 @@ def leading_elsewhere(cache: str, found: Iterable[Link]) -> Iterator[Link]:
 
 
 def is_another_cache(cache: str, link: Link) -> bool:
-    """Is there a cache of its own where a link leads to? Otherwise it is this one, or nothing."""
+    """Is there an archive of another cache where a link leads to? Else this cache's, or nothing."""
     try:
-        return not os.path.samefile(link.cache, cache)
+        return os.path.isdir(link.text) and not os.path.samefile(link.cache, cache)
     except OSError:
         return False
 

@@ -217,7 +217,7 @@ def look_copied(case: Case) -> Iterator[Diagnostic]:
 def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
     there, number = found[0].cache, count(len(found), "link")
     lead = verb(len(found), "leads", "lead")
-    if archive_links.is_another_cache(cache.path, found[0]):
+    if any(archive_links.is_another_cache(cache.path, link) for link in found):
         what = f"The cache `{cache.path}` was copied: {number} in it still {lead} to `{there}`."
         harm = "everything unpacked here, and `uv cache clean` what belongs to the other cache"
     else:
