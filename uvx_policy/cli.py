@@ -268,28 +268,17 @@ def _init(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from uvx_policy import explain
+    from uvx_policy.caches.inspection import why_copied
     from uvx_policy.terminal.console import Console
 
     plan, words = _plan(options.uv_words)
     outlook = _outlook(plan, words)
-    copied = _copied(plan)
+    copied = why_copied(plan)
     if options.json:
         sys.stdout.write(explain.as_json(plan, outlook, copied) + "\n")
     else:
         explain.print_plan(plan, outlook, words, Console(), copied)
     return 0
-
-
-def _copied(plan: Plan) -> str:
-    """Why uv copies files although this plan says hard links, "" when nothing is known."""
-    if plan.facts is None:
-        return ""
-    explicit = plan.facts.link_mode.value if plan.facts.link_mode else ""
-    if (plan.outcome.link_mode.value or explicit) != "hardlink":
-        return ""
-    from uvx_policy.caches.inspection import why_copied
-
-    return why_copied(plan.outcome.cache_dir.value or plan.facts.cache)
 
 
 def _env(options: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.walk import Seen
+    from uvx_policy.pipeline import Plan
 
 #: files, links and directories of each cache that are looked at however long it takes: 15 ms
 SMALL = 2000
@@ -91,11 +92,15 @@ def hard_links_are_protected() -> bool:
         return False
 
 
-def why_copied(cache: str) -> str:
-    """Why uv cannot hard link everything from `cache` for this user, "" when it can.
+def why_copied(plan: Plan) -> str:
+    """Why uv copies some files although this plan says hard links, "" when nothing is known.
 
     Only the archives themselves are looked at, not what is in them: 2 us for each.
     """
+    facts, mode = plan.facts, plan.outcome.link_mode.value
+    if facts is None or (mode or (facts.link_mode and facts.link_mode.value)) != "hardlink":
+        return ""
+    cache = plan.outcome.cache_dir.value or facts.cache
     uid = os.geteuid() if hasattr(os, "geteuid") else 0
     if uid == 0 or not hard_links_are_protected():
         return ""

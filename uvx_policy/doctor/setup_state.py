@@ -6,13 +6,14 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
-from uvx_policy.terminal.command import ShellLine
+from uvx_policy.terminal.command import ShellLine, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
     from uvx_policy.setup.command import SetupPlan
     from uvx_policy.setup.record import SetupRecord
+
+
+SETUP = command("linkpolicy", "setup")
+
+
+def setup(text: str) -> Fix:
+    """What `setup` fixes; `fix_by_setup` does it."""
+    return Fix(text=text, commands=(SETUP,), safe=True)
 
 
 def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:

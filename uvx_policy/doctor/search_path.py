@@ -1,0 +1,210 @@
+"""Do shells find the shims before every other uv, and is nothing between them and the real one?"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from uvx_policy.doctor import setup_state
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.programs import on_path
+from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup
+from uvx_policy.doctor.shim_start import starts
+from uvx_policy.doctor.shims import there_are_any
+from uvx_policy.errors import LinkPolicyError
+from uvx_policy.setup import shim_directories, startup_file
+from uvx_policy.terminal.command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.programs import Program
+    from uvx_policy.setup.words import Edit
+
+
+# PATH ---------------------------------------------------------------------------------------------
+
+
+def look_first(case: Case) -> Iterator[Diagnostic]:
+    """Does a shell find the shims before every other uv? Environments have their own check."""
+    directory = setup_state.directory(case)
+    if not there_are_any(directory):
+        yield Diagnostic(status="skip", detail="there are no shims")
+        return
+    # A shim that is missing is no matter of PATH: another check tells it.
+    there = [name for name in shim_directories.PROGRAMS if _is_there(directory, name)]
+    for program in there:
+        listed = [each for each in _on_path(case, program) if not each.environment or each.ours]
+        if listed and listed[0].ours:
+            continue
+        wins = listed[0].path if listed else ""
+        yield _not_first(case, program, wins, tuple(each.path for each in listed))
+        return
+    listed = list(_on_path(case, there[0]))
+    yield Diagnostic(
+        status="pass",
+        detail=f"`{there[0]}` is `{next(each.path for each in listed if each.ours)}`.",
+        paths=tuple(each.path for each in listed),
+    )
+
+
+def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> Diagnostic:
+    directory = setup_state.directory(case)
+    what = f"`{program}` is `{wins}`" if wins else f"There is no `{program}` on PATH"
+    # The shell that runs us keeps its PATH whatever `setup` does, so this is what fixes it.
+    line = setup_state.line_by_hand(case)
+    by_hand = Fix(text="Open a new shell, or type here", commands=(line,) if line else ())
+    if setup_state.is_managed(case) and setup_state.is_in_place(case):
+        return Diagnostic(
+            status="warn",
+            detail=f"{what} in this shell: it was started before the shims were put on PATH, or "
+            f"something puts another directory before `{directory}`.",
+            fix=by_hand,
+            paths=listed,
+        )
+    if setup_state.is_managed(case):
+        by_hand = setup("Put the shims first on PATH")
+    else:
+        text = "Type this here, and put it at the end of your shell's start-up file"
+        by_hand = by_hand.replace(text=text)
+    return Diagnostic(
+        status="fail",
+        detail=f"{what}, and not the shim `{os.path.join(directory, program)}`: "
+        "it runs without any policy.",
+        fix=by_hand,
+        paths=listed,
+    )
+
+
+def look_active_environment(case: Case) -> Iterator[Diagnostic]:
+    """Does an environment that is active carry its own uv before the shim?"""
+    for program in shim_directories.PROGRAMS:
+        first = next(iter(_on_path(case, program)), None)
+        if first is None or first.ours or not first.environment:
+            continue
+        conda = os.path.isdir(os.path.join(first.environment, "conda-meta"))
+        remove = ("conda", "remove") if conda else ("uv", "pip", "uninstall")
+        yield Diagnostic(
+            status="warn",
+            detail=f"`{program}` is `{first.path}`, from an environment that is on PATH before "
+            "the shims: it runs without any policy.",
+            fix=Fix(
+                text="Take `uv` out of that environment, or deactivate it",
+                commands=(command(*remove, "-p", first.environment, "uv"),),
+            ),
+            paths=tuple(each.path for each in _on_path(case, program)),
+        )
+        return
+
+
+def look_recursion(case: Case) -> Iterator[Diagnostic]:
+    """Does what we take for the real uv start our shim again?"""
+    if not there_are_any(setup_state.directory(case)):
+        yield Diagnostic(status="skip", detail="there are no shims")
+        return
+    for start in starts(case):
+        if start.came_back and start.entered:
+            foreign = start.entered[0]
+            yield Diagnostic(
+                status="warn" if start.code == 0 else "fail",
+                detail=f"`{foreign}` is another program's shim, and starts ours again"
+                + (
+                    f"; each call of uv takes that detour before it finds `{start.entered[-1]}`."
+                    if start.code == 0
+                    else ": there is no real uv behind it."
+                ),
+                fix=Fix(
+                    text=f"Let that program have a uv of its own, or take "
+                    f"`{os.path.dirname(foreign)}` from PATH behind a real uv",
+                ),
+                paths=start.entered,
+            )
+            return
+
+
+# Start-up files -----------------------------------------------------------------------------------
+
+
+def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
+    """Is our block still there, whole, and the last to speak?"""
+    record_path = setup_state.record_path(case)
+    if record_path and os.path.lexists(record_path) and setup_state.record(case) is None:
+        yield Diagnostic(
+            status="warn",
+            detail=f"`{record_path}` cannot be understood: nobody knows what `setup` did.",
+            fix=setup("Write it anew"),
+            paths=(record_path,),
+        )
+        return
+    if not setup_state.is_managed(case):
+        yield Diagnostic(status="skip", detail="no start-up file was changed by `linkpolicy setup`")
+        return
+    for plan in setup_state.plans(case):
+        if isinstance(plan, LinkPolicyError):
+            yield Diagnostic(status="skip", detail=str(plan))
+            return
+        for problem in plan.problems:
+            yield Diagnostic(
+                status="warn",
+                detail=f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
+                fix=Fix(text="Repair it by hand, and then", commands=(SETUP,)),
+                paths=(problem.path,) if problem.path else (),
+            )
+        for edit in plan.edits:
+            yield Diagnostic(
+                status="warn",
+                detail=f"`{edit.before.path}` {_what_is_wrong(edit)}.",
+                fix=setup("Put the block back at the end"),
+                paths=(edit.before.path,),
+            )
+
+
+def _what_is_wrong(edit: Edit) -> str:
+    content = edit.before.content
+    if content is None:
+        return "is gone, and with it the lines that put the shims on PATH"
+    found = startup_file.blocks(content)
+    if not found:
+        return "has lost the lines that put the shims on PATH"
+    if content[found[-1].end :].strip():
+        return "has other lines behind those that put the shims on PATH: they may change it again"
+    return "has another block than this linkpolicy writes"
+
+
+def _on_path(case: Case, program: str) -> tuple[Program, ...]:
+    return on_path(program, case.environ.get("PATH", ""))
+
+
+def _is_there(directory: str, program: str) -> bool:
+    return shim_directories.is_shim(f"{directory}/{program}")
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="shims-first",
+        title="The shims come before every other uv on PATH",
+        group="installation",
+        look=look_first,
+        fix=fix_by_setup,
+    ),
+    Check(
+        id="active-environment",
+        title="No environment on PATH carries a uv before the shims",
+        group="installation",
+        look=look_active_environment,
+    ),
+    Check(
+        id="recursion",
+        title="No other program's shim starts ours again",
+        group="installation",
+        look=look_recursion,
+    ),
+    Check(
+        id="start-up-files",
+        title="The start-up files put the shims first on PATH",
+        group="installation",
+        look=look_start_up_files,
+        fix=fix_by_setup,
+    ),
+)
