@@ -39,7 +39,7 @@ ROOMS = {
     "pipeline": "core state host uv settings filesystem",
     "shim": "core state replay pipeline",
     "machine": "core state host uv settings filesystem pipeline shim",
-    "installed": "core state filesystem machine",
+    "installed": "core state terminal filesystem machine",
     "caches": "core state terminal uv machine filesystem installed",
     "verify": "core state terminal machine installed caches",
     "repair": "core state terminal settings filesystem machine installed caches verify",

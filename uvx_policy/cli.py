@@ -268,14 +268,16 @@ def _init(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from uvx_policy import explain
+    from uvx_policy.caches.inspection import why_copied
     from uvx_policy.terminal.console import Console
 
     plan, words = _plan(options.uv_words)
     outlook = _outlook(plan, words)
+    copied = why_copied(plan)
     if options.json:
-        sys.stdout.write(explain.as_json(plan, outlook) + "\n")
+        sys.stdout.write(explain.as_json(plan, outlook, copied) + "\n")
     else:
-        explain.print_plan(plan, outlook, words, Console())
+        explain.print_plan(plan, outlook, words, Console(), copied)
     return 0
 
 
@@ -320,10 +322,17 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
-    """The plan for the uv command that was asked about; `uv sync` when none was."""
+    """The plan for the uv command that was asked about, or the usual one here when none was."""
     from uvx_policy import guard, locate, pipeline, shim
 
-    words = uv_words or ["uv", "sync"]
+    if not uv_words:
+        from uvx_policy.machine.machine import machine_here
+
+        machine = machine_here()
+        if machine.plan is None:
+            raise errors.RealUvNotFound
+        return machine.plan, ["uv", *machine.usual_call]
+    words = uv_words
     if words[0] not in ("uv", "uvx"):
         words = ["uv", *words]
     uv = next(

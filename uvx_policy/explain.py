@@ -19,14 +19,15 @@ SCHEMA = 1
 _LABEL = 13
 
 
-def as_json(plan: Plan, outlook: Outlook) -> str:
-    """The documented JSON object (docs/reference/cli.md), two-space indented."""
-    return json.dumps(as_object(plan, outlook), indent=2)
+def as_json(plan: Plan, outlook: Outlook, copied: str = "") -> str:
+    """The documented JSON object (docs/reference/explain-json.md), two-space indented."""
+    return json.dumps(as_object(plan, outlook, copied), indent=2)
 
 
-def as_object(plan: Plan, outlook: Outlook) -> dict[str, Any]:
+def as_object(plan: Plan, outlook: Outlook, copied: str = "") -> dict[str, Any]:
     """The plan as plain values. `value` is null where uv is left alone.
 
+    `copied`: why uv copies some files whatever the link mode is, "" when it does not.
     Bytes of a path that are not UTF-8 appear as lone surrogates, escaped by `json`.
     """
     told: dict[str, Any] = {
@@ -52,19 +53,23 @@ def as_object(plan: Plan, outlook: Outlook) -> dict[str, Any]:
             "because": plan.outcome.refusal.because,
             "origin": str(plan.outcome.refusal.origin),
         }
+    if copied:
+        told["copied"] = copied
     return told
 
 
-def print_plan(plan: Plan, outlook: Outlook, words: Sequence[str], console: Console) -> None:
+def print_plan(
+    plan: Plan, outlook: Outlook, words: Sequence[str], console: Console, copied: str = ""
+) -> None:
     """What a person wants to know: where to, which link mode, which cache, why."""
     console.say((" ".join(words), "bold"))
-    for label, lines in _rows(plan, outlook):
+    for label, lines in _rows(plan, outlook, copied):
         for line in lines:
             console.wrap((f"  {label:<{_LABEL}}",), *line)
             label = ""  # noqa: PLW2901 (only on the first line)
 
 
-def _rows(plan: Plan, outlook: Outlook) -> Iterator[tuple[str, Sequence[Parts]]]:
+def _rows(plan: Plan, outlook: Outlook, copied: str) -> Iterator[tuple[str, Sequence[Parts]]]:
     """A label, and the lines beside it."""
     refusal = plan.outcome.refusal
     if plan.facts is None:
@@ -74,6 +79,8 @@ def _rows(plan: Plan, outlook: Outlook) -> Iterator[tuple[str, Sequence[Parts]]]
         yield "installs to", [_destination(plan)]
         chosen = plan.facts.link_mode.value if plan.facts.link_mode else "left to uv"
         yield "link mode", _decision(plan.outcome.link_mode, "none works" if refusal else chosen)
+        if copied:
+            yield "copied", [((copied, "yellow"),)]
         yield "cache", _decision(plan.outcome.cache_dir, plan.facts.cache or "uv's own")
     if plan.link is not None:
         yield "link", [(plan.link.because,)]

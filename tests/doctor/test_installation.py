@@ -21,7 +21,7 @@ from tests.doctor.standing import program
 from tests.uv.world import PYTHON
 from uvx_policy.doctor import shim_start
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.installation import OLDEST
+from uvx_policy.doctor.real_uv import OLDEST
 from uvx_policy.errors import Unreadable
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import startup_file
@@ -255,16 +255,18 @@ def python_shim(person: Person) -> Path:
 def test_what_has_run_out_is_no_fault_of_the_shims(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, want: int
 ) -> None:
-    (tmp_path / "uv").touch(mode=0o755)
+    shims = tmp_path / ".local" / "share" / "linkpolicy" / "shims"
+    shims.mkdir(parents=True)
+    (shims / "uv").touch(mode=0o755)
 
     def refused(*_: object, **__: object) -> None:
         raise OSError(want, os.strerror(want))
 
     monkeypatch.setattr(subprocess, "Popen", refused)
-    case = Case(environ={"PATH": str(tmp_path), "HOME": str(tmp_path)}, cwd=str(tmp_path))
+    case = Case(environ={"PATH": str(shims), "HOME": str(tmp_path)}, cwd=str(tmp_path))
 
     with pytest.raises(Unreadable, match=os.strerror(want)):
-        shim_start.starts(case, str(tmp_path))
+        shim_start.starts(case)
 
 
 @pytest.mark.parametrize("launcher", ["auto", "python"])

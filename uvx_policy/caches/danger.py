@@ -7,11 +7,11 @@ supported version; `tests/caches/` tries it again.
 from __future__ import annotations
 
 import os
-from time import monotonic
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.caches import archives, contents, linked, locks
+from uvx_policy.caches import archive_links, contents, linked, locks
 from uvx_policy.caches import dry_run as rehearsal
+from uvx_policy.machine.caches import NAMED
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.words import listed, verb
 from uvx_policy.value import Value
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 Action: TypeAlias = Literal["clean", "prune"]
 
-#: seconds to look for links into another cache
-_PATIENCE = 10.0
+#: paths that one sentence names
+_NAMED = 3
 
 
 class Job(Value):
@@ -123,26 +123,30 @@ def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
 
 
 def _copied(cache: Cache, job: Job) -> Objection | None:
-    """A cache that was copied or moved, made by uv up to 0.11.16: its links are absolute.
+    """A cache at another path than when uv up to 0.11.16 wrote its links, which are absolute.
 
     There `clean PACKAGE` deletes from the original, and `prune` every archive of the copy.
     """
     if job.takes_everything:
         return None
-    until = monotonic() + _PATIENCE
-    link = next(archives.links_into_other_caches(cache.path, until=until), None)
+    elsewhere = archive_links.leading_elsewhere(cache.path, archive_links.links(cache.path))
+    link = next(elsewhere, None)
     if link is None:
         return None
-    original = os.path.dirname(os.path.dirname(link[1]))
-    harm = f"take it out of `{original}`" if job.packages else "delete all its archives"
+    harm = f"take it out of `{link.cache}`" if job.packages else "delete all its archives"
     return Objection(
         code="copied",
-        because=f"it was copied or moved from `{original}`, and uv would {harm}",
+        because=f"its links lead to `{link.cache}`, and uv would {harm}",
         hint=Hint(
-            text="make it empty",
-            commands=(command("linkpolicy", "cache", "clean", "--cache-dir", cache.path),),
+            text="let them lead to its own archives",
+            # Where it was only named to us, the doctor would not look for it.
+            commands=(command("linkpolicy", "doctor", "--fix", "caches-copied", **_named(cache)),),
         ),
     )
+
+
+def _named(cache: Cache) -> dict[str, str]:
+    return {"UV_CACHE_DIR": cache.path} if cache.origins == (NAMED,) else {}
 
 
 def _breaks_environments(

@@ -1,6 +1,7 @@
-"""Checks of what lies in the caches: edited, of other users, copied, used by nobody.
+"""Checks of what lies in the caches: edited, missing, of other users, used by nobody.
 
-Without --verify each of them looks for a short time only, and says when it did not get to the end.
+One look at each cache tells all of them (`caches.inspection`). A large cache takes longer than
+anybody wants to wait: what was not looked at is said, and `--verify` looks at all.
 """
 
 from __future__ import annotations
@@ -9,26 +10,28 @@ import contextlib
 import os
 import sys
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from uvx_policy.caches import archives, locks
+from uvx_policy.caches import archive_links, contents, locks
+from uvx_policy.caches.inspection import Inspection, hard_links_are_protected, inspect
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.installed import tree
+from uvx_policy.installed.tree import archives
 from uvx_policy.machine import caches as known
 from uvx_policy.terminal.command import chown, command
-from uvx_policy.terminal.words import count, listed, verb
+from uvx_policy.terminal.words import count, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from uvx_policy.caches.archive_links import Link
     from uvx_policy.doctor.case import Case
-    from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.finding import Finding, State
     from uvx_policy.machine.caches import Cache
 
-#: seconds that one check may take for all caches together; much more where every byte is read
-_PATIENCE = 0.015
-_MUCH_PATIENCE = 3600.0
+#: seconds for all caches together; a small cache is looked at completely in any case
+PATIENCE = 0.05
+#: files whose content is compared again, with all that is known of their wheel
+_MOST_COMPARED = 200
 _MOST_NAMED = 100
 #: a cache that was not changed for so many seconds is forgotten
 _LONG_AGO = 30 * 86400
@@ -44,48 +47,108 @@ def own_caches(case: Case) -> tuple[Cache, ...]:
     )
 
 
-def _until(case: Case) -> float:
-    return time.monotonic() + (_MUCH_PATIENCE if case.verify else _PATIENCE)
+def inspections(case: Case) -> tuple[tuple[Cache, Inspection], ...]:
+    """What one look at each of them showed."""
+    return case.once(_inspections)
 
 
-# What a check has to read is read ahead: while another process looks at the environment.
-
-
-# Edited files ------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1)
-def _touched(case: Case) -> list[tuple[Cache, list[tuple[str, list[str]]]]]:
-    """The archives of each cache that have files that are later than their unpacking."""
+def _inspections(case: Case) -> tuple[tuple[Cache, Inspection], ...]:
     caches = own_caches(case)  # which may take longer than there is time for the rest
-    until = _until(case)
-    return [(each, list(archives.touched(each.path, until=until))) for each in caches]
+    until = float("inf") if case.verify else time.monotonic() + PATIENCE
+    return tuple((each, inspect(each.path, uid=case.host.uid, until=until)) for each in caches)
+
+
+def _not_looked_at(cache: Cache, inspection: Inspection) -> Iterator[Diagnostic]:
+    """One "skip" for a cache that was too large."""
+    if inspection.is_complete:
+        return
+    yield Diagnostic(
+        status="skip",
+        detail=f"looked at {inspection.looked_at:,} of {inspection.archives:,} archives of "
+        f"`{cache.path}`; --verify looks at all",
+    )
+
+
+# Files that are not what was unpacked ------------------------------------------------------------
+
+
+def _wrong(case: Case) -> tuple[tuple[Cache, list[Finding]], ...]:
+    """What is wrong in each cache, compared with all that is known of the wheels."""
+    return tuple((cache, _compared(case, cache, told)) for cache, told in inspections(case))
+
+
+def _compared(case: Case, cache: Cache, inspection: Inspection) -> list[Finding]:
+    if not inspection.findings:
+        return []
+    from uvx_policy.verify.engine import verify
+
+    referenced = archive_links.referenced(cache.path)
+    few = [each for each in inspection.findings if _archive_of(cache, each.path) in referenced][
+        :_MOST_COMPARED
+    ]
+    trees = list(dict.fromkeys(each.tree for each in few))
+    only = [each.path for each in few]
+    found = list(verify(trees, state=case.state, only=only, workers=0))
+    return [each for each in found if each.is_fault]
 
 
 def look_edited(case: Case) -> Iterator[Diagnostic]:
-    """Was a file in a cache edited, by its time of change?"""
-    from uvx_policy.installed.tree import Tree
+    """Was a file in a cache edited or emptied?"""
+    yield from _look_for("edited", case)
+    for cache, inspection in inspections(case):
+        number = inspection.unsure_files
+        if number:
+            yield Diagnostic(
+                status="skip",
+                detail=f"{count(number, 'file')} in `{cache.path}` {verb(number, 'was', 'were')} "
+                "written after the package was unpacked and cannot be compared quickly; --verify "
+                "compares everything",
+            )
 
-    complete = True
-    for cache, touched in _touched(case):
-        found: list[Finding] = []
-        for archive, late in touched:
-            complete = complete and archive != ""
-            if archive:
-                from uvx_policy.verify.engine import verify
 
-                tree = Tree(path=archive, kind="archive", owner=cache.path)
-                found += verify([tree], only=late, workers=0)
-        # An edit through the environment that is looked at has been told there.
-        changed = [
-            each for each in found if each.state == "edited" and each.path not in case.reported
-        ]
-        yield from _edited(case, cache, changed, complete=complete)
-    if not complete:
-        yield Diagnostic(
-            status="pass",
-            detail="Not every file was looked at for want of time; --verify takes the time.",
-        )
+def look_missing(case: Case) -> Iterator[Diagnostic]:
+    """Is every file there that was unpacked?"""
+    yield from _look_for("missing", case)
+
+
+def look_records(case: Case) -> Iterator[Diagnostic]:
+    """Is every RECORD there, and whole?"""
+    yield from _look_for("record", case)
+
+
+_EFFECTS: dict[State, str] = {
+    "edited": "every environment that is installed from there gets the change",
+    "missing": "every environment that is installed from there lacks it",
+    "record": "uv cannot install from it, and nothing tells what belongs to it",
+}
+
+
+def _look_for(state: State, case: Case) -> Iterator[Diagnostic]:
+    for cache, found in case.once(_wrong):
+        # What was edited through the environment that is looked at has been told there.
+        new = [each for each in found if each.path not in case.reported and each.state == state]
+        if new:
+            yield _told(case, cache, new)
+    for cache, inspection in inspections(case):
+        yield from _not_looked_at(cache, inspection)
+
+
+def _told(case: Case, cache: Cache, found: Sequence[Finding]) -> Diagnostic:
+    from uvx_policy.installed import sentences
+
+    case.reported.update(each.path for each in found)
+    packages = sentences.listed(sorted({each.distribution for each in found}))
+    return Diagnostic(
+        status="fail",
+        detail=f"In the cache `{cache.path}`, {sentences.described(found)} (package {packages}): "
+        f"{_EFFECTS.get(found[0].state, _EFFECTS['edited'])}.",
+        fix=Fix(
+            text="Restore the original files, there and in the environments that have the same "
+            "ones; edits are saved first.",
+            commands=(command("linkpolicy", "repair", cache.path),),
+        ),
+        paths=tuple(each.path for each in found[:_MOST_NAMED]),
+    )
 
 
 def look_content(case: Case) -> Iterator[Diagnostic]:
@@ -97,37 +160,14 @@ def look_content(case: Case) -> Iterator[Diagnostic]:
         found = [
             each
             for each in verify(trees_of_cache(cache.path), state=case.state)
-            if each.path not in case.reported and each.state != "extra"
+            if each.path not in case.reported and each.state != "extra" and each.is_fault
         ]
-        yield from _edited(case, cache, found, complete=True)
-
-
-def _edited(
-    case: Case, cache: Cache, found: list[Finding], *, complete: bool
-) -> Iterator[Diagnostic]:
-    if not found:
-        return
-    referenced = archives.referenced(cache.path)
-    # What nothing leads to is installed no more: `uv cache prune` throws it out some day.
-    found = [each for each in found if _archive_of(cache, each.path) in referenced]
-    if not found:
-        return
-    case.reported.update(each.path for each in found)
-    packages = sorted({each.distribution for each in found})
-    names = listed(f"`{name}`" for name in packages)
-    at_least = "" if complete else "at least "
-    do = verb(len(found), "does", "do")
-    yield Diagnostic(
-        status="fail",
-        detail=f"In the cache `{cache.path}` {at_least}{count(len(found), 'file')} of {names} {do} "
-        "not match the package: every environment installed from there gets the change.",
-        fix=Fix(
-            text="Restore the original files here and in the environments that have the change; "
-            "edits are saved first",
-            commands=(command("linkpolicy", "repair", cache.path),),
-        ),
-        paths=tuple(each.path for each in found[:_MOST_NAMED]),
-    )
+        if not found:
+            continue
+        referenced = archive_links.referenced(cache.path)
+        found = [each for each in found if _archive_of(cache, each.path) in referenced]
+        for state in dict.fromkeys(each.state for each in found):
+            yield _told(case, cache, [each for each in found if each.state == state])
 
 
 def _archive_of(cache: Cache, path: str) -> str:
@@ -137,68 +177,66 @@ def _archive_of(cache: Cache, path: str) -> str:
 # Files of other users ----------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
-def _foreign(case: Case) -> list[tuple[Cache, dict[str, int]]]:
-    """What belongs to other users in each cache, and to whom."""
-    uid = case.host.uid
-    if uid < 0:
-        return []
-    caches = own_caches(case)
-    until = _until(case)
-    return [(each, dict(archives.foreign(each.path, uid, until=until))) for each in caches]
-
-
 def look_foreign(case: Case) -> Iterator[Diagnostic]:
     """Does everything in a cache belong to its owner?"""
-    for cache, found in _foreign(case):
-        if not found:
-            continue
-        others = ", ".join(f"user {each}" for each in sorted(set(found.values())))
-        yield Diagnostic(
-            status="warn",
-            detail=f"In the cache `{cache.path}`, at least {count(len(found), 'entry')} "
-            f"{verb(len(found), 'belongs', 'belong')} to {others}, as after `sudo uv`: uv cannot "
-            "hard link them (the kernel's fs.protected_hardlinks), and copies them or fails.",
-            fix=Fix(
-                text="Change the owner back to you",
-                commands=(chown(cache.path, uid=case.host.uid, gid=os.getgid()),),
-            ),
-            paths=tuple(list(found)[:_MOST_NAMED]),
-        )
+    for cache, inspection in inspections(case):
+        if inspection.foreign:
+            others = ", ".join(
+                f"user {each}" for each in sorted({i for _, i in inspection.foreign})
+            )
+            at_least = "" if inspection.is_complete else "at least "
+            number = inspection.foreign_files
+            what = verb(number, "file or directory belongs", "files and directories belong")
+            links = "copies them" if hard_links_are_protected() else "cannot change them"
+            yield Diagnostic(
+                status="warn",
+                detail=f"In the cache `{cache.path}`, {at_least}{number:,} {what} to {others}, "
+                f"as after `sudo uv`: uv {links} or fails.",
+                fix=Fix(
+                    text="Take them back.",
+                    commands=(chown(cache.path, uid=case.host.uid, gid=os.getgid()),),
+                ),
+                paths=tuple(path for path, _ in inspection.foreign[:_MOST_NAMED]),
+            )
+        yield from _not_looked_at(cache, inspection)
 
 
-# Copied caches -----------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1)
-def _links_elsewhere(case: Case) -> list[tuple[Cache, list[tuple[str, str]]]]:
-    """The links of each cache into others, with their text."""
-    caches = own_caches(case)
-    until = _until(case)
-    return [
-        (each, list(archives.links_into_other_caches(each.path, until=until))) for each in caches
-    ]
+# Caches at another path --------------------------------------------------------------------------
 
 
 def look_copied(case: Case) -> Iterator[Diagnostic]:
-    """Does no link in a cache lead into another cache?"""
-    for cache, found in _links_elsewhere(case):
-        if not found:
-            continue
-        other = os.path.dirname(os.path.dirname(found[0][1]))
-        yield Diagnostic(
-            status="fail",
-            detail=f"The cache `{cache.path}` was copied or moved: "
-            f"at least {count(len(found), 'link')} of it {verb(len(found), 'leads', 'lead')} into "
-            f"`{other}`. With uv up to 0.11.16 `uv cache prune` would delete everything unpacked "
-            "here, and `uv cache clean` what belongs to the other one.",
-            fix=Fix(
-                text="Point the links to the archives of this cache",
-                commands=(command("linkpolicy", "doctor", "--fix", "caches-copied"),),
-                safe=True,
-            ),
-            paths=tuple(link for link, _ in found[:_MOST_NAMED]),
+    """Do the links of a cache lead to its own archives?"""
+    for cache, inspection in inspections(case):
+        found = list(archive_links.leading_elsewhere(cache.path, inspection.absolute_links))
+        if found:
+            yield _leading_elsewhere(cache, found)
+        if not inspection.buckets_complete:
+            yield from _not_looked_at(cache, inspection)
+
+
+def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
+    there, number = found[0].cache, count(len(found), "link")
+    lead = verb(len(found), "leads", "lead")
+    if any(archive_links.is_another_cache(cache.path, link) for link in found):
+        what = f"The cache `{cache.path}` was copied: {number} in it still {lead} to `{there}`."
+        harm = "everything unpacked here, and `uv cache clean` what belongs to the other cache"
+    else:
+        what = (
+            f"In the cache `{cache.path}`, {number} {lead} to `{there}`: it is used at that path, "
+            "too, in a container for example, or was moved from there."
         )
+        harm = "what is unpacked here, and uv unpacks it again"
+    return Diagnostic(
+        status="fail",
+        detail=f"{what} `uv cache prune` deletes {harm}. uv 0.11.17 and later write relative "
+        "links, which are right at every path.",
+        fix=Fix(
+            text="Make the links relative: they lead to this cache's own archives, at every path.",
+            commands=(command("linkpolicy", "doctor", "--fix", "caches-copied"),),
+            safe=True,
+        ),
+        paths=tuple(link.path for link in found[:_MOST_NAMED]),
+    )
 
 
 def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
@@ -207,9 +245,7 @@ def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
     Raises `OSError`.
     """
     for cache in own_caches(case):
-        found = list(
-            archives.links_into_other_caches(cache.path, until=time.monotonic() + _MUCH_PATIENCE)
-        )
+        found = list(archive_links.leading_elsewhere(cache.path, archive_links.links(cache.path)))
         if not found:
             continue
         if not locks.is_free(cache.path):
@@ -217,22 +253,23 @@ def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
             yield f"left `{cache.path}` alone: {holder} uses it"
             continue
         done = gone = 0
-        for link, text in found:
-            own = os.path.join(cache.path, "archive-v0", os.path.basename(text))
+        for link in found:
+            own = os.path.join(cache.path, contents.ARCHIVES, link.archive)
             if os.path.isdir(own):
                 done += 1
                 if not dry_run:
-                    _replace_link(link, own)
+                    _replace_link(link.path, os.path.relpath(own, os.path.dirname(link.path)))
             else:
                 # The package is not unpacked here: to uv the link means that it is.
                 gone += 1
                 if not dry_run:
-                    os.unlink(link)
-        would = "would let" if dry_run else "let"
-        yield f"{would} {done} links in `{cache.path}` lead to its own archives"
+                    os.unlink(link.path)
+        would = "would make" if dry_run else "made"
+        yield f"{would} {count(done, 'link')} in `{cache.path}` relative"
         if gone:
             would = "would remove" if dry_run else "removed"
-            yield f"{would} {gone} links in `{cache.path}` to archives that it does not have"
+            links = count(gone, "link")
+            yield f"{would} {links} in `{cache.path}` to archives that it does not have"
 
 
 def _replace_link(link: str, target: str) -> None:
@@ -253,29 +290,26 @@ def look_unused(case: Case) -> Iterator[Diagnostic]:
     """Is every cache that linkpolicy once chose still used by an environment?"""
     if sys.platform == "win32":
         return
-    caches = own_caches(case)
-    until = _until(case)
-    for cache in caches:
+    for cache, inspection in inspections(case):
         # What somebody names, and what uv takes, is not for us to judge.
         ours = set(cache.origins) <= {known.DEVICE_CACHE, known.PROJECT_CACHE, known.REGISTER}
         if not ours or cache.path == case.used_cache or _is_used(case, cache):
             continue
-        if not any(tree.archives(cache.path)) or not _is_forgotten(cache.path):
+        if inspection.is_linked or not any(archives(cache.path)) or not _is_forgotten(cache.path):
             continue
-        size, complete = archives.bytes_of(cache.path, until=until)
-        if archives.has_linked_files(cache.path, until=until):
+        if not inspection.is_complete:
+            yield from _not_looked_at(cache, inspection)
             continue
-        at_least = "" if complete else "At least: "
         yield Diagnostic(
             status="warn",
             detail=f"No environment uses the cache `{cache.path}` any more, and nothing was put "
-            f"there for a month. {at_least}",
+            "there for a month.",
             fix=Fix(
                 text="Remove what is in it, if you do not need it",
                 commands=(command("uv", "cache", "clean", "--cache-dir", cache.path),),
             ),
             paths=(cache.path,),
-            bytes=size,
+            bytes=inspection.bytes,
         )
 
 
@@ -296,27 +330,38 @@ def _is_forgotten(cache: str) -> bool:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="caches-edited",
-        title="No file in a cache was edited",
-        group="caches",
-        look=look_edited,
-        ahead=_touched,
-    ),
-    Check(
-        id="caches-copied",
-        title="No cache leads into another one",
-        group="caches",
-        look=look_copied,
-        ahead=_links_elsewhere,
-        fix=fix_copied,
-    ),
+    # Before those that `repair` fixes: it changes no file of others.
     Check(
         id="caches-foreign-files",
         title="Everything in the caches belongs to you",
         group="caches",
         look=look_foreign,
-        ahead=_foreign,
+        ahead=_inspections,
+    ),
+    Check(
+        id="caches-copied",
+        title="The links of each cache lead to its own archives",
+        group="caches",
+        look=look_copied,
+        fix=fix_copied,
+    ),
+    Check(
+        id="caches-edited",
+        title="No file in a cache was edited",
+        group="caches",
+        look=look_edited,
+    ),
+    Check(
+        id="caches-missing",
+        title="No file in a cache is missing",
+        group="caches",
+        look=look_missing,
+    ),
+    Check(
+        id="caches-records",
+        title="Every RECORD in a cache is whole",
+        group="caches",
+        look=look_records,
     ),
     Check(
         id="caches-unused",

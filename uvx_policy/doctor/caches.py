@@ -8,20 +8,20 @@ from __future__ import annotations
 import os
 import sys
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.ownership import take_back
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.machine import caches as known
 from uvx_policy.state import layout
-from uvx_policy.terminal.command import chown, command
+from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +60,6 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
             fix=fix,
             paths=(cache.path,),
         )
-
-
-def take_back(case: Case, cache: str) -> Fix:
-    """Let a cache belong to this user again."""
-    back = chown(cache, uid=case.host.uid, gid=os.getgid())
-    return Fix(text="Change the owner back to you", commands=(back,))
 
 
 def _is_in_home_of_another(case: Case, cache: str) -> bool:
@@ -153,10 +147,12 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
         for above in cache_safety.ancestors(os.path.dirname(cache.path)):
             told = case.host.status(above)
             if told is not None and cache_safety.anybody_may_exchange(told):
-                return f"`{above}` above it is writable for everybody", Fix(
-                    text="Let nobody else replace entries of that directory",
-                    commands=(command("chmod", "+t", above),),
-                )
+                if told.uid == case.host.uid:
+                    moved = Fix(
+                        text="Let nobody else exchange what lies in that directory.",
+                        commands=(command("chmod", "+t", above),),
+                    )
+                return f"`{above}` on its way is writable for everybody", moved
         reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
             case.host, os.path.dirname(cache.path)
         )
@@ -208,7 +204,7 @@ def _why_not(case: Case, cache: Cache) -> str:
 
 def _make_writable(case: Case, cache: Cache) -> Fix:
     mount = case.mount_of(cache.path)
-    if mount is not None and mounts.is_read_only(mount):
+    if mount is not None and mounts.is_read_only(mount) and mount.point != "/":
         how = "remount,rw" if mount.root == "/" else "remount,bind,rw"
         return Fix(
             text="Mount it writable, unless it is read-only on purpose",
@@ -270,7 +266,6 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
 # Who uses it -------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
 def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holder, ...]]]:
     """Who holds the lock of each cache, and who waits for it: the kernel thinks for up to 10 ms."""
     return [(each, *locks.holders_and_waiting(each.path)) for each in own_caches(case)]
@@ -278,7 +273,7 @@ def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holde
 
 def look_lock(case: Case) -> Iterator[Diagnostic]:
     """Does nobody wait for a cache that somebody else has been using for long?"""
-    for cache, holders, waiting in _lock_users(case):
+    for cache, holders, waiting in case.once(_lock_users):
         if not holders:
             continue
         named = ", ".join(map(str, holders))
@@ -333,7 +328,7 @@ def _name_another(case: Case, cache: Cache) -> Fix:
             text="Use a directory of your own on a local disk",
             commands=(_NAME_ANOTHER,),
         )
-    return Fix(text=f"Set another directory: {cache.origin}")
+    return Fix(text=f"Name another directory: {cache.origin}.")
 
 
 CHECKS: tuple[Check, ...] = (

@@ -14,15 +14,12 @@ from uvx_policy.installed.prefetch import Prefetch
 from uvx_policy.machine.machine import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
     from uvx_policy.installed.linking import Linking
     from uvx_policy.installed.model import Survey
-
-#: files that look edited and are compared with their RECORD without being asked to verify
-_MOST_COMPARED = 200
 
 
 class Case(Machine):
@@ -38,9 +35,14 @@ class Case(Machine):
 
     @cached_property
     def environment(self) -> str:
-        """The environment that uv installs into here, "" when unknown: absolute, may be absent."""
+        """The environment that uv installs into here, "" when unknown: absolute, may be absent.
+
+        Where nothing can be decided it is the one that files alone tell.
+        """
         plan = self.sound_plan
-        return plan.destination.path if plan and plan.facts is not None else ""
+        if plan is not None and plan.facts is not None:
+            return plan.destination.path
+        return self.environment_here
 
     @cached_property
     def real_environment(self) -> str:
@@ -68,20 +70,37 @@ class Case(Machine):
         return tuple(each for site in sites for each in linking.linkings(site))
 
     @cached_property
-    def edited(self) -> tuple[Finding, ...]:
-        """Installed files that look edited, and whose content is not what their RECORD says."""
-        if self.survey is None or not self.survey.edited:
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the installed files, as far as it shows without hashing all of them.
+
+        Files that look edited or are missing, and damaged RECORDs: compared with all that is known
+        of their wheel, with the places that have the same edit. In a hackable project edits are
+        intended, as `linkpolicy verify` says it.
+        """
+        survey = self.survey
+        if survey is None:
             return ()
+        suspects = (*survey.edited, *survey.missing, *survey.damaged_records)
+        return self.compared(suspects) if suspects else ()
+
+    def compared(self, only: Sequence[str] | None = None) -> tuple[Finding, ...]:
+        """The same for these files (absolute paths), or for every byte of the environment."""
         from uvx_policy.installed.tree import trees_of_environment
+        from uvx_policy.verify.command import marked
         from uvx_policy.verify.elsewhere import with_places
         from uvx_policy.verify.engine import verify
 
-        base = self.real_environment
-        paths = [os.path.normpath(os.path.join(base, path)) for path in self.survey.edited]
+        trees = trees_of_environment(self.real_environment)
         # No processes: these are few files.
-        found = verify(trees_of_environment(base), only=paths[:_MOST_COMPARED], workers=0)
-        edited = [each for each in found if each.state in ("edited", "missing", "unreadable")]
-        return tuple(with_places(edited, self.index))
+        workers = None if only is None else 0
+        found = verify(trees, state=self.state, only=only, workers=workers)
+        told = [each for each in found if each.state != "extra"]
+        return tuple(each for each in marked(with_places(told, self.index), self))
+
+    @cached_property
+    def edited(self) -> tuple[Finding, ...]:
+        """Those of `findings` that are edits of files."""
+        return tuple(each for each in self.findings if each.state == "edited")
 
     @cached_property
     def index(self) -> Index:

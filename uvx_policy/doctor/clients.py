@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvx_policy import locate
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
@@ -23,192 +23,214 @@ from uvx_policy.terminal.command import Command, command
 from uvx_policy.uv.workspace import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.project_files import Requirement
 
-#: where nox looks before anywhere else, and what uv itself sets for all that `uv run` starts
-_NOX_VARIABLE = "UV"
+
+class Found(NamedTuple):
+    """Where this project uses a client with the uv of the `uv` package."""
+
+    #: what asks for it, or a clause that says why
+    where: Mention | str
+    #: more files that tell
+    paths: tuple[str, ...] = ()
 
 
-def look_tox(case: Case) -> Iterator[Diagnostic]:
-    """For tox-uv: it takes TOX_UV_PATH, then the package, then PATH."""
+class Client(NamedTuple):
+    """A program that does not look for uv on PATH, or not first."""
+
+    #: of its check, behind `client-`
+    id: str
+    name: str
+    find: Callable[[Case, ProjectFiles], Found | None]
+    #: the variable that names uv to it; without one it gets the decision by `linkpolicy env`
+    variable: str = ""
+    #: what would do as well
+    otherwise: str = ""
+    fix: Callable[[Case, Found], Fix] | None = None
+
+
+def look(case: Case, client: Client) -> Iterator[Diagnostic]:
+    """Does this project use it, although the shim is not named to it?"""
+    if client.variable and _is_ours(case, case.environ.get(client.variable, "")):
+        return
     for files in _project(case):
-        if not files.has_tox:
-            continue
-        where: Mention | str = _at(files.require("tox-uv"))
-        if not where:
-            beside = _beside(case, "tox")
-            where = _said(beside) if beside and "tox-uv" in packages_in(beside) else ""
-        if where and not _is_ours(case, case.environ.get("TOX_UV_PATH", "")):
-            yield _bypass(
-                case,
-                "tox-uv",
-                where,
-                fix=_tell(case, "TOX_UV_PATH", "or require `tox-uv-bare` instead"),
-            )
+        found = client.find(case, files)
+        if found is not None:
+            yield _bypass(case, client, found)
             return
 
 
-def look_nox(case: Case) -> Iterator[Diagnostic]:
-    """For nox: it takes UV, then a `uv` package beside it, then PATH."""
-    for files in _project(case):
-        uses = files.find(_NOX_USES_UV, "noxfile.py")
-        if uses is None or _is_ours(case, case.environ.get(_NOX_VARIABLE, "")):
-            continue
-        where: Mention | str = _at(files.require("nox", extra="uv"))
-        if not where and files.require("nox"):
-            where = _at(files.require("uv"))
-        where = where or _said(_with_uv(case, "nox"))
-        if where:
-            yield _bypass(
-                case,
-                "nox",
-                where,
-                paths=(uses.path,),
-                fix=_tell(case, _NOX_VARIABLE, "or install `nox` without `uv` beside it"),
-            )
-            return
+# How each is recognized ---------------------------------------------------------------------------
 
 
-def look_hatch(case: Case) -> Iterator[Diagnostic]:
-    """For hatch: it takes its variable, `uv-path`, then the `uv` package that it depends on."""
-    for files in _project(case):
-        for name, keys in (
-            ("hatch.toml", ("envs",)),
-            ("pyproject.toml", ("tool", "hatch", "envs")),
-        ):
-            for environment, settings in table(files.toml(name), *keys).items():
-                if not _hatch_uses_uv(environment, settings):
-                    continue
-                said = case.environ.get("HATCH_ENV_TYPE_VIRTUAL_UV_PATH")
-                if _is_ours(case, said or settings.get("uv-path")):
-                    continue
-                where = files.find(rf"envs\.[\"']?{environment}\b", name) or Mention(
-                    path=os.path.join(files.directory, name), line=0
-                )
-                yield _bypass(
-                    case, "hatch", where, fix=_tell(case, "HATCH_ENV_TYPE_VIRTUAL_UV_PATH")
-                )
-                return
+def _tox(case: Case, files: ProjectFiles) -> Found | None:
+    """tox-uv takes TOX_UV_PATH, then the package, then PATH."""
+    if not files.has_tox:
+        return None
+    return _asked(files.require("tox-uv")) or _beside_has(case, "tox", "tox-uv")
 
 
-def look_build(case: Case) -> Iterator[Diagnostic]:
-    """For `build --installer uv`: it takes the package before UV and PATH."""
-    for files in _project(case):
-        where: Mention | str = _at(files.require("build", extra="uv"))
-        if not where and files.command(r"--installer[ =]uv\b"):
-            where = _said(_with_uv(case, "pyproject-build"))
-        if where:
-            fix = _give("or install `build` without the extra `uv`")
-            yield _bypass(case, "build", where, fix=fix)
-            return
+def _nox(case: Case, files: ProjectFiles) -> Found | None:
+    """It takes UV, then a `uv` package beside it, then PATH."""
+    uses = files.find(_NOX_USES_UV, "noxfile.py")
+    if uses is None:
+        return None
+    asked = _asked(files.require("nox", extra="uv"))
+    if asked is None and files.require("nox"):
+        asked = _asked(files.require("uv"))
+    found = asked or _beside_has(case, "nox", "uv")
+    return found and found._replace(paths=(uses.path,))
 
 
-def look_pdm(case: Case) -> Iterator[Diagnostic]:
-    """For pdm with `use_uv`: it takes the package, then two directories of the home, then PATH."""
-    for files in _project(case):
-        if not (files.has("pdm.lock", "pdm.toml", ".pdm-python") or files.tool("pdm")):
-            continue
-        said = _pdm_uses_uv(case, files)
-        if not said:
-            continue
-        beside = _with_uv(case, "pdm")
-        home = layout.home(dict(case.environ), case.host.platform)
-        at_home = [os.path.join(home, name, "uv") for name in (".local/bin", ".cargo/bin")]
-        taken = next((path for path in at_home if home and os.path.exists(path)), "")
-        if beside or (taken and not locate.is_ours(taken)):
-            because = _said(beside) or f"`{taken}` comes before PATH"
-            paths = (said.path,) if isinstance(said, Mention) else ()
-            yield _bypass(case, "pdm", because, paths=paths, fix=_give())
-            return
+def _hatch(case: Case, files: ProjectFiles) -> Found | None:
+    """It takes its variable, `uv-path`, then the `uv` package that it depends on."""
+    for name, keys in (("hatch.toml", ("envs",)), ("pyproject.toml", ("tool", "hatch", "envs"))):
+        for environment, settings in table(files.toml(name), *keys).items():
+            if not _hatch_uses_uv(environment, settings):
+                continue
+            if not case.environ.get(_HATCH_VARIABLE) and _is_ours(case, settings.get("uv-path")):
+                continue
+            at = files.find(rf"envs\.[\"']?{environment}\b", name)
+            return Found(at or Mention(path=os.path.join(files.directory, name), line=0))
+    return None
 
 
-def look_pipx(case: Case) -> Iterator[Diagnostic]:
-    """For pipx with its uv backend (the default where it finds uv): the package, then PATH."""
+def _build(case: Case, files: ProjectFiles) -> Found | None:
+    """`build --installer uv` takes the package before UV and PATH."""
+    asked = _asked(files.require("build", extra="uv"))
+    if asked or not files.command(r"--installer[ =]uv\b"):
+        return asked
+    return _beside_has(case, "pyproject-build", "uv")
+
+
+def _pdm(case: Case, files: ProjectFiles) -> Found | None:
+    """With `use_uv` it takes the package, then two directories of the home, then PATH."""
+    if not (files.has("pdm.lock", "pdm.toml", ".pdm-python") or files.tool("pdm")):
+        return None
+    said = _pdm_uses_uv(case, files)
+    if not said:
+        return None
+    found = _beside_has(case, "pdm", "uv")
+    home = layout.home(dict(case.environ), case.host.platform)
+    at_home = [os.path.join(home, name, "uv") for name in (".local/bin", ".cargo/bin")]
+    taken = next((path for path in at_home if home and os.path.exists(path)), "")
+    if found is None and taken and not locate.is_ours(taken):
+        found = Found(f"`{taken}` comes before PATH")
+    return found and found._replace(paths=(said.path,) if isinstance(said, Mention) else ())
+
+
+def _pipx(case: Case, files: ProjectFiles) -> Found | None:
+    """With its uv backend, the default where it finds uv: the package, then PATH."""
     if case.environ.get("PIPX_DEFAULT_BACKEND", "uv").strip().lower() not in ("", "uv"):
-        return
-    for files in _project(case):
-        where = files.command(r"\bpipx (run|install|inject|upgrade)\b")
-        beside = _with_uv(case, "pipx") if where else ""
-        if where and beside:
-            fix = _give("or install `pipx` without the extra `uv`")
-            yield _bypass(case, "pipx", _said(beside), paths=(where.path,), fix=fix)
-            return
+        return None
+    uses = files.command(r"\bpipx (run|install|inject|upgrade)\b")
+    found = _beside_has(case, "pipx", "uv") if uses else None
+    return found._replace(paths=(uses.path,)) if uses and found else None
 
 
-def look_pre_commit(case: Case) -> Iterator[Diagnostic]:
-    """For pre-commit-uv: it takes the package and nothing else."""
-    if case.environ.get("DISABLE_PRE_COMMIT_UV_PATCH") is not None:
-        return
-    for files in _project(case):
-        if not files.has(".pre-commit-config.yaml"):
-            continue
-        where: Mention | str = (
-            _at(files.require("pre-commit-uv"))
-            or files.find(r"\bpre-commit-uv\b", ".pre-commit-config.yaml")
-            or ""
-        )
-        if not where:
-            beside = _beside(case, "pre-commit")
-            where = _said(beside) if beside and "pre-commit-uv" in packages_in(beside) else ""
-        if where:
-            yield _bypass(case, "pre-commit-uv", where, fix=_give())
-            return
+def _pre_commit(case: Case, files: ProjectFiles) -> Found | None:
+    """pre-commit-uv takes the package and nothing else."""
+    config = ".pre-commit-config.yaml"
+    if case.environ.get("DISABLE_PRE_COMMIT_UV_PATCH") is not None or not files.has(config):
+        return None
+    return (
+        _asked(files.require("pre-commit-uv"))
+        or _mentioned(files.find(r"\bpre-commit-uv\b", config))
+        or _beside_has(case, "pre-commit", "pre-commit-uv")
+    )
 
 
-def look_juv(case: Case) -> Iterator[Diagnostic]:
-    """For juv: it takes the package and nothing else."""
-    for files in _project(case):
-        where: Mention | str = (
-            _at(files.require("juv")) or files.command(r"\bjuv (run|add|sync)\b") or ""
-        )
-        if not where and "juv" in packages_in(case.real_environment):
-            where = f"it is installed in `{case.environment}`"
-        if where:
-            yield _bypass(case, "juv", where, fix=_give())
-            return
+def _juv(case: Case, files: ProjectFiles) -> Found | None:
+    """It takes the package and nothing else."""
+    found = _asked(files.require("juv")) or _mentioned(files.command(r"\bjuv (run|add|sync)\b"))
+    if found is None and "juv" in packages_in(case.real_environment):
+        found = Found(f"it is installed in `{case.environment}`")
+    return found
 
 
-def look_module(case: Case) -> Iterator[Diagnostic]:
+def _module(_: Case, files: ProjectFiles) -> Found | None:
     """`python -m uv` starts the binary of the package, whatever PATH says."""
-    for files in _project(case):
-        where = files.command(r"\bpython[0-9.]*[\"']?,? +[\"']?-m[\"']?,? +[\"']?uv\b(?![-.])")
-        if where:
-            yield _bypass(
-                case,
-                "`python -m uv`",
-                where,
-                fix=Fix(text=f"Replace `python -m uv` with `uv` in `{where}`"),
-            )
-            return
+    call = r"\bpython[0-9.]*[\"']?,? +[\"']?-m[\"']?,? +[\"']?uv\b(?![-.])"
+    return _mentioned(files.command(call))
 
 
-def look_environment(case: Case) -> Iterator[Diagnostic]:
+def _environment(case: Case, _: ProjectFiles) -> Found | None:
     """A `uv` in the project's own environment is ahead of the shim wherever that is active."""
-    programs = "Scripts" if case.host.platform == "win32" else "bin"
-    directory = os.path.join(case.real_environment, programs)
+    directory = os.path.dirname(_own_uv(case))
     # An environment that is on PATH now is told by the checks of the installation.
     on_path = {os.path.realpath(each) for each in case.environ.get("PATH", "").split(os.pathsep)}
-    files = _project(case)
-    if not files or not case.real_environment or directory in on_path:
-        return
-    program = os.path.join(directory, "uv.exe" if case.host.platform == "win32" else "uv")
+    if not case.real_environment or directory in on_path:
+        return None
+    program = _own_uv(case)
     if not os.path.isfile(program) or locate.is_ours(program):
-        return
-    required = next((found for each in files if (found := each.require("uv"))), None)
+        return None
+    found = _asked(_first_request(case)) or Found(f"`{program}` is there")
+    return found._replace(paths=(program,))
+
+
+def _own_uv(case: Case) -> str:
+    names = ("Scripts", "uv.exe") if case.host.platform == "win32" else ("bin", "uv")
+    return os.path.join(case.real_environment, *names)
+
+
+def _first_request(case: Case) -> Requirement | None:
+    """What in this project asks for the `uv` package."""
+    return next((asked for each in _project(case) if (asked := each.require("uv"))), None)
+
+
+def _asked(required: Requirement | None) -> Found | None:
+    return Found(required.at) if required else None
+
+
+def _mentioned(mention: Mention | None) -> Found | None:
+    return Found(mention) if mention else None
+
+
+def _beside_has(case: Case, program: str, package: str) -> Found | None:
+    """Whether this package lies in the environment of a program.
+
+    That is the project's own if the program is there, else that of the program on PATH.
+    """
+    environment = case.real_environment
+    if not environment or not os.path.isfile(os.path.join(environment, "bin", program)):
+        environment = environment_of(program, search_path=case.environ.get("PATH", ""))
+    if environment and package in packages_in(environment):
+        return Found(f"`uv` is installed beside it in `{environment}`")
+    return None
+
+
+# What to do about it ------------------------------------------------------------------------------
+
+
+def _usual_fix(case: Case, client: Client) -> Fix:
+    """Name the shim to it, or give it the decision."""
+    tail = f", {client.otherwise}" if client.otherwise else ""
+    shim = _shim(case) if client.variable else ""
+    if shim:
+        return Fix(
+            text=f"Tell it where the shim is, in the shell that starts it{tail}",
+            commands=(command("export", f"{client.variable}={shim}"),),
+        )
+    return Fix(
+        text=f"Give it the decision of this project, in the shell that starts it{tail}",
+        commands=(Command(words=("linkpolicy", "env"), is_evaluated=True),),
+    )
+
+
+def _write_uv(_: Case, found: Found) -> Fix:
+    return Fix(text=f"Write `uv` for `python -m uv` in `{found.where}`")
+
+
+def _take_uv_out(case: Case, _: Found) -> Fix:
+    required = _first_request(case)
     if required is None:
         remove = command("uv", "pip", "uninstall", "-p", case.environment, "uv")
     else:
         remove = command("uv", "remove", *_group(required.table), "uv")
-    yield _bypass(
-        case,
-        "What `uv run` runs, or an active environment,",
-        _at(required) or f"`{program}` is there",
-        paths=(program,),
-        fix=Fix(text="Remove `uv` from the environment", commands=(remove,)),
-    )
+    return Fix(text="Take `uv` out of the environment", commands=(remove,))
 
 
 def _group(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -220,51 +242,19 @@ def _group(keys: tuple[str, ...]) -> tuple[str, ...]:
     return ("--dev",) if keys == ("tool", "uv", "dev-dependencies") else ()
 
 
-# What was found, in words -------------------------------------------------------------------------
-
-
-def _bypass(
-    case: Case, who: str, where: Mention | str, *, fix: Fix, paths: Sequence[str] = ()
-) -> Diagnostic:
+def _bypass(case: Case, client: Client, found: Found) -> Diagnostic:
     """One finding; callers have asked `_project` whether the shim would change anything."""
+    where = found.where
     because = f"`{where}` asks for it" if isinstance(where, Mention) else where
     own = (where.path,) if isinstance(where, Mention) else ()
-    missed = _missed(case)
-    lost = " and ".join(f"{name}={value}" for name, value in missed.items())
+    lost = " and ".join(f"{name}={value}" for name, value in _missed(case).items())
     effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
     return Diagnostic(
         status="warn",
-        detail=f"{who} starts the uv of the `uv` package, not the shim, {effect}: {because}.",
-        fix=fix,
-        paths=tuple(dict.fromkeys((*own, *paths))),
-    )
-
-
-def _at(required: Requirement | None) -> Mention | str:
-    return required.at if required else ""
-
-
-def _said(environment: str) -> str:
-    return f"`uv` is installed beside it in `{environment}`" if environment else ""
-
-
-def _tell(case: Case, variable: str, otherwise: str = "") -> Fix:
-    """Name the shim to the tool."""
-    shim = _shim(case)
-    if not shim:
-        return _give(otherwise)
-    tail = f", {otherwise}" if otherwise else ""
-    return Fix(
-        text=f"Name the shim in the shell that starts it{tail}",
-        commands=(command("export", f"{variable}={shim}"),),
-    )
-
-
-def _give(otherwise: str = "") -> Fix:
-    tail = f", {otherwise}" if otherwise else ""
-    return Fix(
-        text=f"Set the variables of this project in the shell that starts it{tail}",
-        commands=(Command(words=("linkpolicy", "env"), is_evaluated=True),),
+        detail=f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: "
+        f"{because}.",
+        fix=client.fix(case, found) if client.fix else _usual_fix(case, client),
+        paths=tuple(dict.fromkeys((*own, *found.paths))),
     )
 
 
@@ -275,10 +265,9 @@ def _project(case: Case) -> tuple[ProjectFiles, ...]:
     """The project's files; none when a shim would change nothing, whoever starts uv."""
     plan = case.sound_plan
     decided = plan is not None and plan.facts is not None
-    return () if decided and not _missed(case) else _files(case)
+    return () if decided and not _missed(case) else case.once(_files)
 
 
-@lru_cache(maxsize=1)
 def _files(case: Case) -> tuple[ProjectFiles, ...]:
     """The files of the project that is worked in here, and of its workspace root."""
     directories = [find_directory(case.cwd)]
@@ -311,20 +300,6 @@ def _is_ours(case: Case, program: object) -> bool:
     named = program if isinstance(program, str) else ""
     found = shutil.which(named, path=case.environ.get("PATH", "")) if named else None
     return bool(found) and locate.is_ours(str(found))
-
-
-def _beside(case: Case, program: str) -> str:
-    """The environment of a program: the project's own if it is there, else by PATH."""
-    environment = case.real_environment
-    if environment and os.path.isfile(os.path.join(environment, "bin", program)):
-        return environment
-    return environment_of(program, search_path=case.environ.get("PATH", ""))
-
-
-def _with_uv(case: Case, program: str) -> str:
-    """The same when it has the `uv` package, else ""."""
-    environment = _beside(case, program)
-    return environment if environment and "uv" in packages_in(environment) else ""
 
 
 #: a backend that names uv, or a session that runs it
@@ -369,20 +344,32 @@ def _pdm_means_yes(value: object) -> bool:
     return bool(value)
 
 
-_TITLE = "{} does not bypass the shim"
+#: where hatch looks before anywhere else
+_HATCH_VARIABLE = "HATCH_ENV_TYPE_VIRTUAL_UV_PATH"
+CLIENTS = (
+    Client("tox", "tox-uv", _tox, "TOX_UV_PATH", "or let tox require `tox-uv-bare` for `tox-uv`"),
+    # UV is what uv itself sets, too, for all that `uv run` starts.
+    Client("nox", "nox", _nox, "UV", "or install `nox` without `uv` beside it"),
+    Client("hatch", "hatch", _hatch, _HATCH_VARIABLE),
+    Client("build", "build", _build, otherwise="or install `build` without the extra `uv`"),
+    Client("pdm", "pdm", _pdm),
+    Client("pipx", "pipx", _pipx, otherwise="or install `pipx` without the extra `uv`"),
+    Client("pre-commit", "pre-commit-uv", _pre_commit),
+    Client("juv", "juv", _juv),
+    Client("module", "`python -m uv`", _module, fix=_write_uv),
+    Client(
+        "environment", "What `uv run` runs, or an active environment,", _environment,
+        fix=_take_uv_out,
+    ),
+)  # fmt: skip
+_TITLES = {"environment": "The project's own environment"}
 
 CHECKS: tuple[Check, ...] = tuple(
-    Check(id=f"client-{name}", title=_TITLE.format(title), group="clients", look=look)
-    for name, title, look in (
-        ("tox", "tox-uv", look_tox),
-        ("nox", "nox", look_nox),
-        ("hatch", "hatch", look_hatch),
-        ("build", "build", look_build),
-        ("pdm", "pdm", look_pdm),
-        ("pipx", "pipx", look_pipx),
-        ("pre-commit", "pre-commit-uv", look_pre_commit),
-        ("juv", "juv", look_juv),
-        ("module", "`python -m uv`", look_module),
-        ("environment", "The project's own environment", look_environment),
+    Check(
+        id=f"client-{client.id}",
+        title=f"{_TITLES.get(client.id, client.name)} does not bypass the shim",
+        group="clients",
+        look=partial(look, client=client),
     )
+    for client in CLIENTS
 )

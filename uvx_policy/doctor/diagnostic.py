@@ -69,7 +69,8 @@ class Check(Value):
     #: fixes what `look` found with a safe fix; yields a line for each thing done; with `dry_run`
     #: changes nothing and says what it would do. `None`: there is nothing safe to do
     fix: Callable[[Case, bool], Iterable[str]] | None = None
-    #: begins what `look` has to wait for, before any check has its turn; what it raises is dropped
+    #: computes once (`Case.once`) what `look` needs and has to wait for, before any check has its
+    #: turn; what it raises is dropped
     ahead: Callable[[Case], object] | None = None
     #: only with --verify: reads every byte
     thorough: bool = False

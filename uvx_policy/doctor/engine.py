@@ -73,7 +73,7 @@ def look_ahead(checks: Sequence[Check], case: Case) -> None:
     for check in checks:
         if check.ahead is not None:
             with suppress(Exception):
-                check.ahead(case)
+                case.once(check.ahead)
 
 
 def results(

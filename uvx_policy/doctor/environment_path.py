@@ -1,4 +1,4 @@
-"""Checks of what is at the environment's path: a link, a file, or an environment with a Python."""
+"""Checks of what is at the environment's path: a link, a file, a directory, and its Python."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import symlinked_venv
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.remedies import install
 from uvx_policy.terminal.command import command
 from uvx_policy.uv import invocation
 
@@ -17,20 +18,11 @@ if TYPE_CHECKING:
 
     from uvx_policy.doctor.case import Case
 
-UV_SYNC = command("uv", "sync")
-#: the variable that names the environment
 NAMED = "UV_PROJECT_ENVIRONMENT"
-#: uv keeps environments in its cache below a directory of such a name (preview)
-CENTRAL = "environments-v"
 #: a file `.venv` may name the environment ("experimental and may change")
 _FOLLOWS_FILES = (0, 13, 9)
-
-
-def path_of(case: Case) -> str:
-    """Path of the environment, also where uv finds no use for what is there; "" when unknown."""
-    if case.environment or not case.workspace:
-        return case.environment
-    return os.path.join(case.workspace, case.environ.get(NAMED) or ".venv")
+#: uv keeps environments in its cache below a directory of such a name (preview)
+CENTRAL = "environments-v"
 
 
 # A symbolic link at the environment's path --------------------------------------------------------
@@ -53,25 +45,25 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
     if number == errno.ELOOP:
         return Diagnostic(
             status="fail",
-            detail=f"{shown}, which leads to itself: uv cannot use it.",
-            fix=Fix(text="Remove the link; it leads nowhere", commands=(remove,)),
+            detail=f"{shown}, which leads round in a circle: uv cannot use it.",
+            fix=Fix(text="Remove the link; nothing is behind it.", commands=(remove,)),
             paths=(path,),
         )
     if number not in (errno.ENOENT, errno.ENOTDIR):
         return Diagnostic(
             status="fail",
             detail=f"{shown}, which cannot be reached: {os.strerror(number)}.",
-            fix=Fix(text="Get access to its target, or remove the link"),
+            fix=Fix(text="Get access to what lies there, or remove the link."),
             paths=(path,),
         )
     target = os.path.realpath(path)
     if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
         return Diagnostic(
             status="fail",
-            detail=f"{shown}, where uv kept this environment in its cache until it was pruned.",
+            detail=f"{shown}, where uv kept this environment in its cache; it was pruned.",
             fix=Fix(
-                text="Remove the link and install again",
-                commands=(remove, UV_SYNC),
+                text="Remove the link, behind which nothing is left, and install again.",
+                commands=(remove, *install(case)),
             ),
             paths=(path, target),
         )
@@ -81,7 +73,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
             detail=f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
             "`uv pip` may use another environment.",
             fix=Fix(
-                text="Create the directory that the link leads to",
+                text="Make the directory that the link leads to.",
                 commands=(command("mkdir", target),),
                 safe=True,
             ),
@@ -91,7 +83,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
         status="fail",
         detail=f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
         fix=Fix(
-            text="Mount its disk if that is not mounted; otherwise create the directory",
+            text="If it is on a disk that is not mounted, mount it. Otherwise make the directory.",
             commands=(command("mkdir", "-p", target),),
         ),
         paths=(path, target),
@@ -148,7 +140,7 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
         "link by a directory when `uv run` has to recreate the environment, after a change of the "
         "Python version for example; linkpolicy can prevent that for `uv sync`, not for `uv run`.",
         fix=Fix(
-            text="Use uv 0.11.25 or later, which keeps the link",
+            text="Use uv 0.11.25 or later, which keeps the link.",
             commands=(command("uv", "self", "update"),),
         ),
         paths=(path, target),
@@ -171,10 +163,10 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
     if not named:
         yield Diagnostic(
             status="fail",
-            detail=f"`{path}` is a file; uv needs a directory there.",
+            detail=f"`{path}` is a file. uv wants a directory there.",
             fix=Fix(
-                text="Move the file aside and let uv create the environment",
-                commands=(aside, UV_SYNC),
+                text="Put the file aside and let uv make the environment.",
+                commands=(aside, *install(case)),
             ),
             paths=(path,),
         )
@@ -184,7 +176,7 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
         detail=f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
         "experiment; linkpolicy does not, and leaves uv alone here.",
         fix=Fix(
-            text="Move the file aside and make a symbolic link to the same environment",
+            text="Put the file aside and make it a symbolic link to the same environment.",
             commands=(aside, command("ln", "-s", named, path)),
         ),
         paths=(path, named),
@@ -210,16 +202,16 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
     if not os.path.exists(os.path.join(path, "pyvenv.cfg")):
         yield Diagnostic(
             status="fail",
-            detail=f"`{path}` is not empty, and not an environment (it has no `pyvenv.cfg`): uv "
-            "refuses to use it.",
+            detail=f"`{path}` is a directory with something in it, but no environment (no "
+            "`pyvenv.cfg`): uv refuses to use it.",
             fix=Fix(
-                text="Move the directory aside and let uv create the environment",
-                commands=(command("mv", path, f"{path}-old"), UV_SYNC),
+                text="Put the directory aside and let uv make the environment.",
+                commands=(command("mv", path, f"{path}-old"), *install(case)),
             ),
             paths=(path,),
         )
         return
-    python = os.path.join(path, *PYTHON)
+    python = os.path.join(path, *_PYTHON)
     if os.path.exists(python):
         return
     gone = f"`{os.path.realpath(python)}`" if os.path.islink(python) else f"`{python}`"
@@ -227,14 +219,29 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
         status="fail",
         detail=f"The environment `{path}` has lost its Python: {gone} is gone.",
         fix=Fix(
-            text="Create the environment again; changes made by hand are lost",
-            commands=(command("uv", "venv", "--clear"), UV_SYNC),
+            text="Make the environment again; what you changed in it by hand is lost.",
+            commands=(command("uv", "venv", "--clear", *_named(case)), *install(case)),
         ),
         paths=(python,),
     )
 
 
-PYTHON = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
+def _named(case: Case) -> tuple[str, ...]:
+    """The path as a word of `uv venv`, none where uv takes it by itself."""
+    return () if case.workspace or case.environment == f"{case.cwd}/.venv" else (case.environment,)
+
+
+_PYTHON = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
+
+
+# -------------------------------------------------------------------------------------------------
+
+
+def path_of(case: Case) -> str:
+    """Path of the environment, also where uv finds no use for what is there; "" when unknown."""
+    if case.environment or not case.workspace:
+        return case.environment
+    return os.path.join(case.workspace, case.environ.get(NAMED) or ".venv")
 
 
 def _names(directory: str) -> Iterable[str]:

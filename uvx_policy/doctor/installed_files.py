@@ -1,49 +1,42 @@
-"""Checks of the files in the environment: how they are linked, and whether they were edited."""
+"""Checks of how the files in the environment are stored, and whether they can be read and changed.
+
+Whether they are what was installed is the matter of `doctor.edited_files`.
+"""
 
 from __future__ import annotations
 
 import os
-from time import monotonic
 from typing import TYPE_CHECKING
 
-from uvx_policy.caches import archives
+from uvx_policy.doctor.cache_contents import inspections
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.ownership import take_back
 from uvx_policy.doctor.project_cache import in_use
-from uvx_policy.installed import linking
+from uvx_policy.doctor.remedies import least_destructive
+from uvx_policy.installed import linking, sentences
 from uvx_policy.model import UNTRIED
-from uvx_policy.terminal.command import Hint, command
-from uvx_policy.terminal.words import count, listed, verb
+from uvx_policy.terminal.command import command
+from uvx_policy.terminal.words import count, verb
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.linking import Linking
     from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
-_REINSTALL = command("uv", "sync", "--reinstall")
-_DETACH = command("linkpolicy", "detach")
-_RESTORE = Fix(
-    text="Restore the original files wherever they were edited; edits are saved first",
-    commands=(command("linkpolicy", "repair"),),
-    otherwise=Hint(
-        text="To edit on purpose, make the project hackable",
-        commands=(command("linkpolicy", "init", "--hackable"),),
-    ),
-)
 #: a few copies are not worth a word: less than this, and less than half of what is installed
 _WORTH_SAVING = 16 * 1024**2
-#: seconds that one check may spend in caches
-_PATIENCE = 0.05
 #: paths that one finding names
 _MOST_NAMED = 100
 #: `copy` for these reasons is no wish to have private files
 _COPIES_FOR_WANT_OF_LINKS = ("nothing-links", "clone-impossible", "hardlink-impossible")
 _COPIES_THAT_SHARE = "copy-shares-extents"
 
-_NONE_YET = Diagnostic(status="skip", detail="there is no environment yet")
+NONE_YET = Diagnostic(status="skip", detail="there is no environment yet")
+_UNDECIDED = Diagnostic(status="skip", detail="how files should be stored cannot be decided")
 
 
 # How the files are linked ------------------------------------------------------------------------
@@ -53,47 +46,51 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
     """Are the files linked as the policy says now? uv never converts what is installed."""
     plan, survey = case.sound_plan, case.survey
     if plan is None or survey is None:
-        yield _NONE_YET
+        yield NONE_YET if survey is None else _UNDECIDED
         return
     mode, code = _wanted(plan)
     shared, links = survey.shared_inode_files, survey.symlink_files
-    reinstall = Fix(text="Reinstall everything; edits are lost", commands=(_REINSTALL,))
+    drifted = [each.distribution for each in case.linkings if each.how in _LEADING_ELSEWHERE]
     if _wants_private(mode, code) and shared + links:
         wish = "This project is hackable" if code == "hackable" else "The policy is to copy"
         yield Diagnostic(
             status="fail" if code == "hackable" else "warn",
-            detail=f"{wish}, but {count(shared + links, 'file')} of the environment "
-            f"{verb(shared + links, 'is', 'are')} still shared with a cache or another "
-            "environment: an edit of one shows there as well.",
-            fix=Fix(text="Copy the shared files in place; edits are kept", commands=(_DETACH,)),
+            detail=f"{wish}, but {count(shared + links, 'file')} of the environment still "
+            f"{verb(shared + links, 'leads', 'lead')} to an inode in a cache or in another "
+            "environment, from before: an edit of one is an edit there as well.",
+            fix=least_destructive(case, "private"),
             paths=(case.environment,),
         )
         return
     if mode not in ("", "symlink") and links:
         yield Diagnostic(
             status="warn",
-            detail=f"The policy is {mode}, but {count(links, 'file')} of the environment "
-            f"{verb(links, 'is a symbolic link', 'are symbolic links')} into a cache. Cleaning "
-            "that cache breaks the environment.",
-            fix=reinstall,
+            detail=f"{count(links, 'file')} of the environment "
+            f"{verb(links, 'is a symbolic link', 'are symbolic links')} into a cache, from before; "
+            f"the policy says {mode} now. Cleaning that cache breaks the environment.",
+            fix=least_destructive(case, "linked", drifted),
             paths=(case.environment,),
         )
     if _wants_clones(mode, code) and shared and _support(plan).clone != "no":
         yield Diagnostic(
             status="warn",
-            detail=f"The policy is to clone, but {count(shared, 'file')} of the environment "
+            detail=f"Files are cloned here now, but {count(shared, 'file')} of the environment "
             f"{verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
             "the cache and in other environments.",
-            fix=reinstall,
+            fix=least_destructive(case, "linked", drifted),
             paths=(case.environment,),
         )
+
+
+#: an edit of a file that is stored so is an edit somewhere else
+_LEADING_ELSEWHERE = ("shared-inode", "symlink")
 
 
 def look_copies(case: Case) -> Iterator[Diagnostic]:
     """Could files that lie in a cache as well share their bytes with it?"""
     plan = case.sound_plan
     if plan is None or case.survey is None:
-        yield _NONE_YET
+        yield NONE_YET if case.survey is None else _UNDECIDED
         return
     mode, code = _wanted(plan)
     if not mode or _wants_private(mode, code):
@@ -105,44 +102,61 @@ def look_copies(case: Case) -> Iterator[Diagnostic]:
     if not case.survey.saveable_bytes:
         return
     copied = [each for each in case.linkings if each.how == "private"]
-    if not copied:
-        return
-    chosen = plan.outcome.cache_dir.value
-    own = plan.facts.cache if plan.facts is not None else ""
-    # What was copied came from uv's own cache, if another one is chosen only now.
-    caches = {case.used_cache, os.path.realpath(own) if chosen and own else ""} - {""}
-    known = archives.distributions_in(tuple(caches), until=monotonic() + _PATIENCE)
-    twice = [each for each in copied if _is_archived(each, known)]
+    twice = {each: archive for each in copied if (archive := _archive_of(case, plan, each))}
     size = sum(linking.size_of(each.distribution) for each in twice)
     if not twice or (size < _WORTH_SAVING and 2 * len(twice) < len(case.linkings)):
         return
+    chosen = plan.outcome.cache_dir.value
     where = f"a cache on this device is used now, `{chosen}`" if chosen else "they can be linked"
     yield Diagnostic(
         status="warn",
-        detail=f"{len(twice)} of {len(case.linkings)} packages are private copies of what lies in "
-        f"a cache as well; {where}.",
-        fix=Fix(
-            text="Reinstall everything, linked; edits are lost",
-            commands=(_REINSTALL,),
-        ),
+        detail=f"{len(twice):,} of {count(len(case.linkings), 'package')} "
+        f"{verb(len(twice), 'is', 'are')} private copies of what lies in a cache as well; {where}.",
+        fix=_link_again(case, [each.distribution for each in twice]),
         paths=(case.environment,),
         bytes=size,
     )
 
 
-def _is_archived(each: Linking, known: dict[str, str]) -> bool:
-    """Tell whether an archive has the same distribution: by its name and by its WHEEL file."""
+def _archive_of(case: Case, plan: Plan, each: Linking) -> str:
+    """An archive that has the same distribution: by its name and by its WHEEL file; or "".
+
+    In the cache that is used now, or in uv's own: what was copied came from there, if another one
+    is chosen only now.
+    """
+    own = plan.facts.cache if plan.facts is not None else ""
+    caches = {case.used_cache, os.path.realpath(own) if own else ""}
     name = os.path.basename(each.distribution.dist_info)
-    if name not in known:
-        return False
+    for tree in case.index.archives_of(name):
+        if tree.owner in caches and _is_same_wheel(os.path.join(tree.path, name), each):
+            return tree.path
+    return ""
+
+
+def _is_same_wheel(dist_info: str, each: Linking) -> bool:
     try:
         with (
-            open(os.path.join(known[name], name, "WHEEL"), "rb") as archived,
+            open(os.path.join(dist_info, "WHEEL"), "rb") as archived,
             open(os.path.join(each.distribution.dist_info, "WHEEL"), "rb") as here,
         ):
             return archived.read() == here.read()
     except OSError:
         return False
+
+
+def _link_again(case: Case, packages: Sequence[Distribution]) -> Fix:
+    """Reinstall them; what belongs to others in the cache first, because uv would copy that."""
+    fix = least_destructive(case, "linked", packages)
+    for cache, inspection in inspections(case):
+        if cache.path == case.used_cache and inspection.foreign:
+            first = take_back(case, cache.path)
+            if not first.commands:
+                return first
+            text = (
+                f"Files in that cache belong to others, so uv copies them. {first.text} {fix.text}"
+            )
+            return fix.replace(text=text, commands=(*first.commands, *fix.commands))
+    return fix
 
 
 def _wanted(plan: Plan) -> tuple[str, str]:
@@ -171,191 +185,98 @@ def look_broken_links(case: Case) -> Iterator[Diagnostic]:
     survey = case.survey
     if survey is None or not survey.dangling:
         return
+    infos = {each.dist_info for each in case.findings if _is_dangling(each.path)}
     broken = [
         each.distribution
         for each in case.linkings
-        if each.how == "symlink"
-        and not os.path.exists(os.path.join(each.distribution.dist_info, "METADATA"))
+        if each.distribution.dist_info in infos
+        or _is_dangling(os.path.join(each.distribution.dist_info, "METADATA"))
     ]
-    of = f" of {_named(each.name for each in broken)}" if broken else ""
+    of = f" of {sentences.listed([each.name for each in broken])}" if broken else ""
     yield Diagnostic(
         status="fail",
         detail=f"{count(survey.dangling, 'file')}{of} "
-        f"{verb(survey.dangling, 'is a symbolic link', 'are symbolic links')} into a cache, where "
-        "the target is gone.",
-        fix=Fix(text="Reinstall everything", commands=(_REINSTALL,)),
+        f"{verb(survey.dangling, 'is a symbolic link', 'are symbolic links')} into a cache that "
+        "was cleaned: nothing is there any more.",
+        fix=least_destructive(case, "present", broken),
         paths=tuple(each.dist_info for each in broken[:_MOST_NAMED]),
     )
+
+
+def _is_dangling(path: str) -> bool:
+    return os.path.islink(path) and not os.path.exists(path)
+
+
+# What this user may do with them -----------------------------------------------------------------
 
 
 def look_unreadable(case: Case) -> Iterator[Diagnostic]:
     """Could every directory of the environment be read?"""
     survey = case.survey
-    if survey is not None and survey.unreadable:
-        yield Diagnostic(
-            status="warn",
-            detail=f"{len(survey.unreadable)} directories or files of `{case.environment}` cannot "
-            "be read: programs fail there, and this report does not cover them.",
-            fix=Fix(
-                text="Restore your read permission",
-                commands=(command("chmod", "-R", "u+rwX", case.real_environment),),
-            ),
-            paths=survey.unreadable[:_MOST_NAMED],
-        )
-
-
-# Edited files ------------------------------------------------------------------------------------
-
-
-def look_edited(case: Case) -> Iterator[Diagnostic]:
-    """Was an installed file edited that nobody else sees?"""
-    if case.survey is None:
-        yield _NONE_YET
+    if survey is None or not survey.unreadable:
         return
-    own = [each for each in case.edited if not _is_shared(each)]
-    case.reported.update(each.path for each in own)
-    if own:
-        yield _edited(case, own)
-
-
-def _edited(case: Case, found: list[Finding]) -> Diagnostic:
-    plan = case.sound_plan
-    named = _named((each.path for each in found), case.real_environment)
-    if plan is not None and _wanted(plan)[1] == "hackable":
-        return Diagnostic(
-            status="pass",
-            detail=f"Edited, as intended in a hackable project: {named}.",
-            paths=_paths(found),
-        )
-    return Diagnostic(
+    number = survey.unreadable_files
+    what = verb(number, "directory or file", "directories or files")
+    yield Diagnostic(
         status="warn",
-        detail=f"{named} {verb(len(found), 'was', 'were')} edited. "
-        "No other environment sees it, and the next reinstall discards it.",
-        fix=_RESTORE,
-        paths=_paths(found),
+        detail=f"{number:,} {what} of `{case.environment}` cannot be read: programs fail there, "
+        "and what is said here leaves them out.",
+        fix=_open_up(case, survey.unreadable, "Let yourself read them."),
+        paths=survey.unreadable[:_MOST_NAMED],
     )
 
 
-def look_edited_in_cache(case: Case) -> Iterator[Diagnostic]:
-    """Was an installed file edited together with the cache's own file, or another environment's?"""
-    if case.survey is None:
-        yield _NONE_YET
+def look_owner(case: Case) -> Iterator[Diagnostic]:
+    """May this user change what is in the environment, in every directory of it?"""
+    survey = case.survey
+    if survey is None or not survey.closed:
         return
-    leaked = [each for each in case.edited if _is_shared(each)]
-    by_cache: dict[str, list[Finding]] = {}
-    for each in leaked:
-        case.reported.update((each.path, *(place.path for place in each.elsewhere)))
-        caches = {place.tree.owner for place in each.elsewhere if place.tree.kind == "archive"}
-        for cache in sorted(caches) or [""]:
-            by_cache.setdefault(cache, []).append(each)
-    for cache, found in by_cache.items():
-        yield _leaked(case, cache, found)
-
-
-def _leaked(case: Case, cache: str, found: list[Finding]) -> Diagnostic:
-    named = _named((each.path for each in found), case.real_environment)
-    places = [place for each in found for place in each.elsewhere]
-    others = [place.path for place in places if place.tree.kind == "site"]
-    also = f" It is in {_named(others)} already." if others else ""
-    edited = f"{named} {verb(len(found), 'was', 'were')} edited"
-    paths = (*_paths(found), *(place.path for place in places))
-    if not cache:
-        return Diagnostic(
-            status="warn",
-            detail=f"{edited}; another hard link, in an unknown environment or cache, has the edit "
-            f"as well.{also}",
-            fix=_RESTORE,
-            paths=paths,
-        )
-    return Diagnostic(
-        status="fail",
-        detail=f"{edited}, and the cache `{cache}` with it: every environment installed from "
-        f"there gets the edit.{also}",
-        fix=_RESTORE,
-        paths=paths,
-    )
-
-
-def _is_shared(finding: Finding) -> bool:
-    """Tell whether others have this edit, too."""
-    return bool(finding.elsewhere or finding.unknown_names) or os.path.islink(finding.path)
-
-
-def look_content(case: Case) -> Iterator[Diagnostic]:
-    """Is every installed file what the RECORD says?"""
-    from uvx_policy.installed.tree import trees_of_environment
-    from uvx_policy.verify import report
-    from uvx_policy.verify.engine import verify
-
-    if not case.real_environment:
-        yield _NONE_YET
-        return
-    trees = trees_of_environment(case.real_environment)
-    new = [
-        each
-        for each in verify(trees, state=case.state)
-        if each.path not in case.reported and each.state != "extra"
-    ]
-    plan = case.sound_plan
-    if plan is not None and _wanted(plan)[1] == "hackable":
-        meant = [each for each in new if each.state == "edited"]
-        if meant:
-            yield _edited(case, meant)
-        new = [each for each in new if each.state != "edited"]
-    if not new:
-        return
-    named = _named((each.path for each in new), case.real_environment)
+    number = survey.closed_directories
+    name = sentences.name_in(survey.closed[0], case.real_environment)
+    which = count(number, "directory") if number > 1 else f"The directory `{name}`"
     yield Diagnostic(
         status="fail",
-        detail=f"{count(len(new), 'file')} {verb(len(new), 'does', 'do')} not match what was "
-        f"installed ({report.states_of(new)}): {named}.",
-        fix=_RESTORE,
-        paths=_paths(new),
+        detail=f"{which} of `{case.environment}` cannot be changed by you{_whose(case)}: uv fails "
+        "to remove or replace what is in there.",
+        fix=_open_up(case, survey.closed, "Let yourself change them."),
+        paths=survey.closed[:_MOST_NAMED],
     )
 
 
-# -------------------------------------------------------------------------------------------------
+def _whose(case: Case) -> str:
+    survey = case.survey
+    users = map(_owner, survey.closed if survey else ())
+    others = sorted({user for user in users if user not in (None, case.host.uid)}, key=str)
+    if not others:
+        return ""
+    named = ", ".join(f"user {user}" for user in others)
+    return f", but by {named}, as after `sudo uv sync` or `sudo python`"
 
 
-def _paths(found: list[Finding]) -> tuple[str, ...]:
-    return tuple(each.path for each in found[:_MOST_NAMED])
+def _open_up(case: Case, paths: Sequence[str], text: str) -> Fix:
+    """What gives this user the right to these paths: those of others are taken back."""
+    if any(_owner(path) != case.host.uid for path in paths):
+        return take_back(case, case.real_environment)
+    return Fix(text=text, commands=(command("chmod", "-R", "u+rwX", case.real_environment),))
 
 
-def _named(paths: Iterable[str], base: str = "") -> str:
-    """The first few, `base` left out."""
-    return listed(f"`{os.path.relpath(path, base) if base else path}`" for path in paths)
+def _owner(path: str) -> int | None:
+    """Whose it is, or the nearest directory above that can be looked at."""
+    try:
+        return os.lstat(path).st_uid
+    except PermissionError:
+        return _owner(os.path.dirname(path))
+    except OSError:
+        return None
 
 
 CHECKS: tuple[Check, ...] = (
+    # First: nothing that others fix can be done before it.
     Check(
-        id="files-broken-links",
-        title="No installed file is a link to nothing",
+        id="venv-owner",
+        title="The environment can be changed by you",
         group="environment",
-        look=look_broken_links,
-    ),
-    Check(
-        id="files-edited-in-cache",
-        title="No edit has reached the cache",
-        group="environment",
-        look=look_edited_in_cache,
-    ),
-    Check(
-        id="files-drift",
-        title="Files are linked as the policy says",
-        group="environment",
-        look=look_drift,
-    ),
-    Check(
-        id="files-edited",
-        title="No installed file was edited",
-        group="environment",
-        look=look_edited,
-    ),
-    Check(
-        id="files-copies",
-        title="Files share their bytes with the cache",
-        group="environment",
-        look=look_copies,
+        look=look_owner,
     ),
     Check(
         id="files-unreadable",
@@ -364,10 +285,21 @@ CHECKS: tuple[Check, ...] = (
         look=look_unreadable,
     ),
     Check(
-        id="files-content",
-        title="Every installed file is what its RECORD says",
+        id="files-broken-links",
+        title="No installed file is a link to nothing",
         group="environment",
-        look=look_content,
-        thorough=True,
+        look=look_broken_links,
+    ),
+    Check(
+        id="files-drift",
+        title="Files are linked as the policy says",
+        group="environment",
+        look=look_drift,
+    ),
+    Check(
+        id="files-copies",
+        title="Files share their bytes with the cache",
+        group="environment",
+        look=look_copies,
     ),
 )

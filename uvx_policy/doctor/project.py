@@ -9,9 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import project_cache
-from uvx_policy.doctor.caches import take_back
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.project_cache import in_use, mount_of
+from uvx_policy.doctor.ownership import take_back
+from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import places
 from uvx_policy.filesystem.capability import installed_into, probe_links
@@ -53,7 +53,7 @@ def look_decision(case: Case) -> Iterator[Diagnostic]:
             )
         else:
             yield Diagnostic(
-                status="skip", detail=f"`uv sync` would install nothing here: {because}."
+                status="skip", detail=f"`{usual_call(case)}` would install nothing here: {because}."
             )
     else:
         yield from _told_decision(case, plan, plan.facts)
@@ -72,18 +72,23 @@ def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]
             )
             return
     cache, capability = in_use(plan, facts)
-    into = mount_of(case, plan.destination.path)
+    into = case.mount_of(plan.destination.path)
     below = f" on `{into.point}` ({into.fstype})" if into else ""
     own = f" uv's own cache is `{facts.cache}`." if facts.cache and cache != facts.cache else ""
     mode = plan.outcome.link_mode
     yield Diagnostic(
         status="pass",
-        detail=f"`uv sync` installs into `{plan.destination.path}`{below} from `{cache}`, by "
-        f"{mode.value or _chosen_mode(facts)} [{mode.code}]: {mode.because}. "
+        detail=f"`{usual_call(case)}` installs into `{plan.destination.path}`{below} from "
+        f"`{cache}`, by {mode.value or _chosen_mode(facts)} [{mode.code}]: {mode.because}. "
         f"The cache [{plan.outcome.cache_dir.code}]: {plan.outcome.cache_dir.because}.{own} "
         f"Clone: {capability.clone}, hard link: {capability.hardlink}.",
         paths=(plan.destination.path, cache) if cache else (plan.destination.path,),
     )
+
+
+def usual_call(case: Case) -> str:
+    """The command that installs here, as people type it."""
+    return " ".join(("uv", *case.usual_call))
 
 
 def _chosen_mode(facts: Facts) -> str:

@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.ownership import is_ours
+from uvx_policy.doctor.remedies import reinstall_everything
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.host import nearest_existing
 from uvx_policy.terminal.command import command
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts
     from uvx_policy.doctor.case import Case
-    from uvx_policy.model import Capability, Mount
+    from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
 #: what a directory's owner needs to see, make and remove things in it
@@ -31,14 +33,6 @@ def in_use(plan: Plan, facts: Facts) -> tuple[str, Capability]:
     return facts.cache, facts.capability
 
 
-def mount_of(case: Case, path: str) -> Mount | None:
-    """The mount that `path`, or what exists of it, lies on; `None` when that is not known."""
-    if case.mounts is None:
-        return None
-    existing = nearest_existing(case.host, os.path.realpath(path))
-    return case.mounts.find(existing, case.host.mount_id(existing))
-
-
 def look_cold(case: Case) -> Iterator[Diagnostic]:
     """Does the cache that would be used hold nothing, while another one is full?"""
     plan = case.sound_plan
@@ -50,15 +44,16 @@ def look_cold(case: Case) -> Iterator[Diagnostic]:
         return
     there = facts.place.directory
     # What is installed already would not be installed again, and so fill nothing.
-    again = ("--reinstall",) if case.real_environment else ()
+    fill = reinstall_everything(case) if case.real_environment else None
+    fill = fill or command("uv", *case.usual_call)
     if plan.outcome.cache_dir.code == "offline-cold-cache":
         yield Diagnostic(
             status="warn",
             detail=f"uv is offline, and the cache on the environment's file system, `{there}`, "
             f"holds nothing yet: each file is copied from `{facts.cache}`.",
             fix=Fix(
-                text="Fill it once while the network is available",
-                commands=(command("uv", "sync", *again, UV_OFFLINE="0"),),
+                text="Fill it once while there is a network",
+                commands=(fill.replace(variables=(("UV_OFFLINE", "0"),)),),
             ),
             paths=(there,),
         )
@@ -75,8 +70,8 @@ def look_cold(case: Case) -> Iterator[Diagnostic]:
                 else ""
             ),
             fix=Fix(
-                text="Fill it once, while the network is available",
-                commands=(command("uv", "sync", *again),),
+                text="Fill it once, while there is time and a network",
+                commands=(fill,),
             ),
             paths=(there,),
         )
@@ -149,7 +144,7 @@ def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
         return f"`{there}` is not a directory", Fix(
             text="Move it aside", commands=(command("mv", there, f"{there}-old"),)
         )
-    mount = mount_of(case, there)
+    mount = case.mount_of(there)
     if mount is not None and mounts.is_read_only(mount):
         return mounts.why_read_only(mount), Fix(text="Set another one in `UV_CACHE_DIR`")
     status = os.stat(there)
@@ -159,10 +154,22 @@ def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
             commands=(command("chmod", "u+rwx", there),),
             safe=True,
         )
-    return f"you cannot write to `{there}`, which belongs to user {status.st_uid}", Fix(
-        text="Change its owner, if it should be yours",
-        commands=(command("sudo", "chown", str(case.host.uid), there),),
+    return f"you may not write `{there}`, which belongs to user {status.st_uid}", _not_yours(
+        case, there
     )
+
+
+def _not_yours(case: Case, there: str) -> Fix:
+    """What to do where a directory that would have to hold the cache belongs to others."""
+    if is_ours(case, there):
+        return Fix(
+            text="Take it over, if it is to be yours",
+            commands=(command("sudo", "chown", str(case.host.uid), there),),
+        )
+    home = case.environ.get("HOME", "")
+    if not os.path.isabs(home) or home == "/":
+        return Fix(text="Set HOME to your home directory, or name a cache: `UV_CACHE_DIR`")
+    return Fix(text="Name a directory of yours for uv: `UV_CACHE_DIR`")
 
 
 def look_space(case: Case) -> Iterator[Diagnostic]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Fix
@@ -24,12 +23,11 @@ if TYPE_CHECKING:
     from uvx_policy.setup.record import SetupRecord
 
 
-#: does again what was done, for the same directory
 SETUP = command("linkpolicy", "setup")
 
 
-def fix(text: str) -> Fix:
-    """The fix that `setup` is, which `fix_by_setup` applies."""
+def setup(text: str) -> Fix:
+    """What `setup` fixes; `fix_by_setup` does it."""
     return Fix(text=text, commands=(SETUP,), safe=True)
 
 
@@ -44,9 +42,12 @@ def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
             yield from setup_command.carry_out(each)
 
 
-@lru_cache(maxsize=1)
 def plans(case: Case) -> tuple[SetupPlan | LinkPolicyError, ...]:
     """What `setup` would do now, called as it was before: one plan for each shell, at least one."""
+    return case.once(_plans)
+
+
+def _plans(case: Case) -> tuple[SetupPlan | LinkPolicyError, ...]:
     return tuple(_plan_for(case, shell) for shell in _shells(case))
 
 
@@ -55,9 +56,12 @@ def plan(case: Case) -> SetupPlan | LinkPolicyError:
     return plans(case)[0]
 
 
-@lru_cache(maxsize=1)
 def directory(case: Case) -> str:
     """The shims that count: those on PATH, else those on record, else the usual place."""
+    return case.once(_directory)
+
+
+def _directory(case: Case) -> str:
     for program in on_path("uv", case.environ.get("PATH", "")):
         if program.ours:
             return os.path.abspath(os.path.dirname(program.path))
@@ -96,9 +100,12 @@ def line_by_hand(case: Case) -> ShellLine | None:
         return None
 
 
-@lru_cache(maxsize=1)
 def record(case: Case) -> SetupRecord | None:
     """What `setup` did; `None` when there is no record or it cannot be understood."""
+    return case.once(_record)
+
+
+def _record(case: Case) -> SetupRecord | None:
     path = record_path(case)
     return setup_record.load(path) if path else None
 

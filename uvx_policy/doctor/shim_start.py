@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor import started
+from uvx_policy.doctor import setup_state, started
 from uvx_policy.doctor.started import Ended
 from uvx_policy.setup import shim_directories
 
@@ -44,18 +43,25 @@ class Start(Ended):
         return tuple(_ENTERED.findall(self.said))
 
 
-@lru_cache(maxsize=1)
-def starts(case: Case, directory: str) -> tuple[Start, ...]:
-    """Both shims of one directory, and the Python shim behind a native `uv`; all at once.
+def starts(case: Case) -> tuple[Start, ...]:
+    """Both shims that count, and the Python shim behind a native `uv`; all at once.
 
-    Raises `Unreadable` when no process could be started.
+    Each is started once in a run. Raises `Unreadable` when no process could be started.
     """
-    return tuple(_end(path, begun) for path, begun in begin(case, directory))
+    return case.once(_ended)
 
 
-@lru_cache(maxsize=1)
-def begin(case: Case, directory: str) -> list[tuple[str, Begun]]:
-    """Start them, and wait for none: what `starts` tells can be had soon."""
+def begin(case: Case) -> list[tuple[str, Begun]]:
+    """Start them, and wait for none: then `starts` has to wait less."""
+    return case.once(_begun)
+
+
+def _ended(case: Case) -> tuple[Start, ...]:
+    return tuple(_end(path, begun) for path, begun in begin(case))
+
+
+def _begun(case: Case) -> list[tuple[str, Begun]]:
+    directory = setup_state.directory(case)
     paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
     paths.append(_fallback(paths[0]))
     return [

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
-from uvx_policy.installed.survey import survey
-from uvx_policy.terminal.words import count
+from uvx_policy.installed.survey import survey as whole_survey
+from uvx_policy.terminal.words import count, verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,32 +32,36 @@ def look_linked(case: Case) -> Iterator[Diagnostic]:
         return
     # To ask the file system about the blocks of 30,000 files takes 0.3 s: without --verify one
     # file of each package tells.
-    found = survey(case.real_environment) if case.verify else case.survey
-    files = count(found.files, "file" if case.verify else "installed file")
+    survey = whole_survey(case.real_environment) if case.verify else case.survey
+    files = count(survey.files, "file" if case.verify else "installed file")
     yield Diagnostic(
         status="pass",
-        detail=f"{files}: {_files(found, exact=case.verify)}{packages}.",
+        detail=f"Of {files}, {_files(survey, exact=case.verify)}{packages}.",
         paths=(case.environment,),
     )
 
 
-def _files(found: Survey, *, exact: bool) -> str:
-    exact = exact and found.extents_known
-    counts = {
-        "hard linked to a cache or another environment": found.shared_inode_files,
-        "symbolic links into a cache": found.symlink_files,
-        "cloned": found.shared_extent_files if exact else 0,
-        "not shared" if exact else "with an inode of their own": found.private_files,
-    }
-    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number) or "none"
+def _files(survey: Survey, *, exact: bool) -> str:
+    counts = [
+        (survey.shared_inode_files, "shares", "share", "an inode with others"),
+        (survey.symlink_files, "leads", "lead", "into a cache by a symbolic link"),
+    ]
+    if exact and survey.extents_known:
+        counts.append((survey.shared_extent_files, "shares", "share", "extents with another file"))
+        counts.append((survey.private_files, "shares", "share", "nothing"))
+    else:
+        counts.append((survey.private_files, "has", "have", "an inode of its own"))
+    return ", ".join(
+        f"{number:,} {verb(number, one, many)} {what}" for number, one, many, what in counts
+    )
 
 
 def _packages(case: Case) -> str:
     counts = Counter(each.how for each in case.linkings)
     if not counts:
         return ""
-    ways = ", ".join(f"{number:,} {_HOW[how]}" for how, number in counts.most_common())
-    return f"; {count(counts.total(), 'package')} installed by uv: {ways}"
+    hows = ", ".join(f"{number:,} {_HOW[how]}" for how, number in counts.most_common())
+    return f"; of {count(counts.total(), 'package')} that uv installed: {hows}"
 
 
 CHECKS: tuple[Check, ...] = (

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,7 @@ def look_uv_settings(case: Case) -> Iterator[Diagnostic]:
 def look_uv_settings_ahead(case: Case) -> None:
     """Ask uv what `look_uv_settings` will want to know."""
     if case.uv:
-        _begun(case)
+        case.once(_begun)
 
 
 def _known_faults(case: Case) -> Iterator[Diagnostic]:
@@ -161,13 +160,12 @@ _SKIPS_A_FILE = "during settings discovery"
 _WORDS = 300
 
 
-@lru_cache(maxsize=1)
 def _begun(case: Case) -> Begun:
     return started.begin([case.uv, "cache", "dir"], environ=case.environ, cwd=case.cwd)
 
 
 def _what_uv_says(case: Case) -> Iterator[Diagnostic]:
-    ended = started.end(case.uv, _begun(case))
+    ended = started.end(case.uv, case.once(_begun))
     said = ended.said.strip()
     status: Status
     if ended.code == 2 and said.startswith("error: "):  # noqa: PLR2004 (uv's code for its errors)

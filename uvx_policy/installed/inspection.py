@@ -34,6 +34,7 @@ _BY_HANDLE = os.stat in os.supports_dir_fd
 _HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
 #: inode(7)
 _TYPE, _LINK = 0o170000, 0o120000
+_SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 _ANEW = tuple(f".dist-info/{name}" for name in WRITTEN_ANEW)
 
 
@@ -67,7 +68,8 @@ class _Inspection:
         #: (inode, device) of a file with several names -> how many of them were not seen
         self._unseen: dict[tuple[int, int], int] = {}
         self._unreadable: list[str] = []
-        self._closed: list[str] = []
+        #: in the order in which they were found
+        self._closed: dict[str, None] = {}
 
     def of(self, tree: Tree, look: Look) -> Iterator[Finding]:
         """Compare one tree, and count its files."""
@@ -82,7 +84,7 @@ class _Inspection:
             if handle is not None:
                 os.close(handle)
         if self._uid:
-            self._look_at_permissions(tree.path, directories)
+            self._look_at_permissions(tree.owner, tree.path, directories)
 
     def _reader(
         self, site: str, handle: int | None, directories: set[str]
@@ -158,16 +160,26 @@ class _Inspection:
             self._shared += _blocks(status)
         return status.st_size, status.st_mtime, into_cache or status.st_nlink > 1
 
-    def _look_at_permissions(self, site: str, directories: set[str]) -> None:
+    def _look_at_permissions(self, environment: str, site: str, directories: set[str]) -> None:
+        self._note_closed(*_up_to(environment, site), os.path.join(environment, _SCRIPTS))
         for below in sorted(directories):
-            for path in (os.path.join(site, below), os.path.join(site, below, "__pycache__")):
-                with contextlib.suppress(OSError):
-                    status = os.stat(path)
-                    mine = status.st_uid == self._uid
-                    if mine and status.st_mode & CHANGEABLE == CHANGEABLE:
-                        continue
-                    if not os.access(path, os.W_OK | os.X_OK):
-                        self._closed.append(os.path.normpath(path))
+            self._note_closed(os.path.join(site, below), os.path.join(site, below, "__pycache__"))
+        # What uv left when it failed half-way is in no RECORD any more.
+        named = {below.partition("/")[0] for below in directories}
+        with contextlib.suppress(OSError), os.scandir(site) as entries:
+            for entry in entries:
+                if entry.name not in named and entry.is_dir(follow_symlinks=False):
+                    self._note_closed(*(top for top, _, _ in os.walk(entry.path)))
+
+    def _note_closed(self, *paths: str) -> None:
+        for path in paths:
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                mine = status.st_uid == self._uid
+                if mine and status.st_mode & CHANGEABLE == CHANGEABLE:
+                    continue
+                if not os.access(path, os.W_OK | os.X_OK):
+                    self._closed.setdefault(os.path.normpath(path))
 
     def survey(self) -> Survey:
         """What was counted."""
@@ -184,10 +196,18 @@ class _Inspection:
             extents_known=self._extents_known,
             dangling=self._dangling,
             closed_directories=len(self._closed),
-            closed=tuple(self._closed[:MOST_NAMED]),
+            closed=tuple(self._closed)[:MOST_NAMED],
             unreadable_files=len(self._unreadable),
             unreadable=tuple(self._unreadable[:MOST_NAMED]),
         )
+
+
+def _up_to(environment: str, site: str) -> Iterator[str]:
+    """The directories from a site up to its environment, both included."""
+    above = site
+    while above.startswith(environment) and above != os.path.dirname(above):
+        yield above
+        above = os.path.dirname(above)
 
 
 def _blocks(status: os.stat_result) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import heapq
 import os
@@ -290,23 +289,6 @@ class Walk:
         if directory.endswith(".dist-info"):
             return WRITTEN_ANEW
         return _WRITTEN_BY_VENV if directory in self._sites else frozenset()
-
-
-def files_below(directory: str) -> dict[str, Seen]:
-    """Each file below `directory`, by its path below it, bytecode left out. Never raises."""
-    found: dict[str, Seen] = {}
-    waiting = [""]
-    while waiting:
-        prefix = waiting.pop()
-        with contextlib.suppress(OSError), os.scandir(f"{directory}/{prefix}") as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name != "__pycache__":
-                        waiting.append(f"{prefix}{entry.name}/")
-                else:
-                    told = entry.stat(follow_symlinks=False)
-                    found[prefix + entry.name] = (told.st_size, told.st_mtime, told.st_nlink > 1)
-    return found
 
 
 def leads_into_cache(target: str) -> bool:

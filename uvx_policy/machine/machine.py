@@ -185,7 +185,7 @@ class Machine:
             return SYNC
         if project is not None and project.managed:
             return SYNC
-        return PIP_INSTALL if self._destination(PIP_INSTALL) else SYNC
+        return PIP_INSTALL if self._destination(PIP_INSTALL) or self._nearby else SYNC
 
     @cached_property
     def environment_here(self) -> str:
@@ -195,8 +195,11 @@ class Machine:
         environment, or the nearest `.venv`.
         """
         found = self._destination(self.usual_call)
-        if found and os.path.isdir(found):
-            return found
+        return found if found and os.path.isdir(found) else self._nearby
+
+    @cached_property
+    def _nearby(self) -> str:
+        """The active environment, or the nearest `.venv`; "" when neither is a directory."""
         above = self.cwd
         nearby = [self.environ.get("VIRTUAL_ENV", ""), os.path.join(above, ".venv")]
         while above != os.path.dirname(above):

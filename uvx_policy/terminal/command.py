@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NAME = "linkpolicy"
 #: subcommands of uv that link files into an environment, or make one
-_LINKING = ("add", "remove", "run", "sync", "venv")
+_LINKING = (("add",), ("remove",), ("run",), ("sync",), ("venv",))
 
 
 class Shell(Value):
@@ -47,7 +47,7 @@ class Command(Value):
         through `linkpolicy run`.
         """
         words = self.words
-        if not shell.has_shim and words[0] == "uv" and words[1:2] and words[1] in _LINKING:
+        if not shell.has_shim and words[0] == "uv" and _links(words[1:]):
             words = (_NAME, "run", "--", *words)
         if words[0] == _NAME:
             words = (shell.linkpolicy, *words[1:])
@@ -119,6 +119,10 @@ def _quoted(word: str) -> str:
         for char in raw
     )
     return f"$'{inside}'"
+
+
+def _links(words: tuple[str, ...]) -> bool:
+    return words[:2] == ("pip", "install") or words[:1] in _LINKING
 
 
 def _first(program: str, search_path: str) -> str:

@@ -1,0 +1,184 @@
+"""Checks whether the files in the environment are what was installed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.remedies import least_destructive
+from uvx_policy.installed import sentences
+from uvx_policy.terminal.command import command
+from uvx_policy.terminal.words import count, verb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from uvx_policy.doctor.case import Case
+    from uvx_policy.installed.finding import Finding, State
+
+#: paths that one finding names
+_MOST_NAMED = 100
+_HACKABLE = command("linkpolicy", "init", "--hackable")
+_NONE_YET = Diagnostic(status="skip", detail="there is no environment yet")
+_EFFECTS: dict[State, str] = {
+    "edited": "No other environment has the edit, and the next reinstallation loses it",
+    "missing": "Programs that need them fail, and uv takes them for installed",
+    "record": "Nothing tells what belongs to these packages, and uv cannot remove them cleanly",
+    "mode": "uv gives no file such permissions",
+    "unreadable": "Nothing is known about them",
+}
+
+
+def look_edited(case: Case) -> Iterator[Diagnostic]:
+    """Was an installed file edited that nobody else sees?"""
+    if case.survey is None:
+        yield _NONE_YET
+        return
+    yield from _told(case, [each for each in case.edited if not each.is_shared])
+    unsure = case.survey.unsure_files
+    if unsure:
+        yield Diagnostic(
+            status="skip",
+            detail=f"{count(unsure, 'file')} {verb(unsure, 'was', 'were')} written after the "
+            "installation and cannot be compared quickly; --verify compares everything",
+        )
+
+
+def look_edited_in_cache(case: Case) -> Iterator[Diagnostic]:
+    """Was an installed file edited together with the cache's own file, or another environment's?"""
+    if case.survey is None:
+        yield _NONE_YET
+        return
+    yield from _leaked(case, [each for each in case.edited if each.is_shared])
+
+
+def look_missing(case: Case) -> Iterator[Diagnostic]:
+    """Is every file there that was installed?"""
+    if case.survey is None:
+        yield _NONE_YET
+        return
+    found = [each for each in case.findings if each.state == "missing"]
+    if case.survey.dangling:  # told by another check
+        found = [each for each in found if not os.path.islink(each.path)]
+    yield from _told(case, found)
+
+
+def look_records(case: Case) -> Iterator[Diagnostic]:
+    """Is every RECORD there, and whole?"""
+    if case.survey is None:
+        yield _NONE_YET
+        return
+    yield from _told(case, [each for each in case.findings if each.state == "record"])
+
+
+def look_content(case: Case) -> Iterator[Diagnostic]:
+    """Is every installed file what the RECORD says?"""
+    if not case.real_environment:
+        yield _NONE_YET
+        return
+    new = [each for each in case.compared() if each.path not in case.reported]
+    yield from _leaked(case, [each for each in new if each.state == "edited" and each.is_shared])
+    for state in _EFFECTS:
+        yield from _told(case, [each for each in new if each.state == state and not _is_leak(each)])
+
+
+def _is_leak(finding: Finding) -> bool:
+    return finding.state == "edited" and finding.is_shared
+
+
+def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
+    """Say what is wrong with files that are wrong here alone."""
+    case.reported.update(each.path for each in found)
+    intended = [each for each in found if each.intended]
+    if intended:
+        yield Diagnostic(
+            status="pass",
+            detail=f"{sentences.described(intended)}, as intended: {intended[0].intended}.",
+            paths=_paths(intended),
+        )
+    wrong = [each for each in found if each.is_fault]
+    if wrong:
+        state = wrong[0].state
+        yield Diagnostic(
+            status="warn" if state == "edited" else "fail",
+            detail=f"{sentences.described(wrong)}. {_EFFECTS[state]}.",
+            fix=_restore(case, state),
+            paths=_paths(wrong),
+        )
+
+
+def _leaked(case: Case, leaked: Sequence[Finding]) -> Iterator[Diagnostic]:
+    """Say of each cache what was edited in it and here, and of files that others have."""
+    by_cache: dict[str, list[Finding]] = {}
+    for each in leaked:
+        case.reported.update((each.path, *(place.path for place in each.elsewhere)))
+        caches = {place.tree.owner for place in each.elsewhere if place.tree.kind == "archive"}
+        for cache in sorted(caches) or [""]:
+            by_cache.setdefault(cache, []).append(each)
+    for cache, found in by_cache.items():
+        places = [place for each in found for place in each.elsewhere]
+        others = sorted({place.tree.owner for place in places if place.tree.kind == "site"})
+        has = verb(len(others), "has", "have")
+        also = f" {sentences.listed(others)} {has} the edit already." if others else ""
+        where = (
+            f"the cache `{cache}` has the edit, too: every environment that is installed from "
+            "there gets it"
+            if cache
+            else "the same file has another name: another environment, or a cache that is not "
+            "known, has the edit, too"
+        )
+        yield Diagnostic(
+            status="fail" if cache else "warn",
+            detail=f"{sentences.described(found)}, and {where}.{also}",
+            fix=_restore(case, "edited"),
+            paths=(*_paths(found), *(place.path for place in places)),
+        )
+
+
+def _restore(case: Case, state: State) -> Fix:
+    fix = least_destructive(case, "original")
+    if state != "edited":
+        return fix
+    if case.policy_at(case.real_environment).name == "hackable":
+        return fix.replace(text="Restore the original content elsewhere; the edit here stays.")
+    return fix.replace(text=f"{fix.text} To edit on purpose, run `{_HACKABLE}`.")
+
+
+def _paths(found: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(each.path for each in found[:_MOST_NAMED])
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="files-edited-in-cache",
+        title="No edit has reached the cache",
+        group="environment",
+        look=look_edited_in_cache,
+    ),
+    Check(
+        id="files-edited",
+        title="No installed file was edited",
+        group="environment",
+        look=look_edited,
+    ),
+    Check(
+        id="files-missing",
+        title="No installed file is missing",
+        group="environment",
+        look=look_missing,
+    ),
+    Check(
+        id="files-records",
+        title="Every RECORD is whole",
+        group="environment",
+        look=look_records,
+    ),
+    Check(
+        id="files-content",
+        title="Every installed file is what its RECORD says",
+        group="environment",
+        look=look_content,
+        thorough=True,
+    ),
+)

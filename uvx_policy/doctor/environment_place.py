@@ -1,0 +1,149 @@
+"""Checks of where the environment lies, and who else uses it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.environment_path import CENTRAL, NAMED, path_of
+from uvx_policy.doctor.remedies import install
+from uvx_policy.filesystem import cache_safety, mounts
+from uvx_policy.state import layout
+from uvx_policy.terminal.command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.doctor.case import Case
+
+
+def look_device(case: Case) -> Iterator[Diagnostic]:
+    """Is the environment on a file system that lasts, if it is not the project's?"""
+    if not case.real_environment or not case.workspace:
+        return
+    here, there = case.mount_of(case.workspace), case.mount_of(case.real_environment)
+    if here is None or there is None or here.device == there.device:
+        return
+    reason = mounts.why_volatile(there) or mounts.why_network(there)
+    shown = f"`{case.environment}` lies on `{there.point}` ({there.fstype})"
+    if not reason:
+        yield Diagnostic(
+            status="pass",
+            detail=f"{shown}, its project on `{here.point}` ({here.fstype}): the environment's "
+            "device decides which cache is used.",
+        )
+        return
+    fix = Fix(
+        text="Let uv make the environment in the project. What you changed in it is lost.",
+        commands=(command("rm", "-r", case.environment), *install(case)),
+    )
+    if os.path.islink(case.environment):
+        fix = Fix(
+            text="Remove the link and let uv make the environment in the project.",
+            commands=(command("rm", case.environment), *install(case)),
+        )
+    if case.environ.get(NAMED):
+        fix = Fix(
+            text="Name another directory, or none, and install again.",
+            commands=(command("unset", NAMED), *install(case)),
+        )
+    yield Diagnostic(
+        status="warn",
+        detail=f"{shown}, away from its project: {reason}.",
+        fix=fix,
+        paths=(case.environment,),
+    )
+
+
+def look_shared(case: Case) -> Iterator[Diagnostic]:
+    """Is the environment this project's alone?"""
+    path = case.environment
+    if not path or not case.workspace or not case.environ.get(NAMED):
+        return
+    plan = case.sound_plan
+    if plan is None or plan.destination.origin.name != NAMED or "UV_PROJECT" in case.environ:
+        return
+    users = {each.project for each in case.registered if each.path == path and each.project}
+    if plan.destination.project:
+        users.add(plan.destination.project)
+    others = sorted(users - {case.workspace, os.path.realpath(case.workspace)})
+    if not others:
+        yield Diagnostic(status="pass", detail=f"{NAMED} puts the environment at `{path}`.")
+        return
+    yield Diagnostic(
+        status="warn",
+        detail=f"{NAMED} makes this project use `{path}`, which the project `{others[0]}` uses as "
+        "well: each `uv sync` removes what the other project needs.",
+        fix=Fix(
+            text="Give each project an environment of its own.",
+            commands=(command("unset", NAMED), *install(case)),
+        ),
+        paths=(path, *others),
+    )
+
+
+def look_central(case: Case) -> Iterator[Diagnostic]:
+    """Say where an environment is that uv keeps in its cache: no fault, but good to know."""
+    path = path_of(case)
+    target = os.path.realpath(path) if os.path.islink(path) and os.path.isdir(path) else ""
+    if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
+        yield Diagnostic(
+            status="pass",
+            detail=f"uv keeps this environment in its cache, at `{target}` (preview "
+            "centralized-project-envs): `uv cache prune` deletes it, `uv sync` makes it again.",
+        )
+
+
+def look_cloud(case: Case) -> Iterator[Diagnostic]:
+    """Is the environment outside of what a service copies to a cloud?"""
+    path = case.environment
+    reason = cache_safety.why_in_cloud(case.real_environment)
+    if not case.real_environment or not reason:
+        return
+    home = layout.home(case.environ, case.host.platform)
+    outside = os.path.join(home, ".venvs")
+    elsewhere = os.path.join(outside, os.path.basename(os.path.dirname(path)))
+    moving = (
+        command("mkdir", "-p", outside),
+        command("mv", path, elsewhere),
+        command("ln", "-s", elsewhere, path),
+    )
+    yield Diagnostic(
+        status="warn",
+        detail=f"`{path}` is in a directory that a service copies to its servers ({reason}): "
+        "thousands of files that can be made again, locked and evicted while uv works on them.",
+        fix=Fix(
+            text="Keep the project there and move the environment out, behind a symbolic link.",
+            commands=moving if home and not os.path.islink(path) else (),
+        ),
+        paths=(case.real_environment,),
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="venv-device",
+        title="The environment lies on a file system that lasts",
+        group="environment",
+        look=look_device,
+    ),
+    Check(
+        id="venv-shared",
+        title="The environment is this project's alone",
+        group="environment",
+        look=look_shared,
+    ),
+    Check(
+        id="venv-central",
+        title="Where uv keeps the environment",
+        group="environment",
+        look=look_central,
+    ),
+    Check(
+        id="venv-cloud",
+        title="The environment is not copied to a cloud",
+        group="environment",
+        look=look_cloud,
+    ),
+)

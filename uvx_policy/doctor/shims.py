@@ -1,0 +1,227 @@
+"""Are the shims as `setup` writes them, and do they start the real uv under policy?"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from uvx_policy.doctor import setup_state
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup
+from uvx_policy.doctor.shim_start import begin, starts
+from uvx_policy.errors import LinkPolicyError, Unreadable
+from uvx_policy.setup import shim_directories
+from uvx_policy.terminal.command import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uvx_policy.doctor.case import Case
+
+_OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def look_shims(case: Case) -> Iterator[Diagnostic]:
+    """Are both shims there, and nobody else's program in their place?"""
+    directory = setup_state.directory(case)
+    if not there_are_any(directory):
+        yield Diagnostic(
+            status="fail",
+            detail="There are no shims: `uv` runs without any policy, "
+            "except through `linkpolicy run`.",
+            fix=setup("Put the shims in place and first on PATH"),
+        )
+        return
+    for path in _paths(directory):
+        if shim_directories.is_shim(path):
+            continue
+        if os.path.lexists(path):
+            yield Diagnostic(
+                status="fail",
+                detail=f"`{path}` is not the shim but somebody else's program.",
+                fix=Fix(
+                    text="Move it out of the way, and put the shim in its place",
+                    commands=(command("mv", path, f"{path}.other"), SETUP),
+                ),
+                paths=(path,),
+            )
+        else:
+            name = os.path.basename(path)
+            yield Diagnostic(
+                status="fail",
+                detail=f"`{path}` is missing: `{name}` runs without any policy.",
+                fix=setup("Put the shims in place"),
+                paths=(path,),
+            )
+
+
+def look_private(case: Case) -> Iterator[Diagnostic]:
+    """Nobody else may put a program where we run one."""
+    directory = setup_state.directory(case)
+    if not os.path.isdir(directory):
+        yield Diagnostic(status="skip", detail="there are no shims")
+        return
+    open_to_others = _open_to_others(directory)
+    if open_to_others:
+        yield Diagnostic(
+            status="fail",
+            detail=f"Others can write to `{open_to_others[0]}`, and you would run what they put "
+            "there.",
+            fix=Fix(
+                text="Take the right to write from others",
+                commands=(command("chmod", "go-w", *open_to_others),),
+                safe=all(os.lstat(path).st_uid == os.geteuid() for path in open_to_others),
+            ),
+            paths=open_to_others,
+        )
+        return
+    try:
+        shim_directories.check_private(directory)
+    except OSError as error:
+        raise Unreadable(directory, shim_directories.reason(error)) from error
+    except LinkPolicyError as error:
+        yield Diagnostic(
+            status="fail",
+            detail=f"{error}.",
+            fix=Fix(
+                text="Close it, or choose another directory with --shim-dir",
+                commands=error.commands or (command("linkpolicy", "setup", "--shim-dir", "DIR"),),
+            ),
+            paths=(directory,),
+        )
+
+
+def fix_private(case: Case, dry_run: bool) -> Iterator[str]:
+    """Take the right to write from others, where it is ours to take."""
+    for path in _open_to_others(setup_state.directory(case)):
+        told = os.lstat(path)
+        if told.st_uid == os.geteuid():
+            if not dry_run:
+                os.chmod(path, stat.S_IMODE(told.st_mode) & ~_OPEN_TO_OTHERS)
+            yield f"chmod go-w {path}"
+
+
+def look_current(case: Case) -> Iterator[Diagnostic]:
+    """Are the shims what this linkpolicy would write?"""
+    directory = setup_state.directory(case)
+    if not there_are_any(directory):
+        yield Diagnostic(status="skip", detail="there are no shims")
+        return
+    plan = setup_state.plan(case)
+    if isinstance(plan, LinkPolicyError):
+        yield Diagnostic(status="skip", detail=str(plan))
+        return
+    # What is missing is told by another check; here are those that are there and differ.
+    differing = tuple(path for path, _ in plan.shims if os.path.lexists(path)) + plan.stale
+    behind = tuple(path for path, _ in plan.shims if not os.path.lexists(path))
+    behind = tuple(path for path in behind if os.path.dirname(path) != directory)
+    if differing or behind:
+        yield Diagnostic(
+            status="warn",
+            detail="The shims were written by another version or installation of linkpolicy, "
+            f"or for another launcher than the {plan.launcher.kind} one.",
+            fix=setup("Write them anew"),
+            paths=(*differing, *behind),
+        )
+        return
+    yield Diagnostic(
+        status="pass",
+        detail=f"The shims are what this linkpolicy writes; launcher: {plan.launcher}.",
+        paths=_paths(directory),
+    )
+
+
+def look_start(case: Case) -> Iterator[Diagnostic]:
+    """Start each shim once: do they come as far as uv, and with the policy?"""
+    directory = setup_state.directory(case)
+    if not case.uv or not there_are_any(directory):
+        yield Diagnostic(
+            status="skip", detail=f"there {'are no shims' if case.uv else 'is no real uv'}"
+        )
+        return
+    for start in starts(case):
+        if start.code != 0:
+            said = start.said.strip().splitlines()
+            because = said[-1] if said else f"it ended with {start.code}"
+            yield Diagnostic(
+                status="fail",
+                detail=f"`{start.path} --version` does not work: "
+                f"{because.removeprefix('linkpolicy: ')}.",
+                fix=Fix(text="Install that uv anew, the way it was installed")
+                if case.uv in because
+                else setup("Write the shims anew"),
+                paths=(start.path,),
+            )
+        elif start.without_policy:
+            yield Diagnostic(
+                status="fail",
+                detail=f"`{start.path}` does not find the linkpolicy that it was written for, "
+                "and runs uv without any policy.",
+                fix=setup("Write the shims for this linkpolicy"),
+                paths=(start.path,),
+            )
+
+
+def look_start_ahead(case: Case) -> None:
+    """Start the shims, which takes as long as ten other checks."""
+    directory = setup_state.directory(case)
+    if case.uv and there_are_any(directory):
+        begin(case)
+
+
+def there_are_any(directory: str) -> bool:
+    """Is a shim in this directory?"""
+    return any(map(shim_directories.is_shim, _paths(directory)))
+
+
+def _paths(directory: str) -> tuple[str, ...]:
+    return tuple(f"{directory}/{program}" for program in shim_directories.PROGRAMS)
+
+
+def _open_to_others(directory: str) -> tuple[str, ...]:
+    """The directories of shims and the shims in them that others can write to."""
+    behind = shim_directories.fallbacks(directory)
+    found = []
+    for path in (directory, behind, *shim_directories.ours(directory)):
+        try:
+            told = os.lstat(path)
+        except OSError:
+            continue
+        if not stat.S_ISLNK(told.st_mode) and told.st_mode & _OPEN_TO_OTHERS:
+            found.append(path)
+    return tuple(found)
+
+
+CHECKS: tuple[Check, ...] = (
+    # Before those that `setup` fixes: it writes to no directory that is open to others.
+    Check(
+        id="shims-private",
+        title="Nobody else can put a program in the place of a shim",
+        group="installation",
+        look=look_private,
+        fix=fix_private,
+    ),
+    Check(
+        id="shims",
+        title="The shims `uv` and `uvx` are in place",
+        group="installation",
+        look=look_shims,
+        fix=fix_by_setup,
+    ),
+    Check(
+        id="shims-current",
+        title="The shims are what this linkpolicy writes",
+        group="installation",
+        look=look_current,
+        fix=fix_by_setup,
+    ),
+    Check(
+        id="shims-start",
+        title="The shims start the real uv under policy",
+        group="installation",
+        look=look_start,
+        ahead=look_start_ahead,
+        fix=fix_by_setup,
+    ),
+)
