@@ -232,6 +232,7 @@ def test_instructions_are_those_before_exec(tmp_path: Path, uv: Path) -> None:
 
 
 @pytest.mark.filesystem
+@pytest.mark.usefixtures("programs")
 def test_startup_decides_for_another_device_and_leaves_nothing_there(
     uv: Path, fs: filesystems.FileSystems
 ) -> None:
@@ -258,8 +259,9 @@ def test_one_pair_is_refused_because_it_has_no_spread(script: str, tmp_path: Pat
 
 @pytest.mark.uv
 def test_second_environment_on_the_same_device_has_nothing_to_compare(
-    newest_uv: Path, tmp_path: Path
+    newest_uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     small = ("--pairs", "2", "--files", "2", "--megabytes", "1", "--uv", str(newest_uv))
 
     done = run("second_environment.py", "--device", str(tmp_path), *small, code=1)
