@@ -10,7 +10,7 @@ Where that cannot be (an ordinary user, a container that may not mount), the fil
 skipped, and `linkpolicy` is shown a mount table with one mount, the temporary directory: in this
 process, and in those that are started as `linkpolicy()` says.
 
-Either way nothing may be left behind on the real machine: `entered` raises in the end.
+Either way nothing may be left behind: `entered` raises in the end.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests import real_uv
 from uvx_policy.host import Host
@@ -67,24 +69,24 @@ def entered(base: Path) -> Iterator[None]:
     """Let this process see its own machine only, until the end of the block.
 
     `base`: the temporary directory of this process. Raises `AssertionError` at the end when
-    something of uv's or ours is on the real machine that was not there before.
+    something was left in a home, or where linkpolicy makes caches.
     """
     global _base, _own  # noqa: PLW0603 (one process has one machine)
     homes = _homes()
-    places = _places(base, homes)
-    before = _traces(places)
     _base = base.resolve()
     with contextlib.ExitStack() as undo:
         _own = _build(undo, _base, homes)
         if not _own:
+            _refuse_caches_above(_base)
             show_only(str(_base))
-        made = _names_in(homes) if _own else set()
+        # A home of our own is empty; in the real one others may write what they like.
+        places = [] if _own else _places(_base, homes)
+        before = _everything_in(homes) if _own else _seen(places)
         yield
-        made = _names_in(homes) - made if _own else set()
+        after = _everything_in(homes) if _own else _seen(places)
+        left = sorted(path for path in after if after[path] != before.get(path))
         _own = False
-    assert not made, f"tests have written into the home of whoever runs them: {sorted(made)}"
-    left = sorted(path for path, seen in _traces(places).items() if before.get(path) != seen)
-    assert not left, f"tests have left something on the real machine: {left}"
+    assert not left, f"tests have left something outside of their own directories: {left}"
 
 
 def is_own() -> bool:
@@ -248,6 +250,13 @@ def _limited(text: str, base: str, mount: int | None) -> str:
     return ""
 
 
+def _refuse_caches_above(base: Path) -> None:
+    """Caches are also looked for above a project, and nothing can hide those."""
+    for cache in (above / name for above in base.parents for name in _cache_names()[:1]):
+        if os.path.lexists(cache):
+            pytest.exit(f"tests would see `{cache}`: choose another directory by --basetemp")
+
+
 # What may be left behind -------------------------------------------------------------------------
 
 
@@ -262,18 +271,20 @@ def _homes() -> set[Path]:
     return {Path(os.path.realpath(home)) for home in named if os.path.isabs(home)} - {Path("/")}
 
 
-def _names_in(homes: set[Path]) -> set[str]:
-    return {str(path) for home in homes for path in (*home.iterdir(), *home.glob(".*/*"))}
+def _everything_in(homes: set[Path]) -> dict[str, str]:
+    """Names in them, and at the top of our own machine."""
+    names = {str(path): "" for home in homes for path in (*home.iterdir(), *home.glob(".*/*"))}
+    return {**names, **{f"/{name}": "" for name in os.listdir("/")}}
 
 
 def _places(base: Path, homes: set[Path]) -> list[str]:
-    """Where uv and linkpolicy would leave something."""
-    tops = {*_mount_points(), *map(str, homes), *map(str, base.resolve().parents)}
+    """Where uv and linkpolicy leave something."""
+    tops = {*_mount_points(), *map(str, homes), *map(str, base.parents)}
     caches = [os.path.join(top, name) for top in tops for name in _cache_names()]
     return caches + [f"{home}/{name}" for home in homes for name in (*_OURS, *_STARTUP_FILES)]
 
 
-def _traces(places: list[str]) -> dict[str, str]:
+def _seen(places: list[str]) -> dict[str, str]:
     """What there is at these places: the path, and the hash of a file."""
     found = {}
     for place in filter(os.path.lexists, places):

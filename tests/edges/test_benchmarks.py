@@ -16,6 +16,7 @@ import pytest
 from benchmarks import harness, instructions, looking, peers, project
 from benchmarks import verify as benchmark_verify
 from tests import filesystems, real_uv
+from tests.launcher.programs import missing
 from tests.uv.world import build_wheel
 
 BENCHMARKS = Path(harness.__file__).parent
@@ -64,6 +65,8 @@ def write_script(path: Path, text: str) -> Path:
 @pytest.fixture
 def uv(tmp_path: Path) -> Path:
     """Stands in for the real uv where only the wiring counts: no package index needed."""
+    if shutil.which("cc") is None:
+        missing("C compiler")
     answer = write_script(tmp_path / "answer", "echo uv 0.13.8")
     return Path(harness.compile_stand_in(str(tmp_path / "real"), uv=str(answer)))
 
