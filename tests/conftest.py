@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests import real_uv
-from tests.filesystems import fs, mounted
+from tests import real_uv, sandbox
+from tests.filesystems import FileSystems, fs, mounted
+from tests.uv.world import World
 
 __all__ = ("fs", "mounted")
 
@@ -26,8 +28,19 @@ _STRIPPED = ("UV_", "XDG_", "CONDA_", "LINKPOLICY_", "_LINKPOLICY_", "PYTHON")
 _KEPT = ("LINKPOLICY_TEST_",)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing of the developer's machine is seen: see `sandbox`."""
+    with sandbox.entered(tmp_path_factory.getbasetemp()):
+        yield
+
+
 @pytest.fixture(autouse=True)
-def isolation(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def isolation(
+    own_machine: None,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Path]:
     """A home of its own for every test, and no variable of the developer's uv."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
@@ -36,12 +49,16 @@ def isolation(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         ):  # fmt: skip
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
-    return home
+    yield home
+    sandbox.forget_caches()
 
 
-@pytest.fixture(params=real_uv.SUPPORTED)
+@pytest.fixture(params=real_uv.each())
 def each_uv(request: pytest.FixtureRequest) -> Path:
-    """The real uv, once for every supported version."""
+    """The real uv, once for every supported version: see `real_uv.chosen`.
+
+    `@pytest.mark.parametrize("each_uv", real_uv.each((0, 8, 5)), indirect=True)` names thresholds.
+    """
     return real_uv.provide(request.param) / "uv"
 
 
@@ -49,3 +66,15 @@ def each_uv(request: pytest.FixtureRequest) -> Path:
 def newest_uv() -> Path:
     """The real uv, newest version of the index."""
     return real_uv.provide("newest") / "uv"
+
+
+@pytest.fixture
+def uv_version() -> str:
+    """Which uv `world` has; a test may parametrize it."""
+    return "newest"
+
+
+@pytest.fixture
+def world(fs: FileSystems, uv_version: str) -> World:
+    """See `World`. On an ext4, uv's own cache as well."""
+    return World(fs.ext4 / "world", real_uv.provide(uv_version) / "uv", fs.ext4 / "home")

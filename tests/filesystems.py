@@ -6,7 +6,8 @@ that it has the property in question; every mount made here is asserted to have 
 `fs` is the fixture that tests use. Each file system is made when it is first asked for (about
 0.2 s), once for each session and pytest-xdist worker; each test gets a fresh directory on it.
 Without root or mkfs the test is skipped with the reason; under CI, or when LINKPOLICY_TEST_REQUIRE
-names "filesystem", it fails instead. A session that was killed is cleaned up by the next one.
+names "filesystem", it fails instead. They are mounted in the process's own `sandbox`, from images
+without a name: nothing is left of a session that was killed.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import functools
 import os
 import re
 import shutil
-import stat
 import struct
 import subprocess
 import sys
@@ -27,21 +27,16 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import pytest
 
-from tests import inherited
+from tests import inherited, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 if sys.platform != "win32":  # where conftest imports this module, too
     import fcntl
 
-_PREFIX = "linkpolicy-test-fs-"
 #: mkfs.xfs refuses less than 300 MB; the images are sparse
 _IMAGE_SIZE = 400 * 1024 * 1024
 _FICLONE = 0x40049409
-
-
-#: the directory of this session, as soon as something is mounted
-sessions: list[Path] = []
 
 
 # What tests use ----------------------------------------------------------------------------------
@@ -55,13 +50,15 @@ def fs(mounted: MountedFileSystems, request: pytest.FixtureRequest) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def mounted() -> Iterator[MountedFileSystems]:
+def mounted(
+    own_machine: None,  # noqa: ARG001 (on which they are mounted)
+    tmp_path_factory: pytest.TempPathFactory,
+) -> MountedFileSystems:
     """The mounts of this session; use `fs` in tests."""
     reason = _why_impossible()
     if reason:
         unavailable(reason)
-    with _session_directory() as directory:
-        yield MountedFileSystems(directory)
+    return MountedFileSystems(sandbox.MOUNTS, tmp_path_factory.mktemp("images"))
 
 
 class FileSystems:
@@ -271,10 +268,11 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
 
 class MountedFileSystems:
-    """What this session has mounted below its directory, each made when first asked for."""
+    """What this session has mounted below `directory`, each made when first asked for."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, images: Path) -> None:
         self._directory = directory
+        self._images = images
         self._count = 0
 
     @functools.cached_property
@@ -331,7 +329,7 @@ class MountedFileSystems:
         if not shutil.which(f"mkfs.{kind}"):
             unavailable(f"no mkfs.{kind} on this machine")
         point = self.new_point(name or kind)
-        image = _image_of(point)
+        image = self._images / point.name
         with image.open("xb") as stream:
             stream.truncate(size)
         _run(f"mkfs.{kind}", *options, *more, str(image))
@@ -340,13 +338,14 @@ class MountedFileSystems:
             _run("mount", "-t", kind, "-o", "loop", str(image), str(point))
         except subprocess.CalledProcessError as error:
             unavailable(f"{kind} cannot be mounted: {error.stderr.strip()}")
+        finally:
+            image.unlink()
         return point
 
     def drop(self, point: Path) -> None:
         """Take one image away again."""
         _unmount(point)
         point.rmdir()
-        _image_of(point).unlink()
 
     def new_point(self, name: str) -> Path:
         """An empty directory to mount something on."""
@@ -354,10 +353,6 @@ class MountedFileSystems:
         point = self._directory / f"{self._count}-{name}"
         point.mkdir()
         return point
-
-
-def _image_of(point: Path) -> Path:
-    return point.with_name(f"{point.name}.img")
 
 
 def required() -> bool:
@@ -379,77 +374,17 @@ def _why_impossible() -> str:
         return f"loop mounts are made on Linux only, not on {sys.platform}"
     if os.geteuid() != 0:
         return "only root can mount"
+    if not sandbox.is_own():
+        return "root may not mount here"
     if not Path("/dev/loop-control").exists():
         return "no /dev/loop-control"
     return ""
-
-
-# Making and cleaning -----------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _session_directory() -> Iterator[Path]:
-    base = Path(tempfile.gettempdir()).resolve()
-    # The lock of the directory is held as long as we live: a directory whose lock is free belongs
-    # to a session that died. (A pid would be reused, and means nothing in another container.)
-    with _locked(base / f"{_PREFIX}lock"):
-        _clean_stale(base)
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-        directory.chmod(0o755)
-        sessions.append(directory)
-        life = contextlib.ExitStack()
-        life.enter_context(_locked(directory / "lock"))
-    with life:
-        try:
-            yield directory
-        finally:
-            with _locked(base / f"{_PREFIX}lock"):
-                _remove(directory)
-
-
-def _clean_stale(base: Path) -> None:
-    for directory in base.glob(f"{_PREFIX}*"):
-        told = directory.lstat()
-        if not stat.S_ISDIR(told.st_mode) or told.st_uid != 0:
-            continue
-        with contextlib.suppress(BlockingIOError), _locked(directory / "lock", wait=False):
-            _remove(directory)
-
-
-def _remove(directory: Path) -> None:
-    """Unmount everything below `directory` and delete it; never delete through a mount."""
-    for point in reversed(_mount_points_below(directory)):
-        _unmount(point)
-    left = _mount_points_below(directory)
-    assert not left, f"cannot unmount {left}"
-    for image in directory.glob("*.img"):
-        told = subprocess.run(
-            ["losetup", "--noheadings", "--output", "NAME", "--associated", str(image)],
-            check=False, capture_output=True, text=True,
-        )  # fmt: skip
-        for device in told.stdout.split():
-            subprocess.run(["losetup", "--detach", device], check=False, capture_output=True)
-    shutil.rmtree(directory)
-
-
-def _mount_points_below(directory: Path) -> list[Path]:
-    rows = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
-    points = (row.split(" ")[4] for row in rows.splitlines())
-    plain = (re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text) for text in points)
-    return [Path(point) for point in plain if point.startswith(f"{directory}/")]
 
 
 def _unmount(point: Path) -> None:
     # A process that a test left behind must not keep the suite from cleaning: then detach (-l).
     if subprocess.run(["umount", str(point)], check=False, capture_output=True).returncode:
         _run("umount", "-l", str(point))
-
-
-@contextlib.contextmanager
-def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
 
 
 def _run(*command: str) -> None:

@@ -8,16 +8,58 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import itertools
 import os
 import stat
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 #: the versions that the project promises to work with, oldest first; "newest" is the index's latest
 SUPPORTED = ("0.5.23", "0.8.15", "0.9.30", "0.10.12", "newest")
+
+
+def chosen(
+    *thresholds: tuple[int, ...], since: tuple[int, ...] = (0,), until: tuple[int, ...] = (99,)
+) -> Iterator[tuple[str, tuple[pytest.MarkDecorator, ...]]]:
+    """Each supported version from `since` to before `until`, and the marks of a test with it.
+
+    Every run has the oldest, the newest, and between them those that one of the `thresholds`, the
+    versions from which on uv or linkpolicy behaves differently, parts from a neighbor. The others
+    run only under `-m exhaustive`.
+    """
+    known = {version: numbers(version) for version in SUPPORTED}
+    within = [version for version in SUPPORTED if since <= known[version] < until]
+    parted = {within[0], within[-1]}
+    for older, newer in itertools.pairwise(within):
+        if any(known[older] < each <= known[newer] for each in thresholds):
+            parted |= {older, newer}
+    for version in within:
+        yield version, () if version in parted else (pytest.mark.exhaustive,)
+
+
+def each(
+    *thresholds: tuple[int, ...], since: tuple[int, ...] = (0,), until: tuple[int, ...] = (99,)
+) -> list[object]:
+    """Supported versions as parameters: see `chosen`."""
+    several = chosen(*thresholds, since=since, until=until)
+    return [pytest.param(version, marks=marks) for version, marks in several]
+
+
+def each_with(*values: object, thresholds: tuple[tuple[int, ...], ...] = ()) -> list[object]:
+    """Parameters that are these and, at the end, a supported version: see `chosen`."""
+    several = chosen(*thresholds)
+    return [pytest.param(*values, version, marks=marks) for version, marks in several]
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Of a supported version; "newest" is more than every threshold."""
+    return (98,) if version == "newest" else tuple(map(int, version.split(".")))
 
 
 def store() -> Path:

@@ -96,8 +96,8 @@ def test_faults_in_settings_hide_no_other_cache(machine: Machine) -> None:
     assert list(caches()) == [str(machine.world.default_cache)]
 
 
-def test_the_cache_of_a_device_at_its_root(machine: Machine, disk: Path) -> None:
-    machine.sees(disk)
+@pytest.mark.usefixtures("machine")
+def test_the_cache_of_a_device_at_its_root(disk: Path) -> None:
     (disk / NAME).mkdir(mode=0o700)
     (disk / layout.device_cache_name(UID)).mkdir()
 
@@ -106,11 +106,9 @@ def test_the_cache_of_a_device_at_its_root(machine: Machine, disk: Path) -> None
     assert (found.path, found.origins) == (str(disk / NAME), ("device cache",))
 
 
+@pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("above", ["me", "users/me"])
-def test_the_cache_of_a_device_in_the_topmost_directory_of_the_user(
-    machine: Machine, disk: Path, above: str
-) -> None:
-    machine.sees(disk)
+def test_the_cache_of_a_device_in_the_topmost_directory_of_the_user(disk: Path, above: str) -> None:
     mine = disk / above
     mine.mkdir(parents=True)
     cache = mine / layout.device_cache_name(UID)
@@ -121,10 +119,8 @@ def test_the_cache_of_a_device_in_the_topmost_directory_of_the_user(
     assert caches(uid=UID)[str(cache)].origins == ("device cache",)
 
 
-def test_the_cache_of_a_device_on_the_way_to_a_remembered_environment(
-    machine: Machine, disk: Path
-) -> None:
-    machine.sees(disk)
+@pytest.mark.usefixtures("machine")
+def test_the_cache_of_a_device_on_the_way_to_a_remembered_environment(disk: Path) -> None:
     deep = disk / "a" / "b" / "c"
     cache = deep / layout.device_cache_name(UID)
     cache.mkdir(parents=True, mode=0o700)
@@ -137,7 +133,6 @@ def test_the_cache_of_a_device_on_the_way_to_a_remembered_environment(
 
 
 def test_no_cache_of_a_device_is_looked_for_in_memory(machine: Machine, fs: FileSystems) -> None:
-    machine.sees(fs.tmpfs)
     root = next(path for path in fs.tmpfs.parents if path.is_mount())
     try:
         (root / NAME).mkdir()
@@ -148,7 +143,6 @@ def test_no_cache_of_a_device_is_looked_for_in_memory(machine: Machine, fs: File
 
 
 def test_a_symbolic_link_of_that_name_is_no_cache_of_ours(machine: Machine, disk: Path) -> None:
-    machine.sees(disk)
     (disk / "bait").mkdir()
     (disk / NAME).symlink_to("bait")
 
@@ -249,7 +243,6 @@ def test_a_cache_on_a_read_only_mount(
 ) -> None:
     (machine.world.base / "cache").mkdir()
     point = fs.bind(machine.world.base / "cache", read_only=True)
-    machine.sees(point)
     monkeypatch.setenv("UV_CACHE_DIR", str(point))
 
     assert caches()[str(point)].problem == f"`{point}` is mounted read-only"

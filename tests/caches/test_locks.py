@@ -20,7 +20,7 @@ from uvx_policy.caches import locks
 
 pytestmark = [pytest.mark.filesystem]
 
-LOCKING = [version for version in real_uv.SUPPORTED if version not in ("0.5.23", "0.8.15")]
+LOCKING = real_uv.each(since=(0, 9))
 LOCKLESS = ["0.5.23", "0.8.15"]
 
 

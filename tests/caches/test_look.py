@@ -25,7 +25,6 @@ NAME = layout.device_cache_name(os.geteuid())
 @pytest.fixture
 def two(machine: Machine, disk: Path) -> Machine:
     """A cache on each of two file systems, an environment linked from each by the policy."""
-    machine.sees(disk)
     world = machine.world
     for directory in (world.base / "project", disk / "project"):
         world.uv("sync", cwd=world.project(directory))
@@ -116,7 +115,6 @@ def test_sizes_add_up(two: Machine) -> None:
 def test_clones_are_found_out_by_size(
     machine: Machine, fs: FileSystems, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.sees(fs.btrfs)
     cache = fs.btrfs / NAME
     machine.environment(fs.btrfs / "env", cache, mode="clone")
     subprocess.run(["sync", "-f", str(cache)], check=True)
@@ -162,7 +160,6 @@ def test_the_directory_for_a_policy_that_refuses(
     machine: Machine, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = '[tool.linkpolicy]\ncache = "default"\nfallback = "error"\n'
-    machine.sees(disk)
     machine.world.default_cache.mkdir(parents=True)
     monkeypatch.chdir(machine.world.project(disk / "project", policy))
 

@@ -38,7 +38,7 @@ def really_done(machine: Machine, cache: Path, job: Job, version: str) -> set[st
 
 
 @pytest.mark.parametrize("pruned_by", ["0.5.23", "0.9.30", "newest"])
-@pytest.mark.parametrize("uv_version", real_uv.SUPPORTED)
+@pytest.mark.parametrize("uv_version", real_uv.each())
 def test_a_prune_deletes_what_its_rehearsal_says(machine: Machine, pruned_by: str) -> None:
     cache = machine.world.base / "cache"
     machine.environment(machine.world.base / "env", cache, "tinypkg", "other")
@@ -52,7 +52,7 @@ def test_a_prune_deletes_what_its_rehearsal_says(machine: Machine, pruned_by: st
     assert really_done(machine, cache, PRUNE, pruned_by) == gone
 
 
-@pytest.mark.parametrize("uv_version", real_uv.SUPPORTED)
+@pytest.mark.parametrize("uv_version", real_uv.each())
 def test_a_clean_of_one_package_deletes_what_its_rehearsal_says(
     machine: Machine, uv_version: str
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_cache_with_too_many_entries_is_not_rehearsed(
     assert rehearsal.lost(str(tmp_path), lambda _: True) is None
 
 
-@pytest.mark.parametrize("uv_version", real_uv.SUPPORTED)
+@pytest.mark.parametrize("uv_version", real_uv.each())
 def test_no_name_at_the_top_of_a_real_cache_is_foreign(machine: Machine) -> None:
     cache = machine.world.base / "cache"
     machine.environment(machine.world.base / "env", cache)
@@ -102,7 +102,7 @@ def test_no_name_at_the_top_of_a_real_cache_is_foreign(machine: Machine) -> None
     assert not contents.looks_like_a_cache(["Documents", ".bashrc", ".lock"])
 
 
-@pytest.mark.parametrize("uv_version", real_uv.SUPPORTED)
+@pytest.mark.parametrize("uv_version", real_uv.each())
 def test_symbolic_links_of_an_environment_are_seen(machine: Machine) -> None:
     cache = machine.world.base / "cache"
     path = machine.environment(

@@ -27,9 +27,9 @@ from uvx_policy.state import layout
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
 NAME = layout.device_cache_name(os.geteuid())
-LOCKING = [version for version in real_uv.SUPPORTED if version not in ("0.5.23", "0.8.15")]
+LOCKING = real_uv.each(since=(0, 9))
 
-each_version = pytest.mark.parametrize("uv_version", real_uv.SUPPORTED)
+each_version = pytest.mark.parametrize("uv_version", real_uv.each())
 
 
 @pytest.fixture
@@ -47,7 +47,6 @@ def cache(machine: Machine) -> Path:
 def test_one_package_goes_from_the_caches_of_two_file_systems(
     machine: Machine, cache: Path, disk: Path
 ) -> None:
-    machine.sees(disk)
     machine.environment(disk / "env", disk / NAME, "tinypkg", "other")
 
     done = machine.linkpolicy("cache", "clean", "other", "--yes")
@@ -194,7 +193,6 @@ def test_a_dry_run_changes_nothing_and_says_what_it_would_do(machine: Machine, c
 
 @pytest.mark.usefixtures("cache")
 def test_what_uv_refuses_is_told_for_each_cache(machine: Machine, disk: Path) -> None:
-    machine.sees(disk)
     machine.environment(disk / "env", disk / NAME)
 
     done = machine.linkpolicy("cache", "clean", "no/name", "--yes")
@@ -326,7 +324,6 @@ def test_somebody_who_takes_the_lock_between_our_look_and_uv_is_named_too(
 def test_one_cache_in_use_does_not_stop_the_others(
     machine: Machine, cache: Path, disk: Path
 ) -> None:
-    machine.sees(disk)
     machine.environment(disk / "env", disk / NAME)
 
     with machine.uv_run(cache):
@@ -453,7 +450,6 @@ def test_a_cache_of_somebody_else(machine: Machine, cache: Path) -> None:
 @each_version
 def test_a_cache_on_a_read_only_file_system(machine: Machine, cache: Path, fs: FileSystems) -> None:
     point = fs.bind(cache, read_only=True)
-    machine.sees(point)
     before = snapshot(cache)
 
     done = machine.linkpolicy("cache", "prune", "--yes", "--cache-dir", str(point))

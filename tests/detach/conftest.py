@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.repair.conftest import disk, machine, scene, uv_version
+from tests.repair.conftest import disk, machine, scene
 
-__all__ = ("disk", "machine", "scene", "uv_version")
+__all__ = ("disk", "machine", "scene")

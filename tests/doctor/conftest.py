@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
-import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import filesystems
-from tests.doctor.standing import ROOT, program
+from tests import sandbox
+from tests.doctor.standing import program
 from tests.doctor.witness import WITNESS
-from tests.uv.world import PYTHON
-
-#: by the interpreter below any virtual environment: beside it there is hardly ever a uv
-_LINKPOLICY = f"""#!/bin/sh
-exec {PYTHON} -c 'import sys; sys.path[:0] = {json.dumps([str(ROOT), *sys.path])}
-from tests.own_mounts import hide_others; hide_others("{{session}}")
-from uvx_policy.cli import main; sys.exit(main())' "$@"
-"""
 
 
 class Person:
@@ -34,8 +26,9 @@ class Person:
         self.uv = uv
         self.cwd = self.home
         self.path = [str(uv.parent), str(base / "own"), "/usr/bin", "/bin"]
-        session = str(*filesystems.sessions[:1])
-        program(base / "own" / "linkpolicy", _LINKPOLICY.replace("{session}", session))
+        # By the interpreter below any virtual environment: beside it there is hardly ever a uv.
+        words = shlex.join(sandbox.linkpolicy(sandbox.PYTHON))
+        program(base / "own" / "linkpolicy", f'#!/bin/sh\nexec {words} "$@"\n')
         self.variables = {"HOME": str(self.home), "SHELL": "/bin/bash", "LANG": "C.UTF-8"}
         self.shims = self.home / ".local/share/linkpolicy/shims"
         self.record = self.home / ".local/state/linkpolicy/setup.json"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests import real_uv
+from tests import real_uv, sandbox
 from tests.doctor.witness import WITNESS
 from tests.uv.world import World
 from uvx_policy.doctor.case import Case
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 #: each file system with the newest uv, each other uv on one of them
 EACH_PLACE = (
-    *((kind, "newest") for kind in ("ext4", "xfs", "btrfs", "overlay")),
-    *(("ext4", version) for version in real_uv.SUPPORTED[:-1]),
+    *((kind, "newest") for kind in ("xfs", "btrfs", "overlay")),
+    *real_uv.each_with("ext4"),
 )
 
 
@@ -36,9 +36,7 @@ class Standing:
         self.environ = world.environ()
         own = program(
             world.base / "own" / "linkpolicy",
-            f'#!/bin/sh\nexec {sys.executable} -c \'import sys; sys.path.insert(0, "{ROOT}"); '
-            f'from tests.own_mounts import hide_others; hide_others("{world.base}"); '
-            'from uvx_policy.cli import main; sys.exit(main())\' "$@"\n',
+            f'#!/bin/sh\nexec {shlex.join(sandbox.linkpolicy())} "$@"\n',
         )
         self.environ["PATH"] += f":{own.parent}"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import real_uv
 from tests.doctor.checks import typed
 from tests.doctor.standing import Standing, only, write
 from tests.filesystems import FileSystems
@@ -318,6 +319,7 @@ def test_a_project_cache_that_may_not_be_made_is_told_with_the_reason(here: Stan
 HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
 
 
+@pytest.mark.parametrize("each_uv", real_uv.each((0, 11)), indirect=True)
 @pytest.mark.parametrize(
     ("variable", "value", "why"),
     [
@@ -405,6 +407,7 @@ def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:
     assert here.told(only(CHECKS, "uv-settings")) == []
 
 
+@pytest.mark.parametrize("each_uv", real_uv.each((0, 11)), indirect=True)
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -457,6 +460,7 @@ def test_a_variable_that_newer_uv_refuses_in_its_own_words(here: Standing) -> No
     assert here.wrong(CHECKS) == []
 
 
+@pytest.mark.parametrize("each_uv", real_uv.each((0, 11)), indirect=True)
 @pytest.mark.parametrize(
     ("variables", "file"),
     [

@@ -50,7 +50,7 @@ def assert_well(person: Person) -> None:
 @pytest.mark.parametrize(
     ("kind", "version"),
     [
-        *(("ext4", version) for version in real_uv.SUPPORTED),
+        *real_uv.each_with("ext4"),
         *((kind, version) for kind in ("btrfs", "xfs") for version in real_uv.SUPPORTED[::4]),
     ],
 )

@@ -70,7 +70,7 @@ def test_the_oldest_known_version_is_the_oldest_that_is_tested() -> None:
     assert ".".join(map(str, OLDEST)) == real_uv.SUPPORTED[0]
 
 
-@pytest.mark.parametrize("version", real_uv.SUPPORTED)
+@pytest.mark.parametrize("version", real_uv.each())
 def test_supported_versions_are_well(person: Person, version: str) -> None:
     person.path[0] = str(real_uv.provide(version))
 

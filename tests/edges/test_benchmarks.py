@@ -16,6 +16,7 @@ import pytest
 from benchmarks import harness, instructions, looking, peers, project
 from benchmarks import verify as benchmark_verify
 from tests import filesystems, real_uv
+from tests.launcher.programs import missing
 from tests.uv.world import build_wheel
 
 BENCHMARKS = Path(harness.__file__).parent
@@ -64,6 +65,8 @@ def write_script(path: Path, text: str) -> Path:
 @pytest.fixture
 def uv(tmp_path: Path) -> Path:
     """Stands in for the real uv where only the wiring counts: no package index needed."""
+    if shutil.which("cc") is None:
+        missing("C compiler")
     answer = write_script(tmp_path / "answer", "echo uv 0.13.8")
     return Path(harness.compile_stand_in(str(tmp_path / "real"), uv=str(answer)))
 
@@ -232,6 +235,7 @@ def test_instructions_are_those_before_exec(tmp_path: Path, uv: Path) -> None:
 
 
 @pytest.mark.filesystem
+@pytest.mark.usefixtures("programs")
 def test_startup_decides_for_another_device_and_leaves_nothing_there(
     uv: Path, fs: filesystems.FileSystems
 ) -> None:
@@ -258,8 +262,9 @@ def test_one_pair_is_refused_because_it_has_no_spread(script: str, tmp_path: Pat
 
 @pytest.mark.uv
 def test_second_environment_on_the_same_device_has_nothing_to_compare(
-    newest_uv: Path, tmp_path: Path
+    newest_uv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     small = ("--pairs", "2", "--files", "2", "--megabytes", "1", "--uv", str(newest_uv))
 
     done = run("second_environment.py", "--device", str(tmp_path), *small, code=1)

@@ -101,10 +101,9 @@ def test_another_file_system_in_the_same_place_is_tried_anew(
 ) -> None:
     point = fs.image("ext4", size=64 * 1024**2)
     assert links(ask(point, point, tmp_path)) == ("no", "yes")
-    image = point.with_name(f"{point.name}.img")
+    image = tmp_path / "image"
 
     subprocess.run(["umount", point], check=True)
-    image.unlink()
     with image.open("xb") as stream:
         stream.truncate(400 * 1024**2)
     subprocess.run(["mkfs.xfs", "-q", "-m", "reflink=1", image], check=True, capture_output=True)

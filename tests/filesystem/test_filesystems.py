@@ -6,57 +6,43 @@ import contextlib
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests import filesystems
+from tests import filesystems, sandbox
 from tests.filesystems import FileSystems, MountedFileSystems, shared_bytes, shared_extents
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.filesystem
-def test_mounts_of_a_killed_session_are_taken_away_by_the_next_one() -> None:
+@pytest.mark.usefixtures("mounted")
+def test_nothing_is_left_of_a_session_that_was_killed(tmp_path: Path) -> None:
     program = (
-        "import os\n"
-        "from tests.filesystems import MountedFileSystems, _session_directory\n"
-        "with _session_directory() as directory:\n"
-        "    point = MountedFileSystems(directory).make('ext4', size=32 << 20)\n"
-        "    print(directory, point, flush=True)\n"
+        "import os, pathlib, sys\n"
+        "from tests import filesystems, sandbox\n"
+        "base = pathlib.Path(sys.argv[1])\n"
+        "with sandbox.entered(base):\n"
+        "    point = filesystems.MountedFileSystems(sandbox.MOUNTS, base).make('ext4')\n"
+        "    print(point, point.is_mount(), flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     killed = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=REPOSITORY,
+        [sys.executable, "-c", program, str(tmp_path)],
+        cwd=sandbox.ROOT,
         check=False,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert killed.returncode == -signal.SIGKILL
-    directory, point = (Path(word) for word in killed.stdout.split())
-    assert point.is_mount() or not directory.exists()  # another session may have been quicker
+    point, mounted = killed.stdout.split()
+    assert mounted == "True"
 
-    with filesystems._session_directory() as ours:
-        assert ours.is_dir()
-
-    assert not directory.exists()
-    assert not ours.exists()
-    assert str(directory) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
-    assert (
-        str(directory)
-        not in subprocess.run(
-            ["losetup", "--list"], check=True, capture_output=True, text=True
-        ).stdout
-    )
-
-
-@pytest.mark.filesystem
-def test_a_living_session_is_left_alone(fs: FileSystems) -> None:
-    filesystems._clean_stale(Path(tempfile.gettempdir()).resolve())
-
-    assert fs.ext4.is_dir()
+    assert not Path(point).exists()
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    losetup = ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]
+    told = subprocess.run(losetup, check=True, capture_output=True, text=True).stdout
+    assert str(tmp_path) not in told
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize("name", ["btrfs", "xfs"])

@@ -249,7 +249,7 @@ def test_what_an_ordinary_user_may_not_read_is_passed_over(fs: FileSystems) -> N
     )
 
     done = subprocess.run(
-        as_user([sys.executable, "-c", program], needed=[ROOT, Path(sys.prefix)], uid=UID),
+        as_user([sys.executable, "-c", program], uid=UID),
         cwd=fs.ext4, env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -42,7 +42,7 @@ class Place:
         )  # fmt: skip
 
 
-@pytest.fixture(params=real_uv.SUPPORTED)
+@pytest.fixture(params=real_uv.each())
 def uv(request: pytest.FixtureRequest) -> Path:
     return real_uv.provide(request.param) / "uv"
 
@@ -85,10 +85,10 @@ def edit(path: Path, *, at: float) -> None:
     ("kind", "clone", "copy", "version"),
     [
         # On a file system with clones uv's copies are clones as well (copy_file_range).
-        *(("btrfs", "extents", "extents", version) for version in real_uv.SUPPORTED),
+        *real_uv.each_with("btrfs", "extents", "extents"),
         ("xfs", "extents", "extents", "newest"),
         # The clone falls back, by version.
-        *(("ext4", "", "private", version) for version in real_uv.SUPPORTED),
+        *real_uv.each_with("ext4", "", "private", thresholds=((0, 10, 5),)),
         ("tmpfs", "", "private", "newest"),
     ],
 )

@@ -6,16 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.launcher import programs
-from tests.replay import mounts
 from tests.shim import conftest as shim_conftest
 from uvx_policy import guard
 from uvx_policy.edits import Edits
@@ -158,16 +156,6 @@ class Scene:
         state = layout.state_home(self.environ, "linux")
         state_files.write(state, layout.DECISIONS, records.file_name(of_key), content)
         return self.decisions / records.file_name(of_key)
-
-
-@pytest.fixture
-def quiet_mounts() -> Iterator[None]:
-    """A mount table that no other test changes meanwhile, where we may have one."""
-    if os.geteuid() != 0:
-        yield
-        return
-    with mounts.private(keep=Path(tempfile.gettempdir()).resolve() / "none of ours"):
-        yield
 
 
 @pytest.fixture(params=BUILDS)

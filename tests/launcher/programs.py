@@ -45,7 +45,9 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []
 
 @functools.cache
 def compile_c(source: Path, flags: tuple[str, ...], compiler: str = "cc") -> Path:
-    """Compile one file. Raises `CalledProcessError`, with what the compiler said, when it fails."""
+    """Compile one file; skips where there is no compiler, fails with what it says."""
+    if shutil.which(compiler) is None:
+        missing("C compiler")
     binary = directory() / f"{source.stem}-{len(list(directory().iterdir()))}"
     command = [compiler, *flags, "-o", str(binary), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

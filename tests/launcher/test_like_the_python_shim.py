@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from tests.launcher import programs
 from tests.shim import test_finding_uv, test_transparency
-from tests.shim.conftest import Installed, recorder
+from tests.shim.conftest import Installed, put_recorder
 from uvx_policy import locate
 from uvx_policy.setup import launcher as installed_launcher
 from uvx_policy.setup import shim_file
-
-__all__ = ["recorder"]
 
 #: these write a Python shim of their own over ours
 _ABOUT_THE_PYTHON_SHIM = ("embedded", "without_a_real_uv", "package")
@@ -30,7 +27,7 @@ globals().update(
 
 
 @pytest.fixture
-def installed(tmp_path: Path, recorder: Path) -> Installed:
+def installed(tmp_path: Path) -> Installed:
     """As `linkpolicy setup` leaves it."""
     shims, real = tmp_path / "shims", tmp_path / "real"
     behind = shims / ".linkpolicy"
@@ -50,5 +47,5 @@ def installed(tmp_path: Path, recorder: Path) -> Installed:
         )
         for made in (shim, fallback):
             made.chmod(0o755)
-        os.link(recorder, real / program)
+    put_recorder(real)
     return Installed(shims, real, tmp_path / "record")

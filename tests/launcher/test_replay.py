@@ -457,7 +457,6 @@ def test_a_content_that_never_ends_or_never_comes_hangs_nobody(scene: Scene, pat
     assert scene.outcome("uv", *WORDS).handed_over
 
 
-@pytest.mark.usefixtures("quiet_mounts")
 def test_every_witness_that_python_makes_holds(scene: Scene) -> None:
     """Of every kind, on everything that a machine has."""
     odd = scene.base / "odd"
@@ -542,7 +541,6 @@ def test_an_old_note_about_signals_is_not_passed_on(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("limit", [4, 5])
-@pytest.mark.usefixtures("quiet_mounts")
 def test_few_file_descriptors_stop_nothing(scene: Scene, limit: int) -> None:
     import resource
 

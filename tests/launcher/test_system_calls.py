@@ -53,7 +53,6 @@ def calls(scene: Scene, *words: str) -> list[tuple[str, str]]:
     return [(str(name), str(arguments)) for name, arguments in found[: became + 1]]
 
 
-@pytest.mark.usefixtures("quiet_mounts")
 def test_a_hit_writes_nothing_and_starts_no_process(scene: Scene) -> None:
     link = scene.cwd / "link"
     link.symlink_to("nowhere")
@@ -87,7 +86,6 @@ def test_a_hit_asks_each_thing_once(scene: Scene, words: tuple[str, ...]) -> Non
     )
 
 
-@pytest.mark.usefixtures("quiet_mounts")
 def test_no_file_descriptor_is_left_to_uv(scene: Scene) -> None:
     scene.record("uv", *WORDS, witnesses=[("n", scene.cwd), ("c", "/proc/self/mountinfo")])
 

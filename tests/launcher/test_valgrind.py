@@ -41,7 +41,6 @@ def check(scene: Scene, *words: str, handed_over: bool) -> None:
     assert scene.seen().handed_over is handed_over
 
 
-@pytest.mark.usefixtures("quiet_mounts")
 def test_a_hit(scene: Scene) -> None:
     link = scene.cwd / "link"
     link.symlink_to("nowhere")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.caches.conftest import disk, machine, uv_version
+from tests.caches.conftest import disk, machine
 from tests.caches.machine import Machine
 from tests.repair.scene import Scene
 
-__all__ = ("disk", "machine", "uv_version")
+__all__ = ("disk", "machine")
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.caches.machine import Done, Machine
-from tests.uv.world import NAME, ORIGINAL
+from tests.caches.machine import Machine
+from tests.uv.world import NAME, ORIGINAL, Done
 
 EDITED = "VALUE = 'edited!!'\n"
 assert len(EDITED) == len(ORIGINAL)

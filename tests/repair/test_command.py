@@ -294,7 +294,7 @@ def test_what_an_ordinary_user_may_not_read_is_restored_if_it_is_hers(machine: M
     words = [sys.executable, "-c", PROGRAM, "repair", "--yes", "--offline", str(env), str(clean)]
 
     done = subprocess.run(
-        as_user(words, needed=[ROOT, Path(sys.prefix), world.real_uv.parent]),
+        as_user(words),
         env=world.environ(), cwd=world.base, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -49,7 +49,6 @@ def test_a_file_that_two_packages_share_is_whole_in_both(machine: Machine) -> No
 
 
 def test_a_clean_copy_on_another_disk_is_enough(scene: Scene, machine: Machine, disk: Path) -> None:
-    machine.sees(disk)
     other = disk / layout.device_cache_name(os.geteuid())
     machine.environment(disk / "env", other, NAME)
     shutil.rmtree(disk / "env")
@@ -65,9 +64,8 @@ def test_a_clean_copy_on_another_disk_is_enough(scene: Scene, machine: Machine, 
     assert same_inode(module(scene.a), scene.archive / "__init__.py")
 
 
-def test_the_poison_goes_from_both_caches(scene: Scene, machine: Machine, disk: Path) -> None:
+def test_the_poison_goes_from_both_caches(scene: Scene, disk: Path) -> None:
     """The other one was seeded from the first (`cp`): another inode, the same wrong bytes."""
-    machine.sees(disk)
     module(scene.a).write_text(EDITED)
     other = disk / layout.device_cache_name(os.geteuid())
     shutil.copytree(scene.cache, other, symlinks=True)
@@ -84,7 +82,6 @@ def test_the_poison_goes_from_both_caches(scene: Scene, machine: Machine, disk: 
 @pytest.mark.parametrize("kind", ["btrfs", "xfs"])
 def test_a_clone_is_a_clone_again(machine: Machine, fs: FileSystems, kind: str) -> None:
     base: Path = getattr(fs, kind)
-    machine.sees(base)
     cache = base / layout.device_cache_name(os.geteuid())
     env = machine.environment(base / "env", cache, mode="clone")
     data = installed(env) / "data.bin"

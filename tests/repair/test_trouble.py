@@ -142,7 +142,6 @@ def test_on_a_full_disk_each_file_is_the_old_one_or_the_new_one(
     machine: Machine, fs: FileSystems
 ) -> None:
     small = fs.image("ext4", size=24 << 20)
-    machine.sees(small)
     env = machine.environment(small / "env", small / "cache")
     data, text = installed(env) / "data.bin", installed(env) / "__init__.py"
     original = data.read_bytes()

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import mounts
 from tests.filesystems import FileSystems, MountedFileSystems
-from tests.replay import machine, mounts
+from tests.replay import machine
 from tests.replay.machine import Machine
 from tests.replay.scenarios import SCENARIOS
 
@@ -27,11 +28,9 @@ def there(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own_mounts(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A mount table of our own. Ask for it after `fs`, and for no new file system afterwards."""
-    # Who may not mount is skipped there.
-    session: MountedFileSystems = request.getfixturevalue("mounted")
-    with mounts.private(keep=session._directory):
+def own_mounts(mounted: MountedFileSystems) -> Iterator[None]:  # noqa: ARG001 (or skip)
+    """What is mounted from here on is gone after the test. Ask for it after `fs`."""
+    with mounts.private():
         yield
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from tests import mounts
 from tests.filesystems import flush
 from tests.inherited import set_nocow, set_quota_project
-from tests.replay import mounts
 from uvx_policy.replay.witness import look
 
 Disturbance = Callable[[str], AbstractContextManager[None]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tests.replay import mounts
+from tests import mounts
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.replay.witness import content_sight, look, names_sight
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests import mounts
 from tests.filesystems import FileSystems
 from tests.inherited import set_nocow
-from tests.replay import mounts
 from tests.replay.machine import (
     Call,
     Machine,

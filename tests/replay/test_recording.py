@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.replay import mounts
+from tests import mounts
 from tests.replay.machine import Machine, Started, wait_for_tick
 from uvx_policy.edits import NOTHING, Edits
 from uvx_policy.replay import recording, records

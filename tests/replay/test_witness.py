@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import mounts
 from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket
-from tests.replay import mounts
 from tests.replay.machine import Machine, wait_for_tick
 from uvx_policy.edits import Edits
 from uvx_policy.errors import Unreadable

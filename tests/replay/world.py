@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests import inherited
-from tests.replay import mounts
+from tests import inherited, mounts
 from tests.replay.machine import Call, Machine, make_environment, put, stand_in, wait_for_tick
 from uvx_policy.replay.witness import look
+from uvx_policy.state import layout
 
 #: all texts have this size, so that each change is one of the same size
 _SIZE = 400
@@ -153,7 +153,7 @@ class Step(NamedTuple):
 
 
 class World:
-    """See the module's page. Mounts: `mounts.private` is needed around it."""
+    """See the module's page. `mounts.private` is needed around it."""
 
     def __init__(self, base: Path, other: Path) -> None:
         self.machine = Machine(base)
@@ -190,9 +190,15 @@ class World:
             method(*step.arguments)
 
     def close(self) -> None:
-        """Take away what was mounted."""
+        """Take away what was mounted, and what lies outside of this world."""
         while self._covered:
             mounts.unmount(self._covered.popitem()[1])
+        # Calls with an empty HOME have their state in the home that the system knows.
+        state = Path(layout.state_home({}, "linux"))
+        shutil.rmtree(state, ignore_errors=True)
+        for above in (state.parent, state.parent.parent):
+            with contextlib.suppress(OSError):
+                above.rmdir()
 
     # What can happen -----------------------------------------------------------------------------
 

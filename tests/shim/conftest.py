@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.launcher import programs
 from uvx_policy import guard
 from uvx_policy.setup import shim_file
 
@@ -73,16 +75,15 @@ def without_guard(entries: Sequence[bytes]) -> list[bytes]:
     return [entry for entry in entries if not entry.startswith(guard.NAME.encode() + b"=")]
 
 
-@pytest.fixture(scope="session")
-def recorder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled stand-in."""
-    binary = tmp_path_factory.mktemp("recorder") / "uv"
-    subprocess.run(["cc", "-O1", "-Wall", "-Wextra", "-o", binary, SOURCE], check=True)
-    return binary
+def put_recorder(directory: Path) -> None:
+    """Let a recording stand-in be `uv` and `uvx` there. Skips where it cannot be compiled."""
+    recorder = programs.compile_c(SOURCE, ("-O1", "-Wall", "-Wextra"))
+    shutil.copy(recorder, directory / "uv")
+    os.link(directory / "uv", directory / "uvx")
 
 
 @pytest.fixture
-def installed(tmp_path: Path, recorder: Path) -> Installed:
+def installed(tmp_path: Path) -> Installed:
     """Shims and stand-in in directories of their own."""
     shims, real = tmp_path / "shims", tmp_path / "real"
     for directory in (shims, real):
@@ -90,5 +91,5 @@ def installed(tmp_path: Path, recorder: Path) -> Installed:
     for program in ("uv", "uvx"):
         (shims / program).write_bytes(shim_file.render(program))
         (shims / program).chmod(0o755)
-        os.link(recorder, real / program)
+    put_recorder(real)
     return Installed(shims, real, tmp_path / "record")

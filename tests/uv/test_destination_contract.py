@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,7 +31,7 @@ from uvx_policy.uv.version import parse_version
 from uvx_policy.uv.workspace import working_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.uv
 
@@ -66,6 +65,8 @@ class Row(NamedTuple):
     since: tuple[int, ...] = (0,)
     #: nor about these and newer ones
     until: tuple[int, ...] = (99,)
+    #: supported versions that differ from the next older one, where nothing else here says so
+    changes: tuple[str, ...] = ()
     #: uv refuses, on the versions from .. to before ..
     fails: tuple[tuple[int, ...], tuple[int, ...]] = ((0,), (0,))
     #: kinds that are right although several would be told apart by nothing on the disk
@@ -163,11 +164,11 @@ ROWS = (
     Row("excluded", "sync", WS, cwd="p/packages/out"),
     Row("directory-in-a-root", "sync", WS, cwd="p/packages"),
     Row("member-by-package", "sync --package a", WS),
-    Row("members-dot-slash.addendum-2", "sync", ws('["./packages/*"]'), cwd="p/packages/a"),
-    Row("members-trailing-slash.addendum-2", "sync", ws('["packages/*/"]'), cwd="p/packages/a"),
-    Row("members-dot-slash-and-trailing.addendum-2", "sync", ws('["./packages/*/"]'), cwd="p/packages/a"),
-    Row("exclude-dot-slash.addendum-2", "sync", ws('["packages/*"]', '["./packages/a"]'), cwd="p/packages/a"),
-    Row("exclude-trailing-slash.addendum-2", "sync", ws('["packages/*"]', '["packages/a/"]'), cwd="p/packages/a"),
+    Row("members-dot-slash.addendum-2", "sync", ws('["./packages/*"]'), cwd="p/packages/a", changes=("0.9.30",)),
+    Row("members-trailing-slash.addendum-2", "sync", ws('["packages/*/"]'), cwd="p/packages/a", changes=("newest",)),
+    Row("members-dot-slash-and-trailing.addendum-2", "sync", ws('["./packages/*/"]'), cwd="p/packages/a", changes=("0.9.30",)),
+    Row("exclude-dot-slash.addendum-2", "sync", ws('["packages/*"]', '["./packages/a"]'), cwd="p/packages/a", changes=("0.9.30",)),
+    Row("exclude-trailing-slash.addendum-2", "sync", ws('["packages/*"]', '["packages/a/"]'), cwd="p/packages/a", changes=("newest",)),
     Row("members-double-star", "sync", ws('["**"]'), cwd="p/packages/a", fails=ALWAYS_FAILS, kinds=("project",)),
     Row("members-double-star-inside", "sync", ws('["packages/**/a"]'), cwd="p/packages/a"),
     Row("members-star-crosses-slash", "sync", {**ws('["pack*"]'), "p/packages/pyproject.toml": project("inner")}, cwd="p/packages/a"),
@@ -191,13 +192,13 @@ ROWS = (
     # --directory, --project
     Row("directory", "--directory {w}/q sync", PQ),
     Row("directory-after", "sync --directory ../q", PQ),
-    Row("UV_WORKING_DIR.trap-19", "sync", PQ, variables={"UV_WORKING_DIR": "{w}/q"}),
-    Row("UV_WORKING_DIRECTORY.trap-19", "sync", PQ, variables={"UV_WORKING_DIRECTORY": "../q"}),
-    Row("both-working-dirs.trap-19", "sync", PQ, variables={"UV_WORKING_DIR": "../q", "UV_WORKING_DIRECTORY": "../p"}),
+    Row("UV_WORKING_DIR.trap-19", "sync", PQ, variables={"UV_WORKING_DIR": "{w}/q"}, changes=("0.9.30",)),
+    Row("UV_WORKING_DIRECTORY.trap-19", "sync", PQ, variables={"UV_WORKING_DIRECTORY": "../q"}, changes=("0.9.30",)),
+    Row("both-working-dirs.trap-19", "sync", PQ, variables={"UV_WORKING_DIR": "../q", "UV_WORKING_DIRECTORY": "../p"}, changes=("0.9.30",)),
     Row("directory-rebases-VIRTUAL_ENV.trap-19", "sync --active --directory ../q", {**PQ, "q/x": ""}, variables={"VIRTUAL_ENV": "e"}, since=(0, 6)),
     Row("directory-rebases-target.trap-19", f"pip install --directory ../q --target t {PACKAGE}", PQ, envs=("q/.venv",)),
     Row("project", "sync --project ../q", PQ),
-    Row("UV_PROJECT", "sync", PQ, variables={"UV_PROJECT": "../q"}),
+    Row("UV_PROJECT", "sync", PQ, variables={"UV_PROJECT": "../q"}, changes=("0.8.15",)),
     Row("project-flag-beats-variable", "sync --project ../q", PQ, variables={"UV_PROJECT": "{w}/p"}, fails=NEVER_FAILS),
     Row("project-rebased-by-directory.trap-19", "sync --directory ../q --project ../p", PQ),
     Row("project-pyproject-file", "sync --project ../q/pyproject.toml", PQ),
@@ -215,9 +216,9 @@ ROWS = (
     Row("run-frozen-locked", "run --no-sync python -c 0", P),
     Row("run-UV_NO_SYNC", "run python -c 0", P, variables={"UV_NO_SYNC": "yes"}),
     Row("run-isolated", "run --isolated python -c 0", P, leaves_nothing=True),
-    Row("run-UV_ISOLATED", "run python -c 0", P, variables={"UV_ISOLATED": "1"}, leaves_nothing=True),
+    Row("run-UV_ISOLATED", "run python -c 0", P, variables={"UV_ISOLATED": "1"}, leaves_nothing=True, changes=("0.8.15",)),
     Row("run-no-project", "run --no-project python -c 0", P),
-    Row("run-UV_NO_PROJECT", "run python -c 0", P, variables={"UV_NO_PROJECT": "1"}),
+    Row("run-UV_NO_PROJECT", "run python -c 0", P, variables={"UV_NO_PROJECT": "1"}, changes=("newest",)),
     Row("run-outside", "run python -c 0", {"e/x": ""}, cwd="e"),
     Row("run-outside-with-.venv", "run python -c 0", {"e/x": ""}, envs=("e/.venv",), cwd="e"),
     Row("run-active", "run --active python -c 0", P, envs=("e",), variables={"VIRTUAL_ENV": "{w}/e"}, since=(0, 6)),
@@ -232,13 +233,13 @@ ROWS = (
     Row("run-block-not-at-line-start", "run s.py", {**P, "p/s.py": 'x = """ # /// script """\n'}),
     Row("run-block-two", "run s.py", {**P, "p/s.py": "# /// other\n# x = 1\n# ///\n" + SCRIPT}),
     Row("run-block-trailing-blank", "run s.py", {**P, "p/s.py": SCRIPT.replace("script\n", "script \n")}),
-    Row("run-other-project.trap-8", "run ../q/s.py", {**PQ, "q/s.py": "pass\n"}),
-    Row("run-other-project-script-option.trap-8", "run -s ../q/s.py", {**PQ, "q/s.py": "pass\n"}),
-    Row("run-other-package.trap-8", "run ../q/pack", {**PQ, "q/pack/__main__.py": ""}),
+    Row("run-other-project.trap-8", "run ../q/s.py", {**PQ, "q/s.py": "pass\n"}, changes=("newest",)),
+    Row("run-other-project-script-option.trap-8", "run -s ../q/s.py", {**PQ, "q/s.py": "pass\n"}, changes=("newest",)),
+    Row("run-other-package.trap-8", "run ../q/pack", {**PQ, "q/pack/__main__.py": ""}, changes=("newest",)),
     Row("run-python-other.trap-8", "run python ../q/s.py", {**PQ, "q/s.py": "pass\n"}),
     Row("run-other-with-project.trap-8", "run --project . ../q/s.py", {**PQ, "q/s.py": "pass\n"}),
-    Row("run-other-from-outside.trap-8", "run ../q/s.py", {**PQ, "q/s.py": "pass\n", "e/x": ""}, cwd="e"),
-    Row("run-other-preview.trap-8", "run --preview ../q/s.py", {**PQ, "q/s.py": "pass\n"}, unknown_before=(0, 12)),
+    Row("run-other-from-outside.trap-8", "run ../q/s.py", {**PQ, "q/s.py": "pass\n", "e/x": ""}, cwd="e", changes=("newest",)),
+    Row("run-other-preview.trap-8", "run --preview ../q/s.py", {**PQ, "q/s.py": "pass\n"}, unknown_before=(0, 12), changes=("0.9.30", "newest")),
     Row("run-below-with-slash", "run sub/s.py", {**P, "p/sub/s.py": "pass\n"}),
     Row("run-shell-script-elsewhere", "run ../q/tool", {**PQ, "q/tool": "#!/bin/sh\n:\n"}),
     Row("run-package", "run pack", {**P, "p/pack/__main__.py": ""}),
@@ -261,22 +262,22 @@ ROWS = (
     Row("uvx-installed-tool.addendum-5", f"tool run {PACKAGE}", {"e/x": ""}, cwd="e", leaves_nothing=True),
     # preview centralized-project-envs
     Row("centralized-preview", "sync --preview-features centralized-project-envs", P, since=(0, 12)),
-    Row("centralized-preview-all", "sync --preview", P, kinds=("cache", "project")),
-    Row("centralized-configuration", "sync", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}),
+    Row("centralized-preview-all", "sync --preview", P, kinds=("cache", "project"), changes=("newest",)),
+    Row("centralized-configuration", "sync", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}, changes=("newest",)),
     Row("centralized-but-no-preview", "sync --no-preview", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}),
     Row("centralized-but-UPE", "sync --preview", P, variables={"UV_PROJECT_ENVIRONMENT": "u"}),
-    Row("centralized-UV_PREVIEW", "sync", P, variables={"UV_PREVIEW": "1"}),
+    Row("centralized-UV_PREVIEW", "sync", P, variables={"UV_PREVIEW": "1"}, changes=("newest",)),
     Row("centralized-UV_PREVIEW_FEATURES", "sync", P, variables={"UV_PREVIEW_FEATURES": "centralized-project-envs"}, since=(0, 12)),
     Row("centralized-configured-features", "sync", {"p/pyproject.toml": project("p", '[tool.uv]\npreview-features = ["centralized-project-envs"]\n')}, since=(0, 12)),
-    Row("centralized-UV_PREVIEW-0-over-configuration", "sync", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}, variables={"UV_PREVIEW": "0"}),
-    Row("centralized-UV_PREVIEW-and-other-feature", "sync --preview-features add-bounds", P, variables={"UV_PREVIEW": "1"}, since=(0, 8, 15)),
-    Row("centralized-configuration-and-other-feature", "sync --preview-features add-bounds", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}, since=(0, 8, 15)),
+    Row("centralized-UV_PREVIEW-0-over-configuration", "sync", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}, variables={"UV_PREVIEW": "0"}, changes=("newest",)),
+    Row("centralized-UV_PREVIEW-and-other-feature", "sync --preview-features add-bounds", P, variables={"UV_PREVIEW": "1"}, since=(0, 8, 15), changes=("newest",)),
+    Row("centralized-configuration-and-other-feature", "sync --preview-features add-bounds", {"p/pyproject.toml": project("p", "[tool.uv]\npreview = true\n")}, since=(0, 8, 15), changes=("newest",)),
     Row("centralized-configured-features-and-other", "sync --preview-features add-bounds", {"p/pyproject.toml": project("p", '[tool.uv]\npreview-features = ["centralized-project-envs"]\n')}, since=(0, 12)),
     Row("centralized-preview-and-feature", "sync --no-preview --preview-features centralized-project-envs", P, since=(0, 12)),
     Row("centralized-two-features", "sync --preview-features add-bounds --preview-features centralized-project-envs", P, since=(0, 12)),
     Row("centralized-comma", "sync --preview-features add-bounds,centralized-project-envs", P, since=(0, 12)),
     Row("centralized-but-no-cache", "sync --preview --no-cache", P),
-    Row("centralized-run", "run --preview python -c 0", P),
+    Row("centralized-run", "run --preview python -c 0", P, changes=("newest",)),
     Row("centralized-active", "sync --preview --active", P, variables={"VIRTUAL_ENV": "{w}/e"}, since=(0, 6)),
     Row("unknown-preview-feature.addendum-11", "sync --preview-features bogus", P, since=(0, 8, 15), fails=((0, 9), (0, 11, 20))),
     # symlinked .venv
@@ -332,8 +333,8 @@ ROWS = (
     Row("pip-path-second-environment", f"pip install {PACKAGE}", {"f/x": ""}, envs=("e",), cwd="f", variables={"PATH": "{w}/system/bin:{w}/e/bin"}, unknown_before=ALWAYS, fails=((0, 5, 28), ALWAYS)),
     Row("pip-conda-child.trap-7", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "c"}),
     Row("pip-conda-base.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "base"}, unknown_before=(0, 8, 18)),
-    Row("pip-conda-named-base.addendum-6", f"pip install {PACKAGE}", {**P, "base/conda-meta/x": ""}, envs=("p/.venv", "base"), variables={"CONDA_PREFIX": "{w}/system", "CONDA_DEFAULT_ENV": "base"}, unknown_before=ALWAYS),
-    Row("pip-conda-other-name.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "d"}, unknown_before=ALWAYS),
+    Row("pip-conda-named-base.addendum-6", f"pip install {PACKAGE}", {**P, "base/conda-meta/x": ""}, envs=("p/.venv", "base"), variables={"CONDA_PREFIX": "{w}/system", "CONDA_DEFAULT_ENV": "base"}, unknown_before=ALWAYS, changes=("0.9.30",)),
+    Row("pip-conda-other-name.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "d"}, unknown_before=ALWAYS, changes=("0.9.30",)),
     Row("pip-conda-pixi.addendum-6", f"pip install {PACKAGE}", {**P, "c/conda-meta/pixi": ""}, envs=("p/.venv", "c"), variables={"CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "default"}, unknown_before=ALWAYS),
     Row("pip-conda-loses-to-VIRTUAL_ENV", f"pip install {PACKAGE}", {**P, "c/conda-meta/x": ""}, envs=("e", "c"), variables={"VIRTUAL_ENV": "{w}/e", "CONDA_PREFIX": "{w}/c", "CONDA_DEFAULT_ENV": "c"}),
     Row("pip-target", f"pip install --target ../t {PACKAGE}", P, envs=("p/.venv",)),
@@ -386,12 +387,12 @@ ROWS = (
     Row("venv-project", "venv --project ../q", PQ),
     Row("venv-project-UPE", "venv --project ../q", PQ, variables={"UV_PROJECT_ENVIRONMENT": "u"}),
     Row("venv-no-project", "venv --no-project", P, variables={"UV_PROJECT_ENVIRONMENT": "u"}),
-    Row("venv-UV_NO_PROJECT", "venv", P, variables={"UV_PROJECT_ENVIRONMENT": "u", "UV_NO_PROJECT": "1"}),
+    Row("venv-UV_NO_PROJECT", "venv", P, variables={"UV_PROJECT_ENVIRONMENT": "u", "UV_NO_PROJECT": "1"}, changes=("newest",)),
     Row("venv-outside", "venv", {"e/x": ""}, cwd="e", variables={"UV_PROJECT_ENVIRONMENT": "u"}),
-    Row("venv-no-project-table.trap-25", "venv", {"p/pyproject.toml": "[tool.x]\n"}, variables={"UV_PROJECT_ENVIRONMENT": "u"}),
+    Row("venv-no-project-table.trap-25", "venv", {"p/pyproject.toml": "[tool.x]\n"}, variables={"UV_PROJECT_ENVIRONMENT": "u"}, changes=("0.9.30",)),
     Row("venv-unmanaged.trap-25", "venv", {"p/pyproject.toml": project("p", "[tool.uv]\nmanaged = false\n")}, variables={"UV_PROJECT_ENVIRONMENT": "u"}),
     Row("venv-ignores-VIRTUAL_ENV", "venv", P, variables={"VIRTUAL_ENV": "{w}/e"}),
-    Row("venv-centralized", "venv --preview", P, leaves_nothing=True),
+    Row("venv-centralized", "venv --preview", P, leaves_nothing=True, changes=("newest",)),
     Row("venv-centralized-but-path", "venv --preview ../x", P),
     Row("venv-centralized-but-below", "venv --preview", {**P, "p/sub/x": ""}, cwd="p/sub"),
     # tools
@@ -450,46 +451,38 @@ def base_prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def outcomes(
-    request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
-    wheels: Path,
-    base_prefix: Path,
-) -> Iterator[dict[str, Future[Outcome]]]:
-    """All rows that are collected, two or more at a time: most of the time uv waits for Python."""
-    root = tmp_path_factory.mktemp("worlds")
-    caches = {}
-    with ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 1) as pool:
-        futures: dict[str, Future[Outcome]] = {}
-        for item in request.session.items:
-            if item.path != request.path or not isinstance(item, pytest.Function):
-                continue
-            uv, row = str(item.callspec.params["version"]), item.callspec.params["row"]
-            assert isinstance(row, Row)
-            if uv not in caches:
-                caches[uv] = _warm_cache(root / f"cache-{uv}", uv, wheels, base_prefix)
-            world = root / f"{uv}-{ROWS.index(row)}"
-            futures[item.name] = pool.submit(_try, row, uv, world, wheels, base_prefix, caches[uv])
-        yield futures
-        for future in futures.values():
-            future.cancel()
+def root(tmp_path_factory: pytest.TempPathFactory, base_prefix: Path) -> Iterator[Path]:
+    yield tmp_path_factory.mktemp("worlds")
     assert not list(base_prefix.rglob(f"{PACKAGE}*")), "a row has installed into the shared Python"
 
 
-def _rows() -> Iterator[pytest.param]:  # type: ignore[valid-type]
-    for version in real_uv.SUPPORTED:
-        known = parse_version(f"uv {version}") if version != "newest" else ALWAYS
-        for row in ROWS:
-            if known is not None and row.since <= known < row.until:
-                yield pytest.param(version, row, id=f"{row.id}-{version}")
+@pytest.fixture(scope="module")
+def caches(root: Path, wheels: Path, base_prefix: Path) -> Callable[[str], Path]:
+    """A cache of each version that knows the interpreter: most of a row's time would be that."""
+    return functools.cache(
+        lambda version: _warm_cache(root / f"cache-{version}", version, wheels, base_prefix)
+    )
+
+
+def _rows() -> Iterator[object]:
+    for row in ROWS:
+        thresholds = (*row.fails, row.unknown_before, *map(real_uv.numbers, row.changes))
+        for version, marks in real_uv.chosen(*thresholds, since=row.since, until=row.until):
+            yield pytest.param(version, row, id=f"{row.id}-{version}", marks=marks)
 
 
 @pytest.mark.parametrize(("version", "row"), list(_rows()))
 def test_destination_is_where_uv_links(
-    version: str, row: Row, outcomes: dict[str, Future[Outcome]], request: pytest.FixtureRequest
+    version: str,
+    row: Row,
+    root: Path,
+    caches: Callable[[str], Path],
+    wheels: Path,
+    base_prefix: Path,
 ) -> None:
     real = _real_version(version)
-    outcome = outcomes[request.node.name].result(timeout=120)
+    world = root / f"{version}-{ROWS.index(row)}"
+    outcome = _try(row, version, world, wheels, base_prefix, caches(version))
     told = f"{outcome.answer}\nuv: {sorted(outcome.found)} cached={outcome.cached} {outcome.code}\n{outcome.stderr}"
     answer = outcome.answer
 

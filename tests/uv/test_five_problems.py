@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import real_uv
 from tests.filesystems import FileSystems, same_inode, shared_extents
 from tests.uv.world import ORIGINAL, World, archived, installed
 
@@ -19,6 +20,10 @@ pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
 HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
 EDIT = "VALUE = 'edited by accident'\n"
+#: uvs around those from which on clones keep executable bits
+CLONES = real_uv.each((0, 10, 6))
+#: ... and from which on `uv venv` and `uv sync` keep a symbolic link
+SYMLINKS = real_uv.each((0, 8, 5), (0, 11, 25))
 
 
 def edit_in_place(path: Path) -> None:
@@ -55,6 +60,7 @@ def test_an_edit_in_a_hackable_project_stays_there(
 
 
 @pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+@pytest.mark.parametrize("each_uv", CLONES, indirect=True)
 def test_where_the_file_system_clones_no_project_shares_an_inode(
     fs: FileSystems, each_uv: Path, kind: str
 ) -> None:
@@ -142,6 +148,7 @@ def test_a_project_on_another_device_gets_a_cache_there(
 # uv #14670: a symbolic link at .venv -------------------------------------------------------------
 
 
+@pytest.mark.parametrize("each_uv", SYMLINKS, indirect=True)
 @pytest.mark.parametrize("command", [("sync",), ("venv",), ("run", "true"), ("add", "tinypkg")])
 def test_a_dangling_link_is_filled_and_kept(
     fs: FileSystems, each_uv: Path, command: tuple[str, ...]
@@ -158,6 +165,7 @@ def test_a_dangling_link_is_filled_and_kept(
     assert (target / "pyvenv.cfg").is_file()
 
 
+@pytest.mark.parametrize("each_uv", SYMLINKS, indirect=True)
 @pytest.mark.parametrize("command", [("sync",), ("add", "tinypkg")])
 def test_a_link_to_a_broken_environment_is_kept(
     fs: FileSystems, each_uv: Path, command: tuple[str, ...]
@@ -178,6 +186,7 @@ def test_a_link_to_a_broken_environment_is_kept(
     assert installed(target).is_dir()
 
 
+@pytest.mark.parametrize("each_uv", SYMLINKS, indirect=True)
 def test_venv_twice_keeps_the_link(fs: FileSystems, each_uv: Path) -> None:
     world = World(fs.ext4, each_uv)
     project = world.project(fs.ext4 / "project")

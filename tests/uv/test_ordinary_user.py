@@ -18,56 +18,10 @@ import pytest
 
 from tests import real_uv
 from tests.filesystems import FileSystems, same_inode
-from tests.ordinary_user import OTHER_UID, UID, as_user
+from tests.ordinary_user import OTHER_UID, UID
 from tests.uv.world import World, archived, installed
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
-
-
-class UserWorld(World):
-    """A world whose home and projects belong to a user, and whose uv runs as that user."""
-
-    def __init__(self, base: Path, real: Path, home: Path, *, uid: int = UID) -> None:
-        self.uid = uid
-        super().__init__(base, real.resolve(), home)
-        self.temporary = base / "tmp"
-        self.temporary.mkdir()
-        self.give(self.temporary, self.home)
-
-    def give(self, *paths: Path) -> None:
-        """Make them the user's, with all that is in them."""
-        for path in paths:
-            for each in (path, *path.rglob("*")):
-                os.chown(each, self.uid, self.uid, follow_symlinks=False)
-
-    def own_directory(self, path: Path) -> Path:
-        path.mkdir(parents=True)
-        self.give(path)
-        return path
-
-    def project(self, directory: Path, policy: str = "", uv: str = "") -> Path:
-        made = super().project(directory, policy, uv)
-        self.give(made)
-        return made
-
-    def environ(self, *, shim: bool = True, **changes: str) -> dict[str, str]:
-        return super().environ(shim=shim, **{"TMPDIR": str(self.temporary), **changes})
-
-    def uv(
-        self, *words: str, cwd: Path, check: bool = True, shim: bool = True, **environ: Any
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            as_user(("uv", *words), needed=(self.real_uv.parent,), uid=self.uid),
-            cwd=cwd,
-            env=self.environ(shim=shim, **environ),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
-        assert "linkpolicy: internal error" not in done.stderr
-        return done
 
 
 @pytest.fixture(params=[real_uv.SUPPORTED[0], real_uv.SUPPORTED[-1]], ids=["oldest", "newest"])
@@ -85,9 +39,9 @@ def disk(fs: FileSystems) -> Path:
 
 
 @pytest.fixture
-def world(fs: FileSystems, uv: Path) -> UserWorld:
+def world(fs: FileSystems, uv: Path) -> World:
     """Home and uv's own cache are on another disk than `disk`."""
-    return UserWorld(fs.ext4 / "world", uv, fs.ext4 / "home")
+    return World(fs.ext4 / "world", uv, fs.ext4 / "home", uid=UID)
 
 
 def names(directory: Path) -> list[str]:
@@ -126,7 +80,7 @@ def everything_belongs_to(uid: int, directory: Path) -> bool:
 # The user's own places ---------------------------------------------------------------------------
 
 
-def test_on_the_device_of_the_home_uvs_own_cache_links(world: UserWorld, fs: FileSystems) -> None:
+def test_on_the_device_of_the_home_uvs_own_cache_links(world: World, fs: FileSystems) -> None:
     work = world.own_directory(fs.ext4 / "work")
     project = world.project(work / "project")
 
@@ -140,7 +94,7 @@ def test_on_the_device_of_the_home_uvs_own_cache_links(world: UserWorld, fs: Fil
 
 
 def test_a_directory_of_the_user_on_another_disk_gets_a_cache_of_its_own(
-    world: UserWorld, disk: Path
+    world: World, disk: Path
 ) -> None:
     me = world.own_directory(disk / "me")
     project = world.project(me / "code" / "project")
@@ -158,7 +112,7 @@ def test_a_directory_of_the_user_on_another_disk_gets_a_cache_of_its_own(
     assert names(me / "code") == ["project"]
 
 
-def test_the_second_project_uses_the_same_cache(world: UserWorld, disk: Path) -> None:
+def test_the_second_project_uses_the_same_cache(world: World, disk: Path) -> None:
     me = world.own_directory(disk / "me")
     first, second = world.project(me / "first"), world.project(me / "second")
 
@@ -170,10 +124,10 @@ def test_the_second_project_uses_the_same_cache(world: UserWorld, disk: Path) ->
 
 
 def test_a_sticky_root_for_everybody_holds_a_cache_of_each_user(
-    world: UserWorld, disk: Path, fs: FileSystems, uv: Path
+    world: World, disk: Path, fs: FileSystems, uv: Path
 ) -> None:
     disk.chmod(0o1777)
-    other = UserWorld(fs.ext4 / "other-world", uv, fs.ext4 / "other-home", uid=OTHER_UID)
+    other = World(fs.ext4 / "other-world", uv, fs.ext4 / "other-home", uid=OTHER_UID)
     for each in (world, other):
         project = each.project(each.own_directory(disk / str(each.uid)) / "project")
         each.uv("sync", cwd=project)
@@ -187,7 +141,7 @@ def test_a_sticky_root_for_everybody_holds_a_cache_of_each_user(
 
 
 def test_a_root_where_everybody_may_exchange_things_holds_no_cache(
-    world: UserWorld, disk: Path
+    world: World, disk: Path
 ) -> None:
     disk.chmod(0o777)
     me = world.own_directory(disk / "me")
@@ -209,7 +163,7 @@ def test_a_root_where_everybody_may_exchange_things_holds_no_cache(
     ],
 )
 def test_a_directory_that_users_share_below_the_root_holds_no_cache(
-    world: UserWorld, disk: Path, group: int, mode: int
+    world: World, disk: Path, group: int, mode: int
 ) -> None:
     """Only the root of a disk is for all its users; elsewhere the user's own directory counts."""
     shared = disk / "shared"
@@ -226,7 +180,7 @@ def test_a_directory_that_users_share_below_the_root_holds_no_cache(
 
 @pytest.mark.parametrize("where", [".", "project"], ids=["the mount is the project", "below it"])
 def test_where_nothing_above_the_project_is_the_users_uv_copies_quietly(
-    world: UserWorld, disk: Path, where: str
+    world: World, disk: Path, where: str
 ) -> None:
     project = world.project(disk / where)
     before = names(disk)
@@ -247,7 +201,7 @@ def test_a_read_only_home_is_made_up_for_by_a_cache_beside_the_projects(
     (fs.ext4 / "home").mkdir()
     os.chown(fs.ext4 / "home", UID, UID)
     home = fs.bind(fs.ext4 / "home", read_only=True)
-    world = ReadOnlyHome(fs.ext4 / "world", uv, home)
+    world = ReadOnlyHome(fs.ext4 / "world", uv, home, uid=UID)
     project = world.project(world.own_directory(disk / "me") / "project")
     failed = world.plain("sync", cwd=project, check=False)
 
@@ -264,7 +218,7 @@ def test_a_read_only_home_and_nothing_above_the_project_leave_the_project_itself
 ) -> None:
     (fs.ext4 / "home").mkdir()
     home = fs.bind(fs.ext4 / "home", read_only=True)
-    world = ReadOnlyHome(fs.ext4 / "world", uv, home)
+    world = ReadOnlyHome(fs.ext4 / "world", uv, home, uid=UID)
     project = world.project(disk / "project")
 
     world.uv("sync", cwd=project)
@@ -275,7 +229,7 @@ def test_a_read_only_home_and_nothing_above_the_project_leave_the_project_itself
     assert names(project) == [".uv-cache", ".venv", "pyproject.toml", "uv.lock"]
 
 
-class ReadOnlyHome(UserWorld):
+class ReadOnlyHome(World):
     def give(self, *paths: Path) -> None:
         super().give(*(path for path in paths if path != self.home))
 
@@ -283,7 +237,7 @@ class ReadOnlyHome(UserWorld):
 def test_a_home_of_root_is_no_home_for_a_cache(fs: FileSystems, disk: Path, uv: Path) -> None:
     """`su` and containers leave HOME=/root behind."""
     (fs.ext4 / "home").mkdir(mode=0o700)
-    world = ReadOnlyHome(fs.ext4 / "world", uv, fs.ext4 / "home")
+    world = ReadOnlyHome(fs.ext4 / "world", uv, fs.ext4 / "home", uid=UID)
     me = world.own_directory(disk / "me")
     project = world.project(me / "project")
 
@@ -296,7 +250,7 @@ def test_a_home_of_root_is_no_home_for_a_cache(fs: FileSystems, disk: Path, uv: 
 # Hackable projects, tools and targets ------------------------------------------------------------
 
 
-def test_a_hackable_project_of_a_user_shares_nothing(world: UserWorld, fs: FileSystems) -> None:
+def test_a_hackable_project_of_a_user_shares_nothing(world: World, fs: FileSystems) -> None:
     work = world.own_directory(fs.ext4 / "work")
     project = world.project(work / "project", "[tool.linkpolicy]\nhackable = true\n")
 
@@ -305,7 +259,7 @@ def test_a_hackable_project_of_a_user_shares_nothing(world: UserWorld, fs: FileS
     assert (installed(project / ".venv") / "__init__.py").stat().st_nlink == 1
 
 
-def test_a_symlinked_environment_of_a_user_is_kept(world: UserWorld, disk: Path) -> None:
+def test_a_symlinked_environment_of_a_user_is_kept(world: World, disk: Path) -> None:
     me = world.own_directory(disk / "me")
     project = world.project(me / "project")
     (project / ".venv").symlink_to(me / "environment")
@@ -317,7 +271,7 @@ def test_a_symlinked_environment_of_a_user_is_kept(world: UserWorld, disk: Path)
     assert links_from(me / f".uv-cache-{UID}", project / ".venv")
 
 
-def test_a_link_to_where_the_user_may_not_write_is_left_to_uv(world: UserWorld, disk: Path) -> None:
+def test_a_link_to_where_the_user_may_not_write_is_left_to_uv(world: World, disk: Path) -> None:
     me = world.own_directory(disk / "me")
     project = world.project(me / "project")
     (disk / "roots").mkdir()
@@ -336,7 +290,7 @@ def test_a_link_to_where_the_user_may_not_write_is_left_to_uv(world: UserWorld, 
 
 @pytest.mark.parametrize("owner", [0, OTHER_UID], ids=["root", "another user"])
 def test_a_cache_of_that_name_that_is_not_the_users_is_left_in_peace(
-    world: UserWorld, disk: Path, owner: int
+    world: World, disk: Path, owner: int
 ) -> None:
     me = world.own_directory(disk / "me")
     project = world.project(me / "project")
@@ -356,7 +310,7 @@ def test_a_cache_of_that_name_that_is_not_the_users_is_left_in_peace(
 
 
 def test_a_name_taken_in_a_sticky_root_sends_the_user_to_their_own_directory(
-    world: UserWorld, disk: Path
+    world: World, disk: Path
 ) -> None:
     disk.chmod(0o1777)
     squatted = disk / f".uv-cache-{UID}"
@@ -372,7 +326,7 @@ def test_a_name_taken_in_a_sticky_root_sends_the_user_to_their_own_directory(
     assert tree(squatted) == before
 
 
-def test_the_user_never_writes_into_anothers_project(world: UserWorld, disk: Path) -> None:
+def test_the_user_never_writes_into_anothers_project(world: World, disk: Path) -> None:
     other = disk / "other"
     World.project(world, other / "project")
     for path in (other, *other.rglob("*")):
@@ -390,7 +344,7 @@ def test_the_user_never_writes_into_anothers_project(world: UserWorld, disk: Pat
     reason="fs.protected_hardlinks is off on this machine",
 )
 def test_files_of_root_in_the_users_cache_cannot_be_linked_and_are_copied(
-    world: UserWorld, fs: FileSystems
+    world: World, fs: FileSystems
 ) -> None:
     """`sudo uv` with the user's HOME leaves them: link(2) says EPERM for a stranger's file."""
     work = world.own_directory(fs.ext4 / "work")
@@ -411,40 +365,40 @@ def test_files_of_root_in_the_users_cache_cannot_be_linked_and_are_copied(
 # What the user may not see or write ---------------------------------------------------------------
 
 
-def closed_directory(_: UserWorld, project: Path) -> None:
+def closed_directory(_: World, project: Path) -> None:
     project.chmod(0o700)
     os.chown(project, 0, 0)
 
 
-def unreadable_directory(_: UserWorld, project: Path) -> None:
+def unreadable_directory(_: World, project: Path) -> None:
     project.chmod(0o711)
     os.chown(project, 0, 0)
 
 
-def closed_parent(_: UserWorld, project: Path) -> None:
+def closed_parent(_: World, project: Path) -> None:
     project.parent.chmod(0o700)
     os.chown(project.parent, 0, 0)
 
 
-def unreadable_pyproject(_: UserWorld, project: Path) -> None:
+def unreadable_pyproject(_: World, project: Path) -> None:
     (project / "pyproject.toml").chmod(0o600)
     os.chown(project / "pyproject.toml", 0, 0)
 
 
-def closed_environment(_: UserWorld, project: Path) -> None:
+def closed_environment(_: World, project: Path) -> None:
     (project / ".venv").mkdir(mode=0o700)
 
 
-def environment_of_root(world: UserWorld, project: Path) -> None:
+def environment_of_root(world: World, project: Path) -> None:
     World.uv(world, "venv", cwd=project, shim=False)
 
 
-def closed_home(world: UserWorld, _: Path) -> None:
+def closed_home(world: World, _: Path) -> None:
     world.home.chmod(0o700)
     os.chown(world.home, 0, 0)
 
 
-def unreadable_uv_settings(world: UserWorld, _: Path) -> None:
+def unreadable_uv_settings(world: World, _: Path) -> None:
     settings = world.home / ".config" / "uv" / "uv.toml"
     settings.parent.mkdir(parents=True)
     settings.touch(mode=0o600)
@@ -460,12 +414,12 @@ def unreadable_uv_settings(world: UserWorld, _: Path) -> None:
     ids=lambda shut: shut.__name__,
 )  # fmt: skip
 def test_where_the_user_is_shut_out_uv_says_so_and_nobody_else(
-    fs: FileSystems, shut: Callable[[UserWorld, Path], None], words: tuple[str, ...]
+    fs: FileSystems, shut: Callable[[World, Path], None], words: tuple[str, ...]
 ) -> None:
     real = real_uv.provide(real_uv.SUPPORTED[-1]) / "uv"
     told = []
     for name in ("plain", "shim"):
-        world = UserWorld(fs.ext4 / name / "world", real, fs.ext4 / name / "home")
+        world = World(fs.ext4 / name / "world", real, fs.ext4 / name / "home", uid=UID)
         project = world.project(world.own_directory(fs.ext4 / name / "work") / "project")
         shut(world, project)
         done = world.uv(*words, cwd=project, check=False, shim=name == "shim")
@@ -476,7 +430,7 @@ def test_where_the_user_is_shut_out_uv_says_so_and_nobody_else(
 
 @pytest.mark.parametrize("mode", [0o600, 0o666], ids=["unreadable", "for everybody"])
 def test_a_config_that_the_user_cannot_trust_is_told_and_not_used(
-    world: UserWorld, fs: FileSystems, mode: int
+    world: World, fs: FileSystems, mode: int
 ) -> None:
     config = world.home / ".config" / "linkpolicy" / "config.toml"
     config.parent.mkdir(parents=True)
@@ -491,7 +445,7 @@ def test_a_config_that_the_user_cannot_trust_is_told_and_not_used(
     assert links_from(world.default_cache, project / ".venv")
 
 
-def test_a_state_directory_of_root_costs_the_memory_only(world: UserWorld, fs: FileSystems) -> None:
+def test_a_state_directory_of_root_costs_the_memory_only(world: World, fs: FileSystems) -> None:
     state = world.home / ".local" / "state"
     state.mkdir(parents=True)
     state.chmod(0o700)
@@ -521,7 +475,7 @@ def test_under_sudo_nothing_of_roots_appears_in_the_users_directories(
     fs: FileSystems, disk: Path, uv: Path
 ) -> None:
     home = fs.ext4 / "root-home"
-    user = UserWorld(fs.ext4 / "world", uv, fs.ext4 / "home")
+    user = World(fs.ext4 / "world", uv, fs.ext4 / "home", uid=UID)
     me = user.own_directory(disk / "me")
     project = user.project(me / "project")
     root = World(fs.ext4 / "root-world", uv, home)
@@ -540,7 +494,7 @@ def test_under_sudo_a_disk_of_the_user_gets_no_cache_of_root(
     fs: FileSystems, disk: Path, uv: Path
 ) -> None:
     os.chown(disk, UID, UID)
-    user = UserWorld(fs.ext4 / "world", uv, fs.ext4 / "home")
+    user = World(fs.ext4 / "world", uv, fs.ext4 / "home", uid=UID)
     cache = user.own_directory(disk / f".uv-cache-{UID}")
     project = user.project(disk / "code" / "project")
     before = tree(cache)
@@ -557,7 +511,7 @@ def test_under_sudo_a_disk_of_the_user_gets_no_cache_of_root(
 def test_under_sudo_the_users_project_gets_no_cache_of_root(
     fs: FileSystems, disk: Path, uv: Path, exists: bool
 ) -> None:
-    user = UserWorld(fs.ext4 / "world", uv, fs.ext4 / "home")
+    user = World(fs.ext4 / "world", uv, fs.ext4 / "home", uid=UID)
     project = user.project(disk / "project", '[tool.linkpolicy]\ncache = "project"\n')
     own = project / ".uv-cache"
     if exists:
@@ -577,7 +531,7 @@ def test_under_sudo_with_the_users_home_nothing_of_roots_is_remembered_there(
     fs: FileSystems, disk: Path, uv: Path, exists: str
 ) -> None:
     """`sudo -E`, or a sudoers file that keeps HOME: what root leaves there, the user cannot use."""
-    user = UserWorld(fs.ext4 / "world", uv, fs.ext4 / "home")
+    user = World(fs.ext4 / "world", uv, fs.ext4 / "home", uid=UID)
     (user.home / exists).mkdir(parents=True, exist_ok=True)
     user.give(user.home)
     before = sorted(user.home.rglob("*"))

@@ -20,6 +20,11 @@ from tests.uv.world import NAME, World, archived, installed
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
+#: uvs around those from which on clones that cannot be are hard links, and keep executable bits
+CLONES = real_uv.each((0, 10, 5), (0, 10, 6))
+#: ... and from which on `uv venv` and `uv sync` keep a symbolic link
+SYMLINKS = real_uv.each((0, 8, 5), (0, 11, 25))
+
 
 def print_environment(world: World) -> str:
     """A program for `uv run` that prints what it inherited."""
@@ -36,6 +41,7 @@ def link_count(environment: Path) -> int:
 # Leaks (traps 1 and 2) ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("each_uv", SYMLINKS, indirect=True)
 def test_a_nested_sync_does_not_empty_the_outer_environment(fs: FileSystems, each_uv: Path) -> None:
     world = World(fs.ext4, each_uv)
     outer, inner = world.project(fs.ext4 / "outer"), world.project(fs.ext4 / "inner")
@@ -98,6 +104,7 @@ def test_what_a_program_under_uv_run_chose_itself_wins(fs: FileSystems, newest_u
 # Link modes (traps 3, 4, 16, 20, 22) -------------------------------------------------------------
 
 
+@pytest.mark.parametrize("each_uv", CLONES, indirect=True)
 def test_clone_asked_on_ext4_never_becomes_a_hard_link(fs: FileSystems, each_uv: Path) -> None:
     world = World(fs.ext4, each_uv)
     project = world.project(fs.ext4 / "project", '[tool.linkpolicy]\nlink-mode = "clone"\n')
@@ -109,6 +116,7 @@ def test_clone_asked_on_ext4_never_becomes_a_hard_link(fs: FileSystems, each_uv:
 
 
 @pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+@pytest.mark.parametrize("each_uv", CLONES, indirect=True)
 def test_executable_bits_survive(fs: FileSystems, each_uv: Path, kind: str) -> None:
     disk: Path = getattr(fs, kind)
     world = World(disk, each_uv)

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import zipfile
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +47,8 @@ class Row(NamedTuple):
     #: we may not know, on the versions before this one
     unknown_before: tuple[int, ...] = ()
     since: tuple[int, ...] = (0,)
+    #: supported versions that differ from the next older one, where nothing else here says so
+    changes: tuple[str, ...] = ()
     #: uv refuses, on the versions from .. to before ..
     fails: tuple[tuple[int, ...], tuple[int, ...]] = ((0,), (0,))
 
@@ -75,7 +76,7 @@ SCRIPT = '# /// script\n# dependencies = []\n# [tool.uv]\n# link-mode = "copy"\n
 SYNC, INSTALL = "sync", "pip install x"
 
 ROWS = (
-    Row("nothing", SYNC),
+    Row("nothing", SYNC, changes=("0.10.12",)),
     Row("all-layers", SYNC, ALL_LAYERS),
     Row("flag-beats-all", "sync --link-mode symlink --cache-dir f", ALL_LAYERS, {"UV_LINK_MODE": "copy", "UV_CACHE_DIR": "v"}),
     Row("variable-beats-files", SYNC, ALL_LAYERS, {"UV_LINK_MODE": "symlink", "UV_CACHE_DIR": "v"}),
@@ -83,9 +84,9 @@ ROWS = (
     Row("keys-merge", SYNC, {**ALL_LAYERS, "p/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "copy"\n'}),
     Row("system-only", SYNC, {"etc/uv/uv.toml": ALL_LAYERS["etc/uv/uv.toml"]}),
     Row("system-second-directory", SYNC, {"etc2/uv/uv.toml": 'link-mode = "copy"\n'}, {"XDG_CONFIG_DIRS": "{w}/etc:{w}/etc2"}),
-    Row("system-stops-at-empty-entry", SYNC, {"etc2/uv/uv.toml": 'link-mode = "copy"\n'}, {"XDG_CONFIG_DIRS": "{w}/etc::{w}/etc2"}),
-    Row("no-system-config", SYNC, ALL_LAYERS, {"UV_NO_SYSTEM_CONFIG": "1"}),
-    Row("no-system-config-alone", SYNC, {"etc/uv/uv.toml": ALL_LAYERS["etc/uv/uv.toml"]}, {"UV_NO_SYSTEM_CONFIG": "1"}),
+    Row("system-stops-at-empty-entry", SYNC, {"etc2/uv/uv.toml": 'link-mode = "copy"\n'}, {"XDG_CONFIG_DIRS": "{w}/etc::{w}/etc2"}, changes=("newest",)),
+    Row("no-system-config", SYNC, ALL_LAYERS, {"UV_NO_SYSTEM_CONFIG": "1"}, changes=("newest",)),
+    Row("no-system-config-alone", SYNC, {"etc/uv/uv.toml": ALL_LAYERS["etc/uv/uv.toml"]}, {"UV_NO_SYSTEM_CONFIG": "1"}, changes=("newest",)),
     Row("XDG_CONFIG_HOME", SYNC, {"x/uv/uv.toml": 'link-mode = "copy"\n', USER: 'link-mode = "symlink"\n'}, {"XDG_CONFIG_HOME": "{w}/x"}),
     Row("XDG_CONFIG_HOME-relative", SYNC, {"p/x/uv/uv.toml": 'link-mode = "copy"\n', USER: 'link-mode = "symlink"\n'}, {"XDG_CONFIG_HOME": "x"}),
     Row("XDG_CACHE_HOME", SYNC, {}, {"XDG_CACHE_HOME": "{w}/x"}),
@@ -107,7 +108,7 @@ ROWS = (
     Row("no-project-table-below", INSTALL, {"p/pyproject.toml": '[tool.uv]\nlink-mode = "copy"\n', "p/s/uv.toml": 'link-mode = "symlink"\n'}, cwd="p/s"),
     Row("project-option", "sync --project ../q", {**ALL_LAYERS, "q/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "hardlink"\ncache-dir = "q"\n'}),
     Row("project-option-for-pip", "pip install --project ../q x", {**ALL_LAYERS, "q/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "hardlink"\ncache-dir = "q"\n'}),
-    Row("UV_PROJECT", INSTALL, {**ALL_LAYERS, "q/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "hardlink"\n'}, {"UV_PROJECT": "../q"}),
+    Row("UV_PROJECT", INSTALL, {**ALL_LAYERS, "q/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "hardlink"\n'}, {"UV_PROJECT": "../q"}, changes=("0.8.15",)),
     Row("directory-option.trap-19", "sync --directory ../q", {**ALL_LAYERS, "q/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "hardlink"\ncache-dir = "q"\n'}),
     Row("directory-rebases-cache.trap-19", "sync --directory ../q --cache-dir c", {"q/pyproject.toml": NAME}),
     Row("directory-rebases-config-file.trap-19", "sync --directory ../q --config-file f", {"q/f": 'link-mode = "copy"\n', "p/f": 'link-mode = "symlink"\n'}),
@@ -136,7 +137,7 @@ ROWS = (
     Row("UV_NO_CONFIG-is-0", SYNC, ALL_LAYERS, {"UV_NO_CONFIG": "0"}),
     Row("isolated-is-nothing-for-sync", "sync --isolated", ALL_LAYERS),
     Row("isolated-is-no-config-for-venv", "venv --isolated", ALL_LAYERS),
-    Row("UV_ISOLATED-for-venv", "venv", ALL_LAYERS, {"UV_ISOLATED": "1"}),
+    Row("UV_ISOLATED-for-venv", "venv", ALL_LAYERS, {"UV_ISOLATED": "1"}, changes=("0.8.15", "0.9.30")),
     Row("isolated-is-no-config-for-pip", "pip install --isolated x", ALL_LAYERS),
     Row("isolated-is-its-own-for-run", "run --isolated x", ALL_LAYERS),
     Row("UV_ISOLATED-is-for-run-only", SYNC, ALL_LAYERS, {"UV_ISOLATED": "1"}),
@@ -144,13 +145,13 @@ ROWS = (
     Row("no-cache", "sync -n", ALL_LAYERS),
     Row("UV_NO_CACHE", SYNC, ALL_LAYERS, {"UV_NO_CACHE": "1"}),
     Row("configured-no-cache", SYNC, {"p/pyproject.toml": NAME + "[tool.uv]\nno-cache = true\n"}),
-    Row("configured-no-cache-beats-UV_NO_CACHE-0", SYNC, {"p/pyproject.toml": NAME + "[tool.uv]\nno-cache = true\n"}, {"UV_NO_CACHE": "0"}),
+    Row("configured-no-cache-beats-UV_NO_CACHE-0", SYNC, {"p/pyproject.toml": NAME + "[tool.uv]\nno-cache = true\n"}, {"UV_NO_CACHE": "0"}, changes=("newest",)),
     Row("configured-no-cache-false-beats-user", SYNC, {"p/pyproject.toml": NAME + "[tool.uv]\nno-cache = false\n", USER: "no-cache = true\n"}),
     # offline
     Row("offline", "sync --offline"),
     Row("UV_OFFLINE", SYNC, {}, {"UV_OFFLINE": "1"}),
     Row("no-offline-beats-configuration", "sync --no-offline", {"p/pyproject.toml": NAME + "[tool.uv]\noffline = true\n"}),
-    Row("UV_OFFLINE-is-0", SYNC, {"p/pyproject.toml": NAME + "[tool.uv]\noffline = true\n"}, {"UV_OFFLINE": "0"}),
+    Row("UV_OFFLINE-is-0", SYNC, {"p/pyproject.toml": NAME + "[tool.uv]\noffline = true\n"}, {"UV_OFFLINE": "0"}, changes=("newest",)),
     # the table for `uv pip`
     Row("pip-table.trap-7", INSTALL, {"p/pyproject.toml": PIP}),
     Row("pip-table-is-for-pip-only", SYNC, {"p/pyproject.toml": PIP}),
@@ -178,8 +179,8 @@ ROWS = (
     Row("script-of-python-is-no-script", "run python s.py", {**ALL_LAYERS, "p/s.py": SCRIPT}),
     Row("script-sync", "sync --script s.py", {**ALL_LAYERS, "p/s.py": SCRIPT}, since=(0, 6)),
     Row("script-add", "add --script s.py x", {**ALL_LAYERS, "p/s.py": SCRIPT}, since=(0, 6)),
-    Row("script-elsewhere.trap-8", "run ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/uv.toml": 'cache-dir = "q"\nlink-mode = "hardlink"\n'}),
-    Row("script-elsewhere-no-project.trap-8", "run --no-project ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/uv.toml": 'cache-dir = "q"\nlink-mode = "hardlink"\n'}),
+    Row("script-elsewhere.trap-8", "run ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/uv.toml": 'cache-dir = "q"\nlink-mode = "hardlink"\n'}, changes=("newest",)),
+    Row("script-elsewhere-no-project.trap-8", "run --no-project ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/uv.toml": 'cache-dir = "q"\nlink-mode = "hardlink"\n'}, changes=("newest",)),
     Row("script-elsewhere-with-project.trap-8", "run --project . ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/uv.toml": 'cache-dir = "q"\nlink-mode = "hardlink"\n'}),
     # values that uv refuses are choices all the same
     Row("empty-UV_LINK_MODE.trap-10", SYNC, {}, {"UV_LINK_MODE": ""}, fails=ALWAYS_FAILS),
@@ -193,11 +194,10 @@ ROWS = (
 
 
 def _rows() -> Iterator[object]:
-    for version in real_uv.SUPPORTED:
-        known = parse_version(f"uv {version}") if version != "newest" else ALWAYS
-        for row in ROWS:
-            if known is not None and known >= row.since:
-                yield pytest.param(version, row, id=f"{row.id}-{version}")
+    for row in ROWS:
+        thresholds = (*row.fails, row.unknown_before, *map(real_uv.numbers, row.changes))
+        for version, marks in real_uv.chosen(*thresholds, since=row.since):
+            yield pytest.param(version, row, id=f"{row.id}-{version}", marks=marks)
 
 
 class Shown(NamedTuple):
@@ -212,33 +212,10 @@ class Shown(NamedTuple):
     cache: str
 
 
-@pytest.fixture(scope="module")
-def shown(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Future[Shown]]]:
-    """All rows that are collected, asked for in parallel."""
-    root = tmp_path_factory.mktemp("worlds")
-    with ThreadPoolExecutor(max_workers=(os.cpu_count() or 2) + 1) as pool:
-        futures: dict[str, Future[Shown]] = {}
-        for item in request.session.items:
-            if item.path != request.path or not isinstance(item, pytest.Function):
-                continue
-            if "row" in item.callspec.params:
-                version, row = str(item.callspec.params["version"]), item.callspec.params["row"]
-                assert isinstance(row, Row)
-                world = root / f"{version}-{ROWS.index(row)}"
-                futures[item.name] = pool.submit(_ask, row, version, world)
-        yield futures
-        for future in futures.values():
-            future.cancel()
-
-
 @pytest.mark.parametrize(("version", "row"), list(_rows()))
-def test_settings_are_those_that_uv_shows(
-    version: str, row: Row, shown: dict[str, Future[Shown]], request: pytest.FixtureRequest
-) -> None:
+def test_settings_are_those_that_uv_shows(version: str, row: Row, tmp_path: Path) -> None:
     real = _real_version(version)
-    uv = shown[request.node.name].result(timeout=120)
+    uv = _ask(row, version, tmp_path)
     refused = row.fails[0] <= real < row.fails[1]
     assert (uv.code != 0) == refused, uv.stderr
     cwd = os.path.realpath(uv.world / row.cwd)
@@ -263,7 +240,7 @@ def test_settings_are_those_that_uv_shows(
     )
 
 
-@pytest.mark.parametrize("version", real_uv.SUPPORTED)
+@pytest.mark.parametrize("version", real_uv.each())
 def test_receipt_of_a_tool_decides_its_upgrade__addendum_12(version: str, tmp_path: Path) -> None:
     wheels, tools = tmp_path / "wheels", tmp_path / "tools"
     wheels.mkdir()

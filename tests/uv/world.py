@@ -1,21 +1,31 @@
-"""A user's machine in small: a home, the shims ahead on PATH, a real uv behind, a tiny wheel."""
+"""A user's machine in small: a home, the shims ahead on PATH, a real uv behind, a tiny wheel.
+
+Every test in which a real uv installs has a `World`: the fixture `world`, or one on file systems
+of its choice. What fakes a part of it (a stand-in for uv, a host made of a dict) says so itself.
+"""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import io
+import json
 import os
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from unittest import mock
 
+from tests.ordinary_user import as_user
+from tests.sandbox import PYTHON
+from uvx_policy import cli
 from uvx_policy.setup import shim_file
 
-#: base interpreter: a virtual environment first on PATH would be a target for `uv pip` itself
-PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+__all__ = ("PYTHON",)
+
 NAME = "tinypkg"
 ORIGINAL = "VALUE = 'original'\n"
 
@@ -50,15 +60,37 @@ def build_wheel(directory: Path, name: str = NAME, version: str = "1.0") -> Path
     return wheel
 
 
-class World:
-    """`world.uv(...)` runs uv through the shim, `world.plain(...)` runs the same uv without."""
+class Done(NamedTuple):
+    """One call of `linkpolicy`."""
 
-    def __init__(self, base: Path, real_uv: Path, home: Path | None = None) -> None:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class World:
+    """`world.uv(...)` runs uv through the shim, `world.plain(...)` runs the same uv without.
+
+    `world.linkpolicy(...)` runs `linkpolicy` in this process. With `uid` home and projects belong
+    to that user, as whom uv runs.
+    """
+
+    def __init__(
+        self, base: Path, real_uv: Path, home: Path | None = None, *, uid: int | None = None
+    ) -> None:
         self.base = base
         self.home = home or base / "home"
         self.home.mkdir(parents=True, exist_ok=True)
+        self.uid = uid
+        self.temporary = base if uid is None else base / "tmp"
+        self.temporary.mkdir(parents=True, exist_ok=True)
+        self.give(self.temporary, self.home)
         self.shims = base / "shims"
-        self.shims.mkdir(parents=True)
+        self.shims.mkdir()
         for program in ("uv", "uvx"):
             (self.shims / program).write_bytes(shim_file.render(program))
             (self.shims / program).chmod(0o755)
@@ -77,10 +109,22 @@ class World:
             "HOME": str(self.home),
             "PATH": ":".join(path),
             "LANG": "C.UTF-8",
-            "TMPDIR": str(self.base),
+            "TMPDIR": str(self.temporary),
             "UV_PYTHON_DOWNLOADS": "never",
             **changes,
         }
+
+    def give(self, *paths: Path) -> None:
+        """Make them the user's, with all that is in them."""
+        for path in paths if self.uid is not None else ():
+            for each in (path, *path.rglob("*")):
+                os.chown(each, self.uid or 0, self.uid or 0, follow_symlinks=False)
+
+    def own_directory(self, path: Path) -> Path:
+        """A new directory of the user."""
+        path.mkdir(parents=True)
+        self.give(path)
+        return path
 
     def project(self, directory: Path, policy: str = "", uv: str = "") -> Path:
         """A project that depends on the tiny wheel, without any network."""
@@ -91,13 +135,15 @@ class World:
             f'[tool.uv]\nno-index = true\nfind-links = ["{self.wheels}"]\n{uv}\n{policy}',
             encoding="utf-8",
         )
+        self.give(directory)
         return directory
 
     def uv(
         self, *words: str, cwd: Path, check: bool = True, shim: bool = True, **environ: Any
     ) -> subprocess.CompletedProcess[str]:
+        words = words if words[:1] == ("uvx",) else ("uv", *words)
         done = subprocess.run(
-            ["uv" if words[:1] != ("uvx",) else "uvx", *words[words[:1] == ("uvx",) :]],
+            words if self.uid is None else as_user(words, uid=self.uid),
             cwd=cwd,
             env=self.environ(shim=shim, **environ),
             capture_output=True,
@@ -119,6 +165,37 @@ class World:
             "pip", "install", "--no-index", "--find-links", str(self.wheels), *words, NAME,
             cwd=cwd, **environ,
         )  # fmt: skip
+
+    def environment(self, path: Path, cache: Path, *packages: str, mode: str = "hardlink") -> Path:
+        """An environment with packages linked from `cache`, made by the real uv itself."""
+        common = ("--cache-dir", str(cache))
+        self.plain("venv", *common, "-p", PYTHON, str(path), cwd=self.base)
+        self.plain(
+            "pip", "install", *common, "-p", str(path), "--link-mode", mode,
+            "--no-index", "--find-links", str(self.wheels), *(packages or (NAME,)), cwd=self.base,
+        )  # fmt: skip
+        return path
+
+    def linkpolicy(self, *words: str, cwd: Path | None = None, **environ: str) -> Done:
+        """What it prints, and how it ends. `cwd` is a directory outside of every project."""
+        with mock.patch.dict(os.environ, self.environ(shim=False, **environ), clear=True):
+            return linkpolicy(*words, cwd=cwd or self.base)
+
+
+def linkpolicy(*words: str, cwd: Path | str = ".") -> Done:
+    """Run `linkpolicy` in this process, with the environment variables of this process."""
+    here = os.getcwd()
+    out, err = io.BytesIO(), io.BytesIO()
+    printed = [io.TextIOWrapper(each, "utf-8", write_through=True) for each in (out, err)]
+    with contextlib.redirect_stdout(printed[0]), contextlib.redirect_stderr(printed[1]):
+        os.chdir(cwd)
+        try:
+            code = cli.main(words)
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        finally:
+            os.chdir(here)
+    return Done(code, os.fsdecode(out.getvalue()), os.fsdecode(err.getvalue()))
 
 
 def installed(environment: Path) -> Path:

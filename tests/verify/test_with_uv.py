@@ -191,7 +191,7 @@ def test_other_hashes_stay_what_they_are(tmp_path: Path, newest_uv: Path, algori
 
 
 @pytest.mark.uv
-@pytest.mark.parametrize("version", real_uv.SUPPORTED)
+@pytest.mark.parametrize("version", real_uv.each())
 @pytest.mark.parametrize("umask", [0o077, 0o002])
 def test_any_umask_is_clean(tmp_path: Path, version: str, umask: int) -> None:
     before = os.umask(umask)
@@ -259,9 +259,7 @@ def test_the_content_store(tmp_path: Path, newest_uv: Path) -> None:
 
 @pytest.mark.uv
 @pytest.mark.filesystem
-@pytest.mark.parametrize(
-    ("kind", "version"), [*(("btrfs", each) for each in real_uv.SUPPORTED), ("xfs", "newest")]
-)
+@pytest.mark.parametrize(("kind", "version"), [*real_uv.each_with("btrfs"), ("xfs", "newest")])
 def test_clones_are_clean(fs: FileSystems, kind: str, version: str) -> None:
     base = fs.image(kind)
     maker = Maker(base / "world", real_uv.provide(version) / "uv")

@@ -1,8 +1,4 @@
-"""Mounts that nobody else sees: for the time of a test this process has a mount table of its own.
-
-Records depend on the mount table, and other tests, in other processes, mount and unmount all the
-time: without this a record may stop holding for a reason that a test knows nothing of.
-"""
+"""mount(2) and its relatives, for a process that has a mount namespace of its own (`sandbox`)."""
 
 from __future__ import annotations
 
@@ -10,23 +6,20 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterator
-from pathlib import Path
-
-from tests.filesystems import _PREFIX, _mount_points_below
 
 _libc = ctypes.CDLL(None, use_errno=True)
 # mount(2), unshare(2), setns(2); `os` has the last two since Python 3.12 only
-_CLONE_NEWNS = 0x20000
-_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1, 0x20, 0x1000, 0x4000, 0x40000
+_CLONE_FS, _CLONE_NEWNS = 0x200, 0x20000
+_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_MOVE = 0x1, 0x20, 0x1000, 0x2000
+_MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _MNT_DETACH = 2
 
 
 @contextlib.contextmanager
-def private(*, keep: Path) -> Iterator[None]:
-    """Give this process (and what it starts) a copy of the mount table; needs root.
+def private() -> Iterator[None]:
+    """Give this thread, and what it starts, a copy of the mount table. Raises `OSError`.
 
-    `keep`: the directory of this session's file systems. Those of other sessions are taken out:
-    a mount vanishes from every table when its mount point is removed, whoever does that.
+    The root directory and the working directory are its own as well, until the end of the block.
     """
     here = os.getcwd()
     before = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -34,15 +27,22 @@ def private(*, keep: Path) -> Iterator[None]:
         _check(_libc.unshare(_CLONE_NEWNS), "unshare")
         try:
             _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-            for point in reversed(_mount_points_below(keep.parent)):
-                if keep not in point.parents and _is_of_a_test(point):
-                    unmount(str(point))
             yield
         finally:
+            # setns(2) refuses a process whose other threads share its root directory.
+            _check(_libc.unshare(_CLONE_FS), "unshare")
             _check(_libc.setns(before, _CLONE_NEWNS), "setns")
             os.chdir(here)
     finally:
         os.close(before)
+
+
+def become_root(point: str) -> None:
+    """Let the mount at `point` be `/`, as switch_root(8) does. Nothing else can be seen then."""
+    os.chdir(point)
+    _mount(point, "/", None, _MS_MOVE)
+    os.chroot(".")
+    os.chdir("/")
 
 
 @contextlib.contextmanager
@@ -58,13 +58,18 @@ def tmpfs(point: str, options: str = "size=1m,mode=755") -> Iterator[None]:
 @contextlib.contextmanager
 def bound(source: str, point: str, *, read_only: bool = False) -> Iterator[None]:
     """`source` over `point`: two directories or two files."""
-    _mount(source, point, None, _MS_BIND)
+    bind(source, point, read_only=read_only)
     try:
-        if read_only:
-            _mount(None, point, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
         yield
     finally:
         unmount(point)
+
+
+def bind(source: str, point: str, *, read_only: bool = False, recursive: bool = False) -> None:
+    """See `bound`. `recursive`: with all that is mounted below, which is never made read-only."""
+    _mount(source, point, None, _MS_BIND | (_MS_REC if recursive else 0))
+    if read_only:
+        _mount(None, point, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
 
 
 def mount_tmpfs(point: str, options: str = "size=1m,mode=755", *, flags: int = 0) -> None:
@@ -75,10 +80,6 @@ def mount_tmpfs(point: str, options: str = "size=1m,mode=755", *, flags: int = 0
 def unmount(point: str) -> None:
     """Take the topmost mount of `point` away. Raises `OSError`."""
     _check(_libc.umount2(os.fsencode(point), _MNT_DETACH), point)
-
-
-def _is_of_a_test(point: Path) -> bool:
-    return any(part.startswith(_PREFIX) for part in point.parts)
 
 
 def _mount(source: str | None, point: str, kind: str | None, flags: int, options: str = "") -> None:
