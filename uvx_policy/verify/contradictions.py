@@ -70,7 +70,7 @@ def contradiction_of(
             best = other
     if best is None:
         return None
-    if not best.rows or _is_later(distribution) or _is_linked(best, tree):
+    if not best.rows or is_later(distribution.dist_info) or _is_linked(best, tree):
         return best
     return None
 
@@ -141,10 +141,11 @@ def _counts(line: bytes) -> bool:
     return b",sha" in line and b".data/" not in line
 
 
-def _is_later(distribution: Distribution) -> bool:
+def is_later(dist_info: str) -> bool:
+    """Was the RECORD of an environment written again after the installation? Never raises."""
     try:
-        changed = os.stat(distribution.record).st_mtime
-        installer = os.stat(os.path.join(distribution.dist_info, "INSTALLER")).st_mtime
+        changed = os.stat(os.path.join(dist_info, record.NAME)).st_mtime
+        installer = os.stat(os.path.join(dist_info, "INSTALLER")).st_mtime
     except OSError:
         return False
     return changed > installer + _MOMENT

@@ -99,27 +99,30 @@ class Originals:
         """Look from now on first in this tree."""
         self._more.append(tree)
 
-    def of(self, finding: Finding) -> Original | None:
-        """The original of a file whose RECORD has a digest; `None` if there is none. Never raises.
+    def of(self, finding: Finding, wanted: Hash) -> Original | None:
+        """The file with the hash `wanted` that should be there; `None` if none is. Never raises.
 
         Of a file that has but odd permissions: a copy with others, or else itself.
         """
         row = finding.row
-        if row is None or not row.hash.is_known:
+        if row is None or not wanted.is_known:
             return None
-        for candidate in self._candidates(finding, row.hash, row.size):
+        for candidate in self._candidates(finding, row, is_right=row.hash == wanted):
             with contextlib.suppress(OSError, ValueError):
                 if finding.state == "mode" and _is_same(candidate.path, finding.path):
                     continue
-                if of_pieces(chunks(candidate), row.hash.algorithm) == row.hash:
+                if of_pieces(chunks(candidate), wanted.algorithm) == wanted:
                     return candidate
         return _itself(finding) if finding.state == "mode" else None
 
-    def _candidates(self, finding: Finding, wanted: Hash, size: int | None) -> Iterator[Original]:
+    def _candidates(self, finding: Finding, row: Row, *, is_right: bool) -> Iterator[Original]:
+        """Files that may be it; `is_right`: the row has its hash, and hence its size."""
         name = os.path.basename(finding.dist_info)
+        size = row.size if is_right else None
         for trees in (self._more, self._known.archives_of(name), self._known.sites_of(name)):
             for tree in trees:
-                for path in self._rows.paths(tree, name, wanted):
+                paths = self._rows.paths(tree, name, row.hash) if row.hash else []
+                for path in paths or [record.located(tree.path, row.path)]:
                     with contextlib.suppress(OSError, ValueError):
                         told = os.stat(path)
                         if stat.S_ISREG(told.st_mode) and size in (None, told.st_size):
@@ -129,7 +132,7 @@ class Originals:
                             )
         yield from _beside(finding, size)
         for wheel in self._wheels_of(finding, name):
-            for member in self._members_of(wheel).get(wanted, ()):
+            for member in self._members_of(wheel).get(row.hash, ()):
                 yield Original(path=wheel, member=member, executable=_is_marked(wheel, member))
 
     def _members_of(self, wheel: str) -> dict[Hash, list[str]]:
