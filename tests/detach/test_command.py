@@ -32,7 +32,8 @@ def test_an_edit_stays_here(scene: Scene) -> None:
     module(scene.a).write_text(EDITED)
 
     assert (code, err) == (0, "")
-    assert "tinypkg 1.0: 5 files are copied (66 kB)" in out
+    assert "tinypkg 1.0: 5 files will be copied (66 kB)" in out
+    assert "5 files of 1 package detached." in out
     assert [printed(scene.a), printed(scene.b)] == ["edited!!", "original"]
     assert printed(scene.project("c")) == "original"
     after = module(scene.a).stat()
@@ -97,7 +98,7 @@ def test_a_second_time_there_is_nothing_to_do(scene: Scene) -> None:
     code, out, _ = detach(scene)
 
     assert code == 0
-    assert "Every file is the environment's own" in out
+    assert "is shared with a cache or another environment" in out
     assert snapshot(scene.a) == before
 
 

@@ -38,9 +38,7 @@ def edits_of(steps: Iterable[Step]) -> list[Edit]:
                 path=location.path, distribution=step.distribution, name=name, state="record"
             )
             found[edit.path] = edit
-        elif (
-            step.action in REPLACES and location.identity is not None and step.state != "mode"
-        ):
+        elif step.action in REPLACES and location.identity is not None and step.state != "mode":
             found[location.path] = Edit(
                 path=location.path,
                 distribution=step.distribution,
@@ -197,8 +195,7 @@ def _write_record(step: Step, work: _Work) -> Step:
         path=location.path,
         hash=of_pieces([after], "sha256"),
         mode=mode,
-        time=_time_of_installation(location.dist_info)
-        or _time_of_unpacking(location.dist_info),
+        time=_time_of_installation(location.dist_info) or _time_of_unpacking(location.dist_info),
     )
     restore.write_bytes(target, after, work.shop(step))
     work.wrote(location.path)

@@ -64,7 +64,7 @@ class Repair:
         self._fetched: list[Step] = []
         self._index = index_of(machine, targets)
         #: what is wrong now
-        self._findings: list[Finding] = []
+        self.findings: list[Finding] = []
         #: the same before anything was done about it
         self._before: list[Finding] = []
         #: of what was asked for, now
@@ -102,7 +102,7 @@ class Repair:
             for finding in verify([tree], only=wanted, state=self._machine.state, workers=0)
             if finding.path not in paths
         ]
-        self._findings = [*found, *described(more, self._index, self._machine)]
+        self.findings = [*found, *described(more, self._index, self._machine)]
 
     def _paths_elsewhere(self) -> dict[Tree, set[str]]:
         """What killed repairs did not get to, and what this one did outside of its targets."""
@@ -121,7 +121,7 @@ class Repair:
             originals.look_also_in(tree)
         wheels = Wheels(self._index, self._fetcher.wheels)
         gathering = Gathering(self._machine, self._index, originals, wheels, self._published)
-        damages = gathering.damages(self._findings)
+        damages = gathering.damages(self.findings)
         owners = {each.owner for damage in damages for each in damage.locations}
         return make_plan(
             damages,
@@ -139,7 +139,7 @@ class Repair:
         Raises `Busy` and `CannotKeep`: then nothing was changed in this round.
         """
         self._rounds += 1
-        self._before += self._findings
+        self._before += self.findings
         while wanted := [step for step in steps if step.action == "fetch"]:
             self._fetch(wanted)
             steps = self._plan()
@@ -184,7 +184,7 @@ class Repair:
                 because = self._fetcher.fetch(step, self._index, self._uv)
                 result = step.replace(result="failed" if because else "done", detail=because)
                 self._fetched.append(result)
-        if self._fetcher.learn(self._findings, self._published):
+        if self._fetcher.learn(self.findings, self._published):
             self._look()
 
     def _edits_in(self, step: Step) -> list[Edit] | None:
@@ -226,6 +226,16 @@ class Repair:
             return step.replace(result="failed", detail=str(error))
         return step.replace(result="done")
 
+    def clean_up(self) -> None:
+        """Remove what killed repairs left: nothing of it is still to be done."""
+        clean_up(self._index)
+        for name in self._others:
+            unfinished.end(self._machine.state, name)
+
+    def interrupted(self) -> list[Step]:
+        """What was done when Ctrl-C came."""
+        return self._work.interrupted()
+
     # What came of it -----------------------------------------------------------------------------
 
     @property
@@ -235,13 +245,14 @@ class Repair:
 
     def outcome(self) -> Outcome:
         """What came of everything, and what is still wrong."""
-        intended = {step.location.path for step in self.done if step.is_intended}
-        found = self._findings
+        intended = {step.location.path: step.because for step in self.done if step.is_intended}
         return Outcome(
             steps=tuple(self.done),
             saved=self._work.saved,
-            left=tuple(each for each in found if each.is_fault and each.path not in intended),
-            intended=sum(bool(each.intended) or each.path in intended for each in found),
+            findings=tuple(
+                each.replace(intended=intended.get(each.path, each.intended))
+                for each in self.findings
+            ),
             unknown_names=self._unknown_names(),
         )
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from uvx_policy.verify.published import Published
 
 _ALGORITHM = "sha256"
+#: name of the private directory, below that for temporary files
+_PREFIX = "linkpolicy-originals-"
 
 
 class Fetcher:
@@ -54,7 +56,7 @@ class Fetcher:
         return self.results[step.distribution]
 
     def _fetched(self, step: Step, environment: str, uv: Callable[[], Uv]) -> str:
-        place = tempfile.mkdtemp(prefix="linkpolicy-originals-")
+        place = tempfile.mkdtemp(prefix=_PREFIX)
         self._undo.callback(shutil.rmtree, place, ignore_errors=True)
         try:
             uv().fetch(
@@ -127,6 +129,11 @@ def _is_same(path: str, content: bytes | None) -> bool:
     return {row for row in found if not row.path.endswith(own)} == {
         row for row in expected if not row.path.endswith(own)
     }
+
+
+def is_fetched(path: str) -> bool:
+    """Does a file lie in what was fetched?"""
+    return path.startswith(os.path.join(tempfile.gettempdir(), _PREFIX))
 
 
 def project_of(machine: Machine, environment: str) -> str:

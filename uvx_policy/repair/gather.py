@@ -68,12 +68,11 @@ class Gathering:
         """One for each path, of what is a fault or intended. Never raises."""
         by_path: dict[str, list[Finding]] = {}
         for finding in sorted(findings, key=_rank):
-            if finding.state == "record":
-                # Also for one row that cannot be understood.
-                finding = _of_whole_record(finding)
             if finding.is_fault or finding.intended:
-                by_path.setdefault(finding.path, []).append(finding)
-        found = []
+                # One row that cannot be understood makes a RECORD invalid.
+                each = _of_whole_record(finding) if finding.state == "record" else finding
+                by_path.setdefault(each.path, []).append(each)
+        found: list[Damage] = []
         for first, *others in by_path.values():
             if first.state == "record":
                 found += self._records(first)
@@ -107,9 +106,10 @@ class Gathering:
 
     def _record(self, finding: Finding) -> Damage:
         wheel = self._wheels.record_for(finding.tree, finding.dist_info)
+        location = Location(path=finding.path, tree=finding.tree, dist_info=finding.dist_info)
         return Damage(
             finding=finding,
-            locations=(Location(path=finding.path, tree=finding.tree, dist_info=finding.dist_info),),
+            locations=(location,),
             original=Original(path=wheel) if wheel else None,
         )
 
@@ -118,6 +118,26 @@ class Gathering:
     def _damage(self, finding: Finding) -> Damage:
         if finding.state == "extra":
             return self._extra(finding)
+        locations = self._locations(finding)
+        if not self._is_inside(finding.path, finding.tree):
+            because = "it lies outside of its environment or archive"
+            return Damage(finding=finding, locations=locations[:1], because=because)
+        wanted = self._published.expected(finding)
+        original = self._originals.of(finding, wanted)
+        if original is None and self._is_row_wrong(finding):
+            return self._record(_of_whole_record(finding.replace(state="record")))
+        return Damage(finding=finding, locations=locations, hash=wanted, original=original)
+
+    def _is_row_wrong(self, finding: Finding) -> bool:
+        """Was the row in RECORD changed, and perhaps the file as well?
+
+        A wheel that was fetched says something else, and no other RECORD here says the same.
+        """
+        others = twins(finding, self._index, self._rows)
+        return next(others, None) is None and self._wheels.contradicts(finding)
+
+    def _locations(self, finding: Finding) -> tuple[Location, ...]:
+        """Every place of a wrong file, its own first."""
         paths = {finding.path: finding.tree}
         for place in finding.elsewhere:
             paths.setdefault(place.path, place.tree)
@@ -132,20 +152,10 @@ class Gathering:
                 cache = self._cache_of(real)
                 if cache:
                     paths.setdefault(real, Tree(path=cache, kind="archive", owner=cache))
-        locations = tuple(
+        return tuple(
             self._location(finding, tree, path)
             for path, tree in paths.items()
             if path == finding.path or self._is_inside(path, tree)
-        )
-        if not self._is_inside(finding.path, finding.tree):
-            because = "it lies outside of its environment or archive"
-            return Damage(finding=finding, locations=locations[:1], because=because)
-        wanted = self._published.expected(finding)
-        return Damage(
-            finding=finding,
-            locations=locations,
-            hash=wanted,
-            original=self._originals.of(finding, wanted),
         )
 
     def _extra(self, finding: Finding) -> Damage:

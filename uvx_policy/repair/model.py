@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from uvx_policy.repair.restore import Way
     from uvx_policy.verify.originals import Original
 
-#: "fetch": uv fetches the package; "record": the RECORD, or one row of it, is written again;
-#: "restore": the original is written; "relink": the file takes what the restored file of a cache
-#: has; "detach": the file gets an inode of its own with the same bytes; "remove": a file that no
-#: RECORD names; "reinstall": uv installs the package again; "leave": nothing is done
+#: "fetch": uv fetches the package; in plans alone. "record": the RECORD, or one row of it, is
+#: written again; "restore": the original is written; "relink": the file takes what the restored
+#: file of a cache has; "detach": the file gets an inode of its own with the same bytes; "remove": a
+#: file that no RECORD names; "reinstall": uv installs the package again; "leave": nothing is done
 Action: TypeAlias = Literal[
     "fetch", "record", "restore", "relink", "detach", "remove", "reinstall", "leave"
 ]
@@ -121,15 +121,18 @@ class Outcome(Value):
     steps: tuple[Step, ...] = ()
     #: directory in which edits were saved, "" when there were none
     saved: str = ""
-    #: what is still wrong
-    left: tuple[Finding, ...] = ()
-    #: files that differ from their RECORD, and are intended to
-    intended: int = 0
+    #: what differs from a RECORD now, intended or not
+    findings: tuple[Finding, ...] = ()
     #: names of edited inodes that were not found
     unknown_names: int = 0
 
     @property
+    def left(self) -> tuple[Finding, ...]:
+        """What is still wrong."""
+        return tuple(each for each in self.findings if each.is_fault)
+
+    @property
     def is_well(self) -> bool:
         """Is there nothing left to do?"""
-        failed = any(step.result == "failed" for step in self.steps)
+        failed = any(step.result == "failed" for step in self.steps if step.action != "fetch")
         return not (self.left or self.unknown_names or failed)

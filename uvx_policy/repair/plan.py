@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
+from uvx_policy.installed.finding import INTENDED
 from uvx_policy.installed.hash import NO_HASH
 from uvx_policy.machine.policy import Policy
 from uvx_policy.repair.model import Step
@@ -228,7 +229,9 @@ class _Planner:
         because = f"{policy.name} ({policy.origin})"
         step = _step(damage, location, action, because=because)
         # Where the settings cannot be read nothing is undone, and nothing is said to be intended.
-        return step.replace(is_intended=policy.name == "hackable")
+        return step.replace(
+            is_intended=policy.name == "hackable" and damage.finding.state in INTENDED
+        )
 
 
 def _key(step: Step) -> tuple[str, str]:

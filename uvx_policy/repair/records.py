@@ -23,6 +23,7 @@ from uvx_policy.installed.scripts import body
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.hash import Hash
     from uvx_policy.installed.index import Index
     from uvx_policy.installed.tree import Tree
@@ -64,6 +65,19 @@ class Wheels:
                 ):
                     return path
         return ""
+
+    def contradicts(self, finding: Finding) -> bool:
+        """Does a wheel that was fetched for it say something else of a file? Never raises."""
+        row, dist_info = finding.row, finding.dist_info
+        for wheel in self._fetched:
+            path = os.path.join(wheel.path, os.path.basename(dist_info), record.NAME)
+            with contextlib.suppress(OSError, ValueError):
+                if row is not None and any(
+                    each.path == row.path and each.hash != row.hash and not _is_script(source)
+                    for source, each in rows_at(path, finding.tree)
+                ):
+                    return _fits(path, finding.tree)
+        return False
 
     def expected_at(self, tree: Tree, dist_info: str) -> dict[str, Hash] | None:
         """Absolute path -> hash, of all files that a reinstallation may replace. Never raises.

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
+from uvx_policy.installed.finding import INTENDED
 from uvx_policy.machine.machine import open_machine
 from uvx_policy.verify import as_json, summary
 from uvx_policy.verify.contradictions import contradiction_of, finding_of
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from uvx_policy.installed.tree import Tree
     from uvx_policy.machine.machine import Machine
     from uvx_policy.verify.targets import Target
-
-
-#: what somebody who edits packages on purpose does to files
-INTENDED = ("edited", "missing", "extra", "mode")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

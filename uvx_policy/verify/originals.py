@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import record
-from uvx_policy.installed.hash import FLAGS, Hash, of_pieces
+from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash, of_pieces
 from uvx_policy.value import Value
 from uvx_policy.verify.elsewhere import Rows
 
@@ -99,14 +99,16 @@ class Originals:
         """Look from now on first in this tree."""
         self._more.append(tree)
 
-    def of(self, finding: Finding, wanted: Hash) -> Original | None:
-        """The file with the hash `wanted` that should be there; `None` if none is. Never raises.
+    def of(self, finding: Finding, wanted: Hash = NO_HASH) -> Original | None:
+        """The file that should be there; `None` if it is not found. Never raises.
 
-        Of a file that has but odd permissions: a copy with others, or else itself.
+        `wanted`: its hash, where RECORD has none or a wrong one. Of a file that has but odd
+        permissions: a copy with others, or else itself.
         """
         row = finding.row
-        if row is None or not wanted.is_known:
+        if row is None or not (wanted or row.hash).is_known:
             return None
+        wanted = wanted or row.hash
         for candidate in self._candidates(finding, row, is_right=row.hash == wanted):
             with contextlib.suppress(OSError, ValueError):
                 if finding.state == "mode" and _is_same(candidate.path, finding.path):

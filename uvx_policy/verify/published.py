@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from functools import cached_property
-
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
