@@ -123,6 +123,12 @@ def test_edits_that_are_intended_and_shared_with_nobody_are_left() -> None:
     assert (step.action, step.is_intended) == ("leave", True)
 
 
+def test_what_another_project_intends_for_itself_is_not_spoken_of() -> None:
+    steps = planned(damage(at(ENV), at(OTHER, shared=False), at(CACHE)), keeps=(OTHER,))
+
+    assert told(steps) == [("restore", CACHE), ("relink", ENV)]
+
+
 def test_where_the_settings_cannot_be_read_an_edit_is_kept_and_not_called_intended() -> None:
     policies = {ENV: Policy(name="unknown", origin="pyproject.toml:3: broken")}
 

@@ -320,6 +320,47 @@ def test_a_hackable_project_gets_its_record_and_keeps_its_edits(scene: Scene) ->
     assert "1 file differs as intended." in done.out
 
 
+def test_an_editable_installation_stays_editable(scene: Scene) -> None:
+    """No wheel has its files, and reinstalled from its URL it would be a copy."""
+    source = scene.base / "mine"
+    source.mkdir()
+    (source / "mine.py").write_text("VALUE = 1\n")
+    (source / "pyproject.toml").write_text(
+        '[project]\nname = "mine"\nversion = "2"\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (source / "backend.py").write_text(_EDITABLE_BACKEND)
+    scene.world.uv("pip", "install", "--offline", "-e", str(source), cwd=scene.a)
+    shutil.rmtree(scene.cache)
+    empty(record_of(scene.a, "mine"))
+    before = snapshot(scene.a)
+
+    done = scene.repair()
+
+    assert done.code == 1
+    assert "editable" in done.out
+    assert snapshot(scene.a) == before
+
+
+_EDITABLE_BACKEND = """
+import os, zipfile
+
+def build_editable(directory, settings=None, metadata=None):
+    name = "mine-2-py3-none-any.whl"
+    with zipfile.ZipFile(f"{directory}/{name}", "w") as wheel:
+        wheel.writestr("mine.pth", os.getcwd())
+        wheel.writestr("mine-2.dist-info/METADATA",
+                       "Metadata-Version: 2.1\\nName: mine\\nVersion: 2\\n")
+        wheel.writestr("mine-2.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: t\\n"
+                       "Root-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("mine-2.dist-info/RECORD", "mine.pth,,\\nmine-2.dist-info/METADATA,,\\n"
+                       "mine-2.dist-info/WHEEL,,\\nmine-2.dist-info/RECORD,,\\n")
+    return name
+
+build_wheel = build_editable
+"""
+
+
 def test_digests_with_padding_are_the_same(scene: Scene) -> None:
     """Some builders write it: `verify` and `repair` see no difference."""
     for record in (record_of(scene.a), record_of(scene.b), archived_record(scene)):

@@ -147,8 +147,8 @@ def _carry_out(
         with progress() as advance:
             work.carry_out(steps, lambda: _steps(wanted.environment, _chosen(wanted)), advance)
     except KeyboardInterrupt:
-        number = sum(step.result == "done" for step in work.interrupted())
-        left = len(steps) - number
+        left = sum(restore.is_shared(step.location.path) for step in steps)
+        number = len(steps) - left
         console.say(
             f"Interrupted: {number:,} of {words.count(len(steps), 'file')} "
             f"{words.verb(number, 'was', 'were')} detached, {left:,} "
@@ -248,22 +248,20 @@ def _say_edited(edited: Sequence[Finding], console: Console) -> None:
     """Detaching takes no edit back from where it has leaked to."""
     if not edited:
         return
-    places = [place for each in edited for place in each.elsewhere]
-    caches = dict.fromkeys(place.tree.owner for place in places if place.tree.kind == "archive")
-    owners = [*(caches or dict.fromkeys(place.tree.owner for place in places))]
-    what = "cache" if caches else "environment"
-    others = words.listed([console.path(each) for each in owners]) or "an unknown environment"
-    where = f"the {words.count(len(owners), what).partition(' ')[2]} {others}" if owners else others
-    names = words.listed([f"`{each.row.path}`" for each in edited if each.row is not None])
-    have = words.verb(len(owners) or 1, "has", "have")
+    places = [place.tree for each in edited for place in each.elsewhere]
+    # Environments get it back together with their cache.
+    caches = [tree.owner for tree in places if tree.kind == "archive"]
+    owners = list(dict.fromkeys(caches or [tree.owner for tree in places]))
+    where = words.listed(map(console.path, owners)) if owners else "an unknown environment"
     was = words.verb(len(edited), "was", "were")
+    names = words.listed(f"`{each.row.path}`" for each in edited if each.row is not None)
     console.say(
-        f"{words.count(len(edited), 'file')} {was} edited before, and {where} {have} the same "
-        f"{words.verb(len(edited), 'edit', 'edits')}: {names}"
+        f"{words.count(len(edited), 'file')} {was} edited already, and the same edit is in "
+        f"{where}: {names}"
     )
     if owners:
         repair = command("linkpolicy", "repair", *owners)
-        console.hint(Hint(text="restore the original files there", commands=(repair,)))
+        console.hint(Hint(text="restore the original there", commands=(repair,)))
 
 
 # The project -------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.errors import LinkPolicyError
+from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.installed.hash import of_file
 from uvx_policy.repair import fetch, unfinished
 from uvx_policy.repair.backup import Edit
@@ -88,13 +89,7 @@ class Repair:
         # What was read before may have been written since.
         self._index = index_of(self._machine, self._targets)
         self.tally = Tally()
-        # A part that is gone was removed.
-        targets = [
-            each
-            for each in self._targets
-            if not (each.part and self._rounds and not os.path.lexists(each.part))
-        ]
-        found = look(targets, self._machine, self._index, self.tally) if targets else []
+        found = dict.fromkeys(self._found())
         paths = {each.path for each in found}
         more = [
             finding
@@ -104,13 +99,24 @@ class Repair:
         ]
         self.findings = [*found, *described(more, self._index, self._machine)]
 
+    def _found(self) -> Iterator[Finding]:
+        """What is wrong in the targets. Raises `UsageError` before something was done."""
+        if not self._rounds:
+            yield from look(self._targets, self._machine, self._index, self.tally)
+            return
+        parts = [[each] for each in self._targets if each.part]
+        for targets in ([each for each in self._targets if not each.part], *parts):
+            # Of a part that was removed nothing is left to verify.
+            with contextlib.suppress(UsageError):
+                yield from look(targets, self._machine, self._index, self.tally)
+
     def _paths_elsewhere(self) -> dict[Tree, set[str]]:
         """What killed repairs did not get to, and what this one did outside of its targets."""
         found: dict[Tree, set[str]] = {}
         for rows in self._others.values():
             for tree, path in rows:
                 found.setdefault(tree, set()).add(path)
-        for location in (step.location for step in self._work.done):
+        for location in (step.location for step in self._work.done if step.is_change):
             if not location.in_cache or location.in_archive:
                 found.setdefault(location.tree, set()).add(location.path)
         return found
@@ -122,7 +128,8 @@ class Repair:
         wheels = Wheels(self._index, self._fetcher.wheels)
         gathering = Gathering(self._machine, self._index, originals, wheels, self._published)
         damages = gathering.damages(self.findings)
-        owners = {each.owner for damage in damages for each in damage.locations}
+        places = [each for damage in damages for each in damage.locations]
+        owners = {each.owner for each in places if not each.in_cache}
         return make_plan(
             damages,
             {owner: self._machine.policy_at(owner) for owner in owners},

@@ -106,11 +106,13 @@ class Gathering:
 
     def _record(self, finding: Finding) -> Damage:
         wheel = self._wheels.record_for(finding.tree, finding.dist_info)
+        because = "" if wheel else self._why_not_by_uv(finding)
         location = Location(path=finding.path, tree=finding.tree, dist_info=finding.dist_info)
         return Damage(
             finding=finding,
             locations=(location,),
             original=Original(path=wheel) if wheel else None,
+            because=because,
         )
 
     # Files ---------------------------------------------------------------------------------------
@@ -126,7 +128,16 @@ class Gathering:
         original = self._originals.of(finding, wanted)
         if original is None and self._is_row_wrong(finding):
             return self._record(_of_whole_record(finding.replace(state="record")))
-        return Damage(finding=finding, locations=locations, hash=wanted, original=original)
+        because = "" if original is not None else self._why_not_by_uv(finding)
+        return Damage(
+            finding=finding, locations=locations, hash=wanted, original=original, because=because
+        )
+
+    @staticmethod
+    def _why_not_by_uv(finding: Finding) -> str:
+        """Why uv must not fetch or reinstall the package, "" when it may."""
+        is_editable = installed.at(finding.dist_info).editable
+        return "it is an editable installation: install it again" if is_editable else ""
 
     def _is_row_wrong(self, finding: Finding) -> bool:
         """Was the row in RECORD changed, and perhaps the file as well?
@@ -229,15 +240,7 @@ class Gathering:
         if dist_info not in self._ways:
             ways = _BY_SETTING.get(self._machine.policy_at(tree.owner).name)
             if ways is None:
-                how = next(
-                    (
-                        linking.how_of(distribution)
-                        for distribution in installed.distributions(tree.path)
-                        if distribution.dist_info == dist_info
-                    ),
-                    "unknown",
-                )
-                ways = _WAYS.get(how, _BY_DEFAULT)
+                ways = _WAYS.get(linking.how_of(installed.at(dist_info)), _BY_DEFAULT)
             self._ways[dist_info] = ways
         return self._ways[dist_info]
 

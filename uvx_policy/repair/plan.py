@@ -130,7 +130,10 @@ class _Planner:
             if location.in_cache or location.follows:
                 continue
             if self._keeps(location):
-                yield self._kept(damage, location, "detach" if location.shared else "leave")
+                if location.shared:
+                    yield self._kept(damage, location, "detach")
+                elif location.path == damage.finding.path:
+                    yield self._kept(damage, location, "leave")
                 continue
             source = _source_for(location, damage)
             if source and location.ways != ("copy",):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import guard
 from uvx_policy.errors import LinkPolicyError
-from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import distributions
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -102,10 +102,8 @@ class Uv(Value):
 def requirement_of(dist_info: str) -> str:
     """What to ask uv for: exactly this version, from where it was installed. Never raises."""
     name, version = _name_and_version(dist_info)
-    for distribution in installed.distributions(os.path.dirname(dist_info)):
-        if distribution.dist_info == dist_info and distribution.direct_url:
-            return f"{name} @ {_url(dist_info) or distribution.direct_url}"
-    return f"{name}=={version}"
+    url = _url(dist_info) or distributions.at(dist_info).direct_url
+    return f"{name} @ {url}" if url else f"{name}=={version}"
 
 
 def _name_and_version(dist_info: str) -> tuple[str, str]:

@@ -62,10 +62,9 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
 
 
 def asked(options: argparse.Namespace) -> list[str]:
-    """The words of `add_targets` that were given, for another command that takes them."""
+    """The words of `add_targets` that were given, as they mean the same in any directory."""
     flags = [f"--{name}" for name in ("cache", "all") if getattr(options, name)]
-    dashes = ["--"] if any(word.startswith("-") for word in options.targets) else []
-    return [*flags, *dashes, *options.targets]
+    return [*flags, *map(os.path.abspath, options.targets)]
 
 
 def run(options: argparse.Namespace) -> int:

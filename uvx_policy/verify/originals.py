@@ -155,11 +155,9 @@ class Originals:
                     start = "-".join(os.path.basename(wheel).split("-")[:2])
                     self._wheels.setdefault(start.lower(), []).append(wheel)
         yield from self._wheels.get(name.removesuffix(".dist-info").lower(), ())
-        for distribution in installed.distributions(finding.tree.path):
-            if distribution.dist_info == finding.dist_info:
-                url = urlsplit(distribution.direct_url)
-                if url.scheme == "file" and url.path.endswith(".whl"):
-                    yield unquote(url.path)
+        url = urlsplit(installed.at(finding.dist_info).direct_url)
+        if url.scheme == "file" and url.path.endswith(".whl"):
+            yield unquote(url.path)
 
 
 def _is_same(path: str, other: str) -> bool:
