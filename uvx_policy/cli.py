@@ -263,7 +263,11 @@ def _init(options: argparse.Namespace) -> int:
     if not options.dry_run:
         init_command.write_init(plan)
     _say("\n".join(plan.changes))
-    return 0
+    if not options.hackable:
+        return 0
+    from uvx_policy.repair import detach
+
+    return detach.offer(options.directory, dry_run=options.dry_run)
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,8 @@ import pytest
 from tests.caches.machine import Machine, snapshot
 from tests.filesystems import FileSystems
 from tests.repair.scene import EDITED, Scene, module, printed
-from tests.uv.world import NAME, ORIGINAL, installed
+from tests.repair.wheels import Members, record_name, rewritten
+from tests.uv.world import NAME, ORIGINAL, PYTHON, installed
 from uvx_policy.repair import restore
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
@@ -32,7 +35,8 @@ def test_an_edit_stays_here(scene: Scene) -> None:
     module(scene.a).write_text(EDITED)
 
     assert (code, err) == (0, "")
-    assert "tinypkg 1.0: 5 files are copied (66 kB)" in out
+    assert "tinypkg 1.0: 5 files will be copied (66 kB)" in out
+    assert "5 files of 1 package detached." in out
     assert [printed(scene.a), printed(scene.b)] == ["edited!!", "original"]
     assert printed(scene.project("c")) == "original"
     after = module(scene.a).stat()
@@ -97,7 +101,7 @@ def test_a_second_time_there_is_nothing_to_do(scene: Scene) -> None:
     code, out, _ = detach(scene)
 
     assert code == 0
-    assert "Every file is the environment's own" in out
+    assert "is shared with a cache or another environment" in out
     assert snapshot(scene.a) == before
 
 
@@ -139,9 +143,17 @@ def test_the_project_can_be_marked(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("answer", "marked"), [("y", True), ("n", False)])
 def test_on_a_terminal_it_asks(scene: Scene, answer: str, marked: bool) -> None:
+    code, told = _on_a_terminal(scene, ["detach"], answer)
+
+    assert code == 0, told
+    assert b"Mark the project as hackable" in told
+    assert ("hackable = true" in (scene.a / "pyproject.toml").read_text()) is marked
+
+
+def _on_a_terminal(scene: Scene, words: list[str], answer: str) -> tuple[int, bytes]:
     outer, inner = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "uvx_policy.cli", "detach"],
+        [sys.executable, "-m", "uvx_policy.cli", *words],
         cwd=scene.a, env={**scene.world.environ(), "TERM": "xterm", "COLUMNS": "80"},
         stdin=inner, stdout=inner, stderr=inner,
     ) as process:  # fmt: skip
@@ -154,9 +166,7 @@ def test_on_a_terminal_it_asks(scene: Scene, answer: str, marked: bool) -> None:
             except OSError:  # noqa: PERF203 (it ends so)
                 break
     os.close(outer)
-    assert process.returncode == 0, told
-    assert b"Mark the project as hackable" in told
-    assert ("hackable = true" in (scene.a / "pyproject.toml").read_text()) is marked
+    return process.returncode, told
 
 
 def test_on_a_full_disk_files_stay_as_they_are(
@@ -191,3 +201,239 @@ def test_without_a_record_nobody_knows_the_files(scene: Scene) -> None:
     assert code == 1
     assert "has no RECORD" in out
     assert isinstance(record, Path)
+
+
+# What is said ------------------------------------------------------------------------------------
+
+
+def test_what_will_be_done_is_said_before_and_what_was_done_afterwards(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = restore.detach
+    said: list[str] = []
+
+    def spying(path: str, shop: str) -> bool:
+        said.append(scene.machine.said())
+        return real(path, shop)
+
+    monkeypatch.setattr(restore, "detach", spying)
+
+    _, out, _ = detach(scene, "--no-hackable")
+
+    assert "5 files will be copied" in said[0]
+    assert out.splitlines() == [
+        "5 files of 1 package detached.",
+        "Edits to them no longer reach a cache or another environment.",
+    ]
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_interrupted_it_says_how_far_it_came(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    real = restore.detach
+    calls = 0
+
+    def interrupted(path: str, shop: str) -> bool:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            if is_done:
+                real(path, shop)
+            raise KeyboardInterrupt
+        return real(path, shop)
+
+    monkeypatch.setattr(restore, "detach", interrupted)
+
+    code, out, _ = detach(scene)
+
+    number = 3 if is_done else 2
+    assert code == 130
+    assert f"Interrupted: {number} of 5 files were detached, {5 - number} are still shared." in out
+    assert _shared(scene) == 5 - number
+    assert "copied" in out.splitlines()[0]
+    assert "no longer" not in out
+    assert f"linkpolicy detach -p {scene.a / '.venv'}" in out
+    assert [*(scene.a / ".venv").rglob(f"{restore.PREFIX}*")] == []
+    monkeypatch.setattr(restore, "detach", real)
+    assert detach(scene)[0] == 0
+    assert _shared(scene) == 0
+
+
+def _shared(scene: Scene) -> int:
+    """Files of the package that have another name."""
+    script = scene.a / ".venv/bin/tinypkg-tool"
+    (site,) = (scene.a / ".venv/lib").glob("*/site-packages")
+    paths = [script, *(path for path in site.rglob("*") if path.is_file())]
+    return sum(path.stat().st_nlink > 1 for path in paths)
+
+
+def test_a_real_ctrl_c_ends_with_a_true_sentence(scene: Scene) -> None:
+    def many(members: Members) -> None:
+        name = record_name(members)
+        rows = members.pop(name)
+        for number in range(3000):
+            path = f"{NAME}/many/{number}.py"
+            members[path] = content = f"NUMBER = {number}\n".encode()
+            rows += f"{path},,{len(content)}\n".encode()
+        members[name] = rows
+
+    (wheel,) = scene.world.wheels.glob(f"{NAME}-*.whl")
+    rewritten(wheel, many)
+    scene.world.uv("sync", "--offline", "--reinstall", cwd=scene.a)
+    before = _shared(scene)
+    assert before > 3000
+    with subprocess.Popen(
+        [sys.executable, "-m", "uvx_policy.cli", "detach", "--no-hackable"],
+        cwd=scene.a, env=scene.world.environ(), stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        while _shared(scene) == before:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+
+    left = _shared(scene)
+    assert process.returncode == 130, out
+    assert 0 < left < before
+    assert f"{before - left:,} of {before:,} files were detached, {left:,} are still shared." in out
+
+
+@pytest.mark.parametrize("is_hackable", [False, True])
+def test_an_edit_that_has_leaked_already_is_named(scene: Scene, is_hackable: bool) -> None:
+    if is_hackable:
+        with (scene.a / "pyproject.toml").open("a") as stream:
+            stream.write("\n[tool.linkpolicy]\nhackable = true\n")
+    module(scene.a).write_text(EDITED)
+
+    code, out, _ = detach(scene, "--no-hackable")
+
+    assert code == 0
+    assert module(scene.a).stat().st_nlink == 1
+    assert (
+        "1 file was edited already, and the same edit is in ~/.cache/uv: "
+        f"`{NAME}/__init__.py`" in out
+    )
+    (hint,) = [line for line in out.splitlines() if "linkpolicy repair" in line]
+    *_, command = hint.partition(": ")[2].partition("linkpolicy ")
+    assert command.split() == ["repair", str(scene.cache)]
+    assert scene.machine.linkpolicy(*command.split(), "--yes", "--offline").code == 0
+    assert [module(scene.b).read_text(), printed(scene.project("c"))] == [ORIGINAL, "original"]
+    assert module(scene.a).read_text() == (EDITED if is_hackable else ORIGINAL)
+
+
+def test_files_that_only_the_environment_itself_shares_are_its_own(machine: Machine) -> None:
+    """uv's preview links two packages with the same file to one inode; its cache is gone."""
+    project = machine.world.project(machine.world.base / "a")
+    machine.world.uv("venv", "-p", PYTHON, cwd=project)
+    machine.world.uv(
+        "pip", "install", "--preview-features", "content-addressed-cache", "--offline",
+        "--no-index", "--find-links", str(machine.world.wheels), NAME, "other", cwd=project,
+    )  # fmt: skip
+    shutil.rmtree(machine.world.default_cache)
+    assert module(project).stat().st_nlink == 2
+    before = snapshot(project)
+
+    with machine.working_in(project):
+        done = machine.linkpolicy("detach", "--no-hackable")
+
+    assert (done.code, snapshot(project)) == (0, before)
+    assert done.out.startswith("No file in ")
+
+
+# Which environment -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["environment", "project", "interpreter"])
+def test_another_environment_can_be_named(scene: Scene, how: str) -> None:
+    path = {
+        "environment": scene.b / ".venv", "project": scene.b,
+        "interpreter": scene.b / ".venv/bin/python",
+    }[how]  # fmt: skip
+
+    code, out, _ = detach(scene, "-p", str(path), "--no-hackable")
+
+    assert code == 0, out
+    assert module(scene.b).stat().st_nlink == 1
+    assert module(scene.a).stat().st_nlink == 2
+
+
+def test_outside_of_a_project_it_says_what_it_can_do(scene: Scene) -> None:
+    done = scene.machine.linkpolicy("detach")
+
+    assert done.code == 2
+    assert "there is no environment here" in done.err
+    assert "--environment PATH" in done.err
+    assert "--all" not in done.err
+    assert scene.machine.linkpolicy("detach", "--environment", str(scene.a)).code == 0
+
+
+def test_a_cache_is_no_environment(scene: Scene) -> None:
+    done = scene.machine.linkpolicy("detach", "-p", str(scene.cache))
+
+    assert (done.code, "is a cache" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("below", ["", "src/deep"])
+def test_without_any_project_the_environment_is_found(machine: Machine, below: str) -> None:
+    """`uv venv` and `uv pip install`: there is no pyproject.toml."""
+    directory = machine.world.base / "scripts"
+    (directory / "src/deep").mkdir(parents=True)
+    machine.world.uv("venv", "-p", PYTHON, cwd=directory)
+    machine.world.pip_install("--offline", cwd=directory)
+    file = installed(directory / ".venv") / "__init__.py"
+    assert file.stat().st_nlink == 2
+    with machine.working_in(directory / below):
+        assert machine.linkpolicy("verify").code == 0
+
+        done = machine.linkpolicy("detach")
+
+        assert done.code == 0, done.out
+        assert file.stat().st_nlink == 1
+        file.write_text(EDITED)
+        assert machine.linkpolicy("verify").code == 1
+        assert machine.linkpolicy("repair", "--yes", "--offline").code == 0
+    assert file.read_text() == ORIGINAL
+
+
+# `init --hackable` -------------------------------------------------------------------------------
+
+
+def test_init_says_how_many_files_are_still_shared(scene: Scene) -> None:
+    number = _shared(scene)
+
+    with scene.machine.working_in(scene.a):
+        done = scene.machine.linkpolicy("init", "--hackable")
+
+    assert done.code == 0
+    assert f"{number} installed files in {scene.a / '.venv'} are shared with a cache" in done.out
+    assert done.out.endswith("linkpolicy detach\n")
+    assert _shared(scene) == number
+    with scene.machine.working_in(scene.a):
+        assert scene.machine.linkpolicy("detach").code == 0
+        assert scene.machine.linkpolicy("init", "--hackable").out == ""
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_init_of_another_project_names_its_environment(scene: Scene, dry: bool) -> None:
+    words = ["init", "--hackable", *(["--dry-run"] if dry else []), str(scene.a)]
+
+    done = scene.machine.linkpolicy(*words)
+
+    assert f"linkpolicy detach -p {scene.a / '.venv'}\n" in done.out
+    assert ("hackable = true" in (scene.a / "pyproject.toml").read_text()) is not dry
+    assert _shared(scene) == 5
+
+
+def test_init_says_nothing_of_it_where_it_is_not_asked_for(scene: Scene) -> None:
+    for words in (("--cache", "project"), ("--no-hackable",)):
+        assert "detach" not in scene.machine.linkpolicy("init", *words, str(scene.a)).out
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y", 0), ("n", 5)])
+def test_init_offers_to_detach_on_a_terminal(scene: Scene, answer: str, left: int) -> None:
+    code, told = _on_a_terminal(scene, ["init", "--hackable"], answer)
+
+    assert code == 0, told
+    assert b"Detach now? [y/N]" in told
+    assert _shared(scene) == left
+    assert (b"5 files of 1 package detached." in told) is (not left)

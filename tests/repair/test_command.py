@@ -7,10 +7,13 @@ import hashlib
 import json
 import os
 import pty
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +25,7 @@ from tests.test_docs import first_column, names_of_type, reference, section
 from tests.uv.world import NAME, ORIGINAL, build_wheel, installed
 from uvx_policy import cli
 from uvx_policy.repair import backup as keep
+from uvx_policy.repair import restore
 
 ROOT = Path(cli.__file__).parent.parent
 PROGRAM = (
@@ -41,7 +45,9 @@ def test_where_all_is_well_nothing_is_done(scene: Scene) -> None:
 
     done = scene.repair("--all")
 
-    assert (done.code, done.out, done.err) == (0, "All files match what was installed.\n", "")
+    told = r"\d+ files of \d+ packages match what was installed \(.*\)\.\n"
+    assert (done.code, done.err) == (0, "")
+    assert re.fullmatch(told, done.out)
     assert everything(scene) == before
     assert scene.saved() == []
 
@@ -125,8 +131,11 @@ def test_the_report_for_machines(scene: Scene) -> None:
     assert done["left"] == []
     assert done["unknown_names"] == 0
     assert done["fetch"] == [
-        {"name": "tinypkg", "version": "1.0", "environment": str(scene.a / ".venv")}
-    ]
+        {
+            "name": "tinypkg", "version": "1.0", "environment": str(scene.a / ".venv"),
+            "failed": None,
+        }
+    ]  # fmt: skip
     steps = {step["path"]: step for step in done["steps"]}
     assert set(steps) == {
         str(path) for path in (module(scene.a), module(scene.b), scene.archive / "__init__.py")
@@ -153,8 +162,9 @@ def test_every_field_of_the_report_is_told_and_no_other(scene: Scene) -> None:
     fields, actions = steps.partition("| action |")[::2]
     keys = {key for step in report["steps"] for key in step}
     assert set(first_column(fields)) == keys
-    assert set(first_column(actions)) == set(names_of_type("repair.model", "Action"))
-    told = names_of_type("repair.model", "ResultState")
+    actions_told = {*first_column(actions), "fetch"}
+    assert actions_told == set(names_of_type("repair.model", "Action"))
+    told = [name for name in names_of_type("repair.model", "ResultState") if name]
     assert [state for state in told if f"`{state}`" not in fields] == []
     manifest = json.loads((Path(report["saved"]) / keep.MANIFEST).read_text())
     assert list(manifest) == ["schema", "edits"]
@@ -204,7 +214,7 @@ def test_when_nobody_has_the_original_that_is_told(scene: Scene) -> None:
 
     assert done.code == 1
     assert "uv: " in done.out
-    assert "still does not match what was installed" in done.out
+    assert "1 file still does not match what was installed" in done.out
     assert everything(scene) == before
 
 
@@ -317,3 +327,176 @@ def test_root_leaves_files_to_whom_they_belong(scene: Scene) -> None:
     assert scene.repair("--keep-edits", str(scene.base / "kept")).code == 0
     assert module(scene.a).read_text() == ORIGINAL
     assert module(scene.a).stat().st_uid == UID
+
+
+# What is asked, and what is said -----------------------------------------------------------------
+
+
+def test_it_speaks_of_what_was_asked_for_alone(scene: Scene) -> None:
+    """One file of one package was looked at, and not the whole environment."""
+    file = module(scene.a)
+
+    assert scene.repair(str(file)).out.startswith("1 file of 1 package matches what was installed")
+    file.write_text(EDITED)
+    done = scene.repair(str(file), "--keep-edits", "kept")
+    assert done.out.splitlines()[-1].startswith("1 file of 1 package matches what was installed")
+    assert "3 files restored." in done.out
+
+
+def typed(output: str) -> list[list[str]]:
+    """The commands of hints, as a shell would split them."""
+    lines = [line for line in output.splitlines() if line.startswith("hint: ")]
+    found = [line[line.index("linkpolicy ") :] for line in lines if "linkpolicy " in line]
+    return [shlex.split(line)[1:] for line in found]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["--all"],
+        ["--cache"],
+        ["{cache}"],
+        ["../home/.cache/uv"],
+        ["b"],
+        ["b/.venv"],
+        ["{archived}"],
+    ],
+    ids=["all", "cache", "a cache", "relative", "project", "environment", "file"],
+)
+def test_hints_find_the_same_again_from_anywhere(scene: Scene, asked: list[str]) -> None:
+    """`verify --all` finds what plain `repair` would not see: it is in the cache alone."""
+    archived = scene.archive / "__init__.py"
+    shutil.rmtree(scene.a / ".venv")
+    archived.unlink()
+    archived.write_text(EDITED)
+    module(scene.b).unlink()
+    module(scene.b).write_text(EDITED)
+    words = [word.format(cache=scene.cache, archived=archived) for word in asked]
+
+    verified = scene.verify(*words, cwd=scene.base)
+    (_, repair) = typed(verified.out)
+    done = scene.machine.linkpolicy(*repair, "--yes", "--offline")
+
+    assert verified.code == 1
+    assert repair[0] == "repair"
+    assert done.code == 0, done.out + done.err
+    assert scene.verify(*words, cwd=scene.base).code == 0
+
+
+def test_the_hint_for_extra_files_finds_them_again(scene: Scene) -> None:
+    added = module(scene.b).with_name("notes.txt")
+    added.write_text("mine\n")
+
+    done = scene.repair("b", cwd=scene.base)
+    (again,) = typed(done.out)
+
+    assert done.code == 1
+    assert scene.machine.linkpolicy(*again, "--yes", "--offline").code == 0
+    assert not added.exists()
+
+
+def test_of_what_was_removed_nothing_is_missed_afterwards(scene: Scene) -> None:
+    directory = module(scene.a).with_name("added")
+    directory.mkdir()
+    (directory / "notes.txt").write_text("mine\n")
+    (directory / "__pycache__").mkdir()
+
+    done = scene.repair("--remove-extra", str(directory), str(module(scene.b)))
+
+    assert (done.code, done.err) == (0, ""), done.out
+    assert not (directory / "notes.txt").exists()
+    assert done.out.splitlines()[-1].startswith("1 file of 1 package matches")
+
+
+def test_outside_of_a_project_it_names_its_own_options(scene: Scene) -> None:
+    done = scene.machine.linkpolicy("repair", "--dry-run")
+
+    assert done.code == 2
+    assert "there is no environment here" in done.err
+    assert done.err.rstrip().endswith("linkpolicy repair --all")
+
+
+def test_where_nothing_is_to_be_fetched_no_uv_is_started(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(scene.a).write_text(ORIGINAL + "MORE = 1\n")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(subprocess, "run", _no_program)
+    monkeypatch.setattr(subprocess, "Popen", _no_program)
+
+    assert scene.repair().code == 0
+    assert module(scene.b).read_text() == ORIGINAL
+
+
+def _no_program(*words: object, **_: object) -> None:
+    raise AssertionError(words)
+
+
+def test_without_any_uv_what_it_would_fetch_is_left(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = module(scene.a).with_name("data.bin")
+    content = data.read_bytes()
+    module(scene.a).write_text(EDITED)
+    data.write_bytes(content + b"more")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr("uvx_policy.locate.embedded_directories", tuple)
+
+    done = scene.repair()
+
+    assert done.code == 1
+    assert "there is no uv on PATH" in done.out
+    assert module(scene.a).read_text() == EDITED
+    assert data.read_bytes() == content
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_interrupted_it_says_what_was_done_and_how_to_go_on(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, is_done: bool
+) -> None:
+    module(scene.a).write_text(ORIGINAL + "MORE = 1\n")
+    real = restore.take
+    calls = 0
+
+    def interrupted(*words: Any) -> restore.Way:
+        nonlocal calls
+        calls += 1
+        way = real(*words) if is_done or calls > 1 else "copy"
+        if calls == 1:
+            raise KeyboardInterrupt
+        return way
+
+    monkeypatch.setattr(restore, "take", interrupted)
+
+    done = scene.repair(str(scene.a))
+
+    number = 2 if is_done else 1
+    assert done.code == 130
+    were = "were" if number == 2 else "was"
+    assert f"Interrupted: {number} of 3 steps {were} done." in done.out
+    paths = (scene.archive / "__init__.py", module(scene.a), module(scene.b))
+    assert sum(path.read_text() == ORIGINAL for path in paths) == number
+    (again,) = typed(done.out)
+    assert again == ["repair", str(scene.a)]
+    assert scene.machine.linkpolicy(*again, "--yes", "--offline").code == 0
+    assert [path.read_text() for path in paths] == [ORIGINAL] * 3
+
+
+def test_two_hackable_projects_with_one_edit_are_told_the_same_by_all(scene: Scene) -> None:
+    """Each has its own copy: nothing leaks, and `verify` and `repair` agree."""
+    for project in (scene.a, scene.b):
+        with (project / "pyproject.toml").open("a") as stream:
+            stream.write("\n[tool.linkpolicy]\nhackable = true\n")
+        with scene.machine.working_in(project):
+            assert scene.machine.linkpolicy("detach").code == 0
+        module(project).write_text(EDITED)
+    before = everything(scene)
+
+    verified, repaired = scene.verify("--all"), scene.repair("--all")
+
+    assert (verified.code, repaired.code) == (0, 0), verified.out + repaired.out
+    assert "2 files differ as intended." in verified.out
+    assert "2 files differ as intended." in repaired.out
+    assert everything(scene) == before
+    intended = scene.repair("--json").json["intended"]
+    assert {each["environment"] for each in intended} == {str(scene.a / ".venv")}

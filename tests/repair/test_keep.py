@@ -13,7 +13,7 @@ from uvx_policy.installed.tree import Tree
 from uvx_policy.repair import backup as keep
 from uvx_policy.repair import unfinished
 from uvx_policy.repair.backup import CannotKeep, Edit
-from uvx_policy.repair.model import Plan, Spot, Step
+from uvx_policy.repair.model import Location, Step
 from uvx_policy.verify.originals import Original
 
 
@@ -124,13 +124,31 @@ def test_a_file_in_the_way_of_the_directory_is_told(file: Path) -> None:
         keep.keep([edit(file)], str(file / "edits"))
 
 
+def test_what_is_saved_later_goes_to_the_same_place(tmp_path: Path, file: Path) -> None:
+    first = keep.keep([edit(file)], str(tmp_path / "edits"))
+    file.write_bytes(b"once more\n")
+
+    second = keep.keep([edit(file)], str(tmp_path / "edits"), first.directory)
+
+    assert second.directory == first.directory
+    assert [row["saved"] for row in manifest(second)] == ["pkg-1/pkg/a.py", "pkg-1/pkg/a.py.2"]
+    assert sorted(path.name for path in Path(first.directory).iterdir()) == [
+        keep.MANIFEST, "pkg-1",
+    ]  # fmt: skip
+
+
 # What a killed repair leaves ---------------------------------------------------------------------
 
 
-def plan(path: str) -> Plan:
-    spot = Spot(path=path, kind="site", owner="/p/.venv", tree="/p/.venv/site")
-    step = Step(action="relink", spot=spot, distribution="pkg-1", name="a", state="edited")
-    return Plan(steps=(step, step.replace(action="leave", spot=spot.replace(path="/other"))))
+TREE = Tree(path="/p/.venv/site", kind="site", owner="/p/.venv")
+
+
+def plan(path: str) -> list[Step]:
+    step = Step(
+        action="relink", location=Location(path=path, tree=TREE), distribution="pkg-1",
+        state="edited",
+    )  # fmt: skip
+    return [step, step.replace(action="leave", location=Location(path="/other", tree=TREE))]
 
 
 def test_what_was_not_finished_is_found_until_it_ends(tmp_path: Path) -> None:
@@ -139,8 +157,7 @@ def test_what_was_not_finished_is_found_until_it_ends(tmp_path: Path) -> None:
 
     name = unfinished.begin(state, plan(path))
 
-    tree = Tree(path="/p/.venv/site", kind="site", owner="/p/.venv")
-    assert unfinished.left(state) == {name: [(tree, path)]}
+    assert unfinished.left(state) == {name: [(TREE, path)]}
     unfinished.end(state, name)
     assert unfinished.left(state) == {}
 

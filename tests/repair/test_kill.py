@@ -30,7 +30,7 @@ def test_each_file_is_old_or_new_and_the_next_repair_finishes(scene: Scene) -> N
     places = [module(scene.a), module(scene.b), scene.archive / "__init__.py"]
 
     kills = 0
-    while _is_killed(scene, before=kills, spoil=lambda: _append(module(scene.a), data)):
+    while is_killed(scene, before=kills, spoil=lambda: _append(module(scene.a), data)):
         for place in places:
             assert place.read_text() in (ORIGINAL, ORIGINAL + MORE), kills
             assert place.with_name("data.bin").read_bytes() in (original, original + b"more")
@@ -58,7 +58,9 @@ def _saved_modules(scene: Scene) -> Iterator[Path]:
     return (path for path in scene.saved() if path.name == "__init__.py")
 
 
-def _is_killed(scene: Scene, *, before: int, spoil: Callable[[], None]) -> bool:
+def is_killed(
+    scene: Scene, *, before: int, spoil: Callable[[], None], words: tuple[str, ...] = ()
+) -> bool:
     """Repair in a child that kills itself before so many calls were made."""
     spoil()
     child = os.fork()
@@ -68,7 +70,7 @@ def _is_killed(scene: Scene, *, before: int, spoil: Callable[[], None]) -> bool:
             _count_down(before)
             os.chdir(scene.a)
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            code = cli.main(["repair", "--yes", "--offline"])
+            code = cli.main(["repair", "--yes", "--offline", *words])
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)

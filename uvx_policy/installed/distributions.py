@@ -74,6 +74,11 @@ def distributions(site: str, *, origins: bool = True) -> Iterator[Distribution]:
             yield _distribution(site, name, origins=origins)
 
 
+def at(dist_info: str) -> Distribution:
+    """The distribution of an absolute path. Never raises."""
+    return _distribution(*os.path.split(dist_info), origins=True)
+
+
 def _distribution(site: str, directory: str, *, origins: bool) -> Distribution:
     path = os.path.join(site, directory)
     name, _, version = directory.rpartition(".")[0].partition("-")

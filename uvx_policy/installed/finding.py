@@ -20,6 +20,8 @@ State: TypeAlias = Literal[
 ]
 #: how a wheel was published: nothing here, or in a cache, is wrong
 AS_PUBLISHED: tuple[State, ...] = ("unlisted", "published")
+#: what somebody who edits packages on purpose does to files
+INTENDED: tuple[State, ...] = ("edited", "missing", "extra", "mode")
 
 #: "same-inode": one file with two names, or a symbolic link to it; "same-bytes": another file with
 #: the same wrong content

@@ -11,12 +11,14 @@ import stat
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed import record
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _READ_WRITE = 0o666
 #: written for each environment anew, with the umask of that day
-_ANEW = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+_ANEW = (record.NAME, *record.BY_INSTALLERS)
 _FEWEST = 3
 
 

@@ -19,11 +19,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from uvx_policy.installed.distributions import Distribution
 
 NAME = "RECORD"
+#: what installers add to a `.dist-info`, each time anew; no wheel has them
+BY_INSTALLERS = (
+    "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json",
+)  # fmt: skip
 #: bytes: of the largest known, a tenth is reached
 MOST = 64 << 20
 COLUMNS = 3
@@ -174,6 +178,19 @@ def corrected(content: bytes, tree: str, rows: Mapping[str, Row]) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def written(rows: Iterable[Row]) -> bytes:
+    """A RECORD with these rows."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow(_fields(row))
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _fields(row: Row) -> list[str]:
+    return [row.path, str(row.hash), "" if row.size is None else str(row.size)]
+
+
 def _corrected_line(line: str, tree: str, rows: Mapping[str, Row]) -> str:
     body = line.rstrip("\r\n")
     try:
@@ -183,10 +200,8 @@ def _corrected_line(line: str, tree: str, rows: Mapping[str, Row]) -> str:
     row = rows.get(located(tree, fields[0])) if fields and "\0" not in fields[0] else None
     if row is None:
         return line
-    size = "" if row.size is None else str(row.size)
-    written = io.StringIO()
-    csv.writer(written, lineterminator="").writerow([fields[0], str(row.hash), size])
-    return written.getvalue() + line[len(body) :]
+    corrected_row = written([row._replace(path=fields[0])]).decode("utf-8", "surrogateescape")
+    return corrected_row.rstrip("\n") + line[len(body) :]
 
 
 def _parsed(text: str) -> Iterator[list[str]]:

@@ -50,6 +50,14 @@ def differs_in_first_line(path: str, row: Row, *, environment: str) -> bool:
     return False
 
 
+def body(path: str) -> bytes:
+    """What follows the line, or lines, that name the interpreter. Raises `OSError`."""
+    with open(path, "rb") as stream:
+        content = stream.read(_LONGEST)
+    found = _BY_SHELL.match(content) or _BY_KERNEL.match(content)
+    return content[found.end() :] if found is not None else content
+
+
 def _first_lines(environment: str) -> Iterator[bytes]:
     yield b"#!python\n"
     for top in dict.fromkeys((environment, os.path.realpath(environment), *_made_at(environment))):

@@ -7,6 +7,7 @@ import heapq
 import os
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from uvx_policy.installed import record
 from uvx_policy.installed.extents import devices_that_never_share, extents_of
 from uvx_policy.installed.model import MOST_NAMED
 
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from uvx_policy.installed.extents import Extent
 
 #: uv writes these into a `.dist-info` for each environment anew (uv-install-wheel)
-WRITTEN_ANEW = frozenset(
-    ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-)
+WRITTEN_ANEW = frozenset((record.NAME, *record.BY_INSTALLERS))
 #: uv writes these into the site-packages of a new environment: 0.10.12 does, 0.13.8 does not
 _WRITTEN_BY_VENV = frozenset(("_virtualenv.py", "_virtualenv.pth"))
 #: a file without any of these can be read by nobody but root

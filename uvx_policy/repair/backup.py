@@ -64,30 +64,32 @@ class CannotKeep(LinkPolicyError):
     hint = "another place: --keep-edits DIR"
 
 
-def keep(edits: Sequence[Edit], directory: str) -> Kept:
+def keep(edits: Sequence[Edit], directory: str, earlier: str = "") -> Kept:
     """Save all of it below `directory` (absolute), which is made where missing.
 
-    The same edit at several places is saved once. Raises `CannotKeep`, and then leaves
-    nothing behind.
+    The same edit at several places is saved once. `earlier`: what an earlier call of the same
+    repair made, and these are added to. Raises `CannotKeep`, and then leaves nothing behind.
     """
     seen = {edit.path: told for edit in edits if (told := seen_at(edit.path)) is not None}
     if not seen:
         return Kept(seen=seen)
     name = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
-    path = _free_name(os.path.join(directory, f"{name}-{os.getpid()}"))
+    path = earlier or _free_name(os.path.join(directory, f"{name}-{os.getpid()}"))
     try:
-        make_private(directory, anywhere=True)
-        os.mkdir(path, 0o700)
+        make_private(path, anywhere=True)
     except OSError as error:
         raise CannotKeep(f"cannot save your edits in `{path}`: {error.strerror}") from error
     try:
-        rows = list(_kept(edits, path))
+        rows = [*(_saved(earlier) if earlier else ()), *_kept(edits, path)]
         text = json.dumps({"schema": 1, "edits": rows}, indent=2, ensure_ascii=True)
-        fill(os.path.join(path, MANIFEST), [text.encode() + b"\n"])
-        for each in (os.path.join(path, MANIFEST), path):
-            flush(each)
+        new = _free_name(os.path.join(path, f"{MANIFEST}.new"))
+        fill(new, [text.encode() + b"\n"])
+        flush(new)
+        os.replace(new, os.path.join(path, MANIFEST))
+        flush(path)
     except BaseException as error:
-        shutil.rmtree(path, ignore_errors=True)
+        if not earlier:
+            shutil.rmtree(path, ignore_errors=True)
         if isinstance(error, OSError):
             where = f"`{error.filename}`" if isinstance(error.filename, str) else f"`{path}`"
             raise CannotKeep(f"cannot save your edits: {where}: {error.strerror}") from error
@@ -102,6 +104,13 @@ def seen_at(path: str) -> Seen | None:
     except (OSError, ValueError):
         return None
     return told.st_size, told.st_mtime_ns
+
+
+def _saved(directory: str) -> list[dict[str, Any]]:
+    """The rows of its manifest. Raises `OSError`."""
+    with open(os.path.join(directory, MANIFEST), "rb") as stream:
+        rows: list[dict[str, Any]] = json.load(stream)["edits"]
+    return rows
 
 
 def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:

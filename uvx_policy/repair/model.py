@@ -1,4 +1,4 @@
-"""What repairing knows and decides: plain values, no code that reads."""
+"""What `repair` and `detach` know and decide: plain values, no code that reads."""
 
 from __future__ import annotations
 
@@ -9,152 +9,130 @@ from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.tree import Tree
     from uvx_policy.repair.restore import Way
     from uvx_policy.verify.originals import Original
 
-#: "archive": an unpacked wheel of a cache; "store": elsewhere in a cache (uv's `files-v0`);
-#: "site": an environment
-SpotKind: TypeAlias = Literal["archive", "store", "site"]
-
-#: "restore": write the original; "relink": take what the restored file of a cache has;
-#: "detach": a copy of its own with the same, edited bytes; "remove": a file that no RECORD names;
-#: "record": put one row of a RECORD back; "reinstall": uv has to; "leave": nothing is done
-Action: TypeAlias = Literal["restore", "relink", "detach", "remove", "record", "reinstall", "leave"]
-
-
-#: "done": as planned; "kept": nothing had to be done, or it was left on purpose; "failed"
-ResultState: TypeAlias = Literal["done", "kept", "failed"]
+#: "fetch": uv fetches the package; in plans alone. "record": the RECORD, or one row of it, is
+#: written again; "restore": the original is written; "relink": the file takes what the restored
+#: file of a cache has; "detach": the file gets an inode of its own with the same bytes; "remove": a
+#: file that no RECORD names; "reinstall": uv installs the package again; "leave": nothing is done
+Action: TypeAlias = Literal[
+    "fetch", "record", "restore", "relink", "detach", "remove", "reinstall", "leave"
+]
+#: "": planned; "done"; "kept": nothing had to be done, or it was left on purpose; "failed"
+ResultState: TypeAlias = Literal["", "done", "kept", "failed"]
 
 
-class Spot(Value):
-    """One path of a wrong file."""
+class Location(Value):
+    """One path of a file, and how it is stored there."""
 
     #: absolute
     path: str
-    kind: SpotKind
-    #: absolute path of its cache or environment
-    owner: str
-    #: absolute path of the archive, or of the site directory
-    tree: str
-    #: absolute path of its `.dist-info`, "" when it is not known
+    #: the archive or the site directory; in the content store of a cache (uv's `files-v0`) the
+    #: whole cache
+    tree: Tree
+    #: absolute path of its `.dist-info`, "" when unknown
     dist_info: str = ""
-    #: (`st_dev`, `st_ino`) of the file, links followed; `None` when it is missing
+    #: (`st_dev`, `st_ino`), symbolic links followed; `None` when it is missing
     identity: tuple[int, int] | None = None
-    #: has it another name, or is it a symbolic link: does somebody else see an edit of it?
+    #: it has another name, or is a symbolic link: somebody else sees an edit of it
     shared: bool = False
-    #: is it a symbolic link into a cache: then nothing is to be done but there
+    #: it is a symbolic link into a cache: it is restored there
     follows: bool = False
-    #: its own RECORD has another digest than the one that is restored
+    #: the RECORD here has another hash than the file is to have
     contradicts: bool = False
-    #: how the rest of its distribution was put there, the best first; for "site"
+    #: how the rest of its distribution was linked, the best first; for environments
     ways: tuple[Way, ...] = ("copy",)
+
+    @property
+    def in_cache(self) -> bool:
+        """Does it belong to a cache, and not to an environment?"""
+        return self.tree.kind == "archive"
+
+    @property
+    def in_archive(self) -> bool:
+        """Does it belong to an unpacked wheel, to be linked from there?"""
+        return self.in_cache and self.tree.path != self.tree.owner
+
+    @property
+    def owner(self) -> str:
+        """Absolute path of its cache or environment."""
+        return self.tree.owner
 
 
 class Damage(Value):
-    """One file that is not what its RECORD says, at every place where it is known to be."""
+    """A finding, and every place where the same is wrong."""
 
     finding: Finding
-    #: the finding's own path first
-    spots: tuple[Spot, ...]
-    #: `None` when it is nowhere to be found
+    #: the finding's own first
+    locations: tuple[Location, ...]
+    #: of the content that it is to have; `NO_HASH` where nothing tells
+    hash: Hash = NO_HASH
+    #: where that content is; of a RECORD: that of the wheel. `None` when it was not found
     original: Original | None = None
-    #: its RECORD names a file that is not in its environment or archive
-    is_outside: bool = False
-    #: "extra": its RECORD was changed, or another one names the file: it may well belong there
-    is_doubtful: bool = False
-
-
-class Policy(Value):
-    """What holds for one environment."""
-
-    #: its edits are meant
-    keeps_edits: bool = False
-    #: why, for people: "hackable (pyproject.toml:12)"
+    #: why nothing is done about it, "" when something is
     because: str = ""
-
-
-class Wishes(Value):
-    """What was asked for on the command line."""
-
-    #: restore environments as well whose edits are meant
-    also_hackable: bool = False
-    #: remove files that no RECORD names from environments, too
-    remove_extra: bool = False
+    #: "extra": nobody can tell whether the wheel brought the file along
+    is_unknown: bool = False
 
 
 class Step(Value):
-    """One thing to do, or to say that it is not done."""
+    """One thing that is done, or deliberately not done, at one place; and what came of it."""
 
     action: Action
-    spot: Spot
+    location: Location
     #: such as "rich-15.0.0"
     distribution: str
     #: as in its RECORD
-    name: str
-    #: a `verify.model.State`
-    state: str
-    #: what its RECORD says of it, or should say
+    name: str = ""
+    #: a state of a finding: why it is done; "" for what is not damaged
+    state: str = ""
+    #: "record": of one row, `NO_HASH` for the whole RECORD
     hash: Hash = NO_HASH
     size: int | None = None
     original: Original | None = None
-    #: "relink": path of a file of a cache that has the right content when its turn comes;
-    #: "reinstall": the cache that has to forget the package first, "" for none
+    #: "relink": the file of a cache that has the right content by then; "reinstall": the cache
+    #: that has to forget the package first, "" for none
     source: str = ""
-    #: why it is left, or kept as it is
+    #: why nothing is done
     because: str = ""
-    #: it is kept because the edits of its environment are meant
-    meant: bool = False
+    #: nothing is done because the project intends the edit
+    is_intended: bool = False
+    result: ResultState = ""
+    #: how it was linked, or why it failed
+    detail: str = ""
 
-
-class Package(Value):
-    """One distribution that uv has to fetch."""
-
-    #: as its `.dist-info` says
-    name: str
-    version: str
-    #: an environment that has it, whose project says from where it comes; "" if only caches have it
-    environment: str
-    #: its `.dist-info` there
-    dist_info: str
+    @property
+    def is_change(self) -> bool:
+        """Does it change something on the disk?"""
+        return self.action not in ("fetch", "leave")
 
     @property
     def release(self) -> str:
-        """Such as "rich 15.0.0"."""
-        return f"{self.name} {self.version}"
-
-
-class Plan(Value):
-    """Everything that is to be done, in this order."""
-
-    steps: tuple[Step, ...] = ()
-    #: packages without whose originals something would be left
-    fetch: tuple[Package, ...] = ()
-
-
-class Result(Value):
-    """What became of one step."""
-
-    step: Step
-    state: ResultState
-    #: how it was linked, or why it failed
-    text: str = ""
+        """For people: "rich 15.0.0"."""
+        return self.distribution.replace("-", " ", 1)
 
 
 class Outcome(Value):
-    """What became of everything."""
+    """What came of all steps."""
 
-    results: tuple[Result, ...] = ()
-    #: where edits were saved, "" when nothing had to be
+    #: with their results
+    steps: tuple[Step, ...] = ()
+    #: directory in which edits were saved, "" when there were none
     saved: str = ""
-    #: what is still not what its RECORD says, and is not meant to be
-    left: tuple[Finding, ...] = ()
-    #: files whose edits are meant
-    meant: int = 0
-    #: names of edited inodes that were found nowhere
+    #: what differs from a RECORD now, intended or not
+    findings: tuple[Finding, ...] = ()
+    #: names of edited inodes that were not found
     unknown_names: int = 0
 
     @property
+    def left(self) -> tuple[Finding, ...]:
+        """What is still wrong."""
+        return tuple(each for each in self.findings if each.is_fault)
+
+    @property
     def is_well(self) -> bool:
-        """Is everything as it shall be?"""
-        failed = any(result.state == "failed" for result in self.results)
+        """Is there nothing left to do?"""
+        failed = any(step.result == "failed" for step in self.steps if step.action != "fetch")
         return not (self.left or self.unknown_names or failed)

@@ -1,190 +1,258 @@
-"""What is to be done about damages: facts in, steps out. Nothing here touches the machine.
+"""From damages to steps. Nothing here touches the machine.
 
-1. In caches the original is written as a new file. Where one file had several names in one cache
+1. A RECORD that is damaged is put back first: what its files should be is known only then.
+2. In caches the original is written as a new file. Where one file had several names in one cache
    (uv's `files-v0`), the others become names of the new one.
-2. Environments take what the restored cache has, each in its own way.
-3. An environment whose edits are meant keeps them, with a copy of its own.
-4. What no RECORD names is removed from caches, for it would be installed everywhere; in
-   environments it may be somebody's.
+3. Environments take what the restored cache has, each in its own way.
+4. An environment whose edits are intended keeps them, with an inode of its own.
+5. A file that no RECORD names may be the only good copy of something: it is never removed from a
+   cache, and from an environment only when asked for, and when its wheel is known not to have it.
 """
 
 from __future__ import annotations
 
+import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed import record
+from uvx_policy.installed.finding import INTENDED
 from uvx_policy.installed.hash import NO_HASH
-from uvx_policy.repair.model import Package, Plan, Policy, Step, Wishes
+from uvx_policy.machine.policy import Policy
+from uvx_policy.repair.model import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from uvx_policy.repair.model import Action, Damage, Spot
+    from uvx_policy.repair.model import Action, Damage, Location
 
-_IN_CACHE = ("archive", "store")
-#: what comes first within caches, and within environments: as soon as a RECORD is right, verifying
-#: tells what else was not done
-_ORDER = ("record", "restore", "relink", "detach", "remove", "reinstall", "leave")
+#: what comes first within caches, and within environments
+_ORDER: tuple[Action, ...] = (
+    "fetch", "record", "restore", "relink", "detach", "remove", "reinstall", "leave",
+)  # fmt: skip
 
 
 def make_plan(
     damages: Sequence[Damage],
     policies: Mapping[str, Policy],
-    wishes: Wishes,
-    fetched: Mapping[str, str] | None = None,
-) -> Plan:
-    """`policies`: absolute path of an environment -> what holds for it.
+    *,
+    also_hackable: bool = False,
+    remove_extra: bool = False,
+    fetched: Mapping[str, str] = MappingProxyType({}),
+) -> list[Step]:
+    """What to do, in this order.
 
-    `fetched`: release that uv was asked for -> why it could not be had, "" when it could. `None`
-    before that: what has to be fetched is in the plan then, and `original` is `None` in its steps.
+    `policies`: absolute path of an environment -> its policy. `also_hackable`: restore edits also
+    where they are intended. `remove_extra`: remove files that no RECORD names from environments.
+    `fetched`: distribution that uv was asked for -> why it could not be had, "" when it could. What
+    is needed and not in there is fetched; steps that wait for it have no `original`.
     """
-    return _Planner(policies, wishes, fetched).plan(damages)
+    planner = _Planner(policies, fetched, also_hackable=also_hackable, remove_extra=remove_extra)
+    return planner.plan(damages)
 
 
 class _Planner:
     def __init__(
         self,
         policies: Mapping[str, Policy],
-        wishes: Wishes,
-        fetched: Mapping[str, str] | None,
+        fetched: Mapping[str, str],
+        *,
+        also_hackable: bool,
+        remove_extra: bool,
     ) -> None:
         self._policies = policies
-        self._wishes = wishes
         self._fetched = fetched
+        self._also_hackable = also_hackable
+        self._remove_extra = remove_extra
 
-    def plan(self, damages: Sequence[Damage]) -> Plan:
-        steps: dict[tuple[bool, str], Step] = {}
-        fetch: dict[str, Package] = {}
+    def plan(self, damages: Sequence[Damage]) -> list[Step]:
+        steps: dict[tuple[str, str], Step] = {}
         for damage in damages:
             for step in self._steps(damage):
                 # A path is in several damages when its findings name each other.
-                whole = step.action == "reinstall"
-                key = (step.action == "record", step.spot.dist_info if whole else step.spot.path)
+                key = _key(step)
                 if key not in steps or steps[key].action == "leave":
                     steps[key] = step
-            if self._fetched is None and self._waits(damage):
-                package = _package(damage, self._wanted(damage))
-                fetch.setdefault(package.release, package)
-        ordered = sorted(
-            steps.values(),
-            key=lambda step: (step.spot.kind == "site", _ORDER.index(step.action)),
+        # One RECORD is written once: as a whole, or its rows.
+        whole = {
+            step.location.path
+            for step in steps.values()
+            if step.action == "record" and not step.hash
+        }
+        return sorted(
+            (
+                step
+                for step in steps.values()
+                if step.action != "record" or not step.hash or step.location.path not in whole
+            ),
+            key=lambda step: (
+                step.action != "fetch",
+                not step.location.in_cache,
+                _ORDER.index(step.action),
+            ),
         )
-        return Plan(steps=tuple(ordered), fetch=tuple(fetch.values()))
 
     def _steps(self, damage: Damage) -> Iterator[Step]:
-        if damage.is_outside:
-            because = "it lies outside of its environment or archive"
-            yield _step(damage, damage.spots[0], "leave", because=because)
+        if damage.because:
+            yield _step(damage, damage.locations[0], "leave", because=damage.because)
         elif damage.finding.state == "extra":
-            yield self._of_extra(damage)
+            yield from self._of_extra(damage)
         elif damage.finding.state == "record":
-            yield self._of_record(damage)
-        elif damage.original is not None or (self._fetched is None and self._waits(damage)):
+            yield from self._of_record(damage)
+        elif damage.original is not None:
+            yield from self._in_caches(damage)
+            yield from self._in_environments(damage)
+        elif self._may_fetch(damage) and (self._wanted(damage) or _in_caches(damage)):
+            yield self._fetch(damage)
             yield from self._in_caches(damage)
             yield from self._in_environments(damage)
         else:
             yield from self._without_original(damage)
 
+    # Files ---------------------------------------------------------------------------------------
+
     def _in_caches(self, damage: Damage) -> Iterator[Step]:
-        first: dict[tuple[str, tuple[int, int] | None], Spot] = {}
-        for spot in damage.spots:
-            if spot.kind not in _IN_CACHE:
-                continue
-            key = (spot.owner, spot.identity)
-            if spot.identity is None or key not in first:
-                first[key] = spot
-                yield _step(damage, spot, "restore")
+        first: dict[tuple[str, tuple[int, int] | None], Location] = {}
+        for location in _in_caches(damage):
+            key = (location.owner, location.identity)
+            if location.identity is None or key not in first:
+                first[key] = location
+                yield _step(damage, location, "restore")
             else:
-                again = spot.replace(ways=("hardlink", "copy"))
+                again = location.replace(ways=("hardlink", "copy"))
                 yield _step(damage, again, "relink", source=first[key].path)
-            if spot.contradicts:
-                yield _step(damage, spot, "record")
+            if location.contradicts:
+                yield _row_of(damage, location)
 
     def _in_environments(self, damage: Damage) -> Iterator[Step]:
-        for spot in damage.spots:
-            # Behind a symbolic link into a cache there is nothing to do but there.
-            if spot.kind != "site" or spot.follows:
+        for location in damage.locations:
+            # A symbolic link into a cache is restored there.
+            if location.in_cache or location.follows:
                 continue
-            if self._keeps(spot):
-                yield self._meant(damage, spot, "detach" if spot.shared else "leave")
+            if self._keeps(location):
+                if location.shared:
+                    yield self._kept(damage, location, "detach")
+                elif location.path == damage.finding.path:
+                    yield self._kept(damage, location, "leave")
                 continue
-            source = _source_for(spot, damage)
-            if source and spot.ways != ("copy",):
-                yield _step(damage, spot, "relink", source=source)
+            source = _source_for(location, damage)
+            if source and location.ways != ("copy",):
+                yield _step(damage, location, "relink", source=source)
             else:
-                yield _step(damage, spot, "restore")
-            if spot.contradicts:
-                yield _step(damage, spot, "record")
+                yield _step(damage, location, "restore")
+            if location.contradicts:
+                yield _row_of(damage, location)
 
     def _without_original(self, damage: Damage) -> Iterator[Step]:
-        """When what uv fetched has other content, or there was nothing, only uv can help."""
-        spot = damage.spots[0]
+        """What uv fetched has other content, or could not be had: at best uv can reinstall."""
+        location = damage.locations[0]
         wanted = self._wanted(damage)
-        row = damage.finding.row
-        if self._keeps(spot):
-            yield self._meant(damage, spot, "leave")
-        elif row is None or not row.hash:
-            yield _step(damage, spot, "leave", because="its RECORD has no digest of it")
-        elif not self._waits(damage):
-            yield _step(damage, spot, "leave", because="its original is nowhere to be found")
-        elif because := (self._fetched or {}).get(_package(damage, wanted).release, ""):
-            yield _step(damage, spot, "leave", because=because)
+        if self._keeps(location):
+            yield self._kept(damage, location, "leave")
+        elif because := self._why_not_fetched(damage):
+            yield _step(damage, location, "leave", because=because)
         elif not wanted:
-            yield _step(damage, spot, "leave", because="what uv fetched is something else")
+            because = "the package that uv fetched has other content"
+            yield _step(damage, location, "leave", because=because)
         else:
-            caches = [each.owner for each in damage.spots if each.kind == "archive"]
+            caches = [each.owner for each in damage.locations if each.in_archive]
             for each in wanted:
                 yield _step(damage, each, "reinstall", source=next(iter(caches), ""))
 
-    def _of_extra(self, damage: Damage) -> Step:
-        spot = damage.spots[0]
-        if damage.is_doubtful:
-            because = "its RECORD was changed; it may belong there"
-            return _step(damage, spot, "leave", because=because)
-        if spot.kind != "site":
-            return _step(damage, spot, "remove")
-        if not self._wishes.remove_extra:
+    def _of_extra(self, damage: Damage) -> Iterator[Step]:
+        location = damage.locations[0]
+        if location.in_cache:
+            because = "no RECORD names it; in a cache it is presumed to belong to the wheel"
+            yield _step(damage, location, "leave", because=because)
+        elif not self._remove_extra:
             because = "no RECORD names it; it may be yours"
-            return _step(damage, spot, "leave", because=because)
-        if self._keeps(spot):
-            return self._meant(damage, spot, "leave")
-        return _step(damage, spot, "remove")
+            yield _step(damage, location, "leave", because=because)
+        elif self._keeps(location):
+            yield self._kept(damage, location, "leave")
+        elif not damage.is_unknown:
+            yield _step(damage, location, "remove")
+        elif self._may_fetch(damage):
+            yield self._fetch(damage)
+            yield _step(damage, location, "remove")
+        elif because := self._why_not_fetched(damage):
+            because = f"its wheel, which may have it, cannot be fetched: {because}"
+            yield _step(damage, location, "leave", because=because)
+        else:
+            yield _step(damage, location, "remove")
 
-    def _of_record(self, damage: Damage) -> Step:
-        spot = damage.spots[0]
-        if spot.kind != "site":
-            because = "only `linkpolicy cache clean` helps: uv unpacks the wheel again then"
-            return _step(damage, spot, "leave", because=because)
-        if self._keeps(spot):
-            return self._meant(damage, spot, "leave")
-        return _step(damage, spot, "reinstall")
+    # RECORDs -------------------------------------------------------------------------------------
 
-    def _waits(self, damage: Damage) -> bool:
-        """May uv know the original, and is there a use for it?"""
-        row = damage.finding.row
-        if damage.original is not None or damage.is_outside or row is None or not row.hash:
-            return False
-        in_cache = any(spot.kind in _IN_CACHE for spot in damage.spots)
-        return bool(damage.finding.version) and (in_cache or bool(self._wanted(damage)))
+    def _of_record(self, damage: Damage) -> Iterator[Step]:
+        location = damage.locations[0]
+        if damage.original is not None:
+            yield _step(damage, location, "record")
+        elif self._may_fetch(damage):
+            yield self._fetch(damage)
+            yield _step(damage, location, "record")
+        elif because := self._why_not_fetched(damage):
+            yield _step(damage, location, "leave", because=because)
+        elif location.in_cache:
+            because = "the package that uv fetched has other files"
+            yield _step(damage, location, "leave", because=because)
+        elif self._keeps(location):
+            yield self._kept(damage, location, "leave")
+        else:
+            yield _step(damage, location, "reinstall")
 
-    def _wanted(self, damage: Damage) -> list[Spot]:
-        """Places in environments that shall have the original."""
-        return [spot for spot in damage.spots if spot.kind == "site" and not self._keeps(spot)]
+    # Fetching ------------------------------------------------------------------------------------
 
-    def _keeps(self, spot: Spot) -> bool:
-        """Are edits here meant?"""
-        if spot.kind != "site" or self._wishes.also_hackable:
-            return False
-        return self._policies.get(spot.owner, Policy()).keeps_edits
+    def _may_fetch(self, damage: Damage) -> bool:
+        return bool(damage.finding.version) and _distribution(damage) not in self._fetched
 
-    def _meant(self, damage: Damage, spot: Spot, action: Action) -> Step:
-        because = self._policies.get(spot.owner, Policy()).because
-        return _step(damage, spot, action, because=because).replace(meant=True)
+    def _why_not_fetched(self, damage: Damage) -> str:
+        if not damage.finding.version:
+            return "its original is not on this machine, and nothing tells its version"
+        return self._fetched.get(_distribution(damage), "")
+
+    def _fetch(self, damage: Damage) -> Step:
+        """Best for an environment that wants it: its project says from where."""
+        sites = (each for each in damage.locations if not each.in_cache)
+        location = next(iter((*self._wanted(damage), *sites, *damage.locations)))
+        return _step(damage, location, "fetch").replace(hash=NO_HASH, size=None)
+
+    # Policies ------------------------------------------------------------------------------------
+
+    def _wanted(self, damage: Damage) -> list[Location]:
+        """Places in environments that are to have the original."""
+        return [each for each in damage.locations if not (each.in_cache or self._keeps(each))]
+
+    def _keeps(self, location: Location) -> bool:
+        """Are edits intended there, or may they be?"""
+        return not (location.in_cache or self._also_hackable) and (
+            self._policies.get(location.owner, Policy()).keeps_edits
+        )
+
+    def _kept(self, damage: Damage, location: Location, action: Action) -> Step:
+        policy = self._policies[location.owner]
+        because = f"{policy.name} ({policy.origin})"
+        step = _step(damage, location, action, because=because)
+        # Where the settings cannot be read nothing is undone, and nothing is said to be intended.
+        return step.replace(
+            is_intended=policy.name == "hackable" and damage.finding.state in INTENDED
+        )
 
 
-def _source_for(spot: Spot, damage: Damage) -> str:
-    """The file of a cache that `spot` was linked from, or may be linked from; "" for none."""
-    archives = [other for other in damage.spots if other.kind == "archive"]
-    same = [other for other in archives if other.identity == spot.identity]
+def _key(step: Step) -> tuple[str, str]:
+    if step.action == "fetch":
+        return "fetch", step.distribution
+    if step.action == "reinstall":
+        return "reinstall", step.location.dist_info
+    return "", f"{step.location.path}\n{step.name if step.action == 'record' else ''}"
+
+
+def _in_caches(damage: Damage) -> list[Location]:
+    return [location for location in damage.locations if location.in_cache]
+
+
+def _source_for(location: Location, damage: Damage) -> str:
+    """The file of a cache that the one there was linked from, or may be; "" for none."""
+    archives = [other for other in damage.locations if other.in_archive]
+    same = [other for other in archives if other.identity == location.identity]
     for other in (*same, *archives):
         return other.path
     # A clean file of a cache: somebody replaced the file in the environment alone.
@@ -192,35 +260,36 @@ def _source_for(spot: Spot, damage: Damage) -> str:
     return original.path if original is not None and original.in_cache else ""
 
 
-def _package(damage: Damage, wanted: Sequence[Spot]) -> Package:
-    """What uv has to fetch, best for an environment that wants it: its project says from where."""
-    sites = [spot for spot in damage.spots if spot.kind == "site"]
-    spot = next(iter((*wanted, *sites)), None)
-    return Package(
-        name=damage.finding.distribution,
-        version=damage.finding.version,
-        environment=spot.owner if spot is not None else "",
-        dist_info=spot.dist_info if spot is not None else damage.finding.dist_info,
+def _row_of(damage: Damage, location: Location) -> Step:
+    """Correct the one row of a RECORD that contradicts what is restored."""
+    path = os.path.join(location.dist_info, record.NAME)
+    row = damage.finding.row
+    return _step(damage, location.replace(path=path, identity=None), "record").replace(
+        hash=row.hash if row is not None else NO_HASH, original=None, state="record"
     )
 
 
 def _step(
-    damage: Damage, spot: Spot, action: Action, *, source: str = "", because: str = ""
+    damage: Damage, location: Location, action: Action, *, source: str = "", because: str = ""
 ) -> Step:
     finding = damage.finding
     row = finding.row
     return Step(
         action=action,
-        spot=spot,
-        distribution="-".join(filter(None, (finding.distribution, finding.version))),
+        location=location,
+        distribution=_distribution(damage),
         name=row.path if row is not None else _below(finding.path, finding.tree.path),
         state=finding.state,
-        hash=row.hash if row is not None else NO_HASH,
+        hash=damage.hash,
         size=row.size if row is not None else None,
         original=damage.original,
         source=source,
         because=because,
     )
+
+
+def _distribution(damage: Damage) -> str:
+    return "-".join(filter(None, (damage.finding.distribution, damage.finding.version)))
 
 
 def _below(path: str, tree: str) -> str:

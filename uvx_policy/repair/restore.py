@@ -15,7 +15,6 @@ import sys
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.filesystem.probe import FICLONE
-from uvx_policy.installed import modes, record
 from uvx_policy.installed.hash import Hash, of_pieces
 from uvx_policy.value import Value
 from uvx_policy.verify.originals import Original, chunks
@@ -29,9 +28,6 @@ Way: TypeAlias = Literal["clone", "hardlink", "symlink", "copy"]
 #: begins like uv's own temporaries: uv never installs what lies there, and `uv cache prune`
 #: deletes it in a cache
 PREFIX = ".tmp-linkpolicy-"
-_READ_WRITE = 0o666
-#: files of a distribution whose permissions tell those of all
-_ENOUGH = 200
 
 
 class Mismatch(OSError):
@@ -68,6 +64,28 @@ def workshop(directory: str) -> Iterator[str]:
             yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+class Workshops(contextlib.ExitStack):
+    """A workshop on each file system that needs one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shops: dict[str, str] = {}
+
+    def at(self, place: str, path: str) -> str:
+        """The one in `place`, or, for a `path` on another file system, beside that.
+
+        Raises `OSError`.
+        """
+        beside = os.path.dirname(path)
+        with contextlib.suppress(OSError):
+            # `bin` may be a mount of its own.
+            if os.stat(place).st_dev != os.stat(beside).st_dev:
+                place = beside
+        if place not in self._shops:
+            self._shops[place] = self.enter_context(workshop(place))
+        return self._shops[place]
 
 
 def clean_up(directory: str) -> None:
@@ -138,15 +156,34 @@ def take(target: Target, source: str, ways: tuple[Way, ...], shop: str) -> Way:
     raise OSError(errno.ENOTSUP, "no way to link it", target.path)
 
 
+def is_shared(path: str) -> bool:
+    """Is it a file with another name, or a symbolic link to a file? Never raises."""
+    try:
+        link, status = os.lstat(path), os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(status.st_mode) and (stat.S_ISLNK(link.st_mode) or link.st_nlink > 1)
+
+
+def remove(path: str, shop: str) -> None:
+    """Remove a file, and its directory if nothing else is in it. Raises `OSError`."""
+    # By rename, so that even what is no plain file is gone at once.
+    aside = os.path.join(shop, f"gone-{os.urandom(4).hex()}")
+    os.rename(path, aside)
+    with contextlib.suppress(OSError):
+        os.unlink(aside)
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.dirname(path))
+
+
 def detach(path: str, shop: str) -> bool:
     """Give `path` an inode of its own with the same bytes, permissions and times.
 
     `False` when it has one already. A symbolic link is replaced by what it leads to. Raises
     `OSError`, also when somebody writes the file meanwhile: then it is left as it is.
     """
-    link = os.lstat(path)
     before = os.stat(path)
-    if not stat.S_ISREG(before.st_mode) or (not stat.S_ISLNK(link.st_mode) and link.st_nlink == 1):
+    if not is_shared(path):
         return False
     content = Original(path=path)
     target = Target(
@@ -164,40 +201,6 @@ def detach(path: str, shop: str) -> bool:
 
     _replace(target, shop, build)
     return True
-
-
-def permissions_of(dist_info: str, tree: str) -> int:
-    """The permissions that most files of this distribution have, execution aside. Never raises.
-
-    uv gives all files of a wheel the same: what the umask of that day left of 0666.
-    """
-    found = modes.usual(_some_modes(dist_info, tree))
-    if found is None:
-        with contextlib.suppress(OSError):
-            found = os.stat(os.path.join(dist_info, "WHEEL")).st_mode & _READ_WRITE
-    return (0o644 if found is None else found) | 0o600
-
-
-def _some_modes(dist_info: str, tree: str) -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        path = os.path.join(dist_info, record.NAME)
-        for fields in record.read_at(path).fields[:_ENOUGH]:
-            if not fields[0].startswith(".."):
-                with contextlib.suppress(OSError, ValueError):
-                    yield os.stat(os.path.join(tree, fields[0])).st_mode
-
-
-def time_of(dist_info: str) -> int:
-    """When the distribution was unpacked, ns since the epoch; now if that cannot be told.
-
-    Files of a cache that are later look edited to everybody who looks at times alone.
-    """
-    for name in ("WHEEL", "METADATA"):
-        with contextlib.suppress(OSError):
-            return os.stat(os.path.join(dist_info, name)).st_mtime_ns
-    import time
-
-    return time.time_ns()
 
 
 def _replace(target: Target, shop: str, build: Callable[[str], None]) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import record
+from uvx_policy.repair import restore
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from uvx_policy.installed.distributions import Distribution
 
 
@@ -28,37 +27,47 @@ class Shared(Value):
     unknown: bool = False
 
 
-def shared_files(site: str) -> Iterator[Shared]:
-    """Give each distribution of a site directory. Never raises.
+def shared_files(site: str) -> list[Shared]:
+    """Each distribution of a site directory. Never raises.
 
-    Clones share blocks, and no edit of one is seen in the other: they are the environment's own.
+    Clones share blocks, and no edit of one is seen in the other: they are the environment's own. So
+    is a file of which all names are in the environment.
     """
-    for distribution in installed.distributions(site):
-        paths, size = [], 0
-        try:
-            for fields in record.read(distribution).fields:
-                path = record.located(site, fields[0]) if fields[0] else ""
-                told = _shared(path)
-                if told is not None:
-                    paths.append(path)
-                    size += told.st_size
-        except OSError:
-            paths = []
-        yield Shared(
-            distribution=distribution,
-            paths=tuple(dict.fromkeys(paths)),
-            size=size,
-            unknown=not distribution.record,
+    linked = {each: _linked_files(site, each) for each in installed.distributions(site)}
+    names: dict[tuple[int, int], set[str]] = {}
+    for files in linked.values():
+        for path, status in files.items():
+            if not os.path.islink(path):
+                names.setdefault(_inode(status), set()).add(os.path.realpath(path))
+    found = []
+    for distribution, files in linked.items():
+        shared = {
+            path: status.st_size
+            for path, status in files.items()
+            if os.path.islink(path) or len(names[_inode(status)]) < status.st_nlink
+        }
+        found.append(
+            Shared(
+                distribution=distribution,
+                paths=tuple(shared),
+                size=sum(shared.values()),
+                unknown=not distribution.record,
+            )
         )
+    return found
 
 
-def _shared(path: str) -> os.stat_result | None:
-    """What stat(2) says of a file that has another name elsewhere, or is a symbolic link."""
-    try:
-        link = os.lstat(path)
-        told = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    if not stat.S_ISREG(told.st_mode):
-        return None
-    return told if stat.S_ISLNK(link.st_mode) or link.st_nlink > 1 else None
+def _linked_files(site: str, distribution: Distribution) -> dict[str, os.stat_result]:
+    """Files with other names, and symbolic links to files."""
+    found = {}
+    with contextlib.suppress(OSError):
+        for fields in record.read(distribution).fields:
+            path = record.located(site, fields[0]) if fields[0] else ""
+            if restore.is_shared(path):
+                with contextlib.suppress(OSError):
+                    found[path] = os.stat(path)
+    return found
+
+
+def _inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -17,19 +17,22 @@ from uvx_policy.state.layout import REPAIRS
 from uvx_policy.state.reading import read
 
 if TYPE_CHECKING:
-    from uvx_policy.repair.model import Plan
+    from collections.abc import Sequence
+
+    from uvx_policy.installed.tree import TreeKind
+    from uvx_policy.repair.model import Step
 
 
-def begin(state: str, plan: Plan) -> str:
+def begin(state: str, steps: Sequence[Step]) -> str:
     """Keep what is to be done; gives the name to `end` it by. Raises `CannotKeep`."""
     rows = [
-        [step.spot.path, step.spot.tree, step.spot.kind, step.spot.owner]
-        for step in plan.steps
-        if step.action != "leave" and step.spot.kind != "store"
+        [each.path, each.tree.path, each.tree.kind, each.owner]
+        for each in (step.location for step in steps if step.is_change and step.state)
+        if not each.in_cache or each.in_archive
     ]
     name = f"{REPAIRS.prefix}{os.urandom(8).hex()}"
     try:
-        if state:
+        if state and rows:
             files.write(state, REPAIRS, name, json.dumps(rows).encode("ascii"))
     except ValueError:
         pass  # hundreds of thousands of files, which are repaired all the same
@@ -53,16 +56,11 @@ def _read(state: str, name: str) -> list[tuple[Tree, str]]:
     """Nothing when it is damaged, or not ours alone."""
     try:
         rows = json.loads(read(state, REPAIRS, name) or b"[]")
-        return [
-            (
-                Tree(
-                    path=str(tree),
-                    kind="site" if kind == "site" else "archive",
-                    owner=str(owner),
-                ),
-                str(file),
-            )
-            for file, tree, kind, owner in rows
-        ]
+        return [(_tree(str(tree), kind, str(owner)), str(file)) for file, tree, kind, owner in rows]
     except (OSError, ValueError, TypeError, RecursionError):
         return []
+
+
+def _tree(path: str, kind: object, owner: str) -> Tree:
+    found: TreeKind = "site" if kind == "site" else "archive"
+    return Tree(path=path, kind=found, owner=owner)

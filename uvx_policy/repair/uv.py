@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import guard
 from uvx_policy.errors import LinkPolicyError
-from uvx_policy.installed import distributions as installed
+from uvx_policy.installed import distributions
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from uvx_policy.repair.model import Package
 
 #: what would contradict the options below, and has none that takes it back
 _IN_THE_WAY = ("UV_NO_CACHE", "UV_SYSTEM_PYTHON")
@@ -37,38 +34,41 @@ class Uv(Value):
     #: seconds that uv waits for the lock of a cache
     wait: float = 10.0
 
-    def fetch(self, package: Package, *, into: str, project: str) -> None:
+    def fetch(self, dist_info: str, *, into: str, python: str, project: str) -> None:
         """Install a package from where the project in `project` gets it, to `into`/"site".
 
-        With a new cache in `into`, so that nothing comes from one that may be poisoned. Raises
-        `UvFailed`.
+        `dist_info`: path of an installed or unpacked one; `python`: environment or interpreter that
+        it is for. With a new cache, `into`/"cache": nothing comes from one that may be poisoned.
+        Raises `UvFailed`.
         """
-        python = package.environment or sys.executable
         self._run(
             [
                 "pip", "install", "--target", os.path.join(into, "site"), "--python", python,
                 "--no-deps", "--cache-dir", os.path.join(into, "cache"), "--link-mode", "copy",
-                requirement_of(package),
+                requirement_of(dist_info),
             ],
             project,
         )  # fmt: skip
 
     def reinstall(
-        self, package: Package, *, cache: str, link_mode: str, project: str, evict: bool
-    ) -> None:
-        """Install a package anew into its environment; `cache`, `link_mode`: "" as uv chooses.
+        self, dist_info: str, *, environment: str, cache: str, link_mode: str, project: str,
+        evict: bool,
+    ) -> None:  # fmt: skip
+        """Install a package again; `cache`, `link_mode`: "" as uv chooses.
 
-        `evict`: let the cache forget it first. Raises `UvFailed`.
+        `dist_info`: its path in `environment`; `evict`: let the cache forget it first. Raises
+        `UvFailed`.
         """
+        name = _name_and_version(dist_info)[0]
         place = ["--cache-dir", cache] if cache else []
         mode = ["--link-mode", link_mode] if link_mode else []
         if evict:
-            self._run(["cache", "clean", package.name, *place], project)
+            self._run(["cache", "clean", name, *place], project)
         # Without --refresh, which --reinstall implies, uv would take what it has; offline it does.
         self._run(
             [
-                "pip", "install", "--python", package.environment, "--no-deps",
-                "--reinstall-package", package.name, *place, *mode, requirement_of(package),
+                "pip", "install", "--python", environment, "--no-deps",
+                "--reinstall-package", name, *place, *mode, requirement_of(dist_info),
             ],
             project,
         )  # fmt: skip
@@ -99,12 +99,16 @@ class Uv(Value):
             raise UvFailed(f"uv: {_complaint(done.stdout)}")
 
 
-def requirement_of(package: Package) -> str:
+def requirement_of(dist_info: str) -> str:
     """What to ask uv for: exactly this version, from where it was installed. Never raises."""
-    for distribution in installed.distributions(os.path.dirname(package.dist_info)):
-        if distribution.dist_info == package.dist_info and distribution.direct_url:
-            return f"{package.name} @ {_url(package.dist_info) or distribution.direct_url}"
-    return f"{package.name}=={package.version}"
+    name, version = _name_and_version(dist_info)
+    url = _url(dist_info) or distributions.at(dist_info).direct_url
+    return f"{name} @ {url}" if url else f"{name}=={version}"
+
+
+def _name_and_version(dist_info: str) -> tuple[str, str]:
+    name, _, version = os.path.basename(dist_info).removesuffix(".dist-info").partition("-")
+    return name, version
 
 
 def _url(dist_info: str) -> str:

@@ -6,70 +6,88 @@ import os
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed import record
+from uvx_policy.repair import fetch
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import Hint, command
-from uvx_policy.verify import report
+from uvx_policy.verify import report, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.repair.model import Outcome, Plan, Result, Step
+    from uvx_policy.installed.finding import Finding
+    from uvx_policy.repair.model import Action, Outcome, Step
     from uvx_policy.terminal.console import Console, Parts
+    from uvx_policy.verify.tally import Tally
 
 #: steps of one environment or cache that are shown; --json has all
 _MOST = 20
-_VERBS = {
+_VERBS: dict[Action, str] = {
+    "record": "restore",
     "restore": "restore",
     "relink": "restore",
     "detach": "keep",
     "remove": "remove",
-    "record": "put back",
     "reinstall": "reinstall",
     "leave": "leave",
 }
 _STYLES = {"keep": "cyan", "leave": "yellow", "remove": "red"}
 _WIDTH = max(map(len, _VERBS.values())) + 2
 _WAYS = {"hardlink": "hard link", "clone": "clone", "symlink": "symbolic link", "copy": "copy"}
-_CHANGES = ("restore", "relink", "detach", "remove", "record", "reinstall")
-_ALL_IS_WELL = "All files match what was installed."
 
 
-def changes(plan: Plan) -> bool:
-    """Would anything be changed?"""
-    return bool(plan.fetch) or any(step.action in _CHANGES for step in plan.steps)
-
-
-def planned(plan: Plan, edits_directory: str, console: Console) -> Iterator[Parts]:
-    """What would be done, one block for each cache and environment."""
-    if not plan.steps and not plan.fetch:
-        yield (_ALL_IS_WELL,)
-        return
-    by_owner = sorted(plan.steps, key=lambda step: (step.spot.kind == "site", step.spot.owner))
-    for owner, theirs in groupby(by_owner, key=lambda step: step.spot.owner):
-        steps = list(theirs)
+def planned(steps: Sequence[Step], edits_directory: str, console: Console) -> Iterator[Parts]:
+    """What will be done, one block for each cache and environment."""
+    shown = [step for step in steps if step.action != "fetch"]
+    by_owner = sorted(shown, key=lambda step: (not step.location.in_cache, step.location.owner))
+    for owner, theirs in groupby(by_owner, key=lambda step: step.location.owner):
+        group = list(theirs)
         yield ((console.path(owner), "bold"),)
-        for step in steps[:_MOST]:
+        for step in group[:_MOST]:
             yield from _planned(step, console)
-        yield from report.more(len(steps) - _MOST)
+        yield from report.more(len(group) - _MOST)
         yield ()
-    for package in plan.fetch:
-        yield (f"uv downloads {package.release}: the original is not on this machine.",)
-    if changes(plan):
+    for step in steps:
+        if step.action == "fetch":
+            yield (f"uv downloads {step.release}: the original is not on this machine.",)
+    if any(step.action == "record" and not step.hash for step in steps):
+        yield ("With its RECORD restored, the other files of a package are checked as well.",)
+    if any(step.is_change for step in steps):
         yield (f"Replaced files are saved first, in {console.path(edits_directory)}",)
 
 
-def outcome(done: Outcome, console: Console) -> Iterator[Parts]:
+def well(findings: Sequence[Finding], tally: Tally) -> str:
+    """The sentence where nothing is wrong."""
+    return report.summary(findings, tally) if findings else summary.all_is_well(tally)
+
+
+def outcome(done: Outcome, tally: Tally, console: Console) -> Iterator[Parts]:
     """What was done, and what is true now."""
-    for result in done.results:
-        if result.state == "failed":
-            yield (("failed  ", "red"), f"{console.path(result.step.spot.path)}: {result.text}")
-    yield from _counted(done.results)
+    for step in done.steps:
+        if step.result == "failed" and step.action != "fetch":
+            yield (("failed  ", "red"), f"{console.path(step.location.path)}: {step.detail}")
+    yield from counted(done.steps)
     if done.saved:
         yield (f"Your edits are saved in {console.path(done.saved)}",)
-    if done.meant:
-        are = words.verb(done.meant, "is", "are")
-        yield (f"{words.count(done.meant, 'edited file')} of hackable projects {are} kept.",)
-    yield from _left(done, console)
+    if done.left:
+        do = words.verb(len(done.left), "does", "do")
+        yield (f"{words.count(len(done.left), 'file')} still {do} not match what was installed:",)
+        reasons = {each.location.path: each.detail for each in done.steps if each.result == "kept"}
+        left = [each.replace(detail=reasons.get(each.path) or each.detail) for each in done.left]
+        yield from report.lines(left, console)
+    elif not done.unknown_names:
+        yield (well(done.findings, tally),)
+
+
+def interrupted(done: Sequence[Step], planned: int) -> Iterator[Parts]:
+    """What was done before Ctrl-C."""
+    yield from counted(done)
+    number = sum(step.is_change and step.result == "done" for step in done)
+    yield (f"Interrupted: {number:,} of {words.count(planned, 'step')} {_was(number)} done.",)
+
+
+def _was(number: int) -> str:
+    return words.verb(number, "was", "were")
 
 
 def hints(done: Outcome, asked: Sequence[str]) -> Iterator[Hint]:
@@ -78,44 +96,75 @@ def hints(done: Outcome, asked: Sequence[str]) -> Iterator[Hint]:
         links = words.count(done.unknown_names, "more hard link")
         yield Hint(
             text=f"an edited file has {links} in unknown environments; repair those as well",
-            commands=(command("linkpolicy", "repair"),),
         )
     if any(finding.state == "extra" for finding in done.left):
         yield Hint(
             text="files that no RECORD names may be yours; to remove them from environments",
             commands=(command("linkpolicy", "repair", "--remove-extra", *asked),),
         )
-    if any("Read-only" in each.text or "denied" in each.text for each in done.results):
+    caches: dict[str, dict[str, None]] = {}
+    for finding in done.left:
+        if finding.state == "record" and finding.tree.kind == "archive":
+            caches.setdefault(finding.tree.owner, {})[finding.distribution] = None
+    for cache, names in caches.items():
+        # The last resort: what else is in there is not lost, and uv fetches it again.
+        yield Hint(
+            text="let uv fetch and unpack again what cannot be restored",
+            commands=(command("linkpolicy", "cache", "clean", "--cache-dir", cache, *names),),
+        )
+    if any("Read-only" in each.detail or "denied" in each.detail for each in done.steps):
         yield Hint(text="run repair as a user who can write there, or make the mount writable")
 
 
+def counted(steps: Sequence[Step]) -> Iterator[Parts]:
+    """`3 files restored, 1 package reinstalled.`"""
+    counts: dict[str, tuple[str, tuple[Action, ...]]] = {
+        "restored": ("file", ("restore", "relink", "record")),
+        "removed": ("file", ("remove",)),
+        "detached": ("file", ("detach",)),
+        "reinstalled": ("package", ("reinstall",)),
+    }
+    done = []
+    for verb, (noun, actions) in counts.items():
+        number = len(
+            {
+                step.location.path
+                for step in steps
+                if step.result == "done" and step.action in actions
+            }
+        )
+        if number:
+            done.append(f"{words.count(number, noun)} {verb}")
+    if done:
+        yield (f"{', '.join(done)}.",)
+
+
 def _planned(step: Step, console: Console) -> Iterator[Parts]:
-    verb = "keep" if step.meant else _VERBS[step.action]
+    verb = "keep" if step.is_intended else _VERBS[step.action]
     yield (
         "  ",
         (f"{verb:<{_WIDTH}}", _STYLES.get(verb, "")),
         _name(step),
-        (f"  {_release(step)}", "dim"),
+        (f"  {step.release}", "dim"),
     )
-    because = ""
-    if step.because:
-        because = _at_home(step.because, console)
-    elif step.state == "mode":
-        because = "only its permissions are restored; the content is right"
-    elif step.action == "relink":
-        of = "of the file restored in the cache"
-        if step.original is not None and step.source == step.original.path:
-            of = f"of {console.path(step.source)}"
-        because = f"{_WAYS[step.spot.ways[0]]} {of}"
-    elif step.action == "restore":
-        because = _origin(step, console)
+    because = _because(step, console)
     if because:
         yield ((f"{' ' * (_WIDTH + 2)}{because}", "dim"),)
 
 
-def _release(step: Step) -> str:
-    """As `verify` has it: "requests 2.32.5"."""
-    return step.distribution.replace("-", " ", 1)
+def _because(step: Step, console: Console) -> str:
+    if step.because:
+        return _at_home(step.because, console)
+    if step.action == "record" and step.hash:
+        return f"the row of {step.name}"
+    if step.state == "mode":
+        return "only its permissions are restored; the content is right"
+    if step.action == "relink":
+        of = "of the file restored in the cache"
+        if step.original is not None and step.source == step.original.path:
+            of = f"of {console.path(step.source)}"
+        return f"{_WAYS[step.location.ways[0]]} {of}"
+    return _origin(step, console) if step.action in ("restore", "record") else ""
 
 
 def _at_home(text: str, console: Console) -> str:
@@ -125,7 +174,7 @@ def _at_home(text: str, console: Console) -> str:
 
 def _origin(step: Step, console: Console) -> str:
     original = step.original
-    if original is None:
+    if original is None or fetch.is_fetched(original.path):
         return "from what uv downloads"
     if original.member:
         return f"from {original.member} in {console.path(original.path)}"
@@ -135,39 +184,11 @@ def _origin(step: Step, console: Console) -> str:
 
 
 def _name(step: Step) -> str:
-    if step.action == "record":
-        return f"{os.path.basename(step.spot.dist_info)}/RECORD: the row of {step.name}"
     if step.action == "reinstall":
-        return _release(step)
-    path = os.path.relpath(step.spot.path, step.spot.owner)
-    return step.spot.path if path.startswith("..") else path
-
-
-def _left(done: Outcome, console: Console) -> Iterator[Parts]:
-    """What still does not match."""
-    if not done.left:
-        if not done.unknown_names:
-            yield ("All other files match what was installed." if done.meant else _ALL_IS_WELL,)
-        return
-    do = words.verb(len(done.left), "does", "do")
-    yield (f"{words.count(len(done.left), 'file')} still {do} not match what was installed:",)
-    reasons = {each.step.spot.path: each.text for each in done.results if each.state == "kept"}
-    left = [each.replace(detail=reasons.get(each.path) or each.detail) for each in done.left]
-    yield from report.lines(left, console)
-
-
-def _counted(results: Sequence[Result]) -> Iterator[Parts]:
-    counts = {
-        "restored": ("file", ("restore", "relink")),
-        "removed": ("file", ("remove",)),
-        "put back": ("row", ("record",)),
-        "detached": ("file", ("detach",)),
-        "reinstalled": ("package", ("reinstall",)),
-    }
-    done = []
-    for verb, (noun, actions) in counts.items():
-        number = sum(each.state == "done" and each.step.action in actions for each in results)
-        if number:
-            done.append(f"{words.count(number, noun)} {verb}")
-    if done:
-        yield (f"{', '.join(done)}.",)
+        return step.release
+    location = step.location
+    path = location.path
+    if step.action == "record":
+        path = os.path.join(location.dist_info, record.NAME)
+    below = os.path.relpath(path, location.owner)
+    return path if below.startswith("..") else below

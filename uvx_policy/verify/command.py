@@ -8,12 +8,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
+from uvx_policy.installed.finding import INTENDED
 from uvx_policy.machine.machine import open_machine
 from uvx_policy.verify import as_json, summary
 from uvx_policy.verify.contradictions import contradiction_of, finding_of
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import Wanted, verify
 from uvx_policy.verify.progress import progress
+from uvx_policy.verify.published import Published
 from uvx_policy.verify.tally import Tally
 from uvx_policy.verify.targets import index_of, targets_of
 from uvx_policy.verify.unlisted import attributed
@@ -29,10 +31,6 @@ if TYPE_CHECKING:
     from uvx_policy.installed.tree import Tree
     from uvx_policy.machine.machine import Machine
     from uvx_policy.verify.targets import Target
-
-
-#: what somebody who edits packages on purpose does to files
-INTENDED = ("edited", "missing", "extra", "mode")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -64,10 +62,9 @@ def add_targets(parser: argparse.ArgumentParser) -> None:
 
 
 def asked(options: argparse.Namespace) -> list[str]:
-    """The words of `add_targets` that were given, for another command that takes them."""
+    """The words of `add_targets` that were given, as they mean the same in any directory."""
     flags = [f"--{name}" for name in ("cache", "all") if getattr(options, name)]
-    dashes = ["--"] if any(word.startswith("-") for word in options.targets) else []
-    return [*flags, *dashes, *options.targets]
+    return [*flags, *map(os.path.abspath, options.targets)]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -77,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     index = index_of(machine, targets)
     tally = Tally()
     findings = look(targets, machine, index, tally, full=options.full)
-    differences = _differences(findings, index) if options.diff else {}
+    differences = _differences(findings, index, machine.state) if options.diff else {}
     if options.json:
         sys.stdout.write(f"{as_json.report(targets, findings, tally, differences)}\n")
     else:
@@ -116,31 +113,46 @@ def look(
             if tally.files == files and not inside:
                 raise errors.UsageError(f"no package has `{target.part}`: it cannot be verified")
             found += inside
-    return marked(with_places(attributed(dict.fromkeys(found), index), index), machine)
+    return described(dict.fromkeys(found), index, machine)
+
+
+def described(findings: Iterable[Finding], index: Index, machine: Machine) -> list[Finding]:
+    """The findings of `verify`, with all that is known of them."""
+    told = attributed(findings, index, Published(machine.state))
+    return marked(with_places(told, index), machine)
 
 
 def marked(findings: Iterable[Finding], machine: Machine) -> list[Finding]:
     """The same findings; those that their project intends say why.
 
-    In a hackable project edits are intended, unless a cache or another environment has them, too.
+    In a hackable project edits are intended, unless a cache or an environment where they are not
+    has them as well, or both projects have one file together.
     """
+
+    def intends(tree: Tree) -> bool:
+        return tree.kind == "site" and machine.policy_at(tree.owner).name == "hackable"
+
+    def is_private(finding: Finding) -> bool:
+        return not finding.unknown_names and all(
+            place.how == "same-bytes" and intends(place.tree) for place in finding.elsewhere
+        )
+
     told = []
     for each in findings:
-        policy = machine.policy_at(each.tree.owner) if each.tree.kind == "site" else None
-        intends = policy is not None and policy.name == "hackable"
-        if policy is not None and intends and each.state in INTENDED and not each.is_shared:
+        if each.state in INTENDED and intends(each.tree) and is_private(each):
+            policy = machine.policy_at(each.tree.owner)
             told.append(each.replace(intended=f"{policy.name} ({policy.origin})"))
         else:
             told.append(each)
     return told
 
 
-def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:
+def _differences(findings: Sequence[Finding], index: Index, state: str) -> dict[str, str]:
     """Path -> unified diff of each edited file, or why there is none; of one inode once."""
     from uvx_policy.verify.difference import difference
     from uvx_policy.verify.originals import Originals
 
-    originals = Originals(index)
+    originals, published = Originals(index), Published(state)
     told: dict[str, str] = {}
     seen: set[tuple[int, int]] = set()
     for each in findings:
@@ -153,7 +165,8 @@ def _differences(findings: Sequence[Finding], index: Index) -> dict[str, str]:
         if (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
             label = each.row.path if each.row is not None else each.path
-            told[each.path] = difference(each.path, originals.of(each), label)
+            original = originals.of(each, published.expected(each))
+            told[each.path] = difference(each.path, original, label)
     return told
 
 

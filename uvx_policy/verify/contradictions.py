@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.hash import NO_HASH, Hash
+from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def contradiction_of(
 
     That nobody vouches for a RECORD is no fault: its archive may be gone, and the RECORDs of a
     wheel that was built here twice differ. So it must have been written again after the
-    installation, or one of the files in question must be the archive's own inode, or it lacks rows
-    and agrees in all others.
+    installation, or one of the files in question must be the archive's own inode and have the hash
+    that only this RECORD says, or it lacks rows and agrees in all others.
     """
     if tree.kind != "site" or distribution.installer != "uv":
         return None
@@ -70,7 +70,7 @@ def contradiction_of(
             best = other
     if best is None:
         return None
-    if not best.rows or _is_later(distribution) or _is_linked(best, tree):
+    if not best.rows or is_later(distribution.dist_info) or _is_linked(best, found, tree):
         return best
     return None
 
@@ -141,19 +141,25 @@ def _counts(line: bytes) -> bool:
     return b",sha" in line and b".data/" not in line
 
 
-def _is_later(distribution: Distribution) -> bool:
+def is_later(dist_info: str) -> bool:
+    """Was the RECORD of an environment written again after the installation? Never raises."""
     try:
-        changed = os.stat(distribution.record).st_mtime
-        installer = os.stat(os.path.join(distribution.dist_info, "INSTALLER")).st_mtime
+        changed = os.stat(os.path.join(dist_info, record.NAME)).st_mtime
+        installer = os.stat(os.path.join(dist_info, "INSTALLER")).st_mtime
     except OSError:
         return False
     return changed > installer + _MOMENT
 
 
-def _is_linked(found: Contradiction, tree: Tree) -> bool:
-    for row in found.rows:
-        ours = os.path.join(tree.path, row.path)
+def _is_linked(contradiction: Contradiction, found: RecordFile, tree: Tree) -> bool:
+    own = {row.path: row.hash for row in found}
+    for row in contradiction.rows:
+        ours, claimed = os.path.join(tree.path, row.path), own.get(row.path, NO_HASH)
         with contextlib.suppress(OSError, ValueError):
-            if os.path.samefile(ours, os.path.join(found.archive.path, row.path)):
+            # If the file is what the archive says, it may have been that RECORD that was changed.
+            if (
+                os.path.samefile(ours, os.path.join(contradiction.archive.path, row.path))
+                and of_file(ours, claimed.algorithm) == claimed
+            ):
                 return True
     return False

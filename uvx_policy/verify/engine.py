@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from uvx_policy.installed import modes, record
 from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.hash import NO_HASH, Hash, knows
+from uvx_policy.installed.hash import NO_HASH, Hash, knows, of_file
 from uvx_policy.installed.quick import WRITES_RECORD, of_record
 from uvx_policy.installed.scripts import differs_in_first_line
 from uvx_policy.verify import extras, verified
 from uvx_policy.verify.hashing import Hashers, Order, state_of, token_of
-from uvx_policy.verify.published import Published
+from uvx_policy.verify.published import ABSENT, Published
 from uvx_policy.verify.tally import Tally
 
 if TYPE_CHECKING:
@@ -230,7 +230,10 @@ class _Run:
         if asked or self._tally.files > before:
             self._tally.distributions += 1
         if asked and problem:
-            yield of_record(tree, distribution, problem)
+            finding = of_record(tree, distribution, problem)
+            if self._published.has_record(distribution.record):
+                finding = finding.replace(state="published", detail="it was published that way")
+            yield finding
 
     def _window(
         self,
@@ -244,7 +247,8 @@ class _Run:
             try:
                 there.append((fields, path, os.stat(path)))
             except (OSError, ValueError) as error:  # noqa: PERF203 (hardly any fails)
-                yield from _without_status(tree, distribution, fields, path, error)
+                for finding in _without_status(tree, distribution, fields, path, error):
+                    yield self._unless_published(finding)
         self._tally.files += len(there)
         self._tally.bytes += sum([status.st_size for _, _, status in there])
         self._tally.unhashed_files += sum([not fields[1] for fields, _, _ in there])
@@ -281,7 +285,7 @@ class _Run:
             if size is not None and size != entry.status.st_size:
                 window.well = False
                 sizes = f"it has {entry.status.st_size:,} bytes instead of {size:,}"
-                yield _finding(entry, "edited", sizes)
+                yield self._unless_published(_finding(entry, "edited", sizes))
         elif not digest or not knows(algorithm):
             window.well = False
             self._tally.unhashed_files += 1
@@ -315,12 +319,24 @@ class _Run:
         row = record.row_of(entry.fields)
         if differs_in_first_line(entry.path, row, environment=entry.tree.owner):
             return
-        published = self._published.hash_of(entry.distribution.dist_info, row.path, row.hash)
-        if found != NO_HASH and found == published:
+        yield self._unless_published(_finding(entry, "edited", ""), found)
+
+    def _unless_published(self, finding: Finding, found: Hash = NO_HASH) -> Finding:
+        """What to say where the wheel has the file like that, or does not have it.
+
+        `found`: its hash, `NO_HASH` when it was not computed.
+        """
+        row = finding.row
+        if row is None:
+            return finding
+        published = self._published.hash_of(finding.dist_info, row.path, row.hash)
+        if published == ABSENT and finding.state == "missing":
+            detail = "its wheel was published without it"
+        elif published and published == (found or of_file(finding.path, published.algorithm)):
             detail = "its RECORD was published with another hash"
-            yield _finding(entry, "published", detail)
         else:
-            yield _finding(entry, "edited", "")
+            return finding
+        return finding.replace(state="published", detail=detail)
 
     def _close(self, window: _Window) -> None:
         """One of the files of a window is done, or all of them have been sent."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed import record
 from uvx_policy.installed.finding import Finding
 
 if TYPE_CHECKING:
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
 
 #: installers, signers and checkers write these into a `.dist-info`
 _TOOLS = frozenset(
-    (
-        "RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json",
-        "uv_cache.json", "uv_build.json", "provenance_url.json",
-    )
-)  # fmt: skip
+    (record.NAME, "RECORD.jws", "RECORD.p7s", *record.BY_INSTALLERS, "provenance_url.json")
+)
 _BYTECODE = (".pyc", ".pyo")
 #: caches that programs keep beside the sources (Python, numba, mypy, ruff)
 _KEPT_BY_PROGRAMS = frozenset(("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"))

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import record
-from uvx_policy.installed.hash import FLAGS, Hash, of_pieces
+from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash, of_pieces
 from uvx_policy.value import Value
 from uvx_policy.verify.elsewhere import Rows
 
@@ -99,27 +99,32 @@ class Originals:
         """Look from now on first in this tree."""
         self._more.append(tree)
 
-    def of(self, finding: Finding) -> Original | None:
-        """The original of a file whose RECORD has a digest; `None` if there is none. Never raises.
+    def of(self, finding: Finding, wanted: Hash = NO_HASH) -> Original | None:
+        """The file that should be there; `None` if it is not found. Never raises.
 
-        Of a file that has but odd permissions: a copy with others, or else itself.
+        `wanted`: its hash, where RECORD has none or a wrong one. Of a file that has but odd
+        permissions: a copy with others, or else itself.
         """
         row = finding.row
-        if row is None or not row.hash.is_known:
+        if row is None or not (wanted or row.hash).is_known:
             return None
-        for candidate in self._candidates(finding, row.hash, row.size):
+        wanted = wanted or row.hash
+        for candidate in self._candidates(finding, row, is_right=row.hash == wanted):
             with contextlib.suppress(OSError, ValueError):
                 if finding.state == "mode" and _is_same(candidate.path, finding.path):
                     continue
-                if of_pieces(chunks(candidate), row.hash.algorithm) == row.hash:
+                if of_pieces(chunks(candidate), wanted.algorithm) == wanted:
                     return candidate
         return _itself(finding) if finding.state == "mode" else None
 
-    def _candidates(self, finding: Finding, wanted: Hash, size: int | None) -> Iterator[Original]:
+    def _candidates(self, finding: Finding, row: Row, *, is_right: bool) -> Iterator[Original]:
+        """Files that may be it; `is_right`: the row has its hash, and hence its size."""
         name = os.path.basename(finding.dist_info)
+        size = row.size if is_right else None
         for trees in (self._more, self._known.archives_of(name), self._known.sites_of(name)):
             for tree in trees:
-                for path in self._rows.paths(tree, name, wanted):
+                paths = self._rows.paths(tree, name, row.hash) if row.hash else []
+                for path in paths or [record.located(tree.path, row.path)]:
                     with contextlib.suppress(OSError, ValueError):
                         told = os.stat(path)
                         if stat.S_ISREG(told.st_mode) and size in (None, told.st_size):
@@ -129,7 +134,7 @@ class Originals:
                             )
         yield from _beside(finding, size)
         for wheel in self._wheels_of(finding, name):
-            for member in self._members_of(wheel).get(wanted, ()):
+            for member in self._members_of(wheel).get(row.hash, ()):
                 yield Original(path=wheel, member=member, executable=_is_marked(wheel, member))
 
     def _members_of(self, wheel: str) -> dict[Hash, list[str]]:
@@ -150,11 +155,9 @@ class Originals:
                     start = "-".join(os.path.basename(wheel).split("-")[:2])
                     self._wheels.setdefault(start.lower(), []).append(wheel)
         yield from self._wheels.get(name.removesuffix(".dist-info").lower(), ())
-        for distribution in installed.distributions(finding.tree.path):
-            if distribution.dist_info == finding.dist_info:
-                url = urlsplit(distribution.direct_url)
-                if url.scheme == "file" and url.path.endswith(".whl"):
-                    yield unquote(url.path)
+        url = urlsplit(installed.at(finding.dist_info).direct_url)
+        if url.scheme == "file" and url.path.endswith(".whl"):
+            yield unquote(url.path)
 
 
 def _is_same(path: str, other: str) -> bool:

@@ -10,11 +10,19 @@ from __future__ import annotations
 import json
 import os
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from uvx_policy.installed.hash import NO_HASH, Hash
+from uvx_policy.installed import record
+from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.state import facts
 
+if TYPE_CHECKING:
+    from uvx_policy.installed.finding import Finding
+
 _KIND = "published"
+_ALGORITHM = "sha256"
+#: of a file that RECORD names, and the wheel does not have
+ABSENT = Hash("absent", "-")
 
 
 class Published:
@@ -27,13 +35,31 @@ class Published:
     def hash_of(self, dist_info: str, path: str, claimed: Hash) -> Hash:
         """The hash that a file was published with, `NO_HASH` if it is not known to differ.
 
-        `dist_info`: path or name of its directory; `path`: as in RECORD; `claimed`: by RECORD.
+        `ABSENT` if the wheel does not have the file. `dist_info`: path or name of its directory;
+        `path`: as in RECORD; `claimed`: by RECORD, `NO_HASH` where it has none.
         """
         known = self._known(os.path.basename(dist_info))
         try:
             return Hash.parse(known.get(f"{path}\n{claimed}", ""))
         except ValueError:
             return NO_HASH
+
+    def expected(self, finding: Finding) -> Hash:
+        """The hash that the file of a finding should have, `NO_HASH` when nothing tells."""
+        row = finding.row
+        if row is None:
+            return NO_HASH
+        return self.hash_of(finding.dist_info, row.path, row.hash) or row.hash
+
+    def has_record(self, path: str) -> bool:
+        """Is the RECORD at this path as it was published? Never raises."""
+        found = of_file(path, _ALGORITHM)
+        return bool(found) and self.hash_of(os.path.dirname(path), record.NAME, found) == found
+
+    def remember_record(self, path: str) -> None:
+        """Keep that the RECORD at this path is as it was published. Fails silently."""
+        found = of_file(path, _ALGORITHM)
+        self.remember(os.path.dirname(path), record.NAME, found, found)
 
     def remember(self, dist_info: str, path: str, claimed: Hash, published: Hash) -> None:
         """Keep it. Fails silently."""

@@ -39,12 +39,18 @@ class Target(Value):
 
 
 def targets_of(
-    words: Sequence[str], machine: Machine, *, caches: bool = False, everything: bool = False
+    words: Sequence[str],
+    machine: Machine,
+    *,
+    caches: bool = False,
+    everything: bool = False,
+    asker: str = "verify",
 ) -> list[Target]:
     """What was asked for; the environment of this project when nothing was.
 
-    `caches`: every known cache; `everything`: also every known environment. Raises `UsageError` for
-    a word that names nothing of the kind, and `ConfigError`.
+    `caches`: every known cache; `everything`: also every known environment; `asker`: the command
+    to suggest where there is no environment. Raises `UsageError` for a word that names nothing of
+    the kind, and `ConfigError`.
     """
     found = [_target(os.path.join(machine.cwd, word), word) for word in words]
     if everything:
@@ -54,7 +60,7 @@ def targets_of(
             Target(path=cache.path, is_cache=True) for cache in machine.caches if cache.exists
         ]
     if not found and not caches and not everything:
-        found = [Target(path=_environment_here(machine))]
+        found = [Target(path=_environment_here(machine, asker))]
     return list(dict.fromkeys(found))
 
 
@@ -72,13 +78,13 @@ def index_of(machine: Machine, targets: Sequence[Target]) -> Index:
     )
 
 
-def _environment_here(machine: Machine) -> str:
+def _environment_here(machine: Machine, asker: str) -> str:
     if machine.environment_here:
         return machine.environment_here
     raise UsageError(
         "there is no environment here",
-        hint="verify every known environment and cache",
-        commands=(command("linkpolicy", "verify", "--all"),),
+        hint=f"{asker} every known environment and cache",
+        commands=(command("linkpolicy", asker, "--all"),),
     )
 
 
