@@ -39,18 +39,17 @@ ROOMS = {
     "pipeline": "core state host uv settings filesystem",
     "shim": "core state replay pipeline",
     "machine": "core state host uv settings filesystem pipeline shim",
-    "installed": "core state terminal filesystem machine",
-    "caches": "core state terminal uv machine filesystem installed",
-    "verify": "core state terminal machine installed caches",
+    "installed": "core state terminal filesystem",
+    "caches": "core terminal uv machine installed",
+    "verify": "core state terminal machine installed",
     "repair": "core state terminal settings filesystem machine installed caches verify",
     "status": "core state terminal host machine filesystem installed",
-    "setup": "core state terminal settings shim machine caches",
-    "doctor": "core state terminal uv settings replay host filesystem pipeline shim machine "
-    "installed caches verify setup",
-    "explain": "core terminal pipeline",
-    "demo": "core state terminal uv settings host filesystem shim setup",
-    "cli": "core terminal shim pipeline explain replay settings setup machine caches verify "
-    "repair status doctor demo",
+    "setup": "core state terminal settings machine caches",
+    "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
+    "verify setup",
+    "explain": "core",
+    "demo": "core state terminal uv settings host filesystem setup",
+    "cli": "core terminal settings replay pipeline shim machine caches repair setup explain demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` reads its own pid
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {

@@ -16,12 +16,13 @@ from tests import real_uv
 from tests.test_architecture import MODULES, ROOMS, room_of
 from uvx_policy import __version__, cli, errors, explain, locate
 from uvx_policy.decide import Outcome
+from uvx_policy.doctor.clients import CLIENTS
 from uvx_policy.edits import NOTHING
 from uvx_policy.faults import Fault
 from uvx_policy.filesystem import probe
 from uvx_policy.model import DEFAULT, Decision, Destination, Refusal
 from uvx_policy.pipeline import Plan
-from uvx_policy.replay.prediction import Outlook
+from uvx_policy.replay.prediction import Prediction
 from uvx_policy.replay.witness import Witnesses
 from uvx_policy.settings.check import PROJECT_TABLE, Checker
 from uvx_policy.settings.keys import CONFIG_TABLES, KEYS, Key
@@ -254,6 +255,7 @@ def variables_in_code() -> set[str]:
     found = {text for text in constants(tree) if _FAMILY.fullmatch(text)}
     # The text of a shim is a string, too.
     found |= {word for text in constants(tree) for word in _OURS.findall(text)}
+    found |= {client.variable for client in CLIENTS} - {"", "UV"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             place, key = node.func.value, node.args[0] if node.args else None
@@ -329,7 +331,7 @@ def test_every_field_of_the_json_object_is_told_and_no_other() -> None:
         witnesses=Witnesses(0),
         state="",
     )
-    printed = explain.as_object(plan, Outlook(state="new", because="why"))
+    printed = explain.as_object(plan, Prediction(state="new", because="why"), copied="why")
     text = reference("explain-json")
     told = first_column(text.partition("Each decision")[0])
     fields = section(text, "# `linkpolicy explain --json`").partition("Each decision")[2]

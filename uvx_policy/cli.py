@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, TypeAlias
 
     from uvx_policy.pipeline import Plan
-    from uvx_policy.replay.prediction import Outlook
+    from uvx_policy.replay.prediction import Prediction
     from uvx_policy.terminal.command import Command
 
     _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
@@ -276,12 +276,12 @@ def _explain(options: argparse.Namespace) -> int:
     from uvx_policy.terminal.console import Console
 
     plan, words = _plan(options.uv_words)
-    outlook = _outlook(plan, words)
+    prediction = _prediction(plan, words)
     copied = why_copied(plan)
     if options.json:
-        sys.stdout.write(explain.as_json(plan, outlook, copied) + "\n")
+        sys.stdout.write(explain.as_json(plan, prediction, copied) + "\n")
     else:
-        explain.print_plan(plan, outlook, words, Console(), copied)
+        explain.print_plan(plan, prediction, words, Console(), copied)
     return 0
 
 
@@ -299,18 +299,15 @@ def _env(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(words: list[str] | argparse.Namespace) -> int:  # noqa: RET503 (`become` never returns)
+def _run(words: list[str] | argparse.Namespace) -> int:
     from uvx_policy import locate, shim
 
     listed = words if isinstance(words, list) else []
     if listed[:1] == ["--"]:
         listed = listed[1:]
     if listed[:1] not in (["uv"], ["uvx"]):
-        from uvx_policy.terminal.command import command
-
-        example = command("linkpolicy", "run", "--", "uv", "sync")
-        _complain("no command to run was given", "for example", example)
-        return errors.EXIT_REFUSED
+        hint = "for example: linkpolicy run -- uv sync"
+        raise errors.UsageError("no command to run was given", hint=hint)
     shim.become(
         listed[0],
         listed[1:],
@@ -339,28 +336,25 @@ def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
     words = uv_words
     if words[0] not in ("uv", "uvx"):
         words = ["uv", *words]
-    uv = next(
-        shim.candidates(words[0], shim="", embedded=locate.embedded_directories()),
-        "",
-    )
+    uv = next(shim.candidates(words[0], shim="", embedded=locate.embedded_directories()), "")
     if not uv:
         raise errors.RealUvNotFound
     environ = guard.without_ours(os.environ)
     return pipeline.make_plan(words[0], words[1:], environ=environ, uv=uv), words
 
 
-def _outlook(plan: Plan, words: list[str]) -> Outlook:
+def _prediction(plan: Plan, words: list[str]) -> Prediction:
     """What the shim would do, were it called with these words now."""
     from uvx_policy import guard, shim
-    from uvx_policy.replay import prediction as outlook
     from uvx_policy.replay.key import key_of_call
+    from uvx_policy.replay.prediction import Prediction, predict
 
     environ = guard.without_ours(os.environ)
     if shim.is_quick(words[1:], environ):
-        return outlook.Outlook(state="never", because="uv is started at once")
+        return Prediction(state="never", because="uv is started at once")
     key = key_of_call(words[0], words[1:], environ=environ, uv=plan.uv)
     refused = plan.outcome.refusal is not None
-    return outlook.look_ahead(plan.state, key, plan.edits, plan.witnesses, refused=refused)
+    return predict(plan.state, key, plan.edits, plan.witnesses, refused=refused)
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
     from uvx_policy.model import Decision
     from uvx_policy.pipeline import Plan
-    from uvx_policy.replay.prediction import Outlook
+    from uvx_policy.replay.prediction import Prediction
     from uvx_policy.terminal.console import Console, Parts
 
 SCHEMA = 1
 _LABEL = 13
 
 
-def as_json(plan: Plan, outlook: Outlook, copied: str = "") -> str:
+def as_json(plan: Plan, prediction: Prediction, copied: str = "") -> str:
     """The documented JSON object (docs/reference/explain-json.md), two-space indented."""
-    return json.dumps(as_object(plan, outlook, copied), indent=2)
+    return json.dumps(as_object(plan, prediction, copied), indent=2)
 
 
-def as_object(plan: Plan, outlook: Outlook, copied: str = "") -> dict[str, Any]:
+def as_object(plan: Plan, prediction: Prediction, copied: str = "") -> dict[str, Any]:
     """The plan as plain values. `value` is null where uv is left alone.
 
     `copied`: why uv copies some files whatever the link mode is, "" when it does not.
@@ -42,9 +42,9 @@ def as_object(plan: Plan, outlook: Outlook, copied: str = "") -> dict[str, Any]:
         "cache_dir": _decision_object(plan.outcome.cache_dir),
         "environment": dict(plan.edits.variables),
         "record": {
-            "state": outlook.state,
-            "because": outlook.because,
-            "changed": list(outlook.changed),
+            "state": prediction.state,
+            "because": prediction.because,
+            "changed": list(prediction.changed),
         },
     }
     if plan.outcome.refusal is not None:
@@ -59,17 +59,17 @@ def as_object(plan: Plan, outlook: Outlook, copied: str = "") -> dict[str, Any]:
 
 
 def print_plan(
-    plan: Plan, outlook: Outlook, words: Sequence[str], console: Console, copied: str = ""
+    plan: Plan, prediction: Prediction, words: Sequence[str], console: Console, copied: str = ""
 ) -> None:
     """What a person wants to know: where to, which link mode, which cache, why."""
     console.say((" ".join(words), "bold"))
-    for label, lines in _rows(plan, outlook, copied):
+    for label, lines in _rows(plan, prediction, copied):
         for line in lines:
             console.wrap((f"  {label:<{_LABEL}}",), *line)
             label = ""  # noqa: PLW2901 (only on the first line)
 
 
-def _rows(plan: Plan, outlook: Outlook, copied: str) -> Iterator[tuple[str, Sequence[Parts]]]:
+def _rows(plan: Plan, prediction: Prediction, copied: str) -> Iterator[tuple[str, Sequence[Parts]]]:
     """A label, and the lines beside it."""
     refusal = plan.outcome.refusal
     if plan.facts is None:
@@ -91,7 +91,7 @@ def _rows(plan: Plan, outlook: Outlook, copied: str) -> Iterator[tuple[str, Sequ
         yield "sets", [((f"{name}={value}", "cyan"),) for name, value in variables]
     else:
         yield "sets", [(("nothing: uv runs as usual", "green"),)]
-    yield "record", [((outlook.state, "cyan"), (f"  {outlook.because}", "dim"))]
+    yield "record", [((prediction.state, "cyan"), (f"  {prediction.because}", "dim"))]
     yield "real uv", [((_uv(plan), "dim"),)]
     if plan.outcome.cache_dir.code == "no-eligible-place":
         yield "no cache in", [((f"{place}: {why}", "dim"),) for place, why in plan.rejected]

@@ -2,7 +2,7 @@
 
 That import is mostly the abstract classes behind `os.environ`, and takes a fifth of what it takes
 to start Python (benchmarks/README.md): `uv --version` need not wait for it. Where `os` is loaded
-already, and on Windows, `small_os.os` is `os` itself.
+already, and on Windows, `minimal_os.os` is `os` itself.
 """
 
 import sys

@@ -31,10 +31,6 @@ class Machine:
         nowhere.mkdir()
         monkeypatch.chdir(nowhere)
 
-    def said(self) -> str:
-        """What was printed to stdout since, as another program would have seen it by now."""
-        return os.fsdecode(self._capsys.readouterr()[0])
-
     @contextlib.contextmanager
     def without_uv_cache(self) -> Iterator[None]:
         """uv's default cache is another, empty one until the end of the block."""

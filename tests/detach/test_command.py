@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import shutil
@@ -213,7 +214,9 @@ def test_what_will_be_done_is_said_before_and_what_was_done_afterwards(
     said: list[str] = []
 
     def spying(path: str, shop: str) -> bool:
-        said.append(scene.machine.said())
+        printed_so_far = sys.stdout.buffer
+        assert isinstance(printed_so_far, io.BytesIO)
+        said.append(os.fsdecode(printed_so_far.getvalue()))
         return real(path, shop)
 
     monkeypatch.setattr(restore, "detach", spying)

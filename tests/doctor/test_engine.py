@@ -91,7 +91,7 @@ def test_what_is_begun_ahead_is_begun_before_any_check_looks(case: Case) -> None
         check("c").replace(ahead=lambda _: done.append("begun, too")),
     )
 
-    engine.look_ahead(checks, case)
+    engine.predict(checks, case)
     told = found(case, *checks)
 
     assert done == ["begun", "begun, too", "looked"]

@@ -16,19 +16,18 @@ import pytest
 from tests.doctor.test_caches import as_root, looked_at_by
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID, as_user
-from tests.uv.test_ordinary_user import UserWorld
-from tests.uv.world import NAME, PYTHON, archived, installed
+from tests.uv.world import NAME, PYTHON, World, archived, installed
 from uvx_policy.caches.inspection import hard_links_are_protected
 from uvx_policy.setup import shim_file
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
 
-class Mine(UserWorld):
+class Mine(World):
     """A user's project, which that user has synced."""
 
     def __init__(self, disk: Path, uv: Path) -> None:
-        super().__init__(disk / "world", uv, disk / "home")
+        super().__init__(disk / "world", uv, disk / "home", uid=UID)
         self.here = self.project(self.own_directory(disk / "me") / "project")
         self.venv = self.here / ".venv"
         self.uv("sync", cwd=self.here)
@@ -39,16 +38,17 @@ class Mine(UserWorld):
     def reinstalls(self) -> subprocess.CompletedProcess[str]:
         return self.uv("sync", "--reinstall", cwd=self.here, check=False)
 
-    def linkpolicy(self, *words: str, **environ: str) -> str:
+    def typed(self, *words: str, **environ: str) -> str:
+        """What `linkpolicy` says to this user, in the project."""
         program = "import sys; from uvx_policy.cli import main; sys.exit(main())"
         done = subprocess.run(
-            as_user((PYTHON, "-c", program, *words), needed=(self.real_uv.parent,)),
+            as_user((PYTHON, "-c", program, *words)),
             cwd=self.here,
-            env={
-                **self.environ(), "PYTHONPATH": ":".join(shim_file.package_paths()), **environ
-            },
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env={**self.environ(), "PYTHONPATH": ":".join(shim_file.package_paths()), **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode in (0, 1), done.stderr
         return done.stdout
 
@@ -130,10 +130,10 @@ def test_what_belongs_to_root_in_a_cache_is_found(mine: Mine, what: str) -> None
 @pytest.mark.skipif(not hard_links_are_protected(), reason="fs.protected_hardlinks is 0 here")
 def test_chown_comes_before_the_reinstallation_and_explain_says_what_happens(mine: Mine) -> None:
     of_root(mine, "archive")
-    told = json.loads(mine.linkpolicy("explain", "--json"))
+    told = json.loads(mine.typed("explain", "--json"))
     assert told["link_mode"]["value"] == "hardlink"
     assert told["copied"].startswith("1 of 1 archive in the cache belongs to user 0: uv copies")
-    assert "uv copies what is in there" in " ".join(mine.linkpolicy("explain").split())
+    assert "uv copies what is in there" in " ".join(mine.typed("explain").split())
     done = mine.reinstalls()
     module = installed(mine.venv) / "__init__.py"
     assert (done.returncode, module.stat().st_nlink) == (0, 1)  # so it is
@@ -146,7 +146,7 @@ def test_chown_comes_before_the_reinstallation_and_explain_says_what_happens(min
 
     assert module.stat().st_nlink == 2
     assert mine.looks("files-copies", "caches-foreign-files") == []
-    assert "copied" not in json.loads(mine.linkpolicy("explain", "--json"))
+    assert "copied" not in json.loads(mine.typed("explain", "--json"))
 
 
 # What is nobody's to take -------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_chown_comes_before_the_reinstallation_and_explain_says_what_happens(min
 
 @pytest.mark.parametrize("home", ["/", "/nonexistent", "/etc", "/var/lib/nobody", ""])
 def test_no_fix_takes_what_is_not_the_users(mine: Mine, home: str) -> None:
-    told = json.loads(mine.linkpolicy("doctor", "--json", HOME=home))
+    told = json.loads(mine.typed("doctor", "--json", HOME=home))
 
     commands = [each["fix"]["command"] for each in told["findings"] if each["fix"]]
     assert [each for each in commands if "chown" in each or "chmod" in each] == []
@@ -167,7 +167,7 @@ def test_a_cache_in_a_directory_of_others_is_not_taken(mine: Mine, fs: FileSyste
     theirs = fs.image("ext4") / "cache"
     theirs.mkdir()
 
-    told = json.loads(mine.linkpolicy("doctor", "--json", "caches", UV_CACHE_DIR=str(theirs)))
+    told = json.loads(mine.typed("doctor", "--json", "caches", UV_CACHE_DIR=str(theirs)))
 
     (found,) = [each for each in told["findings"] if each["id"] == "caches-owner"]
     assert found["status"] == "fail"

@@ -75,7 +75,7 @@ class Uv(Value):
             errors="surrogateescape",
         )
 
-    def rehearse(self, job: Job, cache: str) -> bool:
+    def try_on_copy(self, job: Job, cache: str) -> bool:
         """Do `job` on a directory that nobody else uses; did it work?"""
         process = self.start(job, cache, seconds=1)
         process.communicate()

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.caches import archive_links, contents, linked, locks
-from uvx_policy.caches import dry_run as rehearsal
+from uvx_policy.caches import archive_links, contents, dry_run, linked, locks
 from uvx_policy.machine.caches import NAMED
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.words import listed, verb
@@ -66,12 +65,12 @@ def objections(
     dependents: Sequence[Dependent],
     *,
     uid: int,
-    rehearse: Callable[[str], bool],
+    try_on_copy: Callable[[str], bool],
 ) -> tuple[Objection, ...]:
     """Every reason against `job` on `cache`, which exists. Never raises.
 
-    `dependents`: all known environments; `uid` of this process, -1 without owners; `rehearse` does
-    the job on another cache directory (`rehearsal.lost`).
+    `dependents`: all known environments; `uid` of this process, -1 without owners; `try_on_copy`
+    does the job on another cache directory (`dry_run.lost`).
     """
     names = contents.names_in(cache.path)
     first = _not_ours(cache, uid) or _not_writable(cache) or _no_cache(cache, names)
@@ -80,7 +79,7 @@ def objections(
     found = [
         _foreign_entries(names, job),
         _copied(cache, job),
-        _breaks_environments(cache, job, dependents, rehearse),
+        _breaks_environments(cache, job, dependents, try_on_copy),
     ]
     return tuple(each for each in found if each is not None)
 
@@ -150,7 +149,7 @@ def _named(cache: Cache) -> dict[str, str]:
 
 
 def _breaks_environments(
-    cache: Cache, job: Job, dependents: Sequence[Dependent], rehearse: Callable[[str], bool]
+    cache: Cache, job: Job, dependents: Sequence[Dependent], try_on_copy: Callable[[str], bool]
 ) -> Objection | None:
     if job.break_symlinks:
         return None
@@ -161,7 +160,7 @@ def _breaks_environments(
     ]
     if not threatened:
         return None
-    gone = None if job.takes_everything else rehearsal.lost(cache.path, rehearse)
+    gone = None if job.takes_everything else dry_run.lost(cache.path, try_on_copy)
     broken = [each for each in threatened if _is_broken(cache.path, each, gone)]
     if not broken:
         return None

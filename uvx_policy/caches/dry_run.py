@@ -15,7 +15,7 @@ from uvx_policy.caches import contents
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: entries that are copied; a cache with more is not rehearsed
+#: entries that are copied; a cache with more is not tried
 _MOST = 200_000
 #: how many levels of a kind of bucket matter to uv, `None` for all; of others nothing does
 _LEVELS: dict[str, int | None] = {
@@ -34,10 +34,10 @@ def lost(cache: str, run: Callable[[str], bool]) -> frozenset[str] | None:
     """Parts of `cache` that would be deleted: `archive-v0/<id>`, `environments-v2/<name>`.
 
     `run` does the command on the cache directory that it is given, and says whether it worked.
-    `cache` is absolute and without symbolic links. `None` when it cannot be rehearsed.
+    `cache` is absolute and without symbolic links. `None` when it cannot be tried.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="linkpolicy-rehearsal-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="linkpolicy-dry-run-") as scratch:
             shell = os.path.join(os.path.realpath(scratch), "cache")
             _Shell(cache, shell).build()
             before = _parts(shell)

@@ -88,7 +88,7 @@ def _judged(machine: Machine, here: _Work, named: Sequence[str]) -> Iterator[Res
             here.job,
             known_dependents,
             uid=machine.host.uid,
-            rehearse=lambda directory: here.uv.rehearse(here.job, directory),
+            try_on_copy=lambda directory: here.uv.try_on_copy(here.job, directory),
         )
         if objections:
             yield Result(cache=cache, state="refused", objections=objections)

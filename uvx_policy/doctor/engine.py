@@ -68,7 +68,7 @@ def select(wanted: Sequence[str]) -> tuple[Check, ...]:
     )
 
 
-def look_ahead(checks: Sequence[Check], case: Case) -> None:
+def predict(checks: Sequence[Check], case: Case) -> None:
     """Begin what the checks have to wait for. Raises nothing: each tells in its turn."""
     for check in checks:
         if check.ahead is not None:

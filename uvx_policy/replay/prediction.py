@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     State: TypeAlias = Literal["replayed", "changed", "new", "never"]
 
 
-class Outlook(Value):
+class Prediction(Value):
     """Of one call, if it were made now."""
 
     #: "replayed" from its record; "changed": there is a record, and not all its witnesses hold;
@@ -29,9 +29,9 @@ class Outlook(Value):
     changed: tuple[str, ...] = ()
 
 
-def look_ahead(
+def predict(
     state: str, key: bytes, edits: Edits, witnesses: Witnesses, *, refused: bool
-) -> Outlook:
+) -> Prediction:
     """Tell what would happen. `edits` and `witnesses` are those of a decision made this moment.
 
     `refused`: it was to start no uv.
@@ -40,18 +40,18 @@ def look_ahead(
     if found is not None:
         changed = tuple(dict.fromkeys(os.fsdecode(path) for path in found.changed()))
         if not changed:
-            return Outlook(state="replayed", because="nothing has changed since it was decided")
-        return Outlook(state="changed", because=_sentence(changed), changed=changed)
+            return Prediction(state="replayed", because="nothing has changed since it was decided")
+        return Prediction(state="changed", because=_sentence(changed), changed=changed)
     if refused:
-        return Outlook(state="never", because="decided on each call: it is refused")
+        return Prediction(state="never", because="decided on each call: it is refused")
     reason, passing = recording.why_not(state, key, edits, witnesses)
     if reason and passing:
-        return Outlook(
+        return Prediction(
             state="new", because=f"decided on the next call, and not recorded yet: {reason}"
         )
     if reason:
-        return Outlook(state="never", because=f"decided on each call: {reason}")
-    return Outlook(state="new", because="decided on the next call, replayed from then on")
+        return Prediction(state="never", because=f"decided on each call: {reason}")
+    return Prediction(state="new", because="decided on the next call, replayed from then on")
 
 
 def _sentence(changed: tuple[str, ...]) -> str:

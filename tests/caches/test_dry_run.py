@@ -9,8 +9,7 @@ import pytest
 
 from tests import real_uv
 from tests.caches.machine import Machine, archives, snapshot
-from uvx_policy.caches import contents, linked
-from uvx_policy.caches import dry_run as rehearsal
+from uvx_policy.caches import contents, dry_run, linked
 from uvx_policy.caches.cleaning import Uv
 from uvx_policy.caches.danger import Job
 from uvx_policy.state.register import Environment
@@ -20,10 +19,10 @@ pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 PRUNE = Job(command="prune")
 
 
-def rehearsed(machine: Machine, cache: Path, job: Job, version: str) -> set[str]:
+def lost_in_a_copy(machine: Machine, cache: Path, job: Job, version: str) -> set[str]:
     uv = Uv(program=str(real_uv.provide(version) / "uv"), environ=machine.world.environ(shim=False))
     before = snapshot(cache)
-    gone = rehearsal.lost(str(cache), lambda directory: uv.rehearse(job, directory))
+    gone = dry_run.lost(str(cache), lambda directory: uv.try_on_copy(job, directory))
     assert snapshot(cache) == before
     assert gone is not None
     return {name.removeprefix("archive-v0/") for name in gone}
@@ -39,12 +38,12 @@ def really_done(machine: Machine, cache: Path, job: Job, version: str) -> set[st
 
 @pytest.mark.parametrize("pruned_by", ["0.5.23", "0.9.30", "newest"])
 @pytest.mark.parametrize("uv_version", real_uv.each())
-def test_a_prune_deletes_what_its_rehearsal_says(machine: Machine, pruned_by: str) -> None:
+def test_a_prune_deletes_what_a_dry_run_says(machine: Machine, pruned_by: str) -> None:
     cache = machine.world.base / "cache"
     machine.environment(machine.world.base / "env", cache, "tinypkg", "other")
     (cache / "archive-v0" / "orphan").mkdir()
 
-    gone = rehearsed(machine, cache, PRUNE, pruned_by)
+    gone = lost_in_a_copy(machine, cache, PRUNE, pruned_by)
 
     assert "orphan" in gone
     if machine.world.real_uv == real_uv.provide(pruned_by) / "uv":
@@ -53,14 +52,14 @@ def test_a_prune_deletes_what_its_rehearsal_says(machine: Machine, pruned_by: st
 
 
 @pytest.mark.parametrize("uv_version", real_uv.each())
-def test_a_clean_of_one_package_deletes_what_its_rehearsal_says(
+def test_a_clean_of_one_package_deletes_what_a_dry_run_says(
     machine: Machine, uv_version: str
 ) -> None:
     cache = machine.world.base / "cache"
     machine.environment(machine.world.base / "env", cache, "tinypkg", "other")
     job = Job(command="clean", packages=("other",))
 
-    gone = rehearsed(machine, cache, job, uv_version)
+    gone = lost_in_a_copy(machine, cache, job, uv_version)
 
     assert len(gone) == 1
     assert really_done(machine, cache, job, uv_version) == gone
@@ -71,23 +70,23 @@ def test_an_environment_in_the_cache_goes_with_a_prune(machine: Machine) -> None
     machine.environment(machine.world.base / "env", cache)
     (cache / "environments-v2" / "project-1").mkdir(parents=True)
 
-    assert rehearsed(machine, cache, PRUNE, "newest") == {"environments-v2/project-1"}
+    assert lost_in_a_copy(machine, cache, PRUNE, "newest") == {"environments-v2/project-1"}
 
 
-def test_a_rehearsal_that_fails_knows_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_that_fails_knows_nothing(tmp_path: Path) -> None:
     (tmp_path / "archive-v0" / "one").mkdir(parents=True)
 
-    assert rehearsal.lost(str(tmp_path), lambda _: False) is None
-    assert rehearsal.lost(str(tmp_path / "nothing"), lambda _: True) == frozenset()
+    assert dry_run.lost(str(tmp_path), lambda _: False) is None
+    assert dry_run.lost(str(tmp_path / "nothing"), lambda _: True) == frozenset()
 
 
-def test_a_cache_with_too_many_entries_is_not_rehearsed(
+def test_a_cache_with_too_many_entries_is_not_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "wheels-v6" / "pypi" / "one").mkdir(parents=True)
-    monkeypatch.setattr(rehearsal, "_MOST", 1)
+    monkeypatch.setattr(dry_run, "_MOST", 1)
 
-    assert rehearsal.lost(str(tmp_path), lambda _: True) is None
+    assert dry_run.lost(str(tmp_path), lambda _: True) is None
 
 
 @pytest.mark.parametrize("uv_version", real_uv.each())
