@@ -107,12 +107,8 @@ def _add_setup(commands: _Commands) -> None:
     from uvx_policy.setup.launcher import CHOICES
     from uvx_policy.setup.shells import SHELLS
 
-    setup = commands.add_parser(
-        "setup", help="install the `uv` and `uvx` shims and put them first on PATH"
-    )
-    setup.add_argument(
-        "--shell", choices=SHELLS, help="set up this shell instead of the current one"
-    )
+    setup = commands.add_parser("setup", help="install the shims and put them first on PATH")
+    setup.add_argument("--shell", choices=SHELLS, help="shell to set up (default: this one)")
     setup.add_argument("--shim-dir", metavar="DIR", help="directory for the shims")
     setup.add_argument(
         "--launcher",
@@ -191,13 +187,23 @@ def _add_demo(commands: _Commands) -> None:
     demo.set_defaults(command=_demo)
 
 
-def _of(module: str) -> Callable[[_Commands], None]:
-    """What adds the command that has a module of its own."""
+def _add_from_module(name: str) -> Callable[[_Commands], None]:
+    """What adds a command that has a module of its own."""
 
     def add(commands: _Commands) -> None:
-        from importlib import import_module
-
-        import_module(f"uvx_policy.{module}").add_parser(commands)
+        if name == "cache":
+            from uvx_policy.caches.command import add_parser
+        elif name == "detach":
+            from uvx_policy.repair.detach import add_parser
+        elif name == "doctor":
+            from uvx_policy.doctor.command import add_parser
+        elif name == "repair":
+            from uvx_policy.repair.command import add_parser
+        elif name == "status":
+            from uvx_policy.status.command import add_parser
+        else:
+            from uvx_policy.verify.command import add_parser
+        add_parser(commands)
 
     return add
 
@@ -210,13 +216,13 @@ _COMMANDS: dict[str, Callable[[_Commands], None]] = {
     "explain": _add_explain,
     "env": _add_env,
     "run": _add_run,
-    "status": _of("status.command"),
+    "status": _add_from_module("status"),
     "demo": _add_demo,
-    "doctor": _of("doctor.command"),
-    "verify": _of("verify.command"),
-    "repair": _of("repair.command"),
-    "detach": _of("repair.detach"),
-    "cache": _of("caches.command"),
+    "doctor": _add_from_module("doctor"),
+    "verify": _add_from_module("verify"),
+    "repair": _add_from_module("repair"),
+    "detach": _add_from_module("detach"),
+    "cache": _add_from_module("cache"),
 }
 
 
