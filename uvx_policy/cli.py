@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import NoReturn, TypeAlias
 
-    from uvx_policy.pipeline import Plan
-    from uvx_policy.replay.prediction import Prediction
     from uvx_policy.terminal.command import Command
 
     _Commands: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001
@@ -281,8 +279,8 @@ def _explain(options: argparse.Namespace) -> int:
     from uvx_policy.caches.inspection import why_copied
     from uvx_policy.terminal.console import Console
 
-    plan, words = _plan(options.uv_words)
-    prediction = _prediction(plan, words)
+    plan, words = explain.plan_for(options.uv_words)
+    prediction = explain.predicted(plan, words)
     copied = why_copied(plan)
     if options.json:
         sys.stdout.write(explain.as_json(plan, prediction, copied) + "\n")
@@ -294,7 +292,7 @@ def _explain(options: argparse.Namespace) -> int:
 def _env(options: argparse.Namespace) -> int:
     from uvx_policy import explain, pipeline
 
-    plan, _ = _plan(options.uv_words)
+    plan, _ = explain.plan_for(options.uv_words)
     if plan.outcome.refusal is not None:
         raise errors.UsageError(
             f"refused: {plan.outcome.refusal.because}",
@@ -326,41 +324,6 @@ def _demo(options: argparse.Namespace) -> int:
     from uvx_policy.demo import command as demo
 
     return demo.run(json_output=options.json, keep=options.keep)
-
-
-def _plan(uv_words: list[str]) -> tuple[Plan, list[str]]:
-    """The plan for the uv command that was asked about, or the usual one here when none was."""
-    from uvx_policy import guard, locate, pipeline, shim
-
-    if not uv_words:
-        from uvx_policy.machine.machine import machine_here
-
-        machine = machine_here()
-        if machine.plan is None:
-            raise errors.RealUvNotFound
-        return machine.plan, ["uv", *machine.usual_call]
-    words = uv_words
-    if words[0] not in ("uv", "uvx"):
-        words = ["uv", *words]
-    uv = next(shim.candidates(words[0], shim="", embedded=locate.embedded_directories()), "")
-    if not uv:
-        raise errors.RealUvNotFound
-    environ = guard.without_ours(os.environ)
-    return pipeline.make_plan(words[0], words[1:], environ=environ, uv=uv), words
-
-
-def _prediction(plan: Plan, words: list[str]) -> Prediction:
-    """What the shim would do, were it called with these words now."""
-    from uvx_policy import guard, shim
-    from uvx_policy.replay.key import key_of_call
-    from uvx_policy.replay.prediction import Prediction, predict
-
-    environ = guard.without_ours(os.environ)
-    if shim.is_quick(words[1:], environ):
-        return Prediction(state="never", because="uv is started at once")
-    key = key_of_call(words[0], words[1:], environ=environ, uv=plan.uv)
-    refused = plan.outcome.refusal is not None
-    return predict(plan.state, key, plan.edits, plan.witnesses, refused=refused)
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

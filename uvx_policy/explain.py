@@ -1,22 +1,56 @@
-"""Show a plan: as stable JSON, for people, as lines for a shell."""
+"""Make a plan for a call of uv, and show it: as stable JSON, for people, as lines for a shell."""
 
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
+from uvx_policy import errors, guard, locate, pipeline, shim
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
+from uvx_policy.machine.machine import machine_here
+from uvx_policy.replay.key import key_of_call
+from uvx_policy.replay.prediction import Prediction, predict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.model import Decision
     from uvx_policy.pipeline import Plan
-    from uvx_policy.replay.prediction import Prediction
     from uvx_policy.terminal.console import Console, Parts
 
 SCHEMA = 1
 _LABEL = 13
+
+
+def plan_for(uv_words: list[str]) -> tuple[Plan, list[str]]:
+    """The plan for a uv command, and that command; the usual one here when there are no words.
+
+    Raises `errors.RealUvNotFound`, and what `pipeline.make_plan` raises.
+    """
+    if not uv_words:
+        machine = machine_here()
+        if machine.plan is None:
+            raise errors.RealUvNotFound
+        return machine.plan, ["uv", *machine.usual_call]
+    words = uv_words
+    if words[0] not in ("uv", "uvx"):
+        words = ["uv", *words]
+    uv = next(shim.candidates(words[0], shim="", embedded=locate.embedded_directories()), "")
+    if not uv:
+        raise errors.RealUvNotFound
+    environ = guard.without_ours(os.environ)
+    return pipeline.make_plan(words[0], words[1:], environ=environ, uv=uv), words
+
+
+def predicted(plan: Plan, words: list[str]) -> Prediction:
+    """What the shim would do, were it called with these words now."""
+    environ = guard.without_ours(os.environ)
+    if shim.is_quick(words[1:], environ):
+        return Prediction(state="never", because="uv is started at once")
+    key = key_of_call(words[0], words[1:], environ=environ, uv=plan.uv)
+    refused = plan.outcome.refusal is not None
+    return predict(plan.state, key, plan.edits, plan.witnesses, refused=refused)
 
 
 def as_json(plan: Plan, prediction: Prediction, copied: str = "") -> str:

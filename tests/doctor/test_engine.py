@@ -87,11 +87,11 @@ def test_what_is_begun_ahead_is_begun_before_any_check_looks(case: Case) -> None
 
     checks = (
         check("a").replace(look=look),
-        check("b").replace(ahead=breaking),
-        check("c").replace(ahead=lambda _: done.append("begun, too")),
+        check("b").replace(begin=breaking),
+        check("c").replace(begin=lambda _: done.append("begun, too")),
     )
 
-    engine.predict(checks, case)
+    engine.begin(checks, case)
     told = found(case, *checks)
 
     assert done == ["begun", "begun, too", "looked"]

@@ -336,7 +336,7 @@ CHECKS: tuple[Check, ...] = (
         title="Everything in the caches belongs to you",
         group="caches",
         look=look_foreign,
-        ahead=_inspections,
+        begin=_inspections,
     ),
     Check(
         id="caches-copied",

@@ -380,7 +380,7 @@ CHECKS: tuple[Check, ...] = (
         title="Nobody waits for a cache",
         group="caches",
         look=look_lock,
-        ahead=_lock_users,
+        begin=_lock_users,
     ),
     *cache_contents.CHECKS,
 )

@@ -57,7 +57,7 @@ class Case(Machine):
             return None
         return self._prefetch.survey() if self._prefetch else inspect(there)
 
-    def predict(self) -> None:
+    def begin(self) -> None:
         """Have that begun now that takes longest. Raises nothing: the checks tell what is wrong."""
         with contextlib.suppress(Exception):
             if self.real_environment:

@@ -59,10 +59,10 @@ def run(options: argparse.Namespace) -> int:
         return 0
     case = _case(options)
     if not options.checks:
-        case.predict()  # before anything is imported that it has no need of
+        case.begin()  # before anything is imported that it has no need of
     checks = engine.select(options.checks)
     if not case.verify:  # which reads on for as long as it takes
-        engine.predict(checks, case)
+        engine.begin(checks, case)
     if options.json:
         return _run_for_machines(options, checks, case)
     return _run_for_people(options, checks, case)

@@ -71,6 +71,6 @@ class Check(Value):
     fix: Callable[[Case, bool], Iterable[str]] | None = None
     #: computes once (`Case.once`) what `look` needs and has to wait for, before any check has its
     #: turn; what it raises is dropped
-    ahead: Callable[[Case], object] | None = None
+    begin: Callable[[Case], object] | None = None
     #: only with --verify: reads every byte
     thorough: bool = False

@@ -68,12 +68,12 @@ def select(wanted: Sequence[str]) -> tuple[Check, ...]:
     )
 
 
-def predict(checks: Sequence[Check], case: Case) -> None:
+def begin(checks: Sequence[Check], case: Case) -> None:
     """Begin what the checks have to wait for. Raises nothing: each tells in its turn."""
     for check in checks:
-        if check.ahead is not None:
+        if check.begin is not None:
             with suppress(Exception):
-                case.once(check.ahead)
+                case.once(check.begin)
 
 
 def results(

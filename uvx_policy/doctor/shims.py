@@ -163,7 +163,7 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
             )
 
 
-def look_start_ahead(case: Case) -> None:
+def begin_start(case: Case) -> None:
     """Start the shims, which takes as long as ten other checks."""
     directory = setup_state.directory(case)
     if case.uv and there_are_any(directory):
@@ -221,7 +221,7 @@ CHECKS: tuple[Check, ...] = (
         title="The shims start the real uv under policy",
         group="installation",
         look=look_start,
-        ahead=look_start_ahead,
+        begin=begin_start,
         fix=fix_by_setup,
     ),
 )

@@ -47,7 +47,7 @@ def look_uv_settings(case: Case) -> Iterator[Diagnostic]:
     yield from tuple(_known_faults(case)) or _what_uv_says(case)
 
 
-def look_uv_settings_ahead(case: Case) -> None:
+def begin_uv_settings(case: Case) -> None:
     """Ask uv what `look_uv_settings` will want to know."""
     if case.uv:
         case.once(_begun)
@@ -205,6 +205,6 @@ CHECKS: tuple[Check, ...] = (
         title="uv accepts what is set for it",
         group="configuration",
         look=look_uv_settings,
-        ahead=look_uv_settings_ahead,
+        begin=begin_uv_settings,
     ),
 )
