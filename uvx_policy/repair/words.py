@@ -102,12 +102,17 @@ def hints(done: Outcome, asked: Sequence[str]) -> Iterator[Hint]:
             text="files that no RECORD names may be yours; to remove them from environments",
             commands=(command("linkpolicy", "repair", "--remove-extra", *asked),),
         )
+    fetched = {step.distribution: step.result for step in done.steps if step.action == "fetch"}
+    if "failed" in fetched.values():
+        again = command("linkpolicy", "repair", *asked)
+        yield Hint(text="once uv can fetch what is missing, repair again", commands=(again,))
     caches: dict[str, dict[str, None]] = {}
     for finding in done.left:
-        if finding.state == "record" and finding.tree.kind == "archive":
+        is_invalid = finding.state == "record" and finding.tree.kind == "archive"
+        if is_invalid and fetched.get(f"{finding.distribution}-{finding.version}") != "failed":
             caches.setdefault(finding.tree.owner, {})[finding.distribution] = None
     for cache, names in caches.items():
-        # The last resort: what else is in there is not lost, and uv fetches it again.
+        # The last resort: nothing else knows the wheel that is unpacked there.
         yield Hint(
             text="let uv fetch and unpack again what cannot be restored",
             commands=(command("linkpolicy", "cache", "clean", "--cache-dir", cache, *names),),
