@@ -98,7 +98,7 @@ def test_a_check_that_breaks_down_leaves_the_rest_of_the_report(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["shims-frist"], "there is no check `shims-frist`; the nearest is `shims-first`"),
+        (["shims-frist"], "there is no check `shims-frist`"),
         (["--yes"], "--yes and --dry-run need --fix"),
         (["--dry-run"], "--yes and --dry-run need --fix"),
         (["--fix"], "there is no terminal to ask on"),

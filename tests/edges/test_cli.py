@@ -119,3 +119,27 @@ def test_a_command_imports_no_other(command: str) -> None:
     others = set(cli._COMMANDS) - {command}
     assert not {f"uvx_policy.{name}.command" for name in others} & set(done.stdout.split())
     assert "rich" not in done.stdout.split() or command == "env"
+
+
+@posix
+def test_explain_shows_a_directory_s_name_so_that_it_steers_nothing(
+    isolation: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloned repository can have any name."""
+    hostile = os.fsencode(isolation) + b"/a\x1b]0;x\x07\xe2\x80\xae\xff"
+    os.mkdir(hostile)
+    Path(os.fsdecode(hostile), "pyproject.toml").write_text(
+        '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.8"\n'
+    )
+    uv = isolation / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text("#!/bin/sh\necho uv 0.13.8\n")
+    uv.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{uv.parent}:/usr/bin:/bin")
+    monkeypatch.chdir(os.fsdecode(hostile))
+
+    done = run("explain")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "/a\\x1b]0;x\\x07\\u202e\\xff/.venv" in done.stdout
+    assert all(char.isprintable() or char == "\n" for char in done.stdout)

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -294,6 +295,32 @@ def test_the_json_object(user: User) -> None:
         },
     ]
     assert user.verify("--json", "--diff").json["findings"][0]["diff"]
+
+
+@pytest.mark.parametrize(
+    ("words", "hints"),
+    [
+        ((), ["linkpolicy verify --diff", "linkpolicy repair"]),
+        (("--all",), ["linkpolicy verify --diff --all", "linkpolicy repair --all"]),
+        (("--cache",), ["linkpolicy verify --diff --cache", "linkpolicy repair --cache"]),
+        (("--diff", "first"), ["linkpolicy repair first"]),
+        (("FILE",), ["linkpolicy verify --diff FILE", "linkpolicy repair FILE"]),
+    ],
+)
+def test_a_hint_finds_the_same_again(user: User, words: tuple[str, ...], hints: list[str]) -> None:
+    edit(user.machine.first)
+    file = os.path.relpath(at(user.machine.first))
+    words = tuple(word.replace("FILE", file) for word in words)
+    hints = [hint.replace("FILE", file) for hint in hints]
+
+    done = user.verify(*words)
+
+    lines = [line for line in done.out.splitlines() if line.startswith("hint: ")]
+    assert [line.rpartition(": ")[2] for line in lines] == hints
+    for hint in hints:
+        _, command, *rest = shlex.split(hint)
+        if command == "verify":
+            assert user.verify(*rest, "--json").states == user.verify(*words, "--json").states
 
 
 # Remembered, progress, and others' files ----------------------------------------------------------

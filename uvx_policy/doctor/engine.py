@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, get_args
 from uvx_policy.doctor import crash_log
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Finding, Group, Status
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
+from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def select(wanted: Sequence[str]) -> tuple[Check, ...]:
 
             near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.5)
             raise UsageError(
-                f"there is no check `{name}`; "
-                + (f"the nearest is `{near[0]}`" if near else "see `linkpolicy doctor --list`")
+                f"there is no check `{name}`",
+                hint=f"a similar check exists: `{near[0]}`" if near else "list all checks",
+                commands=() if near else (command("linkpolicy", "doctor", "--list"),),
             )
     return tuple(
         check for check in checks if not wanted or check.id in wanted or check.group in wanted

@@ -9,7 +9,6 @@ from uvx_policy.errors import UsageError
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed.index import Index
 from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
-from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -81,6 +80,8 @@ def index_of(machine: Machine, targets: Sequence[Target]) -> Index:
 def _environment_here(machine: Machine, asker: str) -> str:
     if machine.environment_here:
         return machine.environment_here
+    from uvx_policy.terminal.command import command  # rarely needed
+
     raise UsageError(
         "there is no environment here",
         hint=f"{asker} every known environment and cache",
