@@ -117,9 +117,9 @@ def look_records(case: Case) -> Iterator[Diagnostic]:
 
 
 _EFFECTS: dict[State, str] = {
-    "edited": "every environment that is installed from there gets the change",
-    "missing": "every environment that is installed from there lacks it",
-    "record": "uv cannot install from it, and nothing tells what belongs to it",
+    "edited": "every environment installed from there gets the change",
+    "missing": "every environment installed from there lacks it",
+    "record": "uv cannot install from it, and its files are unknown",
 }
 
 
@@ -144,7 +144,7 @@ def _told(case: Case, cache: Cache, found: Sequence[Finding]) -> Diagnostic:
         f"{_EFFECTS.get(found[0].state, _EFFECTS['edited'])}.",
         fix=Fix(
             text="Restore the original files, there and in the environments that have the same "
-            "ones; edits are saved first.",
+            "ones; edits are saved first",
             commands=(command("linkpolicy", "repair", cache.path),),
         ),
         paths=tuple(each.path for each in found[:_MOST_NAMED]),
@@ -193,7 +193,7 @@ def look_foreign(case: Case) -> Iterator[Diagnostic]:
                 detail=f"In the cache `{cache.path}`, {at_least}{number:,} {what} to {others}, "
                 f"as after `sudo uv`: uv {links} or fails.",
                 fix=Fix(
-                    text="Take them back.",
+                    text="Change the owner back to you",
                     commands=(chown(cache.path, uid=case.host.uid, gid=os.getgid()),),
                 ),
                 paths=tuple(path for path, _ in inspection.foreign[:_MOST_NAMED]),
@@ -231,7 +231,7 @@ def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
         detail=f"{what} `uv cache prune` deletes {harm}. uv 0.11.17 and later write relative "
         "links, which are right at every path.",
         fix=Fix(
-            text="Make the links relative: they lead to this cache's own archives, at every path.",
+            text="Make the links relative, so that they lead to the archives of this cache",
             commands=(command("linkpolicy", "doctor", "--fix", "caches-copied"),),
             safe=True,
         ),

@@ -149,10 +149,10 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
             if told is not None and cache_safety.anybody_may_exchange(told):
                 if told.uid == case.host.uid:
                     moved = Fix(
-                        text="Let nobody else exchange what lies in that directory.",
+                        text="Let nobody else replace entries of that directory",
                         commands=(command("chmod", "+t", above),),
                     )
-                return f"`{above}` on its way is writable for everybody", moved
+                return f"`{above}` above it is writable for everybody", moved
         reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
             case.host, os.path.dirname(cache.path)
         )
@@ -328,7 +328,7 @@ def _name_another(case: Case, cache: Cache) -> Fix:
             text="Use a directory of your own on a local disk",
             commands=(_NAME_ANOTHER,),
         )
-    return Fix(text=f"Name another directory: {cache.origin}.")
+    return Fix(text=f"Set another directory: {cache.origin}")
 
 
 CHECKS: tuple[Check, ...] = (

@@ -211,11 +211,11 @@ def _usual_fix(case: Case, client: Client) -> Fix:
     shim = _shim(case) if client.variable else ""
     if shim:
         return Fix(
-            text=f"Tell it where the shim is, in the shell that starts it{tail}",
+            text=f"Name the shim in the shell that starts it{tail}",
             commands=(command("export", f"{client.variable}={shim}"),),
         )
     return Fix(
-        text=f"Give it the decision of this project, in the shell that starts it{tail}",
+        text=f"Set the variables of this project in the shell that starts it{tail}",
         commands=(Command(words=("linkpolicy", "env"), is_evaluated=True),),
     )
 
@@ -230,7 +230,7 @@ def _take_uv_out(case: Case, _: Found) -> Fix:
         remove = command("uv", "pip", "uninstall", "-p", case.environment, "uv")
     else:
         remove = command("uv", "remove", *_group(required.table), "uv")
-    return Fix(text="Take `uv` out of the environment", commands=(remove,))
+    return Fix(text="Remove `uv` from the environment", commands=(remove,))
 
 
 def _group(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -347,7 +347,7 @@ def _pdm_means_yes(value: object) -> bool:
 #: where hatch looks before anywhere else
 _HATCH_VARIABLE = "HATCH_ENV_TYPE_VIRTUAL_UV_PATH"
 CLIENTS = (
-    Client("tox", "tox-uv", _tox, "TOX_UV_PATH", "or let tox require `tox-uv-bare` for `tox-uv`"),
+    Client("tox", "tox-uv", _tox, "TOX_UV_PATH", "or require `tox-uv-bare` instead"),
     # UV is what uv itself sets, too, for all that `uv run` starts.
     Client("nox", "nox", _nox, "UV", "or install `nox` without `uv` beside it"),
     Client("hatch", "hatch", _hatch, _HATCH_VARIABLE),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.remedies import least_destructive
 from uvx_policy.installed import sentences
-from uvx_policy.terminal.command import command
+from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.words import count, verb
 
 if TYPE_CHECKING:
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
 #: paths that one finding names
 _MOST_NAMED = 100
-_HACKABLE = command("linkpolicy", "init", "--hackable")
+_HACKABLE = Hint(
+    text="Make the project hackable, to edit on purpose",
+    commands=(command("linkpolicy", "init", "--hackable"),),
+)
 _NONE_YET = Diagnostic(status="skip", detail="there is no environment yet")
 _EFFECTS: dict[State, str] = {
-    "edited": "No other environment has the edit, and the next reinstallation loses it",
-    "missing": "Programs that need them fail, and uv takes them for installed",
-    "record": "Nothing tells what belongs to these packages, and uv cannot remove them cleanly",
-    "mode": "uv gives no file such permissions",
-    "unreadable": "Nothing is known about them",
+    "edited": "No other environment has the edit, and reinstalling discards it",
+    "missing": "Programs that need them fail, and uv considers them installed",
+    "record": "The files of these packages are unknown, and uv cannot remove them cleanly",
+    "mode": "uv installs no file with such permissions",
+    "unreadable": "Their content could not be checked",
 }
 
 
@@ -122,11 +125,11 @@ def _leaked(case: Case, leaked: Sequence[Finding]) -> Iterator[Diagnostic]:
         has = verb(len(others), "has", "have")
         also = f" {sentences.listed(others)} {has} the edit already." if others else ""
         where = (
-            f"the cache `{cache}` has the edit, too: every environment that is installed from "
-            "there gets it"
+            f"the cache `{cache}` has the edit as well: every environment installed from there "
+            "gets it"
             if cache
-            else "the same file has another name: another environment, or a cache that is not "
-            "known, has the edit, too"
+            else "the file has another hard link: an unknown environment or cache has the edit as "
+            "well"
         )
         yield Diagnostic(
             status="fail" if cache else "warn",
@@ -141,8 +144,8 @@ def _restore(case: Case, state: State) -> Fix:
     if state != "edited":
         return fix
     if case.policy_at(case.real_environment).name == "hackable":
-        return fix.replace(text="Restore the original content elsewhere; the edit here stays.")
-    return fix.replace(text=f"{fix.text} To edit on purpose, run `{_HACKABLE}`.")
+        return fix.replace(text="Restore the original content elsewhere; the edit here stays")
+    return fix.replace(otherwise=_HACKABLE)
 
 
 def _paths(found: Sequence[Finding]) -> tuple[str, ...]:

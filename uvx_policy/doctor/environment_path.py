@@ -45,24 +45,24 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
     if number == errno.ELOOP:
         return Diagnostic(
             status="fail",
-            detail=f"{shown}, which leads round in a circle: uv cannot use it.",
-            fix=Fix(text="Remove the link; nothing is behind it.", commands=(remove,)),
+            detail=f"{shown}, which leads to itself: uv cannot use it.",
+            fix=Fix(text="Remove the link; it leads nowhere", commands=(remove,)),
             paths=(path,),
         )
     if number not in (errno.ENOENT, errno.ENOTDIR):
         return Diagnostic(
             status="fail",
             detail=f"{shown}, which cannot be reached: {os.strerror(number)}.",
-            fix=Fix(text="Get access to what lies there, or remove the link."),
+            fix=Fix(text="Get access to its target, or remove the link"),
             paths=(path,),
         )
     target = os.path.realpath(path)
     if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
         return Diagnostic(
             status="fail",
-            detail=f"{shown}, where uv kept this environment in its cache; it was pruned.",
+            detail=f"{shown}, where uv kept this environment in its cache until it was pruned.",
             fix=Fix(
-                text="Remove the link, behind which nothing is left, and install again.",
+                text="Remove the link and install again",
                 commands=(remove, *install(case)),
             ),
             paths=(path, target),
@@ -73,7 +73,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
             detail=f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
             "`uv pip` may use another environment.",
             fix=Fix(
-                text="Make the directory that the link leads to.",
+                text="Create the directory that the link leads to",
                 commands=(command("mkdir", target),),
                 safe=True,
             ),
@@ -83,7 +83,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
         status="fail",
         detail=f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
         fix=Fix(
-            text="If it is on a disk that is not mounted, mount it. Otherwise make the directory.",
+            text="Mount its disk if that is not mounted; otherwise create the directory",
             commands=(command("mkdir", "-p", target),),
         ),
         paths=(path, target),
@@ -140,7 +140,7 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
         "link by a directory when `uv run` has to recreate the environment, after a change of the "
         "Python version for example; linkpolicy can prevent that for `uv sync`, not for `uv run`.",
         fix=Fix(
-            text="Use uv 0.11.25 or later, which keeps the link.",
+            text="Use uv 0.11.25 or later, which keeps the link",
             commands=(command("uv", "self", "update"),),
         ),
         paths=(path, target),
@@ -163,9 +163,9 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
     if not named:
         yield Diagnostic(
             status="fail",
-            detail=f"`{path}` is a file. uv wants a directory there.",
+            detail=f"`{path}` is a file; uv needs a directory there.",
             fix=Fix(
-                text="Put the file aside and let uv make the environment.",
+                text="Move the file aside and let uv create the environment",
                 commands=(aside, *install(case)),
             ),
             paths=(path,),
@@ -176,7 +176,7 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
         detail=f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
         "experiment; linkpolicy does not, and leaves uv alone here.",
         fix=Fix(
-            text="Put the file aside and make it a symbolic link to the same environment.",
+            text="Move the file aside and make a symbolic link to the same environment",
             commands=(aside, command("ln", "-s", named, path)),
         ),
         paths=(path, named),
@@ -202,10 +202,10 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
     if not os.path.exists(os.path.join(path, "pyvenv.cfg")):
         yield Diagnostic(
             status="fail",
-            detail=f"`{path}` is a directory with something in it, but no environment (no "
-            "`pyvenv.cfg`): uv refuses to use it.",
+            detail=f"`{path}` is not empty, and not an environment (it has no `pyvenv.cfg`): uv "
+            "refuses to use it.",
             fix=Fix(
-                text="Put the directory aside and let uv make the environment.",
+                text="Move the directory aside and let uv create the environment",
                 commands=(command("mv", path, f"{path}-old"), *install(case)),
             ),
             paths=(path,),
@@ -219,7 +219,7 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
         status="fail",
         detail=f"The environment `{path}` has lost its Python: {gone} is gone.",
         fix=Fix(
-            text="Make the environment again; what you changed in it by hand is lost.",
+            text="Create the environment again; changes made by hand are lost",
             commands=(command("uv", "venv", "--clear", *_named(case)), *install(case)),
         ),
         paths=(python,),

@@ -35,17 +35,17 @@ def look_device(case: Case) -> Iterator[Diagnostic]:
         )
         return
     fix = Fix(
-        text="Let uv make the environment in the project. What you changed in it is lost.",
+        text="Let uv create the environment in the project; changes in it are lost",
         commands=(command("rm", "-r", case.environment), *install(case)),
     )
     if os.path.islink(case.environment):
         fix = Fix(
-            text="Remove the link and let uv make the environment in the project.",
+            text="Remove the link and let uv create the environment in the project",
             commands=(command("rm", case.environment), *install(case)),
         )
     if case.environ.get(NAMED):
         fix = Fix(
-            text="Name another directory, or none, and install again.",
+            text="Set another directory, or none, and install again",
             commands=(command("unset", NAMED), *install(case)),
         )
     yield Diagnostic(
@@ -76,7 +76,7 @@ def look_shared(case: Case) -> Iterator[Diagnostic]:
         detail=f"{NAMED} makes this project use `{path}`, which the project `{others[0]}` uses as "
         "well: each `uv sync` removes what the other project needs.",
         fix=Fix(
-            text="Give each project an environment of its own.",
+            text="Use a separate environment for each project",
             commands=(command("unset", NAMED), *install(case)),
         ),
         paths=(path, *others),
@@ -111,10 +111,10 @@ def look_cloud(case: Case) -> Iterator[Diagnostic]:
     )
     yield Diagnostic(
         status="warn",
-        detail=f"`{path}` is in a directory that a service copies to its servers ({reason}): "
-        "thousands of files that can be made again, locked and evicted while uv works on them.",
+        detail=f"`{path}` is in a directory that is synced to a cloud ({reason}): "
+        "thousands of files that uv can install again, locked and evicted while uv uses them.",
         fix=Fix(
-            text="Keep the project there and move the environment out, behind a symbolic link.",
+            text="Keep the project there and move the environment out, behind a symbolic link",
             commands=moving if home and not os.path.islink(path) else (),
         ),
         paths=(case.real_environment,),
@@ -124,13 +124,13 @@ def look_cloud(case: Case) -> Iterator[Diagnostic]:
 CHECKS: tuple[Check, ...] = (
     Check(
         id="venv-device",
-        title="The environment lies on a file system that lasts",
+        title="The environment is on a persistent file system",
         group="environment",
         look=look_device,
     ),
     Check(
         id="venv-shared",
-        title="The environment is this project's alone",
+        title="The environment belongs to this project alone",
         group="environment",
         look=look_shared,
     ),
@@ -142,7 +142,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         id="venv-cloud",
-        title="The environment is not copied to a cloud",
+        title="The environment is not synced to a cloud",
         group="environment",
         look=look_cloud,
     ),

@@ -55,9 +55,9 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
         wish = "This project is hackable" if code == "hackable" else "The policy is to copy"
         yield Diagnostic(
             status="fail" if code == "hackable" else "warn",
-            detail=f"{wish}, but {count(shared + links, 'file')} of the environment still "
-            f"{verb(shared + links, 'leads', 'lead')} to an inode in a cache or in another "
-            "environment, from before: an edit of one is an edit there as well.",
+            detail=f"{wish}, but {count(shared + links, 'file')} of the environment "
+            f"{verb(shared + links, 'is', 'are')} still shared with a cache or another "
+            "environment: an edit of one shows there as well.",
             fix=least_destructive(case, "private"),
             paths=(case.environment,),
         )
@@ -67,14 +67,14 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
             status="warn",
             detail=f"{count(links, 'file')} of the environment "
             f"{verb(links, 'is a symbolic link', 'are symbolic links')} into a cache, from before; "
-            f"the policy says {mode} now. Cleaning that cache breaks the environment.",
+            f"the policy is {mode} now. Cleaning that cache breaks the environment.",
             fix=least_destructive(case, "linked", drifted),
             paths=(case.environment,),
         )
     if _wants_clones(mode, code) and shared and _support(plan).clone != "no":
         yield Diagnostic(
             status="warn",
-            detail=f"Files are cloned here now, but {count(shared, 'file')} of the environment "
+            detail=f"The policy is to clone, but {count(shared, 'file')} of the environment "
             f"{verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
             "the cache and in other environments.",
             fix=least_destructive(case, "linked", drifted),
@@ -152,9 +152,7 @@ def _link_again(case: Case, packages: Sequence[Distribution]) -> Fix:
             first = take_back(case, cache.path)
             if not first.commands:
                 return first
-            text = (
-                f"Files in that cache belong to others, so uv copies them. {first.text} {fix.text}"
-            )
+            text = f"{first.text}, because uv copies what belongs to others. {fix.text}"
             return fix.replace(text=text, commands=(*first.commands, *fix.commands))
     return fix
 
@@ -197,7 +195,7 @@ def look_broken_links(case: Case) -> Iterator[Diagnostic]:
         status="fail",
         detail=f"{count(survey.dangling, 'file')}{of} "
         f"{verb(survey.dangling, 'is a symbolic link', 'are symbolic links')} into a cache that "
-        "was cleaned: nothing is there any more.",
+        "was cleaned: their targets are gone.",
         fix=least_destructive(case, "present", broken),
         paths=tuple(each.dist_info for each in broken[:_MOST_NAMED]),
     )
@@ -220,8 +218,8 @@ def look_unreadable(case: Case) -> Iterator[Diagnostic]:
     yield Diagnostic(
         status="warn",
         detail=f"{number:,} {what} of `{case.environment}` cannot be read: programs fail there, "
-        "and what is said here leaves them out.",
-        fix=_open_up(case, survey.unreadable, "Let yourself read them."),
+        "and this report does not cover them.",
+        fix=_open_up(case, survey.unreadable, "Restore your read permission"),
         paths=survey.unreadable[:_MOST_NAMED],
     )
 
@@ -238,7 +236,7 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
         status="fail",
         detail=f"{which} of `{case.environment}` cannot be changed by you{_whose(case)}: uv fails "
         "to remove or replace what is in there.",
-        fix=_open_up(case, survey.closed, "Let yourself change them."),
+        fix=_open_up(case, survey.closed, "Restore your write permission"),
         paths=survey.closed[:_MOST_NAMED],
     )
 
@@ -274,7 +272,7 @@ CHECKS: tuple[Check, ...] = (
     # First: nothing that others fix can be done before it.
     Check(
         id="venv-owner",
-        title="The environment can be changed by you",
+        title="You can change the environment",
         group="environment",
         look=look_owner,
     ),

@@ -23,11 +23,10 @@ def take_back(case: Case, path: str) -> Fix:
     """
     if not is_ours(case, path):
         return Fix(
-            text=f"Use another directory, which is yours: `{path}` lies where nothing belongs to "
-            "you. Or ask its owner."
+            text=f"Use a directory of your own, or ask the owner: nothing above `{path}` is yours"
         )
     return Fix(
-        text=f"Take `{path}` back.",
+        text=f"Change the owner of `{path}` back to you",
         commands=(chown(path, uid=case.host.uid, gid=os.getgid()),),
     )
 

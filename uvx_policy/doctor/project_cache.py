@@ -52,7 +52,7 @@ def look_cold(case: Case) -> Iterator[Diagnostic]:
             detail=f"uv is offline, and the cache on the environment's file system, `{there}`, "
             f"holds nothing yet: each file is copied from `{facts.cache}`.",
             fix=Fix(
-                text="Fill it once while there is a network",
+                text="Fill it once while the network is available",
                 commands=(fill.replace(variables=(("UV_OFFLINE", "0"),)),),
             ),
             paths=(there,),
@@ -70,7 +70,7 @@ def look_cold(case: Case) -> Iterator[Diagnostic]:
                 else ""
             ),
             fix=Fix(
-                text="Fill it once, while there is time and a network",
+                text="Fill it once, while the network is available",
                 commands=(fill,),
             ),
             paths=(there,),
@@ -154,7 +154,7 @@ def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
             commands=(command("chmod", "u+rwx", there),),
             safe=True,
         )
-    return f"you may not write `{there}`, which belongs to user {status.st_uid}", _not_yours(
+    return f"you cannot write to `{there}`, which belongs to user {status.st_uid}", _not_yours(
         case, there
     )
 
@@ -163,7 +163,7 @@ def _not_yours(case: Case, there: str) -> Fix:
     """What to do where a directory that would have to hold the cache belongs to others."""
     if is_ours(case, there):
         return Fix(
-            text="Take it over, if it is to be yours",
+            text="Change its owner, if it should be yours",
             commands=(command("sudo", "chown", str(case.host.uid), there),),
         )
     home = case.environ.get("HOME", "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: oldest version of uv that linkpolicy is tested with (docs/reference/supported-uv.md)
 OLDEST = (0, 5, 23)
 _INSTALL = Fix(
-    text="Install uv, or linkpolicy with its own",
+    text="Install uv, or linkpolicy with its own uv",
     commands=(command("pip", "install", "uvx-policy[uv]"),),
 )
 
@@ -31,7 +31,7 @@ def look_real_uv(case: Case) -> Iterator[Diagnostic]:
     if blocked:
         yield Diagnostic(
             status="fail",
-            detail=f"`{blocked}` may not be executed, and there is no other real uv on PATH.",
+            detail=f"`{blocked}` is not executable, and there is no other real uv on PATH.",
             fix=Fix(text="Make it executable", commands=(command("chmod", "+x", blocked),)),
             paths=(blocked,),
         )
@@ -48,15 +48,15 @@ def look_real_uv_version(case: Case) -> Iterator[Diagnostic]:
     if version is None:
         yield Diagnostic(
             status="warn",
-            detail=f"`{case.uv} --version` does not say its version: "
-            "uv is left alone wherever that matters.",
-            fix=Fix(text="See what it says", commands=(command(case.uv, "--version"),)),
+            detail=f"`{case.uv} --version` prints no version: uv is left alone where the version "
+            "matters.",
+            fix=Fix(text="See what it prints", commands=(command(case.uv, "--version"),)),
             paths=(case.uv,),
         )
     elif version < OLDEST:
         yield Diagnostic(
             status="warn",
-            detail=f"`{case.uv}` is uv {_dotted(version)}: linkpolicy is tested with "
+            detail=f"`{case.uv}` is uv {_dotted(version)}; linkpolicy is tested with "
             f"{_dotted(OLDEST)} and later.",
             fix=Fix(
                 text="Update uv the way it was installed",
@@ -73,13 +73,13 @@ def _dotted(version: tuple[int, ...]) -> str:
 CHECKS: tuple[Check, ...] = (
     Check(
         id="real-uv",
-        title="There is a real uv to start",
+        title="There is a real uv",
         group="installation",
         look=look_real_uv,
     ),
     Check(
         id="real-uv-version",
-        title="The real uv is a version that linkpolicy knows",
+        title="The real uv is a supported version",
         group="installation",
         look=look_real_uv_version,
     ),

@@ -47,9 +47,7 @@ def least_destructive(case: Case, need: Need, packages: Sequence[Distribution] =
 def _detach(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
     # Files that are to be linked again are only copied where a reinstallation would lose edits.
     if need == "private" or (need == "linked" and _shared(case) and case.edited):
-        return Fix(
-            text="Give these files inodes of their own; nothing is lost.", commands=(_DETACH,)
-        )
+        return Fix(text="Copy the shared files in place; nothing is lost", commands=(_DETACH,))
     return None
 
 
@@ -59,7 +57,7 @@ def _repair(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
         is_here = os.path.realpath(case.environment_here) == case.real_environment
         words = () if is_here else (case.environment,)
         return Fix(
-            text="Restore the original content; edits are saved first.",
+            text="Restore the original content; edits are saved first",
             commands=(command("linkpolicy", "repair", *words),),
         )
     return None
@@ -71,14 +69,14 @@ def _reinstall_some(case: Case, _: Need, packages: Sequence[Distribution]) -> Fi
     names = [each.name for each in packages]
     what = sentences.listed(names)
     return Fix(
-        text=f"Reinstall {what}; {_lost(case, packages)}.",
+        text=f"Reinstall {what}; {_lost(case, packages)}",
         commands=(_reinstall(case, packages),),
     )
 
 
 def _reinstall_all(case: Case, _: Need, __: Sequence[Distribution]) -> Fix | None:
     lost = _lost(case, [each.distribution for each in case.linkings])
-    return Fix(text=f"Reinstall everything; {lost}.", commands=(reinstall_everything(case),))
+    return Fix(text=f"Reinstall everything; {lost}", commands=(reinstall_everything(case),))
 
 
 #: in the order of what they destroy
@@ -97,7 +95,7 @@ def _lost(case: Case, packages: Sequence[Distribution]) -> str:
     infos = {each.dist_info for each in packages}
     edited = [each for each in case.edited if each.dist_info in infos]
     if not edited:
-        return "no file in it was edited" if len(packages) == 1 else "no file was edited"
+        return "no file was edited"
     names = [sentences.name_of(each) for each in edited]
     return f"edits of {sentences.listed(names)} are lost"
 

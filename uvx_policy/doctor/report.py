@@ -72,7 +72,7 @@ class Report:
     def ask(self, offer: Offer) -> bool:
         """Ask whether to apply this fix."""
         self._console.say()
-        return self._console.ask(self._hide(offer.text.rstrip(".")), "?")
+        return self._console.ask(self._hide(offer.text), "?")
 
     def print_fixed(self, fixed: Fixed, offer: Offer, *, dry_run: bool) -> None:
         """What was done, or would be."""
@@ -148,7 +148,8 @@ class Report:
         for result in results:
             if result.worst == "skip" and not result.check.thorough:
                 for each in result.findings:
-                    reasons.setdefault(each.detail, []).append(each.id)
+                    if each.status == "skip":
+                        reasons.setdefault(each.detail, []).append(each.id)
         for reason, ids in reasons.items():
             self._console.wrap(
                 ("  ", (self._signs["skip"], "dim"), " "),

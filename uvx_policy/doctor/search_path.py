@@ -54,24 +54,24 @@ def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> 
     what = f"`{program}` is `{wins}`" if wins else f"There is no `{program}` on PATH"
     # The shell that runs us keeps its PATH whatever `setup` does, so this is what fixes it.
     line = setup_state.line_by_hand(case)
-    by_hand = Fix(text="Open a new shell, or type here", commands=(line,) if line else ())
+    by_hand = Fix(text="Open a new shell, or run this here", commands=(line,) if line else ())
     if setup_state.is_managed(case) and setup_state.is_in_place(case):
         return Diagnostic(
             status="warn",
             detail=f"{what} in this shell: it was started before the shims were put on PATH, or "
-            f"something puts another directory before `{directory}`.",
+            f"something puts another directory in front of `{directory}`.",
             fix=by_hand,
             paths=listed,
         )
     if setup_state.is_managed(case):
         by_hand = setup("Put the shims first on PATH")
     else:
-        text = "Type this here, and put it at the end of your shell's start-up file"
+        text = "Run this here, and add it to the end of your shell's start-up file"
         by_hand = by_hand.replace(text=text)
     return Diagnostic(
         status="fail",
-        detail=f"{what}, and not the shim `{os.path.join(directory, program)}`: "
-        "it runs without any policy.",
+        detail=f"{what}, not the shim `{os.path.join(directory, program)}`: it runs without a "
+        "policy.",
         fix=by_hand,
         paths=listed,
     )
@@ -87,10 +87,10 @@ def look_active_environment(case: Case) -> Iterator[Diagnostic]:
         remove = ("conda", "remove") if conda else ("uv", "pip", "uninstall")
         yield Diagnostic(
             status="warn",
-            detail=f"`{program}` is `{first.path}`, from an environment that is on PATH before "
-            "the shims: it runs without any policy.",
+            detail=f"`{program}` is `{first.path}`, from an environment in front of the shims on "
+            "PATH: it runs without a policy.",
             fix=Fix(
-                text="Take `uv` out of that environment, or deactivate it",
+                text="Remove `uv` from that environment, or deactivate it",
                 commands=(command(*remove, "-p", first.environment, "uv"),),
             ),
             paths=tuple(each.path for each in _on_path(case, program)),
@@ -108,15 +108,15 @@ def look_recursion(case: Case) -> Iterator[Diagnostic]:
             foreign = start.entered[0]
             yield Diagnostic(
                 status="warn" if start.code == 0 else "fail",
-                detail=f"`{foreign}` is another program's shim, and starts ours again"
+                detail=f"`{foreign}` is another program's shim that starts ours again"
                 + (
-                    f"; each call of uv takes that detour before it finds `{start.entered[-1]}`."
+                    f"; each call of uv takes this detour before it finds `{start.entered[-1]}`."
                     if start.code == 0
                     else ": there is no real uv behind it."
                 ),
                 fix=Fix(
-                    text=f"Let that program have a uv of its own, or take "
-                    f"`{os.path.dirname(foreign)}` from PATH behind a real uv",
+                    text=f"Install a uv for that program, or move "
+                    f"`{os.path.dirname(foreign)}` behind a real uv on PATH",
                 ),
                 paths=start.entered,
             )
@@ -132,8 +132,8 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
     if record_path and os.path.lexists(record_path) and setup_state.record(case) is None:
         yield Diagnostic(
             status="warn",
-            detail=f"`{record_path}` cannot be understood: nobody knows what `setup` did.",
-            fix=setup("Write it anew"),
+            detail=f"`{record_path}` cannot be read: what `setup` changed is not known.",
+            fix=setup("Write it again"),
             paths=(record_path,),
         )
         return
@@ -148,7 +148,7 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 status="warn",
                 detail=f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
-                fix=Fix(text="Repair it by hand, and then", commands=(SETUP,)),
+                fix=Fix(text="Fix it by hand, then run", commands=(SETUP,)),
                 paths=(problem.path,) if problem.path else (),
             )
         for edit in plan.edits:
@@ -163,13 +163,13 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
 def _what_is_wrong(edit: Edit) -> str:
     content = edit.before.content
     if content is None:
-        return "is gone, and with it the lines that put the shims on PATH"
+        return "is gone, with the lines that put the shims on PATH"
     found = startup_file.blocks(content)
     if not found:
         return "has lost the lines that put the shims on PATH"
     if content[found[-1].end :].strip():
-        return "has other lines behind those that put the shims on PATH: they may change it again"
-    return "has another block than this linkpolicy writes"
+        return "has other lines after those that put the shims on PATH, which may change it again"
+    return "has a block that this linkpolicy would write differently"
 
 
 def _on_path(case: Case, program: str) -> tuple[Program, ...]:
@@ -183,14 +183,14 @@ def _is_there(directory: str, program: str) -> bool:
 CHECKS: tuple[Check, ...] = (
     Check(
         id="shims-first",
-        title="The shims come before every other uv on PATH",
+        title="The shims come first on PATH",
         group="installation",
         look=look_first,
         fix=fix_by_setup,
     ),
     Check(
         id="active-environment",
-        title="No environment on PATH carries a uv before the shims",
+        title="No environment on PATH hides the shims",
         group="installation",
         look=look_active_environment,
     ),

@@ -28,9 +28,9 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
     if not there_are_any(directory):
         yield Diagnostic(
             status="fail",
-            detail="There are no shims: `uv` runs without any policy, "
+            detail="The shims are not installed: `uv` runs without a policy, "
             "except through `linkpolicy run`.",
-            fix=setup("Put the shims in place and first on PATH"),
+            fix=setup("Install the shims and put them first on PATH"),
         )
         return
     for path in _paths(directory):
@@ -39,9 +39,9 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
         if os.path.lexists(path):
             yield Diagnostic(
                 status="fail",
-                detail=f"`{path}` is not the shim but somebody else's program.",
+                detail=f"`{path}` is not the shim but another program.",
                 fix=Fix(
-                    text="Move it out of the way, and put the shim in its place",
+                    text="Move it aside and install the shim in its place",
                     commands=(command("mv", path, f"{path}.other"), SETUP),
                 ),
                 paths=(path,),
@@ -50,8 +50,8 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
             name = os.path.basename(path)
             yield Diagnostic(
                 status="fail",
-                detail=f"`{path}` is missing: `{name}` runs without any policy.",
-                fix=setup("Put the shims in place"),
+                detail=f"`{path}` is missing: `{name}` runs without a policy.",
+                fix=setup("Install the shims"),
                 paths=(path,),
             )
 
@@ -66,10 +66,10 @@ def look_private(case: Case) -> Iterator[Diagnostic]:
     if open_to_others:
         yield Diagnostic(
             status="fail",
-            detail=f"Others can write to `{open_to_others[0]}`, and you would run what they put "
-            "there.",
+            detail=f"Other users can write to `{open_to_others[0]}`, and you would run what they "
+            "put there.",
             fix=Fix(
-                text="Take the right to write from others",
+                text="Remove write permission for others",
                 commands=(command("chmod", "go-w", *open_to_others),),
                 safe=all(os.lstat(path).st_uid == os.geteuid() for path in open_to_others),
             ),
@@ -85,7 +85,7 @@ def look_private(case: Case) -> Iterator[Diagnostic]:
             status="fail",
             detail=f"{error}.",
             fix=Fix(
-                text="Close it, or choose another directory with --shim-dir",
+                text="Restrict it, or choose another directory",
                 commands=error.commands or (command("linkpolicy", "setup", "--shim-dir", "DIR"),),
             ),
             paths=(directory,),
@@ -120,14 +120,14 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic(
             status="warn",
             detail="The shims were written by another version or installation of linkpolicy, "
-            f"or for another launcher than the {plan.launcher.kind} one.",
-            fix=setup("Write them anew"),
+            f"or with another launcher than the {plan.launcher.kind} one.",
+            fix=setup("Write them again"),
             paths=(*differing, *behind),
         )
         return
     yield Diagnostic(
         status="pass",
-        detail=f"The shims are what this linkpolicy writes; launcher: {plan.launcher}.",
+        detail=f"The shims are up to date; launcher: {plan.launcher}.",
         paths=_paths(directory),
     )
 
@@ -148,16 +148,16 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
                 status="fail",
                 detail=f"`{start.path} --version` does not work: "
                 f"{because.removeprefix('linkpolicy: ')}.",
-                fix=Fix(text="Install that uv anew, the way it was installed")
+                fix=Fix(text="Reinstall that uv the way it was installed")
                 if case.uv in because
-                else setup("Write the shims anew"),
+                else setup("Write the shims again"),
                 paths=(start.path,),
             )
         elif start.without_policy:
             yield Diagnostic(
                 status="fail",
-                detail=f"`{start.path}` does not find the linkpolicy that it was written for, "
-                "and runs uv without any policy.",
+                detail=f"`{start.path}` cannot find the linkpolicy that it was written for, and "
+                "runs uv without any policy.",
                 fix=setup("Write the shims for this linkpolicy"),
                 paths=(start.path,),
             )
@@ -197,21 +197,21 @@ CHECKS: tuple[Check, ...] = (
     # Before those that `setup` fixes: it writes to no directory that is open to others.
     Check(
         id="shims-private",
-        title="Nobody else can put a program in the place of a shim",
+        title="Nobody else can replace a shim",
         group="installation",
         look=look_private,
         fix=fix_private,
     ),
     Check(
         id="shims",
-        title="The shims `uv` and `uvx` are in place",
+        title="The shims `uv` and `uvx` are installed",
         group="installation",
         look=look_shims,
         fix=fix_by_setup,
     ),
     Check(
         id="shims-current",
-        title="The shims are what this linkpolicy writes",
+        title="The shims are up to date",
         group="installation",
         look=look_current,
         fix=fix_by_setup,
