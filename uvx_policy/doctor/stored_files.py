@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
 from uvx_policy.installed.survey import survey as whole_survey
-from uvx_policy.terminal.words import count, verb
+from uvx_policy.terminal.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,24 +36,20 @@ def look_linked(case: Case) -> Iterator[Diagnostic]:
     files = count(survey.files, "file" if case.verify else "installed file")
     yield Diagnostic(
         status="pass",
-        detail=f"Of {files}, {_files(survey, exact=case.verify)}{packages}.",
+        detail=f"{files}: {_files(survey, exact=case.verify)}{packages}.",
         paths=(case.environment,),
     )
 
 
 def _files(survey: Survey, *, exact: bool) -> str:
-    counts = [
-        (survey.shared_inode_files, "shares", "share", "an inode with others"),
-        (survey.symlink_files, "leads", "lead", "into a cache by a symbolic link"),
-    ]
-    if exact and survey.extents_known:
-        counts.append((survey.shared_extent_files, "shares", "share", "extents with another file"))
-        counts.append((survey.private_files, "shares", "share", "nothing"))
-    else:
-        counts.append((survey.private_files, "has", "have", "an inode of its own"))
-    return ", ".join(
-        f"{number:,} {verb(number, one, many)} {what}" for number, one, many, what in counts
-    )
+    exact = exact and survey.extents_known
+    counts = {
+        "hard linked to a cache or another environment": survey.shared_inode_files,
+        "linked symbolically into a cache": survey.symlink_files,
+        "cloned": survey.shared_extent_files if exact else 0,
+        "not shared" if exact else "with an inode of their own": survey.private_files,
+    }
+    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number) or "none"
 
 
 def _packages(case: Case) -> str:
@@ -61,7 +57,7 @@ def _packages(case: Case) -> str:
     if not counts:
         return ""
     hows = ", ".join(f"{number:,} {_HOW[how]}" for how, number in counts.most_common())
-    return f"; of {count(counts.total(), 'package')} that uv installed: {hows}"
+    return f"; {count(counts.total(), 'package')} installed by uv: {hows}"
 
 
 CHECKS: tuple[Check, ...] = (
