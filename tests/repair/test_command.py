@@ -474,6 +474,7 @@ def test_interrupted_it_says_what_was_done_and_how_to_go_on(
     assert done.code == 130
     were = "were" if number == 2 else "was"
     assert f"Interrupted: {number} of 3 steps {were} done." in done.out
+    assert "Your edits are saved in ~/.local/state/linkpolicy/edits/" in done.out
     paths = (scene.archive / "__init__.py", module(scene.a), module(scene.b))
     assert sum(path.read_text() == ORIGINAL for path in paths) == number
     (again,) = typed(done.out)

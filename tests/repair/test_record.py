@@ -13,8 +13,10 @@ from tests.caches.machine import Machine, snapshot
 from tests.repair.scene import EDITED, Scene, module, printed
 from tests.repair.wheels import Members, record_name, rewritten
 from tests.uv.world import NAME, ORIGINAL, PYTHON, build_wheel
+from tests.verify import making
 from tests.verify import test_with_uv as schemes
 from uvx_policy.repair import restore
+from uvx_policy.repair.records import rows_at
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -377,6 +379,15 @@ def build_editable(directory, settings=None, metadata=None):
 
 build_wheel = build_editable
 """
+
+
+def test_a_file_of_that_name_in_a_package_is_a_file_like_any_other(tmp_path: Path) -> None:
+    tree = making.archive(tmp_path)
+    info = making.distribution(tree, {"one/RECORD": b"music", "one/a.py": b""})
+
+    rows = dict(rows_at(str(info / "RECORD"), tree))
+
+    assert [path for path in rows if path.endswith("RECORD")] == [f"{tree.path}/one/RECORD"]
 
 
 def test_digests_with_padding_are_the_same(scene: Scene) -> None:

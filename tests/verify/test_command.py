@@ -182,9 +182,10 @@ def test_an_edited_file_names_every_other_place(user: User, tmp_path: Path) -> N
         "    1 more hard link to the same file in unknown environments or caches",
     ]
     assert lines[-3] == "Found 2 problems in 10 files of 2 packages: 2 edited."
+    both = f"{user.machine.first.owner} {user.machine.second.owner}"
     assert lines[-2:] == [
-        "hint: show what was changed: linkpolicy verify --diff first second",
-        "hint: restore the original files: linkpolicy repair first second",
+        f"hint: show what was changed: linkpolicy verify --diff {both}",
+        f"hint: restore the original files: linkpolicy repair {both}",
     ]
 
 

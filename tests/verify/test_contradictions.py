@@ -72,6 +72,14 @@ def test_a_shared_file_whose_row_was_changed_with_it(machine: Machine) -> None:
     assert ("edited", "one/a.py") in said(machine.second)
 
 
+def test_a_row_of_the_cache_that_was_changed_with_the_file(machine: Machine) -> None:
+    """Here RECORD is what it was: the file is edited, and that alone is said."""
+    rewrite_row(machine.archive, "one/a.py", b"edited")
+
+    assert told(machine, machine.first) == []
+    assert ("edited", "one/a.py") in said(machine.first)
+
+
 def test_a_private_file_whose_row_was_changed_later(machine: Machine) -> None:
     (Path(machine.first.path) / "one/a.py").unlink()
     rewrite_row(machine.first, "one/a.py", b"edited")

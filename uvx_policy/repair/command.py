@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
         remove_extra=options.remove_extra,
     )
     with contextlib.closing(repair):
-        return _Run(repair, targets, directory, options).run()
+        return _Run(repair, work, targets, directory, options).run()
 
 
 def _edits_directory(machine: Machine, options: argparse.Namespace) -> str:
@@ -98,11 +98,13 @@ class _Run:
     def __init__(
         self,
         repair: Repair,
+        work: Work,
         targets: Sequence[Target],
         edits_directory: str,
         options: argparse.Namespace,
     ) -> None:
         self._repair = repair
+        self._work = work
         self._targets = targets
         self._edits_directory = edits_directory
         self._options = options
@@ -125,8 +127,7 @@ class _Run:
                 self._report()
             raise
         except KeyboardInterrupt:
-            self._interrupted(len([step for step in steps if step.is_change]))
-            return errors.EXIT_INTERRUPTED
+            return self._interrupted()
         return self._report()
 
     def _only_shown(self, steps: Sequence[Step]) -> int:
@@ -161,11 +162,12 @@ class _Run:
                 console.hint(hint)
         return 0 if outcome.is_well else errors.EXIT_FINDINGS
 
-    def _interrupted(self, planned: int) -> None:
-        done = self._repair.interrupted()
-        self._console.say_all(words.interrupted(done, planned))
-        again = command("linkpolicy", "repair", *asked(self._options))
-        self._console.hint(Hint(text="do the rest", commands=(again,)))
+    def _interrupted(self) -> int:
+        if not self._options.json:
+            self._console.say_all(words.interrupted(self._work, self._console))
+            again = command("linkpolicy", "repair", *asked(self._options))
+            self._console.hint(Hint(text="do the rest", commands=(again,)))
+        return errors.EXIT_INTERRUPTED
 
 
 def _print_json(text: str) -> None:

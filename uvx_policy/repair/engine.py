@@ -239,10 +239,6 @@ class Repair:
         for name in self._others:
             unfinished.end(self._machine.state, name)
 
-    def interrupted(self) -> list[Step]:
-        """What was done when Ctrl-C came."""
-        return self._work.interrupted()
-
     # What came of it -----------------------------------------------------------------------------
 
     @property

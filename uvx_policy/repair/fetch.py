@@ -124,11 +124,8 @@ def _is_same(path: str, content: bytes | None) -> bool:
     """Does a RECORD have the same rows, that of itself aside?"""
     if content is None:
         return False
-    found, expected = record.read_at(path), record.RecordFile(content)
-    own = f"/{record.NAME}"
-    return {row for row in found if not row.path.endswith(own)} == {
-        row for row in expected if not row.path.endswith(own)
-    }
+    own = {record.Row(f"{os.path.basename(os.path.dirname(path))}/{record.NAME}")}
+    return set(record.read_at(path)) - own == set(record.RecordFile(content)) - own
 
 
 def is_fetched(path: str) -> bool:

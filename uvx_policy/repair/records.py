@@ -144,9 +144,9 @@ def rows_at(wheel: str, tree: Tree) -> Iterator[tuple[str, Row]]:
 
     `wheel`: path of its RECORD. Raises `OSError`.
     """
-    unpacked = os.path.dirname(os.path.dirname(wheel))
+    unpacked, name = os.path.split(os.path.dirname(wheel))
     for row in record.read_at(wheel):
-        if row.problem or row.path.endswith(f"/{record.NAME}"):
+        if row.problem or row.path == f"{name}/{record.NAME}":
             continue
         path = row.path if tree.kind == "archive" else _installed(row.path, tree)
         yield record.located(unpacked, row.path), row._replace(path=path)

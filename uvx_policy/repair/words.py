@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.repair.model import Action, Outcome, Step
+    from uvx_policy.repair.work import Work
     from uvx_policy.terminal.console import Console, Parts
     from uvx_policy.verify.tally import Tally
 
@@ -79,15 +80,18 @@ def outcome(done: Outcome, tally: Tally, console: Console) -> Iterator[Parts]:
         yield (well(done.findings, tally),)
 
 
-def interrupted(done: Sequence[Step], planned: int) -> Iterator[Parts]:
+def interrupted(work: Work, console: Console) -> Iterator[Parts]:
     """What was done before Ctrl-C."""
+    done = work.interrupted()
+    number = sum(step.is_change and step.result != "failed" for step in done)
+    if not number:
+        yield ("Interrupted: nothing was changed.",)
+        return
     yield from counted(done)
-    number = sum(step.is_change and step.result == "done" for step in done)
-    yield (f"Interrupted: {number:,} of {words.count(planned, 'step')} {_was(number)} done.",)
-
-
-def _was(number: int) -> str:
-    return words.verb(number, "was", "were")
+    if work.saved:
+        yield (f"Your edits are saved in {console.path(work.saved)}",)
+    were = words.verb(number, "was", "were")
+    yield (f"Interrupted: {number:,} of {words.count(work.planned, 'step')} {were} done.",)
 
 
 def hints(done: Outcome, asked: Sequence[str]) -> Iterator[Hint]:

@@ -29,6 +29,8 @@ class Work:
         self.saved = ""
         #: steps with their results
         self.done: list[Step] = []
+        #: how many steps there are to do, with those that are done
+        self.planned = 0
         #: what is being done
         self._current: Step | None = None
 
@@ -63,6 +65,7 @@ class Work:
             kept = backup.keep(edits, self._edits_directory, self.saved) if edits else None
             if kept is not None:
                 self.saved = kept.directory or self.saved
+            self.planned += sum(step.is_change for step in steps)
             journal = unfinished.begin(self._state, steps)
             self._apply(steps, kept, advance)
             unfinished.end(self._state, journal)
