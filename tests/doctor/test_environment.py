@@ -368,8 +368,8 @@ def test_an_environment_in_a_cloud(ext4: Place, cloud: str) -> None:
     ("kind", "mode", "files", "packages"),
     [
         ("ext4", "hardlink", "5 share an inode", "1 hard linked"),
-        ("ext4", "symlink", "5 lead into a cache by a symbolic link", "1 symbolic links"),
-        ("ext4", "copy", "0 share an inode", "1 private copies"),
+        ("ext4", "symlink", "5 lead into a cache by a symbolic link", "1 linked symbolically"),
+        ("ext4", "copy", "0 share an inode", "1 copied"),
         ("xfs", "clone", "5 share extents with another file", "1 cloned"),
         ("btrfs", "clone", "1 shares extents with another file", "1 cloned"),
     ],

@@ -270,6 +270,7 @@ def test_remarks_say_what_is_wrong_where_and_what_to_type(monkeypatch: pytest.Mo
 
 def test_edits_are_named_as_the_doctor_names_them() -> None:
     hackable = Policy(name="hackable", origin="/p/b/pyproject.toml:3")
+    others = "a cache or another environment that is not known here"
     text = told(
         row("/p/a/.venv", edited_files=5, edited=("a.py", "b.py", "c.py")),
         row("/p/b/.venv", edited_files=1, edited=("a.py",), policy=hackable),
@@ -279,8 +280,7 @@ def test_edits_are_named_as_the_doctor_names_them() -> None:
     assert [line for line in text.splitlines() if "hint" not in line] == [
         "edited  /p/a: `a.py`, `b.py`, `c.py` and 2 more were edited",
         "edited  /p/b: `a.py` was edited, as intended: hackable (/p/b/pyproject.toml:3)",
-        "edited  /p/c: `a.py` was edited; a cache or another environment that is not known here has "
-        "the edit, too",
+        f"edited  /p/c: `a.py` was edited; {others} has the edit, too",
     ]
     assert text.count("linkpolicy verify") == 2
 

@@ -204,7 +204,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         id="shims",
-        title="The shims `uv` and `uvx` are in place",
+        title="The shims `uv` and `uvx` are installed",
         group="installation",
         look=look_shims,
         fix=fix_by_setup,

@@ -84,8 +84,9 @@ def _about_files(rows: Sequence[Row], console: Console) -> Iterator[Remark]:
         ("unreadable", "yellow", "not everything can be read: ",
          [row for row in rows if row.state == "unreadable" or row.unreadable_files], None),
     )  # fmt: skip
-    yield from _about_edits([row for row in rows if row.edited_files], names)
     for label, style, text, found, hint in kinds:
+        if label == "unreadable":
+            yield from _about_edits([row for row in rows if row.edited_files], names)
         if found:
             listed = words.listed((names[row.path] for row in found), _NAMED)
             hints = tuple(map(hint, found[:_NAMED])) if hint else ()
