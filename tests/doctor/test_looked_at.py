@@ -85,10 +85,12 @@ def test_files_that_a_power_cut_emptied_in_a_cache(here: Here, name: str) -> Non
 
 
 @pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.fixes("caches-records", by="typing")
 def test_a_record_that_a_power_cut_emptied_in_a_cache(here: Here, everything: bool) -> None:
     here.sync()
     shutil.rmtree(here.venv)
     lost = here.archive / INFO / "RECORD"
+    content = lost.read_bytes()
     for path in here.archive.rglob("*") if everything else [lost]:
         if path.is_file():
             os.truncate(path, 0)
@@ -100,9 +102,15 @@ def test_a_record_that_a_power_cut_emptied_in_a_cache(here: Here, everything: bo
     assert told.paths == (str(lost),)
     assert f"`{INFO}/RECORD` is damaged: it is empty" in told.detail
     assert typed(told.fix) == f"linkpolicy repair {here.cache}"
+    here.types(typed(told.fix))
+    assert here.found() == {}
+    assert (here.archive / INFO / "RECORD").read_bytes() == content
+    here.sync()
+    assert (installed(here.venv) / "__init__.py").read_text() == ORIGINAL
 
 
 @pytest.mark.parametrize("keep", [0, 60])
+@pytest.mark.fixes("files-records", by="typing")
 def test_a_record_that_was_cut_short_in_an_environment(here: Here, keep: int) -> None:
     here.sync()
     (lost,) = here.venv.rglob("RECORD")
@@ -113,6 +121,9 @@ def test_a_record_that_was_cut_short_in_an_environment(here: Here, keep: int) ->
     assert list(found) == ["files-records"]
     assert found["files-records"].paths == (str(lost),)
     assert typed(found["files-records"].fix) == "linkpolicy repair"
+    here.types(typed(found["files-records"].fix))
+    assert here.found() == {}
+    here.sync("--reinstall")
 
 
 def test_a_file_that_is_empty_here_and_in_the_cache_is_one_finding(here: Here) -> None:

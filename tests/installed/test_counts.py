@@ -227,7 +227,7 @@ def empty(_: str) -> str:
 
 
 def of_another_schema(told: str) -> str:
-    return told.replace('"schema": 1', '"schema": 2')
+    return told.replace('"schema": 2', '"schema": 3')
 
 
 def of_another_environment(told: str) -> str:

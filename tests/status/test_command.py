@@ -122,6 +122,21 @@ def test_many_environments_are_counted_once_and_then_known(many: list[Path], sta
         assert total.estimated
 
 
+def test_where_there_is_no_time_to_look_again_that_is_said(
+    many: list[Path], state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered(state, 20)
+    assert all(row.edits_looked_for for row in gathered(state, 20).rows)
+
+    monkeypatch.setattr(gather, "LOOKING_AGAIN", -1.0)
+    again = gathered(state, 21)
+
+    assert len(many) > 21
+    assert sorted(row.kept for row in again.rows) == [False, *[True] * 20]
+    assert [row.edits_looked_for for row in again.rows if row.kept] == [False] * 20
+    assert [row.edits_looked_for for row in again.rows if not row.kept] == [True]
+
+
 def test_memory_does_not_grow_with_what_is_in_environments(
     tmp_path: Path, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

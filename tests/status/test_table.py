@@ -240,12 +240,12 @@ def test_remarks_say_what_is_wrong_where_and_what_to_type(monkeypatch: pytest.Mo
         row("/p/a/.venv", drift=drift, policy=Policy(name="hackable")),
         row("/p/a2/.venv", drift=links, policy=Policy(name="clone"), project="/p/a2"),
         row("/p/b/.venv", dangling_files=3),
-        row("/p/c c/.venv", edited_files=1),
+        row("/p/c c/.venv", edited_files=1, edited=("a.py",)),
         row("/p/d/.venv", state="unreadable"),
         row("/p/e/.venv", unreadable_files=1),
         row("/p/f/.venv", state="gone"),
         row("/p/g/.venv", policy=Policy(name="unknown", origin="/p/g/pyproject.toml:3: bad\n")),
-        row("/p/h/.venv", kept=True, counted_at=1000.0),
+        row("/p/h/.venv", kept=True, counted_at=1000.0, edits_looked_for=False),
         forgotten=("/p/i/.venv",),
     )
 
@@ -254,23 +254,47 @@ def test_remarks_say_what_is_wrong_where_and_what_to_type(monkeypatch: pytest.Mo
         "settings    /p/g/pyproject.toml:3: bad\\n",
         f"drift       not stored as the policy says: /p/a ({drift}) and /p/a2 ({links})",
         "            hint: copy the shared files in place: cd /p/a && linkpolicy detach",
-        f"            hint: reinstall; edits are lost: cd /p/a2 && {uv}",
+        f"            hint: reinstall; no file was edited: cd /p/a2 && {uv}",
         "broken      files link to a cache entry that is gone: /p/b",
-        f"            hint: reinstall; edits are lost: cd /p/b && {uv}",
-        "edited      installed files were edited: /p/c c",
+        "            hint: show the fix: cd /p/b && linkpolicy doctor environment",
+        "edited      /p/c c: `a.py` was edited",
         "            hint: show them: linkpolicy verify '/p/c c/.venv'",
         "unreadable  not everything can be read: /p/d and /p/e",
         "closed      not searched, because it cannot be read: /p/closed",
         "gone        no longer exists: /p/f/.venv",
         "forgotten   gone for a month: /p/i/.venv",
         "counts      1 of 7 counted before, the oldest 3 days ago; --refresh counts again",
+        "edits       1 environment was not looked at again; --refresh looks at all",
     ]
+
+
+def test_edits_are_named_as_the_doctor_names_them() -> None:
+    hackable = Policy(name="hackable", origin="/p/b/pyproject.toml:3")
+    others = "a cache or another environment that is not known here"
+    text = told(
+        row("/p/a/.venv", edited_files=5, edited=("a.py", "b.py", "c.py")),
+        row("/p/b/.venv", edited_files=1, edited=("a.py",), policy=hackable),
+        row("/p/c/.venv", edited_files=1, edited=("a.py",), policy=hackable, edits_shared=True),
+    )
+
+    assert [line for line in text.splitlines() if "hint" not in line] == [
+        "edited  /p/a: `a.py`, `b.py`, `c.py` and 2 more were edited",
+        "edited  /p/b: `a.py` was edited, as intended: hackable (/p/b/pyproject.toml:3)",
+        f"edited  /p/c: `a.py` was edited; {others} has the edit, too",
+    ]
+    assert text.count("linkpolicy verify") == 2
+
+
+def test_drift_of_edited_files_is_fixed_without_losing_them() -> None:
+    drift = row("/p/.venv", drift="x", policy=Policy(name="clone"), project="/p", edited_files=1)
+
+    assert "hint: copy the shared files in place: cd /p && linkpolicy detach" in told(drift)
 
 
 def test_many_environments_are_counted_and_not_named() -> None:
     text = told(*(row(f"/p/{number}/.venv", edited_files=1) for number in range(1200)))
 
-    assert ": /p/0, /p/1, /p/2 and 1,197 more\n" in text
+    assert text.splitlines()[-1] == "edited  files of 1,197 more environments: --sort edited"
     assert text.count("hint: ") == 3
 
 

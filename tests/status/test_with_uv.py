@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -197,19 +198,49 @@ def test_drift_from_the_policy_is_told_until_it_is_fixed(world: World, fs: FileS
     assert (fixed["drift"], fixed["links"]) == (None, "copy")
 
 
-def test_an_edit_is_counted_when_it_is_counted_again(world: World, fs: FileSystems) -> None:
-    project = world.project(fs.ext4 / "work" / "p", HACKABLE)
+def written(path: Path) -> None:
+    path.write_text("VALUE = 'edited'\n", encoding="utf-8")
+
+
+def shortened(path: Path) -> None:
+    """As `strip -p` does: the time stays."""
+    told = path.stat()
+    os.truncate(path, 3)
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+
+
+@pytest.mark.parametrize("policy", [HACKABLE, "", SYMLINK])
+@pytest.mark.parametrize("edit", [written, shortened])
+def test_a_fresh_edit_is_seen_at_once(
+    world: World, fs: FileSystems, policy: str, edit: Callable[[Path], None]
+) -> None:
+    project = world.project(fs.ext4 / "work" / "p", policy)
     world.uv("sync", cwd=project)
-    first = environments(status_of(world))[str(project / ".venv")]
-    module = installed(project / ".venv") / "__init__.py"
-    module.write_text("VALUE = 'edited'\n", encoding="utf-8")
-    os.utime(module, (time.time() + 3600,) * 2)
-    kept = environments(status_of(world))[str(project / ".venv")]
-    again = environments(status_of(world, "--refresh"))[str(project / ".venv")]
+    name = str(project / ".venv")
+    first, second = environments(status_of(world))[name], environments(status_of(world))[name]
+    time.sleep(0.01)  # file systems have clocks of their own
+    edit(installed(project / ".venv") / "__init__.py")
+    third, fourth = environments(status_of(world))[name], environments(status_of(world))[name]
 
     assert (first["edited_files"], first["kept"]) == (0, False)
-    assert (kept["edited_files"], kept["kept"]) == (0, True)
-    assert (again["edited_files"], again["kept"]) == (1, False)
+    assert (second["edited_files"], second["kept"]) == (0, True)
+    assert (third["edited_files"], third["kept"]) == (1, False)
+    assert third["edited"] == ["tinypkg/__init__.py"]
+    assert (fourth["edited_files"], fourth["kept"]) == (1, True)
+    assert all(each["edits_looked_for"] for each in (first, second, third, fourth))
+
+
+def test_an_edit_of_another_environment_that_has_the_same_file_is_seen(
+    world: World, fs: FileSystems
+) -> None:
+    projects = [world.project(fs.ext4 / "work" / name) for name in "ab"]
+    for project in projects:
+        world.uv("sync", cwd=project)
+    assert {each["edited_files"] for each in environments(status_of(world)).values()} == {0}
+    time.sleep(0.01)
+    written(installed(projects[0] / ".venv") / "__init__.py")
+
+    assert [each["edited_files"] for each in environments(status_of(world)).values()] == [1, 1]
 
 
 def test_kept_counts_are_the_same_numbers_until_packages_come(

@@ -97,7 +97,7 @@ def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
     if intended:
         yield Diagnostic(
             status="pass",
-            detail=f"{sentences.described(intended)}, as intended: {intended[0].intended}.",
+            detail=f"{sentences.intended(sentences.described(intended), intended[0].intended)}.",
             paths=_paths(intended),
         )
     wrong = [each for each in found if each.is_fault]
@@ -122,18 +122,12 @@ def _leaked(case: Case, leaked: Sequence[Finding]) -> Iterator[Diagnostic]:
     for cache, found in by_cache.items():
         places = [place for each in found for place in each.elsewhere]
         others = sorted({place.tree.owner for place in places if place.tree.kind == "site"})
-        has = verb(len(others), "has", "have")
-        also = f" {sentences.listed(others)} {has} the edit already." if others else ""
-        where = (
-            f"the cache `{cache}` has the edit as well: every environment installed from there "
-            "gets it"
-            if cache
-            else "the file has another hard link: an unknown environment or cache has the edit as "
-            "well"
-        )
+        owners = [f"the cache `{cache}`"] if cache else []
+        owners += [f"`{owner}`" for owner in others]
+        effect = " Every environment that is installed from that cache gets it." if cache else ""
         yield Diagnostic(
             status="fail" if cache else "warn",
-            detail=f"{sentences.described(found)}, and {where}.{also}",
+            detail=f"{sentences.shared(sentences.described(found), owners)}.{effect}",
             fix=_restore(case, "edited"),
             paths=(*_paths(found), *(place.path for place in places)),
         )

@@ -29,6 +29,21 @@ def sentence(state: State, names: Iterable[str]) -> str:
     return f"{listed(every)} {_VERBS[state][len(every) != 1]}"
 
 
+def intended(clause: str, why: str) -> str:
+    """The same of what a project wants: `why` is as `Finding.intended`."""
+    return f"{clause}, as intended: {why}"
+
+
+def shared(clause: str, owners: Iterable[str] = ()) -> str:
+    """The same of files that others have as well: these caches and environments, or nobody knows.
+
+    `owners`: as they are named, such as "the cache `~/.cache/uv`".
+    """
+    known = list(owners) or ["a cache or another environment that is not known here"]
+    has = words.verb(len(known), "has", "have")
+    return f"{clause}; {words.listed(known)} {has} the edit, too"
+
+
 def listed(names: Iterable[str]) -> str:
     """The first few, in backticks."""
     return words.listed(f"`{name}`" for name in names)

@@ -2,7 +2,8 @@
 
 A survey is believed until the environment looks different: packages came or went, the environment
 is another one, or a package is no longer linked as it was (its METADATA is linked as all its files
-are). An edit of a file in place shows nowhere: `Survey.at` says how old the answer is.
+are). An edit of a file in place shows only to who looks at each file, if for a moment only
+(`installed.glance`).
 """
 
 from __future__ import annotations
@@ -26,31 +27,37 @@ if TYPE_CHECKING:
 #: paths that are kept of `edited` and of `unreadable`
 _MOST_NAMED = 100
 
-_SCHEMA = 1
+_SCHEMA = 2
 #: one value of each field's type
 _EXAMPLE = Survey(environment="")
 
 
-def keep(state: str, survey: Survey) -> None:
+def keep(state: str, survey: Survey, glance: str = "") -> None:
     """Keep `survey` instead of what was kept for its environment. Fails silently.
 
+    `glance`: what `Glance.of` told before the survey began.
     Of `edited` and `unreadable` the first 100 paths are kept. `state` is `layout.state_home(...)`,
     "" keeps nothing. Nothing is kept when packages came or went since the survey began.
     """
     if not state or not survey.environment:
         return
     with contextlib.suppress(OSError, ValueError):
-        _write(state, survey)
+        _write(state, survey, glance)
 
 
-def kept(state: str, environment: str) -> Survey | None:
-    """What was kept; `None` when there is nothing, or it does not hold any more. Never raises."""
+def kept(state: str, environment: str, glance: str | None = None) -> Survey | None:
+    """What was kept; `None` when there is nothing, or it does not hold any more. Never raises.
+
+    `glance`: what `Glance.of` tells now; `None` when nobody looked.
+    """
     if not state:
         return None
     try:
         told = json.loads(read(state, SURVEYS, _file_name(environment)))
         # A file that a full disk cut short is no JSON: `ValueError`.
         if told["schema"] != _SCHEMA or told["survey"]["environment"] != environment:
+            return None
+        if glance is not None and told["glance"] != glance:
             return None
         survey = _survey(told["survey"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -64,7 +71,7 @@ def forget(state: str, environment: str) -> None:
         files.delete(state, SURVEYS, _file_name(environment))
 
 
-def _write(state: str, survey: Survey) -> None:
+def _write(state: str, survey: Survey, glance: str) -> None:
     """Raises `OSError`, and `ValueError` for what is no path."""
     environment = survey.environment
     if any(_changed_at(site) >= survey.at for site in installed.site_directories(environment)):
@@ -72,7 +79,9 @@ def _write(state: str, survey: Survey) -> None:
     short = survey.replace(
         edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
     )
-    told = {"schema": _SCHEMA, "sight": _sight(environment), "survey": short.as_dict()}
+    told = {
+        "schema": _SCHEMA, "sight": _sight(environment), "glance": glance, "survey": short.as_dict()
+    }  # fmt: skip
     files.write(state, SURVEYS, _file_name(environment), json.dumps(told).encode("ascii"))
 
 

@@ -55,6 +55,8 @@ def environment(row: Row) -> dict[str, Any]:
         "exact": row.shared_exact,
         "save_bytes": row.save_bytes if present else None,
         "edited_files": row.edited_files if present else None,
+        "edited": list(row.edited),
+        "edits_looked_for": row.edits_looked_for,
         "dangling_files": row.dangling_files if present else None,
         "unreadable_files": row.unreadable_files if present else None,
         "counted_at": round(row.counted_at) if present else None,

@@ -57,7 +57,9 @@ def run(options: argparse.Namespace) -> int:
     search = Search(roots)
     with progress("looking for environments") as show:
         known = list(register.known(state))
-        environments = _found(search, roots, state) if roots else iter(known)
+        # Those that are in use first: there edits are looked for as long as there is time.
+        in_use = sorted(known, key=lambda environment: -environment.seen)
+        environments = _found(search, roots, state) if roots else iter(in_use)
         of = "" if roots else f" of {len(known):,}"
         for number, path in enumerate(gathering.gather(environments), 1):
             show(f"{number:,}{of}  {path}")

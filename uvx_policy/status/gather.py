@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem.capability import installed_into, known_links
 from uvx_policy.filesystem.mounts import read_mount_table
-from uvx_policy.host import Host, nearest_existing
+from uvx_policy.host import nearest_existing
 from uvx_policy.installed import survey_store as counts
+from uvx_policy.installed.glance import Glance
 from uvx_policy.installed.model import Survey
+from uvx_policy.installed.sentences import name_in
 from uvx_policy.installed.survey import survey
+from uvx_policy.machine.onlooker import Onlooker
 from uvx_policy.machine.policy import policy_of
 from uvx_policy.state import register
 from uvx_policy.status import row as rows
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
+    from uvx_policy.model import Mount
     from uvx_policy.state.register import Environment
     from uvx_policy.status.row import State
 
@@ -36,6 +40,10 @@ WORKERS = min(8, 2 * (os.cpu_count() or 1))
 #: environments that are gone are forgotten when no decision was made for them since; before that
 #: the disk may just not be mounted. Seconds
 FORGOTTEN_AFTER = 30 * 86400
+#: seconds in which known environments are looked at for edits; about 1,000 of them can be
+LOOKING_AGAIN = 1.0
+#: edited files of one environment that are named
+_MOST_NAMED = 3
 
 
 class Seen(Value):
@@ -64,10 +72,17 @@ class Gathering:
         self._environ = environ
         self._state = state
         self._refresh = refresh
+        self._host = Onlooker(environ)
+        self._glance = Glance()
+        self._until = time.monotonic() + LOOKING_AGAIN
         try:
-            self._table = read_mount_table(Host(environ=dict(environ), cwd="/"))
+            self._table = read_mount_table(self._host)
         except Unreadable:
             self._table = None
+        rows_of_table = self._table.rows if self._table else ()
+        #: mount points that only one mount has -> the mount
+        self._mounts = {row.point: row for row in rows_of_table}
+        self._covered = {row.point for row in rows_of_table if self._mounts[row.point] is not row}
 
     @property
     def totals(self) -> list[Total]:
@@ -95,12 +110,12 @@ class Gathering:
     def _look(self, environment: Environment) -> Seen:
         """Never raises."""
         path = environment.path
-        project, policy = policy_of(environment, self._environ)
+        project, policy = policy_of(environment, self._environ, self._host)
         row = Row(path=path, project=project, cache=environment.cache, policy=policy)
         state, identity = _state_of(path)
-        found, kept = Survey(environment=path), False
+        found, kept, looked = Survey(environment=path), False, True
         if state == "present":
-            found, kept = self._survey(path)
+            found, kept, looked = self._survey(path)
         if state == "present" and not found.files:
             # It may have vanished while we looked.
             state, identity = _state_of(path)
@@ -110,7 +125,7 @@ class Gathering:
                 survey=Survey(environment=path),
                 decided_at=environment.seen,
             )
-        where = self._where(path)
+        where = self._where(path, identity[0])
         save = rows.may_save(policy.name, environment.link_mode, found)
         if save and self._nothing_links(path, environment.cache or where.mount_point):
             save = 0
@@ -124,6 +139,9 @@ class Gathering:
             private_bytes=found.private_bytes,
             save_bytes=save,
             edited_files=found.edited_files,
+            edited=tuple(name_in(file, path) for file in found.edited[:_MOST_NAMED]),
+            edits_shared=any(map(_has_others, found.edited)),
+            edits_looked_for=looked,
             dangling_files=found.dangling,
             unreadable_files=found.unreadable_files,
             counted_at=found.at,
@@ -136,44 +154,55 @@ class Gathering:
 
         Only what is known without a try. Never raises.
         """
-        host = Host(environ=dict(self._environ), cwd="/")
         try:
             links = known_links(
-                host,
+                self._host,
                 self._state,
                 self._table,
-                cache=nearest_existing(host, cache),
-                destination=installed_into(host, path),
+                cache=nearest_existing(self._host, cache),
+                destination=installed_into(self._host, path),
             )
         except Unreadable:
             return False
         return links.clone == "no" and links.hardlink == "no"
 
-    def _survey(self, path: str) -> tuple[Survey, bool]:
-        """Count the files of an environment, or take what was kept, and then True."""
+    def _survey(self, path: str) -> tuple[Survey, bool, bool]:
+        """The counts of an environment; whether they were kept, and whether edits were looked for.
+
+        What is expensive is kept, and edits are looked for in the first second.
+        """
+        glance = None
         if self._state and not self._refresh:
-            kept = counts.kept(self._state, path)
+            if time.monotonic() < self._until:
+                glance = self._glance.of(path)
+            kept = counts.kept(self._state, path, glance)
             if kept is not None:
-                return kept, True
+                return kept, True, glance is not None
+        if glance is None and self._state:
+            glance = self._glance.of(path)
         found = survey(path, sampled=True)
         if self._state and found.files:
-            counts.keep(self._state, found)
-        return found, False
+            counts.keep(self._state, found, glance or "")
+        return found, False, True
 
-    def _where(self, path: str) -> Where:
-        host = Host(environ=dict(self._environ), cwd="/")
-        try:
-            real = host.real_path(path)
-            if self._table is not None:
-                mount = self._table.find(real, host.mount_id(real))
-                if mount is not None:
-                    return Where(
-                        device=mount.device, mount_point=mount.point, file_system=mount.fstype
-                    )
-            told = host.status(real)
-        except Unreadable:
-            return Where()
-        return Where(device=str(told.device)) if told else Where()
+    def _where(self, path: str, device: int) -> Where:
+        """`device`: `st_dev` of what is at `path`."""
+        real = os.path.realpath(path)
+        mount = self._nearest_mount(real)
+        if mount is None or mount.device != f"{os.major(device)}:{os.minor(device)}":
+            # btrfs has numbers of its own for its subvolumes, and a mount may cover another.
+            mount_id = self._host.mount_id(real)
+            mount = self._table.find(real, mount_id) if self._table else None
+        if mount is None:
+            return Where(device=str(device))
+        return Where(device=mount.device, mount_point=mount.point, file_system=mount.fstype)
+
+    def _nearest_mount(self, real: str) -> Mount | None:
+        """The mount with the longest mount point; `None` when several have it."""
+        above = real
+        while above not in self._mounts and above != os.path.dirname(above):
+            above = os.path.dirname(above)
+        return None if above in self._covered else self._mounts.get(above)
 
 
 def in_parallel(look: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
@@ -192,6 +221,14 @@ def in_parallel(look: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         yield from (future.result() for future in as_completed(running))
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _has_others(path: str) -> bool:
+    """Has a file other names, or is it a link to one?"""
+    try:
+        return os.path.islink(path) or os.stat(path).st_nlink > 1
+    except OSError:
+        return False
 
 
 def _state_of(path: str) -> tuple[State, tuple[int, int]]:

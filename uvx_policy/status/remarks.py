@@ -6,13 +6,14 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed import sentences
 from uvx_policy.status.table import name
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from uvx_policy.status.row import Row, Total
     from uvx_policy.terminal.command import Command
@@ -80,27 +81,53 @@ def _about_files(rows: Sequence[Row], console: Console) -> Iterator[Remark]:
          [row for row in rows if row.drift], _fix_drift),
         ("broken", "red", "files link to a cache entry that is gone: ",
          [row for row in rows if row.dangling_files], _reinstall),
-        ("edited", "yellow", "installed files were edited: ",
-         [row for row in rows if row.edited_files], _show_edits),
         ("unreadable", "yellow", "not everything can be read: ",
          [row for row in rows if row.state == "unreadable" or row.unreadable_files], None),
     )  # fmt: skip
     for label, style, text, found, hint in kinds:
+        if label == "unreadable":
+            yield from _about_edits([row for row in rows if row.edited_files], names)
         if found:
             listed = words.listed((names[row.path] for row in found), _NAMED)
             hints = tuple(map(hint, found[:_NAMED])) if hint else ()
             yield Remark(label=label, style=style, text=f"{text}{listed}", hints=hints)
 
 
+def _about_edits(edited: Sequence[Row], names: Mapping[str, str]) -> Iterator[Remark]:
+    """Name the edits, in the words of `doctor`. Those of hackable projects are no problem."""
+    for row in edited[:_NAMED]:
+        more = [""] * (row.edited_files - len(row.edited))
+        clause = sentences.sentence("edited", [*row.edited, *more])
+        is_intended = row.policy.name == "hackable" and not row.edits_shared
+        if is_intended:
+            clause = sentences.intended(clause, f"{row.policy.name} ({row.policy.origin})")
+        elif row.edits_shared:
+            clause = sentences.shared(clause)
+        yield Remark(
+            label="edited",
+            style="dim" if is_intended else "yellow",
+            text=f"{names[row.path]}: {clause}",
+            hints=() if is_intended else (_show_edits(row),),
+        )
+    if len(edited) > _NAMED:
+        more_rows = words.count(len(edited) - _NAMED, "more environment")
+        yield Remark(label="edited", style="yellow", text=f"files of {more_rows}: --sort edited")
+
+
 def _fix_drift(row: Row) -> Hint:
-    if row.policy.name not in _PRIVATE:
+    # A reinstallation links again, and is the last resort where it would lose edits.
+    if row.policy.name not in _PRIVATE and not row.edited_files:
         return _reinstall(row)
     detach = command("linkpolicy", "detach")
     return Hint(text="copy the shared files in place", commands=(_cd(row), detach))
 
 
 def _reinstall(row: Row) -> Hint:
-    return Hint(text="reinstall; edits are lost", commands=(_cd(row), _REINSTALL))
+    if not row.project:
+        find = command("linkpolicy", "doctor", "environment")
+        return Hint(text="show the fix", commands=(_cd(row), find))
+    lost = "edits are lost" if row.edited_files else "no file was edited"
+    return Hint(text=f"reinstall; {lost}", commands=(_cd(row), _REINSTALL))
 
 
 def _show_edits(row: Row) -> Hint:
@@ -127,3 +154,9 @@ def _about_numbers(
         oldest = words.age(time.time() - min(row.counted_at for row in kept))
         text = f"{count} counted before, the oldest {oldest}; --refresh counts again"
         yield Remark(label="counts", style="dim", text=text)
+    unseen = sum(not row.edits_looked_for for row in present)
+    if unseen:
+        environments = words.count(unseen, "environment")
+        were = words.verb(unseen, "was", "were")
+        text = f"{environments} {were} not looked at again; --refresh looks at all"
+        yield Remark(label="edits", style="dim", text=text)

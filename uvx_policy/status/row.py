@@ -19,6 +19,8 @@ InFact: TypeAlias = Literal["hardlink", "clone", "symlink", "copy", "mixed", "no
 
 #: a way prevails that holds for this part
 _MOST = 0.75
+#: samples that are remembered, of 15 kB at most
+_MOST_SAMPLES = 64
 
 
 class Where(Value):
@@ -56,6 +58,12 @@ class Row(Value):
     #: those of `private_bytes` that its policy could save, at most
     save_bytes: int = 0
     edited_files: int = 0
+    #: the first of them, as their packages name them
+    edited: tuple[str, ...] = ()
+    #: one of them has another name: a cache or another environment has the edit as well
+    edits_shared: bool = False
+    #: edits were looked for now, also where the numbers are kept ones
+    edits_looked_for: bool = True
     dangling_files: int = 0
     unreadable_files: int = 0
     #: seconds since the epoch when the files were counted
@@ -76,6 +84,7 @@ class Total:
         self.edited_files = 0
         self.shared_exact = True
         self._shared = Distinct()
+        self._merged: set[str] = set()
         #: what one environment shares is counted with it, and needs no estimate
         self._of_last = 0
 
@@ -90,7 +99,11 @@ class Total:
         self.save_bytes += row.save_bytes
         self.edited_files += row.edited_files
         self.shared_exact &= row.shared_exact
-        self._shared.merge(sample)
+        # What was linked from the same wheels has the same sample, and adds nothing to it.
+        if sample not in self._merged:
+            self._shared.merge(sample)
+            if len(self._merged) < _MOST_SAMPLES:
+                self._merged.add(sample)
         self._of_last = row.shared_bytes
 
     @property
