@@ -253,7 +253,7 @@ def test_remarks_say_what_is_wrong_where_and_what_to_type(monkeypatch: pytest.Mo
     assert text.splitlines() == [
         "settings    /p/g/pyproject.toml:3: bad\\n",
         f"drift       not stored as the policy says: /p/a ({drift}) and /p/a2 ({links})",
-        "            hint: copy the shared files in place: cd /p/a && linkpolicy detach",
+        "            hint: copy the shared files in place: linkpolicy detach -p /p/a/.venv",
         f"            hint: reinstall; no file was edited: cd /p/a2 && {uv}",
         "broken      files link to a cache entry that is gone: /p/b",
         "            hint: show the fix: cd /p/b && linkpolicy doctor environment",
@@ -308,4 +308,4 @@ def test_remarks_are_wrapped_beside_their_word_and_commands_stay_whole(width: in
     *wrapped, hint = lines
     assert max(map(len, wrapped)) <= width
     assert all(line.startswith(" " * 7) for line in lines[1:])
-    assert hint.endswith("cd /p/some/where && linkpolicy detach")
+    assert hint.endswith("linkpolicy detach -p /p/some/where/.venv")

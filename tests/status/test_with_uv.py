@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import stat
 import subprocess
@@ -73,14 +74,23 @@ def extents_of(path: Path) -> tuple[Any, ...]:
     return extents(path) if path.is_file() and not path.is_symlink() else ()
 
 
-def status_of(world: World, *words: str) -> dict[str, Any]:
+def run(world: World, *words: str) -> str:
+    """What `linkpolicy` says, called from somewhere else."""
     done = subprocess.run(
-        [sys.executable, "-m", "uvx_policy.cli", "status", "--json", *words],
+        [sys.executable, "-m", "uvx_policy.cli", *words],
         env=world.environ(),
         cwd=world.base, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    told: dict[str, Any] = json.loads(done.stdout)
+    return done.stdout
+
+
+def said(world: World) -> str:
+    return run(world, "status")
+
+
+def status_of(world: World, *words: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(run(world, "status", "--json", *words))
     return told
 
 
@@ -190,12 +200,17 @@ def test_drift_from_the_policy_is_told_until_it_is_fixed(world: World, fs: FileS
     world.project(project, HACKABLE)
     world.uv("sync", cwd=project)
     drifted = environments(status_of(world))[str(project / ".venv")]
-    world.uv("sync", "--reinstall", cwd=project)
+    module = installed(project / ".venv") / "__init__.py"
+    module.write_text("VALUE = 'mine'\n", encoding="utf-8")
+    (hint,) = [line for line in said(world).splitlines() if " hint: copy the shared" in line]
+    _, *words = shlex.split(hint.rpartition(": ")[2])
+    run(world, *words)
     fixed = environments(status_of(world))[str(project / ".venv")]
 
     assert drifted["drift"].startswith("hackable, but ")
     assert drifted["policy_origin"].startswith(f"{project}/pyproject.toml:")
     assert (fixed["drift"], fixed["links"]) == (None, "copy")
+    assert (module.read_text(encoding="utf-8"), module.stat().st_nlink) == ("VALUE = 'mine'\n", 1)
 
 
 def written(path: Path) -> None:

@@ -304,7 +304,7 @@ def test_the_json_object(user: User) -> None:
         ((), ["linkpolicy verify --diff", "linkpolicy repair"]),
         (("--all",), ["linkpolicy verify --diff --all", "linkpolicy repair --all"]),
         (("--cache",), ["linkpolicy verify --diff --cache", "linkpolicy repair --cache"]),
-        (("--diff", "first"), ["linkpolicy repair first"]),
+        (("--diff", "first"), ["linkpolicy repair FIRST"]),
         (("FILE",), ["linkpolicy verify --diff FILE", "linkpolicy repair FILE"]),
     ],
 )
@@ -312,7 +312,8 @@ def test_a_hint_finds_the_same_again(user: User, words: tuple[str, ...], hints: 
     edit(user.machine.first)
     file = os.path.relpath(at(user.machine.first))
     words = tuple(word.replace("FILE", file) for word in words)
-    hints = [hint.replace("FILE", file) for hint in hints]
+    hints = [hint.replace("FIRST", os.path.abspath("first")) for hint in hints]
+    hints = [hint.replace("FILE", str(at(user.machine.first))) for hint in hints]
 
     done = user.verify(*words)
 

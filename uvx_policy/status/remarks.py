@@ -118,8 +118,8 @@ def _fix_drift(row: Row) -> Hint:
     # A reinstallation links again, and is the last resort where it would lose edits.
     if row.policy.name not in _PRIVATE and not row.edited_files:
         return _reinstall(row)
-    detach = command("linkpolicy", "detach")
-    return Hint(text="copy the shared files in place", commands=(_cd(row), detach))
+    detach = command("linkpolicy", "detach", "-p", row.path)
+    return Hint(text="copy the shared files in place", commands=(detach,))
 
 
 def _reinstall(row: Row) -> Hint:
