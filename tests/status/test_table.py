@@ -288,7 +288,11 @@ def test_edits_are_named_as_the_doctor_names_them() -> None:
 def test_drift_of_edited_files_is_fixed_without_losing_them() -> None:
     drift = row("/p/.venv", drift="x", policy=Policy(name="clone"), project="/p", edited_files=1)
 
-    assert "hint: copy the shared files in place: cd /p && linkpolicy detach" in told(drift)
+    text = told(drift)
+
+    assert "hint: copy the shared files in place: linkpolicy detach -p /p/.venv\n" in text
+    # How it differs from the policy is no part of its name.
+    assert "\nedited  /p: " in text
 
 
 def test_many_environments_are_counted_and_not_named() -> None:

@@ -75,7 +75,6 @@ def remarks(
 
 def _about_files(rows: Sequence[Row], console: Console) -> Iterator[Remark]:
     names = {row.path: name(row, console) for row in rows}
-    names |= {row.path: f"{names[row.path]} ({row.drift})" for row in rows if row.drift}
     kinds: tuple[tuple[str, str, str, list[Row], Callable[[Row], Hint] | None], ...] = (
         ("drift", "red", "not stored as the policy says: ",
          [row for row in rows if row.drift], _fix_drift),
@@ -88,7 +87,9 @@ def _about_files(rows: Sequence[Row], console: Console) -> Iterator[Remark]:
         if label == "unreadable":
             yield from _about_edits([row for row in rows if row.edited_files], names)
         if found:
-            listed = words.listed((names[row.path] for row in found), _NAMED)
+            notes = [f" ({row.drift})" if label == "drift" else "" for row in found]
+            named = (f"{names[row.path]}{note}" for row, note in zip(found, notes, strict=True))
+            listed = words.listed(named, _NAMED)
             hints = tuple(map(hint, found[:_NAMED])) if hint else ()
             yield Remark(label=label, style=style, text=f"{text}{listed}", hints=hints)
 
