@@ -43,8 +43,7 @@ class Glance:
                             found = known.get(entry.inode()) or _look_at(entry, device, known)
                             count += 1
                             size += found[0]
-                            if found[1] > latest:
-                                latest = found[1]
+                            latest = max(latest, found[1])
         return f"{count} {size} {latest}"
 
 
