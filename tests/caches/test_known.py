@@ -31,7 +31,9 @@ def caches(*, uid: int | None = None) -> dict[str, Cache]:
     host = Host(environ=dict(os.environ))
     host.uid = host.uid if uid is None else uid
     table = read_mount_table(host)
-    found = list(known.known_caches(os.environ, state_directory(), host, table))
+    found = list(
+        known.known_caches(os.environ, list(register.known(state_directory())), host, table)
+    )
     assert len({cache.path for cache in found}) == len(found)
     return {cache.path: cache for cache in found}
 

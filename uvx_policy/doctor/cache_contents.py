@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from uvx_policy.machine.caches import Cache
 
 #: seconds for all caches together; a small cache is looked at completely in any case
-PATIENCE = 0.05
+PATIENCE = 0.02
 #: files whose content is compared again, with all that is known of their wheel
 _MOST_COMPARED = 200
 _MOST_NAMED = 100

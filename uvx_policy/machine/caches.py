@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import mounts
 from uvx_policy.settings import reader
-from uvx_policy.state import layout, register
+from uvx_policy.state import layout
 from uvx_policy.uv import directories, invocation, settings, workspace
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.host import Host
     from uvx_policy.model import Mount
+    from uvx_policy.state.register import Environment
 
 UV_DEFAULT = "uv's default"
 DEVICE_CACHE = "device cache"
@@ -81,16 +82,19 @@ class Cache(Value):
 
 
 def known_caches(
-    environ: Mapping[str, str], state: str, host: Host, table: MountTable | None
+    environ: Mapping[str, str],
+    remembered: Sequence[Environment],
+    host: Host,
+    table: MountTable | None,
 ) -> Iterator[Cache]:
     """Each known cache once, uv's default first; those that do not exist (any more) as well.
 
-    `host.cwd` is where uv's own settings are looked for; `environ` is that of `host`; `state` is
-    the state directory, "" for none. What cannot be read is passed over: faults in settings are
-    for others to tell.
+    `host.cwd` is where uv's own settings are looked for; `environ` is that of `host`;
+    `remembered` is what the register knows. What cannot be read is passed over: faults in
+    settings are for others to tell.
     """
     found: dict[tuple[int, int] | str, Cache] = {}
-    for path, origin in _candidates(environ, state, host, table):
+    for path, origin in _candidates(environ, remembered, host, table):
         cache = look(path, (origin,), host, table)
         if not cache.exists and origin in (DEVICE_CACHE, PROJECT_CACHE):
             continue
@@ -167,9 +171,11 @@ class _Candidate(NamedTuple):
 
 
 def _candidates(
-    environ: Mapping[str, str], state: str, host: Host, table: MountTable | None
+    environ: Mapping[str, str],
+    remembered: Sequence[Environment],
+    host: Host,
+    table: MountTable | None,
 ) -> Iterator[_Candidate]:
-    remembered = list(register.known(state))
     yield from _of_uv(host)
     yield from _of_settings(host)
     projects = {each.project for each in remembered if each.project}
@@ -178,9 +184,9 @@ def _candidates(
         host, table, below | {host.cwd, layout.home(dict(environ), host.platform)}
     )
     yield from _of_projects(projects, host.cwd)
-    for each in remembered:
-        if os.path.isabs(each.cache):
-            yield _Candidate(each.cache, REGISTER)
+    for path in dict.fromkeys(each.cache for each in remembered):
+        if os.path.isabs(path):
+            yield _Candidate(path, REGISTER)
 
 
 def _of_uv(host: Host) -> Iterator[_Candidate]:

@@ -116,7 +116,7 @@ class Machine:
         """Every known cache, also those that do not exist yet."""
         from uvx_policy.machine.caches import known_caches
 
-        return tuple(known_caches(self.environ, self.state, self.host, self.mounts))
+        return tuple(known_caches(self.environ, self.registered, self.host, self.mounts))
 
     @cached_property
     def registered(self) -> tuple[Environment, ...]:

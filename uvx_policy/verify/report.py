@@ -6,6 +6,7 @@ import os
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed import sentences
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.words import count, verb
 from uvx_policy.verify import summary as summaries
@@ -113,9 +114,9 @@ def _one(finding: Finding, width: int) -> Parts:
 
 def _name(finding: Finding) -> str:
     """The file as its package names it; scripts and data by their place in the environment."""
-    tree = finding.tree
-    name = os.path.relpath(finding.path, tree.owner if tree.kind == "archive" else tree.path)
-    return os.path.relpath(finding.path, tree.owner) if name.startswith(os.pardir) else name
+    if finding.tree.kind == "archive":
+        return os.path.relpath(finding.path, finding.tree.owner)
+    return sentences.name_of(finding)
 
 
 def _more(finding: Finding, console: Console) -> Iterator[Parts]:
