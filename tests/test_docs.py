@@ -454,6 +454,13 @@ def test_the_readme_has_one_test_command_that_ci_can_take() -> None:
     assert f"$ {command}" in read("CONTRIBUTING.md")
 
 
+def test_what_a_run_leaves_out_is_run_by_the_same_command_with_a_mark() -> None:
+    (command,) = re.findall(r"(\.venv-test/bin/python -m pytest .*)\n", read("README.md"))
+
+    assert f"$ {command} -m exhaustive\n" in read("CONTRIBUTING.md")
+    assert f"{command} -m exhaustive\n" in (ROOT / ".ci" / "run").read_text()
+
+
 def test_the_readme_has_one_install_command_that_sets_up_and_shows() -> None:
     (command,) = re.findall(
         r"<!-- install command -->\n```console\n\$ (.*)\n```", read("README.md")

@@ -17,7 +17,10 @@ from tests.doctor.witness import WITNESS
 
 
 class Person:
-    """Types commands: each in a process of its own, with the variables of one shell."""
+    """Types commands: each in a process of its own, with the variables of one shell.
+
+    No `World`, in which shims are there already: `linkpolicy setup` puts them there.
+    """
 
     def __init__(self, base: Path, uv: Path) -> None:
         self.base = base

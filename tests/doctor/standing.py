@@ -12,7 +12,7 @@ import pytest
 
 from tests import real_uv, sandbox
 from tests.doctor.witness import WITNESS
-from tests.uv.world import World
+from tests.uv.world import World, installed
 from uvx_policy.doctor.case import Case
 from uvx_policy.doctor.diagnostic import Check, Diagnostic
 
@@ -95,6 +95,29 @@ class Standing:
             for name, value in after.items()
             if name not in ("_", "PWD", "OLDPWD", "SHLVL")
         }
+
+
+class Place:
+    """A `World` on one file system, and a project in it in which a person stands."""
+
+    def __init__(self, disk: Path, uv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.disk = disk
+        self.monkeypatch = monkeypatch
+        self.world = World(disk / "world", uv)
+        self.project = self.world.project(disk / "project")
+        self.venv = self.project / ".venv"
+        self.standing = Standing(self.world, self.project, monkeypatch)
+
+    def sync(self, *words: str) -> None:
+        self.world.uv("sync", *words, cwd=self.project)
+
+    @property
+    def cache(self) -> Path:
+        return self.world.default_cache
+
+    @property
+    def module(self) -> Path:
+        return installed(self.venv) / "__init__.py"
 
 
 def write(path: Path, text: str) -> Path:

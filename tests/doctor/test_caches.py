@@ -15,7 +15,7 @@ import pytest
 
 from tests import real_uv
 from tests.doctor.checks import typed
-from tests.doctor.standing import EACH_PLACE, ROOT, Standing, only
+from tests.doctor.standing import EACH_PLACE, ROOT, Place, Standing, only
 from tests.doctor.witness import WITNESS
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID, as_user
@@ -78,23 +78,6 @@ def test_to_find_the_caches_takes_nothing_from_the_time_to_look_into_them(
 
     assert len(left) == 1  # one look tells all of them
     assert min(left) > 0
-
-
-class Place:
-    """A world on one file system, and a project in it."""
-
-    def __init__(self, disk: Path, uv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.disk = disk
-        self.world = World(disk / "world", uv)
-        self.project = self.world.project(disk / "project")
-        self.standing = Standing(self.world, self.project, monkeypatch)
-
-    @property
-    def cache(self) -> Path:
-        return self.world.default_cache
-
-    def sync(self) -> None:
-        self.world.uv("sync", cwd=self.project)
 
 
 @pytest.fixture

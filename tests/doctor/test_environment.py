@@ -9,7 +9,7 @@ import pytest
 
 from tests import real_uv
 from tests.doctor.checks import typed
-from tests.doctor.standing import EACH_PLACE, Standing, only
+from tests.doctor.standing import EACH_PLACE, Place, Standing, only
 from tests.filesystems import FileSystems, same_inode, shared_extents
 from tests.uv.world import NAME, ORIGINAL, World, archived, installed
 from uvx_policy.doctor import caches
@@ -53,25 +53,6 @@ def edit_in_place(path: Path) -> None:
         stream.write(EDIT)
         stream.truncate()
     os.utime(path, (later, later))
-
-
-class Place:
-    """A world on one file system, and a project in it."""
-
-    def __init__(self, disk: Path, uv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.disk = disk
-        self.monkeypatch = monkeypatch
-        self.world = World(disk / "world", uv)
-        self.project = self.world.project(disk / "project")
-        self.venv = self.project / ".venv"
-        self.standing = Standing(self.world, self.project, monkeypatch)
-
-    def sync(self, *words: str) -> None:
-        self.world.uv("sync", *words, cwd=self.project)
-
-    @property
-    def module(self) -> Path:
-        return installed(self.venv) / "__init__.py"
 
 
 @pytest.fixture

@@ -17,7 +17,10 @@ from uvx_policy.setup.words import Lines
 
 
 class Home:
-    """A home directory and the environment variables of its owner."""
+    """A home directory and the environment variables of its owner.
+
+    No `World`, in which shims are there already: these tests put them there.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root

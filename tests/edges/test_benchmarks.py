@@ -439,4 +439,4 @@ def test_popular_packages_tells_what_is_not_clean(tmp_path: Path) -> None:
 
     done = run("popular_packages.py", "--uv", uv, "--wheels", str(wheels), *ways, code=1)
 
-    assert done.stderr.count("tinypkg 1.0: extra: ") == 2
+    assert done.stderr.count("tinypkg 1.0: unlisted: ") == 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.ordinary_user import only_root
 from uvx_policy.filesystem.cache_directory import UnsafeCacheDirectory, make_cache_directory
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OTHER = 12345
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
 
 @pytest.fixture
@@ -105,7 +105,9 @@ def for_a_group(path: Path) -> None:
         pytest.param(looping_link, "symbolic link", id="link to itself"),
         pytest.param(file, "no directory", id="file"),
         pytest.param(fifo, "no directory", id="FIFO"),
-        pytest.param(of_another_user, "belongs to user 12345", id="another user's", marks=as_root),
+        pytest.param(
+            of_another_user, "belongs to user 12345", id="another user's", marks=only_root
+        ),
         pytest.param(for_everybody, "writable for", id="for everybody"),
     ],
 )
@@ -139,7 +141,7 @@ def test_a_sticky_directory_may_hold_a_cache(place: Path) -> None:
     assert mode(place / "cache") == 0o700
 
 
-@as_root
+@only_root
 def test_a_projects_own_cache_may_lie_in_a_directory_of_another_user(place: Path) -> None:
     of_another_user(place)
 
@@ -148,7 +150,7 @@ def test_a_projects_own_cache_may_lie_in_a_directory_of_another_user(place: Path
     assert (place / ".uv-cache").stat().st_uid == os.geteuid()
 
 
-@as_root
+@only_root
 def test_a_projects_own_cache_of_another_user_is_refused(place: Path) -> None:
     place.mkdir()
     of_another_user(place / ".uv-cache")

@@ -12,7 +12,7 @@ import pytest
 
 from tests import filesystems, real_uv
 from tests.filesystems import FileSystems, same_inode
-from tests.uv.world import NAME, PYTHON, World, installed
+from tests.uv.world import NAME, World, installed
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.survey import survey
 
@@ -30,10 +30,7 @@ class Place:
         self.world = World(base, real)
 
     def environment(self, mode: str, name: str = "") -> Path:
-        path = self.base / (name or mode)
-        self.world.plain("venv", "--python", PYTHON, str(path), cwd=self.base)
-        self.install("--python", str(path), mode=mode)
-        return path
+        return self.world.environment(self.base / (name or mode), mode=mode)
 
     def install(self, *words: str, mode: str) -> None:
         self.world.plain(

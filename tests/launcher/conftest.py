@@ -45,7 +45,10 @@ class Seen(NamedTuple):
 
 
 class Scene:
-    """Directories, environment variables and a configured launcher."""
+    """Directories, environment variables and a configured launcher.
+
+    No `World`: a program that records what it was started with stands where uv would be.
+    """
 
     def __init__(self, base: Path, unconfigured: Path) -> None:
         self.base = base

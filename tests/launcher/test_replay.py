@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.launcher.conftest import EDITS, Scene, guard_of, without_guard
+from tests.ordinary_user import UID, only_root
 from uvx_policy import guard
 from uvx_policy.edits import Edits
 from uvx_policy.replay.witness import look
@@ -249,9 +250,13 @@ def rewritten(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
         pytest.param(instead(lambda path: os.mknod(path, 0o140600)), id="a socket"),
         pytest.param(lambda path: path.chmod(0o604), id="readable to all"),
         pytest.param(lambda path: path.chmod(0o620), id="writable to the group"),
-        pytest.param(lambda path: os.chown(path, 12345, 12345), id="somebody else's"),
+        pytest.param(lambda path: os.chown(path, UID, UID), id="somebody else's", marks=only_root),
         pytest.param(lambda path: path.parent.chmod(0o755), id="in a directory for all"),
-        pytest.param(lambda path: os.chown(path.parent, 12345, 12345), id="in another's directory"),
+        pytest.param(
+            lambda path: os.chown(path.parent, UID, UID),
+            id="in another's directory",
+            marks=only_root,
+        ),
         pytest.param(lambda path: a_link_to_it(path.parent), id="behind a symbolic link"),
         pytest.param(rewritten(lambda _: b""), id="empty"),
         pytest.param(
@@ -399,7 +404,9 @@ def replace(path: Path) -> None:
         ("s", lambda p: p.write_text("x"), touch),
         ("s", lambda p: p.write_text("x"), replace),
         ("s", lambda p: p.write_text("x"), lambda p: p.chmod(0o600)),
-        ("s", lambda p: p.write_text("x"), lambda p: os.chown(p, 1, -1)),
+        pytest.param(
+            "s", lambda p: p.write_text("x"), lambda p: os.chown(p, 1, -1), marks=only_root
+        ),
         ("s", lambda p: p.write_text("x"), lambda p: p.unlink()),
         ("s", lambda _: None, lambda p: p.write_text("x")),
         ("s", lambda p: p.mkdir(), lambda p: p.rmdir()),
@@ -464,7 +471,8 @@ def test_every_witness_that_python_makes_holds(scene: Scene) -> None:
     (odd / "file").write_bytes(b"\xff" * 1000)
     (odd / "a name = with = equals").mkdir(0o1777)
     (odd / "setuid").touch(0o4755)
-    os.chown(odd / "setuid", 2**31, 2**32 - 2)
+    if os.geteuid() == 0:
+        os.chown(odd / "setuid", 2**31, 2**32 - 2)
     os.utime(odd / "file", ns=(-1, -(10**18)))
     (odd / "link").symlink_to("x" * 4000)
     (odd / "loop").symlink_to("loop")

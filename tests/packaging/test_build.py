@@ -236,7 +236,9 @@ def test_an_sdist_has_what_it_takes_and_gives_the_same_wheel(
 
     with tarfile.open(built.made) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    # Not `extractall`: since Python 3.11.4 it needs a filter, which it did not have before.
+    (tmp_path / "unpacked").mkdir()
+    subprocess.run(["tar", "-xf", built.made, "-C", tmp_path / "unpacked"], check=True)
     assert {"hatch_build.py", "shims/launcher.c", "shims/tables.h", "shims/CFLAGS"} <= names
     assert LAUNCHER not in names
     (unpacked,) = (tmp_path / "unpacked").iterdir()

@@ -1,5 +1,8 @@
 """One user's machine in a directory: a home, a uv, shims before it, and calls made there.
 
+No `World`: a stand-in for uv says what it got, ten thousand times in one walk, and what a decision
+depends on is put there by hand, so that each change is known.
+
 A call can be made in three ways: freshly decided and replayed by Python, both through the whole of
 `uvx_policy.shim.become` up to where it would become uv, and by the native launcher, as a process.
 """

@@ -29,7 +29,10 @@ class Record(NamedTuple):
 
 
 class Installed(NamedTuple):
-    """A PATH with the shim first and the stand-in behind it."""
+    """A PATH with the shim first and the stand-in behind it.
+
+    No `World`: what uv gets is recorded, byte by byte, by a program in its place.
+    """
 
     shims: Path
     real: Path

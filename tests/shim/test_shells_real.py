@@ -57,7 +57,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarn
 
 
 class Machine:
-    """A home with two real uvs, and one shell that reads its start-up files there."""
+    """A home with two uvs that only say who they are, and one shell that reads its files there.
+
+    No `World`: nothing is installed; it is about which of the programs a shell finds.
+    """
 
     def __init__(self, root: Path, shell: str) -> None:
         self.shell = shell

@@ -98,12 +98,6 @@ def environments(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {row["path"]: row for row in told["environments"]}
 
 
-@pytest.fixture
-def world(fs: FileSystems, newest_uv: Path) -> World:
-    """Home and uv's own cache on ext4."""
-    return World(fs.ext4, newest_uv)
-
-
 def test_each_way_of_linking_is_told_with_its_bytes(each_uv: Path, fs: FileSystems) -> None:
     world = World(fs.ext4, each_uv)
     plans = {

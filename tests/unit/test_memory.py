@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ordinary_user import only_root
 from uvx_policy.state import facts as memory
 from uvx_policy.state import layout
 from uvx_policy.state.facts import recall, remember
@@ -136,9 +137,6 @@ def give_directory_away(path: Path) -> None:
     os.chown(path.parent, 12345, 12345)
 
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -150,8 +148,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files
         pytest.param(shorten, id="cut off by a crash"),
         pytest.param(empty, id="empty after a crash"),
         pytest.param(make_newer, id="written by a later version"),
-        pytest.param(give_file_away, id="file of another user", marks=as_root),
-        pytest.param(give_directory_away, id="directory of another user", marks=as_root),
+        pytest.param(give_file_away, id="file of another user", marks=only_root),
+        pytest.param(give_directory_away, id="directory of another user", marks=only_root),
     ],
 )
 def test_what_may_be_wrong_is_not_believed(state: str, damage: object) -> None:
@@ -174,7 +172,7 @@ def test_a_directory_that_others_may_write_gets_nothing(state: str) -> None:
     assert list(directory.iterdir()) == []
 
 
-@as_root
+@only_root
 def test_root_leaves_nothing_in_the_home_of_another_user(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
 

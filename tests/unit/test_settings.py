@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Machine:
-    """A home, a machine configuration and a workspace below one directory."""
+    """A home, a machine configuration and a workspace below one directory.
+
+    No `World`: settings are read, and nothing is started.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -436,7 +436,9 @@ def judged(said: str) -> bool | None:
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(1, 4))]
+)
 def test_what_uv_calls_wrong_is_uncertain_and_nothing_else(newest: Uv, seed: int) -> None:
     choice = random.Random(seed)  # noqa: S311 (no secret)
     lines = [_random_line(choice) for _ in range(250)]

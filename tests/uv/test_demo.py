@@ -50,7 +50,10 @@ EDITED = next(problem for problem in PROBLEMS if problem.issue == 10896)
 
 
 class Machine(NamedTuple):
-    """A user's home full of things that must not count, and an empty temporary directory."""
+    """A user's home full of things that must not count, and an empty temporary directory.
+
+    No `World`: the demo makes one of its own, and must see nothing of this one.
+    """
 
     home: Path
     temporary: Path

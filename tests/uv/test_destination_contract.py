@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,8 @@ pytestmark = pytest.mark.uv
 PACKAGE = "tinylink"
 SECOND = "tinyother"
 PYTHON = os.path.realpath(sys.executable)
+#: by a distribution, as Debian does: where its packages are cannot be told from files
+PATCHED = not os.path.isdir(os.path.join(os.path.dirname(os.__file__), "site-packages"))
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 DEPENDENT = f'[project]\nname = "{{name}}"\nversion = "0.1"\nrequires-python = ">=3.8"\ndependencies = ["{PACKAGE}"]\n'
 SCRIPT = f'# /// script\n# requires-python = ">=3.8"\n# dependencies = ["{PACKAGE}"]\n# ///\n'
@@ -492,7 +495,7 @@ def test_destination_is_where_uv_links(
         assert not outcome.found, told
         return
     if answer.kind == "unknown":
-        assert real < row.unknown_before, told
+        assert real < row.unknown_before or (PATCHED and "{w}/system" in f"{row}"), told
         return
     if row.kinds:
         assert answer.kind in row.kinds, told
@@ -658,8 +661,8 @@ def _places(world: Path, *, environments: bool = False) -> frozenset[str]:
 
 
 def _environment_of(site_packages: str) -> str:
-    head, separator, tail = site_packages.rpartition("/lib/python")
-    return head if separator and tail.endswith("/site-packages") else site_packages
+    found = re.fullmatch(r"(.+?)(/local)?/lib/python[^/]+/(site|dist)-packages", site_packages)
+    return found[1] if found else site_packages
 
 
 def _cached(world: Path) -> frozenset[str]:

@@ -166,9 +166,11 @@ class World:
             cwd=cwd, **environ,
         )  # fmt: skip
 
-    def environment(self, path: Path, cache: Path, *packages: str, mode: str = "hardlink") -> Path:
+    def environment(
+        self, path: Path, cache: Path | None = None, *packages: str, mode: str = "hardlink"
+    ) -> Path:
         """An environment with packages linked from `cache`, made by the real uv itself."""
-        common = ("--cache-dir", str(cache))
+        common = ("--cache-dir", str(cache or self.default_cache))
         self.plain("venv", *common, "-p", PYTHON, str(path), cwd=self.base)
         self.plain(
             "pip", "install", *common, "-p", str(path), "--link-mode", mode,

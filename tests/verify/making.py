@@ -111,7 +111,10 @@ def linked(source: Tree, tree: Tree) -> None:
 
 
 class Machine:
-    """A cache with one archive, and environments that were linked from it."""
+    """A cache with one archive, and environments that were linked from it.
+
+    No `World`: no uv makes what these tests need, wrong hashes and odd names in a RECORD.
+    """
 
     def __init__(self, base: Path) -> None:
         self.cache = base / "cache"
