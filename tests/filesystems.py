@@ -274,6 +274,7 @@ class MountedFileSystems:
         self._directory = directory
         self._images = images
         self._count = 0
+        self._namespace = os.readlink("/proc/self/ns/mnt")
 
     @functools.cached_property
     def btrfs(self) -> Path:
@@ -349,6 +350,8 @@ class MountedFileSystems:
 
     def new_point(self, name: str) -> Path:
         """An empty directory to mount something on."""
+        # In a mount table of a single test it would be gone with that test, and not be made again.
+        assert os.readlink("/proc/self/ns/mnt") == self._namespace, "ask for it before own mounts"
         self._count += 1
         point = self._directory / f"{self._count}-{name}"
         point.mkdir()

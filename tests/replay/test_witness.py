@@ -66,8 +66,11 @@ def seen_by_host(directory: Path) -> Witnesses:
     return host.witnesses
 
 
-@pytest.mark.usefixtures("patient", "own_mounts")
-def test_whatever_a_host_sees_holds_as_long_as_nothing_changes(place: Path, here: Machine) -> None:
+@pytest.mark.usefixtures("patient")
+def test_whatever_a_host_sees_holds_as_long_as_nothing_changes(
+    place: Path, own_mounts: None, here: Machine
+) -> None:
+    del own_mounts  # after `place`, which is a mount
     seen = list(seen_by_host(place))
     missed = [each for each in seen if look(each[0], each[1]) != each[2]]
 
