@@ -38,7 +38,7 @@ ROOMS = {
     "filesystem": "core state host",
     "pipeline": "core state host uv settings filesystem",
     "shim": "core state replay pipeline",
-    "machine": "core state host uv settings filesystem pipeline shim",
+    "machine": "core state replay host uv settings filesystem pipeline shim",
     "installed": "core state terminal filesystem",
     "caches": "core terminal uv machine installed",
     "verify": "core state terminal machine installed",

@@ -63,7 +63,7 @@ def test_the_doctor_sees_the_environment(bare: Bare) -> None:
     assert [each for each in told.values() if "no environment yet" in each.detail] == []
     assert told["decision"].status == "pass"
     assert f"`uv pip install` installs into `{bare.venv}`" in told["decision"].detail
-    assert "of 1 package that uv installed: 1 hard linked" in told["files-linked"].detail
+    assert told["files-linked"].detail.endswith("1 hard linked.")
     assert bare.found() == {}
 
 
