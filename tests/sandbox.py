@@ -22,13 +22,13 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pytest
-
 from tests import real_uv
+from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.host import Host
+from uvx_policy.machine import caches
 
 ROOT = Path(__file__).resolve().parent.parent
 #: base interpreter: a virtual environment first on PATH would be a target for `uv pip` itself
@@ -77,7 +77,6 @@ def entered(base: Path) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
         _own = _build(undo, _base, homes)
         if not _own:
-            _refuse_caches_above(_base)
             show_only(str(_base))
         # A home of our own is empty; in the real one others may write what they like.
         places = [] if _own else _places(_base, homes)
@@ -229,15 +228,19 @@ def _foreign_packages() -> set[Path]:
 def show_only(base: str) -> None:
     """From now on, in this process, the mount table has one row: the mount that `base` lies on.
 
-    As if `base` were its mount point: what lies above and beside it is not to be looked at.
+    As if `base` were its mount point, and nothing above it: no cache is looked for there.
     """
-    real = Host.mount_table
+    table, way = Host.mount_table, caches._on_the_way_to
 
     def mount_table(host: Host) -> str | None:
-        text = real(host)
+        text = table(host)
         return None if text is None else _limited(text, base, host.mount_id(base))
 
+    def on_the_way_to(paths: Iterable[str]) -> dict[str, None]:
+        return {path: None for path in way(paths) if is_within(path, base)}
+
     setattr(Host, "mount_table", mount_table)  # noqa: B010 (mypy takes it for a bound method)
+    setattr(caches, "_on_the_way_to", on_the_way_to)  # noqa: B010
 
 
 def _limited(text: str, base: str, mount: int | None) -> str:
@@ -248,13 +251,6 @@ def _limited(text: str, base: str, mount: int | None) -> str:
             fields[3], fields[4] = os.path.join(fields[3], inside), base
             return " ".join(fields)
     return ""
-
-
-def _refuse_caches_above(base: Path) -> None:
-    """Caches are also looked for above a project, and nothing can hide those."""
-    for cache in (above / name for above in base.parents for name in _cache_names()[:1]):
-        if os.path.lexists(cache):
-            pytest.exit(f"tests would see `{cache}`: choose another directory by --basetemp")
 
 
 # What may be left behind -------------------------------------------------------------------------

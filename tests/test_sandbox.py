@@ -71,6 +71,7 @@ class Planted:
     def tests(self, base: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """A session of this suite."""
         self.world.own_directory(base)
+        self.world.own_directory(base / self.cache.name)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--basetemp={base}/t"]
         return subprocess.run(
             self.person.session([*command, str(INSIDE), *words]),

@@ -16,7 +16,7 @@ import pytest
 from benchmarks import harness, instructions, looking, peers, project
 from benchmarks import verify as benchmark_verify
 from tests import filesystems, real_uv
-from tests.launcher.programs import missing
+from tests.launcher.programs import need_compiler
 from tests.uv.world import build_wheel
 
 BENCHMARKS = Path(harness.__file__).parent
@@ -65,8 +65,7 @@ def write_script(path: Path, text: str) -> Path:
 @pytest.fixture
 def uv(tmp_path: Path) -> Path:
     """Stands in for the real uv where only the wiring counts: no package index needed."""
-    if shutil.which("cc") is None:
-        missing("C compiler")
+    need_compiler()
     answer = write_script(tmp_path / "answer", "echo uv 0.13.8")
     return Path(harness.compile_stand_in(str(tmp_path / "real"), uv=str(answer)))
 
@@ -75,6 +74,7 @@ def uv(tmp_path: Path) -> Path:
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """All that is on PATH: a C compiler, and what the test adds."""
     directory = tmp_path / "programs"
+    need_compiler()
     compiler = shutil.which("cc")
     write_script(directory / "cc", f"PATH='{os.environ['PATH']}' exec '{compiler}' \"$@\"")
     monkeypatch.setenv("PATH", str(directory))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
+from tests.launcher.programs import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 #: all that a build reads
@@ -80,8 +80,5 @@ def extract_launcher(wheel: Path, destination: Path) -> Path:
 
 def need_compiler() -> None:
     """Skip where there is no C compiler, but not in CI."""
-    if any(map(shutil.which, ("cc", "gcc", "clang"))):
-        return
-    if os.environ.get("CI"):
-        pytest.fail("a C compiler must be installed in CI")
-    pytest.skip("no C compiler on PATH")
+    if not any(map(shutil.which, ("cc", "gcc", "clang"))):
+        missing("C compiler")

@@ -128,6 +128,7 @@ def error_in_the_source(tree: Path, _: Path) -> dict[str, str]:
 
 
 def no_source(tree: Path, _: Path) -> dict[str, str]:
+    checkout.need_compiler()
     shutil.rmtree(tree / "shims")
     return {}
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import harness
+from tests.launcher.programs import need_compiler
 from uvx_policy.setup import shim_file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only")
@@ -42,6 +43,7 @@ PYPROJECT = '[project]\nname = "a"\nversion = "1"\n\n[tool.linkpolicy]\nhackable
 @pytest.fixture(scope="session")
 def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A native `uv` that exits at once and calls itself 0.13.8."""
+    need_compiler()
     directory = tmp_path_factory.mktemp("stand-in")
     answer = directory / "answer"
     answer.write_text("#!/bin/sh\necho uv 0.13.8\n", encoding="utf-8")
