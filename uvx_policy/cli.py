@@ -336,7 +336,7 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
 
 def _prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
-        # A path that is no UTF-8 is printed as the bytes that it is.
+        # A path that is not UTF-8 is printed as the bytes that it is.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="surrogateescape")
     # After `linkpolicy ... 2>&-` the next file that is opened would become stderr.

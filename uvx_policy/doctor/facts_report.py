@@ -51,7 +51,7 @@ def to_object(plan: Plan) -> dict[str, Any]:
 
 
 def as_object(facts: Facts | None, outcome: Outcome) -> dict[str, Any]:
-    """Plain values for `json`. Bytes of a path that are no UTF-8 become lone surrogates."""
+    """Plain values for `json`. Bytes of a path that are not UTF-8 become lone surrogates."""
     return {"version": VERSION, "facts": _plain(facts), "outcome": _plain(outcome)}
 
 
