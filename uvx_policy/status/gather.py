@@ -41,7 +41,7 @@ WORKERS = min(8, 2 * (os.cpu_count() or 1))
 #: the disk may just not be mounted. Seconds
 FORGOTTEN_AFTER = 30 * 86400
 #: seconds in which known environments are looked at for edits; about 1,000 of them can be
-LOOKING_AGAIN = 1.0
+LOOKING_AGAIN = 1.5
 #: edited files of one environment that are named
 _MOST_NAMED = 3
 

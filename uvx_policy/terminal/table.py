@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from uvx_policy.terminal import words
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from uvx_policy.terminal.console import Console, Part, Parts
 
@@ -69,15 +68,37 @@ def draw(columns: Sequence[Column], console: Console, *, sections: Sequence[int]
             no_wrap=not column.folds,
             overflow="fold",
         )
-    ends = set(accumulate(sections))
-    for number in range(sum(sections)):
+    # To draw a row costs 1 ms: where each cell is one line, a section is drawn as one row.
+    together = not any(column.folds for column in widths)
+    for rows, is_last in _blocks(sections, together=together):
         cells = (
-            _shortened(column.cells[number], column, width, console)
+            _joined([column.cells[number] for number in rows], column, width, console)
             for column, width in widths.items()
         )
-        table.add_row(*(Text.assemble(*cell) for cell in cells), end_section=number + 1 in ends)
+        table.add_row(*(Text.assemble(*cell) for cell in cells), end_section=is_last)
     console.show(table)
     return [column.title for column in widths]
+
+
+def _blocks(sections: Sequence[int], *, together: bool) -> Iterator[tuple[range, bool]]:
+    """Rows that are drawn as one, and whether a section ends with them."""
+    start = 0
+    for size in sections:
+        end = start + size
+        if together and size:
+            yield range(start, end), True
+        else:
+            yield from ((range(row, row + 1), row + 1 == end) for row in range(start, end))
+        start = end
+
+
+def _joined(cells: Sequence[Parts], column: Column, width: int, console: Console) -> list[Part]:
+    """The parts of several cells, each on a line of its own."""
+    parts: list[Part] = []
+    for number, cell in enumerate(cells):
+        parts += [NEXT_LINE] if number else []
+        parts += _shortened(cell, column, width, console)
+    return parts
 
 
 def fitting(columns: Sequence[Column], width: int) -> dict[Column, int]:
