@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import TYPE_CHECKING
 
-from uvx_policy.installed.distributions import site_directories
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: shared files of one device that are remembered at most, about 10 MB
 _MOST = 50_000
@@ -23,10 +25,10 @@ class Glance:
         #: device -> inode of a file with several names -> bytes and time of change
         self._shared: dict[int, dict[int, tuple[int, float]]] = {}
 
-    def of(self, environment: str) -> str:
-        """The three numbers, of all site directories. Never raises."""
+    def of(self, sites: Iterable[str]) -> str:
+        """The three numbers, of all site directories of an environment. Never raises."""
         count, size, latest = 0, 0, 0.0
-        for site in site_directories(environment):
+        for site in sites:
             device = _device(site)
             known = self._shared.setdefault(device, {})
             waiting = [site]

@@ -22,7 +22,7 @@ from uvx_policy.state.layout import SURVEYS
 from uvx_policy.state.reading import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 #: paths that are kept of `edited` and of `unreadable`
 _MOST_NAMED = 100
@@ -45,10 +45,16 @@ def keep(state: str, survey: Survey, glance: str = "") -> None:
         _write(state, survey, glance)
 
 
-def kept(state: str, environment: str, glance: str | None = None) -> Survey | None:
+def kept(
+    state: str,
+    environment: str,
+    glance: str | None = None,
+    sites: Sequence[str] | None = None,
+) -> Survey | None:
     """What was kept; `None` when there is nothing, or it does not hold any more. Never raises.
 
-    `glance`: what `Glance.of` tells now; `None` when nobody looked.
+    `glance`: what `Glance.of` tells now; `None` when nobody looked. `sites`: the environment's site
+    directories, where they are known already.
     """
     if not state:
         return None
@@ -62,7 +68,9 @@ def kept(state: str, environment: str, glance: str | None = None) -> Survey | No
         survey = _survey(told["survey"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return survey if told["sight"] == _sight(environment) else None
+    if sites is None:
+        sites = installed.site_directories(environment)
+    return survey if told["sight"] == _sight(environment, sites) else None
 
 
 def forget(state: str, environment: str) -> None:
@@ -74,13 +82,15 @@ def forget(state: str, environment: str) -> None:
 def _write(state: str, survey: Survey, glance: str) -> None:
     """Raises `OSError`, and `ValueError` for what is no path."""
     environment = survey.environment
-    if any(_changed_at(site) >= survey.at for site in installed.site_directories(environment)):
+    sites = installed.site_directories(environment)
+    if any(_changed_at(site) >= survey.at for site in sites):
         return
     short = survey.replace(
         edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
     )
     told = {
-        "schema": _SCHEMA, "sight": _sight(environment), "glance": glance, "survey": short.as_dict()
+        "schema": _SCHEMA, "sight": _sight(environment, sites), "glance": glance,
+        "survey": short.as_dict(),
     }  # fmt: skip
     files.write(state, SURVEYS, _file_name(environment), json.dumps(told).encode("ascii"))
 
@@ -98,15 +108,15 @@ def _survey(told: dict[str, Any]) -> Survey:
     return Survey(**values)
 
 
-def _sight(environment: str) -> str:
+def _sight(environment: str, sites: Sequence[str]) -> str:
     """What an environment looks like from outside its packages, in 16 digits."""
-    told = "\0".join(_looks(environment))
+    told = "\0".join(_looks(environment, sites))
     return f"{fingerprint(os.fsencode(told)):016x}"
 
 
-def _looks(environment: str) -> Iterator[str]:
+def _looks(environment: str, sites: Sequence[str]) -> Iterator[str]:
     yield _identity(environment)
-    for site in installed.site_directories(environment):
+    for site in sites:
         yield _identity(site)
         # Every installation and every removal makes or removes a name in here.
         yield str(_changed_at(site))

@@ -13,6 +13,7 @@ from uvx_policy.filesystem.capability import installed_into, known_links
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import nearest_existing
 from uvx_policy.installed import survey_store as counts
+from uvx_policy.installed.distributions import site_directories
 from uvx_policy.installed.glance import Glance
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.sentences import name_in
@@ -91,7 +92,7 @@ class Gathering:
 
     def gather(self, environments: Iterable[Environment]) -> Iterator[str]:
         """Look at each environment; give its path when that is done, in no order."""
-        for seen in in_parallel(self._look, environments):
+        for seen in in_parallel(self._look, environments, at_once=self._look_at_kept):
             self._take(seen)
             yield seen.row.path
 
@@ -107,29 +108,56 @@ class Gathering:
             total = self._totals.setdefault(row.where.device, Total())
             total.add(row, seen.survey.shared_sample)
 
+    def _look_at_kept(self, environment: Environment) -> Seen | None:
+        """As `_look`, from kept counts; `None` when its files have to be counted. Never raises.
+
+        Edits are looked for as long as there is time.
+        """
+        path = environment.path
+        state, identity = _state_of(path)
+        if state != "present" or not self._state or self._refresh:
+            return None
+        sites = site_directories(path)
+        glance = self._glance.of(sites) if time.monotonic() < self._until else None
+        kept = counts.kept(self._state, path, glance, sites)
+        if kept is None:
+            return None
+        seen = self._seen(environment, kept, identity)
+        row = seen.row.replace(kept=True, edits_looked_for=glance is not None)
+        return seen.replace(row=row)
+
     def _look(self, environment: Environment) -> Seen:
-        """Never raises."""
+        """Count the files of an environment, and keep the counts. Never raises."""
+        path = environment.path
+        state, identity = _state_of(path)
+        found = Survey(environment=path)
+        if state == "present":
+            glance = self._glance.of(site_directories(path)) if self._state else ""
+            found = survey(path, sampled=True)
+            if self._state and found.files:
+                counts.keep(self._state, found, glance)
+            if not found.files:  # it may have vanished while we looked
+                state, identity = _state_of(path)
+        if state == "present":
+            return self._seen(environment, found, identity)
+        project, policy = policy_of(environment, self._environ, self._host)
+        row = Row(
+            path=path, project=project, cache=environment.cache, policy=policy, state=state
+        )  # fmt: skip
+        return Seen(row=row, survey=Survey(environment=path), decided_at=environment.seen)
+
+    def _seen(self, environment: Environment, found: Survey, identity: tuple[int, int]) -> Seen:
         path = environment.path
         project, policy = policy_of(environment, self._environ, self._host)
-        row = Row(path=path, project=project, cache=environment.cache, policy=policy)
-        state, identity = _state_of(path)
-        found, kept, looked = Survey(environment=path), False, True
-        if state == "present":
-            found, kept, looked = self._survey(path)
-        if state == "present" and not found.files:
-            # It may have vanished while we looked.
-            state, identity = _state_of(path)
-        if state != "present":
-            return Seen(
-                row=row.replace(state=state),
-                survey=Survey(environment=path),
-                decided_at=environment.seen,
-            )
         where = self._where(path, identity[0])
         save = rows.may_save(policy.name, environment.link_mode, found)
         if save and self._nothing_links(path, environment.cache or where.mount_point):
             save = 0
-        row = row.replace(
+        row = Row(
+            path=path,
+            project=project,
+            cache=environment.cache,
+            policy=policy,
             where=self._places.setdefault(where, where),
             in_fact=rows.in_fact(found),
             drift=rows.drift(policy.name, found),
@@ -141,11 +169,9 @@ class Gathering:
             edited_files=found.edited_files,
             edited=tuple(name_in(file, path) for file in found.edited[:_MOST_NAMED]),
             edits_shared=any(map(_has_others, found.edited)),
-            edits_looked_for=looked,
             dangling_files=found.dangling,
             unreadable_files=found.unreadable_files,
             counted_at=found.at,
-            kept=kept,
         )
         return Seen(row=row, survey=found, identity=identity, decided_at=environment.seen)
 
@@ -165,25 +191,6 @@ class Gathering:
         except Unreadable:
             return False
         return links.clone == "no" and links.hardlink == "no"
-
-    def _survey(self, path: str) -> tuple[Survey, bool, bool]:
-        """The counts of an environment; whether they were kept, and whether edits were looked for.
-
-        What is expensive is kept, and edits are looked for in the first second.
-        """
-        glance = None
-        if self._state and not self._refresh:
-            if time.monotonic() < self._until:
-                glance = self._glance.of(path)
-            kept = counts.kept(self._state, path, glance)
-            if kept is not None:
-                return kept, True, glance is not None
-        if glance is None and self._state:
-            glance = self._glance.of(path)
-        found = survey(path, sampled=True)
-        if self._state and found.files:
-            counts.keep(self._state, found, glance or "")
-        return found, False, True
 
     def _where(self, path: str, device: int) -> Where:
         """`device`: `st_dev` of what is at `path`."""
@@ -205,15 +212,25 @@ class Gathering:
         return None if above in self._covered else self._mounts.get(above)
 
 
-def in_parallel(look: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def in_parallel(
+    look: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    at_once: Callable[[T], R | None] = lambda _: None,
+) -> Iterator[R]:
     """Give `look(item)` of every item as it is there; of the items only a few are held at a time.
 
-    What one of them raises is raised here; on the way out nothing more is begun.
+    `at_once` is asked first, in this thread, for an answer that takes no longer than to hand over
+    the item would. What one of them raises is raised here; on the way out nothing more is begun.
     """
     threads = ThreadPoolExecutor(max_workers=WORKERS)
     try:
         running: set[Future[R]] = set()
         for item in items:
+            answer = at_once(item)
+            if answer is not None:
+                yield answer
+                continue
             running.add(threads.submit(look, item))
             if len(running) >= 2 * WORKERS:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
