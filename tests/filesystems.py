@@ -327,13 +327,14 @@ class MountedFileSystems:
             "xfs": ("-q", "-f", *(() if "reflink=0" in more else ("-m", "reflink=1"))),
             "ext4": ("-q", "-F", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
         }[kind]
-        if not shutil.which(f"mkfs.{kind}"):
+        mkfs = _program(f"mkfs.{kind}")
+        if not mkfs:
             unavailable(f"no mkfs.{kind} on this machine")
         point = self.new_point(name or kind)
         image = self._images / point.name
         with image.open("xb") as stream:
             stream.truncate(size)
-        _run(f"mkfs.{kind}", *options, *more, str(image))
+        _run(mkfs, *options, *more, str(image))
         try:
             # `mount -o loop` sets autoclear: unmounting frees the loop device, also `umount -l`.
             _run("mount", "-t", kind, "-o", "loop", str(image), str(point))
@@ -386,9 +387,17 @@ def _why_impossible() -> str:
 
 def _unmount(point: Path) -> None:
     # A process that a test left behind must not keep the suite from cleaning: then detach (-l).
-    if subprocess.run(["umount", str(point)], check=False, capture_output=True).returncode:
+    umount = [_program("umount") or "umount", str(point)]
+    if subprocess.run(umount, check=False, capture_output=True).returncode:
         _run("umount", "-l", str(point))
 
 
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True)
+def _program(name: str) -> str:
+    """Its path, "" when there is none. A test may have left neither on PATH."""
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin"
+    return shutil.which(name, path=path) or ""
+
+
+def _run(name: str, *words: str) -> None:
+    program = _program(name) or name
+    subprocess.run((program, *words), check=True, capture_output=True, text=True)
