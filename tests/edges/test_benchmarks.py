@@ -24,6 +24,9 @@ BENCHMARKS = Path(harness.__file__).parent
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only")
 
+#: what is only about one of the ways to start a benchmark
+rarely = pytest.mark.exhaustive
+
 needs_launcher = pytest.mark.skipif(sys.platform != "linux", reason="the launcher is for Linux")
 
 PEERS = [
@@ -116,6 +119,7 @@ def test_startup_prints_its_rows(uv: Path) -> None:
 
 
 @needs_launcher
+@rarely
 def test_startup_finds_uv_on_path_and_tells_programs(
     uv: Path, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +143,7 @@ def is_timed(row: str) -> bool:
     return re.search(r" \d+\.\d+x ", row) is not None
 
 
+@rarely
 def test_startup_goes_on_without_a_native_launcher(uv: Path, programs: Path) -> None:
     compiler = (programs / "cc").rename(programs / "other-cc")
     write_script(programs / "cc", f'case "$*" in *launcher.c) exit 1;; esac\n{compiler} "$@"')
@@ -155,6 +160,7 @@ def test_startup_goes_on_without_a_native_launcher(uv: Path, programs: Path) -> 
     assert is_timed(row_of(done.stdout, "uv sync, same device: Python shim, replayed"))
 
 
+@rarely
 def test_peers_are_timed_only_when_they_start_the_uv_that_is_measured(
     uv: Path, programs: Path
 ) -> None:
@@ -242,6 +248,7 @@ def test_instructions_are_those_before_exec(tmp_path: Path, uv: Path) -> None:
 
 @pytest.mark.filesystem
 @pytest.mark.usefixtures("programs")
+@rarely
 def test_startup_decides_for_another_device_and_leaves_nothing_there(
     uv: Path, fs: filesystems.FileSystems
 ) -> None:
@@ -281,7 +288,7 @@ def test_second_environment_on_the_same_device_has_nothing_to_compare(
 
 @pytest.mark.uv
 @pytest.mark.filesystem
-@pytest.mark.parametrize("kind", ["btrfs", "ext4"])
+@pytest.mark.parametrize("kind", [pytest.param("btrfs", marks=rarely), "ext4"])
 def test_second_environment_prints_its_rows(
     newest_uv: Path, fs: filesystems.FileSystems, kind: str
 ) -> None:
@@ -322,6 +329,7 @@ def test_without_a_device_it_says_what_is_missing(tmp_path: Path) -> None:
 
 @pytest.mark.uv
 @pytest.mark.filesystem
+@rarely
 def test_second_environment_mounts_an_image_of_its_own_and_takes_it_away(
     newest_uv: Path, fs: filesystems.FileSystems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +374,7 @@ def test_looking_prints_its_rows_and_leaves_nothing_behind(
 
 
 @pytest.mark.uv
+@rarely
 def test_looking_stops_when_not_everything_is_looked_at(newest_uv: Path, tmp_path: Path) -> None:
     """A benchmark of a doctor that breaks down would be fast."""
     machine = looking.Machine(str(tmp_path), uv=str(newest_uv), files=20)
@@ -395,6 +404,7 @@ def test_verify_prints_its_rows(tmp_path: Path) -> None:
 
 
 @needs_xargs
+@rarely
 def test_verify_reads_all_that_an_environment_has_and_nothing_twice(tmp_path: Path) -> None:
     environment = benchmark_verify.generated(
         str(tmp_path / "environment"), benchmark_verify.Size(50, 100_000)
@@ -408,6 +418,7 @@ def test_verify_reads_all_that_an_environment_has_and_nothing_twice(tmp_path: Pa
     assert min(told["memory"].values()) > 5_000_000
 
 
+@rarely
 def test_verify_measures_nothing_that_is_not_clean(tmp_path: Path) -> None:
     environment = benchmark_verify.generated(
         str(tmp_path / "environment"), benchmark_verify.Size(50, 100_000)
@@ -435,6 +446,7 @@ def test_popular_packages_says_what_it_installed_and_found(newest_uv: Path, tmp_
 
 
 @pytest.mark.uv
+@rarely
 def test_popular_packages_tells_what_is_not_clean(tmp_path: Path) -> None:
     wheels = build_wheel(tmp_path / "wheels").parent
     with zipfile.ZipFile(next(wheels.iterdir()), "a") as wheel:

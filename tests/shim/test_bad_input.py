@@ -1014,7 +1014,14 @@ def stand_in(scene: Scene, version: str) -> None:
         pytest.param("echo uv 0.13.8; exec >&- 2>&-; sleep 1", id="lingers"),
     ],
 )
-@pytest.mark.parametrize("words", [("venv",), ("run", "x.py"), ("pip", "install", "x")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("venv",),
+        pytest.param(("run", "x.py"), marks=pytest.mark.exhaustive),
+        pytest.param(("pip", "install", "x"), marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_uv_that_does_not_tell_its_version(
     scene: Scene, version: str, words: tuple[str, ...]
 ) -> None:
