@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +28,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 _STRIPPED = ("UV_", "XDG_", "CONDA_", "LINKPOLICY_", "_LINKPOLICY_", "PYTHON")
 _KEPT = ("LINKPOLICY_TEST_",)
+#: of the directories of tests
+_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,7 +46,7 @@ def isolation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Path]:
     """A home of its own for every test, and no variable of the developer's uv."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.mktemp(f"home{next(_numbers)}", numbered=False)
     for name in list(os.environ):
         if (name.startswith(_STRIPPED) and not name.startswith(_KEPT)) or name in (
             "VIRTUAL_ENV", "UV", "NO_COLOR", "FORCE_COLOR", "COLUMNS",
@@ -51,6 +55,13 @@ def isolation(
     monkeypatch.setenv("HOME", str(home))
     yield home
     sandbox.forget_caches()
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As pytest's own, numbered here: that one lists all others, which takes 6 ms in the end."""
+    name = re.sub(r"\W", "_", request.node.name)[:30]
+    return tmp_path_factory.mktemp(f"{name}{next(_numbers)}", numbered=False)
 
 
 @pytest.fixture(params=real_uv.each())
