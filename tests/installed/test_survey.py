@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket, fifo
 from tests.ordinary_user import as_user
 from uvx_policy.installed import quick, walk
-from uvx_policy.installed.model import MOST_NAMED
+from uvx_policy.installed.inspection import inspect
+from uvx_policy.installed.model import MOST_NAMED, Survey
 from uvx_policy.installed.survey import survey
 from uvx_policy.installed.tree import trees_of_environment
 from uvx_policy.verify.engine import verify
@@ -354,6 +356,40 @@ def test_a_record_that_is_gone_empty_or_cut_short_is_damaged(environment: Path, 
     assert survey(str(environment)).damaged_records == (str(record),)
     record.unlink()
     assert survey(str(environment)).damaged_records == (str(record),)
+
+
+@pytest.mark.parametrize("look", [survey, inspect])
+@pytest.mark.parametrize("size", ["9" * 5000, "-1", "1e3", "001", "\u0663", "many"])
+def test_a_size_that_is_none_hides_no_edit(
+    environment: Path, look: Callable[[str], Survey], size: str
+) -> None:
+    """`int` refuses more than 4,300 digits, and takes those of other scripts."""
+    install(environment, "one", {"one/a.py": b"a", "one/b.py": b"b"})
+    record = site(environment) / "one-1.0.dist-info" / "RECORD"
+    record.write_text(re.sub('(one/a.py",[^,]*),1', f"\\1,{size}", record.read_text()))
+    os.utime(record, (INSTALLED, INSTALLED))
+    edited = site(environment) / "one/b.py"
+    edited.write_bytes(b"bbb")
+
+    assert look(str(environment)).edited == (str(edited),)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("look", [survey, inspect])
+@pytest.mark.parametrize("odd", [fifo, bound_socket])
+def test_an_installer_that_is_no_file_stops_nobody(
+    environment: Path, look: Callable[[str], Survey], odd: Callable[[Path], None]
+) -> None:
+    install(environment, "one", {"one/a.py": b"a"})
+    install(environment, "two", {"two/b.py": b"b"})
+    dist_info = site(environment) / "one-1.0.dist-info"
+    (dist_info / "RECORD").unlink()
+    (dist_info / "INSTALLER").unlink()
+    odd(dist_info / "INSTALLER")
+    edited = site(environment) / "two/b.py"
+    edited.write_bytes(b"bbb")
+
+    assert look(str(environment)).edited == (str(edited),)
 
 
 def test_a_project_that_is_its_own_environment_is_compared_with_its_records(

@@ -98,9 +98,14 @@ def _distribution(site: str, directory: str, *, origins: bool) -> Distribution:
     )
 
 
+def installer_of(dist_info: str) -> str:
+    """First line of INSTALLER in the `.dist-info` at this path, "" when not told. Never raises."""
+    return _head(os.path.join(dist_info, "INSTALLER")).partition("\n")[0].strip()
+
+
 def _origins(dist_info: str) -> tuple[str, str, bool]:
-    installer = _head(os.path.join(dist_info, "INSTALLER")).partition("\n")[0].strip()
-    return (installer, *_direct_url(_head(os.path.join(dist_info, "direct_url.json"))))
+    url = _direct_url(_head(os.path.join(dist_info, "direct_url.json")))
+    return (installer_of(dist_info), *url)
 
 
 def _direct_url(text: str) -> tuple[str, bool]:

@@ -25,7 +25,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
-from uvx_policy.installed.distributions import distributions
+from uvx_policy.installed.distributions import distributions, installer_of
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, of_file
 from uvx_policy.installed.model import MOST_NAMED
@@ -88,7 +88,7 @@ class Look:
     ) -> Iterator[Finding]:
         """Raises `OSError` for what vanished meanwhile."""
         if not distribution.record:
-            if tree.kind == "archive" or _writes_record(distribution):
+            if has_record_of_its_own(tree, distribution):
                 yield of_record(tree, distribution, "there is no RECORD")
             return
         try:
@@ -99,7 +99,7 @@ class Look:
                 yield of_record(tree, distribution, reason)
             return
         problem = found.problem(distribution.dist_info)
-        if problem and (tree.kind == "archive" or _writes_record(distribution)):
+        if problem and has_record_of_its_own(tree, distribution):
             yield of_record(tree, distribution, f"RECORD is damaged: {problem}")
         for row, path in self._suspects(tree, distribution, found, look):
             state = self._judge(row, path, tree.owner)
@@ -131,7 +131,8 @@ class Look:
             seen = look(name)
             if seen is not None:
                 late = seen[1] > (linked if seen[2] else copied)
-                if not late and (seen[0] == int(size) if size.isdecimal() else seen[0]):
+                # As text: what cannot be a number of bytes is for `row_of` to judge.
+                if not late and (str(seen[0]) == size if size else seen[0]):
                     continue
             elif name.startswith(".") and _is_well(tree, fields, copied, linked):
                 continue
@@ -192,12 +193,11 @@ def _time(path: str) -> float:
         return float("inf")
 
 
-def _writes_record(distribution: Distribution) -> bool:
-    try:
-        with open(os.path.join(distribution.dist_info, "INSTALLER"), "rb") as stream:
-            return stream.read(64).decode("ascii", "replace").strip() in WRITES_RECORD
-    except OSError:
-        return False
+def has_record_of_its_own(tree: Tree, distribution: Distribution) -> bool:
+    """Must there be a whole RECORD? An archive has the wheel's; some installers write none."""
+    return tree.kind == "archive" or (
+        (distribution.installer or installer_of(distribution.dist_info)) in WRITES_RECORD
+    )
 
 
 def of_record(tree: Tree, distribution: Distribution, detail: str) -> Finding:

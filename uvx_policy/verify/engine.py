@@ -20,7 +20,7 @@ from uvx_policy.installed import modes, record
 from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, Hash, knows, of_file
-from uvx_policy.installed.quick import WRITES_RECORD, of_record
+from uvx_policy.installed.quick import WRITES_RECORD, has_record_of_its_own, of_record
 from uvx_policy.installed.scripts import differs_in_first_line
 from uvx_policy.verify import extras, verified
 from uvx_policy.verify.hashing import Hashers, Order, state_of, token_of
@@ -193,11 +193,11 @@ class _Run:
             problem = "there is no RECORD"
         if self._only is not None and not self._only.may_be_in(distribution, found):
             return
-        if not distribution.record and not _writes_record(tree, distribution):
+        if not distribution.record and not has_record_of_its_own(tree, distribution):
             self._tally.distributions += 1
             self._tally.without_record += 1
             return
-        if not problem and _writes_record(tree, distribution):
+        if not problem and has_record_of_its_own(tree, distribution):
             damage = found.problem(distribution.dist_info)
             problem = damage and f"RECORD is damaged: {damage}"
         if names is not None:
@@ -345,10 +345,6 @@ class _Run:
             self._open.remove(window)
             token = window.token if window.well else verified.NOT_WELL
             self._memory.add(token, b"".join(window.tokens))
-
-
-def _writes_record(tree: Tree, distribution: Distribution) -> bool:
-    return tree.kind == "archive" or distribution.installer in WRITES_RECORD
 
 
 def _located(site: str, rows: list[list[str]]) -> list[tuple[list[str], str]]:
