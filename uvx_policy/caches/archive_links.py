@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.caches import contents
-from uvx_policy.installed.tree import archives
+from uvx_policy.installed.tree import ARCHIVES, archives
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,7 +43,7 @@ class Link(NamedTuple):
     def is_absolute(self) -> bool:
         """Does it name an archive by an absolute path?"""
         bucket = os.path.basename(os.path.dirname(self.text))
-        return os.path.isabs(self.text) and bucket == contents.ARCHIVES
+        return os.path.isabs(self.text) and bucket == ARCHIVES
 
 
 def links(cache: str) -> Iterator[Link]:

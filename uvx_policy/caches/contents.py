@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ARCHIVES = "archive-v0"
 _BUCKET = re.compile(r"(?:[a-z]+-)*[a-z]+-v\d+\Z")
 _FILES = frozenset(("CACHEDIR.TAG", ".gitignore", ".lock"))
 #: uv's temporary files and directories

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 Action: TypeAlias = Literal["clean", "prune"]
 
-#: paths that one sentence names
-_NAMED = 3
-
 
 class Job(Value):
     """What is asked of every cache."""

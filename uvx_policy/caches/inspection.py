@@ -13,10 +13,9 @@ import os
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.caches import contents
 from uvx_policy.caches.archive_links import LINKING_BUCKETS, Link
 from uvx_policy.installed.quick import Look
-from uvx_policy.installed.tree import Tree, archives, trees_of_environment
+from uvx_policy.installed.tree import ARCHIVES, Tree, archives, trees_of_environment
 from uvx_policy.terminal.words import count, listed, verb
 from uvx_policy.value import Value
 
@@ -240,7 +239,7 @@ class _Inspecting:
         below = directory[len(self._cache) + 1 :]
         # What an sdist was unpacked into holds no links of uv's; there and deeper in other buckets
         # everything was written by one uv.
-        if below == contents.ARCHIVES or os.path.basename(below) == "src":
+        if below == ARCHIVES or os.path.basename(below) == "src":
             return False
         return depth <= _DEEP or below.startswith(LINKING_BUCKETS)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import contents
 from uvx_policy.installed.extents import devices_that_never_share, shared_bytes
+from uvx_policy.installed.tree import ARCHIVES
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def measure(
     further directory is opened. What vanishes meanwhile is passed over.
     """
     totals = _Totals(extents=extents, progress=progress, until=time.monotonic() + seconds)
-    archives = os.path.join(cache, contents.ARCHIVES)
+    archives = os.path.join(cache, ARCHIVES)
     with ThreadPoolExecutor(max_workers=workers) as pool:
         jobs = pool.map(totals.look_below, _batches(_parts(cache, archives, totals)))
         for _ in jobs:

@@ -12,10 +12,10 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from uvx_policy.caches import archive_links, contents, locks
+from uvx_policy.caches import archive_links, locks
 from uvx_policy.caches.inspection import Inspection, hard_links_are_protected, inspect
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.installed.tree import archives
+from uvx_policy.installed.tree import ARCHIVES, archives
 from uvx_policy.machine import caches as known
 from uvx_policy.terminal.command import chown, command
 from uvx_policy.terminal.words import count, verb
@@ -171,7 +171,7 @@ def look_content(case: Case) -> Iterator[Diagnostic]:
 
 
 def _archive_of(cache: Cache, path: str) -> str:
-    return os.path.relpath(path, os.path.join(cache.path, "archive-v0")).split(os.sep)[0]
+    return os.path.relpath(path, os.path.join(cache.path, ARCHIVES)).split(os.sep)[0]
 
 
 # Files of other users ----------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
             continue
         done = gone = 0
         for link in found:
-            own = os.path.join(cache.path, contents.ARCHIVES, link.archive)
+            own = os.path.join(cache.path, ARCHIVES, link.archive)
             if os.path.isdir(own):
                 done += 1
                 if not dry_run:

@@ -56,6 +56,10 @@ class Diagnostic(Value):
     bytes: int | None = None
 
 
+#: of a check that looks at the files of the environment
+NO_ENVIRONMENT = Diagnostic(status="skip", detail="there is no environment yet")
+
+
 class Check(Value):
     """One named check. `look` may raise anything: that becomes a finding of status "crash"."""
 

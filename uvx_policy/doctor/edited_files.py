@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix
 from uvx_policy.doctor.remedies import least_destructive
 from uvx_policy.installed import sentences
 from uvx_policy.terminal.command import Hint, command
@@ -23,7 +23,6 @@ _HACKABLE = Hint(
     text="Make the project hackable, to edit on purpose",
     commands=(command("linkpolicy", "init", "--hackable"),),
 )
-_NONE_YET = Diagnostic(status="skip", detail="there is no environment yet")
 _EFFECTS: dict[State, str] = {
     "edited": "No other environment has the edit, and reinstalling discards it",
     "missing": "Programs that need them fail, and uv considers them installed",
@@ -36,7 +35,7 @@ _EFFECTS: dict[State, str] = {
 def look_edited(case: Case) -> Iterator[Diagnostic]:
     """Was an installed file edited that nobody else sees?"""
     if case.survey is None:
-        yield _NONE_YET
+        yield NO_ENVIRONMENT
         return
     yield from _told(case, [each for each in case.edited if not each.is_shared])
     unsure = case.survey.unsure_files
@@ -51,7 +50,7 @@ def look_edited(case: Case) -> Iterator[Diagnostic]:
 def look_edited_in_cache(case: Case) -> Iterator[Diagnostic]:
     """Was an installed file edited together with the cache's own file, or another environment's?"""
     if case.survey is None:
-        yield _NONE_YET
+        yield NO_ENVIRONMENT
         return
     yield from _leaked(case, [each for each in case.edited if each.is_shared])
 
@@ -59,7 +58,7 @@ def look_edited_in_cache(case: Case) -> Iterator[Diagnostic]:
 def look_missing(case: Case) -> Iterator[Diagnostic]:
     """Is every file there that was installed?"""
     if case.survey is None:
-        yield _NONE_YET
+        yield NO_ENVIRONMENT
         return
     found = [each for each in case.findings if each.state == "missing"]
     if case.survey.dangling:  # told by another check
@@ -70,7 +69,7 @@ def look_missing(case: Case) -> Iterator[Diagnostic]:
 def look_records(case: Case) -> Iterator[Diagnostic]:
     """Is every RECORD there, and whole?"""
     if case.survey is None:
-        yield _NONE_YET
+        yield NO_ENVIRONMENT
         return
     yield from _told(case, [each for each in case.findings if each.state == "record"])
 
@@ -78,7 +77,7 @@ def look_records(case: Case) -> Iterator[Diagnostic]:
 def look_content(case: Case) -> Iterator[Diagnostic]:
     """Is every installed file what the RECORD says?"""
     if not case.real_environment:
-        yield _NONE_YET
+        yield NO_ENVIRONMENT
         return
     new = [each for each in case.compared() if each.path not in case.reported]
     yield from _leaked(case, [each for each in new if each.state == "edited" and each.is_shared])

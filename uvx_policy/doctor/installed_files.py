@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.cache_contents import inspections
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix
 from uvx_policy.doctor.ownership import take_back
 from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.doctor.remedies import least_destructive
@@ -35,7 +35,6 @@ _MOST_NAMED = 100
 _COPIES_FOR_WANT_OF_LINKS = ("nothing-links", "clone-impossible", "hardlink-impossible")
 _COPIES_THAT_SHARE = "copy-shares-extents"
 
-NONE_YET = Diagnostic(status="skip", detail="there is no environment yet")
 _UNDECIDED = Diagnostic(status="skip", detail="how files should be stored cannot be decided")
 
 
@@ -46,7 +45,7 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
     """Are the files linked as the policy says now? uv never converts what is installed."""
     plan, survey = case.sound_plan, case.survey
     if plan is None or survey is None:
-        yield NONE_YET if survey is None else _UNDECIDED
+        yield NO_ENVIRONMENT if survey is None else _UNDECIDED
         return
     mode, code = _wanted(plan)
     shared, links = survey.shared_inode_files, survey.symlink_files
@@ -90,7 +89,7 @@ def look_copies(case: Case) -> Iterator[Diagnostic]:
     """Could files that lie in a cache as well share their bytes with it?"""
     plan = case.sound_plan
     if plan is None or case.survey is None:
-        yield NONE_YET if case.survey is None else _UNDECIDED
+        yield NO_ENVIRONMENT if case.survey is None else _UNDECIDED
         return
     mode, code = _wanted(plan)
     if not mode or _wants_private(mode, code):

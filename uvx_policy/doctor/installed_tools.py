@@ -16,7 +16,7 @@ _HEAD = 1024
 def environment_of(program: str, *, search_path: str) -> str:
     """The environment of a program on PATH, "" when it is not there or is no Python program.
 
-    Diagnostic by its `#!` line, because a program may be linked or copied to another directory.
+    Recognized by its `#!` line, because a program may be linked or copied to another directory.
     """
     found = shutil.which(program, path=search_path)
     if not found:

@@ -10,7 +10,6 @@ from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup
 from uvx_policy.doctor.shim_start import starts
-from uvx_policy.doctor.shims import there_are_any
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import shim_directories, startup_file
 from uvx_policy.terminal.command import command
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 def look_first(case: Case) -> Iterator[Diagnostic]:
     """Does a shell find the shims before every other uv? Environments have their own check."""
     directory = setup_state.directory(case)
-    if not there_are_any(directory):
+    if not setup_state.has_shims(directory):
         yield Diagnostic(status="skip", detail="there are no shims")
         return
     # A shim that is missing is no matter of PATH: another check tells it.
@@ -100,7 +99,7 @@ def look_active_environment(case: Case) -> Iterator[Diagnostic]:
 
 def look_recursion(case: Case) -> Iterator[Diagnostic]:
     """Does what we take for the real uv start our shim again?"""
-    if not there_are_any(setup_state.directory(case)):
+    if not setup_state.has_shims(setup_state.directory(case)):
         yield Diagnostic(status="skip", detail="there are no shims")
         return
     for start in starts(case):

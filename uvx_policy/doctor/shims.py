@@ -25,7 +25,7 @@ _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 def look_shims(case: Case) -> Iterator[Diagnostic]:
     """Are both shims there, and nobody else's program in their place?"""
     directory = setup_state.directory(case)
-    if not there_are_any(directory):
+    if not setup_state.has_shims(directory):
         yield Diagnostic(
             status="fail",
             detail="The shims are not installed: `uv` runs without a policy, "
@@ -33,7 +33,7 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
             fix=setup("Install the shims and put them first on PATH"),
         )
         return
-    for path in _paths(directory):
+    for path in setup_state.shims_in(directory):
         if shim_directories.is_shim(path):
             continue
         if os.path.lexists(path):
@@ -105,7 +105,7 @@ def fix_private(case: Case, dry_run: bool) -> Iterator[str]:
 def look_current(case: Case) -> Iterator[Diagnostic]:
     """Are the shims what this linkpolicy would write?"""
     directory = setup_state.directory(case)
-    if not there_are_any(directory):
+    if not setup_state.has_shims(directory):
         yield Diagnostic(status="skip", detail="there are no shims")
         return
     plan = setup_state.plan(case)
@@ -128,14 +128,14 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
     yield Diagnostic(
         status="pass",
         detail=f"The shims are up to date; launcher: {plan.launcher}.",
-        paths=_paths(directory),
+        paths=setup_state.shims_in(directory),
     )
 
 
 def look_start(case: Case) -> Iterator[Diagnostic]:
     """Start each shim once: do they come as far as uv, and with the policy?"""
     directory = setup_state.directory(case)
-    if not case.uv or not there_are_any(directory):
+    if not case.uv or not setup_state.has_shims(directory):
         yield Diagnostic(
             status="skip", detail=f"there {'are no shims' if case.uv else 'is no real uv'}"
         )
@@ -166,17 +166,8 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
 def begin_start(case: Case) -> None:
     """Start the shims, which takes as long as ten other checks."""
     directory = setup_state.directory(case)
-    if case.uv and there_are_any(directory):
+    if case.uv and setup_state.has_shims(directory):
         begin(case)
-
-
-def there_are_any(directory: str) -> bool:
-    """Is a shim in this directory?"""
-    return any(map(shim_directories.is_shim, _paths(directory)))
-
-
-def _paths(directory: str) -> tuple[str, ...]:
-    return tuple(f"{directory}/{program}" for program in shim_directories.PROGRAMS)
 
 
 def _open_to_others(directory: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Diagnostic
+from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic
 from uvx_policy.installed.survey import survey as whole_survey
 from uvx_policy.terminal.words import count
 
@@ -28,7 +28,7 @@ def look_linked(case: Case) -> Iterator[Diagnostic]:
     """Count the files by the way in which each is stored; the packages, too."""
     packages = _packages(case)  # while another process looks at the files
     if case.survey is None:
-        yield Diagnostic(status="skip", detail="there is no environment yet")
+        yield NO_ENVIRONMENT
         return
     # To ask the file system about the blocks of 30,000 files takes 0.3 s: without --verify one
     # file of each package tells.

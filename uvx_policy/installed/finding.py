@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.record import Row
     from uvx_policy.installed.tree import Tree
 
@@ -58,6 +61,29 @@ class Finding(Value):
     unknown_names: int = 0
     #: why it is intended, such as "hackable (pyproject.toml:12)"; "" when it is not
     intended: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        tree: Tree,
+        distribution: Distribution,
+        path: str,
+        state: State,
+        *,
+        row: Row | None = None,
+        detail: str = "",
+    ) -> Self:
+        """What is wrong with a file of this distribution."""
+        return cls(
+            path=path,
+            state=state,
+            tree=tree,
+            distribution=distribution.name,
+            version=distribution.version,
+            dist_info=distribution.dist_info,
+            row=row,
+            detail=detail,
+        )
 
     @property
     def is_fault(self) -> bool:

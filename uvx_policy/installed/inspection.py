@@ -11,6 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed import record
 from uvx_policy.installed.distributions import site_directories
 from uvx_policy.installed.extents import devices_that_never_share
 from uvx_policy.installed.model import MOST_NAMED, Survey
@@ -19,7 +20,6 @@ from uvx_policy.installed.tree import Tree
 from uvx_policy.installed.walk import (
     CHANGEABLE,
     READABLE,
-    WRITTEN_ANEW,
     leads_into_cache,
 )
 
@@ -35,7 +35,6 @@ _HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
 #: inode(7)
 _TYPE, _LINK = 0o170000, 0o120000
 _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-_ANEW = tuple(f".dist-info/{name}" for name in WRITTEN_ANEW)
 
 
 def inspect(environment: str) -> Survey:
@@ -127,7 +126,7 @@ class _Inspection:
     def _count_private(self, name: str, status: os.stat_result) -> None:
         self._private_files += 1
         self._private += _blocks(status)
-        if not name.endswith(_ANEW):
+        if not name.endswith(record.WRITTEN_ANEW_ENDINGS):
             self._saveable += _blocks(status)
         if status.st_dev not in self._never_share:
             self._extents_known = False

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _READ_WRITE = 0o666
-#: written for each environment anew, with the umask of that day
-_ANEW = (record.NAME, *record.BY_INSTALLERS)
 _FEWEST = 3
 
 
@@ -36,7 +34,8 @@ def oddity(mode: int, row_path: str, usual_permissions: int | None) -> str:
 
     `row_path`: as in RECORD; what lies outside the site directory is written by the installer.
     """
-    if usual_permissions is None or row_path.startswith("..") or row_path.endswith(_ANEW):
+    anew = row_path.startswith("..") or row_path.endswith(record.WRITTEN_ANEW_ENDINGS)
+    if usual_permissions is None or anew:
         return ""
     permissions = stat.S_IMODE(mode)
     if permissions in (usual_permissions, executable(usual_permissions)):

@@ -46,7 +46,6 @@ MOST_READ = 32 << 20
 #: seconds by which a link may be later than WHEEL. Some wheels take longer to unpack, or are
 #: unpacked in no order: their contents are compared
 _UNPACKING = 3.0
-_BYTECODE = (".pyc", ".pyo")
 #: installers that write a RECORD, always
 WRITES_RECORD = ("uv", "pip")
 
@@ -104,15 +103,7 @@ class Look:
         for row, path in self._suspects(tree, distribution, found, look):
             state = self._judge(row, path, tree.owner)
             if state:
-                yield Finding(
-                    path=path,
-                    state=state,
-                    tree=tree,
-                    distribution=distribution.name,
-                    version=distribution.version,
-                    dist_info=distribution.dist_info,
-                    row=row,
-                )
+                yield Finding.of(tree, distribution, path, state, row=row)
 
     def _suspects(
         self,
@@ -137,7 +128,7 @@ class Look:
             elif name.startswith(".") and _is_well(tree, fields, copied, linked):
                 continue
             row = record.row_of(fields)
-            if not row.problem and not name.endswith(_BYTECODE):
+            if not row.problem and not name.endswith(record.BYTECODE):
                 yield row, record.located(tree.path, name)
 
     def _judge(self, row: Row, path: str, owner: str) -> State | None:
@@ -202,12 +193,5 @@ def has_record_of_its_own(tree: Tree, distribution: Distribution) -> bool:
 
 def of_record(tree: Tree, distribution: Distribution, detail: str) -> Finding:
     """The finding that a RECORD is damaged: `detail` says how, in a sentence without a period."""
-    return Finding(
-        path=os.path.join(distribution.dist_info, record.NAME),
-        state="record",
-        tree=tree,
-        distribution=distribution.name,
-        version=distribution.version,
-        dist_info=distribution.dist_info,
-        detail=detail,
-    )
+    path = os.path.join(distribution.dist_info, record.NAME)
+    return Finding.of(tree, distribution, path, "record", detail=detail)

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash
+from uvx_policy.terminal.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +29,12 @@ NAME = "RECORD"
 BY_INSTALLERS = (
     "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json",
 )  # fmt: skip
+#: files of a `.dist-info` that are written for each environment anew, and are linked to nothing
+WRITTEN_ANEW = frozenset((NAME, *BY_INSTALLERS))
+#: how their paths in a RECORD end
+WRITTEN_ANEW_ENDINGS = tuple(f".dist-info/{name}" for name in WRITTEN_ANEW)
+#: what Python writes beside modules; a RECORD may name it, and nobody misses it
+BYTECODE = (".pyc", ".pyo")
 #: bytes: of the largest known, a tenth is reached
 MOST = 64 << 20
 COLUMNS = 3
@@ -96,7 +103,7 @@ class RecordFile:
             for each in _ALWAYS_NAMED
             if f"{name}/{each}".encode("utf-8", "surrogateescape") not in content
         ]
-        return f"it is cut short: it does not name its own {_listed(missing)}" if missing else ""
+        return f"it is cut short: it does not name its own {listed(missing)}" if missing else ""
 
 
 def read(distribution: Distribution) -> RecordFile:
@@ -214,7 +221,3 @@ def _parsed(text: str) -> Iterator[list[str]]:
             yield [""]
         else:
             return
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

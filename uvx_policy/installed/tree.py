@@ -11,6 +11,8 @@ from uvx_policy.value import Value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: the bucket of a cache that wheels are unpacked in
+ARCHIVES = "archive-v0"
 #: "site": a site directory of an environment; "archive": an unpacked wheel of a cache
 TreeKind: TypeAlias = Literal["site", "archive"]
 
@@ -28,7 +30,7 @@ class Tree(Value):
 def archives(cache: str) -> Iterator[str]:
     """Give the absolute path of each archive, none when there are none. Never raises."""
     try:
-        with os.scandir(os.path.join(cache, "archive-v0")) as entries:
+        with os.scandir(os.path.join(cache, ARCHIVES)) as entries:
             yield from (entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from uvx_policy.installed.distinct import SharedFiles
     from uvx_policy.installed.extents import Extent
 
-#: uv writes these into a `.dist-info` for each environment anew (uv-install-wheel)
-WRITTEN_ANEW = frozenset((record.NAME, *record.BY_INSTALLERS))
 #: uv writes these into the site-packages of a new environment: 0.10.12 does, 0.13.8 does not
 _WRITTEN_BY_VENV = frozenset(("_virtualenv.py", "_virtualenv.pth"))
 #: a file without any of these can be read by nobody but root
@@ -286,7 +284,7 @@ class Walk:
     def _written_anew(self, directory: str) -> frozenset[str]:
         """Names of the files that uv writes here for each environment, and links to nothing."""
         if directory.endswith(".dist-info"):
-            return WRITTEN_ANEW
+            return record.WRITTEN_ANEW
         return _WRITTEN_BY_VENV if directory in self._sites else frozenset()
 
 

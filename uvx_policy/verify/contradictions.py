@@ -91,16 +91,11 @@ def finding_of(contradiction: Contradiction, tree: Tree) -> Finding:
     named = ", ".join(f"`{row.path}`" for row in (rows or contradiction.absent)[:3])
     more = len(rows or contradiction.absent) - 3
     also = f" and {more} more" if more > 0 else ""
-    return Finding(
-        path=distribution.record,
-        state="record",
-        tree=tree,
-        distribution=distribution.name,
-        version=distribution.version,
-        dist_info=distribution.dist_info,
-        detail=f"RECORD was changed: the wheel in `{contradiction.archive.owner}` {what}"
-        f"{' ' if rows else ': '}{named}{also}",
+    detail = (
+        f"RECORD was changed: the wheel in `{contradiction.archive.owner}` {what}"
+        f"{' ' if rows else ': '}{named}{also}"
     )
+    return Finding.of(tree, distribution, distribution.record, "record", detail=detail)
 
 
 def _compared(distribution: Distribution, found: RecordFile, archive: Tree) -> Contradiction | None:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 #: rows of one RECORD that are looked at together, in the order of their inodes
 _WINDOW = 4096
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-_BYTECODE = (".pyc", ".pyo")
 
 
 class Wanted(NamedTuple):
@@ -367,7 +366,7 @@ def _without_status(
         yield _made(tree, distribution, fields, path, "unreadable", error.strerror or "")
     elif os.path.islink(path):
         yield _made(tree, distribution, fields, path, "missing", "its symbolic link is dangling")
-    elif not path.endswith(_BYTECODE):
+    elif not path.endswith(record.BYTECODE):
         yield _made(tree, distribution, fields, path, "missing", "")
 
 
@@ -378,13 +377,5 @@ def _finding(entry: _Entry, state: State, detail: str) -> Finding:
 def _made(
     tree: Tree, distribution: Distribution, fields: list[str], path: str, state: State, detail: str
 ) -> Finding:
-    return Finding(
-        path=path,
-        state=state,
-        tree=tree,
-        distribution=distribution.name,
-        version=distribution.version,
-        dist_info=distribution.dist_info,
-        row=record.row_of(fields),
-        detail=detail,
-    )
+    row = record.row_of(fields)
+    return Finding.of(tree, distribution, path, state, row=row, detail=detail)

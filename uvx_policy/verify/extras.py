@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.installed.distributions import Distribution
+    from uvx_policy.installed.finding import State
     from uvx_policy.installed.tree import Tree
 
 #: installers, signers and checkers write these into a `.dist-info`
 _TOOLS = frozenset(
     (record.NAME, "RECORD.jws", "RECORD.p7s", *record.BY_INSTALLERS, "provenance_url.json")
 )
-_BYTECODE = (".pyc", ".pyo")
 #: caches that programs keep beside the sources (Python, numba, mypy, ruff)
 _KEPT_BY_PROGRAMS = frozenset(("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"))
 #: of `uv pip install --target`, where scripts and data lie beside packages
@@ -100,19 +100,13 @@ class Names:
                         if not known and name not in _KEPT_BY_PROGRAMS:
                             waiting.append(path)
                     elif hash(path) not in hashes and not _is_aside(name, directory):
-                        yield Finding(
-                            path=path,
-                            state="unlisted" if self._tree.kind == "archive" else "extra",
-                            tree=self._tree,
-                            distribution=distribution.name,
-                            version=distribution.version,
-                            dist_info=distribution.dist_info,
-                        )
+                        state: State = "unlisted" if self._tree.kind == "archive" else "extra"
+                        yield Finding.of(self._tree, distribution, path, state)
         except OSError:
             return
 
 
 def _is_aside(name: str, directory: str) -> bool:
-    if name.endswith(_BYTECODE) or name.startswith(_TEMPORARY):
+    if name.endswith(record.BYTECODE) or name.startswith(_TEMPORARY):
         return True
     return name in _TOOLS and directory.endswith(".dist-info")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
@@ -31,6 +30,8 @@ class Published:
     def __init__(self, state: str) -> None:
         """`state`: the state directory, "" to remember nothing."""
         self._state = state
+        #: name of a `.dist-info` -> what is remembered of it
+        self._names: dict[str, dict[str, str]] = {}
 
     def hash_of(self, dist_info: str, path: str, claimed: Hash) -> Hash:
         """The hash that a file was published with, `NO_HASH` if it is not known to differ.
@@ -72,10 +73,6 @@ class Published:
         if name not in self._names:
             self._names[name] = self._recalled(name)
         return self._names[name]
-
-    @cached_property
-    def _names(self) -> dict[str, dict[str, str]]:
-        return {}
 
     def _recalled(self, name: str) -> dict[str, str]:
         try:

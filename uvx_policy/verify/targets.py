@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.errors import UsageError
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed.index import Index
-from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
+from uvx_policy.installed.tree import ARCHIVES, trees_of_cache, trees_of_environment
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def _is_environment(path: str) -> bool:
 
 
 def _is_archive(path: str) -> bool:
-    return os.path.basename(os.path.dirname(path)) == "archive-v0"
+    return os.path.basename(os.path.dirname(path)) == ARCHIVES
 
 
 def _is_cache(path: str) -> bool:
-    return os.path.isdir(os.path.join(path, "archive-v0"))
+    return os.path.isdir(os.path.join(path, ARCHIVES))
