@@ -16,6 +16,8 @@ import pytest
 from tests.filesystems import FileSystems
 from tests.installed.test_register import killed_at
 from tests.uv.world import NAME, World
+from uvx_policy.installed.distributions import site_directories
+from uvx_policy.installed.glance import Glance
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.survey import survey
 from uvx_policy.installed.survey_store import forget, keep, kept
@@ -61,7 +63,7 @@ def full(environment: str) -> Survey:
         extents_known=False, dangling=1, edited_files=2, edited=("/a\n", os.fsdecode(b"/\xff")),
         missing_files=1, missing=("/m",), damaged_records=("/r",), closed_directories=1,
         closed=("/c",), unsure_files=4, unreadable_files=1, unreadable=("/x",),
-        shared_sample="1 2", at=time.time(),
+        shared_sample="1 2", glance="9 8 7.0", at=time.time(),
     )  # fmt: skip
 
 
@@ -75,6 +77,33 @@ def test_what_is_kept_is_what_was_found(state: str, tmp_path: Path) -> None:
 
     assert kept(state, environment) == found
     assert kept(state, environment + "2") is None
+
+
+def test_a_survey_glances_at_what_a_glance_does(tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    make(environment, "one")
+    (site,) = environment.glob("lib/*/site-packages")
+    cache = tmp_path / "cache/archive-v0/x"
+    for directory in (cache, site / "pkg/__pycache__"):
+        directory.mkdir(parents=True)
+    (cache / "linked.py").write_text("in the cache")
+    (site / "pkg/own.py").write_text("own")
+    os.link(cache / "linked.py", site / "pkg/name.py")
+    os.link(cache / "linked.py", site / "pkg/other_name.py")
+    (site / "pkg/into_cache.py").symlink_to(cache / "linked.py")
+    (site / "pkg/dangling.py").symlink_to(cache / "gone.py")
+    (site / "pkg/elsewhere.py").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").write_text("elsewhere")
+    (site / "pkg/to_nothing.py").symlink_to(tmp_path / "nothing")
+    (site / "pkg/__pycache__/own.cpython-312.pyc").write_bytes(b"code")
+    (site / "sourceless.pyc").write_bytes(b"code")
+    os.utime(site / "pkg/own.py", (2e9, 2e9))
+
+    told = survey(str(environment)).glance
+
+    assert told == Glance().of([str(site)])
+    assert told.split()[0] == "9"
+    assert told.endswith(" 2000000000.0")
 
 
 @pytest.mark.parametrize(
@@ -200,6 +229,7 @@ def test_with_uv_it_holds_until_something_is_installed_or_the_cache_is_cleaned(
 
     settle(project / ".venv")
     keep(state, survey(environment))
+    assert survey(environment).glance == Glance().of(site_directories(environment))
     world.plain(*sync, cwd=project)  # nothing to do
     assert kept(state, environment) == survey(environment).replace(
         at=getattr(kept(state, environment), "at", None)
@@ -227,7 +257,7 @@ def empty(_: str) -> str:
 
 
 def of_another_schema(told: str) -> str:
-    return told.replace('"schema": 2', '"schema": 3')
+    return told.replace('"schema": 3', '"schema": 2')
 
 
 def of_another_environment(told: str) -> str:

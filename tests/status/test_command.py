@@ -148,7 +148,7 @@ def test_memory_does_not_grow_with_what_is_in_environments(
         distinct.add(inode_key(1, inode), 4096)
     sample = distinct.sample()
 
-    def large(path: str, *, sampled: bool) -> Survey:
+    def large(path: str, *, sampled: bool, **_: object) -> Survey:
         """150 kB."""
         assert sampled
         edited = tuple(f"{path}/{number:0100}" for number in range(1000))
@@ -184,6 +184,18 @@ def test_in_parallel_holds_few_items_and_gives_each_answer() -> None:
 
     assert sorted(answers) == [number * 2 for number in range(500)]
     assert most <= 4 * WORKERS
+
+
+def test_only_looks_that_wait_are_made_side_by_side() -> None:
+    here = threading.get_ident()
+
+    assert set(in_parallel(lambda _: threading.get_ident(), range(100))) == {here}
+
+    def wait(_: int) -> int:
+        time.sleep(0.1)
+        return threading.get_ident()
+
+    assert len(set(in_parallel(wait, range(20))) - {here}) > 1
 
 
 def test_in_parallel_begins_nothing_more_after_an_error() -> None:

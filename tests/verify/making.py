@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import csv
 import hashlib
 import io
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from uvx_policy.installed import record
+from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.index import Index
 from uvx_policy.installed.tree import Tree
+from uvx_policy.verify.contradictions import Contradiction, contradiction_of
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.tally import Tally
@@ -145,3 +149,12 @@ def at(tree: Tree, path: str = "one/a.py") -> str:
 
 def edit(tree: Tree, path: str = "one/a.py", content: bytes = b"edited") -> None:
     Path(at(tree, path)).write_bytes(content)
+
+
+def contradictions(tree: Tree, index: Index) -> Iterator[Contradiction]:
+    """Give each distribution of a tree whose RECORD was changed. Never raises."""
+    for distribution in distributions(tree.path):
+        with contextlib.suppress(OSError):
+            found = contradiction_of(tree, distribution, record.read(distribution), index)
+            if found is not None:
+                yield found

@@ -6,11 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.making import Machine, archive, digest, distribution, environment, said
+from tests.verify.making import (
+    Machine,
+    archive,
+    contradictions,
+    digest,
+    distribution,
+    environment,
+    said,
+)
 from uvx_policy.installed.index import Index
 from uvx_policy.installed.record import Row
 from uvx_policy.installed.tree import Tree
-from uvx_policy.verify.contradictions import contradictions, finding_of
+from uvx_policy.verify.contradictions import finding_of
 
 MINUTE = 60
 

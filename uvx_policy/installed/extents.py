@@ -10,10 +10,15 @@ import errno
 import os
 import struct
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem.mounts import NEVER_SHARE, parse_mountinfo
+from uvx_policy.filesystem.mounted import mounted
+from uvx_policy.filesystem.mounts import NEVER_SHARE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from uvx_policy.model import Mount
 
 if sys.platform == "linux":
     import fcntl
@@ -84,19 +89,16 @@ def extents_of(file: int | str) -> list[Extent] | None:
         os.close(handle)
 
 
-def devices_that_never_share() -> frozenset[int]:
+def devices_that_never_share(rows: Iterable[Mount] | None = None) -> frozenset[int]:
     """`st_dev` of mounted file systems on which no two files can share blocks.
 
+    `rows`: of the mount table, which is read when they are not given.
     btrfs gives its subvolumes numbers of their own, which the mount table does not know: what is
     not in the answer must be asked.
     """
     if sys.platform != "linux":
         return frozenset()
-    try:
-        with open("/proc/self/mountinfo", "rb") as stream:
-            rows = parse_mountinfo(os.fsdecode(stream.read())).rows
-    except (OSError, Unreadable):
-        return frozenset()
+    rows = mounted() if rows is None else rows
     numbers = [row.device.partition(":") for row in rows if row.fstype in NEVER_SHARE]
     return frozenset(os.makedev(int(major), int(minor)) for major, _, minor in numbers)
 

@@ -12,8 +12,10 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+#: bytecode comes and goes with each run, and no RECORD vouches for it
+BYTECODE_ENDING = ".pyc"
 #: shared files of one device that are remembered at most, about 10 MB
 _MOST = 50_000
 
@@ -41,12 +43,18 @@ class Glance:
                         if entry.is_dir(follow_symlinks=False):
                             if name != "__pycache__":
                                 waiting.append(f"{directory}/{name}")
-                        elif not name.endswith(".pyc"):
+                        elif not name.endswith(BYTECODE_ENDING):
                             found = known.get(entry.inode()) or _look_at(entry, device, known)
                             count += 1
                             size += found[0]
                             latest = max(latest, found[1])
         return f"{count} {size} {latest}"
+
+
+def numbers(files: Sequence[tuple[int, float]]) -> str:
+    """The same of files that somebody looked at; of each: bytes and time of change."""
+    sizes, times = zip(*files, strict=True) if files else ((), ())
+    return f"{len(files)} {sum(sizes)} {max(times, default=0.0)}"
 
 
 def _look_at(

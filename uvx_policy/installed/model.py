@@ -64,7 +64,9 @@ class Survey(Value):
     unreadable_files: int = 0
     unreadable: tuple[str, ...] = ()
     #: which bytes are shared, so that several environments can be counted together: a sample of
-    #: `environments.distinct`, "" when none was asked for
+    #: `installed.distinct`, "" when none was asked for
     shared_sample: str = ""
+    #: what `installed.glance` tells of these files, "" when it was not asked
+    glance: str = ""
     #: seconds since the epoch when this was found out
     at: float = 0.0

@@ -81,6 +81,13 @@ class RecordFile:
         # Nearly always: in half of the time that the reader takes.
         return [line.split(",") for line in self.text.split("\n") if line]
 
+    @cached_property
+    def whole(self) -> list[list[str]]:
+        """Those of `fields` that have all columns, and a path."""
+        if "\0" in self.text:
+            return [row for row in self.fields if _is_whole(row)]
+        return [row for row in self.fields if len(row) == COLUMNS and row[0]]
+
     def problem(self, dist_info: str) -> str:
         """Why it cannot be relied on, "" when it can: then what it does not name is not its own.
 
@@ -88,12 +95,11 @@ class RecordFile:
         """
         if not self.content.strip(b"\0 \r\n\t"):
             return "it is empty"
-        damaged = [row for row in self.fields if len(row) != COLUMNS or not row[0]]
-        if b"\0" in self.content:
-            damaged = [row for row in self.fields if not is_whole(row)]
+        damaged = len(self.fields) - len(self.whole)
         if damaged:
-            verb = "is" if len(damaged) == 1 else "are"
-            return f"{len(damaged):,} of its rows {verb} damaged: {row_of(damaged[0]).problem}"
+            first = next(row for row in self.fields if not _is_whole(row))
+            verb = "is" if damaged == 1 else "are"
+            return f"{damaged:,} of its rows {verb} damaged: {row_of(first).problem}"
         if not any(row[1] for row in self.fields):
             return "none of its rows has a hash"
         name = os.path.basename(dist_info)
@@ -138,8 +144,7 @@ def hashes_at(path: str, tree: str) -> dict[str, Hash]:
     return {located(tree, row.path): row.hash for row in rows if row.hash and row.path}
 
 
-def is_whole(fields: list[str]) -> bool:
-    """Has a row its columns, and a path?"""
+def _is_whole(fields: list[str]) -> bool:
     return len(fields) == COLUMNS and bool(fields[0]) and "\0" not in fields[0]
 
 
@@ -148,7 +153,7 @@ def row_of(fields: list[str]) -> Row:
     if len(fields) != COLUMNS:
         return Row(fields[0], problem=f"{len(fields)} columns instead of {COLUMNS}")
     path, hash_text, size_text = fields
-    problem = "" if is_whole(fields) else "no path"
+    problem = "" if _is_whole(fields) else "no path"
     try:
         found = Hash.parse(hash_text)
     except ValueError as error:

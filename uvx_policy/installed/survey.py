@@ -19,13 +19,15 @@ def survey(
     extents: bool = True,
     most_extents: int | None = None,
     sampled: bool = False,
+    never_share: frozenset[int] | None = None,
 ) -> Survey:
     """Look at each file of `environment` once, following no symbolic link below it. Never raises.
 
     `extents`: ask the file system which blocks are shared, of at most the `most_extents` largest
     files that have one name only; each costs about 10 us.
 
-    `sampled`: fill in `shared_sample`, at 2 us for each shared file.
+    `sampled`: fill in `shared_sample`, at 2 us for each shared file. `never_share`:
+    `devices_that_never_share()`, for who looks at many environments.
 
     What vanishes meanwhile is passed over. Of a directory without pyvenv.cfg (`--target`,
     `--prefix`), and of an environment that is a project's directory as well, only the site
@@ -34,7 +36,8 @@ def survey(
     at = time.time()
     sites = site_directories(environment)
     tops = _tops(environment, sites)
-    walk = Walk(sites, SharedFiles((*tops, *sites)) if sampled else None, extents=extents)
+    sample = SharedFiles((*tops, *sites)) if sampled else None
+    walk = Walk(sites, sample, extents=extents, never_share=never_share)
     for top in tops:
         walk.look_below(top)
     walk.count_extents(most_extents)
@@ -61,7 +64,8 @@ def survey(
         closed=tuple(walk.closed),
         unreadable_files=walk.unreadable_files,
         unreadable=tuple(walk.unreadable),
-        shared_sample=walk.sample.sample() if walk.sample else "",
+        shared_sample=sample.sample() if sample else "",
+        glance=walk.glance(),
         at=at,
     )
 

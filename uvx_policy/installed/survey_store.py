@@ -27,22 +27,21 @@ if TYPE_CHECKING:
 #: paths that are kept of `edited` and of `unreadable`
 _MOST_NAMED = 100
 
-_SCHEMA = 2
+_SCHEMA = 3
 #: one value of each field's type
 _EXAMPLE = Survey(environment="")
 
 
-def keep(state: str, survey: Survey, glance: str = "") -> None:
+def keep(state: str, survey: Survey) -> None:
     """Keep `survey` instead of what was kept for its environment. Fails silently.
 
-    `glance`: what `Glance.of` told before the survey began.
     Of `edited` and `unreadable` the first 100 paths are kept. `state` is `layout.state_home(...)`,
     "" keeps nothing. Nothing is kept when packages came or went since the survey began.
     """
     if not state or not survey.environment:
         return
     with contextlib.suppress(OSError, ValueError):
-        _write(state, survey, glance)
+        _write(state, survey)
 
 
 def kept(
@@ -63,9 +62,9 @@ def kept(
         # A file that a full disk cut short is no JSON: `ValueError`.
         if told["schema"] != _SCHEMA or told["survey"]["environment"] != environment:
             return None
-        if glance is not None and told["glance"] != glance:
-            return None
         survey = _survey(told["survey"])
+        if glance is not None and survey.glance != glance:
+            return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if sites is None:
@@ -79,7 +78,7 @@ def forget(state: str, environment: str) -> None:
         files.delete(state, SURVEYS, _file_name(environment))
 
 
-def _write(state: str, survey: Survey, glance: str) -> None:
+def _write(state: str, survey: Survey) -> None:
     """Raises `OSError`, and `ValueError` for what is no path."""
     environment = survey.environment
     sites = installed.site_directories(environment)
@@ -88,10 +87,7 @@ def _write(state: str, survey: Survey, glance: str) -> None:
     short = survey.replace(
         edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
     )
-    told = {
-        "schema": _SCHEMA, "sight": _sight(environment, sites), "glance": glance,
-        "survey": short.as_dict(),
-    }  # fmt: skip
+    told = {"schema": _SCHEMA, "sight": _sight(environment, sites), "survey": short.as_dict()}
     files.write(state, SURVEYS, _file_name(environment), json.dumps(told).encode("ascii"))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from uvx_policy.installed import record
 from uvx_policy.installed.extents import devices_that_never_share, extents_of
+from uvx_policy.installed.glance import BYTECODE_ENDING, numbers
 from uvx_policy.installed.model import MOST_NAMED
 
 if TYPE_CHECKING:
@@ -58,8 +59,12 @@ class Walk:
         sample: SharedFiles | None = None,
         *,
         extents: bool = True,
+        never_share: frozenset[int] | None = None,
     ) -> None:
-        """`extents`: remember which files `count_extents` has to ask about."""
+        """`extents`: remember which files `count_extents` has to ask about.
+
+        `never_share`: `devices_that_never_share()`, where that is known already.
+        """
         self._asks = extents
         self._uid = os.geteuid() if hasattr(os, "geteuid") else 0
         self.sample = sample
@@ -80,7 +85,9 @@ class Walk:
         self.closed: list[str] = []
         self.closed_directories = 0
         self._sites = frozenset(sites)
-        self._never_share = devices_that_never_share()
+        #: bytes and `st_mtime` behind each link of the site directories that is not in `files`
+        self._other_links: list[tuple[int, float]] = []
+        self._never_share = devices_that_never_share() if never_share is None else never_share
         #: device -> inode of each file with several names -> how many of them were seen
         self._names_seen: dict[int, dict[int, int]] = {}
         #: (bytes, path, device, saveable) of the files whose extents are to be asked for
@@ -219,15 +226,20 @@ class Walk:
     def _look_at_link(self, path: str, name: str, place: _Place | None) -> None:
         target = os.readlink(path)
         self.count += 1
-        if not leads_into_cache(target):
+        into_cache = leads_into_cache(target)
+        self.symlinks += into_cache
+        if not into_cache and place is None:
             return  # the interpreter, `lib64`
-        self.symlinks += 1
         try:
             told = os.stat(path)
         except PermissionError:
             return
         except OSError:
-            self.dangling += 1
+            self.dangling += into_cache
+            self._note_other_link(os.lstat(path), name)
+            return
+        if not into_cache:
+            self._note_other_link(told, name)
             return
         self.shared_bytes += _bytes(told)
         if self.sample:
@@ -235,6 +247,20 @@ class Walk:
             self.sample.add_target(told, _bytes(told), path, may_be_cloned=may_be_cloned)
         if place is not None:
             place.files[place.prefix + name] = (told.st_size, told.st_mtime, True)
+
+    def _note_other_link(self, told: os.stat_result, name: str) -> None:
+        if not name.endswith(BYTECODE_ENDING):
+            self._other_links.append((told.st_size, told.st_mtime))
+
+    def glance(self) -> str:
+        """What `Glance.of` tells of the site directories as they were seen."""
+        seen = [
+            found[:2]
+            for files in self.files.values()
+            for path, found in files.items()
+            if not path.endswith(BYTECODE_ENDING)
+        ]
+        return numbers([*seen, *self._other_links])
 
     def _failed(self, path: str, error: OSError) -> None:
         if error.errno in _GONE:

@@ -15,6 +15,7 @@ from uvx_policy import guard, locate, pipeline, shim
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import Host, nearest_existing
+from uvx_policy.machine.onlooker import Onlooker
 from uvx_policy.machine.policy import policy_of, settings_for
 from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment
@@ -51,6 +52,7 @@ class Machine:
         self.environ = guard.without_ours(environ)
         self.cwd = cwd
         self._computed: dict[Callable[..., Any], Any] = {}
+        self._known_at: dict[str, tuple[Environment, Policy]] = {}
 
     def once(self, compute: Callable[[Self], T]) -> T:
         """The result of `compute(self)`, which is called at most once for this object."""
@@ -144,20 +146,23 @@ class Machine:
 
     def environment_at(self, path: str) -> Environment:
         """What the register says of the environment at `path`, and which project it belongs to."""
-        found = self._by_real_path.get(os.path.realpath(path), Environment(path=path))
-        found = found.replace(path=path)
-        return found.replace(project=policy_of(found, self.environ)[0])
+        return self._at(path)[0]
 
     def policy_at(self, path: str) -> Policy:
         """The policy that the settings give the environment at `path`. Never raises."""
-        known = self._policies
-        if path not in known:
-            known[path] = policy_of(self.environment_at(path), self.environ)[1]
-        return known[path]
+        return self._at(path)[1]
+
+    def _at(self, path: str) -> tuple[Environment, Policy]:
+        if path not in self._known_at:
+            found = self._by_real_path.get(os.path.realpath(path), Environment(path=path))
+            project, policy = policy_of(found.replace(path=path), self._onlooker)
+            self._known_at[path] = (found.replace(path=path, project=project), policy)
+        return self._known_at[path]
 
     @cached_property
-    def _policies(self) -> dict[str, Policy]:
-        return {}
+    def _onlooker(self) -> Onlooker:
+        """For settings of environments elsewhere: each file is read once."""
+        return Onlooker(self.environ)
 
     @cached_property
     def _by_real_path(self) -> dict[str, Environment]:

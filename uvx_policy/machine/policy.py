@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.decide import is_hackable
 from uvx_policy.errors import ConfigError, Unreadable
-from uvx_policy.machine.onlooker import Onlooker
 from uvx_policy.settings.reader import read_settings
 from uvx_policy.uv.destination import project_above
 from uvx_policy.uv.workspace import find_project
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from uvx_policy.host import Host
     from uvx_policy.settings.reader import Settings
     from uvx_policy.state.register import Environment
@@ -37,16 +34,12 @@ class Policy(Value):
         return self.name in ("hackable", "unknown")
 
 
-def policy_of(
-    environment: Environment, environ: Mapping[str, str], host: Host | None = None
-) -> tuple[str, Policy]:
+def policy_of(environment: Environment, host: Host) -> tuple[str, Policy]:
     """Give the directory of its project ("" when there is none) and its policy. Never raises.
 
     A project that the register names counts; otherwise the nearest directory with a
     pyproject.toml or a linkpolicy.toml above the environment, as for a decision.
-    `host`: whoever asks for many environments passes one for all, with these variables.
     """
-    host = host or Onlooker(environ)
     project = environment.project
     try:
         if not project and environment.kind != "tool":

@@ -9,8 +9,7 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem.mounts import parse_mountinfo
+from uvx_policy.filesystem.mounted import mounted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -187,11 +186,4 @@ def _is_new(path: str, seen: set[tuple[int, int]]) -> bool:
 
 
 def _mount_points_without_disk() -> frozenset[str]:
-    if sys.platform != "linux":
-        return frozenset()
-    try:
-        with open("/proc/self/mountinfo", "rb") as stream:
-            rows = parse_mountinfo(os.fsdecode(stream.read())).rows
-    except (OSError, Unreadable):
-        return frozenset()
-    return frozenset(row.point for row in rows if row.fstype in _NO_DISK)
+    return frozenset(row.point for row in mounted() if row.fstype in _NO_DISK)

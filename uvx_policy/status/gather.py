@@ -14,6 +14,7 @@ from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import nearest_existing
 from uvx_policy.installed import survey_store as counts
 from uvx_policy.installed.distributions import site_directories
+from uvx_policy.installed.extents import devices_that_never_share
 from uvx_policy.installed.glance import Glance
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.sentences import name_in
@@ -43,6 +44,8 @@ WORKERS = min(8, 2 * (os.cpu_count() or 1))
 FORGOTTEN_AFTER = 30 * 86400
 #: seconds in which known environments are looked at for edits; about 1,000 of them can be
 LOOKING_AGAIN = 1.5
+#: seconds of waiting for disks before several environments are looked at side by side
+_NOTICEABLE = 0.3
 #: edited files of one environment that are named
 _MOST_NAMED = 3
 
@@ -70,7 +73,6 @@ class Gathering:
         self._identities: set[tuple[int, int]] = set()
         #: one for all rows on it
         self._places: dict[Where, Where] = {}
-        self._environ = environ
         self._state = state
         self._refresh = refresh
         self._host = Onlooker(environ)
@@ -81,6 +83,7 @@ class Gathering:
         except Unreadable:
             self._table = None
         rows_of_table = self._table.rows if self._table else ()
+        self._never_share = devices_that_never_share(rows_of_table or None)
         #: mount points that only one mount has -> the mount
         self._mounts = {row.point: row for row in rows_of_table}
         self._covered = {row.point for row in rows_of_table if self._mounts[row.point] is not row}
@@ -132,15 +135,14 @@ class Gathering:
         state, identity = _state_of(path)
         found = Survey(environment=path)
         if state == "present":
-            glance = self._glance.of(site_directories(path)) if self._state else ""
-            found = survey(path, sampled=True)
+            found = survey(path, sampled=True, never_share=self._never_share)
             if self._state and found.files:
-                counts.keep(self._state, found, glance)
+                counts.keep(self._state, found)
             if not found.files:  # it may have vanished while we looked
                 state, identity = _state_of(path)
         if state == "present":
             return self._seen(environment, found, identity)
-        project, policy = policy_of(environment, self._environ, self._host)
+        project, policy = policy_of(environment, self._host)
         row = Row(
             path=path, project=project, cache=environment.cache, policy=policy, state=state
         )  # fmt: skip
@@ -148,7 +150,7 @@ class Gathering:
 
     def _seen(self, environment: Environment, found: Survey, identity: tuple[int, int]) -> Seen:
         path = environment.path
-        project, policy = policy_of(environment, self._environ, self._host)
+        project, policy = policy_of(environment, self._host)
         where = self._where(path, identity[0])
         save = rows.may_save(policy.name, environment.link_mode, found)
         if save and self._nothing_links(path, environment.cache or where.mount_point):
@@ -220,14 +222,23 @@ def in_parallel(
 ) -> Iterator[R]:
     """Give `look(item)` of every item as it is there; of the items only a few are held at a time.
 
-    `at_once` is asked first, in this thread, for an answer that takes no longer than to hand over
-    the item would. What one of them raises is raised here; on the way out nothing more is begun.
+    Threads help only where a look waits for a disk or a network: with everything in memory they
+    take turns, for twice the processor time. So they begin when the waiting has grown noticeable.
+    `at_once` is asked first, always in this thread. What one of them raises is raised here; on the
+    way out nothing more is begun.
     """
     threads = ThreadPoolExecutor(max_workers=WORKERS)
+    waited = worked = 0.0
     try:
         running: set[Future[R]] = set()
         for item in items:
             answer = at_once(item)
+            if answer is None and waited < max(worked, _NOTICEABLE):
+                began, began_work = time.monotonic(), time.thread_time()
+                answer = look(item)
+                work = time.thread_time() - began_work
+                worked += work
+                waited += time.monotonic() - began - work
             if answer is not None:
                 yield answer
                 continue

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from uvx_policy.model import Sourced, UvVersion
     from uvx_policy.uv.settings import UvSettings
 
-#: only the first python on PATH may be an environment that nobody activated; before: any of them
-_FIRST_ON_PATH = (0, 5, 28)
 #: a dangling `.venv` is an error; before, uv goes on to the directories above
 _DANGLING_IS_ERROR = (0, 12, 0)
 #: a file `.venv` names the environment, "experimental and may change"; before, uv passes it over

@@ -12,14 +12,11 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
-from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.index import Index
     from uvx_policy.installed.record import RecordFile, Row
@@ -73,15 +70,6 @@ def contradiction_of(
     if not best.rows or is_later(distribution.dist_info) or _is_linked(best, found, tree):
         return best
     return None
-
-
-def contradictions(tree: Tree, index: Index) -> Iterator[Contradiction]:
-    """Give each distribution of a tree whose RECORD was changed. Never raises."""
-    for distribution in distributions(tree.path):
-        with contextlib.suppress(OSError):
-            found = contradiction_of(tree, distribution, record.read(distribution), index)
-            if found is not None:
-                yield found
 
 
 def finding_of(contradiction: Contradiction, tree: Tree) -> Finding:

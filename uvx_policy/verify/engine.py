@@ -216,10 +216,8 @@ class _Run:
     ) -> Iterator[Finding]:
         """Compare what the rows name; then say what is wrong with the RECORD itself."""
         before = self._tally.files
-        good = [row for row in found.fields if record.is_whole(row)]
-        for start in range(0, len(good), _WINDOW):
-            window = good[start : start + _WINDOW]
-            located = _located(tree.path, window)
+        for start in range(0, len(found.whole), _WINDOW):
+            located = _located(tree.path, found.whole[start : start + _WINDOW])
             if names is not None:
                 names.add([path for _, path in located])
             if self._only is not None:
@@ -296,7 +294,7 @@ class _Run:
                 window.tokens.append(token)
                 return
             window.waiting += 1
-            order = Order(entry.path, Hash(algorithm, digest), entry.status.st_size)
+            order = Order(entry.path, expected, entry.status.st_size)
             for done, answer in hashers.take(order, entry):
                 yield from self._answered(done, answer)
 
