@@ -140,7 +140,7 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
 def _witness_ourselves(host: Host) -> None:
     """Another version of linkpolicy may decide otherwise."""
     if host.status(str(uvx_policy.__file__)) is None:
-        host.witnesses.spoil("linkpolicy is no file")
+        host.witnesses.spoil("linkpolicy is not a file")
 
 
 def state_directory(host: Host) -> str:

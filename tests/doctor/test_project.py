@@ -241,7 +241,7 @@ def test_a_cache_of_ours_that_others_may_write_is_told_and_closed_by_typing_alon
     cache.chmod(0o777)
 
     told = here.one(only(CHECKS, "linking"))
-    assert f"`{cache}`: others may write it (mode 0777)" in told.detail
+    assert f"`{cache}`: other users can write to it (mode 0777)" in told.detail
     assert told.fix
     assert not told.fix.safe
     assert here.fix(only(CHECKS, "linking")) == []

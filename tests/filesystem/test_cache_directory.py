@@ -103,8 +103,8 @@ def for_a_group(path: Path) -> None:
         pytest.param(link, "symbolic link", id="link"),
         pytest.param(dangling_link, "symbolic link", id="dangling link"),
         pytest.param(looping_link, "symbolic link", id="link to itself"),
-        pytest.param(file, "no directory", id="file"),
-        pytest.param(fifo, "no directory", id="FIFO"),
+        pytest.param(file, "not a directory", id="file"),
+        pytest.param(fifo, "not a directory", id="FIFO"),
         pytest.param(
             of_another_user, "belongs to user 12345", id="another user's", marks=only_root
         ),
@@ -161,7 +161,7 @@ def test_a_projects_own_cache_of_another_user_is_refused(place: Path) -> None:
 
 @pytest.mark.parametrize("path", ["relative", "/a/../b", "/a//b", "/a/", "", "/a\0b"])
 def test_only_a_plain_absolute_path_is_made(path: str) -> None:
-    with pytest.raises(UnsafeCacheDirectory, match="no plain absolute path"):
+    with pytest.raises(UnsafeCacheDirectory, match="not a plain absolute path"):
         make_cache_directory(path)
 
 

@@ -211,7 +211,7 @@ def test_a_bsd_row_of_another_shape_makes_the_table_unreadable() -> None:
         pytest.param(mount(fstype="tmpfs"), "do not outlive a reboot", id="tmpfs"),
         pytest.param(mount(fstype="ramfs"), "do not outlive a reboot", id="ramfs"),
         pytest.param(mount(fstype="devtmpfs"), "do not outlive a reboot", id="devtmpfs"),
-        pytest.param(mount(fstype="proc"), "no storage", id="proc"),
+        pytest.param(mount(fstype="proc"), "it does not store files", id="proc"),
         pytest.param(mount(fstype="nfs4"), "network", id="nfs"),
         pytest.param(mount(fstype="smb3"), "network", id="smb"),
         pytest.param(mount(fstype="9p"), "network", id="a Windows drive in WSL 2"),

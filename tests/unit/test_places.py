@@ -21,6 +21,7 @@ from uvx_policy.model import DEFAULT, Mount, Origin
 from uvx_policy.settings.keys import CacheEntry
 
 ME, OTHER = 1000, 2000
+OTHERS_WRITE = "other users can write to it"
 MIB = 1024**2
 FROM_FILE = Origin(kind="file", name="/home/me/.config/linkpolicy/config.toml", line=3)
 
@@ -169,9 +170,9 @@ def test_a_cache_that_another_of_mine_makes_while_i_look_is_the_one() -> None:
     ("node", "why"),
     [
         pytest.param(Directory(uid=OTHER), "belongs to user 2000", id="of another user"),
-        pytest.param(Directory(uid=ME, mode=0o777), "others may write it", id="for everybody"),
-        pytest.param(Directory(uid=ME, mode=0o770), "others may write it", id="for a group"),
-        pytest.param(Directory(uid=ME, mode=0o1777), "others may write it", id="sticky"),
+        pytest.param(Directory(uid=ME, mode=0o777), OTHERS_WRITE, id="for everybody"),
+        pytest.param(Directory(uid=ME, mode=0o770), OTHERS_WRITE, id="for a group"),
+        pytest.param(Directory(uid=ME, mode=0o1777), OTHERS_WRITE, id="sticky"),
         pytest.param(Directory(uid=ME, mode=0o500), "cannot be written", id="closed"),
         pytest.param(File(uid=ME), "is a file", id="file"),
         pytest.param(Link("/home/me/x", uid=ME), "symbolic link", id="dangling link of mine"),
@@ -482,11 +483,11 @@ def test_the_users_entry_is_used_where_its_links_lead() -> None:
         pytest.param({}, "/mnt/data/me", "would lie in the cache", id="above the project"),
         pytest.param({}, "/mnt/data/me/p/.venv/c", "in the destination", id="in the destination"),
         pytest.param({}, "/mnt/data/none/c", "cannot be written", id="cannot be made"),
-        pytest.param({}, "relative", "no absolute path", id="relative"),
+        pytest.param({}, "relative", "not an absolute path", id="relative"),
         pytest.param(
             {"/mnt/data/me/file": File(uid=ME)},
             "/mnt/data/me/file/cache",
-            "`/mnt/data/me/file` on its way is no directory",
+            "`/mnt/data/me/file` on its way is not a directory",
             id="below a file",
         ),
     ],

@@ -98,7 +98,7 @@ def test_something_is_edited(user: User) -> None:
     ("words", "says"),
     [
         (("absent",), "there is no `absent`"),
-        ((".",), "`.` is no environment, no cache, and no file in one"),
+        ((".",), "`.` is not an environment, a cache, or a file in one"),
         (("first/pyvenv.cfg",), "it cannot be verified"),
         (("first/bin",), "it cannot be verified"),
         (("--nonsense",), "unrecognized arguments: --nonsense"),

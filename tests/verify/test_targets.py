@@ -128,10 +128,10 @@ def test_the_active_environment_where_there_is_no_other(place: Place) -> None:
     ("word", "says"),
     [
         ("absent", "there is no `absent`"),
-        ("/", "`/` is no environment, no cache, and no file in one"),
-        ("/etc/passwd", "`/etc/passwd` is no environment"),
-        ("empty", "`empty` is no environment"),
-        ("", "`` is no environment"),
+        ("/", "`/` is not an environment, a cache, or a file in one"),
+        ("/etc/passwd", "`/etc/passwd` is not an environment"),
+        ("empty", "`empty` is not an environment"),
+        ("", "`` is not an environment"),
     ],
 )
 def test_a_word_that_names_nothing_of_the_kind(place: Place, word: str, says: str) -> None:

@@ -46,7 +46,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
         return Diagnostic(
             status="fail",
             detail=f"{shown}, which leads to itself: uv cannot use it.",
-            fix=Fix(text="Remove the link; it leads nowhere", commands=(remove,)),
+            fix=Fix(text="Remove the dangling link", commands=(remove,)),
             paths=(path,),
         )
     if number not in (errno.ENOENT, errno.ENOTDIR):

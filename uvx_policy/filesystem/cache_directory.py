@@ -39,7 +39,7 @@ def make_cache_directory(path: str) -> None:
         _make_by_name(path)
         return
     if not os.path.isabs(path) or os.path.normpath(path) != path or "\0" in path:
-        raise UnsafeCacheDirectory(path, "is no plain absolute path")
+        raise UnsafeCacheDirectory(path, "is not a plain absolute path")
     names = [name for name in path.split("/") if name]
     here = os.open("/", _WALK)
     try:
@@ -83,7 +83,9 @@ def _enter(path: str, parent: int, name: str) -> int:
     except OSError as error:
         # O_NOFOLLOW: ELOOP on a link; with O_DIRECTORY Linux says ENOTDIR instead.
         linked = error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
-        reason = "is a symbolic link or no directory" if linked else os.strerror(error.errno or 0)
+        reason = os.strerror(error.errno or 0)
+        if linked:
+            reason = "is a symbolic link, or not a directory"
         raise UnsafeCacheDirectory(path, f"`{name}`: {reason}") from error
 
 

@@ -195,14 +195,14 @@ def _why_not_writable(host: Host, real: str, existing: str) -> str:
             if path == existing:
                 break
             if host.link_kind(path) != "absent":
-                return f"`{path}` on its way is no directory"
+                return f"`{path}` on its way is not a directory"
         return "" if host.may_write(existing) else f"`{existing}` cannot be written"
     if status.kind != "directory":
         return f"it is a {status.kind}"
     if host.uid >= 0 and status.uid != host.uid:
         return f"it belongs to user {status.uid}"
     if host.uid >= 0 and status.mode & _OTHERS_MAY_WRITE:
-        return f"others may write it (mode {status.mode:04o})"
+        return f"other users can write to it (mode {status.mode:04o})"
     return "" if host.may_write(real) else "it cannot be written"
 
 

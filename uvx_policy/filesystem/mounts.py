@@ -183,7 +183,7 @@ def why_volatile(mount: Mount) -> str:
     if mount.fstype in _VOLATILE:
         return f"{_name(mount)} is {mount.fstype}: its files do not outlive a reboot"
     if mount.fstype in _NO_STORAGE:
-        return f"{_name(mount)} is {mount.fstype}: it is no storage"
+        return f"{_name(mount)} is {mount.fstype}: it does not store files"
     return ""
 
 

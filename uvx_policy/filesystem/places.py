@@ -189,7 +189,7 @@ class _Search:
         reason = (
             cache_safety.why_not(self._host, self._table, directory, near=self._near, wish=wish)
             if os.path.isabs(directory)
-            else "it is no absolute path"
+            else "it is not an absolute path"
         )
         if reason:
             self.rejected.append((directory, reason))

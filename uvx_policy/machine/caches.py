@@ -122,7 +122,7 @@ def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | No
         told = os.stat(real)
     except FileNotFoundError:
         dangling = os.path.islink(real) or (named and os.path.islink(named))
-        return cache.replace(problem="it is a symbolic link to nowhere" if dangling else "")
+        return cache.replace(problem="it is a dangling symbolic link" if dangling else "")
     except (OSError, ValueError) as error:
         return cache.replace(problem=f"it cannot be read: {_reason(error)}")
     cache = cache.replace(
@@ -137,11 +137,11 @@ def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | No
 
 def _problem(cache: Cache, file_type: int, host: Host, mount: Mount | None) -> str:
     if file_type != _DIRECTORY:
-        return "it is no directory"
+        return "it is not a directory"
     if cache.owner is not None and cache.owner != host.uid:
         return f"it belongs to user {cache.owner}, not to you (user {host.uid})"
     if host.uid >= 0 and cache.mode & _OTHERS_MAY_WRITE:
-        return f"others may write it (mode {cache.mode:04o})"
+        return f"other users can write to it (mode {cache.mode:04o})"
     if mount is not None and mounts.is_read_only(mount):
         return f"`{mount.point}` is mounted read-only"
     if not os.access(cache.path, os.W_OK | os.X_OK):

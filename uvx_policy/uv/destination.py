@@ -212,7 +212,7 @@ class _Finder:
             if moved is not None:
                 return moved
         if self.host.link_kind(path) not in ("directory", "symlink", "absent"):
-            return _unknown(f"`{path}` is no directory")
+            return _unknown(f"`{path}` is not a directory")
         return Destination(kind="project", path=path, because=because, origin=origin)
 
     def _centralized(self) -> Destination | None:

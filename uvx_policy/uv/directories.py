@@ -61,7 +61,7 @@ def own_cache(host: Host) -> str:
 def _known_home(host: Host) -> str:
     home = home_directory(host)
     if not home.startswith("/"):
-        raise Unreadable("HOME", "is no absolute path")
+        raise Unreadable("HOME", "is not an absolute path")
     return home
 
 

@@ -253,7 +253,7 @@ class _Reader:
             return False
         told = boolean(value)
         if told is None:
-            raise Unreadable(variable, "is no boolean, which uv takes for an error")
+            raise Unreadable(variable, "is not a boolean, which uv takes for an error")
         if not told:
             return False
         if self.version is None and since != _OLDEST:

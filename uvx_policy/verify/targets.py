@@ -105,7 +105,7 @@ def _target(path: str, word: str) -> Target:
         if not part and _is_environment(below):
             return Target(path=below)
         within = os.path.dirname(within)
-    raise UsageError(f"`{word}` is no environment, no cache, and no file in one")
+    raise UsageError(f"`{word}` is not an environment, a cache, or a file in one")
 
 
 def _is_environment(path: str) -> bool:
