@@ -42,7 +42,8 @@ ROOMS = {
     "installed": "core state terminal filesystem",
     "caches": "core terminal uv machine installed",
     "verify": "core state terminal machine installed",
-    "repair": "core state terminal settings filesystem machine installed caches verify",
+    "replace": "core filesystem installed",
+    "repair": "core state terminal settings machine installed caches verify replace",
     "status": "core state terminal host machine filesystem installed",
     "setup": "core state terminal settings machine caches",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "

@@ -20,7 +20,7 @@ from tests.filesystems import FileSystems
 from tests.repair.scene import EDITED, Scene, module, printed
 from tests.repair.wheels import Members, record_name, rewritten
 from tests.uv.world import NAME, ORIGINAL, PYTHON, installed
-from uvx_policy.repair import restore
+from uvx_policy.replace import shop as restore
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

@@ -25,7 +25,7 @@ from tests.test_docs import first_column, names_of_type, reference, section
 from tests.uv.world import NAME, ORIGINAL, build_wheel, installed
 from uvx_policy import cli
 from uvx_policy.repair import backup as keep
-from uvx_policy.repair import restore
+from uvx_policy.replace import shop as restore
 
 ROOT = Path(cli.__file__).parent.parent
 PROGRAM = (

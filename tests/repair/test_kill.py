@@ -14,7 +14,7 @@ from tests.filesystems import same_inode
 from tests.repair.scene import Scene, module
 from tests.uv.world import ORIGINAL
 from uvx_policy import cli
-from uvx_policy.repair import restore
+from uvx_policy.replace import shop as restore
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

@@ -18,7 +18,7 @@ import pytest
 from tests.filesystems import same_inode
 from tests.repair.scene import EDITED, Scene, module, printed
 from tests.uv.world import NAME, ORIGINAL, build_wheel
-from uvx_policy.repair import restore
+from uvx_policy.replace import shop as restore
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

@@ -15,7 +15,7 @@ from tests.repair.wheels import Members, record_name, rewritten
 from tests.uv.world import NAME, ORIGINAL, PYTHON, build_wheel
 from tests.verify import making
 from tests.verify import test_with_uv as schemes
-from uvx_policy.repair import restore
+from uvx_policy.replace import shop as restore
 from uvx_policy.repair.records import rows_at
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]

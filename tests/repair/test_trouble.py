@@ -14,7 +14,7 @@ from tests.filesystems import FileSystems
 from tests.repair.scene import EDITED, Scene, module
 from tests.uv.world import NAME, ORIGINAL, installed
 from uvx_policy.repair import backup as keep
-from uvx_policy.repair import restore
+from uvx_policy.replace import shop as restore
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

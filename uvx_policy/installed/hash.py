@@ -109,6 +109,16 @@ def of_file(path: str, algorithm: str) -> Hash:
         return NO_HASH
 
 
+def of_handle(handle: int, algorithm: str) -> Hash:
+    """The hash of an open file, from its beginning. Raises `OSError`, `ValueError`."""
+    import hashlib
+
+    os.lseek(handle, 0, os.SEEK_SET)
+    hashing = hashlib.new(algorithm, usedforsecurity=False)
+    _read_into(hashing, handle, os.fstat(handle).st_size)
+    return _finished(algorithm, hashing)
+
+
 def of_pieces(pieces: Iterable[bytes], algorithm: str) -> Hash:
     """The hash of some bytes, in pieces. Raises `ValueError` for an unknown algorithm."""
     import hashlib

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import modes, record
-from uvx_policy.installed.hash import of_file, of_pieces
+from uvx_policy.installed.hash import NO_HASH, of_file, of_pieces
 from uvx_policy.installed.record import BY_INSTALLERS
-from uvx_policy.repair import records, restore
-from uvx_policy.repair.backup import Edit, seen_at
+from uvx_policy.repair import records
+from uvx_policy.repair.backup import Edit
+from uvx_policy.replace.build import Builder, Target, is_shared
+from uvx_policy.replace.place import Changed, seen_at
+from uvx_policy.replace.shop import Shops
+from uvx_policy.verify.originals import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from uvx_policy.repair.backup import Seen
+    from uvx_policy.installed.hash import Hash
     from uvx_policy.repair.model import Location, Step
-    from uvx_policy.repair.restore import Target
+    from uvx_policy.replace.place import Place, Seen
 
 #: with one of these actions the content of a file is lost unless it is saved
 REPLACES = ("restore", "relink", "remove", "record")
@@ -50,21 +53,26 @@ def edits_of(steps: Iterable[Step]) -> list[Edit]:
 
 
 def apply(
-    steps: Iterable[Step], seen: Mapping[str, Seen], advance: Callable[[Step], None]
+    steps: Iterable[Step],
+    kept: Mapping[str, Hash],
+    advance: Callable[[Step], None],
+    rescue: Callable[[Place, str], None],
 ) -> Iterator[Step]:
     """Do what the steps say, and give each with its result. Raises nothing of a step's.
 
     Fetching and reinstalling are for others. The caller holds the locks, and has saved
-    `edits_of(steps)`; `seen` is what was saved. `advance` is called before each.
+    `edits_of(steps)`; `kept`: path -> hash of what was saved. `advance` is called before each.
+    `rescue(place, path)` keeps what somebody saved at a path in the very moment.
     """
-    with restore.Workshops() as shops:
-        work = _Work(shops, seen)
+    with Shops() as shops:
+        work = _Work(Builder(shops, rescue), kept)
         for step in steps:
             if step.action == "leave":
                 yield step.replace(result="kept", detail=step.because)
             elif step.action in _DEEDS:
                 advance(step)
                 try:
+                    work.check_package(step.location)
                     yield _DEEDS[step.action](step, work)
                 except OSError as error:
                     yield step.replace(result="failed", detail=error.strerror or str(error))
@@ -74,7 +82,7 @@ def is_done(step: Step) -> bool:
     """Does the file system show that a step was carried out? Never raises."""
     path = step.location.path
     if step.action == "detach":
-        return not restore.is_shared(path)
+        return not is_shared(path)
     if step.action == "remove":
         return not os.path.lexists(path)
     return bool(step.hash) and of_file(path, step.hash.algorithm) == step.hash
@@ -97,33 +105,49 @@ def owners_to_lock(steps: Iterable[Step]) -> Sequence[str]:
 class _Work:
     """What the steps have in common."""
 
-    def __init__(self, shops: restore.Workshops, seen: Mapping[str, Seen]) -> None:
-        self._shops = shops
-        self._seen = dict(seen)
+    def __init__(self, builder: Builder, kept: Mapping[str, Hash]) -> None:
+        self.builder = builder
+        self._kept = kept
+        #: RECORDs that were written here -> what is there since
+        self._written: dict[str, Seen | None] = {}
         self._permissions: dict[str, int] = {}
 
+    def check_package(self, location: Location) -> None:
+        """Raises `Changed` where another version was installed since the plan was made, or none."""
+        if location.dist_info:
+            path = os.path.join(location.dist_info, record.NAME)
+            if seen_at(path) != self._written.get(path, location.package):
+                raise Changed(path, "its package was changed meanwhile")
+
     def target(self, step: Step) -> Target:
-        """What a file is to be. Raises `OSError` if it is not as it was when it was saved."""
+        """What is at the path, and what may be lost of it."""
         location = step.location
-        self.check(location.path)
-        assert step.original is not None  # noqa: S101 (a promise of the plan)
-        permissions = self.permissions(location)
-        return restore.Target(
+        tree = location.tree
+        # In a cache not within an archive: uv would install what is there with the rest.
+        workplace = tree.owner if location.in_cache else tree.path
+        below = os.path.commonpath((tree.path, location.path)) == tree.path
+        known = step.hash if step.state == "mode" else NO_HASH
+        return Target(
             path=location.path,
-            hash=step.hash,
-            mode=modes.executable(permissions) if step.original.executable else permissions,
-            time=_time_of_unpacking(location.dist_info),
+            root=tree.path if below else tree.owner,
+            workplace=workplace,
+            seen=self._written.get(location.path, location.seen),
+            content=self._kept.get(location.path, known),
         )
 
-    def check(self, path: str) -> None:
-        """Raises `OSError` for a file that is not as it was when it was saved."""
-        if path in self._seen and self._seen[path] != seen_at(path):
-            raise OSError(errno.EBUSY, "it was changed meanwhile", path)
+    def whole(self, step: Step) -> Target:
+        """The same, and what it is to be."""
+        assert step.original is not None  # noqa: S101 (a promise of the plan)
+        permissions = self.permissions(step.location)
+        return self.target(step).replace(
+            hash=step.hash,
+            mode=modes.executable(permissions) if step.original.executable else permissions,
+            time=_time_of_unpacking(step.location.dist_info),
+        )
 
     def wrote(self, path: str) -> None:
-        """The file is now what was written."""
-        if (now := seen_at(path)) is not None:
-            self._seen[path] = now
+        """The RECORD is now what was written."""
+        self._written[path] = seen_at(path)
 
     def permissions(self, location: Location) -> int:
         """The permissions of the distribution's files. Never raises."""
@@ -132,49 +156,45 @@ class _Work:
             self._permissions[location.dist_info] = found
         return self._permissions[location.dist_info]
 
-    def shop(self, step: Step) -> str:
-        """A workshop on the file system of the step's path. Raises `OSError`."""
-        tree = step.location.tree
-        return self._shops.at(
-            tree.owner if step.location.in_cache else tree.path, step.location.path
-        )
-
 
 def _restore(step: Step, work: _Work) -> Step:
     assert step.original is not None  # noqa: S101 (a promise of the plan)
-    restore.write(work.target(step), step.original, work.shop(step))
-    _forget_bytecode(step.location.path)
+    target = work.whole(step)
+    work.builder.write(target, chunks(step.original))
+    work.builder.forget_bytecode(target)
     return step.replace(result="done")
 
 
 def _relink(step: Step, work: _Work) -> Step:
-    target = work.target(step)
+    target = work.whole(step)
     try:
-        way = restore.take(target, step.source, step.location.ways, work.shop(step))
+        way = work.builder.take(target, step.source, step.location.ways)
+    except Changed:
+        raise
     except OSError:
         # The cache could not be restored (read-only, say): a copy of the original, then.
         if step.original is None:
             raise
-        restore.write(target, step.original, work.shop(step))
+        work.builder.write(target, chunks(step.original))
         way = "copy"
-    _forget_bytecode(step.location.path)
+    work.builder.forget_bytecode(target)
     return step.replace(result="done", detail=way)
 
 
 def _detach(step: Step, work: _Work) -> Step:
-    done = restore.detach(step.location.path, work.shop(step))
+    done = work.builder.detach(work.target(step))
     return step.replace(result="done" if done else "kept", detail=step.because)
 
 
 def _remove(step: Step, work: _Work) -> Step:
-    restore.remove(step.location.path, work.shop(step))
-    _forget_bytecode(step.location.path)
+    target = work.target(step)
+    work.builder.remove(target)
+    work.builder.forget_bytecode(target)
     return step.replace(result="done")
 
 
 def _write_record(step: Step, work: _Work) -> Step:
     location = step.location
-    work.check(location.path)
     try:
         before = record.read_at(location.path).content
         mode = os.stat(location.path).st_mode & 0o7777
@@ -188,16 +208,18 @@ def _write_record(step: Step, work: _Work) -> Step:
         assert step.original is not None  # noqa: S101 (a promise of the plan)
         after = records.rebuilt(step.original.path, location.tree, location.dist_info)
     if after is None:
-        raise OSError(errno.EBUSY, "it was changed meanwhile", location.path)
+        raise Changed(location.path)
     if after == before:
         return step.replace(result="kept")
-    target = restore.Target(
-        path=location.path,
+    target = work.target(step).replace(
         hash=of_pieces([after], "sha256"),
         mode=mode,
         time=_time_of_installation(location.dist_info) or _time_of_unpacking(location.dist_info),
     )
-    restore.write_bytes(target, after, work.shop(step))
+    if before is not None:
+        # Its rows may have been written here before, one after the other.
+        target = target.replace(content=of_pieces([before], "sha256"))
+    work.builder.write(target, [after])
     work.wrote(location.path)
     return step.replace(result="done")
 
@@ -255,17 +277,3 @@ def _time_of_installation(dist_info: str) -> int:
         with contextlib.suppress(OSError):
             times.append(os.stat(os.path.join(dist_info, name)).st_mtime_ns)
     return max(times)
-
-
-def _forget_bytecode(path: str) -> None:
-    """Python compares the time in seconds and the size only: edits may be in the bytecode still."""
-    directory, name = os.path.split(path)
-    stem, suffix = os.path.splitext(name)
-    if suffix != ".py":
-        return
-    compiled = os.path.join(directory, "__pycache__")
-    with contextlib.suppress(OSError):
-        for entry in os.listdir(compiled):
-            if entry.startswith(f"{stem}.") and entry.endswith(".pyc"):
-                with contextlib.suppress(OSError):
-                    os.unlink(os.path.join(compiled, entry))

@@ -12,11 +12,12 @@ import os
 import shutil
 import stat
 import time
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from uvx_policy.errors import LinkPolicyError
-from uvx_policy.installed.hash import Hash, of_pieces
-from uvx_policy.repair.restore import fill
+from uvx_policy.installed.hash import Hash, of_file, of_pieces
+from uvx_policy.replace.build import fill
 from uvx_policy.state.files import flush, make_private
 from uvx_policy.value import Value
 from uvx_policy.verify.difference import difference
@@ -43,10 +44,13 @@ class Edit(Value):
     #: why it is replaced or removed: a `verify.model.State`
     state: str
     original: Original | None = None
+    #: where it is read from, "" for `path`
+    lies_at: str = ""
 
-
-#: size and time of a file, to tell whether it was changed since
-Seen: TypeAlias = tuple[int, int]
+    @property
+    def source(self) -> str:
+        """Absolute path to read it from."""
+        return self.lies_at or self.path
 
 
 class Kept(Value):
@@ -54,8 +58,8 @@ class Kept(Value):
 
     #: absolute path of the new directory, "" when there was nothing to save
     directory: str = ""
-    #: path -> what it was when it was saved
-    seen: Mapping[str, Seen]
+    #: path -> hash of what was saved of it
+    contents: Mapping[str, Hash] = MappingProxyType({})
 
 
 class CannotKeep(LinkPolicyError):
@@ -70,9 +74,9 @@ def keep(edits: Sequence[Edit], directory: str, earlier: str = "") -> Kept:
     The same edit at several places is saved once. `earlier`: what an earlier call of the same
     repair made, and these are added to. Raises `CannotKeep`, and then leaves nothing behind.
     """
-    seen = {edit.path: told for edit in edits if (told := seen_at(edit.path)) is not None}
-    if not seen:
-        return Kept(seen=seen)
+    if not any(os.path.isfile(edit.source) for edit in edits):
+        return Kept()
+    contents: dict[str, Hash] = {}
     name = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
     path = earlier or _free_name(os.path.join(directory, f"{name}-{os.getpid()}"))
     try:
@@ -80,7 +84,7 @@ def keep(edits: Sequence[Edit], directory: str, earlier: str = "") -> Kept:
     except OSError as error:
         raise CannotKeep(f"cannot save your edits in `{path}`: {error.strerror}") from error
     try:
-        rows = [*(_saved(earlier) if earlier else ()), *_kept(edits, path)]
+        rows = [*(_saved(earlier) if earlier else ()), *_kept(edits, path, contents)]
         text = json.dumps({"schema": 1, "edits": rows}, indent=2, ensure_ascii=True)
         new = _free_name(os.path.join(path, f"{MANIFEST}.new"))
         fill(new, [text.encode() + b"\n"])
@@ -94,16 +98,7 @@ def keep(edits: Sequence[Edit], directory: str, earlier: str = "") -> Kept:
             where = f"`{error.filename}`" if isinstance(error.filename, str) else f"`{path}`"
             raise CannotKeep(f"cannot save your edits: {where}: {error.strerror}") from error
         raise
-    return Kept(directory=path, seen=seen)
-
-
-def seen_at(path: str) -> Seen | None:
-    """What can be seen of a file now, `None` if it is not there. Never raises."""
-    try:
-        told = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return told.st_size, told.st_mtime_ns
+    return Kept(directory=path, contents=contents)
 
 
 def _saved(directory: str) -> list[dict[str, Any]]:
@@ -113,20 +108,23 @@ def _saved(directory: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
-    """Save each and give its row of the manifest. Raises `OSError`."""
+def _kept(edits: Sequence[Edit], path: str, contents: dict[str, Hash]) -> Iterator[dict[str, Any]]:
+    """Save each, give its row of the manifest, and note in `contents` what was saved of its path.
+
+    Raises `OSError`.
+    """
     rows: dict[tuple[str, Hash], dict[str, Any]] = {}
     digests: dict[tuple[int, int], Hash] = {}
     written: list[str] = []
     for edit in edits:
         try:
-            told = os.stat(edit.path)
+            told = os.stat(edit.source)
         except FileNotFoundError:
             continue
         if not stat.S_ISREG(told.st_mode):
             continue  # no file: nothing of it could be saved, and it is not replaced
-        _make_readable(edit.path, told)
-        content = Original(path=edit.path)
+        _make_readable(edit.source, told)
+        content = Original(path=edit.source)
         inode = (told.st_dev, told.st_ino)
         if inode not in digests:
             digests[inode] = of_pieces(chunks(content), "sha256")
@@ -135,10 +133,14 @@ def _kept(edits: Sequence[Edit], path: str) -> Iterator[dict[str, Any]]:
         if key in rows:
             # The same edit under another name, or copied.
             rows[key]["from"].append(edit.path)
+            contents[edit.path] = digests[inode]
             continue
         saved = _free_name(place)
         make_private(os.path.dirname(saved), anywhere=True)
         fill(saved, chunks(content))
+        # Of what was saved: somebody may have written the file between the two.
+        contents[edit.path] = digests[inode] = of_file(saved, "sha256")
+        key = (place, digests[inode])
         os.utime(saved, ns=(told.st_mtime_ns, told.st_mtime_ns))
         written.append(saved)
         rows[key] = {

@@ -15,12 +15,16 @@ from uvx_policy.caches.linked import normalized
 from uvx_policy.errors import UsageError
 from uvx_policy.installed.tree import trees_of_environment
 from uvx_policy.machine.machine import open_machine
-from uvx_policy.repair import restore
 from uvx_policy.repair.model import Location, Step
 from uvx_policy.repair.shared import Shared, shared_files
 from uvx_policy.repair.work import Work
+from uvx_policy.replace.build import is_shared
+from uvx_policy.replace.place import seen_at
+from uvx_policy.replace.shop import clean_up
 from uvx_policy.settings import init_command
 from uvx_policy.settings.check import suggestion
+from uvx_policy.state.files import path_of
+from uvx_policy.state.layout import EDITS
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.console import Console, can_ask
@@ -139,15 +143,15 @@ def _carry_out(
     machine: Machine, console: Console, wanted: Wanted, shared: Sequence[Shared]
 ) -> bool | None:
     """Were all files detached? `None` after Ctrl-C."""
-    work = Work(machine.state, "", wanted.wait)
+    work = Work(machine.state, path_of(machine.state, EDITS), wanted.wait)
     steps = _steps(wanted.environment, shared)
     for tree in trees_of_environment(wanted.environment):
-        restore.clean_up(tree.path)
+        clean_up(tree.path, work.rescue)
     try:
         with progress() as advance:
             work.carry_out(steps, lambda: _steps(wanted.environment, _chosen(wanted)), advance)
     except KeyboardInterrupt:
-        left = sum(restore.is_shared(step.location.path) for step in steps)
+        left = sum(is_shared(step.location.path) for step in steps)
         number = len(steps) - left
         console.say(
             f"Interrupted: {number:,} of {words.count(len(steps), 'file')} "
@@ -199,6 +203,8 @@ def _steps(environment: str, shared: Sequence[Shared]) -> list[Step]:
                 path=path,
                 tree=trees[each.distribution.site],
                 dist_info=each.distribution.dist_info,
+                seen=seen_at(path),
+                package=seen_at(each.distribution.record),
                 shared=True,
             ),
             distribution="-".join(

@@ -160,7 +160,7 @@ class Repair:
                         unsavable.add(step)
                     yield from edits or ()
 
-        clean_up(self._index)
+        clean_up(self._index, self._work.rescue)
         earlier = len(self._work.done)
         with self._activity() as advance:
             steps = self._work.carry_out(steps, self.plan, advance, edits_before_reinstalling)
@@ -169,9 +169,8 @@ class Repair:
                     advance(f"uv reinstalls {step.release}")
                     is_saved = step not in unsavable
                     self._work.done.append(self._reinstalled(step, is_saved=is_saved))
-        for name in self._others:
-            unfinished.end(self._machine.state, name)
         self._look()
+        self._forget_others()
         results = self._work.done[earlier:]
         restored = any((step.action, step.result) == ("record", "done") for step in results)
         if not restored or self._rounds >= _MOST_ROUNDS:
@@ -235,9 +234,15 @@ class Repair:
 
     def clean_up(self) -> None:
         """Remove what killed repairs left: nothing of it is still to be done."""
-        clean_up(self._index)
-        for name in self._others:
-            unfinished.end(self._machine.state, name)
+        clean_up(self._index, self._work.rescue)
+        self._forget_others()
+
+    def _forget_others(self) -> None:
+        """Earlier repairs of which nothing is left to do any more."""
+        wrong = {finding.path for finding in self.findings if finding.is_fault}
+        for name, rows in self._others.items():
+            if not any(path in wrong for _, path in rows):
+                unfinished.end(self._machine.state, name)
 
     # What came of it -----------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import linking, record
 from uvx_policy.installed.tree import Tree
 from uvx_policy.repair.model import Damage, Location
+from uvx_policy.replace.place import seen_at
+from uvx_policy.replace.shop import is_in_shop
 from uvx_policy.verify.contradictions import is_later
 from uvx_policy.verify.elsewhere import Rows, twins
 from uvx_policy.verify.originals import Original
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from uvx_policy.installed.index import Index
     from uvx_policy.machine.machine import Machine
     from uvx_policy.repair.records import Wheels
-    from uvx_policy.repair.restore import Way
+    from uvx_policy.replace.build import Way
     from uvx_policy.verify.originals import Originals
     from uvx_policy.verify.published import Published
 
@@ -107,7 +109,11 @@ class Gathering:
     def _record(self, finding: Finding) -> Damage:
         wheel = self._wheels.record_for(finding.tree, finding.dist_info)
         because = "" if wheel else self._why_not_by_uv(finding)
-        location = Location(path=finding.path, tree=finding.tree, dist_info=finding.dist_info)
+        seen = seen_at(finding.path)
+        location = Location(
+            path=finding.path, tree=finding.tree, dist_info=finding.dist_info,
+            seen=seen, package=seen,
+        )  # fmt: skip
         return Damage(
             finding=finding,
             locations=(location,),
@@ -166,7 +172,8 @@ class Gathering:
         return tuple(
             self._location(finding, tree, path)
             for path, tree in paths.items()
-            if path == finding.path or self._is_inside(path, tree)
+            # What a killed repair left is cleaned up, not repaired.
+            if path == finding.path or (self._is_inside(path, tree) and not is_in_shop(path))
         )
 
     def _extra(self, finding: Finding) -> Damage:
@@ -207,6 +214,8 @@ class Gathering:
             path=path,
             tree=tree,
             dist_info=dist_info,
+            seen=seen_at(path),
+            package=seen_at(os.path.join(dist_info, record.NAME)),
             contradicts=self._contradicts(finding, tree, path),
         )
         with contextlib.suppress(OSError, ValueError):

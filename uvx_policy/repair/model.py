@@ -10,7 +10,8 @@ from uvx_policy.value import Value
 if TYPE_CHECKING:
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.tree import Tree
-    from uvx_policy.repair.restore import Way
+    from uvx_policy.replace.build import Way
+    from uvx_policy.replace.place import Seen
     from uvx_policy.verify.originals import Original
 
 #: "fetch": uv fetches the package; in plans alone. "record": the RECORD, or one row of it, is
@@ -36,6 +37,10 @@ class Location(Value):
     dist_info: str = ""
     #: (`st_dev`, `st_ino`), symbolic links followed; `None` when it is missing
     identity: tuple[int, int] | None = None
+    #: what lies at the path when the plan is made, links not followed
+    seen: Seen | None = None
+    #: the same of RECORD in `dist_info`: the package is the one that was planned for
+    package: Seen | None = None
     #: it has another name, or is a symbolic link: somebody else sees an edit of it
     shared: bool = False
     #: it is a symbolic link into a cache: it is restored there

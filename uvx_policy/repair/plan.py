@@ -264,9 +264,9 @@ def _row_of(damage: Damage, location: Location) -> Step:
     """Correct the one row of a RECORD that contradicts what is restored."""
     path = os.path.join(location.dist_info, record.NAME)
     row = damage.finding.row
-    return _step(damage, location.replace(path=path, identity=None), "record").replace(
-        hash=row.hash if row is not None else NO_HASH, original=None, state="record"
-    )
+    return _step(
+        damage, location.replace(path=path, identity=None, seen=location.package), "record"
+    ).replace(hash=row.hash if row is not None else NO_HASH, original=None, state="record")
 
 
 def _step(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import record
-from uvx_policy.repair import restore
+from uvx_policy.replace.build import is_shared
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _linked_files(site: str, distribution: Distribution) -> dict[str, os.stat_re
     with contextlib.suppress(OSError):
         for fields in record.read(distribution).fields:
             path = record.located(site, fields[0]) if fields[0] else ""
-            if restore.is_shared(path):
+            if is_shared(path):
                 with contextlib.suppress(OSError):
                     found[path] = os.stat(path)
     return found

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import locks
 from uvx_policy.installed.tree import trees_of_environment
-from uvx_policy.repair import apply, backup, restore, unfinished
+from uvx_policy.repair import apply, backup, unfinished
+from uvx_policy.replace import shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from uvx_policy.installed.hash import Hash
     from uvx_policy.installed.index import Index
     from uvx_policy.repair.backup import Edit
     from uvx_policy.repair.model import Step
+    from uvx_policy.replace.place import Place
 
 
 class Work:
@@ -67,20 +71,35 @@ class Work:
                 self.saved = kept.directory or self.saved
             self.planned += sum(step.is_change for step in steps)
             journal = unfinished.begin(self._state, steps)
-            self._apply(steps, kept, advance)
-            unfinished.end(self._state, journal)
+            self._apply(steps, kept.contents if kept is not None else {}, advance)
+            # What failed is for the next run to find, whatever that is asked for.
+            if not any(step.result == "failed" for step in self.done):
+                unfinished.end(self._state, journal)
         return steps
 
     def _apply(
-        self, steps: Sequence[Step], kept: backup.Kept | None, advance: Callable[[str], None]
+        self, steps: Sequence[Step], kept: Mapping[str, Hash], advance: Callable[[str], None]
     ) -> None:
         def doing(step: Step) -> None:
             self._current = step
             advance(f"{step.action} {step.location.path}")
 
-        for step in apply.apply(steps, kept.seen if kept is not None else {}, doing):
+        for step in apply.apply(steps, kept, doing, self.rescue):
             self.done.append(step)
             self._current = None
+
+    def rescue(self, place: Place, path: str) -> None:
+        """Save what somebody put at `path` while we were at it. Raises `CannotKeep`."""
+        step = self._current
+        edit = backup.Edit(
+            path=path,
+            distribution=step.distribution if step else "unfinished",
+            name=(step and step.name) or os.path.basename(path),
+            state="meanwhile",
+            lies_at=place.path,
+        )
+        kept = backup.keep([edit], self._edits_directory, self.saved)
+        self.saved = kept.directory or self.saved
 
     def interrupted(self) -> list[Step]:
         """What was done when Ctrl-C came; the file system knows of the last step."""
@@ -90,10 +109,10 @@ class Work:
         return self.done
 
 
-def clean_up(index: Index) -> None:
+def clean_up(index: Index, rescue: Callable[[Place, str], None]) -> None:
     """Remove what killed runs left, in all that is known: nobody knows which it was."""
     for cache in index.caches:
-        restore.clean_up(cache)
+        shop.clean_up(cache, rescue)
     for environment in index.environments:
         for tree in trees_of_environment(environment):
-            restore.clean_up(tree.path)
+            shop.clean_up(tree.path, rescue)

@@ -1,0 +1,311 @@
+"""Build a file beside, compare it with its digest, and put it where it belongs.
+
+Whatever happens on the way, and whenever we are killed, the path holds the old file or the new one.
+No inode is ever written through: who has the old file open, mapped, or under another name keeps it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from uvx_policy.filesystem.probe import FICLONE
+from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash, of_handle
+from uvx_policy.replace import attributes, foreign
+from uvx_policy.replace.place import Changed, Place, Seen, put, take_away
+from uvx_policy.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from uvx_policy.replace.shop import Shops
+
+#: how a file gets what another one has
+Way: TypeAlias = Literal["clone", "hardlink", "symlink", "copy"]
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_READ = FLAGS | getattr(os, "O_NOFOLLOW", 0)
+_CHUNK = 1 << 20
+
+
+class Mismatch(OSError):
+    """What was to be put somewhere has not the digest that it should have."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(errno.EIO, "what was found for it has changed meanwhile", path)
+
+
+class Target(Value):
+    """A path, what is there, and what should be."""
+
+    #: absolute; a symbolic link there is replaced, not followed
+    path: str
+    #: absolute path of a directory that it lies below: no link below that is followed
+    root: str
+    #: absolute path of a directory in which files for it are built
+    workplace: str
+    #: what was there when the plan was made
+    seen: Seen | None
+    #: what a file there holds that may be given up, because it is saved or known; `NO_HASH` for
+    #: a symbolic link
+    content: Hash = NO_HASH
+    hash: Hash = NO_HASH
+    #: permission bits
+    mode: int = 0o644
+    #: `st_mtime_ns`
+    time: int = 0
+
+
+class Builder:
+    """Replaces, makes and removes files. Each call raises `OSError`, `Changed` among them."""
+
+    def __init__(self, shops: Shops, rescue: Callable[[Place, str], None]) -> None:
+        """`rescue(place, path)`: keeps what somebody saved at `path` in the very moment."""
+        self._shops = shops
+        self._rescue = rescue
+
+    def write(self, target: Target, pieces: Iterable[bytes]) -> None:
+        """Put a new inode with this content at the target. Raises `Mismatch`."""
+
+        def build(new: Place) -> None:
+            with _made(new) as handle:
+                for piece in pieces:
+                    write_all(handle, piece)
+
+        self._deliver(target, build, is_new=True)
+
+    def take(self, target: Target, source: str, ways: tuple[Way, ...]) -> Way:
+        """Put what the file `source` holds at the target, in the first way that works.
+
+        A file of another mode is not linked. Raises `Mismatch` when the source is not what the
+        target shall be.
+        """
+        for way in ways:
+            try:
+                if way == "copy":
+                    self.write(target, pieces_of(source))
+                elif way == "clone":
+                    self._deliver(target, lambda new: _clone(source, new), is_new=True)
+                elif not _has(source, target.hash):
+                    raise Mismatch(source)
+                elif way == "symlink":
+                    self._deliver(target, lambda new: _point(source, new))
+                elif not _is_same(source, target.path):
+                    self._deliver(target, lambda new: _link(source, new, target))
+            except OSError as error:  # noqa: PERF203 (at most three ways)
+                final = isinstance(error, (Mismatch, Changed)) or error.errno == errno.ENOSPC
+                if way == ways[-1] or final:
+                    raise
+            else:
+                return way
+        raise OSError(errno.ENOTSUP, "no way to link it", target.path)
+
+    def detach(self, target: Target) -> bool:
+        """Give the target an inode of its own with the same bytes, and all else that it has.
+
+        `False` when it has one already. A symbolic link is replaced by what it leads to.
+        """
+        if not is_shared(target.path):
+            return False
+        source = os.open(target.path, FLAGS)
+        try:
+            before = os.fstat(source)
+            content = of_handle(source, "sha256")
+
+            def build(new: Place) -> None:
+                with _made(new) as handle:
+                    _copy(source, handle)
+                    attributes.copy(source, handle, target.path)
+
+            def unchanged() -> bool:
+                now = os.fstat(source)
+                return (now.st_mtime_ns, now.st_size) == (before.st_mtime_ns, before.st_size)
+
+            self._deliver(target.replace(hash=content, content=content), build, unchanged=unchanged)
+        finally:
+            os.close(source)
+        return True
+
+    def remove(self, target: Target) -> None:
+        """Remove a file, and its directory if nothing else is in it."""
+        shop = self._shops.at(target.workplace, target.path)
+        shop.may_go(target.content)
+        with self._place(target) as place:
+            take_away(place, shop.free("new"), target.seen, target.content, self._rescuing(target))
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(target.path))
+
+    def forget_bytecode(self, target: Target) -> None:
+        """Python compares the time in seconds and the size only: an edit may be in there still."""
+        directory, name = os.path.split(target.path)
+        stem, suffix = os.path.splitext(name)
+        if suffix != ".py":
+            return
+        compiled = os.path.join(directory, "__pycache__")
+        with contextlib.suppress(OSError):
+            handle = self._shops.root(target.root).directory(compiled)
+            with contextlib.ExitStack() as opened:
+                opened.callback(os.close, handle)
+                foreign.check(handle, compiled)
+                for entry in os.listdir(handle):
+                    if entry.startswith(f"{stem}.") and entry.endswith(".pyc"):
+                        Place(handle, entry, os.path.join(compiled, entry)).unlink()
+
+    def _deliver(
+        self,
+        target: Target,
+        build: Callable[[Place], None],
+        *,
+        is_new: bool = False,
+        unchanged: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Build a file, and put it at the target. `is_new`: it gets owner, mode and time."""
+        shop = self._shops.at(target.workplace, target.path)
+        part = shop.free("part")
+        try:
+            build(part)
+            with self._place(target) as place:
+                if part.kind == stat.S_IFREG:
+                    _finish(part, target, place.directory if is_new else None)
+                shop.may_go(target.hash, target.content)
+                new = part.renamed(shop.free("new"))
+                put(new, place, target.seen, target.content, self._rescuing(target), unchanged)
+        finally:
+            part.unlink()
+
+    @contextlib.contextmanager
+    def _place(self, target: Target) -> Iterator[Place]:
+        directory, name = os.path.split(target.path)
+        handle = self._shops.root(target.root).directory(directory, make=target.seen is None)
+        try:
+            foreign.check(handle, target.path)
+            yield Place(handle, name, target.path)
+        finally:
+            os.close(handle)
+
+    def _rescuing(self, target: Target) -> Callable[[Place], None]:
+        return lambda place: self._rescue(place, target.path)
+
+
+def is_shared(path: str) -> bool:
+    """Is it a file with another name, or a symbolic link to a file? Never raises."""
+    try:
+        link, status = os.lstat(path), os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(status.st_mode) and (stat.S_ISLNK(link.st_mode) or link.st_nlink > 1)
+
+
+def fill(path: str, pieces: Iterable[bytes]) -> None:
+    """Make a file of ours that is ours alone (0600) with this content. Raises `OSError`."""
+    handle = os.open(path, _NEW | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        for piece in pieces:
+            write_all(handle, piece)
+    finally:
+        os.close(handle)
+
+
+def write_all(handle: int, piece: bytes) -> None:
+    """Write to the end. Raises `OSError`."""
+    left = memoryview(piece)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
+def pieces_of(path: str) -> Iterator[bytes]:
+    """The bytes of a regular file, some at a time. Raises `OSError`."""
+    handle = os.open(path, FLAGS)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Mismatch(path)
+        while piece := os.read(handle, _CHUNK):
+            yield piece
+    finally:
+        os.close(handle)
+
+
+def _finish(part: Place, target: Target, directory: int | None) -> None:
+    """`directory`: handle of the one that it comes to, for a file that has no attributes yet."""
+    handle = os.open(part.name, _READ, dir_fd=part.directory)
+    try:
+        if directory is not None:
+            if hasattr(os, "geteuid") and os.geteuid() == 0:
+                # An administrator repairs what belongs to somebody else.
+                owner = os.fstat(directory)
+                os.fchown(handle, owner.st_uid, owner.st_gid)
+            attributes.set_mode(handle, target.mode)
+            os.utime(handle, ns=(target.time, target.time))
+        # Else a power cut could leave a name without content.
+        os.fsync(handle)
+        if of_handle(handle, target.hash.algorithm) != target.hash:
+            raise Mismatch(target.path)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _made(new: Place) -> Iterator[int]:
+    """A file that is ours alone (0600), open."""
+    handle = os.open(new.name, _NEW, 0o600, dir_fd=new.directory)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _has(path: str, content: Hash) -> bool:
+    handle = os.open(path, FLAGS)
+    try:
+        is_file = stat.S_ISREG(os.fstat(handle).st_mode)
+        return is_file and of_handle(handle, content.algorithm) == content
+    finally:
+        os.close(handle)
+
+
+def _is_same(source: str, path: str) -> bool:
+    """Two names of one file: rename(2) would do nothing, and leave the new name."""
+    return os.path.lexists(path) and os.path.samestat(os.stat(source), os.lstat(path))
+
+
+def _link(source: str, new: Place, target: Target) -> None:
+    if stat.S_IMODE(os.stat(source).st_mode) != target.mode:
+        raise OSError(errno.ENOTSUP, "its permissions are others", source)
+    os.link(os.path.realpath(source), new.name, dst_dir_fd=new.directory, follow_symlinks=False)
+
+
+def _point(source: str, new: Place) -> None:
+    os.symlink(os.path.realpath(source), new.name, dir_fd=new.directory)
+
+
+def _clone(source: str, new: Place) -> None:
+    """Clone on Linux; on macOS clonefile(2) has no door in Python, and uv's `cp` would copy."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOTSUP, "no clones from here", source)
+    import fcntl
+
+    with _made(new) as handle:
+        origin = os.open(source, FLAGS)
+        try:
+            fcntl.ioctl(handle, FICLONE, origin)
+        finally:
+            os.close(origin)
+
+
+def _copy(source: int, new: int) -> None:
+    """All bytes; where the file has holes, the copy has them too."""
+    os.lseek(source, 0, os.SEEK_SET)
+    status = os.fstat(source)
+    is_sparse = getattr(status, "st_blocks", status.st_size) * 512 < status.st_size
+    size = 0
+    while piece := os.read(source, _CHUNK):
+        if is_sparse and not any(piece):
+            os.lseek(new, len(piece), os.SEEK_CUR)
+        else:
+            write_all(new, piece)
+        size += len(piece)
+    os.ftruncate(new, size)

@@ -1,0 +1,49 @@
+"""Root does not work in a directory that another user can change.
+
+Whoever can rename what is in a directory chooses what root's calls reach there: with root's rights
+that is a way to become root. So root refuses, and says who may.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+
+class Foreign(OSError):
+    """A directory that another user can change; `uid` is who."""
+
+    def __init__(self, path: str, uid: int) -> None:
+        whose = f"belongs to {name_of(uid)}" if uid else "can be changed by other users"
+        super().__init__(errno.EPERM, f"its directory {whose}, and root does not work there", path)
+        self.uid = uid
+
+
+def check(handle: int, path: str) -> None:
+    """Raises `Foreign` for root, of a directory that is open. `path`: for messages."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    status = os.fstat(handle)
+    if status.st_uid != 0:
+        raise Foreign(path, status.st_uid)
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Foreign(path, 0)
+
+
+def owner_of(path: str) -> int:
+    """The user whom root would be in danger of at this directory, 0 for nobody. Never raises."""
+    try:
+        return os.stat(path).st_uid if hasattr(os, "geteuid") and os.geteuid() == 0 else 0
+    except OSError:
+        return 0
+
+
+def name_of(uid: int) -> str:
+    """The name of a user, or `#1000`, as sudo(8) takes both."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"#{uid}"

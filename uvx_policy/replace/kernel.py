@@ -1,0 +1,124 @@
+"""What Python lacks of Linux: renameat2(2), openat2(2), and read leases (fcntl(2)).
+
+Each says with `Unsupported` that it cannot be had: another system, an old kernel, a file system
+that does not do it, or a sandbox that does not let it through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import signal
+import stat
+import struct
+import sys
+from functools import cache
+from typing import Any
+
+_NOREPLACE, _EXCHANGE = 1, 2
+#: the same number on every architecture but alpha
+_SYS_OPENAT2 = 437
+_NO_MAGIC_LINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
+_HOW = struct.Struct("=QQQ")
+#: EXDEV: overlayfs, of what lies in its lower layer
+_CANNOT = frozenset(
+    (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV)
+)
+
+
+class Unsupported(OSError):
+    """It cannot be done here."""
+
+
+def exchange(first: int, name: str, second: int, other: str) -> None:
+    """Exchange two names, of which each is in a directory that is held open, in one step.
+
+    Raises `Unsupported`, and `OSError` such as `FileNotFoundError` when one of them is gone.
+    """
+    _renameat2(first, name, second, other, _EXCHANGE)
+
+
+def move(first: int, name: str, second: int, other: str) -> None:
+    """Rename, but never over something. Raises `Unsupported`, `FileExistsError`, `OSError`."""
+    _renameat2(first, name, second, other, _NOREPLACE)
+
+
+def open_beneath(directory: int, path: str, flags: int) -> int:
+    """Open what lies below a directory, through no symbolic link. Raises `Unsupported`, `OSError`.
+
+    ELOOP: there is a link on the way; EXDEV: the path leaves the directory.
+    """
+    how = ctypes.create_string_buffer(
+        _HOW.pack(flags, 0, _NO_MAGIC_LINKS | _NO_SYMLINKS | _BENEATH), _HOW.size
+    )
+    call = _libc().syscall if sys.platform == "linux" else None
+    if call is None:
+        raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS), path)
+    result = call(
+        ctypes.c_long(_SYS_OPENAT2), ctypes.c_int(directory), os.fsencode(path), how,
+        ctypes.c_size_t(_HOW.size),
+    )  # fmt: skip
+    if result < 0:
+        number = ctypes.get_errno()
+        # EPERM: seccomp of a container that does not know the call.
+        unknown = number in (errno.ENOSYS, errno.EPERM, errno.EINVAL)
+        raise (Unsupported if unknown else OSError)(number, os.strerror(number), path)
+    return int(result)
+
+
+def has_writer(handle: int) -> bool:
+    """Does any process have this file open for writing? `handle`: open for reading alone.
+
+    A read lease is granted only if nobody has. It is for files of one's own; where there are no
+    leases (overlayfs, NFS), /proc tells of the processes that may be looked at. Raises
+    `Unsupported` where neither does.
+    """
+    if sys.platform != "linux":
+        raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    import fcntl
+
+    try:
+        # Who opens it for writing while we hold the lease would have us killed by SIGIO.
+        fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        if error.errno == errno.EAGAIN:
+            return True
+        return _is_open_for_writing(os.fstat(handle))
+    fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def _is_open_for_writing(status: os.stat_result) -> bool:
+    """Raises `Unsupported` without /proc."""
+    if not os.path.isdir("/proc/self/fd"):
+        raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        # What ended meanwhile, or belongs to another user, is passed over.
+        with contextlib.suppress(OSError):
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    opened = os.stat(f"/proc/{pid}/fd/{number}")
+                    if (opened.st_dev, opened.st_ino) == (status.st_dev, status.st_ino):
+                        mode = os.lstat(f"/proc/{pid}/fd/{number}").st_mode
+                        if mode & stat.S_IWUSR:
+                            return True
+    return False
+
+
+def _renameat2(first: int, name: str, second: int, other: str, flags: int) -> None:
+    call = getattr(_libc(), "renameat2", None) if sys.platform == "linux" else None
+    if call is None:
+        raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS), name)
+    if call(first, os.fsencode(name), second, os.fsencode(other), flags) == 0:
+        return
+    number = ctypes.get_errno()
+    kind = Unsupported if number in _CANNOT else OSError
+    raise kind(number, os.strerror(number), name, None, other)
+
+
+@cache
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)

@@ -1,0 +1,310 @@
+"""One path below a root: what is there, and putting something there or taking it away.
+
+Nobody loses what he saved between the look and the deed: what came out of the path is compared
+with what was seen. If it is anything else, it goes back, and the newest of what was saved at the
+path stays there. What was saved in between and is no longer at the path is handed to `rescue`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy.installed.hash import Hash, of_handle
+from uvx_policy.replace import kernel
+from uvx_policy.replace.kernel import Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_READ = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+#: times that somebody may save a file while it is put back
+_MOST = 1000
+
+
+class Changed(OSError):
+    """The path has not what it had when the plan was made: it is left as it is."""
+
+    def __init__(self, path: str, what: str = "it was changed meanwhile") -> None:
+        super().__init__(errno.EBUSY, what, path)
+
+
+class Seen(NamedTuple):
+    """What lies at a path, its last link not followed."""
+
+    device: int
+    inode: int
+    #: `stat.S_IFMT`
+    kind: int
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Self:
+        """From lstat(2). Permissions are left out: they can be changed without a loss."""
+        return cls(
+            status.st_dev, status.st_ino, stat.S_IFMT(status.st_mode), status.st_size,
+            status.st_mtime_ns,
+        )  # fmt: skip
+
+
+def seen_at(path: str) -> Seen | None:
+    """What lies at `path`, `None` for nothing. Never raises."""
+    try:
+        return Seen.of(os.lstat(path))
+    except (OSError, ValueError):
+        return None
+
+
+class Root:
+    """A directory below which files are replaced, held open. Close it."""
+
+    def __init__(self, path: str) -> None:
+        """`path`: absolute; links in it are followed, those below it are not. Raises `OSError`."""
+        self.path = path
+        self.handle = os.open(path, _DIRECTORY)
+
+    def close(self) -> None:
+        """Let go."""
+        os.close(self.handle)
+
+    def directory(self, path: str, *, make: bool = False) -> int:
+        """A handle of the directory `path` (absolute, below the root). `make`: where it is missing.
+
+        Raises `OSError`, and `Changed` where a symbolic link is on the way or it is not below.
+        """
+        below = os.path.relpath(path, self.path)
+        if below == os.curdir:
+            return os.dup(self.handle)
+        if below.split(os.sep)[0] == os.pardir:
+            raise Changed(path, f"it does not lie below `{self.path}`")
+        try:
+            return self._open(below)
+        except FileNotFoundError:
+            if not make:
+                raise
+        self._make(below)
+        return self._open(below)
+
+    def _open(self, below: str) -> int:
+        try:
+            return kernel.open_beneath(self.handle, below, _DIRECTORY)
+        except Unsupported:
+            pass
+        except OSError as error:
+            raise self._explained(error, below) from error
+        handle = os.dup(self.handle)
+        try:
+            for name in below.split(os.sep):
+                inner = os.open(name, _DIRECTORY | _NO_FOLLOW, dir_fd=handle)
+                os.close(handle)
+                handle = inner
+        except OSError as error:
+            os.close(handle)
+            raise self._explained(error, below) from error
+        return handle
+
+    def _explained(self, error: OSError, below: str) -> OSError:
+        path = os.path.join(self.path, below)
+        if error.errno in (errno.ELOOP, errno.EXDEV) or (
+            error.errno == errno.ENOTDIR and _is_link_on_the_way(self.path, below)
+        ):
+            return Changed(path, "a symbolic link is on the way to it")
+        return type(error)(error.errno, error.strerror, path)
+
+    def _make(self, below: str) -> None:
+        made = os.path.dirname(below)
+        if made:
+            with contextlib.suppress(FileExistsError):
+                self._make(made)
+        handle = self._open(made) if made else os.dup(self.handle)
+        try:
+            os.mkdir(os.path.basename(below), dir_fd=handle)
+        finally:
+            os.close(handle)
+
+
+class Place:
+    """A name in a directory that is held open."""
+
+    def __init__(self, directory: int, name: str, path: str) -> None:
+        """`path`: for messages."""
+        self.directory = directory
+        self.name = name
+        self.path = path
+
+    @property
+    def seen(self) -> Seen | None:
+        """What is there. Raises `OSError`, but not for nothing."""
+        try:
+            return Seen.of(os.lstat(self.name, dir_fd=self.directory))
+        except FileNotFoundError:
+            return None
+
+    @property
+    def kind(self) -> int:
+        """`stat.S_IFMT` of what is there, 0 for nothing. Raises `OSError`."""
+        return self.seen.kind if self.seen is not None else 0
+
+    def renamed(self, other: Place) -> Place:
+        """Rename what is there to another place, and give that. Raises `OSError`."""
+        os.rename(self.name, other.name, src_dir_fd=self.directory, dst_dir_fd=other.directory)
+        return other
+
+    def beside(self, name: str) -> Place:
+        """Another name in the same directory."""
+        return Place(self.directory, name, os.path.join(os.path.dirname(self.path), name))
+
+    def unlink(self) -> None:
+        """Remove what is there. Never raises."""
+        with contextlib.suppress(OSError):
+            os.unlink(self.name, dir_fd=self.directory)
+
+
+def put(
+    new: Place,
+    place: Place,
+    expected: Seen | None,
+    content: Hash,
+    rescue: Callable[[Place], None],
+    unchanged: Callable[[], bool] = lambda: True,
+) -> None:
+    """Put the file `new`, which lies in a directory of ours, at `place`, where `expected` is.
+
+    `content`: what a file there holds that may be given up, `NO_HASH` for what its `expected`
+    alone tells (a symbolic link). `rescue`: keeps what lies at a place of ours. `unchanged`: asked
+    again in the end whether what the new file was made from is still the same.
+    Raises `Changed`, and `OSError`: then the path has what somebody saved there last. Whatever
+    happens, the new file is nowhere else; what could not be rescued stays where `new` was.
+    """
+    ours = new.seen
+    try:
+        _put(new, place, expected, content, rescue, unchanged)
+    finally:
+        if new.seen == ours:
+            new.unlink()
+
+
+def _put(
+    new: Place,
+    place: Place,
+    expected: Seen | None,
+    content: Hash,
+    rescue: Callable[[Place], None],
+    unchanged: Callable[[], bool],
+) -> None:
+    if place.seen != expected or not unchanged():
+        raise Changed(place.path)
+    if expected is None:
+        _move(new, place)
+        return
+    if expected.kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place.path)
+    ours = new.seen
+    try:
+        kernel.exchange(new.directory, new.name, place.directory, place.name)
+    except Unsupported:
+        take_away(place, new.beside(f"{new.name}.old"), expected, content, rescue)
+        # For a moment nothing is at the path; whoever is killed then leaves it to the next run.
+        _move(new, place)
+        return
+    except FileNotFoundError:
+        raise Changed(place.path) from None
+    if unchanged() and _may_go(new, expected, content):
+        new.unlink()
+        return
+    _put_back(new, place, ours, rescue)
+    raise Changed(place.path, "a program is changing it, or has it open for writing")
+
+
+def take_away(
+    place: Place,
+    aside: Place,
+    expected: Seen | None,
+    content: Hash,
+    rescue: Callable[[Place], None],
+) -> None:
+    """Remove what is at `place` by way of `aside`, a free name in a directory of ours.
+
+    The rest as for `put`.
+    """
+    if expected is None or place.seen != expected:
+        raise Changed(place.path)
+    if expected.kind == stat.S_IFDIR:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place.path)
+    os.rename(place.name, aside.name, src_dir_fd=place.directory, dst_dir_fd=aside.directory)
+    if _may_go(aside, expected, content):
+        aside.unlink()
+        return
+    try:
+        _move(aside, place)
+    except OSError:
+        rescue(aside)
+    raise Changed(place.path)
+
+
+def _may_go(place: Place, expected: Seen, content: Hash) -> bool:
+    """Is it exactly what was expected, and does nobody write to it any more?"""
+    if place.seen != expected:
+        return False
+    if expected.kind != stat.S_IFREG or not content:
+        return True
+    handle = os.open(place.name, _READ, dir_fd=place.directory)
+    try:
+        with contextlib.suppress(Unsupported):
+            if kernel.has_writer(handle):
+                return False
+        return of_handle(handle, content.algorithm) == content and place.seen == expected
+    finally:
+        os.close(handle)
+
+
+def _put_back(new: Place, place: Place, ours: Seen | None, rescue: Callable[[Place], None]) -> None:
+    """Exchange until what comes out is what was put there last: then nobody saved in between."""
+    put_last = ours
+    for _ in range(_MOST):
+        holds = new.seen
+        try:
+            kernel.exchange(new.directory, new.name, place.directory, place.name)
+        except FileNotFoundError:  # it was deleted meanwhile: what we hold is the last there was
+            with contextlib.suppress(FileExistsError):
+                _move(new, place)
+                return
+            continue
+        if new.seen == put_last:
+            break
+        put_last = holds
+    if new.seen != ours:
+        rescue(new)
+    new.unlink()
+
+
+def _move(new: Place, place: Place) -> None:
+    """Rename to where nothing is. Raises `Changed` when something is, `OSError`."""
+    try:
+        try:
+            kernel.move(new.directory, new.name, place.directory, place.name)
+        except Unsupported:
+            os.link(
+                new.name, place.name, src_dir_fd=new.directory, dst_dir_fd=place.directory,
+                follow_symlinks=False,
+            )  # fmt: skip
+            new.unlink()
+    except FileExistsError:
+        raise Changed(place.path) from None
+
+
+def _is_link_on_the_way(root: str, below: str) -> bool:
+    path = root
+    for name in below.split(os.sep):
+        path = os.path.join(path, name)
+        if os.path.islink(path):
+            return True
+    return False

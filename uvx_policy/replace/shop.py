@@ -1,0 +1,192 @@
+"""Private directories in which files are built, and what killed processes left in them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy.installed.hash import Hash, of_handle
+from uvx_policy.replace import foreign
+from uvx_policy.replace.place import Place, Root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typing_extensions import Self
+
+#: begins like uv's own temporaries: uv never installs what lies there, and `uv cache prune`
+#: deletes it in a cache
+PREFIX = ".tmp-linkpolicy-"
+#: the hashes of what may be thrown away, one on a line
+_KNOWN = "known"
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+
+
+class Shop:
+    """A private directory in `directory`, on its file system. Close it: it is removed then.
+
+    In a cache it must not lie within an archive: uv would install it with the rest if we were
+    killed.
+    """
+
+    def __init__(self, directory: str) -> None:
+        """Raises `OSError`."""
+        self.path = os.path.join(directory, f"{PREFIX}{os.urandom(6).hex()}")
+        name = os.path.basename(self.path)
+        self._known = -1
+        with contextlib.ExitStack() as opened:
+            self._root = Root(directory)
+            opened.callback(self._root.close)
+            foreign.check(self._root.handle, directory)
+            os.mkdir(name, 0o700, dir_fd=self._root.handle)
+            self.handle = os.open(name, _DIRECTORY | _NO_FOLLOW, dir_fd=self._root.handle)
+            opened.callback(os.close, self.handle)
+            _check_private(self.handle, self.path)
+            # As long as we live: what lies in a shop whose lock is free was left by somebody.
+            _lock(self.handle)
+            opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def free(self, kind: str) -> Place:
+        """A name that nothing has."""
+        name = f"{kind}-{os.urandom(6).hex()}"
+        return Place(self.handle, name, os.path.join(self.path, name))
+
+    def may_go(self, *contents: Hash) -> None:
+        """Note what is not lost when it is thrown away, for who comes after a kill."""
+        if self._known < 0:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+            self._known = os.open(_KNOWN, flags, 0o600, dir_fd=self.handle)
+        os.write(self._known, "".join(f"{content}\n" for content in contents).encode())
+
+    def close(self) -> None:
+        """Remove it. What nobody threw away stays, to be found by the next run."""
+        if self._known >= 0:
+            os.close(self._known)
+        with contextlib.suppress(OSError):
+            if os.listdir(self.handle) in ([], [_KNOWN]):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(_KNOWN, dir_fd=self.handle)
+                os.rmdir(os.path.basename(self.path), dir_fd=self._root.handle)
+        os.close(self.handle)
+        self._root.close()
+
+
+class Shops(contextlib.ExitStack):
+    """A shop on each file system that needs one, and the roots that files lie below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shops: dict[str, Shop] = {}
+        self._roots: dict[str, Root] = {}
+
+    def at(self, place: str, path: str) -> Shop:
+        """The one in `place`, or, for a `path` on another file system, beside that.
+
+        Raises `OSError`.
+        """
+        beside = os.path.dirname(path)
+        with contextlib.suppress(OSError):
+            # `bin` may be a mount of its own.
+            if os.stat(place).st_dev != os.stat(beside).st_dev:
+                place = beside
+        if place not in self._shops:
+            self._shops[place] = self.enter_context(Shop(place))
+        return self._shops[place]
+
+    def root(self, path: str) -> Root:
+        """The directory at `path`, held open. Raises `OSError`."""
+        if path not in self._roots:
+            root = self._roots[path] = Root(path)
+            self.callback(root.close)
+        return self._roots[path]
+
+
+def is_in_shop(path: str) -> bool:
+    """Does a path lie in a private directory of ours?"""
+    return os.path.basename(os.path.dirname(path)).startswith(PREFIX)
+
+
+def clean_up(directory: str, rescue: Callable[[Place, str], None]) -> None:
+    """Remove the shops in `directory` that killed processes left. Never raises.
+
+    A process that was killed right after it exchanged two files has left what somebody saved at
+    the path in that moment, perhaps: `rescue(place, path)` keeps what is not known to be ours.
+    """
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    _clear(entry.path, rescue)
+
+
+def _clear(path: str, rescue: Callable[[Place, str], None]) -> None:
+    """Raises `OSError`, also when somebody works in it."""
+    handle = os.open(path, _DIRECTORY | _NO_FOLLOW)
+    try:
+        if os.fstat(handle).st_uid != os.geteuid():
+            return
+        _lock(handle)
+        known = _known_in(handle)
+        for name in os.listdir(handle):
+            place = Place(handle, name, os.path.join(path, name))
+            if name != _KNOWN and not _is_known(place, known):
+                rescue(place, path)
+            place.unlink()
+        os.rmdir(path)
+    finally:
+        os.close(handle)
+
+
+def _check_private(handle: int, path: str) -> None:
+    """Raises `PermissionError` where somebody put another directory in the place of ours."""
+    status = os.fstat(handle)
+    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+
+def _known_in(handle: int) -> set[Hash]:
+    with contextlib.suppress(OSError, ValueError):
+        known = os.open(_KNOWN, os.O_RDONLY | _NO_FOLLOW, dir_fd=handle)
+        with open(known, encoding="ascii") as lines:
+            return {Hash.parse(line.strip()) for line in lines}
+    return set()
+
+
+def _is_known(place: Place, known: set[Hash]) -> bool:
+    """Links hold nothing; what was not written to the end is no file of anybody's."""
+    seen = place.seen
+    if seen is None or seen.kind != stat.S_IFREG or place.name.startswith("part-"):
+        return True
+    handle = os.open(place.name, os.O_RDONLY | _NO_FOLLOW, dir_fd=place.directory)
+    try:
+        algorithms = {each.algorithm for each in known if each}
+        return any(of_handle(handle, each) in known for each in algorithms)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> None:
+    """Hold flock(2) on a directory alone. Raises `BlockingIOError` when somebody else does."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # no locks on this file system
+        pass
