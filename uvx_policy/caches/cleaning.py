@@ -134,7 +134,7 @@ def _mind(process: subprocess.Popen[str], cache: str, deadline: float) -> tuple[
             return None, process.communicate(timeout=_PAUSE)[0]
         except subprocess.TimeoutExpired:  # noqa: PERF203 (it is a wait)
             if time.monotonic() >= deadline and locks.waits_for_a_lock(process.pid):
-                holder = next(iter(locks.holders(cache)), locks.Holder(pid=0))
+                holder = locks.holder(cache)
                 _stop(process)
                 return holder, ""
 
