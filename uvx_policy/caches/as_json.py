@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy.caches import linked
@@ -16,27 +17,14 @@ if TYPE_CHECKING:
 SCHEMA = 1
 
 
-def listing(rows: Sequence[Row]) -> str:
-    """`cache list --json`."""
-    return _text({"caches": [_object(row) for row in rows]})
-
-
-def sizes(rows: Sequence[Row]) -> str:
+def sizes(rows: Sequence[Row]) -> dict[str, Any]:
     """`cache size --json`."""
-    return _text(
-        {
-            "caches": [{"path": row.cache.path, **_bytes([row.measure])} for row in rows],
-            "total": _bytes([row.measure for row in rows]),
-        }
-    )
+    caches = [{"path": row.cache.path, **_bytes([row.measure])} for row in rows]
+    return {"caches": caches, "total": _bytes([row.measure for row in rows])}
 
 
-def directory(path: str, because: str) -> str:
-    """`cache dir --json`."""
-    return _text({"path": path, "because": because})
-
-
-def _object(row: Row) -> dict[str, Any]:
+def listed(row: Row) -> dict[str, Any]:
+    """One cache of `cache list --json`."""
     cache = row.cache
     return {
         "path": cache.path,
@@ -79,6 +67,6 @@ def _bytes(measures: Sequence[Measure]) -> dict[str, Any]:
     }
 
 
-def _text(told: dict[str, Any]) -> str:
-    """Bytes of a path that are not UTF-8 appear as lone surrogates, escaped."""
-    return json.dumps({"schema": SCHEMA, **told}, indent=2)
+def write(told: dict[str, Any]) -> None:
+    """On stdout; bytes of a path that are not UTF-8 appear as lone surrogates, escaped."""
+    sys.stdout.write(f"{json.dumps({'schema': SCHEMA, **told}, indent=2)}\n")

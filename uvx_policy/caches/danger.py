@@ -73,11 +73,8 @@ def objections(
     first = _not_ours(cache, uid) or _not_writable(cache) or _no_cache(cache, names)
     if first is not None:
         return (first,)
-    found = [
-        _foreign_entries(names, job),
-        _copied(cache, job),
-        _breaks_environments(cache, job, dependents, try_on_copy),
-    ]
+    breaks = _breaks_environments(cache, job, dependents, try_on_copy)
+    found = (_foreign_entries(names, job), _copied(cache, job), breaks)
     return tuple(each for each in found if each is not None)
 
 
@@ -130,19 +127,14 @@ def _copied(cache: Cache, job: Job) -> Objection | None:
     if link is None:
         return None
     harm = f"take it out of `{link.cache}`" if job.packages else "delete all its archives"
+    # Where it was only named to us, the doctor would not look for it.
+    named = {"UV_CACHE_DIR": cache.path} if cache.origins == (NAMED,) else {}
+    fix = command("linkpolicy", "doctor", "--fix", "caches-copied", **named)
     return Objection(
         code="copied",
         because=f"its links lead to `{link.cache}`, and uv would {harm}",
-        hint=Hint(
-            text="let them lead to its own archives",
-            # Where it was only named to us, the doctor would not look for it.
-            commands=(command("linkpolicy", "doctor", "--fix", "caches-copied", **_named(cache)),),
-        ),
+        hint=Hint(text="let them lead to its own archives", commands=(fix,)),
     )
-
-
-def _named(cache: Cache) -> dict[str, str]:
-    return {"UV_CACHE_DIR": cache.path} if cache.origins == (NAMED,) else {}
 
 
 def _breaks_environments(
@@ -150,22 +142,17 @@ def _breaks_environments(
 ) -> Objection | None:
     if job.break_symlinks:
         return None
-    threatened = [
-        each
-        for each in dependents
-        if linked.leading_into(cache.path, each) or linked.lies_in(cache.path, each)
-    ]
-    if not threatened:
-        return None
-    gone = None if job.takes_everything else dry_run.lost(cache.path, try_on_copy)
-    broken = [each for each in threatened if _is_broken(cache.path, each, gone)]
+    needed = {each.environment.path: _needed(cache.path, each) for each in dependents}
+    broken = [path for path, parts in needed.items() if parts]
+    if broken and not job.takes_everything:
+        gone = dry_run.lost(cache.path, try_on_copy)
+        broken = [path for path in broken if gone is None or needed[path] & gone]
     if not broken:
         return None
-    paths = _quoted(each.environment.path for each in broken)
     consist = verb(len(broken), "consists", "consist")
     return Objection(
         code="breaks-symlinks",
-        because=f"{paths} {consist} of links into it, and would break",
+        because=f"{_quoted(broken)} {consist} of links into it, and would break",
         hint=Hint(
             text="allow it with --break-symlinks, and then reinstall in that environment",
             commands=(command("uv", "sync", "--reinstall"),),
@@ -173,18 +160,13 @@ def _breaks_environments(
     )
 
 
-def _is_broken(cache: str, dependent: Dependent, gone: frozenset[str] | None) -> bool:
-    """`gone`: the parts of the cache that will be deleted, `None` for all, or not known."""
-    if gone is None:
-        return True
+def _needed(cache: str, dependent: Dependent) -> set[str]:
+    """The parts of the cache, as in `dry_run`, that this environment would break without."""
     if linked.lies_in(cache, dependent):
         below = os.path.relpath(dependent.real, cache).split(os.sep)
-        return "/".join(below[:2]) in gone
-    return any(
-        f"{os.path.basename(os.path.dirname(each.archive))}/{os.path.basename(each.archive)}"
-        in gone
-        for each in linked.leading_into(cache, dependent)
-    )
+        return {"/".join(below[:2])}
+    archives = [os.path.split(each.archive) for each in linked.leading_into(cache, dependent)]
+    return {f"{os.path.basename(bucket)}/{name}" for bucket, name in archives}
 
 
 def _quoted(paths: Iterable[str]) -> str:

@@ -84,12 +84,9 @@ def _judged(machine: Machine, here: _Work, named: Sequence[str]) -> Iterator[Res
             yield Result(cache=cache, state="absent", text="it does not exist")
             continue
         objections = danger.objections(
-            cache,
-            here.job,
-            known_dependents,
-            uid=machine.host.uid,
+            cache, here.job, known_dependents, uid=machine.host.uid,
             try_on_copy=lambda directory: here.uv.try_on_copy(here.job, directory),
-        )
+        )  # fmt: skip
         if objections:
             yield Result(cache=cache, state="refused", objections=objections)
         else:
@@ -110,7 +107,6 @@ def _named(machine: Machine, paths: Sequence[str]) -> list[Cache]:
 
 
 def _asked(here: _Work, allowed: Sequence[Result]) -> bool:
-    """Ask on the terminal."""
     for result in allowed:
         here.console.say(f"  {here.console.path(result.cache.path)}")
     what = f"these {len(allowed)} caches" if len(allowed) > 1 else "this cache"
@@ -123,14 +119,13 @@ def _asked(here: _Work, allowed: Sequence[Result]) -> bool:
 
 def _done(here: _Work, judged: Sequence[Result], *, ask: bool) -> list[Result]:
     """Let uv work on each cache that is allowed; tells of each as it comes."""
-    for result in judged:
-        if result.state != "allowed":
-            table.print_outcome(result, here.console)
+    results = [each for each in judged if each.state != "allowed"]
+    for result in results:
+        table.print_outcome(result, here.console)
     allowed = [each for each in judged if each.state == "allowed"]
     if allowed and ask and not _asked(here, allowed):
         here.console.say("Nothing was changed.")
         return list(judged)
-    results = [each for each in judged if each.state != "allowed"]
     for each in allowed:
         with progress() as advance:
             result = _carried_out(here, each.cache, advance)
