@@ -68,7 +68,8 @@ KEYS = (
     ),
 )
 
-NAMES = tuple(key.name for key in KEYS)
+BY_NAME = {key.name: key for key in KEYS}
+NAMES = tuple(BY_NAME)
 
 #: top-level keys of config.toml -> what they hold
 CONFIG_TABLES = {
