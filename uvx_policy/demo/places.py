@@ -101,12 +101,9 @@ def _mounted_image(temporary: str, environ: Mapping[str, str]) -> Device:
         try:
             with interrupts.held():
                 done = subprocess.run(
-                    words,
-                    env={**environ, "PATH": path, "LC_ALL": "C"},
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    check=False,
-                )
+                    words, env={**environ, "PATH": path, "LC_ALL": "C"},
+                    stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                )  # fmt: skip
         except OSError as error:
             return Device("", f"no second device could be made: {words[0]}: {error.strerror}")
         if done.returncode:
@@ -130,10 +127,8 @@ def _writable_place(temporary: str, environ: Mapping[str, str]) -> Device:
         mount = table.find(path, host.mount_id(path))
         if os.stat(path).st_dev != first and mount and not mounts.why_unfit(mount):
             return Device(path, borrowed=mount.point)
-    return Device(
-        "",
-        f"no directory of yours lies on another local device than `{os.path.dirname(temporary)}`",
-    )
+    there = os.path.dirname(temporary)
+    return Device("", f"no directory of yours lies on another local device than `{there}`")
 
 
 def _owns(path: str) -> bool:
