@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from uvx_policy.caches.table import Row
 
 SCHEMA = 1
+#: of a `Cache`, as they are
+_OF_CACHE = ("problem", "device", "source", "mount_point", "file_system")
+_SUMS = ("logical_bytes", "physical_bytes", "shared_bytes")
 
 
 def sizes(rows: Sequence[Row]) -> dict[str, Any]:
@@ -32,11 +35,7 @@ def listed(row: Row) -> dict[str, Any]:
         "origins": list(cache.origins),
         "here": row.here,
         "exists": cache.exists,
-        "problem": cache.problem or None,
-        "device": cache.device or None,
-        "source": cache.source or None,
-        "mount_point": cache.mount_point or None,
-        "file_system": cache.file_system or None,
+        **{name: getattr(cache, name) or None for name in _OF_CACHE},
         "owner": cache.owner,
         "mode": f"{cache.mode:04o}" if cache.exists else None,
         **_bytes([row.measure]),
@@ -60,9 +59,7 @@ def listed(row: Row) -> dict[str, Any]:
 
 def _bytes(measures: Sequence[Measure]) -> dict[str, Any]:
     return {
-        "logical_bytes": sum(each.logical_bytes for each in measures),
-        "physical_bytes": sum(each.physical_bytes for each in measures),
-        "shared_bytes": sum(each.shared_bytes for each in measures),
+        **{name: sum(getattr(each, name) for each in measures) for name in _SUMS},
         "shared_bytes_exact": all(each.extents_known for each in measures),
     }
 

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 #: seconds that whoever uses a cache gets by default
 WAIT = 10.0
 _LONGEST_WAIT = 86400
+#: of `clean` and `prune`
+_FLAGS = {
+    "--dry-run": "show what would be done",
+    "--yes": "do not ask",
+    "--break-symlinks": "allow breaking environments that consist of links into the cache",
+    "--delete-foreign": "allow deleting files in the cache that are not uv's",
+}
 
 
 # The command line --------------------------------------------------------------------------------
@@ -47,26 +54,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     prune = actions.add_parser("prune", help="let uv delete entries that nothing refers to")
     prune.set_defaults(packages=[])
     for parser, action in ((clean, "clean"), (prune, "prune")):
-        _add_work_options(parser)
         parser.set_defaults(command=work.run, action=action)
-
-
-def _add_work_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cache-dir", action="append", metavar="DIR", default=[],
-        help="only this cache; can be repeated (default: every known cache)",
-    )  # fmt: skip
-    add_wait(parser)
-    parser.add_argument("--dry-run", action="store_true", help="show what would be done")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument(
-        "--break-symlinks", action="store_true",
-        help="allow breaking environments that consist of links into the cache",
-    )  # fmt: skip
-    parser.add_argument(
-        "--delete-foreign", action="store_true",
-        help="allow deleting files in the cache that are not uv's",
-    )  # fmt: skip
+        parser.add_argument(
+            "--cache-dir", action="append", metavar="DIR", default=[],
+            help="only this cache; can be repeated (default: every known cache)",
+        )  # fmt: skip
+        add_wait(parser)
+        for flag, told in _FLAGS.items():
+            parser.add_argument(flag, action="store_true", help=told)
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:

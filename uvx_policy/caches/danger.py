@@ -7,7 +7,7 @@ supported version; `tests/caches/` tries it again.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from uvx_policy.caches import archive_links, contents, dry_run, linked, locks
 from uvx_policy.machine.caches import NAMED
@@ -45,11 +45,9 @@ class Job(Value):
         return self.command == "clean" and not self.packages
 
 
-class Objection(Value):
+class Objection(NamedTuple):
     """Why a job is refused for one cache."""
 
-    #: stable word
-    code: str
     #: what is so, and what would happen
     because: str
     #: what to do instead, or the option that allows it
@@ -79,18 +77,15 @@ def objections(
 
 
 def _not_ours(cache: Cache, uid: int) -> Objection | None:
-    if cache.owner is None or cache.owner == uid:
+    if cache.owner in (None, uid):
         return None
-    return Objection(
-        code="foreign-owner",
-        because=f"it belongs to user {cache.owner}, not to you (user {uid})",
-        hint=Hint(text="let its owner do it"),
-    )
+    because = f"it belongs to user {cache.owner}, not to you (user {uid})"
+    return Objection(because, Hint(text="let its owner do it"))
 
 
 def _not_writable(cache: Cache) -> Objection | None:
     if os.path.isdir(cache.path) and not os.access(cache.path, os.W_OK | os.X_OK):
-        return Objection(code="not-writable", because=cache.problem or "it cannot be written")
+        return Objection(cache.problem or "it cannot be written")
     return None
 
 
@@ -100,7 +95,7 @@ def _no_cache(cache: Cache, names: Sequence[str]) -> Objection | None:
     is_empty = not set(names) - {locks.LOCK}
     if os.path.isdir(cache.path) and (is_empty or contents.looks_like_a_cache(names)):
         return None
-    return Objection(code="no-cache", because="it does not look like a uv cache")
+    return Objection("it does not look like a uv cache")
 
 
 def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
@@ -108,11 +103,8 @@ def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
     found = contents.foreign(names)
     if job.packages or job.delete_foreign or not found:
         return None
-    return Objection(
-        code="foreign-entries",
-        because=f"uv would delete files that are not its own: {_quoted(found)}",
-        hint=Hint(text="move it away, or allow it: --delete-foreign"),
-    )
+    because = f"uv would delete files that are not its own: {_quoted(found)}"
+    return Objection(because, Hint(text="move it away, or allow it: --delete-foreign"))
 
 
 def _copied(cache: Cache, job: Job) -> Objection | None:
@@ -130,11 +122,8 @@ def _copied(cache: Cache, job: Job) -> Objection | None:
     # Where it was only named to us, the doctor would not look for it.
     named = {"UV_CACHE_DIR": cache.path} if cache.origins == (NAMED,) else {}
     fix = command("linkpolicy", "doctor", "--fix", "caches-copied", **named)
-    return Objection(
-        code="copied",
-        because=f"its links lead to `{link.cache}`, and uv would {harm}",
-        hint=Hint(text="let them lead to its own archives", commands=(fix,)),
-    )
+    because = f"its links lead to `{link.cache}`, and uv would {harm}"
+    return Objection(because, Hint(text="let them lead to its own archives", commands=(fix,)))
 
 
 def _breaks_environments(
@@ -150,14 +139,9 @@ def _breaks_environments(
     if not broken:
         return None
     consist = verb(len(broken), "consists", "consist")
-    return Objection(
-        code="breaks-symlinks",
-        because=f"{_quoted(broken)} {consist} of links into it, and would break",
-        hint=Hint(
-            text="allow it with --break-symlinks, and then reinstall in that environment",
-            commands=(command("uv", "sync", "--reinstall"),),
-        ),
-    )
+    because = f"{_quoted(broken)} {consist} of links into it, and would break"
+    text = "allow it with --break-symlinks, and then reinstall in that environment"
+    return Objection(because, Hint(text=text, commands=(command("uv", "sync", "--reinstall"),)))
 
 
 def _needed(cache: str, dependent: Dependent) -> set[str]:

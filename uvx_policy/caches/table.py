@@ -60,23 +60,20 @@ def print_list(rows: Sequence[Row], console: Console) -> None:
 
 def print_sizes(rows: Sequence[Row], console: Console) -> None:
     """How much each cache takes, and all of them."""
-    names: list[Parts] = [(console.path(row.cache.path),) for row in rows]
-    kinds = [row.cache.file_system or "?" for row in rows]
-    amounts = [_amounts([row.measure]) for row in rows]
+    lines = [
+        (console.path(row.cache.path), row.cache.file_system or "?", *_amounts([row.measure]))
+        for row in rows
+    ]
     sections = [len(rows)]
     if len(rows) > 1:
-        names.append((words.count(len(rows), "cache"),))
-        kinds.append("")
-        amounts.append(_amounts([row.measure for row in rows]))
+        lines.append(
+            (words.count(len(rows), "cache"), "", *_amounts([row.measure for row in rows]))
+        )
         sections.append(1)
-    columns = (
-        _column("cache", 100, names),
-        _column("fs", 10, kinds),
-        *(
-            _number(title, 90, [amount[at] for amount in amounts])
-            for at, title in enumerate(("size", "on disk", "only here"))
-        ),
-    )
+    names, kinds, *amounts = zip(*lines, strict=True)
+    titles = ("size", "on disk", "only here")
+    numbers = [_number(title, 90, cells) for title, cells in zip(titles, amounts, strict=True)]
+    columns = (_column("cache", 100, names), _column("fs", 10, kinds), *numbers)
     draw(columns, console, sections=sections)
 
 

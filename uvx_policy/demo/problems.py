@@ -114,16 +114,8 @@ def dangling_link(stage: Stage) -> Finding:
 
 
 PROBLEMS = (
-    Problem(
-        issue=10896,
-        title="a file in one .venv is edited",
-        play=edit_in_place,
-    ),
-    Problem(
-        issue=15700,
-        title="the .venv is deleted and synced again",
-        play=edit_and_reinstall,
-    ),
+    Problem(issue=10896, title="a file in one .venv is edited", play=edit_in_place),
+    Problem(issue=15700, title="the .venv is deleted and synced again", play=edit_and_reinstall),
     Problem(
         issue=7918,
         title="someone's script runs uv pip install",

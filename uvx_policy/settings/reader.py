@@ -34,8 +34,13 @@ def read_settings(host: Host, *, project: str, workspace: str, place: str) -> Se
     Raises `ConfigError` with every fault of every file, unreadable files included.
     """
     reader = _Reader(host)
-    machine = reader.config(_machine_file(reader), keys.MACHINE_DEFAULTS, keys.MACHINE_RULES)
-    user = reader.config(_user_file(reader), keys.USER_DEFAULTS, keys.USER_RULES)
+    # Any owner will do: in a user namespace root's files belong to "nobody".
+    homes = layout.machine_config_homes(host.environ, host.platform)
+    machine = reader.config(homes, keys.MACHINE_DEFAULTS, keys.MACHINE_RULES, any_owner=True)
+    home = layout.config_home(host.environ, host.platform)
+    # With a relative HOME, whoever owns the current directory would be "the user".
+    homes = (home,) if os.path.isabs(home) else ()
+    user = reader.config(homes, keys.USER_DEFAULTS, keys.USER_RULES, any_owner=False)
     tables = [machine.defaults, user.defaults]
     rules = (*machine.rules, *user.rules)
     if rules and (project or place):
@@ -104,8 +109,12 @@ class _Reader:
         self.host = host
         self.faults: list[Fault] = []
 
-    def config(self, path: str, defaults: int, rules: int) -> Config:
-        """Read the config.toml at `path`, "" for none; these are the layers of what it holds."""
+    def config(
+        self, homes: tuple[str, ...], defaults: int, rules: int, *, any_owner: bool
+    ) -> Config:
+        """Read the first config.toml that may be used; these are the layers of what it holds."""
+        paths = [os.path.join(home, layout.CONFIG_FILE) for home in homes]
+        path = next((each for each in paths if self.may_use(each, any_owner=any_owner)), "")
         file = self._parsed(path) if path else None
         if file is None:
             return Config()
@@ -179,24 +188,6 @@ class _Reader:
         except ConfigError as error:
             self.faults += error.faults
         return None
-
-
-def _user_file(reader: _Reader) -> str:
-    home = layout.config_home(reader.host.environ, reader.host.platform)
-    # With a relative HOME, whoever owns the current directory would be "the user".
-    if not os.path.isabs(home):
-        return ""
-    path = os.path.join(home, layout.CONFIG_FILE)
-    return path if reader.may_use(path, any_owner=False) else ""
-
-
-def _machine_file(reader: _Reader) -> str:
-    """Find the first. Any owner will do: in a user namespace root's files belong to "nobody"."""
-    for home in layout.machine_config_homes(reader.host.environ, reader.host.platform):
-        path = os.path.join(home, layout.CONFIG_FILE)
-        if reader.may_use(path, any_owner=True):
-            return path
-    return ""
 
 
 def _slashes(path: str, platform: str) -> str:

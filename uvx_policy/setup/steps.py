@@ -42,14 +42,10 @@ def own_places(environ: Mapping[str, str]) -> tuple[str, str]:
     sudo_user = environ.get("SUDO_UID", "")
     with contextlib.suppress(OSError):
         # root's files in a user's home would lock that user out of the own start-up files.
-        if (
-            os.geteuid() == 0
-            and sudo_user not in ("", "0")
-            and str(os.stat(home or "/").st_uid) == sudo_user
-        ):
-            raise LinkPolicyError(
-                f"HOME is `{home}`, the home of the user who called sudo", hint="run without sudo"
-            )
+        is_theirs = sudo_user != "0" and str(os.stat(home or "/").st_uid) == sudo_user
+        if is_theirs and os.geteuid() == 0:
+            message = f"HOME is `{home}`, the home of the user who called sudo"
+            raise LinkPolicyError(message, hint="run without sudo")
     state = layout.state_home(dict(environ), sys.platform)
     return home, f"{state}/{layout.SETUP_RECORD}"
 
