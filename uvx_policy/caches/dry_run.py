@@ -79,11 +79,9 @@ class _Shell:
     def _target(self, link: str) -> str:
         """What the link leads to, in the shell when it leads into the cache by an absolute path."""
         target = os.readlink(link)
-        if not os.path.isabs(target):
-            return target
         above, name = os.path.split(target)
         real = os.path.join(os.path.realpath(above), name)
-        inside = real.startswith(os.path.join(self._cache, ""))
+        inside = os.path.isabs(target) and real.startswith(os.path.join(self._cache, ""))
         return os.path.join(self._shell, real[len(self._cache) + 1 :]) if inside else target
 
 

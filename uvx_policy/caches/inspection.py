@@ -208,21 +208,17 @@ class _Inspecting:
             for entry in entries:
                 self._count()
                 with contextlib.suppress(OSError):
-                    self._look_at_entry(entry, depth, waiting)
+                    owner = entry.stat(follow_symlinks=False).st_uid
+                    is_foreign = self._note_owner(entry.path, owner)
+                    if entry.is_symlink():
+                        self._look_at_link(Link(entry.path, os.readlink(entry.path)))
+                    elif entry.is_dir(follow_symlinks=False) and not is_foreign:
+                        waiting.append((entry.path, depth + 1))
 
-    def _look_at_entry(
-        self, entry: os.DirEntry[str], depth: int, waiting: list[tuple[str, int]]
-    ) -> None:
-        """Raises `OSError`."""
-        told = entry.stat(follow_symlinks=False)
-        is_foreign = self._note_owner(entry.path, told.st_uid)
-        if entry.is_symlink():
-            link = Link(entry.path, os.readlink(entry.path))
-            self._targets.add(link.archive)
-            if link.is_absolute:
-                self._absolute.append(link)
-        elif entry.is_dir(follow_symlinks=False) and not is_foreign:
-            waiting.append((entry.path, depth + 1))
+    def _look_at_link(self, link: Link) -> None:
+        self._targets.add(link.archive)
+        if link.is_absolute:
+            self._absolute.append(link)
 
     def _has_links_or_owners(self, directory: str, depth: int) -> bool:
         """Is this directory worth a look?"""
@@ -241,13 +237,11 @@ class _Inspecting:
         Only those that something leads to: nothing installs the others ever again.
         """
         for path in archives(self._cache):
-            try:
+            with contextlib.suppress(OSError):
                 told = os.lstat(path)
-            except OSError:
-                continue
-            is_foreign = self._note_owner(path, told.st_uid)
-            if not (all_known and self._targets) or os.path.basename(path) in self._targets:
-                yield told.st_ctime, path, is_foreign
+                is_foreign = self._note_owner(path, told.st_uid)
+                if not (all_known and self._targets) or os.path.basename(path) in self._targets:
+                    yield told.st_ctime, path, is_foreign
 
     def _wrong_in(self, archive: str, look: Look, *, is_foreign: bool) -> list[Finding]:
         """Raises `_TimeIsUp`, and `OSError` when it cannot be listed."""

@@ -6,6 +6,7 @@ do environments that lie in the cache themselves (`environments-v2`, to which a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -108,12 +109,10 @@ def _archive_behind(link: str) -> str:
 def _real(path: str) -> str:
     """Where an environment really lies: behind links, or behind a `.venv` that is a text file."""
     real = os.path.realpath(path)
-    try:
+    with contextlib.suppress(OSError):
         if os.path.isfile(real) and os.path.getsize(real) <= _SMALL:
             with open(real, "rb") as stream:
                 text = os.fsdecode(stream.read(_SMALL)).strip()
             if text and "\0" not in text:
                 return os.path.realpath(os.path.join(os.path.dirname(real), text))
-    except OSError:
-        pass
     return real

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from uvx_policy.caches.cleaning import Uv
     from uvx_policy.caches.danger import Job
-    from uvx_policy.caches.locks import Holder
     from uvx_policy.machine.caches import Cache
     from uvx_policy.machine.machine import Machine
 
@@ -136,12 +135,11 @@ def _done(here: _Work, judged: Sequence[Result], *, ask: bool) -> list[Result]:
 
 def _carried_out(here: _Work, cache: Cache, advance: Callable[[str], None]) -> Result:
     advance(f"{cache.path}: {here.job.command}")
-
-    def waiting(holder: Holder) -> None:
-        advance(f"{cache.path}: waiting for {holder}")
-
     try:
-        return cleaning.carry_out(here.uv, here.job, cache, seconds=here.wait, meanwhile=waiting)
+        return cleaning.carry_out(
+            here.uv, here.job, cache, seconds=here.wait,
+            meanwhile=lambda holder: advance(f"{cache.path}: waiting for {holder}"),
+        )  # fmt: skip
     except FileNotFoundError:
         return Result(cache=cache, state="absent", text="it is gone")
     except OSError as error:

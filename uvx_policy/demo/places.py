@@ -60,11 +60,9 @@ def second_device(temporary: str, environ: Mapping[str, str], *, keep: bool) -> 
 
     As root nothing is looked for: everything mounted is writable then, /boot and backups too.
     """
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        yield _mounted_image(temporary, environ)
-        return
-    place = _writable_place(temporary, environ)
-    if not place.directory:
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    place = (_mounted_image if is_root else _writable_place)(temporary, environ)
+    if not place.borrowed:
         yield place
         return
     try:

@@ -62,9 +62,7 @@ class SetupPlan(Value):
     @property
     def changes_anything(self) -> bool:
         """False when everything is in place already."""
-        return bool(
-            self.directories or self.shims or self.stale or self.stale_directories or self.edits
-        )
+        return any((self.directories, self.shims, self.stale, self.stale_directories, self.edits))
 
     def render(self) -> str:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
@@ -142,11 +140,7 @@ def plan_setup(
         stale_directories=_stale_directories(directory, paths, stale),
         edits=tuple(edits),
         problems=tuple(problems),
-        notes=(
-            *_early_return_notes(edits, shown),
-            *_left_behind_notes(record, directory, shown),
-            *([f"in this shell `uv` is still {shown(in_front)}"] if in_front else []),
-        ),
+        notes=tuple(_notes(edits, record, directory, in_front, shown)),
         by_hand=by_hand,
         path_is_managed=modify_path and known is not None,
         is_first_now=not in_front and directory in search_path.split(":"),
@@ -202,22 +196,22 @@ def _stale_directories(
     return () if kept else (place,)
 
 
-def _early_return_notes(edits: list[Edit], shown: Shown) -> Iterator[str]:
+def _notes(
+    edits: list[Edit], record: SetupRecord | None, directory: str, in_front: str, shown: Shown
+) -> Iterator[str]:
     for edit in edits:
-        if os.path.basename(edit.before.path) == ".bashrc":
-            line = shells.early_return(edit.before.content or b"")
-            if line:
-                yield (
-                    f"`ssh HOST uv ...` does not reach the shim:"
-                    f" without a terminal {shown(edit.before.path)} ends at line {line}"
-                )
-
-
-def _left_behind_notes(record: SetupRecord | None, directory: str, shown: Shown) -> Iterator[str]:
-    places = dict.fromkeys(map(shim_directories.owner, record.shims if record else ()))
-    for place in places:
+        is_bashrc = os.path.basename(edit.before.path) == ".bashrc"
+        line = shells.early_return(edit.before.content or b"") if is_bashrc else None
+        if line:
+            yield (
+                f"`ssh HOST uv ...` does not reach the shim:"
+                f" without a terminal {shown(edit.before.path)} ends at line {line}"
+            )
+    for place in dict.fromkeys(map(shim_directories.owner, record.shims if record else ())):
         if place != directory:
             yield f"the shims in {shown(place)} stay until `linkpolicy uninstall`"
+    if in_front:
+        yield f"in this shell `uv` is still {shown(in_front)}"
 
 
 def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list[str]:
