@@ -146,12 +146,9 @@ class _Totals:
     def _ask_for_extents(self, path: str, told: os.stat_result, physical: int, mine: _Sum) -> None:
         if told.st_dev in self._never_share:
             return
-        if not self._extents:
-            mine.extents_known = False
-            return
         shared = None
         with contextlib.suppress(OSError):
-            shared = shared_bytes(path)
+            shared = shared_bytes(path) if self._extents else None
         if shared is None:
             mine.extents_known = False
         else:

@@ -16,6 +16,8 @@ from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from uvx_policy.faults import FaultKind
     from uvx_policy.toml_file import KeyPath, TomlFile
 
@@ -191,10 +193,10 @@ class Checker:
         return ""
 
     def _unknown_keys(
-        self, prefix: KeyPath, table: object, known: tuple[str, ...], advice: dict[str, str]
+        self, prefix: KeyPath, table: Iterable[str], known: tuple[str, ...], advice: dict[str, str]
     ) -> None:
         where = f" in {_title(prefix)}" if prefix else ""
-        for name in table if isinstance(table, dict) else ():
+        for name in table:
             if name not in known and len(self.faults) < _MOST_FAULTS:
                 told = advice.get(name) or suggestion(name, known, "`")
                 message = f"unknown key `{shown(name)}`{where}"

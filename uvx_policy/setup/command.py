@@ -69,7 +69,7 @@ class SetupPlan(Value):
         shown = setup_words.shown_from(self.home)
         closing = _closing(self, self.problems, shown)
         if not self.changes_anything:
-            return "\n".join((_in_place(self, shown), _launcher(self), *closing))
+            return "\n".join((_in_place(self, shown), f"launcher: {self.launcher}", *closing))
         lines = [f"make    {shown(path)}/" for path in self.directories[-1:]]
         lines += [f"write   {shown(path)}" for path, _ in self.shims]
         lines += [f"delete  {shown(path)}" for path in self.stale]
@@ -78,7 +78,7 @@ class SetupPlan(Value):
             lines += [f"make    {shown(path)}/" for path in edit.directories[-1:]]
             lines.append(setup_words.told(edit, shown))
         lines.append(f"write   {shown(self.record_path)}  (a note for `linkpolicy uninstall`)")
-        closing = ["", _launcher(self), *closing]
+        closing = ["", f"launcher: {self.launcher}", *closing]
         return setup_words.rendered("setup", lines, self.edits, closing, shown)
 
 
@@ -180,7 +180,7 @@ def carry_out(plan: SetupPlan) -> Lines:
             setup_record.save(plan.record_path, wanted.without(gone))
         for edit in plan.edits:
             setup_steps.carry_out_edit(edit, lines)
-    lines.append(_launcher(plan))
+    lines.append(f"launcher: {plan.launcher}")
     lines += _closing(plan, lines.problems, lines.shown)
     return lines
 
@@ -231,7 +231,3 @@ def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list
 
 def _in_place(plan: SetupPlan, shown: Shown) -> str:
     return f"Nothing to do: the shims in {shown(plan.shim_directory)} are in place."
-
-
-def _launcher(plan: SetupPlan) -> str:
-    return f"launcher: {plan.launcher}"
