@@ -10,13 +10,14 @@ import os
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from uvx_policy.caches import archive_links, contents, dry_run, linked, locks
+from uvx_policy.installed.sentences import listed
 from uvx_policy.machine.caches import NAMED
 from uvx_policy.terminal.command import Hint, command
-from uvx_policy.terminal.words import listed, verb
+from uvx_policy.terminal.words import verb
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from uvx_policy.caches.linked import Dependent
     from uvx_policy.machine.caches import Cache
@@ -103,7 +104,7 @@ def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
     found = contents.foreign(names)
     if job.packages or job.delete_foreign or not found:
         return None
-    because = f"uv would delete files that are not its own: {_quoted(found)}"
+    because = f"uv would delete files that are not its own: {listed(found)}"
     return Objection(because, Hint(text="move it away, or allow it: --delete-foreign"))
 
 
@@ -139,7 +140,7 @@ def _breaks_environments(
     if not broken:
         return None
     consist = verb(len(broken), "consists", "consist")
-    because = f"{_quoted(broken)} {consist} of links into it, and would break"
+    because = f"{listed(broken)} {consist} of links into it, and would break"
     text = "allow it with --break-symlinks, and then reinstall in that environment"
     return Objection(because, Hint(text=text, commands=(command("uv", "sync", "--reinstall"),)))
 
@@ -151,7 +152,3 @@ def _needed(cache: str, dependent: Dependent) -> set[str]:
         return {"/".join(below[:2])}
     archives = [os.path.split(each.archive) for each in linked.leading_into(cache, dependent)]
     return {f"{os.path.basename(bucket)}/{name}" for bucket, name in archives}
-
-
-def _quoted(paths: Iterable[str]) -> str:
-    return listed(f"`{path}`" for path in paths)

@@ -62,7 +62,7 @@ def measure(
     *,
     workers: int = 4,
     extents: bool = False,
-    progress: Callable[[int], object] = bool,
+    progress: Callable[[int], object] = lambda _: None,
     seconds: float = math.inf,
 ) -> Measure:
     """Look at every file below `cache`, no symbolic link followed. Never raises.
