@@ -68,10 +68,7 @@ def insertion(
     edits: dict[str, Edit],
     problems: list[Problem],
 ) -> None:
-    """Add the edit that puts our block into a start-up file to `edits`, by its real path.
-
-    It may be a problem, or a file that must be left alone.
-    """
+    """Add what puts our block into a start-up file to `edits` (by real path), or to `problems`."""
     with _noting(file.path, problems):
         before = user_file.read(file.path)
         if before.content is None and not file.create:
@@ -87,7 +84,7 @@ def insertion(
 def removal(
     path: str, is_ours: Callable[[bytes], bool], edits: dict[str, Edit], problems: list[Problem]
 ) -> None:
-    """Add the edit that takes our blocks out of a start-up file, when there are any."""
+    """The same for what takes our blocks out of it; nothing when there are none."""
     if not os.path.isfile(path):
         return
     with _noting(path, problems):
