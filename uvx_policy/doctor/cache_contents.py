@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archive_links, locks
 from uvx_policy.caches.inspection import Inspection, hard_links_are_protected, inspect
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip, warn
 from uvx_policy.installed.tree import ARCHIVES, archives
 from uvx_policy.machine import caches as known
 from uvx_policy.terminal.command import chown, command
@@ -62,10 +62,9 @@ def _not_looked_at(cache: Cache, inspection: Inspection) -> Iterator[Diagnostic]
     """One "skip" for a cache that was too large."""
     if inspection.is_complete:
         return
-    yield Diagnostic(
-        status="skip",
-        detail=f"looked at {inspection.looked_at:,} of {inspection.archives:,} archives of "
-        f"`{cache.path}`; --verify looks at all",
+    yield skip(
+        f"looked at {inspection.looked_at:,} of {inspection.archives:,} archives of "
+        f"`{cache.path}`; --verify looks at all"
     )
 
 
@@ -98,11 +97,10 @@ def look_edited(case: Case) -> Iterator[Diagnostic]:
     for cache, inspection in inspections(case):
         number = inspection.unsure_files
         if number:
-            yield Diagnostic(
-                status="skip",
-                detail=f"{count(number, 'file')} in `{cache.path}` {verb(number, 'was', 'were')} "
+            yield skip(
+                f"{count(number, 'file')} in `{cache.path}` {verb(number, 'was', 'were')} "
                 "written after the package was unpacked and cannot be compared quickly; --verify "
-                "compares everything",
+                "compares everything"
             )
 
 
@@ -138,16 +136,15 @@ def _told(case: Case, cache: Cache, found: Sequence[Finding]) -> Diagnostic:
 
     case.reported.update(each.path for each in found)
     packages = sentences.listed(sorted({each.distribution for each in found}))
-    return Diagnostic(
-        status="fail",
-        detail=f"In the cache `{cache.path}`, {sentences.described(found)} (package {packages}): "
+    return fail(
+        f"In the cache `{cache.path}`, {sentences.described(found)} (package {packages}): "
         f"{_EFFECTS.get(found[0].state, _EFFECTS['edited'])}.",
-        fix=Fix(
-            text="Restore the original files, there and in the environments that have the same "
+        Fix.by(
+            "Restore the original files, there and in the environments that have the same "
             "ones; edits are saved first",
-            commands=(command("linkpolicy", "repair", cache.path),),
+            command("linkpolicy", "repair", cache.path),
         ),
-        paths=tuple(each.path for each in found[:_MOST_NAMED]),
+        tuple(each.path for each in found[:_MOST_NAMED]),
     )
 
 
@@ -188,15 +185,14 @@ def look_foreign(case: Case) -> Iterator[Diagnostic]:
             number = inspection.foreign_files
             what = verb(number, "file or directory belongs", "files and directories belong")
             links = "copies them" if hard_links_are_protected() else "cannot change them"
-            yield Diagnostic(
-                status="warn",
-                detail=f"In the cache `{cache.path}`, {at_least}{number:,} {what} to {others}, "
+            yield warn(
+                f"In the cache `{cache.path}`, {at_least}{number:,} {what} to {others}, "
                 f"as after `sudo uv`: uv {links} or fails.",
-                fix=Fix(
-                    text="Change the owner back to you",
-                    commands=(chown(cache.path, uid=case.host.uid, gid=os.getgid()),),
+                Fix.by(
+                    "Change the owner back to you",
+                    chown(cache.path, uid=case.host.uid, gid=os.getgid()),
                 ),
-                paths=tuple(path for path, _ in inspection.foreign[:_MOST_NAMED]),
+                tuple(path for path, _ in inspection.foreign[:_MOST_NAMED]),
             )
         yield from _not_looked_at(cache, inspection)
 
@@ -226,16 +222,15 @@ def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
             "too, in a container for example, or was moved from there."
         )
         harm = "what is unpacked here, and uv unpacks it again"
-    return Diagnostic(
-        status="fail",
-        detail=f"{what} `uv cache prune` deletes {harm}. uv 0.11.17 and later write relative "
+    return fail(
+        f"{what} `uv cache prune` deletes {harm}. uv 0.11.17 and later write relative "
         "links, which are right at every path.",
-        fix=Fix(
-            text="Make the links relative, so that they lead to the archives of this cache",
-            commands=(command("linkpolicy", "doctor", "--fix", "caches-copied"),),
+        Fix.by(
+            "Make the links relative, so that they lead to the archives of this cache",
+            command("linkpolicy", "doctor", "--fix", "caches-copied"),
             safe=True,
         ),
-        paths=tuple(link.path for link in found[:_MOST_NAMED]),
+        tuple(link.path for link in found[:_MOST_NAMED]),
     )
 
 
@@ -300,15 +295,14 @@ def look_unused(case: Case) -> Iterator[Diagnostic]:
         if not inspection.is_complete:
             yield from _not_looked_at(cache, inspection)
             continue
-        yield Diagnostic(
-            status="warn",
-            detail=f"No environment uses the cache `{cache.path}` any more, and nothing was put "
+        yield warn(
+            f"No environment uses the cache `{cache.path}` any more, and nothing was put "
             "there for a month.",
-            fix=Fix(
-                text="Remove what is in it, if you do not need it",
-                commands=(command("uv", "cache", "clean", "--cache-dir", cache.path),),
+            Fix.by(
+                "Remove what is in it, if you do not need it",
+                command("uv", "cache", "clean", "--cache-dir", cache.path),
             ),
-            paths=(cache.path,),
+            (cache.path,),
             bytes=inspection.bytes,
         )
 
@@ -332,48 +326,28 @@ def _is_forgotten(cache: str) -> bool:
 CHECKS: tuple[Check, ...] = (
     # Before those that `repair` fixes: it changes no file of others.
     Check(
-        id="caches-foreign-files",
-        title="Everything in the caches belongs to you",
-        group="caches",
-        look=look_foreign,
+        "caches",
+        "caches-foreign-files",
+        "Everything in the caches belongs to you",
+        look_foreign,
         begin=_inspections,
     ),
     Check(
-        id="caches-copied",
-        title="The links of each cache lead to its own archives",
-        group="caches",
-        look=look_copied,
-        fix=fix_copied,
+        "caches",
+        "caches-copied",
+        "The links of each cache lead to its own archives",
+        look_copied,
+        fix_copied,
     ),
+    Check("caches", "caches-edited", "No file in a cache was edited", look_edited),
+    Check("caches", "caches-missing", "No file in a cache is missing", look_missing),
+    Check("caches", "caches-records", "Every RECORD in a cache is whole", look_records),
+    Check("caches", "caches-unused", "Every cache is used", look_unused),
     Check(
-        id="caches-edited",
-        title="No file in a cache was edited",
-        group="caches",
-        look=look_edited,
-    ),
-    Check(
-        id="caches-missing",
-        title="No file in a cache is missing",
-        group="caches",
-        look=look_missing,
-    ),
-    Check(
-        id="caches-records",
-        title="Every RECORD in a cache is whole",
-        group="caches",
-        look=look_records,
-    ),
-    Check(
-        id="caches-unused",
-        title="Every cache is used",
-        group="caches",
-        look=look_unused,
-    ),
-    Check(
-        id="caches-content",
-        title="Every file in the caches is what its RECORD says",
-        group="caches",
-        look=look_content,
+        "caches",
+        "caches-content",
+        "Every file in the caches is what its RECORD says",
+        look_content,
         thorough=True,
     ),
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
 from uvx_policy.doctor.ownership import take_back
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
@@ -52,13 +52,13 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
             continue
         fix = take_back(case, cache.path)
         if uid == 0 and _is_in_home_of_another(case, cache.path):
-            fix = Fix(text="Use root's own home directory with sudo: `sudo -H`")
+            fix = Fix.by("Use root's own home directory with sudo: `sudo -H`")
         yield Diagnostic(
-            status="fail" if cache.path == case.used_cache else "warn",
-            detail=f"The cache `{cache.path}` belongs to user {cache.owner}, not to you (user "
+            "fail" if cache.path == case.used_cache else "warn",
+            f"The cache `{cache.path}` belongs to user {cache.owner}, not to you (user "
             f"{uid}): uv fails, or mixes files of two users, of which none can be hard linked.",
-            fix=fix,
-            paths=(cache.path,),
+            fix,
+            (cache.path,),
         )
 
 
@@ -73,16 +73,15 @@ def look_mode(case: Case) -> Iterator[Diagnostic]:
     """Can nobody else write into a cache, and so into what gets installed?"""
     for cache in _open_to_others(case):
         who = "everybody" if cache.mode & _EVERYBODY_MAY_WRITE else "your group"
-        yield Diagnostic(
-            status="warn",
-            detail=f"The cache `{cache.path}` can be written by {who} (mode {cache.mode:04o}): "
+        yield warn(
+            f"The cache `{cache.path}` can be written by {who} (mode {cache.mode:04o}): "
             "whoever changes a file there changes what you install.",
-            fix=Fix(
-                text="Remove write permission for others",
-                commands=(command("chmod", "go-w", cache.path),),
+            Fix.by(
+                "Remove write permission for others",
+                command("chmod", "go-w", cache.path),
                 safe=True,
             ),
-            paths=(cache.path,),
+            (cache.path,),
         )
 
 
@@ -133,12 +132,7 @@ def look_place(case: Case) -> Iterator[Diagnostic]:
             continue
         reason, fix = _why_misplaced(case, cache)
         if reason:
-            yield Diagnostic(
-                status="warn",
-                detail=f"The cache `{cache.path}` is in a bad place: {reason}.",
-                fix=fix,
-                paths=(cache.path,),
-            )
+            yield warn(f"The cache `{cache.path}` is in a bad place: {reason}.", fix, (cache.path,))
 
 
 def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
@@ -148,9 +142,9 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
             told = case.host.status(above)
             if told is not None and cache_safety.anybody_may_exchange(told):
                 if told.uid == case.host.uid:
-                    moved = Fix(
-                        text="Let nobody else replace entries of that directory",
-                        commands=(command("chmod", "+t", above),),
+                    moved = Fix.by(
+                        "Let nobody else replace entries of that directory",
+                        command("chmod", "+t", above),
                     )
                 return f"`{above}` above it is writable for everybody", moved
         reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
@@ -169,12 +163,11 @@ def look_above_project(case: Case) -> Iterator[Diagnostic]:
     project = os.path.realpath(case.workspace) if case.workspace else ""
     for cache in _in_use(case):
         if project and is_within(project, cache.path):
-            yield Diagnostic(
-                status="fail",
-                detail=f"This project lies in the cache `{cache.path}`: `uv cache clean` would "
+            yield fail(
+                f"This project lies in the cache `{cache.path}`: `uv cache clean` would "
                 "delete it, and uv 0.11.21 and later refuse to work here.",
-                fix=_name_another(case, cache),
-                paths=(cache.path, project),
+                _name_another(case, cache),
+                (cache.path, project),
             )
 
 
@@ -188,11 +181,11 @@ def look_writable(case: Case) -> Iterator[Diagnostic]:
         used = case.used_cache
         instead = f" `{used}` is used instead here." if used not in ("", cache.path) else ""
         yield Diagnostic(
-            status="warn" if instead else "fail",
-            detail=f"uv cannot write the cache `{cache.path}`{_why_not(case, cache)}: every "
+            "warn" if instead else "fail",
+            f"uv cannot write the cache `{cache.path}`{_why_not(case, cache)}: every "
             f"command that uses it fails.{instead}",
-            fix=_make_writable(case, cache),
-            paths=(cache.path,),
+            _make_writable(case, cache),
+            (cache.path,),
         )
 
 
@@ -206,14 +199,14 @@ def _make_writable(case: Case, cache: Cache) -> Fix:
     mount = case.mount_of(cache.path)
     if mount is not None and mounts.is_read_only(mount) and mount.point != "/":
         how = "remount,rw" if mount.root == "/" else "remount,bind,rw"
-        return Fix(
-            text="Mount it writable, unless it is read-only on purpose",
-            commands=(command("sudo", "mount", "-o", how, mount.point),),
+        return Fix.by(
+            "Mount it writable, unless it is read-only on purpose",
+            command("sudo", "mount", "-o", how, mount.point),
         )
     if not cache.exists:
         return _name_another(case, cache)
     commands = (command("chmod", "-R", "u+rwX", cache.path),)
-    return Fix(text="Restore your write permission", commands=commands)
+    return Fix.by("Restore your write permission", *commands)
 
 
 def look_file_system(case: Case) -> Iterator[Diagnostic]:
@@ -229,17 +222,13 @@ def look_file_system(case: Case) -> Iterator[Diagnostic]:
         asked = cache.origin != known.UV_DEFAULT
         if not used or asked:
             because = f"{cache.origin} names it" if asked else "it is not used here"
-            yield Diagnostic(status="pass", detail=f"`{cache.path}`: {reason}; {because}.")
+            yield fine(f"`{cache.path}`: {reason}; {because}.")
             continue
-        yield Diagnostic(
-            status="warn",
-            detail=f"The cache `{cache.path}` is not on a local disk: {reason}. Packages are "
+        yield warn(
+            f"The cache `{cache.path}` is not on a local disk: {reason}. Packages are "
             "downloaded again and again, or linking and locking are slow or impossible.",
-            fix=Fix(
-                text="Use a directory of your own on a local disk",
-                commands=(_NAME_ANOTHER,),
-            ),
-            paths=(cache.path,),
+            Fix.by("Use a directory of your own on a local disk", _NAME_ANOTHER),
+            (cache.path,),
         )
 
 
@@ -252,14 +241,13 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
         seen.add(cache.st_dev)
         reason = cache_safety.why_full(case.host, cache.path)
         if reason and case.host.file_system(cache.path) is not None:
-            yield Diagnostic(
-                status="warn",
-                detail=f"The file system of the cache `{cache.path}` is nearly full: {reason}.",
-                fix=Fix(
-                    text="Remove entries that nothing refers to",
-                    commands=(command("uv", "cache", "prune", "--cache-dir", cache.path),),
+            yield warn(
+                f"The file system of the cache `{cache.path}` is nearly full: {reason}.",
+                Fix.by(
+                    "Remove entries that nothing refers to",
+                    command("uv", "cache", "prune", "--cache-dir", cache.path),
                 ),
-                paths=(cache.path,),
+                (cache.path,),
             )
 
 
@@ -279,20 +267,16 @@ def look_lock(case: Case) -> Iterator[Diagnostic]:
         named = ", ".join(map(str, holders))
         long = [each for each in holders if _seconds_since_start(each.pid) >= LONG]
         if not waiting or not long:
-            yield Diagnostic(
-                status="pass",
-                detail=f"`{cache.path}` is in use by {named}: `uv cache clean` and `prune` wait.",
-            )
+            yield fine(f"`{cache.path}` is in use by {named}: `uv cache clean` and `prune` wait.")
             continue
-        yield Diagnostic(
-            status="warn",
-            detail=f"{waiting[0]} waits for the cache `{cache.path}`, which {named} has been using "
+        yield warn(
+            f"{waiting[0]} waits for the cache `{cache.path}`, which {named} has been using "
             f"for {_seconds_since_start(long[0].pid) / 60:.0f} minutes.",
-            fix=Fix(
-                text="Wait until it finishes, or stop it",
-                commands=(command("kill", *(str(each.pid) for each in long)),),
+            Fix.by(
+                "Wait until it finishes, or stop it",
+                command("kill", *(str(each.pid) for each in long)),
             ),
-            paths=(cache.path,),
+            (cache.path,),
         )
 
 
@@ -319,68 +303,24 @@ def _name_another(case: Case, cache: Cache) -> Fix:
     """Say how another directory becomes the cache, where that can be said."""
     for origin in cache.origins:
         if origin in case.environ:
-            return Fix(
-                text=f"Unset `{origin}`, and remove it from where it is set",
-                commands=(command("unset", origin),),
+            return Fix.by(
+                f"Unset `{origin}`, and remove it from where it is set", command("unset", origin)
             )
     if known.UV_DEFAULT in cache.origins:
-        return Fix(
-            text="Use a directory of your own on a local disk",
-            commands=(_NAME_ANOTHER,),
-        )
-    return Fix(text=f"Set another directory: {cache.origin}")
+        return Fix.by("Use a directory of your own on a local disk", _NAME_ANOTHER)
+    return Fix.by(f"Set another directory: {cache.origin}")
 
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        id="caches-above-project",
-        title="The project is not inside a cache",
-        group="caches",
-        look=look_above_project,
+        "caches", "caches-above-project", "The project is not inside a cache", look_above_project
     ),
-    Check(
-        id="caches-writable",
-        title="uv can write its caches",
-        group="caches",
-        look=look_writable,
-    ),
-    Check(
-        id="caches-owner",
-        title="The caches belong to you",
-        group="caches",
-        look=look_owner,
-    ),
-    Check(
-        id="caches-mode",
-        title="Nobody else can write to the caches",
-        group="caches",
-        look=look_mode,
-        fix=fix_mode,
-    ),
-    Check(
-        id="caches-place",
-        title="The caches are in safe places",
-        group="caches",
-        look=look_place,
-    ),
-    Check(
-        id="caches-file-system",
-        title="The cache is on a local disk",
-        group="caches",
-        look=look_file_system,
-    ),
-    Check(
-        id="caches-space",
-        title="There is space for the caches",
-        group="caches",
-        look=look_space,
-    ),
-    Check(
-        id="caches-lock",
-        title="Nobody waits for a cache",
-        group="caches",
-        look=look_lock,
-        begin=_lock_users,
-    ),
+    Check("caches", "caches-writable", "uv can write its caches", look_writable),
+    Check("caches", "caches-owner", "The caches belong to you", look_owner),
+    Check("caches", "caches-mode", "Nobody else can write to the caches", look_mode, fix_mode),
+    Check("caches", "caches-place", "The caches are in safe places", look_place),
+    Check("caches", "caches-file-system", "The cache is on a local disk", look_file_system),
+    Check("caches", "caches-space", "There is space for the caches", look_space),
+    Check("caches", "caches-lock", "Nobody waits for a cache", look_lock, begin=_lock_users),
     *cache_contents.CHECKS,
 )

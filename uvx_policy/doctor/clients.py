@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvx_policy import locate
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
 from uvx_policy.doctor.installed_tools import environment_of, packages_in
 from uvx_policy.doctor.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
@@ -210,18 +210,18 @@ def _usual_fix(case: Case, client: Client) -> Fix:
     tail = f", {client.otherwise}" if client.otherwise else ""
     shim = _shim(case) if client.variable else ""
     if shim:
-        return Fix(
-            text=f"Name the shim in the shell that starts it{tail}",
-            commands=(command("export", f"{client.variable}={shim}"),),
+        return Fix.by(
+            f"Name the shim in the shell that starts it{tail}",
+            command("export", f"{client.variable}={shim}"),
         )
-    return Fix(
-        text=f"Set the variables of this project in the shell that starts it{tail}",
-        commands=(Command(words=("linkpolicy", "env"), is_evaluated=True),),
+    return Fix.by(
+        f"Set the variables of this project in the shell that starts it{tail}",
+        Command(words=("linkpolicy", "env"), is_evaluated=True),
     )
 
 
 def _write_uv(_: Case, found: Found) -> Fix:
-    return Fix(text=f"Write `uv` for `python -m uv` in `{found.where}`")
+    return Fix.by(f"Write `uv` for `python -m uv` in `{found.where}`")
 
 
 def _take_uv_out(case: Case, _: Found) -> Fix:
@@ -230,7 +230,7 @@ def _take_uv_out(case: Case, _: Found) -> Fix:
         remove = command("uv", "pip", "uninstall", "-p", case.environment, "uv")
     else:
         remove = command("uv", "remove", *_group(required.table), "uv")
-    return Fix(text="Remove `uv` from the environment", commands=(remove,))
+    return Fix.by("Remove `uv` from the environment", remove)
 
 
 def _group(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -249,12 +249,10 @@ def _bypass(case: Case, client: Client, found: Found) -> Diagnostic:
     own = (where.path,) if isinstance(where, Mention) else ()
     lost = " and ".join(f"{name}={value}" for name, value in _missed(case).items())
     effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
-    return Diagnostic(
-        status="warn",
-        detail=f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: "
-        f"{because}.",
-        fix=client.fix(case, found) if client.fix else _usual_fix(case, client),
-        paths=tuple(dict.fromkeys((*own, *found.paths))),
+    return warn(
+        f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: {because}.",
+        client.fix(case, found) if client.fix else _usual_fix(case, client),
+        tuple(dict.fromkeys((*own, *found.paths))),
     )
 
 
@@ -366,10 +364,10 @@ _TITLES = {"environment": "The project's own environment"}
 
 CHECKS: tuple[Check, ...] = tuple(
     Check(
-        id=f"client-{client.id}",
-        title=f"{_TITLES.get(client.id, client.name)} does not bypass the shim",
-        group="clients",
-        look=partial(look, client=client),
+        "clients",
+        f"client-{client.id}",
+        f"{_TITLES.get(client.id, client.name)} does not bypass the shim",
+        partial(look, client=client),
     )
     for client in CLIENTS
 )

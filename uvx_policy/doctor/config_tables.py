@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
 from uvx_policy.errors import LinkPolicyError, Unreadable
 from uvx_policy.filesystem import cache_safety
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
@@ -78,12 +78,11 @@ def look_rules(case: Case) -> Iterator[Diagnostic]:
             if _leads_somewhere(rule.path) or _is_known(case, rule.path):
                 continue
             line = file.line_of("rules", index, "path")
-            yield Diagnostic(
-                status="warn",
-                detail=f"The rule for `{rule.path}` ({file.path}:{line}) matches no directory "
+            yield warn(
+                f"The rule for `{rule.path}` ({file.path}:{line}) matches no directory "
                 "that exists and no environment that is known.",
-                fix=Fix(text="Correct its `path`, or remove the rule"),
-                paths=(file.path,),
+                Fix.by("Correct its `path`, or remove the rule"),
+                (file.path,),
             )
 
 
@@ -147,20 +146,18 @@ def look_entries(case: Case) -> Iterator[Diagnostic]:
         for entry in config.caches:
             why, fix = _why_entry(case, table, entry)
             if why:
-                yield Diagnostic(
-                    status="warn",
-                    detail=f"The cache for `{entry.filesystem}` ({entry.origin}) is not used: "
-                    f"{why}.",
-                    fix=fix,
-                    paths=(entry.directory,),
+                yield warn(
+                    f"The cache for `{entry.filesystem}` ({entry.origin}) is not used: {why}.",
+                    fix,
+                    (entry.directory,),
                 )
 
 
 def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple[str, Fix]:
-    correct = Fix(text=f"Correct or remove the line `{entry.origin}`")
+    correct = Fix.by(f"Correct or remove the line `{entry.origin}`")
     if not _may_exist(entry.filesystem):
         text = f"Mount it, or remove the line `{entry.origin}`"
-        return f"`{entry.filesystem}` does not exist", Fix(text=text)
+        return f"`{entry.filesystem}` does not exist", Fix.by(text)
     try:
         there = _mount_of(case, table, entry.filesystem)
         here = _mount_of(case, table, entry.directory)
@@ -175,7 +172,7 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
     directory = os.path.realpath(entry.directory)
     if why and _is_open(case, directory):
         commands = (command("chmod", "go-w", directory),)
-        fix = Fix(text="Remove write permission for others", commands=commands)
+        fix = Fix.by("Remove write permission for others", *commands)
         return f"`{entry.directory}`: {why}", fix
     return why and f"`{entry.directory}`: {why}", correct
 
@@ -194,16 +191,6 @@ def _mount_of(case: Case, table: MountTable | None, path: str) -> Mount | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="rules",
-        title="Every rule has something to match",
-        group="configuration",
-        look=look_rules,
-    ),
-    Check(
-        id="cache-entries",
-        title="Every entry of [caches] can be used",
-        group="configuration",
-        look=look_entries,
-    ),
+    Check("configuration", "rules", "Every rule has something to match", look_rules),
+    Check("configuration", "cache-entries", "Every entry of [caches] can be used", look_entries),
 )

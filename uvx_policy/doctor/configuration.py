@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uvx_policy import decide as policy
 from uvx_policy import shim
 from uvx_policy.doctor import config_tables, uv_settings
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
 from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.settings.reader import directories_between, read_settings
@@ -54,26 +54,23 @@ def look_settings(case: Case) -> Iterator[Diagnostic]:
     if not faults:
         read = settings_files(case)
         listed = ", ".join(f"`{path}`" for path in read)
-        yield Diagnostic(
-            status="pass",
-            detail=f"Settings are read from {listed}." if read else "No file has settings.",
-            paths=read,
+        yield fine(
+            f"Settings are read from {listed}." if read else "No file has settings.", paths=read
         )
     for fault in faults:
-        yield Diagnostic(
-            status="fail",
-            detail=f"{fault.statement}. Until this is fixed, uv runs without any policy.",
-            fix=_fix_of(fault),
-            paths=(fault.path,) if fault.path else (),
+        yield fail(
+            f"{fault.statement}. Until this is fixed, uv runs without any policy.",
+            _fix_of(fault),
+            (fault.path,) if fault.path else (),
         )
 
 
 def _fix_of(fault: Fault) -> Fix:
     if fault.kind == "writable-by-all":
         commands = (command("chmod", "o-w", fault.path),)
-        return Fix(text="Remove write permission for others", commands=commands, safe=True)
+        return Fix.by("Remove write permission for others", *commands, safe=True)
     advice = fault.advice or "correct or remove it"
-    return Fix(text=f"{advice[0].upper()}{advice[1:]}")
+    return Fix.by(f"{advice[0].upper()}{advice[1:]}")
 
 
 def fix_settings(case: Case, dry_run: bool) -> Iterator[str]:
@@ -109,19 +106,17 @@ def look_possible(case: Case) -> Iterator[Diagnostic]:
         return
     settings, outcome = facts.settings, plan.outcome
     if outcome.refusal is not None:
-        yield Diagnostic(
-            status="fail",
-            detail=f'uv is not started here: `fallback = "error"` ({settings.fallback.origin}), '
+        yield fail(
+            f'uv is not started here: `fallback = "error"` ({settings.fallback.origin}), '
             f"and {outcome.refusal.because}.",
-            fix=_change(case, "fallback", "copy", settings.fallback.origin),
+            _change(case, "fallback", "copy", settings.fallback.origin),
         )
     elif outcome.link_mode.code in ("clone-impossible", "hardlink-impossible"):
         mode = settings.link_mode
-        yield Diagnostic(
-            status="warn",
-            detail=f'`link-mode = "{mode.value}"` ({mode.origin}) cannot work, so each file is '
+        yield warn(
+            f'`link-mode = "{mode.value}"` ({mode.origin}) cannot work, so each file is '
             f"copied: {outcome.link_mode.because}.",
-            fix=_change(case, "link-mode", "auto", mode.origin),
+            _change(case, "link-mode", "auto", mode.origin),
         )
     if facts.cache_dir or facts.no_cache:
         return
@@ -130,17 +125,15 @@ def look_possible(case: Case) -> Iterator[Diagnostic]:
         name = f"{os.sep}{layout.PROJECT_CACHE}"
         reasons = [f"`{path}`: {why}" for path, why in plan.rejected if path.endswith(name)]
         because = reasons[0] if reasons else "the environment belongs to no project"
-        yield Diagnostic(
-            status="warn",
-            detail=f'`cache = "project"` ({cache.origin}) is not possible: {because}.',
-            fix=_change(case, "cache", "auto", cache.origin),
+        yield warn(
+            f'`cache = "project"` ({cache.origin}) is not possible: {because}.',
+            _change(case, "cache", "auto", cache.origin),
         )
     if cache.value == "default" and _nothing_links(facts.capability):
-        yield Diagnostic(
-            status="warn",
-            detail=f'`cache = "default"` ({cache.origin}) keeps uv\'s cache `{facts.cache}`, from '
+        yield warn(
+            f'`cache = "default"` ({cache.origin}) keeps uv\'s cache `{facts.cache}`, from '
             f"which nothing can be linked, so each file is copied: {facts.capability.detail}.",
-            fix=_change(case, "cache", "auto", cache.origin),
+            _change(case, "cache", "auto", cache.origin),
         )
 
 
@@ -152,11 +145,10 @@ def _change(case: Case, name: str, value: str, origin: Origin) -> Fix:
     """Put another value where this one came from."""
     directory, file = os.path.split(origin.name)
     if file not in ("pyproject.toml", layout.PROJECT_FILE):
-        return Fix(text=f'Write `{name} = "{value}"` in `{origin}`')
+        return Fix.by(f'Write `{name} = "{value}"` in `{origin}`')
     place = () if directory == case.cwd else (directory,)
-    return Fix(
-        text=f'Ask for `{name} = "{value}"`',
-        commands=(command("linkpolicy", "init", *place, f"--{name}", value),),
+    return Fix.by(
+        f'Ask for `{name} = "{value}"`', command("linkpolicy", "init", *place, f"--{name}", value)
     )
 
 
@@ -181,10 +173,7 @@ def look_choices(case: Case) -> Iterator[Diagnostic]:
             if value
         ]
         told = ", ".join(chosen)
-        yield Diagnostic(
-            status="pass",
-            detail=f"Chosen for uv itself, and kept: {told}." if told else "",
-        )
+        yield fine(f"Chosen for uv itself, and kept: {told}." if told else "")
 
 
 def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
@@ -216,11 +205,10 @@ def look_bypass(case: Case) -> Iterator[Diagnostic]:
     if shim.is_quick(["sync"], case.environ):
         name = "LINKPOLICY_BYPASS"
         where = set_in(case, name)
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{name}={case.environ[name]}`{where and f' ({where})'} switches the policy "
+        yield warn(
+            f"`{name}={case.environ[name]}`{where and f' ({where})'} switches the policy "
             "off: the shim starts uv as it is.",
-            fix=Fix(text=unset_text(where), commands=(command("unset", name),)),
+            Fix.by(unset_text(where), command("unset", name)),
         )
 
 
@@ -257,12 +245,12 @@ def _choice(case: Case, chosen: Sourced, key: str, effect: str) -> Diagnostic:
     if origin.kind == "variable":
         where = set_in(case, origin.name)
         said = f"`{origin.name}={chosen.value}`{where and f' ({where})'}"
-        fix = Fix(text=unset_text(where), commands=(command("unset", origin.name),))
+        fix = Fix.by(unset_text(where), command("unset", origin.name))
     else:
         said = f"`{key} = {chosen.value}` for uv ({_whose(case, origin)})"
-        fix = Fix(text=f"Remove `{key}` in `{origin}`, or the setting that it defeats")
+        fix = Fix.by(f"Remove `{key}` in `{origin}`, or the setting that it defeats")
     paths = (origin.name,) if origin.kind == "file" else ()
-    return Diagnostic(status="warn", detail=f"{said} {effect}.", fix=fix, paths=paths)
+    return warn(f"{said} {effect}.", fix, paths)
 
 
 def _whose(case: Case, origin: Origin) -> str:
@@ -294,25 +282,18 @@ def _project(case: Case) -> tuple[str, str]:
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        id="settings",
-        title="linkpolicy's settings are right",
-        group="configuration",
-        look=look_settings,
-        fix=fix_settings,
+        "configuration", "settings", "linkpolicy's settings are right", look_settings, fix_settings
     ),
     Check(
-        id="settings-possible",
-        title="Every setting can be carried out here",
-        group="configuration",
-        look=look_possible,
+        "configuration", "settings-possible", "Every setting can be carried out here", look_possible
     ),
     Check(
-        id="uv-choices",
-        title="Nothing that was chosen for uv itself stands in the way",
-        group="configuration",
-        look=look_choices,
+        "configuration",
+        "uv-choices",
+        "Nothing that was chosen for uv itself stands in the way",
+        look_choices,
     ),
     *uv_settings.CHECKS,
-    Check(id="bypass", title="The policy is on", group="configuration", look=look_bypass),
+    Check("configuration", "bypass", "The policy is on", look_bypass),
     *config_tables.CHECKS,
 )

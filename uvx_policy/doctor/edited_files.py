@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix, fine, skip
 from uvx_policy.doctor.remedies import least_destructive
 from uvx_policy.installed import sentences
 from uvx_policy.terminal.command import Hint, command
@@ -40,10 +40,9 @@ def look_edited(case: Case) -> Iterator[Diagnostic]:
     yield from _told(case, [each for each in case.edited if not each.is_shared])
     unsure = case.survey.unsure_files
     if unsure:
-        yield Diagnostic(
-            status="skip",
-            detail=f"{count(unsure, 'file')} {verb(unsure, 'was', 'were')} written after the "
-            "installation and cannot be compared quickly; --verify compares everything",
+        yield skip(
+            f"{count(unsure, 'file')} {verb(unsure, 'was', 'were')} written after the "
+            "installation and cannot be compared quickly; --verify compares everything"
         )
 
 
@@ -94,19 +93,18 @@ def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
     case.reported.update(each.path for each in found)
     intended = [each for each in found if each.intended]
     if intended:
-        yield Diagnostic(
-            status="pass",
-            detail=f"{sentences.intended(sentences.described(intended), intended[0].intended)}.",
+        yield fine(
+            f"{sentences.intended(sentences.described(intended), intended[0].intended)}.",
             paths=_paths(intended),
         )
     wrong = [each for each in found if each.is_fault]
     if wrong:
         state = wrong[0].state
         yield Diagnostic(
-            status="warn" if state == "edited" else "fail",
-            detail=f"{sentences.described(wrong)}. {_EFFECTS[state]}.",
-            fix=_restore(case, state),
-            paths=_paths(wrong),
+            "warn" if state == "edited" else "fail",
+            f"{sentences.described(wrong)}. {_EFFECTS[state]}.",
+            _restore(case, state),
+            _paths(wrong),
         )
 
 
@@ -125,10 +123,10 @@ def _leaked(case: Case, leaked: Sequence[Finding]) -> Iterator[Diagnostic]:
         owners += [f"`{owner}`" for owner in others]
         effect = " Every environment that is installed from that cache gets it." if cache else ""
         yield Diagnostic(
-            status="fail" if cache else "warn",
-            detail=f"{sentences.shared(sentences.described(found), owners)}.{effect}",
-            fix=_restore(case, "edited"),
-            paths=(*_paths(found), *(place.path for place in places)),
+            "fail" if cache else "warn",
+            f"{sentences.shared(sentences.described(found), owners)}.{effect}",
+            _restore(case, "edited"),
+            (*_paths(found), *(place.path for place in places)),
         )
 
 
@@ -147,34 +145,19 @@ def _paths(found: Sequence[Finding]) -> tuple[str, ...]:
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        id="files-edited-in-cache",
-        title="No edit has reached the cache",
-        group="environment",
-        look=look_edited_in_cache,
+        "environment",
+        "files-edited-in-cache",
+        "No edit has reached the cache",
+        look_edited_in_cache,
     ),
+    Check("environment", "files-edited", "No installed file was edited", look_edited),
+    Check("environment", "files-missing", "No installed file is missing", look_missing),
+    Check("environment", "files-records", "Every RECORD is whole", look_records),
     Check(
-        id="files-edited",
-        title="No installed file was edited",
-        group="environment",
-        look=look_edited,
-    ),
-    Check(
-        id="files-missing",
-        title="No installed file is missing",
-        group="environment",
-        look=look_missing,
-    ),
-    Check(
-        id="files-records",
-        title="Every RECORD is whole",
-        group="environment",
-        look=look_records,
-    ),
-    Check(
-        id="files-content",
-        title="Every installed file is what its RECORD says",
-        group="environment",
-        look=look_content,
+        "environment",
+        "files-content",
+        "Every installed file is what its RECORD says",
+        look_content,
         thorough=True,
     ),
 )

@@ -8,7 +8,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, get_args
 
 from uvx_policy.doctor import crash_log
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Finding, Group, Status
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Finding, Group, Status, fine, skip, warn
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
 from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
@@ -97,8 +97,8 @@ def results(
         yield Result(
             check=check,
             findings=tuple(
-                Finding(id=check.id, title=check.title, group=check.group, ms=ms, **each.as_dict())
-                for each in diagnostics or (Diagnostic(status="pass"),)
+                Finding(id=check.id, title=check.title, group=check.group, ms=ms, **each._asdict())
+                for each in diagnostics or (fine(),)
             ),
         )
 
@@ -106,23 +106,21 @@ def results(
 def _diagnostics(check: Check, case: Case, tracebacks: list[str]) -> Iterator[Diagnostic]:
     """What the check says, also when it breaks down in the middle."""
     if check.thorough and not case.verify:
-        yield Diagnostic(status="skip", detail="reads every byte: only with --verify")
+        yield skip("reads every byte: only with --verify")
         return
     try:
         yield from check.look(case)
     except ConfigError as error:
         # The check of the settings tells the faults, once; here they only stand in the way.
-        yield Diagnostic(status="skip", detail=f"needs settings without faults: {error}")
+        yield skip(f"needs settings without faults: {error}")
     except Unreadable as error:
         # Not "pass": what could not be looked at may be wrong.
-        yield Diagnostic(
-            status="warn", detail=f"could not be checked: {error}.", paths=(error.path,)
-        )
+        yield warn(f"could not be checked: {error}.", paths=(error.path,))
     except (Exception, SystemExit) as error:  # noqa: BLE001 (a check must not end the report)
         kept = crash_log.keep(case, check.id, error, tracebacks)
         yield Diagnostic(
-            status="crash",
-            detail=f"The check itself failed: {type(error).__name__}: {error}.",
+            "crash",
+            f"The check itself failed: {type(error).__name__}: {error}.",
             paths=(kept,) if kept else (),
         )
 
@@ -140,6 +138,4 @@ def _unloadable(group: Group, error: Exception) -> Check:
     def look(_: Case) -> Iterator[Diagnostic]:
         raise error
 
-    return Check(
-        id=f"{group}-checks", title="The checks of this group load", group=group, look=look
-    )
+    return Check(group, f"{group}-checks", "The checks of this group load", look)

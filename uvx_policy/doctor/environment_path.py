@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import symlinked_venv
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
 from uvx_policy.doctor.remedies import install
 from uvx_policy.terminal.command import command
 from uvx_policy.uv import invocation
@@ -43,50 +43,40 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
     text = os.readlink(path)
     shown, remove = f"`{path}` is a symbolic link to `{text}`", command("rm", path)
     if number == errno.ELOOP:
-        return Diagnostic(
-            status="fail",
-            detail=f"{shown}, which leads to itself: uv cannot use it.",
-            fix=Fix(text="Remove the link; it leads nowhere", commands=(remove,)),
-            paths=(path,),
+        return fail(
+            f"{shown}, which leads to itself: uv cannot use it.",
+            Fix.by("Remove the link; it leads nowhere", remove),
+            (path,),
         )
     if number not in (errno.ENOENT, errno.ENOTDIR):
-        return Diagnostic(
-            status="fail",
-            detail=f"{shown}, which cannot be reached: {os.strerror(number)}.",
-            fix=Fix(text="Get access to its target, or remove the link"),
-            paths=(path,),
+        return fail(
+            f"{shown}, which cannot be reached: {os.strerror(number)}.",
+            Fix.by("Get access to its target, or remove the link"),
+            (path,),
         )
     target = os.path.realpath(path)
     if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
-        return Diagnostic(
-            status="fail",
-            detail=f"{shown}, where uv kept this environment in its cache until it was pruned.",
-            fix=Fix(
-                text="Remove the link and install again",
-                commands=(remove, *install(case)),
-            ),
-            paths=(path, target),
+        return fail(
+            f"{shown}, where uv kept this environment in its cache until it was pruned.",
+            Fix.by("Remove the link and install again", remove, *install(case)),
+            (path, target),
         )
     if _can_be_made(case, path):
-        return Diagnostic(
-            status="warn",
-            detail=f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
+        return warn(
+            f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
             "`uv pip` may use another environment.",
-            fix=Fix(
-                text="Create the directory that the link leads to",
-                commands=(command("mkdir", target),),
-                safe=True,
+            Fix.by(
+                "Create the directory that the link leads to", command("mkdir", target), safe=True
             ),
-            paths=(path, target),
+            (path, target),
         )
-    return Diagnostic(
-        status="fail",
-        detail=f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
-        fix=Fix(
-            text="Mount its disk if that is not mounted; otherwise create the directory",
-            commands=(command("mkdir", "-p", target),),
+    return fail(
+        f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
+        Fix.by(
+            "Mount its disk if that is not mounted; otherwise create the directory",
+            command("mkdir", "-p", target),
         ),
-        paths=(path, target),
+        (path, target),
     )
 
 
@@ -132,18 +122,14 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
         at_workspace_root=True,
     )
     if kept.code != "link-left-alone":
-        yield Diagnostic(status="pass", detail=f"`{path}` leads to `{target}`: {kept.because}.")
+        yield fine(f"`{path}` leads to `{target}`: {kept.because}.")
         return
-    yield Diagnostic(
-        status="warn",
-        detail=f"`{path}` is a symbolic link. uv {version} empties `{target}` and replaces the "
+    yield warn(
+        f"`{path}` is a symbolic link. uv {version} empties `{target}` and replaces the "
         "link by a directory when `uv run` has to recreate the environment, after a change of the "
         "Python version for example; linkpolicy can prevent that for `uv sync`, not for `uv run`.",
-        fix=Fix(
-            text="Use uv 0.11.25 or later, which keeps the link",
-            commands=(command("uv", "self", "update"),),
-        ),
-        paths=(path, target),
+        Fix.by("Use uv 0.11.25 or later, which keeps the link", command("uv", "self", "update")),
+        (path, target),
     )
 
 
@@ -161,25 +147,21 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
     follows = plan is not None and plan.version is not None and plan.version >= _FOLLOWS_FILES
     named = _named_environment(path) if follows else ""
     if not named:
-        yield Diagnostic(
-            status="fail",
-            detail=f"`{path}` is a file; uv needs a directory there.",
-            fix=Fix(
-                text="Move the file aside and let uv create the environment",
-                commands=(aside, *install(case)),
-            ),
-            paths=(path,),
+        yield fail(
+            f"`{path}` is a file; uv needs a directory there.",
+            Fix.by("Move the file aside and let uv create the environment", aside, *install(case)),
+            (path,),
         )
         return
-    yield Diagnostic(
-        status="warn",
-        detail=f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
+    yield warn(
+        f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
         "experiment; linkpolicy does not, and leaves uv alone here.",
-        fix=Fix(
-            text="Move the file aside and make a symbolic link to the same environment",
-            commands=(aside, command("ln", "-s", named, path)),
+        Fix.by(
+            "Move the file aside and make a symbolic link to the same environment",
+            aside,
+            command("ln", "-s", named, path),
         ),
-        paths=(path, named),
+        (path, named),
     )
 
 
@@ -200,29 +182,29 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
     if not case.real_environment or not _names(path):
         return
     if not os.path.exists(os.path.join(path, "pyvenv.cfg")):
-        yield Diagnostic(
-            status="fail",
-            detail=f"`{path}` is not empty, and not an environment (it has no `pyvenv.cfg`): uv "
+        yield fail(
+            f"`{path}` is not empty, and not an environment (it has no `pyvenv.cfg`): uv "
             "refuses to use it.",
-            fix=Fix(
-                text="Move the directory aside and let uv create the environment",
-                commands=(command("mv", path, f"{path}-old"), *install(case)),
+            Fix.by(
+                "Move the directory aside and let uv create the environment",
+                command("mv", path, f"{path}-old"),
+                *install(case),
             ),
-            paths=(path,),
+            (path,),
         )
         return
     python = os.path.join(path, *_PYTHON)
     if os.path.exists(python):
         return
     gone = f"`{os.path.realpath(python)}`" if os.path.islink(python) else f"`{python}`"
-    yield Diagnostic(
-        status="fail",
-        detail=f"The environment `{path}` has lost its Python: {gone} is gone.",
-        fix=Fix(
-            text="Create the environment again; changes made by hand are lost",
-            commands=(command("uv", "venv", "--clear", *_named(case)), *install(case)),
+    yield fail(
+        f"The environment `{path}` has lost its Python: {gone} is gone.",
+        Fix.by(
+            "Create the environment again; changes made by hand are lost",
+            command("uv", "venv", "--clear", *_named(case)),
+            *install(case),
         ),
-        paths=(python,),
+        (python,),
     )
 
 
@@ -253,28 +235,18 @@ def _names(directory: str) -> Iterable[str]:
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        id="venv-dangling",
-        title="The environment's path leads to a directory",
-        group="environment",
-        look=look_dangling,
-        fix=fix_dangling,
+        "environment",
+        "venv-dangling",
+        "The environment's path leads to a directory",
+        look_dangling,
+        fix_dangling,
     ),
     Check(
-        id="venv-link-kept",
-        title="uv keeps a symbolic link at the environment's path",
-        group="environment",
-        look=look_link_kept,
+        "environment",
+        "venv-link-kept",
+        "uv keeps a symbolic link at the environment's path",
+        look_link_kept,
     ),
-    Check(
-        id="venv-file",
-        title="The environment is a directory",
-        group="environment",
-        look=look_file,
-    ),
-    Check(
-        id="venv-interpreter",
-        title="The environment has its Python",
-        group="environment",
-        look=look_interpreter,
-    ),
+    Check("environment", "venv-file", "The environment is a directory", look_file),
+    Check("environment", "venv-interpreter", "The environment has its Python", look_interpreter),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, warn
 from uvx_policy.doctor.environment_path import CENTRAL, NAMED, path_of
 from uvx_policy.doctor.remedies import install
 from uvx_policy.filesystem import cache_safety, mounts
@@ -28,32 +28,29 @@ def look_device(case: Case) -> Iterator[Diagnostic]:
     reason = mounts.why_volatile(there) or mounts.why_network(there)
     shown = f"`{case.environment}` lies on `{there.point}` ({there.fstype})"
     if not reason:
-        yield Diagnostic(
-            status="pass",
-            detail=f"{shown}, its project on `{here.point}` ({here.fstype}): the environment's "
-            "device decides which cache is used.",
+        yield fine(
+            f"{shown}, its project on `{here.point}` ({here.fstype}): the environment's "
+            "device decides which cache is used."
         )
         return
-    fix = Fix(
-        text="Let uv create the environment in the project; changes in it are lost",
-        commands=(command("rm", "-r", case.environment), *install(case)),
+    fix = Fix.by(
+        "Let uv create the environment in the project; changes in it are lost",
+        command("rm", "-r", case.environment),
+        *install(case),
     )
     if os.path.islink(case.environment):
-        fix = Fix(
-            text="Remove the link and let uv create the environment in the project",
-            commands=(command("rm", case.environment), *install(case)),
+        fix = Fix.by(
+            "Remove the link and let uv create the environment in the project",
+            command("rm", case.environment),
+            *install(case),
         )
     if case.environ.get(NAMED):
-        fix = Fix(
-            text="Set another directory, or none, and install again",
-            commands=(command("unset", NAMED), *install(case)),
+        fix = Fix.by(
+            "Set another directory, or none, and install again",
+            command("unset", NAMED),
+            *install(case),
         )
-    yield Diagnostic(
-        status="warn",
-        detail=f"{shown}, away from its project: {reason}.",
-        fix=fix,
-        paths=(case.environment,),
-    )
+    yield warn(f"{shown}, away from its project: {reason}.", fix, (case.environment,))
 
 
 def look_shared(case: Case) -> Iterator[Diagnostic]:
@@ -69,17 +66,15 @@ def look_shared(case: Case) -> Iterator[Diagnostic]:
         users.add(plan.destination.project)
     others = sorted(users - {case.workspace, os.path.realpath(case.workspace)})
     if not others:
-        yield Diagnostic(status="pass", detail=f"{NAMED} puts the environment at `{path}`.")
+        yield fine(f"{NAMED} puts the environment at `{path}`.")
         return
-    yield Diagnostic(
-        status="warn",
-        detail=f"{NAMED} makes this project use `{path}`, which the project `{others[0]}` uses as "
+    yield warn(
+        f"{NAMED} makes this project use `{path}`, which the project `{others[0]}` uses as "
         "well: each `uv sync` removes what the other project needs.",
-        fix=Fix(
-            text="Use a separate environment for each project",
-            commands=(command("unset", NAMED), *install(case)),
+        Fix.by(
+            "Use a separate environment for each project", command("unset", NAMED), *install(case)
         ),
-        paths=(path, *others),
+        (path, *others),
     )
 
 
@@ -88,10 +83,9 @@ def look_central(case: Case) -> Iterator[Diagnostic]:
     path = path_of(case)
     target = os.path.realpath(path) if os.path.islink(path) and os.path.isdir(path) else ""
     if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
-        yield Diagnostic(
-            status="pass",
-            detail=f"uv keeps this environment in its cache, at `{target}` (preview "
-            "centralized-project-envs): `uv cache prune` deletes it, `uv sync` makes it again.",
+        yield fine(
+            f"uv keeps this environment in its cache, at `{target}` (preview "
+            "centralized-project-envs): `uv cache prune` deletes it, `uv sync` makes it again."
         )
 
 
@@ -109,41 +103,24 @@ def look_cloud(case: Case) -> Iterator[Diagnostic]:
         command("mv", path, elsewhere),
         command("ln", "-s", elsewhere, path),
     )
-    yield Diagnostic(
-        status="warn",
-        detail=f"`{path}` is in a directory that is synced to a cloud ({reason}): "
+    yield warn(
+        f"`{path}` is in a directory that is synced to a cloud ({reason}): "
         "thousands of files that uv can install again, locked and evicted while uv uses them.",
-        fix=Fix(
-            text="Keep the project there and move the environment out, behind a symbolic link",
-            commands=moving if home and not os.path.islink(path) else (),
+        Fix.by(
+            "Keep the project there and move the environment out, behind a symbolic link",
+            *(moving if home and not os.path.islink(path) else ()),
         ),
-        paths=(case.real_environment,),
+        (case.real_environment,),
     )
 
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        id="venv-device",
-        title="The environment is on a persistent file system",
-        group="environment",
-        look=look_device,
+        "environment", "venv-device", "The environment is on a persistent file system", look_device
     ),
     Check(
-        id="venv-shared",
-        title="The environment belongs to this project alone",
-        group="environment",
-        look=look_shared,
+        "environment", "venv-shared", "The environment belongs to this project alone", look_shared
     ),
-    Check(
-        id="venv-central",
-        title="Where uv keeps the environment",
-        group="environment",
-        look=look_central,
-    ),
-    Check(
-        id="venv-cloud",
-        title="The environment is not synced to a cloud",
-        group="environment",
-        look=look_cloud,
-    ),
+    Check("environment", "venv-central", "Where uv keeps the environment", look_central),
+    Check("environment", "venv-cloud", "The environment is not synced to a cloud", look_cloud),
 )

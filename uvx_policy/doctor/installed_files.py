@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.cache_contents import inspections
-from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix, fail, skip, warn
 from uvx_policy.doctor.ownership import take_back
 from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.doctor.remedies import least_destructive
@@ -35,7 +35,7 @@ _MOST_NAMED = 100
 _COPIES_FOR_WANT_OF_LINKS = ("nothing-links", "clone-impossible", "hardlink-impossible")
 _COPIES_THAT_SHARE = "copy-shares-extents"
 
-_UNDECIDED = Diagnostic(status="skip", detail="how files should be stored cannot be decided")
+_UNDECIDED = skip("how files should be stored cannot be decided")
 
 
 # How the files are linked ------------------------------------------------------------------------
@@ -53,31 +53,29 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
     if _wants_private(mode, code) and shared + links:
         wish = "This project is hackable" if code == "hackable" else "The policy is to copy"
         yield Diagnostic(
-            status="fail" if code == "hackable" else "warn",
-            detail=f"{wish}, but {count(shared + links, 'file')} of the environment "
+            "fail" if code == "hackable" else "warn",
+            f"{wish}, but {count(shared + links, 'file')} of the environment "
             f"{verb(shared + links, 'is', 'are')} still shared with a cache or another "
             "environment: an edit of one shows there as well.",
-            fix=least_destructive(case, "private"),
-            paths=(case.environment,),
+            least_destructive(case, "private"),
+            (case.environment,),
         )
         return
     if mode not in ("", "symlink") and links:
-        yield Diagnostic(
-            status="warn",
-            detail=f"{count(links, 'file')} of the environment "
+        yield warn(
+            f"{count(links, 'file')} of the environment "
             f"{verb(links, 'is a symbolic link', 'are symbolic links')} into a cache, from before; "
             f"the policy is {mode} now. Cleaning that cache breaks the environment.",
-            fix=least_destructive(case, "linked", drifted),
-            paths=(case.environment,),
+            least_destructive(case, "linked", drifted),
+            (case.environment,),
         )
     if _wants_clones(mode, code) and shared and _support(plan).clone != "no":
-        yield Diagnostic(
-            status="warn",
-            detail=f"The policy is to clone, but {count(shared, 'file')} of the environment "
+        yield warn(
+            f"The policy is to clone, but {count(shared, 'file')} of the environment "
             f"{verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
             "the cache and in other environments.",
-            fix=least_destructive(case, "linked", drifted),
-            paths=(case.environment,),
+            least_destructive(case, "linked", drifted),
+            (case.environment,),
         )
 
 
@@ -96,7 +94,7 @@ def look_copies(case: Case) -> Iterator[Diagnostic]:
         return
     links = _support(plan)
     if code in _COPIES_FOR_WANT_OF_LINKS or links.clone == links.hardlink == "no":
-        yield Diagnostic(status="skip", detail="nothing can be linked here")
+        yield skip("nothing can be linked here")
         return
     if not case.survey.saveable_bytes:
         return
@@ -107,12 +105,11 @@ def look_copies(case: Case) -> Iterator[Diagnostic]:
         return
     chosen = plan.outcome.cache_dir.value
     where = f"a cache on this device is used now, `{chosen}`" if chosen else "they can be linked"
-    yield Diagnostic(
-        status="warn",
-        detail=f"{len(twice):,} of {count(len(case.linkings), 'package')} "
+    yield warn(
+        f"{len(twice):,} of {count(len(case.linkings), 'package')} "
         f"{verb(len(twice), 'is', 'are')} private copies of what lies in a cache as well; {where}.",
-        fix=_link_again(case, [each.distribution for each in twice]),
-        paths=(case.environment,),
+        _link_again(case, [each.distribution for each in twice]),
+        (case.environment,),
         bytes=size,
     )
 
@@ -190,13 +187,12 @@ def look_broken_links(case: Case) -> Iterator[Diagnostic]:
         or _is_dangling(os.path.join(each.distribution.dist_info, "METADATA"))
     ]
     of = f" of {sentences.listed([each.name for each in broken])}" if broken else ""
-    yield Diagnostic(
-        status="fail",
-        detail=f"{count(survey.dangling, 'file')}{of} "
+    yield fail(
+        f"{count(survey.dangling, 'file')}{of} "
         f"{verb(survey.dangling, 'is a symbolic link', 'are symbolic links')} into a cache that "
         "was cleaned: their targets are gone.",
-        fix=least_destructive(case, "present", broken),
-        paths=tuple(each.dist_info for each in broken[:_MOST_NAMED]),
+        least_destructive(case, "present", broken),
+        tuple(each.dist_info for each in broken[:_MOST_NAMED]),
     )
 
 
@@ -214,12 +210,11 @@ def look_unreadable(case: Case) -> Iterator[Diagnostic]:
         return
     number = survey.unreadable_files
     what = verb(number, "directory or file", "directories or files")
-    yield Diagnostic(
-        status="warn",
-        detail=f"{number:,} {what} of `{case.environment}` cannot be read: programs fail there, "
+    yield warn(
+        f"{number:,} {what} of `{case.environment}` cannot be read: programs fail there, "
         "and this report does not cover them.",
-        fix=_open_up(case, survey.unreadable, "Restore your read permission"),
-        paths=survey.unreadable[:_MOST_NAMED],
+        _open_up(case, survey.unreadable, "Restore your read permission"),
+        survey.unreadable[:_MOST_NAMED],
     )
 
 
@@ -231,12 +226,11 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
     number = survey.closed_directories
     name = sentences.name_in(survey.closed[0], case.real_environment)
     which = count(number, "directory") if number > 1 else f"The directory `{name}`"
-    yield Diagnostic(
-        status="fail",
-        detail=f"{which} of `{case.environment}` cannot be changed by you{_whose(case)}: uv fails "
+    yield fail(
+        f"{which} of `{case.environment}` cannot be changed by you{_whose(case)}: uv fails "
         "to remove or replace what is in there.",
-        fix=_open_up(case, survey.closed, "Restore your write permission"),
-        paths=survey.closed[:_MOST_NAMED],
+        _open_up(case, survey.closed, "Restore your write permission"),
+        survey.closed[:_MOST_NAMED],
     )
 
 
@@ -254,7 +248,7 @@ def _open_up(case: Case, paths: Sequence[str], text: str) -> Fix:
     """What gives this user the right to these paths: those of others are taken back."""
     if any(_owner(path) != case.host.uid for path in paths):
         return take_back(case, case.real_environment)
-    return Fix(text=text, commands=(command("chmod", "-R", "u+rwX", case.real_environment),))
+    return Fix.by(text, command("chmod", "-R", "u+rwX", case.real_environment))
 
 
 def _owner(path: str) -> int | None:
@@ -269,34 +263,14 @@ def _owner(path: str) -> int | None:
 
 CHECKS: tuple[Check, ...] = (
     # First: nothing that others fix can be done before it.
+    Check("environment", "venv-owner", "You can change the environment", look_owner),
+    Check("environment", "files-unreadable", "Everything installed can be read", look_unreadable),
     Check(
-        id="venv-owner",
-        title="You can change the environment",
-        group="environment",
-        look=look_owner,
+        "environment",
+        "files-broken-links",
+        "No installed file is a link to nothing",
+        look_broken_links,
     ),
-    Check(
-        id="files-unreadable",
-        title="Everything installed can be read",
-        group="environment",
-        look=look_unreadable,
-    ),
-    Check(
-        id="files-broken-links",
-        title="No installed file is a link to nothing",
-        group="environment",
-        look=look_broken_links,
-    ),
-    Check(
-        id="files-drift",
-        title="Files are linked as the policy says",
-        group="environment",
-        look=look_drift,
-    ),
-    Check(
-        id="files-copies",
-        title="Files share their bytes with the cache",
-        group="environment",
-        look=look_copies,
-    ),
+    Check("environment", "files-drift", "Files are linked as the policy says", look_drift),
+    Check("environment", "files-copies", "Files share their bytes with the cache", look_copies),
 )

@@ -22,12 +22,11 @@ def take_back(case: Case, path: str) -> Fix:
     Without a command where it is not this user's to take.
     """
     if not is_ours(case, path):
-        return Fix(
-            text=f"Use a directory of your own, or ask the owner: nothing above `{path}` is yours"
+        return Fix.by(
+            f"Use a directory of your own, or ask the owner: nothing above `{path}` is yours"
         )
-    return Fix(
-        text=f"Change the owner of `{path}` back to you",
-        commands=(chown(path, uid=case.host.uid, gid=os.getgid()),),
+    return Fix.by(
+        f"Change the owner of `{path}` back to you", chown(path, uid=case.host.uid, gid=os.getgid())
     )
 
 

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import project_cache
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, skip, warn
 from uvx_policy.doctor.ownership import take_back
 from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.errors import LinkPolicyError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: reasons that are told of those for which directories hold no cache
 _MOST_REASONS = 4
 _OTHERS_MAY_WRITE = 0o022
-_EXPLAIN = Fix(text="Show what is known", commands=(command("linkpolicy", "explain"),))
+_EXPLAIN = Fix.by("Show what is known", command("linkpolicy", "explain"))
 
 
 # The decision -------------------------------------------------------------------------------------
@@ -42,19 +42,16 @@ def look_decision(case: Case) -> Iterator[Diagnostic]:
     plan = case.sound_plan
     if plan is None:
         why = "linkpolicy's settings have faults" if case.faults else "there is no real uv"
-        yield Diagnostic(status="skip", detail=f"Nothing can be decided: {why}.")
+        yield skip(f"Nothing can be decided: {why}.")
     elif plan.facts is None:
         because = plan.outcome.link_mode.because
         if plan.destination.kind == "unknown":
-            yield Diagnostic(
-                status="warn",
-                detail=f"The destination of uv is unknown, so uv runs without a policy: {because}.",
-                fix=_EXPLAIN,
+            yield warn(
+                f"The destination of uv is unknown, so uv runs without a policy: {because}.",
+                _EXPLAIN,
             )
         else:
-            yield Diagnostic(
-                status="skip", detail=f"`{usual_call(case)}` would install nothing here: {because}."
-            )
+            yield skip(f"`{usual_call(case)}` would install nothing here: {because}.")
     else:
         yield from _told_decision(case, plan, plan.facts)
 
@@ -65,20 +62,15 @@ def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]
         ("the cache", plan.outcome.cache_dir),
     ):
         if decision.code in ("cannot-tell", "uv-version-unknown"):
-            yield Diagnostic(
-                status="warn",
-                detail=f"{what[:1].upper()}{what[1:]} is left to uv: {decision.because}.",
-                fix=_EXPLAIN,
-            )
+            yield warn(f"{what[:1].upper()}{what[1:]} is left to uv: {decision.because}.", _EXPLAIN)
             return
     cache, capability = in_use(plan, facts)
     into = case.mount_of(plan.destination.path)
     below = f" on `{into.point}` ({into.fstype})" if into else ""
     own = f" uv's own cache is `{facts.cache}`." if facts.cache and cache != facts.cache else ""
     mode = plan.outcome.link_mode
-    yield Diagnostic(
-        status="pass",
-        detail=f"`{usual_call(case)}` installs into `{plan.destination.path}`{below} from "
+    yield fine(
+        f"`{usual_call(case)}` installs into `{plan.destination.path}`{below} from "
         f"`{cache}`, by {mode.value or _chosen_mode(facts)} [{mode.code}]: {mode.because}. "
         f"The cache [{plan.outcome.cache_dir.code}]: {plan.outcome.cache_dir.because}.{own} "
         f"Clone: {capability.clone}, hard link: {capability.hardlink}.",
@@ -111,48 +103,43 @@ def look_linking(case: Case) -> Iterator[Diagnostic]:
     private = case.survey.private_bytes if case.survey else None
     if code.startswith("explicit-") and facts.cache_dir:
         origin = facts.cache_dir.origin
-        fix = Fix(
-            text=f"Let linkpolicy choose the cache: remove it from `{origin}`",
-            commands=(command("unset", origin.name),) if origin.kind == "variable" else (),
+        fix = Fix.by(
+            f"Let linkpolicy choose the cache: remove it from `{origin}`",
+            *((command("unset", origin.name),) if origin.kind == "variable" else ()),
         )
-        yield Diagnostic(
-            status="warn",
-            detail=f"{detail}nothing can be linked from the cache that was chosen for uv, "
+        yield warn(
+            f"{detail}nothing can be linked from the cache that was chosen for uv, "
             f"`{facts.cache}` ({origin}){_better(case, plan, facts)}.",
-            fix=fix,
-            paths=(facts.cache,),
+            fix,
+            (facts.cache,),
             bytes=private,
         )
         return
     fixable = _fixable(case, plan)
     suggested = None if fixable else _project_cache(case, plan, facts)
     if suggested is not None:
-        yield Diagnostic(
-            status="warn",
-            detail=f"{detail}{_why_no_place(plan, facts)}. The project can hold one itself, "
+        yield warn(
+            f"{detail}{_why_no_place(plan, facts)}. The project can hold one itself, "
             f"`{suggested.directory}`, which git ignores.",
-            fix=Fix(
-                text="Keep a cache in the project",
-                commands=(
-                    command("linkpolicy", "init", *_directory(case, plan), "--cache", "project"),
-                ),
+            Fix.by(
+                "Keep a cache in the project",
+                command("linkpolicy", "init", *_directory(case, plan), "--cache", "project"),
                 safe=True,
             ),
-            paths=(suggested.directory,),
+            (suggested.directory,),
             bytes=private,
         )
         return
-    yield Diagnostic(
-        status="warn",
-        detail=f"{detail}{_why_no_place(plan, facts)}.",
-        fix=fixable or _ELSEWHERE,
-        paths=tuple(path for path, _ in plan.rejected[:_MOST_REASONS]),
+    yield warn(
+        f"{detail}{_why_no_place(plan, facts)}.",
+        fixable or _ELSEWHERE,
+        tuple(path for path, _ in plan.rejected[:_MOST_REASONS]),
         bytes=private,
     )
 
 
-_ELSEWHERE = Fix(
-    text="Name a directory of yours on that file system in [caches] of your config.toml, "
+_ELSEWHERE = Fix.by(
+    "Name a directory of yours on that file system in [caches] of your config.toml, "
     "or move the environment to a file system that can link"
 )
 
@@ -170,9 +157,9 @@ def _fixable(case: Case, plan: Plan) -> Fix | None:
         if status.uid != case.host.uid:
             return take_back(case, path)
         if status.mode & _OTHERS_MAY_WRITE:
-            return Fix(
-                text="Remove write permission for others; if anyone used it, remove the cache",
-                commands=(command("chmod", "go-w", path),),
+            return Fix.by(
+                "Remove write permission for others; if anyone used it, remove the cache",
+                command("chmod", "go-w", path),
             )
     return None
 
@@ -265,18 +252,7 @@ def _directory(case: Case, plan: Plan) -> tuple[str, ...]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="decision",
-        title="A decision can be made for `uv sync` here",
-        group="project",
-        look=look_decision,
-    ),
-    Check(
-        id="linking",
-        title="Files are linked, not copied",
-        group="project",
-        look=look_linking,
-        fix=fix_linking,
-    ),
+    Check("project", "decision", "A decision can be made for `uv sync` here", look_decision),
+    Check("project", "linking", "Files are linked, not copied", look_linking, fix_linking),
     *project_cache.CHECKS,
 )

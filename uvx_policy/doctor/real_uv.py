@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uvx_policy import locate
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, skip, warn
 from uvx_policy.terminal.command import command
 from uvx_policy.uv.version import uv_version
 
@@ -16,53 +16,45 @@ if TYPE_CHECKING:
 
 #: oldest version of uv that linkpolicy is tested with (docs/reference/supported-uv.md)
 OLDEST = (0, 5, 23)
-_INSTALL = Fix(
-    text="Install uv, or linkpolicy with its own uv",
-    commands=(command("pip", "install", "uvx-policy[uv]"),),
+_INSTALL = Fix.by(
+    "Install uv, or linkpolicy with its own uv", command("pip", "install", "uvx-policy[uv]")
 )
 
 
 def look_real_uv(case: Case) -> Iterator[Diagnostic]:
     """Is there anything that the shim could become?"""
     if case.uv:
-        yield Diagnostic(status="pass", detail=f"The real uv is `{case.uv}`.", paths=(case.uv,))
+        yield fine(f"The real uv is `{case.uv}`.", paths=(case.uv,))
         return
     blocked = locate.not_executable("uv", search_path=case.environ.get("PATH"))
     if blocked:
-        yield Diagnostic(
-            status="fail",
-            detail=f"`{blocked}` is not executable, and there is no other real uv on PATH.",
-            fix=Fix(text="Make it executable", commands=(command("chmod", "+x", blocked),)),
-            paths=(blocked,),
+        yield fail(
+            f"`{blocked}` is not executable, and there is no other real uv on PATH.",
+            Fix.by("Make it executable", command("chmod", "+x", blocked)),
+            (blocked,),
         )
         return
-    yield Diagnostic(status="fail", detail="There is no real uv on PATH.", fix=_INSTALL)
+    yield fail("There is no real uv on PATH.", _INSTALL)
 
 
 def look_real_uv_version(case: Case) -> Iterator[Diagnostic]:
     """Is the real uv one that we know? A newer one is: its rules are the newest that are known."""
     if not case.uv:
-        yield Diagnostic(status="skip", detail="there is no real uv")
+        yield skip("there is no real uv")
         return
     version = uv_version(case.host, case.uv, state=case.state)
     if version is None:
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{case.uv} --version` prints no version: uv is left alone where the version "
-            "matters.",
-            fix=Fix(text="See what it prints", commands=(command(case.uv, "--version"),)),
-            paths=(case.uv,),
+        yield warn(
+            f"`{case.uv} --version` prints no version: uv is left alone where the version matters.",
+            Fix.by("See what it prints", command(case.uv, "--version")),
+            (case.uv,),
         )
     elif version < OLDEST:
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{case.uv}` is uv {_dotted(version)}; linkpolicy is tested with "
+        yield warn(
+            f"`{case.uv}` is uv {_dotted(version)}; linkpolicy is tested with "
             f"{_dotted(OLDEST)} and later.",
-            fix=Fix(
-                text="Update uv the way it was installed",
-                commands=(command(case.uv, "self", "update"),),
-            ),
-            paths=(case.uv,),
+            Fix.by("Update uv the way it was installed", command(case.uv, "self", "update")),
+            (case.uv,),
         )
 
 
@@ -71,16 +63,11 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
+    Check("installation", "real-uv", "There is a real uv", look_real_uv),
     Check(
-        id="real-uv",
-        title="There is a real uv",
-        group="installation",
-        look=look_real_uv,
-    ),
-    Check(
-        id="real-uv-version",
-        title="The real uv is a supported version",
-        group="installation",
-        look=look_real_uv_version,
+        "installation",
+        "real-uv-version",
+        "The real uv is a supported version",
+        look_real_uv_version,
     ),
 )

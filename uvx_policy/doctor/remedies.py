@@ -47,7 +47,7 @@ def least_destructive(case: Case, need: Need, packages: Sequence[Distribution] =
 def _detach(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
     # Files that are to be linked again are only copied where a reinstallation would lose edits.
     if need == "private" or (need == "linked" and _shared(case) and case.edited):
-        return Fix(text="Copy the shared files in place; nothing is lost", commands=(_DETACH,))
+        return Fix.by("Copy the shared files in place; nothing is lost", _DETACH)
     return None
 
 
@@ -56,9 +56,9 @@ def _repair(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
         # The same environment that `repair` finds here by itself, nearly always.
         is_here = os.path.realpath(case.environment_here) == case.real_environment
         words = () if is_here else (case.environment,)
-        return Fix(
-            text="Restore the original content; edits are saved first",
-            commands=(command("linkpolicy", "repair", *words),),
+        return Fix.by(
+            "Restore the original content; edits are saved first",
+            command("linkpolicy", "repair", *words),
         )
     return None
 
@@ -68,15 +68,12 @@ def _reinstall_some(case: Case, _: Need, packages: Sequence[Distribution]) -> Fi
         return None
     names = [each.name for each in packages]
     what = sentences.listed(names)
-    return Fix(
-        text=f"Reinstall {what}; {_lost(case, packages)}",
-        commands=(_reinstall(case, packages),),
-    )
+    return Fix.by(f"Reinstall {what}; {_lost(case, packages)}", _reinstall(case, packages))
 
 
 def _reinstall_all(case: Case, _: Need, __: Sequence[Distribution]) -> Fix | None:
     lost = _lost(case, [each.distribution for each in case.linkings])
-    return Fix(text=f"Reinstall everything; {lost}", commands=(reinstall_everything(case),))
+    return Fix.by(f"Reinstall everything; {lost}", reinstall_everything(case))
 
 
 #: in the order of what they destroy

@@ -28,7 +28,7 @@ SETUP = command("linkpolicy", "setup")
 
 def setup(text: str) -> Fix:
     """What `setup` fixes; `fix_by_setup` does it."""
-    return Fix(text=text, commands=(SETUP,), safe=True)
+    return Fix.by(text, SETUP, safe=True)
 
 
 def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:

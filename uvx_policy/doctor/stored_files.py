@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic
+from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, fine
 from uvx_policy.installed.survey import survey as whole_survey
 from uvx_policy.terminal.words import count
 
@@ -34,10 +34,8 @@ def look_linked(case: Case) -> Iterator[Diagnostic]:
     # file of each package tells.
     survey = whole_survey(case.real_environment) if case.verify else case.survey
     files = count(survey.files, "file" if case.verify else "installed file")
-    yield Diagnostic(
-        status="pass",
-        detail=f"{files}: {_files(survey, exact=case.verify)}{packages}.",
-        paths=(case.environment,),
+    yield fine(
+        f"{files}: {_files(survey, exact=case.verify)}{packages}.", paths=(case.environment,)
     )
 
 
@@ -61,10 +59,5 @@ def _packages(case: Case) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="files-linked",
-        title="How the files are stored",
-        group="environment",
-        look=look_linked,
-    ),
+    Check("environment", "files-linked", "How the files are stored", look_linked),
 )

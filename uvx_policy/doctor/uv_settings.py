@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import started
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip
 from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.settings.check import suggestion
@@ -42,7 +42,7 @@ _MUST_NOT_BE_EMPTY = ("UV_CACHE_DIR", "UV_CONFIG_FILE")
 def look_uv_settings(case: Case) -> Iterator[Diagnostic]:
     """Does uv accept what is set for it? Otherwise no policy helps: nothing is installed."""
     if not case.uv:
-        yield Diagnostic(status="skip", detail="there is no real uv")
+        yield skip("there is no real uv")
         return
     yield from tuple(_known_faults(case)) or _what_uv_says(case)
 
@@ -80,13 +80,12 @@ def _refused_variables(case: Case) -> Iterator[Diagnostic]:
 def _variable(case: Case, name: str, why: str, near: str = "") -> Diagnostic:
     where = set_in(case, name)
     remove = unset_text(where)
-    return Diagnostic(
-        status="fail",
-        detail=f"`uv sync` refuses to start: `{name}={case.environ[name]}`"
+    return fail(
+        f"`uv sync` refuses to start: `{name}={case.environ[name]}`"
         f"{where and f' ({where})'}: {why}.",
-        fix=Fix(
-            text=f"{near} If not: {remove[0].lower()}{remove[1:]}" if near else remove,
-            commands=(command("unset", name),),
+        Fix.by(
+            f"{near} If not: {remove[0].lower()}{remove[1:]}" if near else remove,
+            command("unset", name),
         ),
     )
 
@@ -104,11 +103,10 @@ def _refused_modes(case: Case, layer: Layer) -> Iterator[Diagnostic]:
             else "uv refuses to start"
         )
         yield Diagnostic(
-            status="warn" if layer.prefix else "fail",
-            detail=f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of "
-            f"{', '.join(modes)}.",
-            fix=Fix(text=f"{near} Change it in `{mode.origin}`".strip()),
-            paths=(layer.file.path,),
+            "warn" if layer.prefix else "fail",
+            f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of {', '.join(modes)}.",
+            Fix.by(f"{near} Change it in `{mode.origin}`".strip()),
+            (layer.file.path,),
         )
 
 
@@ -118,11 +116,10 @@ def _refused_cache(case: Case) -> Iterator[Diagnostic]:
     facts = plan.facts if plan else None
     cache = facts.cache_dir if facts and facts.no_cache is None else None
     if cache is not None and not cache.value and cache.origin.kind == "file":
-        yield Diagnostic(
-            status="fail",
-            detail=f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
-            fix=Fix(text=f"Remove it from `{cache.origin}`, or name a directory"),
-            paths=(cache.origin.name,),
+        yield fail(
+            f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
+            Fix.by(f"Remove it from `{cache.origin}`, or name a directory"),
+            (cache.origin.name,),
         )
 
 
@@ -174,11 +171,7 @@ def _what_uv_says(case: Case) -> Iterator[Diagnostic]:
         status, effect = "warn", "uv skips the settings of a whole file"
     else:
         return
-    yield Diagnostic(
-        status=status,
-        detail=f"{effect}: {_in_one_line(said)}",
-        fix=Fix(text="Fix what uv names"),
-    )
+    yield Diagnostic(status, f"{effect}: {_in_one_line(said)}", Fix.by("Fix what uv names"))
 
 
 def _in_one_line(said: str) -> str:
@@ -201,10 +194,10 @@ _PICTURE = re.compile(r"^\s*\d*\s*\|")
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        id="uv-settings",
-        title="uv accepts what is set for it",
-        group="configuration",
-        look=look_uv_settings,
+        "configuration",
+        "uv-settings",
+        "uv accepts what is set for it",
+        look_uv_settings,
         begin=begin_uv_settings,
     ),
 )
