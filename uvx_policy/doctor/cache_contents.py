@@ -326,25 +326,19 @@ def _is_forgotten(cache: str) -> bool:
 CHECKS: tuple[Check, ...] = (
     # Before those that `repair` fixes: it changes no file of others.
     Check(
-        "caches",
         "caches-foreign-files",
         "Everything in the caches belongs to you",
         look_foreign,
         begin=_inspections,
     ),
     Check(
-        "caches",
-        "caches-copied",
-        "The links of each cache lead to its own archives",
-        look_copied,
-        fix_copied,
+        "caches-copied", "The links of each cache lead to its own archives", look_copied, fix_copied
     ),
-    Check("caches", "caches-edited", "No file in a cache was edited", look_edited),
-    Check("caches", "caches-missing", "No file in a cache is missing", look_missing),
-    Check("caches", "caches-records", "Every RECORD in a cache is whole", look_records),
-    Check("caches", "caches-unused", "Every cache is used", look_unused),
+    Check("caches-edited", "No file in a cache was edited", look_edited),
+    Check("caches-missing", "No file in a cache is missing", look_missing),
+    Check("caches-records", "Every RECORD in a cache is whole", look_records),
+    Check("caches-unused", "Every cache is used", look_unused),
     Check(
-        "caches",
         "caches-content",
         "Every file in the caches is what its RECORD says",
         look_content,

@@ -312,15 +312,13 @@ def _name_another(case: Case, cache: Cache) -> Fix:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        "caches", "caches-above-project", "The project is not inside a cache", look_above_project
-    ),
-    Check("caches", "caches-writable", "uv can write its caches", look_writable),
-    Check("caches", "caches-owner", "The caches belong to you", look_owner),
-    Check("caches", "caches-mode", "Nobody else can write to the caches", look_mode, fix_mode),
-    Check("caches", "caches-place", "The caches are in safe places", look_place),
-    Check("caches", "caches-file-system", "The cache is on a local disk", look_file_system),
-    Check("caches", "caches-space", "There is space for the caches", look_space),
-    Check("caches", "caches-lock", "Nobody waits for a cache", look_lock, begin=_lock_users),
+    Check("caches-above-project", "The project is not inside a cache", look_above_project),
+    Check("caches-writable", "uv can write its caches", look_writable),
+    Check("caches-owner", "The caches belong to you", look_owner),
+    Check("caches-mode", "Nobody else can write to the caches", look_mode, fix_mode),
+    Check("caches-place", "The caches are in safe places", look_place),
+    Check("caches-file-system", "The cache is on a local disk", look_file_system),
+    Check("caches-space", "There is space for the caches", look_space),
+    Check("caches-lock", "Nobody waits for a cache", look_lock, begin=_lock_users),
     *cache_contents.CHECKS,
 )

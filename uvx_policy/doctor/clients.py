@@ -364,7 +364,6 @@ _TITLES = {"environment": "The project's own environment"}
 
 CHECKS: tuple[Check, ...] = tuple(
     Check(
-        "clients",
         f"client-{client.id}",
         f"{_TITLES.get(client.id, client.name)} does not bypass the shim",
         partial(look, client=client),

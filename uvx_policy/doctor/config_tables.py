@@ -191,6 +191,6 @@ def _mount_of(case: Case, table: MountTable | None, path: str) -> Mount | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("configuration", "rules", "Every rule has something to match", look_rules),
-    Check("configuration", "cache-entries", "Every entry of [caches] can be used", look_entries),
+    Check("rules", "Every rule has something to match", look_rules),
+    Check("cache-entries", "Every entry of [caches] can be used", look_entries),
 )

@@ -281,19 +281,10 @@ def _project(case: Case) -> tuple[str, str]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        "configuration", "settings", "linkpolicy's settings are right", look_settings, fix_settings
-    ),
-    Check(
-        "configuration", "settings-possible", "Every setting can be carried out here", look_possible
-    ),
-    Check(
-        "configuration",
-        "uv-choices",
-        "Nothing that was chosen for uv itself stands in the way",
-        look_choices,
-    ),
+    Check("settings", "linkpolicy's settings are right", look_settings, fix_settings),
+    Check("settings-possible", "Every setting can be carried out here", look_possible),
+    Check("uv-choices", "Nothing that was chosen for uv itself stands in the way", look_choices),
     *uv_settings.CHECKS,
-    Check("configuration", "bypass", "The policy is on", look_bypass),
+    Check("bypass", "The policy is on", look_bypass),
     *config_tables.CHECKS,
 )

@@ -63,7 +63,7 @@ class Finding(Value):
 
     id: str
     title: str
-    group: Group
+    group: str
     status: Status
     detail: str = ""
     fix: Fix | None = None
@@ -76,7 +76,6 @@ class Finding(Value):
 class Check(NamedTuple):
     """One named check. `look` may raise anything: that becomes a finding of status "crash"."""
 
-    group: Group
     #: stable, of [a-z-]: `linkpolicy doctor ID`
     id: str
     #: what is claimed when all is well: "The shims come first on PATH"
@@ -91,3 +90,5 @@ class Check(NamedTuple):
     begin: Callable[[Case], object] | None = None
     #: only with --verify: reads every byte
     thorough: bool = False
+    #: filled in where `engine` loads it: the group whose `CHECKS` have it
+    group: str = ""

@@ -144,20 +144,11 @@ def _paths(found: Sequence[Finding]) -> tuple[str, ...]:
 
 
 CHECKS: tuple[Check, ...] = (
+    Check("files-edited-in-cache", "No edit has reached the cache", look_edited_in_cache),
+    Check("files-edited", "No installed file was edited", look_edited),
+    Check("files-missing", "No installed file is missing", look_missing),
+    Check("files-records", "Every RECORD is whole", look_records),
     Check(
-        "environment",
-        "files-edited-in-cache",
-        "No edit has reached the cache",
-        look_edited_in_cache,
-    ),
-    Check("environment", "files-edited", "No installed file was edited", look_edited),
-    Check("environment", "files-missing", "No installed file is missing", look_missing),
-    Check("environment", "files-records", "Every RECORD is whole", look_records),
-    Check(
-        "environment",
-        "files-content",
-        "Every installed file is what its RECORD says",
-        look_content,
-        thorough=True,
+        "files-content", "Every installed file is what its RECORD says", look_content, thorough=True
     ),
 )

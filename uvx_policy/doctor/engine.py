@@ -125,17 +125,16 @@ def _diagnostics(check: Check, case: Case, tracebacks: list[str]) -> Iterator[Di
         )
 
 
-def _checks_of(group: Group) -> tuple[Check, ...]:
+def _checks_of(group: Group) -> Iterator[Check]:
     try:
-        module = importlib.import_module(f"uvx_policy.doctor.{group}")
-        found: tuple[Check, ...] = module.CHECKS
+        checks: tuple[Check, ...] = importlib.import_module(f"uvx_policy.doctor.{group}").CHECKS
     except Exception as error:  # noqa: BLE001 (one broken module must not end the report)
-        return (_unloadable(group, error),)
-    return found
+        checks = (_unloadable(group, error),)
+    return (check._replace(group=group) for check in checks)
 
 
 def _unloadable(group: Group, error: Exception) -> Check:
     def look(_: Case) -> Iterator[Diagnostic]:
         raise error
 
-    return Check(group, f"{group}-checks", "The checks of this group load", look)
+    return Check(f"{group}-checks", "The checks of this group load", look)

@@ -235,18 +235,9 @@ def _names(directory: str) -> Iterable[str]:
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        "environment",
-        "venv-dangling",
-        "The environment's path leads to a directory",
-        look_dangling,
-        fix_dangling,
+        "venv-dangling", "The environment's path leads to a directory", look_dangling, fix_dangling
     ),
-    Check(
-        "environment",
-        "venv-link-kept",
-        "uv keeps a symbolic link at the environment's path",
-        look_link_kept,
-    ),
-    Check("environment", "venv-file", "The environment is a directory", look_file),
-    Check("environment", "venv-interpreter", "The environment has its Python", look_interpreter),
+    Check("venv-link-kept", "uv keeps a symbolic link at the environment's path", look_link_kept),
+    Check("venv-file", "The environment is a directory", look_file),
+    Check("venv-interpreter", "The environment has its Python", look_interpreter),
 )

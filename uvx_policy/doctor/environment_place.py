@@ -115,12 +115,8 @@ def look_cloud(case: Case) -> Iterator[Diagnostic]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        "environment", "venv-device", "The environment is on a persistent file system", look_device
-    ),
-    Check(
-        "environment", "venv-shared", "The environment belongs to this project alone", look_shared
-    ),
-    Check("environment", "venv-central", "Where uv keeps the environment", look_central),
-    Check("environment", "venv-cloud", "The environment is not synced to a cloud", look_cloud),
+    Check("venv-device", "The environment is on a persistent file system", look_device),
+    Check("venv-shared", "The environment belongs to this project alone", look_shared),
+    Check("venv-central", "Where uv keeps the environment", look_central),
+    Check("venv-cloud", "The environment is not synced to a cloud", look_cloud),
 )

@@ -263,14 +263,9 @@ def _owner(path: str) -> int | None:
 
 CHECKS: tuple[Check, ...] = (
     # First: nothing that others fix can be done before it.
-    Check("environment", "venv-owner", "You can change the environment", look_owner),
-    Check("environment", "files-unreadable", "Everything installed can be read", look_unreadable),
-    Check(
-        "environment",
-        "files-broken-links",
-        "No installed file is a link to nothing",
-        look_broken_links,
-    ),
-    Check("environment", "files-drift", "Files are linked as the policy says", look_drift),
-    Check("environment", "files-copies", "Files share their bytes with the cache", look_copies),
+    Check("venv-owner", "You can change the environment", look_owner),
+    Check("files-unreadable", "Everything installed can be read", look_unreadable),
+    Check("files-broken-links", "No installed file is a link to nothing", look_broken_links),
+    Check("files-drift", "Files are linked as the policy says", look_drift),
+    Check("files-copies", "Files share their bytes with the cache", look_copies),
 )

@@ -252,7 +252,7 @@ def _directory(case: Case, plan: Plan) -> tuple[str, ...]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("project", "decision", "A decision can be made for `uv sync` here", look_decision),
-    Check("project", "linking", "Files are linked, not copied", look_linking, fix_linking),
+    Check("decision", "A decision can be made for `uv sync` here", look_decision),
+    Check("linking", "Files are linked, not copied", look_linking, fix_linking),
     *project_cache.CHECKS,
 )

@@ -194,13 +194,7 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        "project",
-        "cache-makeable",
-        "uv has a cache, or can create one",
-        look_makeable,
-        fix_makeable,
-    ),
-    Check("project", "cache-cold", "The cache is filled", look_cold),
-    Check("project", "free-space", "There is space to install", look_space),
+    Check("cache-makeable", "uv has a cache, or can create one", look_makeable, fix_makeable),
+    Check("cache-cold", "The cache is filled", look_cold),
+    Check("free-space", "There is space to install", look_space),
 )

@@ -63,11 +63,6 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("installation", "real-uv", "There is a real uv", look_real_uv),
-    Check(
-        "installation",
-        "real-uv-version",
-        "The real uv is a supported version",
-        look_real_uv_version,
-    ),
+    Check("real-uv", "There is a real uv", look_real_uv),
+    Check("real-uv-version", "The real uv is a supported version", look_real_uv_version),
 )

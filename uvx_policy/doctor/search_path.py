@@ -172,16 +172,10 @@ def _is_there(directory: str, program: str) -> bool:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("installation", "shims-first", "The shims come first on PATH", look_first, fix_by_setup),
+    Check("shims-first", "The shims come first on PATH", look_first, fix_by_setup),
+    Check("active-environment", "No environment on PATH hides the shims", look_active_environment),
+    Check("recursion", "No other program's shim starts ours again", look_recursion),
     Check(
-        "installation",
-        "active-environment",
-        "No environment on PATH hides the shims",
-        look_active_environment,
-    ),
-    Check("installation", "recursion", "No other program's shim starts ours again", look_recursion),
-    Check(
-        "installation",
         "start-up-files",
         "The start-up files put the shims first on PATH",
         look_start_up_files,

@@ -175,19 +175,14 @@ def _open_to_others(directory: str) -> tuple[str, ...]:
 
 CHECKS: tuple[Check, ...] = (
     # Before those that `setup` fixes: it writes to no directory that is open to others.
+    Check("shims-private", "Nobody else can replace a shim", look_private, fix_private),
+    Check("shims", "The shims `uv` and `uvx` are installed", look_shims, fix_by_setup),
+    Check("shims-current", "The shims are up to date", look_current, fix_by_setup),
     Check(
-        "installation", "shims-private", "Nobody else can replace a shim", look_private, fix_private
-    ),
-    Check(
-        "installation", "shims", "The shims `uv` and `uvx` are installed", look_shims, fix_by_setup
-    ),
-    Check("installation", "shims-current", "The shims are up to date", look_current, fix_by_setup),
-    Check(
-        "installation",
         "shims-start",
         "The shims start the real uv under policy",
         look_start,
         fix_by_setup,
-        begin=begin_start,
+        begin_start,
     ),
 )

@@ -58,6 +58,4 @@ def _packages(case: Case) -> str:
     return f"; {count(counts.total(), 'package')} installed by uv: {hows}"
 
 
-CHECKS: tuple[Check, ...] = (
-    Check("environment", "files-linked", "How the files are stored", look_linked),
-)
+CHECKS: tuple[Check, ...] = (Check("files-linked", "How the files are stored", look_linked),)

@@ -194,10 +194,6 @@ _PICTURE = re.compile(r"^\s*\d*\s*\|")
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        "configuration",
-        "uv-settings",
-        "uv accepts what is set for it",
-        look_uv_settings,
-        begin=begin_uv_settings,
+        "uv-settings", "uv accepts what is set for it", look_uv_settings, begin=begin_uv_settings
     ),
 )
