@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archive_links, locks
 from uvx_policy.caches.inspection import Inspection, hard_links_are_protected, inspect
+from uvx_policy.doctor.case import once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip, warn
 from uvx_policy.installed.tree import ARCHIVES, archives
 from uvx_policy.machine import caches as known
@@ -47,12 +48,9 @@ def own_caches(case: Case) -> tuple[Cache, ...]:
     )
 
 
+@once
 def inspections(case: Case) -> tuple[tuple[Cache, Inspection], ...]:
     """What one look at each of them showed."""
-    return case.once(_inspections)
-
-
-def _inspections(case: Case) -> tuple[tuple[Cache, Inspection], ...]:
     caches = own_caches(case)  # which may take longer than there is time for the rest
     until = float("inf") if case.verify else time.monotonic() + PATIENCE
     return tuple((each, inspect(each.path, uid=case.host.uid, until=until)) for each in caches)
@@ -71,6 +69,7 @@ def _not_looked_at(cache: Cache, inspection: Inspection) -> Iterator[Diagnostic]
 # Files that are not what was unpacked ------------------------------------------------------------
 
 
+@once
 def _wrong(case: Case) -> tuple[tuple[Cache, list[Finding]], ...]:
     """What is wrong in each cache, compared with all that is known of the wheels."""
     return tuple((cache, _compared(case, cache, told)) for cache, told in inspections(case))
@@ -122,7 +121,7 @@ _EFFECTS: dict[State, str] = {
 
 
 def _look_for(state: State, case: Case) -> Iterator[Diagnostic]:
-    for cache, found in case.once(_wrong):
+    for cache, found in _wrong(case):
         # What was edited through the environment that is looked at has been told there.
         new = [each for each in found if each.path not in case.reported and each.state == state]
         if new:
@@ -329,7 +328,7 @@ CHECKS: tuple[Check, ...] = (
         "caches-foreign-files",
         "Everything in the caches belongs to you",
         look_foreign,
-        begin=_inspections,
+        begin=inspections,
     ),
     Check(
         "caches-copied", "The links of each cache lead to its own archives", look_copied, fix_copied

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
+from uvx_policy.doctor.case import once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
 from uvx_policy.doctor.ownership import take_back
 from uvx_policy.errors import Unreadable
@@ -254,6 +255,7 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
 # Who uses it -------------------------------------------------------------------------------------
 
 
+@once
 def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holder, ...]]]:
     """Who holds the lock of each cache, and who waits for it: the kernel thinks for up to 10 ms."""
     return [(each, *locks.holders_and_waiting(each.path)) for each in own_caches(case)]
@@ -261,7 +263,7 @@ def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holde
 
 def look_lock(case: Case) -> Iterator[Diagnostic]:
     """Does nobody wait for a cache that somebody else has been using for long?"""
-    for cache, holders, waiting in case.once(_lock_users):
+    for cache, holders, waiting in _lock_users(case):
         if not holders:
             continue
         named = ", ".join(map(str, holders))

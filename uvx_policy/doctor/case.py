@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import linking
@@ -14,12 +14,15 @@ from uvx_policy.installed.prefetch import Prefetch
 from uvx_policy.machine.machine import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
     from uvx_policy.installed.linking import Linking
     from uvx_policy.installed.model import Survey
+
+
+T = TypeVar("T")
 
 
 class Case(Machine):
@@ -112,3 +115,8 @@ class Case(Machine):
             caches=[each.path for each in self.caches if each.exists],
             environments=[path for path in environments if path],
         )
+
+
+def once(compute: Callable[[Case], T]) -> Callable[[Case], T]:
+    """The same function, which computes at most once for each case."""
+    return lambda case: case.once(compute)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvx_policy import locate
+from uvx_policy.doctor.case import once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
 from uvx_policy.doctor.installed_tools import environment_of, packages_in
 from uvx_policy.doctor.project_files import Mention, ProjectFiles, find_directory
@@ -263,9 +264,10 @@ def _project(case: Case) -> tuple[ProjectFiles, ...]:
     """The project's files; none when a shim would change nothing, whoever starts uv."""
     plan = case.sound_plan
     decided = plan is not None and plan.facts is not None
-    return () if decided and not _missed(case) else case.once(_files)
+    return () if decided and not _missed(case) else _files(case)
 
 
+@once
 def _files(case: Case) -> tuple[ProjectFiles, ...]:
     """The files of the project that is worked in here, and of its workspace root."""
     directories = [find_directory(case.cwd)]

@@ -1,9 +1,5 @@
 """All checks of the environment, in the order of the report."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from uvx_policy.doctor import (
     edited_files,
     environment_path,
@@ -12,10 +8,7 @@ from uvx_policy.doctor import (
     stored_files,
 )
 
-if TYPE_CHECKING:
-    from uvx_policy.doctor.diagnostic import Check
-
-CHECKS: tuple[Check, ...] = (
+CHECKS = (
     *environment_path.CHECKS,
     *environment_place.CHECKS,
     *stored_files.CHECKS,

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from uvx_policy.doctor.case import once
 from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.errors import LinkPolicyError
@@ -42,26 +43,15 @@ def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
             yield from setup_command.carry_out(each)
 
 
+@once
 def plans(case: Case) -> tuple[SetupPlan | LinkPolicyError, ...]:
     """What `setup` would do now, called as it was before: one plan for each shell, at least one."""
-    return case.once(_plans)
-
-
-def _plans(case: Case) -> tuple[SetupPlan | LinkPolicyError, ...]:
     return tuple(_plan_for(case, shell) for shell in _shells(case))
 
 
-def plan(case: Case) -> SetupPlan | LinkPolicyError:
-    """The first of them. What it says of the shims, all say."""
-    return plans(case)[0]
-
-
+@once
 def directory(case: Case) -> str:
     """The shims that count: those on PATH, else those on record, else the usual place."""
-    return case.once(_directory)
-
-
-def _directory(case: Case) -> str:
     for program in on_path("uv", case.environ.get("PATH", "")):
         if program.ours:
             return os.path.abspath(os.path.dirname(program.path))
@@ -100,12 +90,9 @@ def line_by_hand(case: Case) -> ShellLine | None:
         return None
 
 
+@once
 def record(case: Case) -> SetupRecord | None:
     """What `setup` did; `None` when there is no record or it cannot be understood."""
-    return case.once(_record)
-
-
-def _record(case: Case) -> SetupRecord | None:
     path = record_path(case)
     return setup_record.load(path) if path else None
 

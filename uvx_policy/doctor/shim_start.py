@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import setup_state, started
+from uvx_policy.doctor.case import once
 from uvx_policy.doctor.started import Ended
 from uvx_policy.setup import shim_directories
 
@@ -43,24 +44,20 @@ class Start(Ended):
         return tuple(_ENTERED.findall(self.said))
 
 
+@once
 def starts(case: Case) -> tuple[Start, ...]:
     """Both shims that count, and the Python shim behind a native `uv`; all at once.
 
     Each is started once in a run. Raises `Unreadable` when no process could be started.
     """
-    return case.once(_ended)
+    return tuple(
+        Start(path=path, **started.end(path, begun).as_dict()) for path, begun in begin(case)
+    )
 
 
+@once
 def begin(case: Case) -> list[tuple[str, Begun]]:
     """Start them, and wait for none: then `starts` has to wait less."""
-    return case.once(_begun)
-
-
-def _ended(case: Case) -> tuple[Start, ...]:
-    return tuple(_end(path, begun) for path, begun in begin(case))
-
-
-def _begun(case: Case) -> list[tuple[str, Begun]]:
     directory = setup_state.directory(case)
     paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
     paths.append(_fallback(paths[0]))
@@ -82,7 +79,3 @@ def _begin(path: str, case: Case, *, aloud: bool) -> Begun:
     if aloud:
         environ["LINKPOLICY_LOG"] = "debug"
     return started.begin([path, "--version"], environ=environ, cwd=case.cwd)
-
-
-def _end(path: str, begun: Begun) -> Start:
-    return Start(path=path, **started.end(path, begun).as_dict())

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import started
+from uvx_policy.doctor.case import once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip
 from uvx_policy.doctor.variables import set_in, unset_text
 from uvx_policy.errors import LinkPolicyError
@@ -50,7 +51,7 @@ def look_uv_settings(case: Case) -> Iterator[Diagnostic]:
 def begin_uv_settings(case: Case) -> None:
     """Ask uv what `look_uv_settings` will want to know."""
     if case.uv:
-        case.once(_begun)
+        _begun(case)
 
 
 def _known_faults(case: Case) -> Iterator[Diagnostic]:
@@ -157,12 +158,13 @@ _SKIPS_A_FILE = "during settings discovery"
 _WORDS = 300
 
 
+@once
 def _begun(case: Case) -> Begun:
     return started.begin([case.uv, "cache", "dir"], environ=case.environ, cwd=case.cwd)
 
 
 def _what_uv_says(case: Case) -> Iterator[Diagnostic]:
-    ended = started.end(case.uv, case.once(_begun))
+    ended = started.end(case.uv, _begun(case))
     said = ended.said.strip()
     status: Status
     if ended.code == 2 and said.startswith("error: "):  # noqa: PLR2004 (uv's code for its errors)
