@@ -15,7 +15,7 @@ from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
 from uvx_policy.doctor.case import once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
-from uvx_policy.doctor.ownership import take_back
+from uvx_policy.doctor.remedies import take_back
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uvx_policy import locate
 from uvx_policy.doctor.case import once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
-from uvx_policy.doctor.installed_tools import environment_of, packages_in
+from uvx_policy.doctor.programs import environment_of, on_path, packages_in
 from uvx_policy.doctor.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
 from uvx_policy.state import layout
@@ -287,12 +287,9 @@ def _missed(case: Case) -> dict[str, str]:
 
 def _shim(case: Case) -> str:
     """Path of the shim: the one on PATH, else the one where `setup` puts it; "" when neither is."""
-    search = case.environ.get("PATH", "").split(os.pathsep)
-    for directory in (*search, case.shim_directory):
-        path = os.path.join(directory, "uv")
-        if directory and locate.is_ours(path) and os.access(path, os.X_OK):
-            return path
-    return ""
+    search = (*case.environ.get("PATH", "").split(os.pathsep), case.shim_directory)
+    found = on_path("uv", os.pathsep.join(filter(None, search)))
+    return next((each.path for each in found if each.ours), "")
 
 
 def _is_ours(case: Case, program: object) -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from uvx_policy import decide as policy
 from uvx_policy import shim
 from uvx_policy.doctor import config_tables, uv_settings
+from uvx_policy.doctor.case import where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
-from uvx_policy.doctor.variables import set_in, unset_text
+from uvx_policy.doctor.variables import unset
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.settings.reader import directories_between, read_settings
 from uvx_policy.state import layout
@@ -98,12 +99,9 @@ def _faults(case: Case) -> tuple[Fault, ...]:
 # Settings against what is possible ----------------------------------------------------------------
 
 
-def look_possible(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_possible(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Values that nothing can carry out here."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None:
-        return
     settings, outcome = facts.settings, plan.outcome
     if outcome.refusal is not None:
         yield fail(
@@ -155,25 +153,16 @@ def _change(case: Case, name: str, value: str, origin: Origin) -> Fix:
 # uv's own choices against the settings ------------------------------------------------------------
 
 
-def look_choices(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """What was chosen for uv itself always wins: told where it defeats a setting or cannot work."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None:
-        return
-    found = list(_bad_choices(case, plan, facts))
-    yield from found
-    if not found:
-        chosen = [
-            f"`{name} = {value.value}` ({value.origin})"
-            for name, value in (
-                ("link-mode", facts.link_mode),
-                ("cache-dir", facts.cache_dir),
-            )
-            if value
-        ]
-        told = ", ".join(chosen)
-        yield fine(f"Chosen for uv itself, and kept: {told}." if told else "")
+    chosen = ", ".join(
+        f"`{name} = {value.value}` ({value.origin})"
+        for name, value in (("link-mode", facts.link_mode), ("cache-dir", facts.cache_dir))
+        if value
+    )
+    well = fine(f"Chosen for uv itself, and kept: {chosen}." if chosen else "")
+    yield from tuple(_bad_choices(case, plan, facts)) or (well,)
 
 
 def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
@@ -203,13 +192,8 @@ def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
 def look_bypass(case: Case) -> Iterator[Diagnostic]:
     """The switch that turns the shim off."""
     if shim.is_quick(["sync"], case.environ):
-        name = "LINKPOLICY_BYPASS"
-        where = set_in(case, name)
-        yield warn(
-            f"`{name}={case.environ[name]}`{where and f' ({where})'} switches the policy "
-            "off: the shim starts uv as it is.",
-            Fix.by(unset_text(where), command("unset", name)),
-        )
+        said, fix = unset(case, "LINKPOLICY_BYPASS")
+        yield warn(f"{said} switches the policy off: the shim starts uv as it is.", fix)
 
 
 def _why_mode(facts: Facts, chosen: str, in_use: Capability) -> str:
@@ -243,9 +227,7 @@ def _asked_cache(case: Case, facts: Facts) -> str:
 def _choice(case: Case, chosen: Sourced, key: str, effect: str) -> Diagnostic:
     origin = chosen.origin
     if origin.kind == "variable":
-        where = set_in(case, origin.name)
-        said = f"`{origin.name}={chosen.value}`{where and f' ({where})'}"
-        fix = Fix.by(unset_text(where), command("unset", origin.name))
+        said, fix = unset(case, origin.name, chosen.value)
     else:
         said = f"`{key} = {chosen.value}` for uv ({_whose(case, origin)})"
         fix = Fix.by(f"Remove `{key}` in `{origin}`, or the setting that it defeats")

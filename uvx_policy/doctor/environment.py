@@ -5,13 +5,11 @@ from uvx_policy.doctor import (
     environment_path,
     environment_place,
     installed_files,
-    stored_files,
 )
 
 CHECKS = (
     *environment_path.CHECKS,
     *environment_place.CHECKS,
-    *stored_files.CHECKS,
     *installed_files.CHECKS,
     *edited_files.CHECKS,
 )

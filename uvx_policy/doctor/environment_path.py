@@ -8,21 +8,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import symlinked_venv
+from uvx_policy.caches.contents import names_in
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
-from uvx_policy.doctor.remedies import install
+from uvx_policy.doctor.remedies import can_be_made, install, make_behind
 from uvx_policy.terminal.command import command
 from uvx_policy.uv import invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
 
 NAMED = "UV_PROJECT_ENVIRONMENT"
 #: a file `.venv` may name the environment ("experimental and may change")
 _FOLLOWS_FILES = (0, 13, 9)
-#: uv keeps environments in its cache below a directory of such a name (preview)
-CENTRAL = "environments-v"
 
 
 # A symbolic link at the environment's path --------------------------------------------------------
@@ -55,13 +54,13 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
             (path,),
         )
     target = os.path.realpath(path)
-    if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
+    if is_central(target):
         return fail(
             f"{shown}, where uv kept this environment in its cache until it was pruned.",
             Fix.by("Remove the link and install again", remove, *install(case)),
             (path, target),
         )
-    if _can_be_made(case, path):
+    if can_be_made(case, path):
         return warn(
             f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
             "`uv pip` may use another environment.",
@@ -80,25 +79,12 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
     )
 
 
-def _can_be_made(case: Case, path: str) -> bool:
-    """Tell whether only the last directory is missing: on an unmounted disk more would be."""
-    parent = os.path.dirname(os.path.realpath(path))
-    return os.path.isdir(parent) and case.host.may_write(parent)
-
-
 def fix_dangling(case: Case, dry_run: bool) -> Iterator[str]:
     """Make the directory behind the link."""
     path = path_of(case)
-    if not os.path.islink(path) or os.path.exists(path) or not _can_be_made(case, path):
-        return
-    target = os.path.realpath(path)
-    if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
-        return
-    if dry_run:
-        yield f"would make `{target}`"
-        return
-    os.mkdir(target)
-    yield f"made `{target}`"
+    is_dangling = os.path.islink(path) and not os.path.exists(path)
+    if is_dangling and can_be_made(case, path) and not is_central(os.path.realpath(path)):
+        yield make_behind(path, dry_run)
 
 
 def look_link_kept(case: Case) -> Iterator[Diagnostic]:
@@ -114,7 +100,7 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
             target=target,
             target_exists=True,
             parent_exists=True,
-            into_cache=os.path.basename(os.path.dirname(target)).startswith(CENTRAL),
+            into_cache=is_central(target),
         ),
         invocation=invocation.parse_significant("uv", ("run", "python")),
         destination=plan.facts.destination,
@@ -179,7 +165,7 @@ def _named_environment(path: str) -> str:
 def look_interpreter(case: Case) -> Iterator[Diagnostic]:
     """Has the environment a Python that exists?"""
     path = case.environment
-    if not case.real_environment or not _names(path):
+    if not case.real_environment or not names_in(path):
         return
     if not os.path.exists(os.path.join(path, "pyvenv.cfg")):
         yield fail(
@@ -226,11 +212,9 @@ def path_of(case: Case) -> str:
     return os.path.join(case.workspace, case.environ.get(NAMED) or ".venv")
 
 
-def _names(directory: str) -> Iterable[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return ()
+def is_central(target: str) -> bool:
+    """Does uv keep this environment in its cache (preview)?"""
+    return os.path.basename(os.path.dirname(target)).startswith("environments-v")
 
 
 CHECKS: tuple[Check, ...] = (

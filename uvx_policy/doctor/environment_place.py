@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, warn
-from uvx_policy.doctor.environment_path import CENTRAL, NAMED, path_of
+from uvx_policy.doctor.environment_path import NAMED, is_central, path_of
 from uvx_policy.doctor.remedies import install
 from uvx_policy.filesystem import cache_safety, mounts
 from uvx_policy.state import layout
@@ -82,7 +82,7 @@ def look_central(case: Case) -> Iterator[Diagnostic]:
     """Say where an environment is that uv keeps in its cache: no fault, but good to know."""
     path = path_of(case)
     target = os.path.realpath(path) if os.path.islink(path) and os.path.isdir(path) else ""
-    if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
+    if is_central(target):
         yield fine(
             f"uv keeps this environment in its cache, at `{target}` (preview "
             "centralized-project-envs): `uv cache prune` deletes it, `uv sync` makes it again."

@@ -6,14 +6,24 @@ Whether they are what was installed is the matter of `doctor.edited_files`.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.cache_contents import inspections
-from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix, fail, skip, warn
-from uvx_policy.doctor.ownership import take_back
+from uvx_policy.doctor.diagnostic import (
+    NO_ENVIRONMENT,
+    Check,
+    Diagnostic,
+    Fix,
+    fail,
+    fine,
+    skip,
+    warn,
+)
 from uvx_policy.doctor.project_cache import in_use
-from uvx_policy.doctor.remedies import least_destructive
+from uvx_policy.doctor.remedies import least_destructive, take_back
 from uvx_policy.installed import linking, sentences
+from uvx_policy.installed.survey import survey as whole_survey
 from uvx_policy.model import UNTRIED
 from uvx_policy.terminal.command import command
 from uvx_policy.terminal.words import count, verb
@@ -24,6 +34,7 @@ if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.linking import Linking
+    from uvx_policy.installed.model import Survey
     from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
@@ -39,6 +50,48 @@ _UNDECIDED = skip("how files should be stored cannot be decided")
 
 
 # How the files are linked ------------------------------------------------------------------------
+
+_HOW = {
+    "shared-inode": "hard linked",
+    "shared-extents": "cloned",
+    "symlink": "linked symbolically",
+    "private": "copied",
+    "unknown": "too small to tell",
+}
+
+
+def look_linked(case: Case) -> Iterator[Diagnostic]:
+    """Count the files by the way in which each is stored; the packages, too."""
+    packages = _packages(case)  # while another process looks at the files
+    if case.survey is None:
+        yield NO_ENVIRONMENT
+        return
+    # To ask the file system about the blocks of 30,000 files takes 0.3 s: without --verify one
+    # file of each package tells.
+    survey = whole_survey(case.real_environment) if case.verify else case.survey
+    files = count(survey.files, "file" if case.verify else "installed file")
+    yield fine(
+        f"{files}: {_files(survey, exact=case.verify)}{packages}.", paths=(case.environment,)
+    )
+
+
+def _files(survey: Survey, *, exact: bool) -> str:
+    exact = exact and survey.extents_known
+    counts = {
+        "hard linked to a cache or another environment": survey.shared_inode_files,
+        "linked symbolically into a cache": survey.symlink_files,
+        "cloned": survey.shared_extent_files if exact else 0,
+        "not shared" if exact else "with an inode of their own": survey.private_files,
+    }
+    return ", ".join(f"{number:,} {what}" for what, number in counts.items() if number) or "none"
+
+
+def _packages(case: Case) -> str:
+    counts = Counter(each.how for each in case.linkings)
+    if not counts:
+        return ""
+    hows = ", ".join(f"{number:,} {_HOW[how]}" for how, number in counts.most_common())
+    return f"; {count(counts.total(), 'package')} installed by uv: {hows}"
 
 
 def look_drift(case: Case) -> Iterator[Diagnostic]:
@@ -262,7 +315,8 @@ def _owner(path: str) -> int | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    # First: nothing that others fix can be done before it.
+    Check("files-linked", "How the files are stored", look_linked),
+    # Before the others: nothing that others fix can be done before it.
     Check("venv-owner", "You can change the environment", look_owner),
     Check("files-unreadable", "Everything installed can be read", look_unreadable),
     Check("files-broken-links", "No installed file is a link to nothing", look_broken_links),

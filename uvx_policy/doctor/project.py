@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import project_cache
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, skip, warn
-from uvx_policy.doctor.ownership import take_back
 from uvx_policy.doctor.project_cache import in_use
+from uvx_policy.doctor.remedies import take_back
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import places
 from uvx_policy.filesystem.capability import installed_into, probe_links

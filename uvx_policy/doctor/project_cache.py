@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from uvx_policy.doctor.case import where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, warn
-from uvx_policy.doctor.ownership import is_ours
-from uvx_policy.doctor.remedies import reinstall_everything
+from uvx_policy.doctor.remedies import can_be_made, is_ours, make_behind, reinstall_everything
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.host import nearest_existing
 from uvx_policy.terminal.command import command
@@ -33,12 +33,9 @@ def in_use(plan: Plan, facts: Facts) -> tuple[str, Capability]:
     return facts.cache, facts.capability
 
 
-def look_cold(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_cold(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Does the cache that would be used hold nothing, while another one is full?"""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None:
-        return
     if facts.place is None:
         yield from _told_temperature(case, facts.cache)
         return
@@ -84,11 +81,10 @@ def _is_warm(case: Case, cache: str) -> bool:
     return not places.cache_is_cold(case.host, cache)
 
 
-def look_makeable(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_makeable(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Can uv make its cache, where there is none? What exists is looked at by `doctor.caches`."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None or not _is_missing(facts):
+    if not _is_missing(facts):
         return
     moved = plan.outcome.cache_dir.value
     effect = f"Here linkpolicy uses `{moved}`; `uvx` and scripts fail" if moved else "uv fails here"
@@ -101,17 +97,13 @@ def look_makeable(case: Case) -> Iterator[Diagnostic]:
     )
 
 
-def fix_makeable(case: Case, dry_run: bool) -> Iterator[str]:
+@where_decided
+def fix_makeable(case: Case, _: Plan, facts: Facts, dry_run: bool) -> Iterator[str]:
     """Make the directory behind a dangling link, or let ourselves write the directory above."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if facts is None or not _is_missing(facts) or not _why_missing(case, facts.cache)[1].safe:
+    if not _is_missing(facts) or not _why_missing(case, facts.cache)[1].safe:
         return
     if os.path.islink(facts.cache) and not os.path.exists(facts.cache):
-        target = os.path.realpath(facts.cache)
-        if not dry_run:
-            os.mkdir(target, 0o700)
-        yield f"{'would make' if dry_run else 'made'} `{target}`"
+        yield make_behind(facts.cache, dry_run, mode=0o700)
         return
     above = nearest_existing(case.host, facts.cache)
     if not dry_run:
@@ -126,9 +118,7 @@ def _is_missing(facts: Facts) -> bool:
 def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
     if os.path.islink(cache):
         target = os.path.realpath(cache)
-        parent = os.path.dirname(target)
-        # Only the last directory: on a disk that is not mounted more would be missing.
-        safe = os.path.isdir(parent) and case.host.may_write(parent)
+        safe = can_be_made(case, cache)
         return f"it is a symbolic link to `{target}`, which does not exist", Fix.by(
             "Create that directory" if safe else "Mount its disk, or create the directory",
             command("mkdir", *(() if safe else ("-p",)), target),
@@ -165,12 +155,9 @@ def _not_yours(case: Case, there: str) -> Fix:
     return Fix.by("Name a directory of yours for uv: `UV_CACHE_DIR`")
 
 
-def look_space(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_space(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Is there room for what is installed? Where the cache is, `doctor.caches` looks for it."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None:
-        return
     path = plan.destination.path
     here = nearest_existing(case.host, os.path.realpath(path))
     cache, _ = in_use(plan, facts)

@@ -1,4 +1,6 @@
-"""What to do about the files of an environment: what destroys least, of what can work, comes first.
+"""What to do about files: of an environment what destroys least, of others what may be taken back.
+
+For an environment, of what can work, comes first:
 
 1. `detach` gives shared files inodes of their own: nothing is lost.
 2. `repair` puts the original content back, and saves what was edited.
@@ -13,7 +15,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.installed import sentences
-from uvx_policy.terminal.command import Command, command
+from uvx_policy.terminal.command import Command, chown, command
+from uvx_policy.uv.workspace import ancestors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 #: that was installed; they are there; they are stored as the policy says, by links or clones
 Need: TypeAlias = Literal["private", "original", "present", "linked"]
 
+#: names in a path that root may take
+_DEEP = 3
 _DETACH = command("linkpolicy", "detach", "--no-hackable")
 
 
@@ -122,3 +127,58 @@ def _requirement(package: Distribution) -> str:
     if package.direct_url:
         return f"{package.name} @ {package.direct_url}"
     return f"{package.name}=={package.version}"
+
+
+# A directory that a link leads to -----------------------------------------------------------------
+
+
+def can_be_made(case: Case, link: str) -> bool:
+    """Tell whether only the last directory is missing: on an unmounted disk more would be."""
+    parent = os.path.dirname(os.path.realpath(link))
+    return os.path.isdir(parent) and case.host.may_write(parent)
+
+
+def make_behind(link: str, dry_run: bool, *, mode: int = 0o777) -> str:
+    """Make the directory, and say so."""
+    target = os.path.realpath(link)
+    if not dry_run:
+        os.mkdir(target, mode)
+    return f"{'would make' if dry_run else 'made'} `{target}`"
+
+
+# What belongs to somebody else -------------------------------------------------------------------
+
+
+def take_back(case: Case, path: str) -> Fix:
+    """Let `path`, and everything below, belong to this user again.
+
+    Without a command where it is not this user's to take.
+    """
+    if not is_ours(case, path):
+        return Fix.by(
+            f"Use a directory of your own, or ask the owner: nothing above `{path}` is yours"
+        )
+    return Fix.by(
+        f"Change the owner of `{path}` back to you",
+        chown(path, uid=case.host.uid, gid=os.getgid()),
+    )
+
+
+def is_ours(case: Case, path: str) -> bool:
+    """Does `path` (absolute) lie in a directory of this user's?
+
+    Whoever owns a directory can exchange what lies in it. Root owns them all, and takes nothing
+    that lies as high as `/var/lib`.
+    """
+    uid, real = case.host.uid, os.path.realpath(path)
+    if uid == 0:
+        return real.count(os.sep) >= _DEEP
+    *above, _root = ancestors(os.path.dirname(real))
+    return any(_owner(each) == uid for each in above)
+
+
+def _owner(path: str) -> int | None:
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return None

@@ -75,7 +75,7 @@ def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> 
 def look_active_environment(case: Case) -> Iterator[Diagnostic]:
     """Does an environment that is active carry its own uv before the shim?"""
     for program in shim_directories.PROGRAMS:
-        first = next(iter(_on_path(case, program)), None)
+        first = next(_on_path(case, program), None)
         if first is None or first.ours or not first.environment:
             continue
         conda = os.path.isdir(os.path.join(first.environment, "conda-meta"))
@@ -163,7 +163,7 @@ def _what_is_wrong(edit: Edit) -> str:
     return "has a block that this linkpolicy would write differently"
 
 
-def _on_path(case: Case, program: str) -> tuple[Program, ...]:
+def _on_path(case: Case, program: str) -> Iterator[Program]:
     return on_path(program, case.environ.get("PATH", ""))
 
 

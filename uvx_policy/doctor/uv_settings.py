@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 from uvx_policy.doctor import started
 from uvx_policy.doctor.case import once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip
-from uvx_policy.doctor.variables import set_in, unset_text
+from uvx_policy.doctor.variables import unset
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.settings.check import suggestion
-from uvx_policy.terminal.command import command
 from uvx_policy.uv.config import Layer, link_modes, project_layers
 from uvx_policy.uv.directories import user_file
 from uvx_policy.uv.settings import boolean
@@ -79,16 +78,10 @@ def _refused_variables(case: Case) -> Iterator[Diagnostic]:
 
 
 def _variable(case: Case, name: str, why: str, near: str = "") -> Diagnostic:
-    where = set_in(case, name)
-    remove = unset_text(where)
-    return fail(
-        f"`uv sync` refuses to start: `{name}={case.environ[name]}`"
-        f"{where and f' ({where})'}: {why}.",
-        Fix.by(
-            f"{near} If not: {remove[0].lower()}{remove[1:]}" if near else remove,
-            command("unset", name),
-        ),
-    )
+    said, fix = unset(case, name)
+    if near:
+        fix = fix.replace(text=f"{near} If not: {fix.text[0].lower()}{fix.text[1:]}")
+    return fail(f"`uv sync` refuses to start: {said}: {why}.", fix)
 
 
 def _refused_modes(case: Case, layer: Layer) -> Iterator[Diagnostic]:

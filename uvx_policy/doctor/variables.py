@@ -6,16 +6,29 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.doctor.project_files import read_text
 from uvx_policy.setup.shells import every_start_up_file
 from uvx_policy.state import layout
+from uvx_policy.terminal.command import command
 from uvx_policy.uv.workspace import ancestors
 
 if TYPE_CHECKING:
     from uvx_policy.doctor.case import Case
 
 
-def set_in(case: Case, variable: str) -> str:
+def unset(case: Case, name: str, value: str | None = None) -> tuple[str, Fix]:
+    """A variable with its value and the file that sets it, and how to be rid of it.
+
+    `value`: what is said, when not what the variable holds.
+    """
+    where = _set_in(case, name)
+    said = f"`{name}={case.environ[name] if value is None else value}`"
+    text = f"Remove it from `{where}` and from this shell" if where else "Unset it"
+    return f"{said}{where and f' ({where})'}", Fix.by(text, command("unset", name))
+
+
+def _set_in(case: Case, variable: str) -> str:
     """`path:line` of the start-up file that sets this variable, "" when none of them does."""
     home = layout.home(case.environ, case.host.platform)
     files = every_start_up_file(environ=case.environ, home=home, platform=case.host.platform)
@@ -26,8 +39,3 @@ def set_in(case: Case, variable: str) -> str:
             if sets.match(line):
                 return f"{path}:{number}"
     return ""
-
-
-def unset_text(where: str) -> str:
-    """The text of a fix that removes it; `where`: as `set_in` tells."""
-    return f"Remove it from `{where}` and from this shell" if where else "Unset it"
