@@ -10,11 +10,12 @@ import contextlib
 import os
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archive_links, locks
 from uvx_policy.caches.inspection import Inspection, hard_links_are_protected, inspect
-from uvx_policy.doctor.case import once
+from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip, warn
 from uvx_policy.installed.tree import ARCHIVES, archives
 from uvx_policy.machine import caches as known
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.caches.archive_links import Link
-    from uvx_policy.doctor.case import Case
     from uvx_policy.installed.finding import Finding, State
     from uvx_policy.machine.caches import Cache
 
@@ -58,12 +58,11 @@ def inspections(case: Case) -> tuple[tuple[Cache, Inspection], ...]:
 
 def _not_looked_at(cache: Cache, inspection: Inspection) -> Iterator[Diagnostic]:
     """One "skip" for a cache that was too large."""
-    if inspection.is_complete:
-        return
-    yield skip(
-        f"looked at {inspection.looked_at:,} of {inspection.archives:,} archives of "
-        f"`{cache.path}`; --verify looks at all"
-    )
+    if not inspection.is_complete:
+        yield skip(
+            f"looked at {inspection.looked_at:,} of {inspection.archives:,} archives of "
+            f"`{cache.path}`; --verify looks at all"
+        )
 
 
 # Files that are not what was unpacked ------------------------------------------------------------
@@ -80,19 +79,15 @@ def _compared(case: Case, cache: Cache, inspection: Inspection) -> list[Finding]
         return []
     from uvx_policy.verify.engine import verify
 
-    referenced = archive_links.referenced(cache.path)
-    few = [each for each in inspection.findings if _archive_of(cache, each.path) in referenced][
-        :_MOST_COMPARED
-    ]
+    few = _in_use(cache, inspection.findings)[:_MOST_COMPARED]
     trees = list(dict.fromkeys(each.tree for each in few))
-    only = [each.path for each in few]
-    found = list(verify(trees, state=case.state, only=only, workers=0))
+    found = verify(trees, state=case.state, only=[each.path for each in few], workers=0)
     return [each for each in found if each.is_fault]
 
 
 def look_edited(case: Case) -> Iterator[Diagnostic]:
     """Was a file in a cache edited or emptied?"""
-    yield from _look_for("edited", case)
+    yield from look_for("edited", case)
     for cache, inspection in inspections(case):
         number = inspection.unsure_files
         if number:
@@ -103,16 +98,6 @@ def look_edited(case: Case) -> Iterator[Diagnostic]:
             )
 
 
-def look_missing(case: Case) -> Iterator[Diagnostic]:
-    """Is every file there that was unpacked?"""
-    yield from _look_for("missing", case)
-
-
-def look_records(case: Case) -> Iterator[Diagnostic]:
-    """Is every RECORD there, and whole?"""
-    yield from _look_for("record", case)
-
-
 _EFFECTS: dict[State, str] = {
     "edited": "every environment installed from there gets the change",
     "missing": "every environment installed from there lacks it",
@@ -120,7 +105,8 @@ _EFFECTS: dict[State, str] = {
 }
 
 
-def _look_for(state: State, case: Case) -> Iterator[Diagnostic]:
+def look_for(state: State, case: Case) -> Iterator[Diagnostic]:
+    """Is every file, or every RECORD, in this state?"""
     for cache, found in _wrong(case):
         # What was edited through the environment that is looked at has been told there.
         new = [each for each in found if each.path not in case.reported and each.state == state]
@@ -158,16 +144,17 @@ def look_content(case: Case) -> Iterator[Diagnostic]:
             for each in verify(trees_of_cache(cache.path), state=case.state)
             if each.path not in case.reported and each.state != "extra" and each.is_fault
         ]
-        if not found:
-            continue
-        referenced = archive_links.referenced(cache.path)
-        found = [each for each in found if _archive_of(cache, each.path) in referenced]
+        found = _in_use(cache, found) if found else []
         for state in dict.fromkeys(each.state for each in found):
             yield _told(case, cache, [each for each in found if each.state == state])
 
 
-def _archive_of(cache: Cache, path: str) -> str:
-    return os.path.relpath(path, os.path.join(cache.path, ARCHIVES)).split(os.sep)[0]
+def _in_use(cache: Cache, found: Sequence[Finding]) -> list[Finding]:
+    """Those in archives that something in the cache leads to."""
+    top, referenced = os.path.join(cache.path, ARCHIVES), archive_links.referenced(cache.path)
+    return [
+        each for each in found if os.path.relpath(each.path, top).split(os.sep)[0] in referenced
+    ]
 
 
 # Files of other users ----------------------------------------------------------------------------
@@ -177,9 +164,8 @@ def look_foreign(case: Case) -> Iterator[Diagnostic]:
     """Does everything in a cache belong to its owner?"""
     for cache, inspection in inspections(case):
         if inspection.foreign:
-            others = ", ".join(
-                f"user {each}" for each in sorted({i for _, i in inspection.foreign})
-            )
+            users = sorted({user for _, user in inspection.foreign})
+            others = ", ".join(f"user {user}" for user in users)
             at_least = "" if inspection.is_complete else "at least "
             number = inspection.foreign_files
             what = verb(number, "file or directory belongs", "files and directories belong")
@@ -258,12 +244,11 @@ def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
                 gone += 1
                 if not dry_run:
                     os.unlink(link.path)
-        would = "would make" if dry_run else "made"
-        yield f"{would} {count(done, 'link')} in `{cache.path}` relative"
+        made, removed = ("would make", "would remove") if dry_run else ("made", "removed")
+        yield f"{made} {count(done, 'link')} in `{cache.path}` relative"
         if gone:
-            would = "would remove" if dry_run else "removed"
-            links = count(gone, "link")
-            yield f"{would} {links} in `{cache.path}` to archives that it does not have"
+            links = f"{count(gone, 'link')} in `{cache.path}`"
+            yield f"{removed} {links} to archives that it does not have"
 
 
 def _replace_link(link: str, target: str) -> None:
@@ -291,19 +276,18 @@ def look_unused(case: Case) -> Iterator[Diagnostic]:
             continue
         if inspection.is_linked or not any(archives(cache.path)) or not _is_forgotten(cache.path):
             continue
-        if not inspection.is_complete:
-            yield from _not_looked_at(cache, inspection)
-            continue
-        yield warn(
-            f"No environment uses the cache `{cache.path}` any more, and nothing was put "
-            "there for a month.",
-            Fix.by(
-                "Remove what is in it, if you do not need it",
-                command("uv", "cache", "clean", "--cache-dir", cache.path),
-            ),
-            (cache.path,),
-            bytes=inspection.bytes,
-        )
+        yield from _not_looked_at(cache, inspection)
+        if inspection.is_complete:
+            yield warn(
+                f"No environment uses the cache `{cache.path}` any more, and nothing was put "
+                "there for a month.",
+                Fix.by(
+                    "Remove what is in it, if you do not need it",
+                    command("uv", "cache", "clean", "--cache-dir", cache.path),
+                ),
+                (cache.path,),
+                bytes=inspection.bytes,
+            )
 
 
 def _is_used(case: Case, cache: Cache) -> bool:
@@ -334,8 +318,8 @@ CHECKS: tuple[Check, ...] = (
         "caches-copied", "The links of each cache lead to its own archives", look_copied, fix_copied
     ),
     Check("caches-edited", "No file in a cache was edited", look_edited),
-    Check("caches-missing", "No file in a cache is missing", look_missing),
-    Check("caches-records", "Every RECORD in a cache is whole", look_records),
+    Check("caches-missing", "No file in a cache is missing", partial(look_for, "missing")),
+    Check("caches-records", "Every RECORD in a cache is whole", partial(look_for, "record")),
     Check("caches-unused", "Every cache is used", look_unused),
     Check(
         "caches-content",

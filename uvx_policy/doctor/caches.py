@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
-from uvx_policy.doctor.case import once
+from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
 from uvx_policy.doctor.remedies import take_back
 from uvx_policy.errors import Unreadable
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.caches.locks import Holder
-    from uvx_policy.doctor.case import Case
     from uvx_policy.machine.caches import Cache
+    from uvx_policy.model import Mount
 
 _GROUP_MAY_WRITE = 0o020
 _EVERYBODY_MAY_WRITE = 0o002
@@ -90,11 +90,9 @@ def fix_mode(case: Case, dry_run: bool) -> Iterator[str]:
     """Take the right to write from all others."""
     for cache in _open_to_others(case):
         mode = cache.mode & ~(_GROUP_MAY_WRITE | _EVERYBODY_MAY_WRITE)
-        if dry_run:
-            yield f"would set the mode of `{cache.path}` to {mode:04o}"
-            continue
-        os.chmod(cache.path, mode)
-        yield f"set the mode of `{cache.path}` to {mode:04o}"
+        if not dry_run:
+            os.chmod(cache.path, mode)
+        yield f"{'would set' if dry_run else 'set'} the mode of `{cache.path}` to {mode:04o}"
 
 
 def _open_to_others(case: Case) -> Iterator[Cache]:
@@ -179,25 +177,20 @@ def look_writable(case: Case) -> Iterator[Diagnostic]:
             continue  # told by another check
         if places.default_cache_usable(case.host, cache.path) != "no":
             continue
+        mount = case.mount_of(cache.path)
+        reason = mounts.why_read_only(mount) if mount is not None else ""
         used = case.used_cache
         instead = f" `{used}` is used instead here." if used not in ("", cache.path) else ""
         yield Diagnostic(
             "warn" if instead else "fail",
-            f"uv cannot write the cache `{cache.path}`{_why_not(case, cache)}: every "
+            f"uv cannot write the cache `{cache.path}`{reason and f' ({reason})'}: every "
             f"command that uses it fails.{instead}",
-            _make_writable(case, cache),
+            _make_writable(case, cache, mount),
             (cache.path,),
         )
 
 
-def _why_not(case: Case, cache: Cache) -> str:
-    mount = case.mount_of(cache.path)
-    reason = mounts.why_read_only(mount) if mount is not None else ""
-    return f" ({reason})" if reason else ""
-
-
-def _make_writable(case: Case, cache: Cache) -> Fix:
-    mount = case.mount_of(cache.path)
+def _make_writable(case: Case, cache: Cache, mount: Mount | None) -> Fix:
     if mount is not None and mounts.is_read_only(mount) and mount.point != "/":
         how = "remount,rw" if mount.root == "/" else "remount,bind,rw"
         return Fix.by(
@@ -206,8 +199,7 @@ def _make_writable(case: Case, cache: Cache) -> Fix:
         )
     if not cache.exists:
         return _name_another(case, cache)
-    commands = (command("chmod", "-R", "u+rwX", cache.path),)
-    return Fix.by("Restore your write permission", *commands)
+    return Fix.by("Restore your write permission", command("chmod", "-R", "u+rwX", cache.path))
 
 
 def look_file_system(case: Case) -> Iterator[Diagnostic]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from uvx_policy import decide as policy
 from uvx_policy import shim
 from uvx_policy.doctor import config_tables, uv_settings
-from uvx_policy.doctor.case import where_decided
+from uvx_policy.doctor.case import Case, where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
 from uvx_policy.doctor.variables import unset
 from uvx_policy.errors import ConfigError, Unreadable
@@ -16,13 +17,12 @@ from uvx_policy.settings.reader import directories_between, read_settings
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import command
 from uvx_policy.uv.directories import own_cache, user_file
-from uvx_policy.uv.workspace import ancestors
+from uvx_policy.uv.workspace import ancestors, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.decide import Facts
-    from uvx_policy.doctor.case import Case
     from uvx_policy.faults import Fault
     from uvx_policy.model import Capability, Origin, Sourced
     from uvx_policy.pipeline import Plan
@@ -41,8 +41,7 @@ def settings_files(case: Case) -> tuple[str, ...]:
         alone = os.path.join(directory, layout.PROJECT_FILE)
         pyproject = os.path.join(directory, "pyproject.toml")
         parsed = config_tables.parsed(case, pyproject)
-        tool = parsed.data.get("tool") if parsed else None
-        if isinstance(tool, dict) and layout.TABLE in tool:
+        if parsed and layout.TABLE in table(parsed.data, "tool"):
             found.append(pyproject)
         if os.path.isfile(alone):
             found.append(alone)
@@ -68,8 +67,8 @@ def look_settings(case: Case) -> Iterator[Diagnostic]:
 
 def _fix_of(fault: Fault) -> Fix:
     if fault.kind == "writable-by-all":
-        commands = (command("chmod", "o-w", fault.path),)
-        return Fix.by("Remove write permission for others", *commands, safe=True)
+        close = command("chmod", "o-w", fault.path)
+        return Fix.by("Remove write permission for others", close, safe=True)
     advice = fault.advice or "correct or remove it"
     return Fix.by(f"{advice[0].upper()}{advice[1:]}")
 
@@ -127,16 +126,12 @@ def look_possible(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
             f'`cache = "project"` ({cache.origin}) is not possible: {because}.',
             _change(case, "cache", "auto", cache.origin),
         )
-    if cache.value == "default" and _nothing_links(facts.capability):
+    if cache.value == "default" and facts.capability.clone == facts.capability.hardlink == "no":
         yield warn(
             f'`cache = "default"` ({cache.origin}) keeps uv\'s cache `{facts.cache}`, from '
             f"which nothing can be linked, so each file is copied: {facts.capability.detail}.",
             _change(case, "cache", "auto", cache.origin),
         )
-
-
-def _nothing_links(capability: Capability) -> bool:
-    return capability.clone == capability.hardlink == "no"
 
 
 def _change(case: Case, name: str, value: str, origin: Origin) -> Fix:
@@ -167,12 +162,8 @@ def look_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
 
 def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     if facts.no_cache:
-        yield _choice(
-            case,
-            facts.no_cache,
-            "no-cache",
-            "switches the cache off, so everything is downloaded and copied each time",
-        )
+        effect = "switches the cache off, so everything is downloaded and copied each time"
+        yield _choice(case, facts.no_cache, "no-cache", effect)
     if facts.link_mode:
         in_use = facts.place_capability if plan.outcome.cache_dir.value else facts.capability
         why = _why_mode(facts, facts.link_mode.value, in_use)
@@ -181,12 +172,8 @@ def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     if facts.cache_dir and facts.settings.cache.value != "auto":
         cache = facts.settings.cache
         if os.path.realpath(facts.cache) != os.path.realpath(_asked_cache(case, facts)):
-            yield _choice(
-                case,
-                facts.cache_dir,
-                "cache-dir",
-                f'wins over `cache = "{cache.value}"` ({cache.origin})',
-            )
+            effect = f'wins over `cache = "{cache.value}"` ({cache.origin})'
+            yield _choice(case, facts.cache_dir, "cache-dir", effect)
 
 
 def look_bypass(case: Case) -> Iterator[Diagnostic]:
@@ -236,15 +223,11 @@ def _choice(case: Case, chosen: Sourced, key: str, effect: str) -> Diagnostic:
 
 
 def _whose(case: Case, origin: Origin) -> str:
-    try:
+    with contextlib.suppress(Unreadable):
         if origin.name == user_file(case.host):
             return f"{origin}, yours for every project"
-    except Unreadable:
-        pass
-    inside = os.path.dirname(origin.name)
-    if inside in ancestors(case.cwd):
-        return f"{origin}, this project's"
-    return f"{origin}, the machine's"
+    is_here = os.path.dirname(origin.name) in ancestors(case.cwd)
+    return f"{origin}, {'this project' if is_here else 'the machine'}'s"
 
 
 # Where settings stand -----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix, fine, skip
@@ -54,23 +55,15 @@ def look_edited_in_cache(case: Case) -> Iterator[Diagnostic]:
     yield from _leaked(case, [each for each in case.edited if each.is_shared])
 
 
-def look_missing(case: Case) -> Iterator[Diagnostic]:
-    """Is every file there that was installed?"""
+def look_for(state: State, case: Case) -> Iterator[Diagnostic]:
+    """Is every file, or every RECORD, as it was installed?"""
     if case.survey is None:
         yield NO_ENVIRONMENT
         return
-    found = [each for each in case.findings if each.state == "missing"]
-    if case.survey.dangling:  # told by another check
+    found = [each for each in case.findings if each.state == state]
+    if state == "missing" and case.survey.dangling:  # told by another check
         found = [each for each in found if not os.path.islink(each.path)]
     yield from _told(case, found)
-
-
-def look_records(case: Case) -> Iterator[Diagnostic]:
-    """Is every RECORD there, and whole?"""
-    if case.survey is None:
-        yield NO_ENVIRONMENT
-        return
-    yield from _told(case, [each for each in case.findings if each.state == "record"])
 
 
 def look_content(case: Case) -> Iterator[Diagnostic]:
@@ -80,12 +73,9 @@ def look_content(case: Case) -> Iterator[Diagnostic]:
         return
     new = [each for each in case.compared() if each.path not in case.reported]
     yield from _leaked(case, [each for each in new if each.state == "edited" and each.is_shared])
+    alone = [each for each in new if each.state != "edited" or not each.is_shared]
     for state in _EFFECTS:
-        yield from _told(case, [each for each in new if each.state == state and not _is_leak(each)])
-
-
-def _is_leak(finding: Finding) -> bool:
-    return finding.state == "edited" and finding.is_shared
+        yield from _told(case, [each for each in alone if each.state == state])
 
 
 def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
@@ -146,8 +136,8 @@ def _paths(found: Sequence[Finding]) -> tuple[str, ...]:
 CHECKS: tuple[Check, ...] = (
     Check("files-edited-in-cache", "No edit has reached the cache", look_edited_in_cache),
     Check("files-edited", "No installed file was edited", look_edited),
-    Check("files-missing", "No installed file is missing", look_missing),
-    Check("files-records", "Every RECORD is whole", look_records),
+    Check("files-missing", "No installed file is missing", partial(look_for, "missing")),
+    Check("files-records", "Every RECORD is whole", partial(look_for, "record")),
     Check(
         "files-content", "Every installed file is what its RECORD says", look_content, thorough=True
     ),

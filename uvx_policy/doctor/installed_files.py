@@ -5,6 +5,7 @@ Whether they are what was installed is the matter of `doctor.edited_files`.
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -183,12 +184,9 @@ def _archive_of(case: Case, plan: Plan, each: Linking) -> str:
 
 
 def _is_same_wheel(dist_info: str, each: Linking) -> bool:
+    here = each.distribution.dist_info
     try:
-        with (
-            open(os.path.join(dist_info, "WHEEL"), "rb") as archived,
-            open(os.path.join(each.distribution.dist_info, "WHEEL"), "rb") as here,
-        ):
-            return archived.read() == here.read()
+        return filecmp.cmp(f"{dist_info}/WHEEL", f"{here}/WHEEL", shallow=False)
     except OSError:
         return False
 

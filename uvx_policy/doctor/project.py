@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import project_cache
+from uvx_policy.doctor.case import Case, where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, skip, warn
 from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.doctor.remedies import take_back
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.decide import Facts
-    from uvx_policy.doctor.case import Case
     from uvx_policy.filesystem.places import Place
     from uvx_policy.pipeline import Plan
 
@@ -43,74 +43,52 @@ def look_decision(case: Case) -> Iterator[Diagnostic]:
     if plan is None:
         why = "linkpolicy's settings have faults" if case.faults else "there is no real uv"
         yield skip(f"Nothing can be decided: {why}.")
-    elif plan.facts is None:
-        because = plan.outcome.link_mode.because
-        if plan.destination.kind == "unknown":
-            yield warn(
-                f"The destination of uv is unknown, so uv runs without a policy: {because}.",
-                _EXPLAIN,
-            )
-        else:
-            yield skip(f"`{usual_call(case)}` would install nothing here: {because}.")
+        return
+    call = " ".join(("uv", *case.usual_call))
+    mode, cached, facts = plan.outcome.link_mode, plan.outcome.cache_dir, plan.facts
+    unsure = ("cannot-tell", "uv-version-unknown")
+    if facts is None and plan.destination.kind == "unknown":
+        told = f"The destination of uv is unknown, so uv runs without a policy: {mode.because}."
+        yield warn(told, _EXPLAIN)
+    elif facts is None:
+        yield skip(f"`{call}` would install nothing here: {mode.because}.")
+    elif mode.code in unsure:
+        yield warn(f"The link mode is left to uv: {mode.because}.", _EXPLAIN)
+    elif cached.code in unsure:
+        yield warn(f"The cache is left to uv: {cached.because}.", _EXPLAIN)
     else:
-        yield from _told_decision(case, plan, plan.facts)
-
-
-def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
-    for what, decision in (
-        ("the link mode", plan.outcome.link_mode),
-        ("the cache", plan.outcome.cache_dir),
-    ):
-        if decision.code in ("cannot-tell", "uv-version-unknown"):
-            yield warn(f"{what[:1].upper()}{what[1:]} is left to uv: {decision.because}.", _EXPLAIN)
-            return
-    cache, capability = in_use(plan, facts)
-    into = case.mount_of(plan.destination.path)
-    below = f" on `{into.point}` ({into.fstype})" if into else ""
-    own = f" uv's own cache is `{facts.cache}`." if facts.cache and cache != facts.cache else ""
-    mode = plan.outcome.link_mode
-    yield fine(
-        f"`{usual_call(case)}` installs into `{plan.destination.path}`{below} from "
-        f"`{cache}`, by {mode.value or _chosen_mode(facts)} [{mode.code}]: {mode.because}. "
-        f"The cache [{plan.outcome.cache_dir.code}]: {plan.outcome.cache_dir.because}.{own} "
-        f"Clone: {capability.clone}, hard link: {capability.hardlink}.",
-        paths=(plan.destination.path, cache) if cache else (plan.destination.path,),
-    )
-
-
-def usual_call(case: Case) -> str:
-    """The command that installs here, as people type it."""
-    return " ".join(("uv", *case.usual_call))
-
-
-def _chosen_mode(facts: Facts) -> str:
-    return facts.link_mode.value if facts.link_mode else "what uv takes by itself"
+        cache, capability = in_use(plan, facts)
+        into = case.mount_of(plan.destination.path)
+        below = f" on `{into.point}` ({into.fstype})" if into else ""
+        own = f" uv's own cache is `{facts.cache}`." if facts.cache and cache != facts.cache else ""
+        chosen = facts.link_mode.value if facts.link_mode else "what uv takes by itself"
+        yield fine(
+            f"`{call}` installs into `{plan.destination.path}`{below} from "
+            f"`{cache}`, by {mode.value or chosen} [{mode.code}]: {mode.because}. "
+            f"The cache [{cached.code}]: {cached.because}.{own} "
+            f"Clone: {capability.clone}, hard link: {capability.hardlink}.",
+            paths=(plan.destination.path, cache) if cache else (plan.destination.path,),
+        )
 
 
 # Copies -------------------------------------------------------------------------------------------
 
 
-def look_linking(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_linking(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Is every file copied although nobody asked for copies?"""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None or not _copies(plan):
-        return
     code = plan.outcome.cache_dir.code
-    if code in ("default-cache", "offline-cold-cache"):
+    if not _copies(plan) or code in ("default-cache", "offline-cold-cache"):
         return  # what the settings ask for, and what `look_cold` tells
     detail = f"Every file is copied into `{plan.destination.path}`: "
     private = case.survey.private_bytes if case.survey else None
     if code.startswith("explicit-") and facts.cache_dir:
         origin = facts.cache_dir.origin
-        fix = Fix.by(
-            f"Let linkpolicy choose the cache: remove it from `{origin}`",
-            *((command("unset", origin.name),) if origin.kind == "variable" else ()),
-        )
+        typed = (command("unset", origin.name),) if origin.kind == "variable" else ()
         yield warn(
             f"{detail}nothing can be linked from the cache that was chosen for uv, "
             f"`{facts.cache}` ({origin}){_better(case, plan, facts)}.",
-            fix,
+            Fix.by(f"Let linkpolicy choose the cache: remove it from `{origin}`", *typed),
             (facts.cache,),
             bytes=private,
         )
@@ -118,12 +96,13 @@ def look_linking(case: Case) -> Iterator[Diagnostic]:
     fixable = _fixable(case, plan)
     suggested = None if fixable else _project_cache(case, plan, facts)
     if suggested is not None:
+        place = () if plan.destination.project == case.cwd else (plan.destination.project,)
         yield warn(
             f"{detail}{_why_no_place(plan, facts)}. The project can hold one itself, "
             f"`{suggested.directory}`, which git ignores.",
             Fix.by(
                 "Keep a cache in the project",
-                command("linkpolicy", "init", *_directory(case, plan), "--cache", "project"),
+                command("linkpolicy", "init", *place, "--cache", "project"),
                 safe=True,
             ),
             (suggested.directory,),
@@ -164,15 +143,12 @@ def _fixable(case: Case, plan: Plan) -> Fix | None:
     return None
 
 
-def fix_linking(case: Case, dry_run: bool) -> Iterator[str]:
+@where_decided
+def fix_linking(case: Case, plan: Plan, facts: Facts, dry_run: bool) -> Iterator[str]:
     """Write `cache = "project"` into the project's settings; comments and layout stay."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None or not _copies(plan):
+    if not _copies(plan) or plan.outcome.cache_dir.code.startswith("explicit-"):
         return
-    if plan.outcome.cache_dir.code.startswith("explicit-") or _fixable(case, plan):
-        return
-    if not _project_cache(case, plan, facts):
+    if _fixable(case, plan) or not _project_cache(case, plan, facts):
         return
     from uvx_policy.settings import init_command  # tomlkit is slow to import
 
@@ -243,12 +219,6 @@ def _can_link(case: Case, plan: Plan, directory: str) -> bool:
     into = installed_into(case.host, plan.destination.path)
     links = probe_links(case.host, case.state, case.mounts, cache=directory, destination=into)
     return "yes" in (links.clone, links.hardlink)
-
-
-def _directory(case: Case, plan: Plan) -> tuple[str, ...]:
-    """The project as a word of a command, none for here."""
-    project = plan.destination.project
-    return () if project == case.cwd else (project,)
 
 
 CHECKS: tuple[Check, ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.case import where_decided
+from uvx_policy.doctor.case import Case, where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, warn
 from uvx_policy.doctor.remedies import can_be_made, is_ours, make_behind, reinstall_everything
 from uvx_policy.filesystem import cache_safety, mounts, places
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.decide import Facts
-    from uvx_policy.doctor.case import Case
     from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
@@ -40,9 +39,12 @@ def look_cold(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
         yield from _told_temperature(case, facts.cache)
         return
     there = facts.place.directory
-    # What is installed already would not be installed again, and so fill nothing.
-    fill = reinstall_everything(case) if case.real_environment else None
-    fill = fill or command("uv", *case.usual_call)
+    fill = command("uv", *case.usual_call)
+    here = ""
+    if case.real_environment:
+        # What is installed already would not be installed again, and so fill nothing.
+        fill = reinstall_everything(case)
+        here = " What is installed here already is not linked from there."
     if plan.outcome.cache_dir.code == "offline-cold-cache":
         yield warn(
             f"uv is offline, and the cache on the environment's file system, `{there}`, "
@@ -58,12 +60,7 @@ def look_cold(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     if used and facts.cache and not _is_warm(case, there) and _is_warm(case, facts.cache):
         yield warn(
             f"`{there}`, from which files are linked into this environment, holds nothing "
-            f"yet: uv downloads once more what is in `{facts.cache}` already."
-            + (
-                " What is installed here already is not linked from there."
-                if case.real_environment
-                else ""
-            ),
+            f"yet: uv downloads once more what is in `{facts.cache}` already.{here}",
             Fix.by("Fill it once, while the network is available", fill),
             (there,),
         )

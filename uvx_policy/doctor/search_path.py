@@ -32,7 +32,8 @@ def look_first(case: Case) -> Iterator[Diagnostic]:
         yield skip("there are no shims")
         return
     # A shim that is missing is no matter of PATH: another check tells it.
-    there = [name for name in shim_directories.PROGRAMS if _is_there(directory, name)]
+    shims = filter(shim_directories.is_shim, setup_state.shims_in(directory))
+    there = list(map(os.path.basename, shims))
     for program in there:
         listed = [each for each in _on_path(case, program) if not each.environment or each.ours]
         if listed and listed[0].ours:
@@ -99,15 +100,12 @@ def look_recursion(case: Case) -> Iterator[Diagnostic]:
         return
     for start in starts(case):
         if start.came_back and start.entered:
-            foreign = start.entered[0]
+            foreign, works = start.entered[0], start.code == 0
+            detour = f"each call of uv takes this detour before it finds `{start.entered[-1]}`"
+            effect = f"; {detour}." if works else ": there is no real uv behind it."
             yield Diagnostic(
-                "warn" if start.code == 0 else "fail",
-                f"`{foreign}` is another program's shim that starts ours again"
-                + (
-                    f"; each call of uv takes this detour before it finds `{start.entered[-1]}`."
-                    if start.code == 0
-                    else ": there is no real uv behind it."
-                ),
+                "warn" if works else "fail",
+                f"`{foreign}` is another program's shim that starts ours again{effect}",
                 Fix.by(
                     f"Install a uv for that program, or move "
                     f"`{os.path.dirname(foreign)}` behind a real uv on PATH"
@@ -165,10 +163,6 @@ def _what_is_wrong(edit: Edit) -> str:
 
 def _on_path(case: Case, program: str) -> Iterator[Program]:
     return on_path(program, case.environ.get("PATH", ""))
-
-
-def _is_there(directory: str, program: str) -> bool:
-    return shim_directories.is_shim(f"{directory}/{program}")
 
 
 CHECKS: tuple[Check, ...] = (

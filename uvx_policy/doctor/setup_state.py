@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.case import once
+from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.errors import LinkPolicyError
@@ -19,7 +19,6 @@ from uvx_policy.terminal.command import ShellLine, command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from uvx_policy.doctor.case import Case
     from uvx_policy.setup.command import SetupPlan
     from uvx_policy.setup.record import SetupRecord
 

@@ -7,12 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import setup_state, started
-from uvx_policy.doctor.case import once
+from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.started import Ended
 from uvx_policy.setup import shim_directories
 
 if TYPE_CHECKING:
-    from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.started import Begun
 
 #: what the shim says under LINKPOLICY_LOG=debug, each time that it is entered (`shim.become`)

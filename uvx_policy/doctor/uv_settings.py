@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import started
-from uvx_policy.doctor.case import once
+from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip
 from uvx_policy.doctor.variables import unset
 from uvx_policy.errors import LinkPolicyError
@@ -28,7 +28,6 @@ from uvx_policy.uv.workspace import TomlFiles
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.diagnostic import Status
     from uvx_policy.doctor.started import Begun
 
