@@ -38,14 +38,12 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 def read_configs(case: Case) -> list[tuple[TomlFile, Config]]:
     """The machine's and the user's config.toml, as far as they are right."""
-    platform = case.host.platform
-    environ = case.environ
-    machine = [
-        os.path.join(directory, layout.CONFIG_FILE)
-        for directory in layout.machine_config_homes(environ, platform)
-    ]
+    platform, environ = case.host.platform, case.environ
+    homes = layout.machine_config_homes(environ, platform)
+    machine = [os.path.join(directory, layout.CONFIG_FILE) for directory in homes]
     home = layout.config_home(environ, platform)
     user = os.path.join(home, layout.CONFIG_FILE) if os.path.isabs(home) else ""
+    own = layout.home(environ, platform)
     found = []
     for path, defaults, rules in (
         (next(filter(os.path.exists, machine), ""), MACHINE_DEFAULTS, MACHINE_RULES),
@@ -53,9 +51,7 @@ def read_configs(case: Case) -> list[tuple[TomlFile, Config]]:
     ):
         file = parsed(case, path) if path else None
         if file is not None:
-            checker = Checker(
-                file, home=layout.home(environ, platform), windows=platform == "win32"
-            )
+            checker = Checker(file, home=own, windows=platform == "win32")
             found.append((file, checker.config(defaults=defaults, rules=rules)))
     return found
 
@@ -87,11 +83,8 @@ def look_rules(case: Case) -> Iterator[Diagnostic]:
 
 
 def _is_known(case: Case, pattern: str) -> bool:
-    for environment in register.known(case.state):
-        place = environment.project or os.path.dirname(environment.path)
-        if rule_matches(case.host, pattern, (place, os.path.realpath(place))):
-            return True
-    return False
+    places = (each.project or os.path.dirname(each.path) for each in register.known(case.state))
+    return any(rule_matches(case.host, pattern, (each, os.path.realpath(each))) for each in places)
 
 
 def _leads_somewhere(pattern: str) -> bool:
@@ -171,9 +164,8 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
     )
     directory = os.path.realpath(entry.directory)
     if why and _is_open(case, directory):
-        commands = (command("chmod", "go-w", directory),)
-        fix = Fix.by("Remove write permission for others", *commands)
-        return f"`{entry.directory}`: {why}", fix
+        close = command("chmod", "go-w", directory)
+        correct = Fix.by("Remove write permission for others", close)
     return why and f"`{entry.directory}`: {why}", correct
 
 

@@ -11,7 +11,7 @@ from uvx_policy import shim
 from uvx_policy.doctor import config_tables, uv_settings
 from uvx_policy.doctor.case import Case, where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
-from uvx_policy.doctor.variables import unset
+from uvx_policy.doctor.remedies import unset
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.settings.reader import directories_between, read_settings
 from uvx_policy.state import layout

@@ -39,44 +39,28 @@ def look_dangling(case: Case) -> Iterator[Diagnostic]:
 
 
 def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
-    text = os.readlink(path)
-    shown, remove = f"`{path}` is a symbolic link to `{text}`", command("rm", path)
+    target, remove = os.path.realpath(path), command("rm", path)
+    say = fail
+    paths: tuple[str, ...] = (path, target)
     if number == errno.ELOOP:
-        return fail(
-            f"{shown}, which leads to itself: uv cannot use it.",
-            Fix.by("Remove the link; it leads nowhere", remove),
-            (path,),
-        )
-    if number not in (errno.ENOENT, errno.ENOTDIR):
-        return fail(
-            f"{shown}, which cannot be reached: {os.strerror(number)}.",
-            Fix.by("Get access to its target, or remove the link"),
-            (path,),
-        )
-    target = os.path.realpath(path)
-    if is_central(target):
-        return fail(
-            f"{shown}, where uv kept this environment in its cache until it was pruned.",
-            Fix.by("Remove the link and install again", remove, *install(case)),
-            (path, target),
-        )
-    if can_be_made(case, path):
-        return warn(
-            f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
-            "`uv pip` may use another environment.",
-            Fix.by(
-                "Create the directory that the link leads to", command("mkdir", target), safe=True
-            ),
-            (path, target),
-        )
-    return fail(
-        f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
-        Fix.by(
-            "Mount its disk if that is not mounted; otherwise create the directory",
-            command("mkdir", "-p", target),
-        ),
-        (path, target),
-    )
+        why, paths = "which leads to itself: uv cannot use it", (path,)
+        fix = Fix.by("Remove the link; it leads nowhere", remove)
+    elif number not in (errno.ENOENT, errno.ENOTDIR):
+        why, paths = f"which cannot be reached: {os.strerror(number)}", (path,)
+        fix = Fix.by("Get access to its target, or remove the link")
+    elif is_central(target):
+        why = "where uv kept this environment in its cache until it was pruned"
+        fix = Fix.by("Remove the link and install again", remove, *install(case))
+    elif can_be_made(case, path):
+        say, make = warn, command("mkdir", target)
+        effect = "without linkpolicy `uv sync` fails and `uv pip` may use another environment"
+        why = f"which does not exist: {effect}"
+        fix = Fix.by("Create the directory that the link leads to", make, safe=True)
+    else:
+        text = "Mount its disk if that is not mounted; otherwise create the directory"
+        why = f"and not even `{os.path.dirname(target)}` exists: uv fails here"
+        fix = Fix.by(text, command("mkdir", "-p", target))
+    return say(f"`{path}` is a symbolic link to `{os.readlink(path)}`, {why}.", fix, paths)
 
 
 def fix_dangling(case: Case, dry_run: bool) -> Iterator[str]:
@@ -179,6 +163,8 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
             (path,),
         )
         return
+    # The path as a word of `uv venv`, none where uv takes it by itself.
+    named = () if case.workspace or path == f"{case.cwd}/.venv" else (path,)
     python = os.path.join(path, *_PYTHON)
     if os.path.exists(python):
         return
@@ -187,16 +173,11 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
         f"The environment `{path}` has lost its Python: {gone} is gone.",
         Fix.by(
             "Create the environment again; changes made by hand are lost",
-            command("uv", "venv", "--clear", *_named(case)),
+            command("uv", "venv", "--clear", *named),
             *install(case),
         ),
         (python,),
     )
-
-
-def _named(case: Case) -> tuple[str, ...]:
-    """The path as a word of `uv venv`, none where uv takes it by itself."""
-    return () if case.workspace or case.environment == f"{case.cwd}/.venv" else (case.environment,)
 
 
 _PYTHON = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")

@@ -33,23 +33,15 @@ def look_device(case: Case) -> Iterator[Diagnostic]:
             "device decides which cache is used."
         )
         return
-    fix = Fix.by(
-        "Let uv create the environment in the project; changes in it are lost",
-        command("rm", "-r", case.environment),
-        *install(case),
-    )
-    if os.path.islink(case.environment):
-        fix = Fix.by(
-            "Remove the link and let uv create the environment in the project",
-            command("rm", case.environment),
-            *install(case),
-        )
+    text = "Let uv create the environment in the project; changes in it are lost"
+    first = command("rm", "-r", case.environment)
     if case.environ.get(NAMED):
-        fix = Fix.by(
-            "Set another directory, or none, and install again",
-            command("unset", NAMED),
-            *install(case),
-        )
+        text = "Set another directory, or none, and install again"
+        first = command("unset", NAMED)
+    elif os.path.islink(case.environment):
+        text = "Remove the link and let uv create the environment in the project"
+        first = command("rm", case.environment)
+    fix = Fix.by(text, first, *install(case))
     yield warn(f"{shown}, away from its project: {reason}.", fix, (case.environment,))
 
 

@@ -57,13 +57,13 @@ def apply(offer: Offer, case: Case, *, dry_run: bool) -> Fixed:
     """Fix it, or with `dry_run` find out what would be done. Raises nothing of the deed's."""
     fix = offer.checks[0].fix
     done: list[str] = []
+    fault, crashed = "", False
     try:
         for line in fix(case, dry_run) if fix is not None else ():
             done.append(line)  # noqa: PERF402 (keeps what was done before an error)
     except (LinkPolicyError, OSError) as error:
-        return Fixed(checks=offer.checks, done=tuple(done), fault=str(error))
+        fault = str(error)
     except Exception as error:  # noqa: BLE001 (one broken fix must not keep others from being done)
         crash_log.keep(case, f"fixing {offer.checks[0].id}", error, [])
-        fault = f"{type(error).__name__}: {error}"
-        return Fixed(checks=offer.checks, done=tuple(done), fault=fault, crashed=True)
-    return Fixed(checks=offer.checks, done=tuple(done))
+        fault, crashed = f"{type(error).__name__}: {error}", True
+    return Fixed(checks=offer.checks, done=tuple(done), fault=fault, crashed=crashed)

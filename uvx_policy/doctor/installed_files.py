@@ -123,7 +123,7 @@ def look_drift(case: Case) -> Iterator[Diagnostic]:
             least_destructive(case, "linked", drifted),
             (case.environment,),
         )
-    if _wants_clones(mode, code) and shared and _support(plan).clone != "no":
+    if (mode == "clone" or code == _COPIES_THAT_SHARE) and shared and _support(plan).clone != "no":
         yield warn(
             f"The policy is to clone, but {count(shared, 'file')} of the environment "
             f"{verb(shared, 'was', 'were')} hard linked earlier: an edit of one shows in "
@@ -221,10 +221,6 @@ def _wants_private(mode: str, code: str) -> bool:
     return mode == "copy" and code not in (*_COPIES_FOR_WANT_OF_LINKS, _COPIES_THAT_SHARE)
 
 
-def _wants_clones(mode: str, code: str) -> bool:
-    return mode == "clone" or code == _COPIES_THAT_SHARE
-
-
 def look_broken_links(case: Case) -> Iterator[Diagnostic]:
     """Do the symbolic links of an environment in symlink mode still lead somewhere?"""
     survey = case.survey
@@ -277,18 +273,17 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
     number = survey.closed_directories
     name = sentences.name_in(survey.closed[0], case.real_environment)
     which = count(number, "directory") if number > 1 else f"The directory `{name}`"
+    whose = _whose(case, survey.closed)
     yield fail(
-        f"{which} of `{case.environment}` cannot be changed by you{_whose(case)}: uv fails "
+        f"{which} of `{case.environment}` cannot be changed by you{whose}: uv fails "
         "to remove or replace what is in there.",
         _open_up(case, survey.closed, "Restore your write permission"),
         survey.closed[:_MOST_NAMED],
     )
 
 
-def _whose(case: Case) -> str:
-    survey = case.survey
-    users = map(_owner, survey.closed if survey else ())
-    others = sorted({user for user in users if user not in (None, case.host.uid)}, key=str)
+def _whose(case: Case, paths: Sequence[str]) -> str:
+    others = sorted(set(map(_owner, paths)) - {None, case.host.uid}, key=str)
     if not others:
         return ""
     named = ", ".join(f"user {user}" for user in others)

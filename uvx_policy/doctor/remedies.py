@@ -11,15 +11,19 @@ For an environment, of what can work, comes first:
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.doctor.diagnostic import Fix
+from uvx_policy.doctor.project_files import read_text
 from uvx_policy.installed import sentences
+from uvx_policy.setup.shells import every_start_up_file
+from uvx_policy.state import layout
 from uvx_policy.terminal.command import Command, chown, command
 from uvx_policy.uv.workspace import ancestors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.installed.distributions import Distribution
@@ -30,7 +34,6 @@ Need: TypeAlias = Literal["private", "original", "present", "linked"]
 
 #: names in a path that root may take
 _DEEP = 3
-_DETACH = command("linkpolicy", "detach", "--no-hackable")
 
 
 def install(case: Case) -> tuple[Command, ...]:
@@ -45,46 +48,20 @@ def install(case: Case) -> tuple[Command, ...]:
 
 def least_destructive(case: Case, need: Need, packages: Sequence[Distribution] = ()) -> Fix:
     """The first remedy that can meet this need; `packages`: whose files it is about."""
-    found = (remedy(case, need, packages) for remedy in _REMEDIES)
-    return next(fix for fix in found if fix is not None)
-
-
-def _detach(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
     # Files that are to be linked again are only copied where a reinstallation would lose edits.
     if need == "private" or (need == "linked" and _shared(case) and case.edited):
-        return Fix.by("Copy the shared files in place; nothing is lost", _DETACH)
-    return None
-
-
-def _repair(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
+        detach = command("linkpolicy", "detach", "--no-hackable")
+        return Fix.by("Copy the shared files in place; nothing is lost", detach)
     if need == "original":
         # The same environment that `repair` finds here by itself, nearly always.
         is_here = os.path.realpath(case.environment_here) == case.real_environment
-        words = () if is_here else (case.environment,)
-        return Fix.by(
-            "Restore the original content; edits are saved first",
-            command("linkpolicy", "repair", *words),
-        )
-    return None
-
-
-def _reinstall_some(case: Case, _: Need, packages: Sequence[Distribution]) -> Fix | None:
-    if not packages or len(packages) >= len(case.linkings):
-        return None
-    names = [each.name for each in packages]
-    what = sentences.listed(names)
-    return Fix.by(f"Reinstall {what}; {_lost(case, packages)}", _reinstall(case, packages))
-
-
-def _reinstall_all(case: Case, _: Need, __: Sequence[Distribution]) -> Fix | None:
-    lost = _lost(case, [each.distribution for each in case.linkings])
-    return Fix.by(f"Reinstall everything; {lost}", reinstall_everything(case))
-
-
-#: in the order of what they destroy
-_REMEDIES: tuple[Callable[[Case, Need, Sequence[Distribution]], Fix | None], ...] = (
-    _detach, _repair, _reinstall_some, _reinstall_all,
-)  # fmt: skip
+        repair = command("linkpolicy", "repair", *(() if is_here else (case.environment,)))
+        return Fix.by("Restore the original content; edits are saved first", repair)
+    every = [each.distribution for each in case.linkings]
+    if packages and len(packages) < len(every):
+        what = sentences.listed([each.name for each in packages])
+        return Fix.by(f"Reinstall {what}; {_lost(case, packages)}", _reinstall(case, packages))
+    return Fix.by(f"Reinstall everything; {_lost(case, every)}", reinstall_everything(case))
 
 
 def _shared(case: Case) -> bool:
@@ -182,3 +159,30 @@ def _owner(path: str) -> int | None:
         return os.stat(path).st_uid
     except OSError:
         return None
+
+
+# A variable --------------------------------------------------------------------------------------
+
+
+def unset(case: Case, name: str, value: str | None = None) -> tuple[str, Fix]:
+    """A variable with its value and the file that sets it, and how to be rid of it.
+
+    `value`: what is said, when not what the variable holds.
+    """
+    where = _set_in(case, name)
+    said = f"`{name}={case.environ[name] if value is None else value}`"
+    text = f"Remove it from `{where}` and from this shell" if where else "Unset it"
+    return f"{said}{where and f' ({where})'}", Fix.by(text, command("unset", name))
+
+
+def _set_in(case: Case, variable: str) -> str:
+    """`path:line` of the start-up file that sets this variable, "" when none of them does."""
+    home = layout.home(case.environ, case.host.platform)
+    files = every_start_up_file(environ=case.environ, home=home, platform=case.host.platform)
+    nearby = [os.path.join(above, ".envrc") for above in ancestors(case.cwd)]
+    sets = re.compile(rf"^[^#]*\b{variable}\b")
+    for path in (*nearby, *files, "/etc/environment", "/etc/profile"):
+        for number, line in enumerate(read_text(path).splitlines(), 1):
+            if sets.match(line):
+                return f"{path}:{number}"
+    return ""

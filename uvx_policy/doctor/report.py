@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.engine import GROUPS, STATUSES
@@ -191,10 +192,8 @@ class Report:
 
 def _problems(results: Sequence[Result]) -> Iterator[Part]:
     """`2 failures`, ` and `, `1 warning`."""
-    findings = [finding for result in results for finding in result.findings]
-    numbers = [(each, sum(one.status == each for one in findings)) for each, _ in _NOUNS]
-    nouns = dict(_NOUNS)
-    found = [(count(number, nouns[each]), _STYLES[each]) for each, number in numbers if number]
+    numbers = Counter(finding.status for result in results for finding in result.findings)
+    found = [(count(numbers[each], noun), _STYLES[each]) for each, noun in _NOUNS if numbers[each]]
     for at, part in enumerate(found):
         if at:
             yield " and " if at == len(found) - 1 else ", "

@@ -57,24 +57,17 @@ def starts(case: Case) -> tuple[Start, ...]:
 @once
 def begin(case: Case) -> list[tuple[str, Begun]]:
     """Start them, and wait for none: then `starts` has to wait less."""
-    directory = setup_state.directory(case)
-    paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
-    paths.append(_fallback(paths[0]))
-    return [
-        (path, _begin(path, case, aloud=not os.path.isfile(_fallback(path))))
-        for path in paths
-        if os.path.isfile(path)
-    ]
+    paths = setup_state.shims_in(setup_state.directory(case))
+    begun = []
+    for path in filter(os.path.isfile, (*paths, _fallback(paths[0]))):
+        environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}
+        if not os.path.isfile(_fallback(path)):
+            # It tells its way; a native shim would hand over to Python for that.
+            environ["LINKPOLICY_LOG"] = "debug"
+        begun.append((path, started.begin([path, "--version"], environ=environ, cwd=case.cwd)))
+    return begun
 
 
 def _fallback(path: str) -> str:
     directory, program = os.path.split(path)
     return os.path.join(shim_directories.fallbacks(directory), program)
-
-
-def _begin(path: str, case: Case, *, aloud: bool) -> Begun:
-    """Start one. `aloud`: it tells its way; a native shim would hand over to Python for that."""
-    environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}
-    if aloud:
-        environ["LINKPOLICY_LOG"] = "debug"
-    return started.begin([path, "--version"], environ=environ, cwd=case.cwd)

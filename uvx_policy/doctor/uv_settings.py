@@ -15,9 +15,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import started
-from uvx_policy.doctor.case import Case, once
+from uvx_policy.doctor.case import Case, once, where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip
-from uvx_policy.doctor.variables import unset
+from uvx_policy.doctor.remedies import unset
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.settings.check import suggestion
 from uvx_policy.uv.config import Layer, link_modes, project_layers
@@ -28,8 +28,10 @@ from uvx_policy.uv.workspace import TomlFiles
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from uvx_policy.decide import Facts
     from uvx_policy.doctor.diagnostic import Status
     from uvx_policy.doctor.started import Begun
+    from uvx_policy.pipeline import Plan
 
 _BOOLEANS = (
     "UV_COMPILE_BYTECODE", "UV_FROZEN", "UV_LOCKED", "UV_NATIVE_TLS", "UV_NO_BUILD_ISOLATION",
@@ -53,14 +55,15 @@ def begin_uv_settings(case: Case) -> None:
 
 
 def _known_faults(case: Case) -> Iterator[Diagnostic]:
-    yield from _refused_variables(case)
+    plan = case.sound_plan
+    modes = link_modes(plan.version if plan else None)
+    yield from _refused_variables(case, modes)
     for layer in _layers(case):
-        yield from _refused_modes(case, layer)
+        yield from _refused_modes(layer, modes)
     yield from _refused_cache(case)
 
 
-def _refused_variables(case: Case) -> Iterator[Diagnostic]:
-    modes = _link_modes(case)
+def _refused_variables(case: Case, modes: tuple[str, ...]) -> Iterator[Diagnostic]:
     mode = case.environ.get("UV_LINK_MODE")
     if mode is not None and mode not in modes:
         near = _near(mode, modes) if mode else ""
@@ -83,18 +86,17 @@ def _variable(case: Case, name: str, why: str, near: str = "") -> Diagnostic:
     return fail(f"`uv sync` refuses to start: {said}: {why}.", fix)
 
 
-def _refused_modes(case: Case, layer: Layer) -> Iterator[Diagnostic]:
-    modes = _link_modes(case)
+def _refused_modes(layer: Layer, modes: tuple[str, ...]) -> Iterator[Diagnostic]:
     for keys in (("link-mode",), ("pip", "link-mode")):
         mode = layer.get(*keys)
         if mode is None or mode.value in modes:
             continue
         near = _near(mode.value, modes)
-        effect = (
-            "uv skips the whole `[tool.uv]` with a warning, and with it all that stands there"
-            if layer.prefix
-            else "uv refuses to start"
-        )
+        effect = "uv refuses to start"
+        if layer.prefix:
+            effect = (
+                "uv skips the whole `[tool.uv]` with a warning, and with it all that stands there"
+            )
         yield Diagnostic(
             "warn" if layer.prefix else "fail",
             f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of {', '.join(modes)}.",
@@ -103,11 +105,10 @@ def _refused_modes(case: Case, layer: Layer) -> Iterator[Diagnostic]:
         )
 
 
-def _refused_cache(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def _refused_cache(_: Case, __: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Is the cache that counts an empty one of a file?"""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    cache = facts.cache_dir if facts and facts.no_cache is None else None
+    cache = facts.cache_dir if facts.no_cache is None else None
     if cache is not None and not cache.value and cache.origin.kind == "file":
         yield fail(
             f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
@@ -119,11 +120,6 @@ def _refused_cache(case: Case) -> Iterator[Diagnostic]:
 def _near(value: str, modes: tuple[str, ...]) -> str:
     told = suggestion(value, modes, "`")
     return f"D{told[1:]}" if told else ""
-
-
-def _link_modes(case: Case) -> tuple[str, ...]:
-    plan = case.sound_plan
-    return link_modes(plan.version if plan else None)
 
 
 def _layers(case: Case) -> Iterator[Layer]:
