@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import archive_links, locks
 from uvx_policy.caches.inspection import Inspection, hard_links_are_protected, inspect
 from uvx_policy.doctor.case import Case, once
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip, warn
+from uvx_policy.doctor.diagnostic import MOST_NAMED, Check, Diagnostic, Fix, fail, skip, warn
 from uvx_policy.installed.tree import ARCHIVES, archives
 from uvx_policy.machine import caches as known
 from uvx_policy.terminal.command import chown, command
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 PATIENCE = 0.02
 #: files whose content is compared again, with all that is known of their wheel
 _MOST_COMPARED = 200
-_MOST_NAMED = 100
 #: a cache that was not changed for so many seconds is forgotten
 _LONG_AGO = 30 * 86400
 
@@ -129,7 +128,7 @@ def _told(case: Case, cache: Cache, found: Sequence[Finding]) -> Diagnostic:
             "ones; edits are saved first",
             command("linkpolicy", "repair", cache.path),
         ),
-        tuple(each.path for each in found[:_MOST_NAMED]),
+        tuple(each.path for each in found[:MOST_NAMED]),
     )
 
 
@@ -177,7 +176,7 @@ def look_foreign(case: Case) -> Iterator[Diagnostic]:
                     "Change the owner back to you",
                     chown(cache.path, uid=case.host.uid, gid=os.getgid()),
                 ),
-                tuple(path for path, _ in inspection.foreign[:_MOST_NAMED]),
+                tuple(path for path, _ in inspection.foreign[:MOST_NAMED]),
             )
         yield from _not_looked_at(cache, inspection)
 
@@ -215,7 +214,7 @@ def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
             command("linkpolicy", "doctor", "--fix", "caches-copied"),
             safe=True,
         ),
-        tuple(link.path for link in found[:_MOST_NAMED]),
+        tuple(link.path for link in found[:MOST_NAMED]),
     )
 
 

@@ -173,9 +173,8 @@ def look_above_project(case: Case) -> Iterator[Diagnostic]:
 def look_writable(case: Case) -> Iterator[Diagnostic]:
     """Can uv write into its caches? Without that it fails at once."""
     for cache in _in_use(case):
-        if cache.owner not in (None, case.host.uid):
-            continue  # told by another check
-        if places.default_cache_usable(case.host, cache.path) != "no":
+        is_told = cache.owner not in (None, case.host.uid)  # by another check
+        if is_told or places.default_cache_usable(case.host, cache.path) != "no":
             continue
         mount = case.mount_of(cache.path)
         reason = mounts.why_read_only(mount) if mount is not None else ""

@@ -7,6 +7,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+from uvx_policy.doctor.diagnostic import skip
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import linking
 from uvx_policy.installed.inspection import inspect
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from uvx_policy.installed.model import Survey
     from uvx_policy.pipeline import Plan
 
-
 P = ParamSpec("P")
 T = TypeVar("T")
+#: of a check that looks at the files of the environment
+NO_ENVIRONMENT = skip("there is no environment yet")
 
 
 class Case(Machine):

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.diagnostic import Check, Finding
-    from uvx_policy.doctor.engine import Result
-    from uvx_policy.doctor.fix import Fixed
+    from uvx_policy.doctor.engine import Fixed, Result
     from uvx_policy.doctor.redact import Redaction
     from uvx_policy.doctor.report import Report
 
@@ -81,9 +80,8 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: 
 
     hide = _redaction() if options.redact else str
     report = Report(Console(), everything=bool(options.checks), hide=hide)
-    found: list[Result] = []
     results = engine.results(checks, case, watched=_shown_while_running)
-    report.print_results(checks, _kept(results, found))
+    found = report.print_results(checks, results)
     fixed = list(_fix(found, options, report)) if options.fix else []
     if fixed and not options.dry_run:
         before = found
@@ -103,7 +101,14 @@ def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case
         found = list(engine.results(checks, case, watched=_shown_while_running))
     report = as_object(found, case)
     if options.fix:
-        report["mended"] = [_fixed_object(each) for each in fixed]
+        report["mended"] = [
+            {
+                "ids": [check.id for check in each.checks],
+                "done": list(each.done),
+                "fault": each.fault,
+            }
+            for each in fixed
+        ]
     if options.redact:
         report = _redaction().value(report)
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
@@ -158,25 +163,17 @@ def _facts(case: Case) -> dict[str, Any] | None:
     return facts_report.to_object(plan) if plan is not None else None
 
 
-def _fixed_object(fixed: Fixed) -> dict[str, Any]:
-    return {
-        "ids": [check.id for check in fixed.checks],
-        "done": list(fixed.done),
-        "fault": fixed.fault,
-    }
-
-
 def _fix(
     results: Sequence[Result], options: argparse.Namespace, report: Report | None = None
 ) -> Iterator[Fixed]:
     """Take each offer that the user agrees to, and print what was done; without a report, all."""
-    from uvx_policy.doctor import fix
+    from uvx_policy.doctor import engine
 
-    for offer in fix.offers(results):
+    for offer in engine.offers(results):
         if report and not (options.yes or options.dry_run or report.ask(offer)):
             continue
         # A fresh case: what was fixed before has changed the machine.
-        fixed = fix.apply(offer, _case(options), dry_run=options.dry_run)
+        fixed = engine.apply(offer, _case(options), dry_run=options.dry_run)
         if report:
             report.print_fixed(fixed, offer, dry_run=options.dry_run)
         yield fixed
@@ -234,9 +231,3 @@ def _redaction() -> Redaction:
 
 def _shown_while_running(check: Check) -> AbstractContextManager[object]:
     return progress(f"{check.title} ({check.id})")
-
-
-def _kept(results: Iterable[Result], into: list[Result]) -> Iterator[Result]:
-    for result in results:
-        into.append(result)
-        yield result

@@ -49,13 +49,13 @@ class Diagnostic(NamedTuple):
     bytes: int | None = None
 
 
+#: paths that one finding names
+MOST_NAMED = 100
+
 fail = partial(Diagnostic, "fail")
 warn = partial(Diagnostic, "warn")
 skip = partial(Diagnostic, "skip")
 fine = partial(Diagnostic, "pass")
-
-#: of a check that looks at the files of the environment
-NO_ENVIRONMENT = skip("there is no environment yet")
 
 
 class Finding(Value):

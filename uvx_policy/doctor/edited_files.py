@@ -6,7 +6,8 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix, fine, skip
+from uvx_policy.doctor.case import NO_ENVIRONMENT, Case
+from uvx_policy.doctor.diagnostic import MOST_NAMED, Check, Diagnostic, Fix, fine, skip
 from uvx_policy.doctor.remedies import least_destructive
 from uvx_policy.installed import sentences
 from uvx_policy.terminal.command import Hint, command
@@ -15,11 +16,8 @@ from uvx_policy.terminal.words import count, verb
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.doctor.case import Case
     from uvx_policy.installed.finding import Finding, State
 
-#: paths that one finding names
-_MOST_NAMED = 100
 _HACKABLE = Hint(
     text="Make the project hackable, to edit on purpose",
     commands=(command("linkpolicy", "init", "--hackable"),),
@@ -130,7 +128,7 @@ def _restore(case: Case, state: State) -> Fix:
 
 
 def _paths(found: Sequence[Finding]) -> tuple[str, ...]:
-    return tuple(each.path for each in found[:_MOST_NAMED])
+    return tuple(each.path for each in found[:MOST_NAMED])
 
 
 CHECKS: tuple[Check, ...] = (

@@ -165,7 +165,8 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
         return
     # The path as a word of `uv venv`, none where uv takes it by itself.
     named = () if case.workspace or path == f"{case.cwd}/.venv" else (path,)
-    python = os.path.join(path, *_PYTHON)
+    names = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
+    python = os.path.join(path, *names)
     if os.path.exists(python):
         return
     gone = f"`{os.path.realpath(python)}`" if os.path.islink(python) else f"`{python}`"
@@ -178,9 +179,6 @@ def look_interpreter(case: Case) -> Iterator[Diagnostic]:
         ),
         (python,),
     )
-
-
-_PYTHON = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
 
 
 # -------------------------------------------------------------------------------------------------

@@ -11,16 +11,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.cache_contents import inspections
-from uvx_policy.doctor.diagnostic import (
-    NO_ENVIRONMENT,
-    Check,
-    Diagnostic,
-    Fix,
-    fail,
-    fine,
-    skip,
-    warn,
-)
+from uvx_policy.doctor.case import NO_ENVIRONMENT, Case
+from uvx_policy.doctor.diagnostic import MOST_NAMED, Check, Diagnostic, Fix, fail, fine, skip, warn
 from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.doctor.remedies import least_destructive, take_back
 from uvx_policy.installed import linking, sentences
@@ -32,7 +24,6 @@ from uvx_policy.terminal.words import count, verb
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.doctor.case import Case
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.linking import Linking
     from uvx_policy.installed.model import Survey
@@ -41,8 +32,6 @@ if TYPE_CHECKING:
 
 #: a few copies are not worth a word: less than this, and less than half of what is installed
 _WORTH_SAVING = 16 * 1024**2
-#: paths that one finding names
-_MOST_NAMED = 100
 #: `copy` for these reasons is no wish to have private files
 _COPIES_FOR_WANT_OF_LINKS = ("nothing-links", "clone-impossible", "hardlink-impossible")
 _COPIES_THAT_SHARE = "copy-shares-extents"
@@ -239,7 +228,7 @@ def look_broken_links(case: Case) -> Iterator[Diagnostic]:
         f"{verb(survey.dangling, 'is a symbolic link', 'are symbolic links')} into a cache that "
         "was cleaned: their targets are gone.",
         least_destructive(case, "present", broken),
-        tuple(each.dist_info for each in broken[:_MOST_NAMED]),
+        tuple(each.dist_info for each in broken[:MOST_NAMED]),
     )
 
 
@@ -261,7 +250,7 @@ def look_unreadable(case: Case) -> Iterator[Diagnostic]:
         f"{number:,} {what} of `{case.environment}` cannot be read: programs fail there, "
         "and this report does not cover them.",
         _open_up(case, survey.unreadable, "Restore your read permission"),
-        survey.unreadable[:_MOST_NAMED],
+        survey.unreadable[:MOST_NAMED],
     )
 
 
@@ -278,7 +267,7 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
         f"{which} of `{case.environment}` cannot be changed by you{whose}: uv fails "
         "to remove or replace what is in there.",
         _open_up(case, survey.closed, "Restore your write permission"),
-        survey.closed[:_MOST_NAMED],
+        survey.closed[:MOST_NAMED],
     )
 
 

@@ -5,6 +5,7 @@ What is well is told as "pass", with the facts: they are the answer to "where is
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -187,16 +188,14 @@ def _project_cache(case: Case, plan: Plan, facts: Facts) -> Place | None:
 
 def _better(case: Case, plan: Plan, facts: Facts) -> str:
     """Where files could be linked from, were no cache chosen for uv; "" when nowhere."""
-    alone = facts.replace(cache_dir=None)
-    if alone.settings.cache.value == "default":
+    wish = facts.settings.cache.value
+    if wish == "default":
         return ""
-    try:
+    with contextlib.suppress(LinkPolicyError):
         own = own_cache(case.host)
         if _can_link(case, plan, nearest_existing(case.host, own)):
             return f"; uv's own, `{own}`, would link them"
-    except LinkPolicyError:
-        pass
-    place = _place(case, plan, prefer_project=alone.settings.cache.value == "project")
+    place = _place(case, plan, prefer_project=wish == "project")
     return f"; `{place.directory}` would link them" if place else ""
 
 

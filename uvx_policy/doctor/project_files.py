@@ -11,6 +11,7 @@ import stat
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from uvx_policy.caches.contents import names_in
 from uvx_policy.errors import ConfigError
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv.workspace import ancestors, table
@@ -158,11 +159,7 @@ class ProjectFiles:
             yield Requirement(_normal(name), tuple(map(_normal, extras)), at)
 
     def _of_requirement_files(self) -> Iterator[Requirement]:
-        try:
-            names = sorted(os.listdir(self.directory))
-        except OSError:
-            return
-        for name in names:
+        for name in names_in(self.directory):
             if "requirements" in name and name.endswith((".txt", ".in")):
                 yield from self._requirements(self.text(name).splitlines(), name)
 

@@ -16,25 +16,22 @@ if TYPE_CHECKING:
 
 #: oldest version of uv that linkpolicy is tested with (docs/reference/supported-uv.md)
 OLDEST = (0, 5, 23)
-_INSTALL = Fix.by(
-    "Install uv, or linkpolicy with its own uv", command("pip", "install", "uvx-policy[uv]")
-)
 
 
 def look_real_uv(case: Case) -> Iterator[Diagnostic]:
     """Is there anything that the shim could become?"""
     if case.uv:
         yield fine(f"The real uv is `{case.uv}`.", paths=(case.uv,))
-        return
-    blocked = locate.not_executable("uv", search_path=case.environ.get("PATH"))
-    if blocked:
+    elif blocked := locate.not_executable("uv", search_path=case.environ.get("PATH")):
         yield fail(
             f"`{blocked}` is not executable, and there is no other real uv on PATH.",
             Fix.by("Make it executable", command("chmod", "+x", blocked)),
             (blocked,),
         )
-        return
-    yield fail("There is no real uv on PATH.", _INSTALL)
+    else:
+        install = command("pip", "install", "uvx-policy[uv]")
+        fix = Fix.by("Install uv, or linkpolicy with its own uv", install)
+        yield fail("There is no real uv on PATH.", fix)
 
 
 def look_real_uv_version(case: Case) -> Iterator[Diagnostic]:

@@ -27,12 +27,11 @@ if TYPE_CHECKING:
 
 def look_first(case: Case) -> Iterator[Diagnostic]:
     """Does a shell find the shims before every other uv? Environments have their own check."""
-    directory = setup_state.directory(case)
-    if not setup_state.has_shims(directory):
+    if not setup_state.has_shims(case):
         yield skip("there are no shims")
         return
     # A shim that is missing is no matter of PATH: another check tells it.
-    shims = filter(shim_directories.is_shim, setup_state.shims_in(directory))
+    shims = filter(shim_directories.is_shim, setup_state.shims_in(setup_state.directory(case)))
     there = list(map(os.path.basename, shims))
     for program in there:
         listed = [each for each in _on_path(case, program) if not each.environment or each.ours]
@@ -54,14 +53,17 @@ def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> 
     # The shell that runs us keeps its PATH whatever `setup` does, so this is what fixes it.
     line = setup_state.line_by_hand(case)
     by_hand = Fix.by("Open a new shell, or run this here", *((line,) if line else ()))
-    if setup_state.is_managed(case) and setup_state.is_in_place(case):
+    managed = setup_state.is_managed(case)
+    if managed and not any(
+        isinstance(each, LinkPolicyError) or each.edits for each in setup_state.plans(case)
+    ):
         return warn(
             f"{what} in this shell: it was started before the shims were put on PATH, or "
             f"something puts another directory in front of `{directory}`.",
             by_hand,
             listed,
         )
-    if setup_state.is_managed(case):
+    if managed:
         by_hand = setup("Put the shims first on PATH")
     else:
         text = "Run this here, and add it to the end of your shell's start-up file"
@@ -95,7 +97,7 @@ def look_active_environment(case: Case) -> Iterator[Diagnostic]:
 
 def look_recursion(case: Case) -> Iterator[Diagnostic]:
     """Does what we take for the real uv start our shim again?"""
-    if not setup_state.has_shims(setup_state.directory(case)):
+    if not setup_state.has_shims(case):
         yield skip("there are no shims")
         return
     for start in starts(case):

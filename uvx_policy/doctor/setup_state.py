@@ -59,9 +59,9 @@ def directory(case: Case) -> str:
     return next(owners, case.shim_directory)
 
 
-def has_shims(directory: str) -> bool:
+def has_shims(case: Case) -> bool:
     """Is there any shim of ours?"""
-    return any(map(shim_directories.is_shim, shims_in(directory)))
+    return any(map(shim_directories.is_shim, shims_in(directory(case))))
 
 
 def shims_in(directory: str) -> tuple[str, ...]:
@@ -73,12 +73,6 @@ def is_managed(case: Case) -> bool:
     """Did `setup` put a block into start-up files?"""
     known = record(case)
     return bool(known and known.files)
-
-
-def is_in_place(case: Case) -> bool:
-    """Would `setup` leave all start-up files as they are?"""
-    told = plans(case)
-    return all(isinstance(each, setup_command.SetupPlan) and not each.edits for each in told)
 
 
 def line_by_hand(case: Case) -> ShellLine | None:
@@ -120,10 +114,10 @@ def _plan_for(case: Case, shell: str | None) -> SetupPlan | LinkPolicyError:
 
 def _shells(case: Case) -> tuple[str | None, ...]:
     """The shells whose start-up files `setup` changed; `(None,)`: `setup` finds out which runs."""
-    if not is_managed(case):
-        return (None,)
     known = record(case)
-    changed = {file.path for file in known.files} if known else set()
+    if not known or not known.files:
+        return (None,)
+    changed = {file.path for file in known.files}
     home = setup_steps.own_places(case.environ)[0]
     found = []
     for shell in shells.SHELLS:

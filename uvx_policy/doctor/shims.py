@@ -24,15 +24,14 @@ _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 def look_shims(case: Case) -> Iterator[Diagnostic]:
     """Are both shims there, and nobody else's program in their place?"""
-    directory = setup_state.directory(case)
-    if not setup_state.has_shims(directory):
+    if not setup_state.has_shims(case):
         yield fail(
             "The shims are not installed: `uv` runs without a policy, "
             "except through `linkpolicy run`.",
             setup("Install the shims and put them first on PATH"),
         )
         return
-    for path in setup_state.shims_in(directory):
+    for path in setup_state.shims_in(setup_state.directory(case)):
         if shim_directories.is_shim(path):
             continue
         if os.path.lexists(path):
@@ -101,7 +100,7 @@ def fix_private(case: Case, dry_run: bool) -> Iterator[str]:
 def look_current(case: Case) -> Iterator[Diagnostic]:
     """Are the shims what this linkpolicy would write?"""
     directory = setup_state.directory(case)
-    if not setup_state.has_shims(directory):
+    if not setup_state.has_shims(case):
         yield skip("there are no shims")
         return
     plan = setup_state.plans(case)[0]  # what it says of the shims, all say
@@ -128,8 +127,7 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
 
 def look_start(case: Case) -> Iterator[Diagnostic]:
     """Start each shim once: do they come as far as uv, and with the policy?"""
-    directory = setup_state.directory(case)
-    if not case.uv or not setup_state.has_shims(directory):
+    if not case.uv or not setup_state.has_shims(case):
         yield skip(f"there {'are no shims' if case.uv else 'is no real uv'}")
         return
     for start in starts(case):
@@ -154,8 +152,7 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
 
 def begin_start(case: Case) -> None:
     """Start the shims, which takes as long as ten other checks."""
-    directory = setup_state.directory(case)
-    if case.uv and setup_state.has_shims(directory):
+    if case.uv and setup_state.has_shims(case):
         begin(case)
 
 

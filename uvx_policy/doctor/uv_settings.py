@@ -92,11 +92,8 @@ def _refused_modes(layer: Layer, modes: tuple[str, ...]) -> Iterator[Diagnostic]
         if mode is None or mode.value in modes:
             continue
         near = _near(mode.value, modes)
-        effect = "uv refuses to start"
-        if layer.prefix:
-            effect = (
-                "uv skips the whole `[tool.uv]` with a warning, and with it all that stands there"
-            )
+        skipped = "uv skips the whole `[tool.uv]` with a warning, and with it all that stands there"
+        effect = skipped if layer.prefix else "uv refuses to start"
         yield Diagnostic(
             "warn" if layer.prefix else "fail",
             f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of {', '.join(modes)}.",
