@@ -1,6 +1,6 @@
-"""What to do about files: of an environment what destroys least, of others what may be taken back.
+"""What to do about an environment's files, a link to nothing, what is others', and a variable.
 
-For an environment, of what can work, comes first:
+About the files of an environment: what destroys least, of what can work, comes first.
 
 1. `detach` gives shared files inodes of their own: nothing is lost.
 2. `repair` puts the original content back, and saves what was edited.

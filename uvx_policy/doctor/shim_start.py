@@ -57,7 +57,8 @@ def starts(case: Case) -> tuple[Start, ...]:
 @once
 def begin(case: Case) -> list[tuple[str, Begun]]:
     """Start them, and wait for none: then `starts` has to wait less."""
-    paths = setup_state.shims_in(setup_state.directory(case))
+    directory = setup_state.directory(case)
+    paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
     begun = []
     for path in filter(os.path.isfile, (*paths, _fallback(paths[0]))):
         environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}
