@@ -60,15 +60,16 @@ def look(case: Case, client: Client) -> Iterator[Diagnostic]:
         found = client.find(case, files)
         if found is None:
             continue
-        asks = isinstance(found.where, Mention)
-        because = f"`{found.where}` asks for it" if asks else found.where
-        own = (found.where.path,) if isinstance(found.where, Mention) else ()
+        because, paths = found.where, found.paths
+        if isinstance(because, Mention):
+            paths = (because.path, *paths)
+            because = f"`{because}` asks for it"
         lost = " and ".join(f"{name}={value}" for name, value in _missed(case).items())
         effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
         yield warn(
             f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: {because}.",
             client.fix(case, found) if client.fix else _usual_fix(case, client),
-            tuple(dict.fromkeys((*own, *found.paths))),
+            tuple(dict.fromkeys(paths)),
         )
         return
 
