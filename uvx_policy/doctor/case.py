@@ -130,10 +130,7 @@ def once(compute: Callable[[Case], T]) -> Callable[[Case], T]:
 def where_decided(
     look: Callable[Concatenate[Case, Plan, Facts, P], Iterable[T]],
 ) -> Callable[Concatenate[Case, P], Iterator[T]]:
-    """The same function, which gets the plan and its facts; where there are none, it says nothing.
-
-    For a look or a fix of a check.
-    """
+    """A look or a fix that gets the plan and its facts; where there are none, it says nothing."""
 
     def looking(case: Case, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         plan = case.sound_plan

@@ -33,7 +33,7 @@ class Fix(Hint):
 
     @classmethod
     def by(cls, text: str, *commands: Command | ShellLine, safe: bool = False) -> Self:
-        """The commonest way to make one."""
+        """What these commands do, typed one after the other."""
         return cls(text=text, commands=commands, safe=safe)
 
 
@@ -52,6 +52,7 @@ class Diagnostic(NamedTuple):
 #: paths that one finding names
 MOST_NAMED = 100
 
+# Called with all but the status.
 fail = partial(Diagnostic, "fail")
 warn = partial(Diagnostic, "warn")
 skip = partial(Diagnostic, "skip")

@@ -298,7 +298,7 @@ def _owner(path: str) -> int | None:
 
 CHECKS: tuple[Check, ...] = (
     Check("files-linked", "How the files are stored", look_linked),
-    # Before the others: nothing that others fix can be done before it.
+    # First of those that find faults: nothing that others fix can be done before it.
     Check("venv-owner", "You can change the environment", look_owner),
     Check("files-unreadable", "Everything installed can be read", look_unreadable),
     Check("files-broken-links", "No installed file is a link to nothing", look_broken_links),
