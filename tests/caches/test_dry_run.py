@@ -146,7 +146,7 @@ def test_environments_that_were_linked_from_a_cache_by_the_register(tmp_path: Pa
         Environment(path=str(tmp_path / "other"), cache=str(tmp_path)),
     ]
 
-    found = linked.linked_environments(str(cache), environments)
+    found = linked.linked_environments(str(cache), map(linked.look_at, environments))
 
     assert [(each.environment.path, each.exists) for each in found] == [
         (str(there), True), (str(gone), False),

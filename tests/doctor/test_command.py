@@ -82,7 +82,7 @@ def test_a_check_that_breaks_down_leaves_the_rest_of_the_report(
     def look(_: Case) -> Iterator[Diagnostic]:
         raise ZeroDivisionError("on purpose")
 
-    only_these(monkeypatch, ill("a"), well("b").replace(look=look), ill("c", "warn"))
+    only_these(monkeypatch, ill("a"), well("b")._replace(look=look), ill("c", "warn"))
 
     code, out, err = called(capsys)
 
@@ -225,7 +225,7 @@ class Lamp:
             if not self.on:
                 yield Diagnostic(status="fail", detail="It is off.", fix=FIX.replace(text=fix_text))
 
-        return well(name).replace(look=look, fix=self._fix)
+        return well(name)._replace(look=look, fix=self._fix)
 
     def _fix(self, _: Case, dry_run: bool) -> Iterator[str]:
         self.turned.append(dry_run)
@@ -275,7 +275,7 @@ def test_what_comes_to_light_by_fixing_is_told(
         if lamp.on:
             yield Diagnostic(status="warn", detail="The room is a mess.")
 
-    only_these(monkeypatch, lamp.check(), well("room").replace(look=look), ill("other", "warn"))
+    only_these(monkeypatch, lamp.check(), well("room")._replace(look=look), ill("other", "warn"))
 
     code, out, _ = called(capsys, "--fix", "--yes")
 
@@ -291,7 +291,7 @@ def test_one_deed_that_fixes_two_checks_is_done_once(
 ) -> None:
     lamp = Lamp()
     fix = lamp.check().fix
-    only_these(monkeypatch, *(lamp.check(name).replace(fix=fix) for name in ("a", "b")))
+    only_these(monkeypatch, *(lamp.check(name)._replace(fix=fix) for name in ("a", "b")))
 
     code, out, _ = called(capsys, "--fix", "--yes")
 

@@ -30,7 +30,7 @@ def raising(name: str, error: BaseException, *before: Diagnostic) -> Check:
         yield from before
         raise error
 
-    return well(name).replace(look=look)
+    return well(name)._replace(look=look)
 
 
 def found(case: Case, *checks: Check) -> list[tuple[str, str]]:
@@ -86,9 +86,9 @@ def test_what_is_begun_ahead_is_begun_before_any_check_looks(case: Case) -> None
         yield from ()
 
     checks = (
-        check("a").replace(look=look),
-        check("b").replace(begin=breaking),
-        check("c").replace(begin=lambda _: done.append("begun, too")),
+        check("a")._replace(look=look),
+        check("b")._replace(begin=breaking),
+        check("c")._replace(begin=lambda _: done.append("begun, too")),
     )
 
     engine.begin(checks, case)
@@ -190,7 +190,7 @@ def test_results_come_as_they_are_found(case: Case) -> None:
         ran.append(1)
         return ()
 
-    results = engine.results([well(name).replace(look=look) for name in "abc"], case)
+    results = engine.results([well(name)._replace(look=look) for name in "abc"], case)
 
     assert next(results).check.id == "a"
     assert len(ran) == 1

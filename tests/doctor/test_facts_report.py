@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
+from tests.doctor import saved_facts
 from tests.doctor.conftest import Person
 from tests.property.test_decide import all_facts
 from tests.unit.facts import facts, settings
@@ -20,14 +21,14 @@ from uvx_policy.settings.keys import CacheEntry
 REPORTS = sorted((Path(__file__).parent / "reports").glob("*.json"))
 
 
-def there_and_back(told: Facts | None, outcome: Outcome) -> facts_report.Report:
+def there_and_back(told: Facts | None, outcome: Outcome) -> saved_facts.Report:
     plain = json.loads(json.dumps(facts_report.as_object(told, outcome)))
-    return facts_report.from_object(plain)
+    return saved_facts.from_object(plain)
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=lambda path: path.stem)
 def test_what_a_saved_report_decided_is_decided_again(report: Path) -> None:
-    saved = facts_report.from_object(json.loads(report.read_text(encoding="utf-8"))["facts"])
+    saved = saved_facts.from_object(json.loads(report.read_text(encoding="utf-8"))["facts"])
 
     assert saved.facts is not None
     assert decide(saved.facts) == saved.outcome
@@ -84,7 +85,7 @@ def test_a_call_that_was_left_alone_has_an_outcome_without_facts() -> None:
 )  # fmt: skip
 def test_what_is_no_report_is_refused_with_a_value_error(told: object) -> None:
     with pytest.raises(ValueError, match="facts"):
-        facts_report.from_object(told)
+        saved_facts.from_object(told)
 
 
 @pytest.mark.uv
@@ -98,7 +99,7 @@ def test_doctor_json_carries_the_facts_of_the_decision_made_here(settled: Person
 
     for words in ((), ("--redact",)):
         told = json.loads(settled.types("linkpolicy", "doctor", "--json", *words))
-        saved = facts_report.from_object(told["facts"])
+        saved = saved_facts.from_object(told["facts"])
         assert saved.facts is not None
         assert saved.outcome.link_mode.code == "hackable"
         assert decide(saved.facts) == saved.outcome
@@ -115,6 +116,6 @@ def test_the_facts_are_those_of_the_plan(settled: Person, monkeypatch: pytest.Mo
     plan = Case(environ=settled.environ, cwd=str(project)).plan
     assert plan is not None
 
-    back = facts_report.from_object(facts_report.to_object(plan))
+    back = saved_facts.from_object(facts_report.to_object(plan))
 
     assert (back.facts, back.outcome) == (plan.facts, plan.outcome)

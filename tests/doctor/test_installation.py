@@ -21,7 +21,7 @@ from tests.doctor.standing import program
 from tests.uv.world import PYTHON
 from uvx_policy.doctor import shim_start
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.real_uv import OLDEST
+from uvx_policy.doctor.installation import OLDEST
 from uvx_policy.errors import Unreadable
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import startup_file

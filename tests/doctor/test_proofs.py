@@ -85,7 +85,7 @@ def test_a_proof_is_taken_for_one(events: tuple[Diagnostic | str | None, ...], b
         (("fix it", ILL, WELL), "typing", "nobody typed"),
         ((ILL, "fix it", WELL), "fix", "not fixed by --fix"),
         ((None, ILL, WELL), "fix", "not fixed by --fix"),
-        ((ILL.replace(fix=None), WELL), "hand: nothing can be typed", "says no fix"),
+        ((ILL._replace(fix=None), WELL), "hand: nothing can be typed", "says no fix"),
         ((ILL, WELL), "magic", "magic"),
     ],
 )

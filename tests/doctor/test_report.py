@@ -102,7 +102,7 @@ def test_a_group_is_printed_before_the_next_one_is_looked_at(case: Case) -> None
         return iter(())
 
     report = Report(screen)
-    checks = (well("a"), well("b", "caches").replace(look=look))
+    checks = (well("a"), well("b", "caches")._replace(look=look))
     report.print_results(checks, engine.results(checks, case))
 
     assert seen == ["installation   1 check passed\n"]

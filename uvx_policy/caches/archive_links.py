@@ -9,6 +9,7 @@ every archive for unused. A relative link is right at every path, for every supp
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,15 +56,10 @@ def links(cache: str) -> Iterator[Link]:
 
 def leading_elsewhere(cache: str, found: Iterable[Link]) -> Iterator[Link]:
     """Give those of the links of `cache` that name another path than its own. Never raises."""
-    real = os.path.realpath(cache)
-    is_own: dict[str, bool] = {}
-    for link in found:
-        if link.is_absolute:
-            if link.cache not in is_own:
-                # The cache itself may be named through a symbolic link.
-                is_own[link.cache] = os.path.realpath(link.cache) == real
-            if not is_own[link.cache]:
-                yield link
+    own = os.path.realpath(cache)
+    # The cache itself may be named through a symbolic link; thousands of links name the same one.
+    real = functools.cache(os.path.realpath)
+    return (link for link in found if link.is_absolute and real(link.cache) != own)
 
 
 def is_another_cache(cache: str, link: Link) -> bool:

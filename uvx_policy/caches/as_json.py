@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy.caches import linked
@@ -14,29 +15,19 @@ if TYPE_CHECKING:
     from uvx_policy.caches.table import Row
 
 SCHEMA = 1
+#: of a `Cache`, as they are
+_OF_CACHE = ("problem", "device", "source", "mount_point", "file_system")
+_SUMS = ("logical_bytes", "physical_bytes", "shared_bytes")
 
 
-def listing(rows: Sequence[Row]) -> str:
-    """`cache list --json`."""
-    return _text({"caches": [_object(row) for row in rows]})
-
-
-def sizes(rows: Sequence[Row]) -> str:
+def sizes(rows: Sequence[Row]) -> dict[str, Any]:
     """`cache size --json`."""
-    return _text(
-        {
-            "caches": [{"path": row.cache.path, **_bytes([row.measure])} for row in rows],
-            "total": _bytes([row.measure for row in rows]),
-        }
-    )
+    caches = [{"path": row.cache.path, **_bytes([row.measure])} for row in rows]
+    return {"caches": caches, "total": _bytes([row.measure for row in rows])}
 
 
-def directory(path: str, because: str) -> str:
-    """`cache dir --json`."""
-    return _text({"path": path, "because": because})
-
-
-def _object(row: Row) -> dict[str, Any]:
+def listed(row: Row) -> dict[str, Any]:
+    """One cache of `cache list --json`."""
     cache = row.cache
     return {
         "path": cache.path,
@@ -44,11 +35,7 @@ def _object(row: Row) -> dict[str, Any]:
         "origins": list(cache.origins),
         "here": row.here,
         "exists": cache.exists,
-        "problem": cache.problem or None,
-        "device": cache.device or None,
-        "source": cache.source or None,
-        "mount_point": cache.mount_point or None,
-        "file_system": cache.file_system or None,
+        **{name: getattr(cache, name) or None for name in _OF_CACHE},
         "owner": cache.owner,
         "mode": f"{cache.mode:04o}" if cache.exists else None,
         **_bytes([row.measure]),
@@ -72,13 +59,11 @@ def _object(row: Row) -> dict[str, Any]:
 
 def _bytes(measures: Sequence[Measure]) -> dict[str, Any]:
     return {
-        "logical_bytes": sum(each.logical_bytes for each in measures),
-        "physical_bytes": sum(each.physical_bytes for each in measures),
-        "shared_bytes": sum(each.shared_bytes for each in measures),
+        **{name: sum(getattr(each, name) for each in measures) for name in _SUMS},
         "shared_bytes_exact": all(each.extents_known for each in measures),
     }
 
 
-def _text(told: dict[str, Any]) -> str:
-    """Bytes of a path that are not UTF-8 appear as lone surrogates, escaped."""
-    return json.dumps({"schema": SCHEMA, **told}, indent=2)
+def write(told: dict[str, Any]) -> None:
+    """On stdout; bytes of a path that are not UTF-8 appear as lone surrogates, escaped."""
+    sys.stdout.write(f"{json.dumps({'schema': SCHEMA, **told}, indent=2)}\n")

@@ -62,18 +62,12 @@ class Uv(Value):
         kept |= {"LINKPOLICY_BYPASS": "1", _UV_LOCK_TIMEOUT: str(max(1, round(seconds)))}
         if guard.NAME in os.environ:
             kept[guard.NAME] = os.environ[guard.NAME]
+        # `cwd`: not where the user is: uv looks at projects around it, and wants UTF-8 in its path.
         return subprocess.Popen(
-            self.command(job, cache),
-            env=kept,
-            # Not where the user is: uv looks at projects around it, and wants UTF-8 in its path.
-            cwd=os.sep,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
+            self.command(job, cache), env=kept, cwd=os.sep, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
             errors="surrogateescape",
-        )
+        )  # fmt: skip
 
     def try_on_copy(self, job: Job, cache: str) -> bool:
         """Do `job` on a directory that nobody else uses; did it work?"""
@@ -110,18 +104,19 @@ def carry_out(
     _keep_directory_behind_link(cache, mode)
     if holder is not None:
         return _busy(cache, holder)
+    lines = [line for line in output.splitlines() if line.strip()]
     if process.returncode == 0 or (job.takes_everything and _is_emptied_mount_point(cache)):
-        return Result(cache=cache, state="done", text=_summary(output))
-    return Result(cache=cache, state="failed", text=_complaint(output))
+        # `Removed 12 files (1.2MiB)`: the last line that uv says.
+        return Result(cache=cache, state="done", text=lines[-1] if lines else "")
+    # From `error:` on, in one line.
+    first = next((at for at, line in enumerate(lines) if line.startswith("error:")), 0)
+    complaint = " ".join(line.strip() for line in lines[first:]).removeprefix("error: ")
+    return Result(cache=cache, state="failed", text=complaint)
 
 
 def _busy(cache: Cache, holder: Holder) -> Result:
-    return Result(
-        cache=cache,
-        state="busy",
-        text=f"{holder} {holder.how}",
-        hint=Hint(text="wait until it is done, or wait longer: --wait SECONDS"),
-    )
+    text = f"{holder} {holder.how}"
+    return Result(cache=cache, state="busy", text=text, hint=Hint(text=locks.Busy.hint))
 
 
 def _mind(process: subprocess.Popen[str], cache: str, deadline: float) -> tuple[Holder | None, str]:
@@ -134,7 +129,7 @@ def _mind(process: subprocess.Popen[str], cache: str, deadline: float) -> tuple[
             return None, process.communicate(timeout=_PAUSE)[0]
         except subprocess.TimeoutExpired:  # noqa: PERF203 (it is a wait)
             if time.monotonic() >= deadline and locks.waits_for_a_lock(process.pid):
-                holder = next(iter(locks.holders(cache)), locks.Holder(pid=0))
+                holder = locks.holder(cache)
                 _stop(process)
                 return holder, ""
 
@@ -158,20 +153,3 @@ def _keep_directory_behind_link(cache: Cache, mode: int) -> None:
 def _is_emptied_mount_point(cache: Cache) -> bool:
     """Up to 0.12 uv fails in the end: a mount point cannot be deleted, only what is in it."""
     return os.path.ismount(cache.path) and not contents.names_in(cache.path)
-
-
-def _summary(output: str) -> str:
-    """`Removed 12 files (1.2MiB)`: the last line that uv says."""
-    lines = _lines(output)
-    return lines[-1] if lines else ""
-
-
-def _complaint(output: str) -> str:
-    """From `error:` on, in one line."""
-    lines = _lines(output)
-    first = next((at for at, line in enumerate(lines) if line.startswith("error:")), 0)
-    return " ".join(line.strip() for line in lines[first:]).removeprefix("error: ")
-
-
-def _lines(output: str) -> list[str]:
-    return [line for line in output.splitlines() if line.strip()]

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 #: seconds that whoever uses a cache gets by default
 WAIT = 10.0
 _LONGEST_WAIT = 86400
+#: of `clean` and `prune`
+_FLAGS = {
+    "--dry-run": "show what would be done",
+    "--yes": "do not ask",
+    "--break-symlinks": "allow breaking environments that consist of links into the cache",
+    "--delete-foreign": "allow deleting files in the cache that are not uv's",
+}
 
 
 # The command line --------------------------------------------------------------------------------
@@ -27,51 +34,34 @@ _LONGEST_WAIT = 86400
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `cache` and what it can do to the command line."""
-    cache = commands.add_parser(
-        "cache", help="list, measure, clean and prune the caches on all disks"
-    )
+    told = "list, measure, clean and prune the caches on all disks"
+    cache = commands.add_parser("cache", help=told)
     cache.set_defaults(command=list_caches, json=False)
     actions = cache.add_subparsers(title="actions (default: list)", metavar="ACTION")
 
-    listing = actions.add_parser("list", help="list every known cache: place, size, environments")
-    listing.add_argument("--json", action="store_true", help="machine-readable output")
-    listing.set_defaults(command=list_caches)
-
-    directory = actions.add_parser("dir", help="print the cache that `uv sync` uses here")
-    directory.add_argument("--json", action="store_true", help="machine-readable output")
-    directory.set_defaults(command=print_directory)
-
-    size = actions.add_parser("size", help="show how much space each cache takes")
-    size.add_argument("--json", action="store_true", help="machine-readable output")
-    size.set_defaults(command=print_sizes)
+    for name, command, told in (
+        ("list", list_caches, "list every known cache: place, size, environments"),
+        ("dir", print_directory, "print the cache that `uv sync` uses here"),
+        ("size", print_sizes, "show how much space each cache takes"),
+    ):
+        parser = actions.add_parser(name, help=told)
+        parser.add_argument("--json", action="store_true", help="machine-readable output")
+        parser.set_defaults(command=command)
 
     clean = actions.add_parser("clean", help="let uv delete everything, or only some packages")
-    clean.add_argument(
-        "packages", nargs="*", metavar="PACKAGE", help="only these packages (default: everything)"
-    )
+    told = "only these packages (default: everything)"
+    clean.add_argument("packages", nargs="*", metavar="PACKAGE", help=told)
     prune = actions.add_parser("prune", help="let uv delete entries that nothing refers to")
     prune.set_defaults(packages=[])
     for parser, action in ((clean, "clean"), (prune, "prune")):
-        _add_work_options(parser)
         parser.set_defaults(command=work.run, action=action)
-
-
-def _add_work_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cache-dir", action="append", metavar="DIR", default=[],
-        help="only this cache; can be repeated (default: every known cache)",
-    )  # fmt: skip
-    add_wait(parser)
-    parser.add_argument("--dry-run", action="store_true", help="show what would be done")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument(
-        "--break-symlinks", action="store_true",
-        help="allow breaking environments that consist of links into the cache",
-    )  # fmt: skip
-    parser.add_argument(
-        "--delete-foreign", action="store_true",
-        help="allow deleting files in the cache that are not uv's",
-    )  # fmt: skip
+        parser.add_argument(
+            "--cache-dir", action="append", metavar="DIR", default=[],
+            help="only this cache; can be repeated (default: every known cache)",
+        )  # fmt: skip
+        add_wait(parser)
+        for flag, told in _FLAGS.items():
+            parser.add_argument(flag, action="store_true", help=told)
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +86,7 @@ def list_caches(options: argparse.Namespace) -> int:
     """`cache list`: 0. Raises `ConfigError`."""
     rows = _measured(extents=False)
     if options.json:
-        sys.stdout.write(f"{as_json.listing(rows)}\n")
+        as_json.write({"caches": [as_json.listed(row) for row in rows]})
     else:
         table.print_list(rows, Console())
     return 0
@@ -106,7 +96,7 @@ def print_sizes(options: argparse.Namespace) -> int:
     """`cache size`: 0. Raises `ConfigError`."""
     rows = [row for row in _measured(extents=True) if row.cache.exists]
     if options.json:
-        sys.stdout.write(f"{as_json.sizes(rows)}\n")
+        as_json.write(as_json.sizes(rows))
     elif rows:
         table.print_sizes(rows, Console())
     else:
@@ -118,7 +108,7 @@ def print_directory(options: argparse.Namespace) -> int:
     """`cache dir`: 0. Raises `ConfigError`, `RealUvNotFound`."""
     path, because = here.cache_here(open_machine())
     if options.json:
-        sys.stdout.write(f"{as_json.directory(path, because)}\n")
+        as_json.write({"path": path, "because": because})
     else:
         # For scripts: the bytes of the path, whatever the terminal's encoding.
         sys.stdout.buffer.write(os.fsencode(path) + b"\n")

@@ -23,7 +23,10 @@ def foreign(names: Iterable[str]) -> tuple[str, ...]:
 
     `uv cache prune` and `uv cache clean` delete them with everything else.
     """
-    return tuple(sorted(name for name in names if not _is_uvs(name)))
+    others = set(names) - _FILES
+    return tuple(
+        sorted(each for each in others if not each.startswith(_TEMPORARY) and not bucket_kind(each))
+    )
 
 
 def looks_like_a_cache(names: Iterable[str]) -> bool:
@@ -43,7 +46,3 @@ def names_in(directory: str) -> list[str]:
         return sorted(os.listdir(directory))
     except (OSError, ValueError):
         return []
-
-
-def _is_uvs(name: str) -> bool:
-    return name in _FILES or name.startswith(_TEMPORARY) or bool(_BUCKET.match(name))

@@ -7,16 +7,17 @@ supported version; `tests/caches/` tries it again.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from uvx_policy.caches import archive_links, contents, dry_run, linked, locks
+from uvx_policy.installed.sentences import listed
 from uvx_policy.machine.caches import NAMED
 from uvx_policy.terminal.command import Hint, command
-from uvx_policy.terminal.words import listed, verb
+from uvx_policy.terminal.words import verb
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from uvx_policy.caches.linked import Dependent
     from uvx_policy.machine.caches import Cache
@@ -45,11 +46,9 @@ class Job(Value):
         return self.command == "clean" and not self.packages
 
 
-class Objection(Value):
+class Objection(NamedTuple):
     """Why a job is refused for one cache."""
 
-    #: stable word
-    code: str
     #: what is so, and what would happen
     because: str
     #: what to do instead, or the option that allows it
@@ -73,27 +72,21 @@ def objections(
     first = _not_ours(cache, uid) or _not_writable(cache) or _no_cache(cache, names)
     if first is not None:
         return (first,)
-    found = [
-        _foreign_entries(names, job),
-        _copied(cache, job),
-        _breaks_environments(cache, job, dependents, try_on_copy),
-    ]
+    breaks = _breaks_environments(cache, job, dependents, try_on_copy)
+    found = (_foreign_entries(names, job), _copied(cache, job), breaks)
     return tuple(each for each in found if each is not None)
 
 
 def _not_ours(cache: Cache, uid: int) -> Objection | None:
-    if cache.owner is None or cache.owner == uid:
+    if cache.owner in (None, uid):
         return None
-    return Objection(
-        code="foreign-owner",
-        because=f"it belongs to user {cache.owner}, not to you (user {uid})",
-        hint=Hint(text="let its owner do it"),
-    )
+    because = f"it belongs to user {cache.owner}, not to you (user {uid})"
+    return Objection(because, Hint(text="let its owner do it"))
 
 
 def _not_writable(cache: Cache) -> Objection | None:
     if os.path.isdir(cache.path) and not os.access(cache.path, os.W_OK | os.X_OK):
-        return Objection(code="not-writable", because=cache.problem or "it cannot be written")
+        return Objection(cache.problem or "it cannot be written")
     return None
 
 
@@ -103,7 +96,7 @@ def _no_cache(cache: Cache, names: Sequence[str]) -> Objection | None:
     is_empty = not set(names) - {locks.LOCK}
     if os.path.isdir(cache.path) and (is_empty or contents.looks_like_a_cache(names)):
         return None
-    return Objection(code="no-cache", because="it does not look like a uv cache")
+    return Objection("it does not look like a uv cache")
 
 
 def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
@@ -111,11 +104,8 @@ def _foreign_entries(names: Sequence[str], job: Job) -> Objection | None:
     found = contents.foreign(names)
     if job.packages or job.delete_foreign or not found:
         return None
-    return Objection(
-        code="foreign-entries",
-        because=f"uv would delete files that are not its own: {_quoted(found)}",
-        hint=Hint(text="move it away, or allow it: --delete-foreign"),
-    )
+    because = f"uv would delete files that are not its own: {listed(found)}"
+    return Objection(because, Hint(text="move it away, or allow it: --delete-foreign"))
 
 
 def _copied(cache: Cache, job: Job) -> Objection | None:
@@ -130,19 +120,11 @@ def _copied(cache: Cache, job: Job) -> Objection | None:
     if link is None:
         return None
     harm = f"take it out of `{link.cache}`" if job.packages else "delete all its archives"
-    return Objection(
-        code="copied",
-        because=f"its links lead to `{link.cache}`, and uv would {harm}",
-        hint=Hint(
-            text="let them lead to its own archives",
-            # Where it was only named to us, the doctor would not look for it.
-            commands=(command("linkpolicy", "doctor", "--fix", "caches-copied", **_named(cache)),),
-        ),
-    )
-
-
-def _named(cache: Cache) -> dict[str, str]:
-    return {"UV_CACHE_DIR": cache.path} if cache.origins == (NAMED,) else {}
+    # Where it was only named to us, the doctor would not look for it.
+    named = {"UV_CACHE_DIR": cache.path} if cache.origins == (NAMED,) else {}
+    fix = command("linkpolicy", "doctor", "--fix", "caches-copied", **named)
+    because = f"its links lead to `{link.cache}`, and uv would {harm}"
+    return Objection(because, Hint(text="let them lead to its own archives", commands=(fix,)))
 
 
 def _breaks_environments(
@@ -150,42 +132,23 @@ def _breaks_environments(
 ) -> Objection | None:
     if job.break_symlinks:
         return None
-    threatened = [
-        each
-        for each in dependents
-        if linked.leading_into(cache.path, each) or linked.lies_in(cache.path, each)
-    ]
-    if not threatened:
-        return None
-    gone = None if job.takes_everything else dry_run.lost(cache.path, try_on_copy)
-    broken = [each for each in threatened if _is_broken(cache.path, each, gone)]
+    needed = {each.environment.path: _needed(cache.path, each) for each in dependents}
+    broken = [path for path, parts in needed.items() if parts]
+    if broken and not job.takes_everything:
+        gone = dry_run.lost(cache.path, try_on_copy)
+        broken = [path for path in broken if gone is None or needed[path] & gone]
     if not broken:
         return None
-    paths = _quoted(each.environment.path for each in broken)
     consist = verb(len(broken), "consists", "consist")
-    return Objection(
-        code="breaks-symlinks",
-        because=f"{paths} {consist} of links into it, and would break",
-        hint=Hint(
-            text="allow it with --break-symlinks, and then reinstall in that environment",
-            commands=(command("uv", "sync", "--reinstall"),),
-        ),
-    )
+    because = f"{listed(broken)} {consist} of links into it, and would break"
+    text = "allow it with --break-symlinks, and then reinstall in that environment"
+    return Objection(because, Hint(text=text, commands=(command("uv", "sync", "--reinstall"),)))
 
 
-def _is_broken(cache: str, dependent: Dependent, gone: frozenset[str] | None) -> bool:
-    """`gone`: the parts of the cache that will be deleted, `None` for all, or not known."""
-    if gone is None:
-        return True
+def _needed(cache: str, dependent: Dependent) -> set[str]:
+    """The parts of the cache, as in `dry_run`, that this environment would break without."""
     if linked.lies_in(cache, dependent):
         below = os.path.relpath(dependent.real, cache).split(os.sep)
-        return "/".join(below[:2]) in gone
-    return any(
-        f"{os.path.basename(os.path.dirname(each.archive))}/{os.path.basename(each.archive)}"
-        in gone
-        for each in linked.leading_into(cache, dependent)
-    )
-
-
-def _quoted(paths: Iterable[str]) -> str:
-    return listed(f"`{path}`" for path in paths)
+        return {"/".join(below[:2])}
+    archives = [os.path.split(each.archive) for each in linked.leading_into(cache, dependent)]
+    return {f"{os.path.basename(bucket)}/{name}" for bucket, name in archives}

@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 #: entries that are copied; a cache with more is not tried
 _MOST = 200_000
 #: how many levels of a kind of bucket matter to uv, `None` for all; of others nothing does
-_LEVELS: dict[str, int | None] = {
-    "archive": 1,
-    "environments": 1,
-    "wheels": None,
-    "built-wheels": None,
-    "sdists": None,
-}
+_LEVELS = {"archive": 1, "environments": 1, "wheels": None, "built-wheels": None, "sdists": None}
 #: what uv unpacked a source distribution into: large, and without references
 _SOURCES = "src"
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -55,7 +49,6 @@ class _Shell:
         self._left = _MOST
 
     def build(self) -> None:
-        """Make the shell directory and everything in it."""
         os.mkdir(self._shell)
         with open(os.path.join(self._shell, "CACHEDIR.TAG"), "w", encoding="ascii") as stream:
             stream.write(_SIGNATURE)
@@ -78,21 +71,17 @@ class _Shell:
                 if entry.is_symlink():
                     os.symlink(self._target(entry.path), there)
                 elif entry.is_dir(follow_symlinks=False):
-                    if entry.name == _SOURCES:
-                        continue
-                    self._copy(name, None if depth is None else depth - 1)
+                    if entry.name != _SOURCES:
+                        self._copy(name, None if depth is None else depth - 1)
                 elif depth is None:
-                    with open(there, "xb"):
-                        pass
+                    open(there, "xb").close()
 
     def _target(self, link: str) -> str:
         """What the link leads to, in the shell when it leads into the cache by an absolute path."""
         target = os.readlink(link)
-        if not os.path.isabs(target):
-            return target
         above, name = os.path.split(target)
         real = os.path.join(os.path.realpath(above), name)
-        inside = real.startswith(os.path.join(self._cache, ""))
+        inside = os.path.isabs(target) and real.startswith(os.path.join(self._cache, ""))
         return os.path.join(self._shell, real[len(self._cache) + 1 :]) if inside else target
 
 

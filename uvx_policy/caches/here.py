@@ -33,24 +33,19 @@ def cache_here(machine: Machine) -> tuple[str, str]:
     if plan.outcome.refusal is not None:
         raise UsageError(f"refused: {plan.outcome.refusal.because}")
     chosen = plan.edits.variables.get(edits.CACHE_VARIABLE)
-    because = plan.outcome.cache_dir.because
-    if chosen:
-        return chosen, because
-    if plan.facts is not None and plan.facts.cache:
-        return plan.facts.cache, because
-    return _cache_of_uv(machine), because
+    usual = plan.facts.cache if plan.facts is not None else ""
+    return chosen or usual or _cache_of_uv(machine), plan.outcome.cache_dir.because
 
 
 def _cache_of_uv(machine: Machine) -> str:
     """The cache that uv takes here when it is left alone. Raises `LinkPolicyError`."""
     sync = invocation.parse("uv", ("sync",))
     version = machine.plan.version if machine.plan is not None else None
-    try:
+    path = ""
+    with contextlib.suppress(LinkPolicyError):
         host = workspace.working_directory(machine.host, sync, version)
         choices = settings.read_uv_settings(host, sync, version)
         path = settings.default_cache_dir(host, choices)
-    except LinkPolicyError:
-        path = ""
     return path or _asked_of_uv(machine)
 
 
@@ -75,7 +70,10 @@ def _asked_of_uv(machine: Machine) -> str:
 def rows(
     machine: Machine, *, extents: bool, advance: Callable[[Cache, int], None]
 ) -> Iterator[Row]:
-    """Measure every known cache. `advance` is told the files of a cache so far, from any thread."""
+    """Measure every known cache, and the one of this directory if it is not known.
+
+    `advance` is told the files of a cache so far, from any thread.
+    """
     # Here: what measures and draws takes longer to import than all else of `verify` and `dir`.
     from uvx_policy.caches.measure import Measure, measure
     from uvx_policy.caches.table import Row
@@ -84,12 +82,14 @@ def rows(
     with contextlib.suppress(LinkPolicyError):
         here = os.path.realpath(cache_here(machine)[0])
     environments = dependents(machine)
-    for cache in _with_here(machine, here):
+    caches = [*machine.caches]
+    if here and os.path.isdir(here) and all(cache.path != here for cache in caches):
+        caches.append(known.look(here, (known.HERE,), machine.host, machine.mounts))
+    for cache in caches:
         measured = Measure()
         if cache.exists:
-            measured = measure(
-                cache.path, extents=extents, progress=functools.partial(advance, cache)
-            )
+            progress = functools.partial(advance, cache)
+            measured = measure(cache.path, extents=extents, progress=progress)
         yield Row(
             cache=cache,
             measure=measured,
@@ -97,13 +97,6 @@ def rows(
             holders=locks.holders(cache.path),
             here=cache.path == here,
         )
-
-
-def _with_here(machine: Machine, here: str) -> Iterator[Cache]:
-    """Every known cache, and the one of this directory where it exists and is not among them."""
-    yield from machine.caches
-    if here and os.path.isdir(here) and all(cache.path != here for cache in machine.caches):
-        yield known.look(here, (known.HERE,), machine.host, machine.mounts)
 
 
 def dependents(machine: Machine) -> list[Dependent]:

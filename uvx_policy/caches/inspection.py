@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from uvx_policy.caches.archive_links import LINKING_BUCKETS, Link
 from uvx_policy.installed.quick import Look
@@ -127,14 +127,6 @@ class _TimeIsUp(Exception):
     pass
 
 
-class _Archive(NamedTuple):
-    """One archive. The latest sorts last."""
-
-    unpacked: float
-    path: str
-    is_foreign: bool
-
-
 class _Inspecting:
     """Collects what becomes an `Inspection`."""
 
@@ -162,9 +154,9 @@ class _Inspecting:
         look = Look()
         findings: list[Finding] = []
         looked_at = 0
-        for archive in every:
+        for _, path, is_foreign in every:
             try:
-                findings += self._wrong_in(archive, look)
+                findings += self._wrong_in(path, look, is_foreign=is_foreign)
                 looked_at += 1
             except _TimeIsUp:  # noqa: PERF203
                 break
@@ -210,29 +202,23 @@ class _Inspecting:
             directory, depth = waiting.pop()
             if not self._has_links_or_owners(directory, depth):
                 continue
-            try:
-                with os.scandir(directory) as found:
-                    entries = list(found)
-            except OSError:
-                continue
+            entries: list[os.DirEntry[str]] = []
+            with contextlib.suppress(OSError), os.scandir(directory) as found:
+                entries = list(found)
             for entry in entries:
                 self._count()
                 with contextlib.suppress(OSError):
-                    self._look_at_entry(entry, depth, waiting)
+                    owner = entry.stat(follow_symlinks=False).st_uid
+                    is_foreign = self._note_owner(entry.path, owner)
+                    if entry.is_symlink():
+                        self._look_at_link(Link(entry.path, os.readlink(entry.path)))
+                    elif entry.is_dir(follow_symlinks=False) and not is_foreign:
+                        waiting.append((entry.path, depth + 1))
 
-    def _look_at_entry(
-        self, entry: os.DirEntry[str], depth: int, waiting: list[tuple[str, int]]
-    ) -> None:
-        """Raises `OSError`."""
-        told = entry.stat(follow_symlinks=False)
-        is_foreign = self._note_owner(entry.path, told.st_uid)
-        if entry.is_symlink():
-            link = Link(entry.path, os.readlink(entry.path))
-            self._targets.add(link.archive)
-            if link.is_absolute:
-                self._absolute.append(link)
-        elif entry.is_dir(follow_symlinks=False) and not is_foreign:
-            waiting.append((entry.path, depth + 1))
+    def _look_at_link(self, link: Link) -> None:
+        self._targets.add(link.archive)
+        if link.is_absolute:
+            self._absolute.append(link)
 
     def _has_links_or_owners(self, directory: str, depth: int) -> bool:
         """Is this directory worth a look?"""
@@ -245,26 +231,24 @@ class _Inspecting:
 
     # Archives ------------------------------------------------------------------------------------
 
-    def _archives(self, *, all_known: bool) -> Iterator[_Archive]:
-        """Give those that something leads to. Nothing installs the others ever again."""
-        for path in archives(self._cache):
-            try:
-                told = os.lstat(path)
-            except OSError:
-                continue
-            is_foreign = self._note_owner(path, told.st_uid)
-            if not (all_known and self._targets) or os.path.basename(path) in self._targets:
-                yield _Archive(told.st_ctime, path, is_foreign)
+    def _archives(self, *, all_known: bool) -> Iterator[tuple[float, str, bool]]:
+        """Give when each was unpacked, its path, and whether another user owns it.
 
-    def _wrong_in(self, archive: _Archive, look: Look) -> list[Finding]:
+        Only those that something leads to: nothing installs the others ever again.
+        """
+        for path in archives(self._cache):
+            with contextlib.suppress(OSError):
+                told = os.lstat(path)
+                is_foreign = self._note_owner(path, told.st_uid)
+                if not (all_known and self._targets) or os.path.basename(path) in self._targets:
+                    yield told.st_ctime, path, is_foreign
+
+    def _wrong_in(self, archive: str, look: Look, *, is_foreign: bool) -> list[Finding]:
         """Raises `_TimeIsUp`, and `OSError` when it cannot be listed."""
-        trees: tuple[Tree, ...] = (Tree(path=archive.path, kind="archive", owner=self._cache),)
-        if os.path.lexists(os.path.join(archive.path, "pyvenv.cfg")):
-            trees = trees_of_environment(archive.path)  # of a tool or a script
-        found: list[Finding] = []
-        for tree in trees:
-            found += self._compared(tree, look, is_foreign=archive.is_foreign)
-        return found
+        trees: tuple[Tree, ...] = (Tree(path=archive, kind="archive", owner=self._cache),)
+        if os.path.lexists(os.path.join(archive, "pyvenv.cfg")):
+            trees = trees_of_environment(archive)  # of a tool or a script
+        return [one for tree in trees for one in self._compared(tree, look, is_foreign=is_foreign)]
 
     def _compared(self, tree: Tree, look: Look, *, is_foreign: bool) -> list[Finding]:
         """What differs from the RECORDs of a tree; owners are looked at by the way.

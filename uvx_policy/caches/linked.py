@@ -6,9 +6,11 @@ do environments that lie in the cache themselves (`environments-v2`, to which a 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from uvx_policy.caches import contents
 from uvx_policy.installed import distributions as installed
 from uvx_policy.value import Value
 
@@ -48,39 +50,29 @@ def look_at(environment: Environment) -> Dependent:
     real = _real(environment.path)
     found = []
     for site in installed.site_directories(real):
-        for name in _names(site):
+        for name in contents.names_in(site):
             if not name.endswith(".dist-info"):
                 continue
             archive = _archive_behind(os.path.join(site, name, "METADATA"))
             if archive:
                 package = normalized(name.removesuffix(".dist-info").partition("-")[0])
                 found.append(Symlinked(package=package, archive=archive))
-    return Dependent(
-        environment=environment,
-        exists=os.path.isdir(real),
-        real=real,
-        symlinked=tuple(found),
-    )
+    exists = os.path.isdir(real)
+    return Dependent(environment=environment, exists=exists, real=real, symlinked=tuple(found))
 
 
-def linked_environments(
-    cache: str, environments: Iterable[Environment | Dependent]
-) -> list[Dependent]:
+def linked_environments(cache: str, known: Iterable[Dependent]) -> list[Dependent]:
     """Those that were last linked from `cache`, lead into it by symbolic links, or lie in it.
 
     Also those that do not exist any more. `cache` is absolute and without symbolic links.
     """
-    found = []
-    for each in environments:
-        looked = each if isinstance(each, Dependent) else look_at(each)
-        chosen = looked.environment.cache
-        if (
-            (chosen and os.path.realpath(chosen) == cache)
-            or leading_into(cache, looked)
-            or lies_in(cache, looked)
-        ):
-            found.append(looked)
-    return found
+    return [
+        each
+        for each in known
+        if (each.environment.cache and os.path.realpath(each.environment.cache) == cache)
+        or leading_into(cache, each)
+        or lies_in(cache, each)
+    ]
 
 
 def leading_into(cache: str, looked: Dependent) -> tuple[Symlinked, ...]:
@@ -99,9 +91,8 @@ def lies_in(cache: str, looked: Dependent) -> bool:
 
 def normalized(name: str) -> str:
     """`Foo_Bar` and `foo.bar` are `foo-bar` (PEP 503)."""
-    return "-".join(
-        part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part
-    )
+    parts = name.lower().replace("_", "-").replace(".", "-").split("-")
+    return "-".join(filter(None, parts))
 
 
 def _archive_behind(link: str) -> str:
@@ -118,19 +109,10 @@ def _archive_behind(link: str) -> str:
 def _real(path: str) -> str:
     """Where an environment really lies: behind links, or behind a `.venv` that is a text file."""
     real = os.path.realpath(path)
-    try:
+    with contextlib.suppress(OSError):
         if os.path.isfile(real) and os.path.getsize(real) <= _SMALL:
             with open(real, "rb") as stream:
                 text = os.fsdecode(stream.read(_SMALL)).strip()
             if text and "\0" not in text:
                 return os.path.realpath(os.path.join(os.path.dirname(real), text))
-    except OSError:
-        pass
     return real
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except OSError:
-        return []

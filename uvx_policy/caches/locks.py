@@ -13,6 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from uvx_policy.caches import contents
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.value import Value
 
@@ -62,38 +63,70 @@ def alone(
     lock file, or no lock on this file system: whatever is done meanwhile must be safe by itself.
     `meanwhile` is called with whoever is waited for.
     """
-    if sys.platform == "win32":
+    handle = _opened(directory)
+    if handle is None:
         yield
         return
-    import fcntl
+
+    def in_the_way() -> Holder | None:
+        return None if _taken(handle) else holder(directory)
 
     try:
-        handle = os.open(os.path.join(directory, LOCK), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError):
-        yield
-        return
-    deadline = time.monotonic() + seconds
-    before: Holder | None = None
-    try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = next(iter(holders(directory)), Holder(pid=0))
-            except OSError:  # no locks on this file system: uv goes on with a warning
-                break
-            else:
-                break
-            if meanwhile is not None and holder != before:
-                meanwhile(holder)
-            before = holder
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise Busy(directory, holder)
-            time.sleep(min(_PAUSE, left))
+        still = _wait_for(in_the_way, seconds, meanwhile)
+        if still is not None:
+            raise Busy(directory, still)
         yield
     finally:
         os.close(handle)
+
+
+def _opened(directory: str) -> int | None:
+    """The lock file, `None` where there is none."""
+    if sys.platform == "win32":
+        return None  # uv's lock is of another kind there; uv waits for it itself
+    try:
+        return os.open(os.path.join(directory, LOCK), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return None
+
+
+def _taken(handle: int) -> bool:
+    """Take the lock for this handle alone, unless somebody holds it."""
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks on this file system: uv goes on with a warning
+        pass
+    return True
+
+
+def _wait_for(
+    in_the_way: Callable[[], Holder | None],
+    seconds: float,
+    meanwhile: Callable[[Holder], None] | None,
+) -> Holder | None:
+    """Wait until nobody is in the way; who still is after `seconds`."""
+    deadline = time.monotonic() + seconds
+    before: Holder | None = None
+    while True:
+        holder = in_the_way()
+        if holder is None:
+            return None
+        if meanwhile is not None and holder != before:
+            meanwhile(holder)
+        before = holder
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return holder
+        time.sleep(min(_PAUSE, left))
+
+
+def holder(cache: str) -> Holder:
+    """Who holds the lock of `cache`, which somebody does."""
+    return next(iter(holders(cache)), Holder(pid=0))
 
 
 def holders(cache: str) -> tuple[Holder, ...]:
@@ -110,16 +143,16 @@ def holders_and_waiting(cache: str) -> tuple[tuple[Holder, ...], tuple[Holder, .
         told = os.stat(os.path.join(cache, LOCK))
     except (OSError, ValueError):
         return (), ()
-    pids: dict[bool, set[int]] = {False: set(), True: set()}
-    for row in _flocks():
+    found = {
+        (row.pid, row.waits)
+        for row in _flocks()
+        if row.inode == told.st_ino
         # Not by device: of a btrfs subvolume or an overlay stat(2) tells another one.
-        if row.inode == told.st_ino and (
-            row.device == told.st_dev or row.pid <= 0 or _has_open(row.pid, told)
-        ):
-            pids[row.waits].add(row.pid)
+        and (row.device == told.st_dev or row.pid <= 0 or _has_open(row.pid, told))
+    }
     return (
-        tuple(_holder(pid) for pid in sorted(pids[False])),
-        tuple(_holder(pid, "waits for its lock") for pid in sorted(pids[True])),
+        tuple(_holder(pid) for pid, waits in sorted(found) if not waits),
+        tuple(_holder(pid, "waits for its lock") for pid, waits in sorted(found) if waits),
     )
 
 
@@ -133,7 +166,9 @@ def users(cache: str) -> tuple[Holder, ...]:
     cache = os.path.realpath(cache)
     locking = {row.pid for row in _flocks()}
     found = []
-    for pid in _processes():
+    for pid in sorted(int(name) for name in contents.names_in("/proc") if name.isdecimal()):
+        if pid == os.getpid():
+            continue
         if _has_files_in(pid, cache):
             found.append(_holder(pid, "has files in it open"))
         elif pid not in locking and _is_uv(pid) and _cache_of(pid) == cache:
@@ -143,23 +178,13 @@ def users(cache: str) -> tuple[Holder, ...]:
 
 def is_free(cache: str) -> bool:
     """Would uv get the lock alone, now? It is taken for a moment; no lock file: yes."""
-    if sys.platform == "win32":
-        return True  # uv's lock is of another kind there; uv waits for it itself
-    import fcntl
-
-    try:
-        handle = os.open(os.path.join(cache, LOCK), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError):
+    handle = _opened(cache)
+    if handle is None:
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # no locks on this file system: uv goes on with a warning
-        return True
+        return _taken(handle)
     finally:
         os.close(handle)
-    return True
 
 
 def wait(
@@ -169,30 +194,16 @@ def wait(
 
     `meanwhile` is called with that one whenever it is another one than before.
     """
-    deadline = time.monotonic() + seconds
-    before: Holder | None = None
-    while True:
-        holder = _first(cache)
-        if holder is None:
-            return None
-        if meanwhile is not None and holder != before:
-            meanwhile(holder)
-        before = holder
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return holder
-        time.sleep(min(_PAUSE, left))
+
+    def in_the_way() -> Holder | None:
+        return next(iter(users(cache)), None) if is_free(cache) else holder(cache)
+
+    return _wait_for(in_the_way, seconds, meanwhile)
 
 
 def waits_for_a_lock(pid: int) -> bool:
     """Is this process stopped in flock(2)? `False` where that cannot be told."""
     return any(row.pid == pid and row.waits for row in _flocks())
-
-
-def _first(cache: str) -> Holder | None:
-    if not is_free(cache):
-        return next(iter(holders(cache)), Holder(pid=0))
-    return next(iter(users(cache)), None)
 
 
 # What /proc tells ---------------------------------------------------------------------------------
@@ -222,17 +233,6 @@ def _flocks() -> Iterator[_Flock]:
             continue
 
 
-def _processes() -> Iterator[int]:
-    """Every process but this one, by pid."""
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return
-    for pid in sorted(int(name) for name in names if name.isdecimal()):
-        if pid != os.getpid():
-            yield pid
-
-
 def _has_open(pid: int, told: os.stat_result) -> bool:
     """Has the process this very file open? `True` when that must not be looked at."""
     try:
@@ -242,32 +242,22 @@ def _has_open(pid: int, told: os.stat_result) -> bool:
     except OSError:
         return False
     for handle in handles:
-        try:
-            there = os.stat(f"/proc/{pid}/fd/{handle}")
-        except OSError:
-            continue
-        if (there.st_dev, there.st_ino) == (told.st_dev, told.st_ino):
-            return True
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(f"/proc/{pid}/fd/{handle}"), told):
+                return True
     return False
 
 
 def _has_files_in(pid: int, cache: str) -> bool:
     below = os.fsencode(cache.rstrip("/") + "/")
-    directory = f"/proc/{pid}"
-    try:
-        handles = os.listdir(f"{directory}/fd")
-    except OSError:
-        return False
-    for handle in handles:
-        try:
-            target = os.fsencode(os.readlink(f"{directory}/fd/{handle}"))
-        except OSError:
-            continue
-        # Not the lock itself: who has it open holds it, or waits for it.
-        if target.startswith(below) and target != below + os.fsencode(LOCK):
-            return True
+    for handle in contents.names_in(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):
+            target = os.fsencode(os.readlink(f"/proc/{pid}/fd/{handle}"))
+            # Not the lock itself: who has it open holds it, or waits for it.
+            if target.startswith(below) and target != below + os.fsencode(LOCK):
+                return True
     # proc_pid_maps(5): the path is the last field, with only newlines escaped.
-    return b" " + below.replace(b"\n", b"\\012") in _read(f"{directory}/maps")
+    return b" " + below.replace(b"\n", b"\\012") in _read(f"/proc/{pid}/maps")
 
 
 def _is_uv(pid: int) -> bool:

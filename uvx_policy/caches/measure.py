@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
@@ -12,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import contents
 from uvx_policy.installed.extents import devices_that_never_share, shared_bytes
-from uvx_policy.installed.tree import ARCHIVES
+from uvx_policy.installed.tree import ARCHIVES, archives
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 _BLOCK = 512
-_TYPE, _DIRECTORY, _FILE = 0o170000, 0o040000, 0o100000
+_TYPE, _FILE = 0o170000, 0o100000
 #: directories that one job of a worker goes through
 _BATCH = 64
 
@@ -61,7 +62,7 @@ def measure(
     *,
     workers: int = 4,
     extents: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] = lambda _: None,
     seconds: float = math.inf,
 ) -> Measure:
     """Look at every file below `cache`, no symbolic link followed. Never raises.
@@ -71,10 +72,10 @@ def measure(
     further directory is opened. What vanishes meanwhile is passed over.
     """
     totals = _Totals(extents=extents, progress=progress, until=time.monotonic() + seconds)
-    archives = os.path.join(cache, ARCHIVES)
+    parts = _parts(cache, totals.sum)
+    batches = iter(lambda: list(islice(parts, _BATCH)), [])
     with ThreadPoolExecutor(max_workers=workers) as pool:
-        jobs = pool.map(totals.look_below, _batches(_parts(cache, archives, totals)))
-        for _ in jobs:
+        for _ in pool.map(totals.look_below, batches):
             pass
     return totals.result()
 
@@ -82,20 +83,15 @@ def measure(
 class _Totals:
     """Sums over all workers. A worker counts alone and adds what it found at the end of a batch."""
 
-    def __init__(
-        self, *, extents: bool, progress: Callable[[int], None] | None, until: float
-    ) -> None:
+    def __init__(self, *, extents: bool, progress: Callable[[int], object], until: float) -> None:
         self._until = until
-        self._is_complete = True
         self._lock = threading.Lock()
         self._extents = extents
         self._progress = progress
         self._never_share = devices_that_never_share()
-        self._sum = _Sum()
+        self.sum = _Sum()
         #: (device, inode) -> [names seen, names in all, bytes] of files with several names
         self._named: dict[tuple[int, int], list[int]] = {}
-        self.archives = 0
-        self.wheels = 0
 
     def look_below(self, tops: list[tuple[str, bool]]) -> None:
         """Look at all below some directories; with `False` only at what lies right in it."""
@@ -103,11 +99,11 @@ class _Totals:
         waiting = list(tops)
         while waiting:
             if time.monotonic() > self._until:
-                self._is_complete = False
+                mine.is_complete = False
                 break
             directory, deeper = waiting.pop()
             try:
-                mine.add_directory(os.lstat(directory))
+                mine.physical_bytes += getattr(os.lstat(directory), "st_blocks", 0) * _BLOCK
                 with os.scandir(directory) as entries:
                     for entry in entries:
                         if entry.is_dir(follow_symlinks=False):
@@ -120,9 +116,8 @@ class _Totals:
             except OSError:
                 mine.unreadable += 1
         with self._lock:
-            self._sum.add(mine)
-            if self._progress is not None:
-                self._progress(self._sum.files)
+            self.sum.add(mine)
+            self._progress(self.sum.files)
 
     def _look_at(self, entry: os.DirEntry[str], mine: _Sum) -> None:
         try:
@@ -143,69 +138,49 @@ class _Totals:
                 if seen[0] > 1:
                     return
         mine.files += 1
-        mine.logical += told.st_size
-        mine.physical += physical
+        mine.logical_bytes += told.st_size
+        mine.physical_bytes += physical
         if told.st_nlink == 1 and physical and told.st_mode & _TYPE == _FILE:
             self._ask_for_extents(entry.path, told, physical, mine)
 
     def _ask_for_extents(self, path: str, told: os.stat_result, physical: int, mine: _Sum) -> None:
         if told.st_dev in self._never_share:
             return
-        if not self._extents:
-            mine.extents_known = False
-            return
-        try:
-            shared = shared_bytes(path)
-        except OSError:
-            shared = None
+        shared = None
+        with contextlib.suppress(OSError):
+            shared = shared_bytes(path) if self._extents else None
         if shared is None:
             mine.extents_known = False
         else:
-            mine.shared += min(shared, physical)
+            mine.shared_bytes += min(shared, physical)
 
     def result(self) -> Measure:
         """The sums, when all workers are done."""
-        elsewhere = sum(size for seen, names, size in self._named.values() if seen < names)
-        return Measure(
-            logical_bytes=self._sum.logical,
-            physical_bytes=self._sum.physical,
-            shared_bytes=self._sum.shared + elsewhere,
-            extents_known=self._sum.extents_known,
-            files=self._sum.files,
-            archives=self.archives,
-            wheels=self.wheels,
-            last_used=self._sum.last_used,
-            unreadable=self._sum.unreadable,
-            is_complete=self._is_complete,
-        )
+        for seen, names, size in self._named.values():
+            self.sum.shared_bytes += size if seen < names else 0
+        return Measure(**vars(self.sum))
 
 
 class _Sum:
-    """Counts of one worker for one batch, or of all."""
+    """Counts of one worker for one batch, or of all; what they are, `Measure` says."""
 
     def __init__(self) -> None:
-        self.files = 0
-        self.logical = 0
-        self.physical = 0
-        self.shared = 0
-        self.unreadable = 0
+        self.logical_bytes = self.physical_bytes = self.shared_bytes = 0
+        self.files = self.unreadable = 0
+        #: counted while the batches are made, by one thread alone
+        self.archives = self.wheels = 0
         self.last_used = 0.0
-        self.extents_known = True
-
-    def add_directory(self, told: os.stat_result) -> None:
-        self.physical += getattr(told, "st_blocks", 0) * _BLOCK
+        self.extents_known = self.is_complete = True
 
     def add(self, other: _Sum) -> None:
-        self.files += other.files
-        self.logical += other.logical
-        self.physical += other.physical
-        self.shared += other.shared
-        self.unreadable += other.unreadable
+        for name in ("logical_bytes", "physical_bytes", "shared_bytes", "files", "unreadable"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.last_used = max(self.last_used, other.last_used)
-        self.extents_known = self.extents_known and other.extents_known
+        self.extents_known &= other.extents_known
+        self.is_complete &= other.is_complete
 
 
-def _parts(cache: str, archives: str, totals: _Totals) -> Iterator[tuple[str, bool]]:
+def _parts(cache: str, totals: _Sum) -> Iterator[tuple[str, bool]]:
     """The cache cut into directories to be looked below: each bucket, and each archive.
 
     `False`: only at the files right in it, because its directories are parts of their own.
@@ -213,30 +188,11 @@ def _parts(cache: str, archives: str, totals: _Totals) -> Iterator[tuple[str, bo
     yield cache, False
     for name in contents.names_in(cache):
         path = os.path.join(cache, name)
-        if not _is_directory(path):
+        if os.path.islink(path) or not os.path.isdir(path):
             continue
-        yield path, path != archives
-        if path == archives:
-            for archive in contents.names_in(archives):
-                part = os.path.join(archives, archive)
-                if _is_directory(part):
-                    totals.archives += 1
-                    totals.wheels += _is_wheel(part)
-                    yield part, True
-
-
-def _is_wheel(archive: str) -> bool:
-    return any(name.endswith(".dist-info") for name in contents.names_in(archive))
-
-
-def _is_directory(path: str) -> bool:
-    try:
-        return os.lstat(path).st_mode & _TYPE == _DIRECTORY
-    except OSError:
-        return False
-
-
-def _batches(parts: Iterable[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
-    waiting = iter(parts)
-    while batch := list(islice(waiting, _BATCH)):
-        yield batch
+        yield path, name != ARCHIVES
+        for archive in sorted(archives(cache)) if name == ARCHIVES else ():
+            names = contents.names_in(archive)
+            totals.archives += 1
+            totals.wheels += any(name.endswith(".dist-info") for name in names)
+            yield archive, True

@@ -49,7 +49,9 @@ def print_list(rows: Sequence[Row], console: Console) -> None:
         _number("on disk", 60, [words.size(row.measure.physical_bytes) for row in present]),
         _number("archives", 50, [f"{row.measure.archives:,}" for row in present]),
         _column("used", 80, [_used(row) for row in present]),
-        _number("linked", 70, [f"{len(_existing(row)):,}" for row in present]),
+        _number(
+            "linked", 70, [f"{sum(each.exists for each in row.dependents):,}" for row in present]
+        ),
     )
     if present:
         draw(columns, console, sections=[len(present)])
@@ -58,23 +60,20 @@ def print_list(rows: Sequence[Row], console: Console) -> None:
 
 def print_sizes(rows: Sequence[Row], console: Console) -> None:
     """How much each cache takes, and all of them."""
-    names: list[Parts] = [(console.path(row.cache.path),) for row in rows]
-    kinds = [row.cache.file_system or "?" for row in rows]
-    amounts = [_amounts([row.measure]) for row in rows]
+    lines = [
+        (console.path(row.cache.path), row.cache.file_system or "?", *_amounts([row.measure]))
+        for row in rows
+    ]
     sections = [len(rows)]
     if len(rows) > 1:
-        names.append((words.count(len(rows), "cache"),))
-        kinds.append("")
-        amounts.append(_amounts([row.measure for row in rows]))
+        lines.append(
+            (words.count(len(rows), "cache"), "", *_amounts([row.measure for row in rows]))
+        )
         sections.append(1)
-    columns = (
-        _column("cache", 100, names),
-        _column("fs", 10, kinds),
-        *(
-            _number(title, 90, [amount[at] for amount in amounts])
-            for at, title in enumerate(("size", "on disk", "only here"))
-        ),
-    )
+    names, kinds, *amounts = zip(*lines, strict=True)
+    titles = ("size", "on disk", "only here")
+    numbers = [_number(title, 90, cells) for title, cells in zip(titles, amounts, strict=True)]
+    columns = (_column("cache", 100, names), _column("fs", 10, kinds), *numbers)
     draw(columns, console, sections=sections)
 
 
@@ -119,14 +118,11 @@ def print_outcome(result: Result, console: Console) -> None:
     if result.state == "allowed":
         console.say(("would run", "bold"), f"  {result.text}")
         return
-    if not result.objections:
-        console.say(*_line(result.state, _STYLES[result.state], path, result.text))
-        if result.hint:
-            console.hint(result.hint, indent="  ")
-    for objection in result.objections:
-        console.say(*_line("refused", "red", path, objection.because))
-        if objection.hint:
-            console.hint(objection.hint, indent="  ")
+    told = [(each.because, each.hint) for each in result.objections]
+    for text, hint in told or [(result.text, result.hint)]:
+        console.say(*_line(result.state, _STYLES[result.state], path, text))
+        if hint:
+            console.hint(hint, indent="  ")
 
 
 def _amounts(measures: Sequence[Measure]) -> tuple[str, str, str]:
@@ -140,13 +136,8 @@ def _amounts(measures: Sequence[Measure]) -> tuple[str, str, str]:
 
 
 def _used(row: Row) -> str:
-    if not row.measure.last_used:
-        return "never"
-    return words.age(max(time.time() - row.measure.last_used, 0))
-
-
-def _existing(row: Row) -> list[Dependent]:
-    return [each for each in row.dependents if each.exists]
+    last = row.measure.last_used
+    return words.age(max(time.time() - last, 0)) if last else "never"
 
 
 def _line(label: str, style: str, path: str, text: str) -> Parts:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from uvx_policy.caches.cleaning import Uv
     from uvx_policy.caches.danger import Job
-    from uvx_policy.caches.locks import Holder
     from uvx_policy.machine.caches import Cache
     from uvx_policy.machine.machine import Machine
 
@@ -84,12 +83,9 @@ def _judged(machine: Machine, here: _Work, named: Sequence[str]) -> Iterator[Res
             yield Result(cache=cache, state="absent", text="it does not exist")
             continue
         objections = danger.objections(
-            cache,
-            here.job,
-            known_dependents,
-            uid=machine.host.uid,
+            cache, here.job, known_dependents, uid=machine.host.uid,
             try_on_copy=lambda directory: here.uv.try_on_copy(here.job, directory),
-        )
+        )  # fmt: skip
         if objections:
             yield Result(cache=cache, state="refused", objections=objections)
         else:
@@ -110,7 +106,6 @@ def _named(machine: Machine, paths: Sequence[str]) -> list[Cache]:
 
 
 def _asked(here: _Work, allowed: Sequence[Result]) -> bool:
-    """Ask on the terminal."""
     for result in allowed:
         here.console.say(f"  {here.console.path(result.cache.path)}")
     what = f"these {len(allowed)} caches" if len(allowed) > 1 else "this cache"
@@ -123,14 +118,13 @@ def _asked(here: _Work, allowed: Sequence[Result]) -> bool:
 
 def _done(here: _Work, judged: Sequence[Result], *, ask: bool) -> list[Result]:
     """Let uv work on each cache that is allowed; tells of each as it comes."""
-    for result in judged:
-        if result.state != "allowed":
-            table.print_outcome(result, here.console)
+    results = [each for each in judged if each.state != "allowed"]
+    for result in results:
+        table.print_outcome(result, here.console)
     allowed = [each for each in judged if each.state == "allowed"]
     if allowed and ask and not _asked(here, allowed):
         here.console.say("Nothing was changed.")
         return list(judged)
-    results = [each for each in judged if each.state != "allowed"]
     for each in allowed:
         with progress() as advance:
             result = _carried_out(here, each.cache, advance)
@@ -141,12 +135,11 @@ def _done(here: _Work, judged: Sequence[Result], *, ask: bool) -> list[Result]:
 
 def _carried_out(here: _Work, cache: Cache, advance: Callable[[str], None]) -> Result:
     advance(f"{cache.path}: {here.job.command}")
-
-    def waiting(holder: Holder) -> None:
-        advance(f"{cache.path}: waiting for {holder}")
-
     try:
-        return cleaning.carry_out(here.uv, here.job, cache, seconds=here.wait, meanwhile=waiting)
+        return cleaning.carry_out(
+            here.uv, here.job, cache, seconds=here.wait,
+            meanwhile=lambda holder: advance(f"{cache.path}: waiting for {holder}"),
+        )  # fmt: skip
     except FileNotFoundError:
         return Result(cache=cache, state="absent", text="it is gone")
     except OSError as error:

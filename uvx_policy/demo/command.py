@@ -86,12 +86,12 @@ class Theatre:
 
     def grounds(self, problem: Problem) -> list[Ground]:
         """Where the problem may show, best first."""
-        second = self.device.directory
-        if problem.across:
-            return [Ground(self.first, second, "on the second device")] if second else []
-        grounds = [Ground(self.first, self.first, f"in `{os.path.dirname(self.first)}`")]
+        first, second = self.first, self.device.directory
         # Where the first one clones, the second one may not.
-        return [*grounds, Ground(second, second, "on the second device")] if second else grounds
+        place = Ground(first if problem.across else second, second, "on the second device")
+        there = [place] if second else []
+        here = Ground(first, first, f"in `{os.path.dirname(first)}`")
+        return there if problem.across else [here, *there]
 
     def stage(self, problem: Problem, ground: Ground, *, policy: bool) -> Stage:
         """Set up for one run."""

@@ -28,16 +28,6 @@ def is_edited(path: str) -> bool:
         return _EDIT in stream.read()
 
 
-def same_file(first: str, second: str) -> bool:
-    """Are the two names of one inode?"""
-    return os.path.samefile(first, second)
-
-
-def links(path: str) -> int:
-    """How many names the file has."""
-    return os.stat(path).st_nlink
-
-
 def private_bytes(directory: str) -> int:
     """Bytes on disk of the files in a tree that nothing else shares, as far as links can tell.
 
@@ -76,9 +66,8 @@ def _shares_extents(path: str) -> bool:
             fcntl.ioctl(stream, _FS_IOC_FIEMAP, request)
         except OSError as error:
             if error.errno in (errno.EOPNOTSUPP, errno.ENOTTY):
-                raise CannotTell(
-                    f"the file system of `{path}` does not tell its extents"
-                ) from error
+                why = f"the file system of `{path}` does not tell its extents"
+                raise CannotTell(why) from error
             raise
     found = _HEAD.unpack_from(request)[3]
     flags = (_EXTENT.unpack_from(request, _HEAD.size + n * _EXTENT.size)[5] for n in range(found))

@@ -60,11 +60,9 @@ def second_device(temporary: str, environ: Mapping[str, str], *, keep: bool) -> 
 
     As root nothing is looked for: everything mounted is writable then, /boot and backups too.
     """
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        yield _mounted_image(temporary, environ)
-        return
-    place = _writable_place(temporary, environ)
-    if not place.directory:
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    place = (_mounted_image if is_root else _writable_place)(temporary, environ)
+    if not place.borrowed:
         yield place
         return
     try:
@@ -101,12 +99,9 @@ def _mounted_image(temporary: str, environ: Mapping[str, str]) -> Device:
         try:
             with interrupts.held():
                 done = subprocess.run(
-                    words,
-                    env={**environ, "PATH": path, "LC_ALL": "C"},
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    check=False,
-                )
+                    words, env={**environ, "PATH": path, "LC_ALL": "C"},
+                    stdin=subprocess.DEVNULL, capture_output=True, check=False,
+                )  # fmt: skip
         except OSError as error:
             return Device("", f"no second device could be made: {words[0]}: {error.strerror}")
         if done.returncode:
@@ -130,10 +125,8 @@ def _writable_place(temporary: str, environ: Mapping[str, str]) -> Device:
         mount = table.find(path, host.mount_id(path))
         if os.stat(path).st_dev != first and mount and not mounts.why_unfit(mount):
             return Device(path, borrowed=mount.point)
-    return Device(
-        "",
-        f"no directory of yours lies on another local device than `{os.path.dirname(temporary)}`",
-    )
+    there = os.path.dirname(temporary)
+    return Device("", f"no directory of yours lies on another local device than `{there}`")
 
 
 def _owns(path: str) -> bool:

@@ -40,7 +40,7 @@ class Problem(NamedTuple):
     title: str
     play: Callable[[Stage], Finding]
     #: what would make it show where it does not
-    shows_where: str
+    shows_where: str = "the file system has hard links and uv uses them"
     #: cache and project lie on different devices
     across: bool = False
     #: bytes of data in the wheel
@@ -55,9 +55,8 @@ def edit_in_place(stage: Stage) -> Finding:
     stage.sync(first)
     stage.sync(second)
     evidence.edit(_installed(first, tiny_wheel.MODULE))
-    if evidence.is_edited(_installed(second, tiny_wheel.MODULE)):
-        return Finding(ok=False, result="edit leaked to the other project")
-    return Finding(ok=True, result="edit stayed here")
+    leaked = evidence.is_edited(_installed(second, tiny_wheel.MODULE))
+    return Finding(not leaked, "edit leaked to the other project" if leaked else "edit stayed here")
 
 
 def edit_and_reinstall(stage: Stage) -> Finding:
@@ -67,9 +66,8 @@ def edit_and_reinstall(stage: Stage) -> Finding:
     evidence.edit(_installed(project, tiny_wheel.MODULE))
     shutil.rmtree(_environment(project))
     stage.sync(project)
-    if evidence.is_edited(_installed(project, tiny_wheel.MODULE)):
-        return Finding(ok=False, result="edit came back from the cache")
-    return Finding(ok=True, result="original came back")
+    edited = evidence.is_edited(_installed(project, tiny_wheel.MODULE))
+    return Finding(not edited, "edit came back from the cache" if edited else "original came back")
 
 
 def third_party(stage: Stage) -> Finding:
@@ -79,9 +77,9 @@ def third_party(stage: Stage) -> Finding:
     for directory in (app, other):
         stage.run_script(_INSTALL, directory)
     extension = _installed(app, tiny_wheel.EXTENSION)
-    if evidence.same_file(extension, _installed(other, tiny_wheel.EXTENSION)):
+    if os.path.samefile(extension, _installed(other, tiny_wheel.EXTENSION)):
         return Finding(ok=False, result="one file in both environments")
-    if evidence.links(extension) > 1:
+    if os.stat(extension).st_nlink > 1:
         return Finding(ok=False, result="one file in cache and environment")
     return Finding(ok=True, result="a file of its own")
 
@@ -116,23 +114,12 @@ def dangling_link(stage: Stage) -> Finding:
 
 
 PROBLEMS = (
-    Problem(
-        issue=10896,
-        title="a file in one .venv is edited",
-        play=edit_in_place,
-        shows_where="the file system has hard links and uv uses them",
-    ),
-    Problem(
-        issue=15700,
-        title="the .venv is deleted and synced again",
-        play=edit_and_reinstall,
-        shows_where="the file system has hard links and uv uses them",
-    ),
+    Problem(issue=10896, title="a file in one .venv is edited", play=edit_in_place),
+    Problem(issue=15700, title="the .venv is deleted and synced again", play=edit_and_reinstall),
     Problem(
         issue=7918,
         title="someone's script runs uv pip install",
         play=third_party,
-        shows_where="the file system has hard links and uv uses them",
         remark="Windows refuses to delete a file that is loaded under another name. That refusal "
         "cannot show on this system; its cause can: whether the environments share the file.",
     ),

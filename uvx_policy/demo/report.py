@@ -47,11 +47,8 @@ def as_promised(outcomes: Sequence[Outcome]) -> bool:
 
 def print_json(outcomes: Sequence[Outcome], kept: Sequence[str]) -> None:
     """One object on stdout (docs/reference/cli.md)."""
-    told = {
-        "schema": SCHEMA,
-        "problems": [_object(outcome) for outcome in outcomes],
-        "kept": list(kept),
-    }
+    problems = [_object(outcome) for outcome in outcomes]
+    told = {"schema": SCHEMA, "problems": problems, "kept": list(kept)}
     sys.stdout.write(json.dumps(told, indent=2) + "\n")
 
 
@@ -89,18 +86,11 @@ def _table(outcomes: Sequence[Outcome], uv: str) -> Table:
     table.add_column("what happens")
     table.add_column(f"plain {uv}")
     table.add_column("with linkpolicy")
-    for outcome in outcomes:
-        table.add_row(
-            _issue(outcome.problem.issue),
-            outcome.problem.title,
-            _finding(outcome.without),
-            _finding(outcome.under_policy) if outcome.without else Text(""),
-        )
+    for problem, without, under_policy, _ in outcomes:
+        issue = Text(f"#{problem.issue}", Style(link=_ISSUE.format(problem.issue)))
+        after = _finding(under_policy) if without else Text("")
+        table.add_row(issue, problem.title, _finding(without), after)
     return table
-
-
-def _issue(number: int) -> Text:
-    return Text(f"#{number}", Style(link=_ISSUE.format(number)))
 
 
 def _finding(finding: Finding | None) -> Text:

@@ -99,14 +99,10 @@ class Stage:
         try:
             with interrupts.held():
                 process = subprocess.Popen(
-                    words,
-                    cwd=directory,
-                    env={**self._environ, **variables},
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
+                    words, cwd=directory, env={**self._environ, **variables},
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                     start_new_session=True,
-                )
+                )  # fmt: skip
             _, told = process.communicate(timeout=_PATIENCE)
         except BaseException as error:
             if process is not None:
@@ -132,10 +128,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def private_environ(environ: Mapping[str, str], base: str) -> dict[str, str]:
     """The user's environment variables, moved into a new home below `base`, which is made."""
-    home = os.path.join(base, "home")
-    temporary = os.path.join(base, "tmp")
-    for path in (home, temporary):
-        os.makedirs(path)
+    home, temporary = os.path.join(base, "home"), os.path.join(base, "tmp")
+    os.makedirs(home)
+    os.mkdir(temporary)
     kept = {
         name: value
         for name, value in environ.items()

@@ -17,6 +17,14 @@ _INFO = f"{PACKAGE}-{_VERSION}.dist-info"
 MODULE, MODULE_TEXT = "__init__.py", b"GREETING = 'original'\n"
 EXTENSION = "_native.pyd"
 
+_METADATA = f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: {_VERSION}\n"
+_WHEEL = """\
+Wheel-Version: 1.0
+Generator: linkpolicy
+Root-Is-Purelib: true
+Tag: py3-none-any
+"""
+
 
 def build_wheel(directory: str, *, weight: int = 0) -> str:
     """Write the wheel into an existing `directory`; returns its path.
@@ -28,20 +36,11 @@ def build_wheel(directory: str, *, weight: int = 0) -> str:
         f"{PACKAGE}/{EXTENSION}": b"not really machine code\n",
         # Random: a file system that compresses or leaves out zeros would spoil the measurement.
         f"{PACKAGE}/data.bin": random.Random(weight).randbytes(weight),  # noqa: S311 (no secret)
-        f"{_INFO}/METADATA": _lines(
-            "Metadata-Version: 2.1", f"Name: {DISTRIBUTION}", f"Version: {_VERSION}"
-        ),
-        f"{_INFO}/WHEEL": _lines(
-            "Wheel-Version: 1.0",
-            "Generator: linkpolicy",
-            "Root-Is-Purelib: true",
-            "Tag: py3-none-any",
-        ),
+        f"{_INFO}/METADATA": _METADATA.encode(),
+        f"{_INFO}/WHEEL": _WHEEL.encode(),
     }
-    files[f"{_INFO}/RECORD"] = _lines(
-        *(f"{name},sha256={_digest(content)},{len(content)}" for name, content in files.items()),
-        f"{_INFO}/RECORD,,",
-    )
+    rows = [f"{name},sha256={_digest(text)},{len(text)}\n" for name, text in files.items()]
+    files[f"{_INFO}/RECORD"] = "".join((*rows, f"{_INFO}/RECORD,,\n")).encode()
     path = os.path.join(directory, f"{PACKAGE}-{_VERSION}-py3-none-any.whl")
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in files.items():
@@ -49,10 +48,6 @@ def build_wheel(directory: str, *, weight: int = 0) -> str:
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, content)
     return path
-
-
-def _lines(*lines: str) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _digest(content: bytes) -> str:

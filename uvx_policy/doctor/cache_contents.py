@@ -10,11 +10,13 @@ import contextlib
 import os
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import archive_links, locks
 from uvx_policy.caches.inspection import Inspection, hard_links_are_protected, inspect
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.case import Case, once
+from uvx_policy.doctor.diagnostic import MOST_NAMED, Check, Diagnostic, Fix, fail, skip, warn
 from uvx_policy.installed.tree import ARCHIVES, archives
 from uvx_policy.machine import caches as known
 from uvx_policy.terminal.command import chown, command
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.caches.archive_links import Link
-    from uvx_policy.doctor.case import Case
     from uvx_policy.installed.finding import Finding, State
     from uvx_policy.machine.caches import Cache
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 PATIENCE = 0.02
 #: files whose content is compared again, with all that is known of their wheel
 _MOST_COMPARED = 200
-_MOST_NAMED = 100
 #: a cache that was not changed for so many seconds is forgotten
 _LONG_AGO = 30 * 86400
 
@@ -47,12 +47,9 @@ def own_caches(case: Case) -> tuple[Cache, ...]:
     )
 
 
+@once
 def inspections(case: Case) -> tuple[tuple[Cache, Inspection], ...]:
     """What one look at each of them showed."""
-    return case.once(_inspections)
-
-
-def _inspections(case: Case) -> tuple[tuple[Cache, Inspection], ...]:
     caches = own_caches(case)  # which may take longer than there is time for the rest
     until = float("inf") if case.verify else time.monotonic() + PATIENCE
     return tuple((each, inspect(each.path, uid=case.host.uid, until=until)) for each in caches)
@@ -60,18 +57,17 @@ def _inspections(case: Case) -> tuple[tuple[Cache, Inspection], ...]:
 
 def _not_looked_at(cache: Cache, inspection: Inspection) -> Iterator[Diagnostic]:
     """One "skip" for a cache that was too large."""
-    if inspection.is_complete:
-        return
-    yield Diagnostic(
-        status="skip",
-        detail=f"looked at {inspection.looked_at:,} of {inspection.archives:,} archives of "
-        f"`{cache.path}`; --verify looks at all",
-    )
+    if not inspection.is_complete:
+        yield skip(
+            f"looked at {inspection.looked_at:,} of {inspection.archives:,} archives of "
+            f"`{cache.path}`; --verify looks at all"
+        )
 
 
 # Files that are not what was unpacked ------------------------------------------------------------
 
 
+@once
 def _wrong(case: Case) -> tuple[tuple[Cache, list[Finding]], ...]:
     """What is wrong in each cache, compared with all that is known of the wheels."""
     return tuple((cache, _compared(case, cache, told)) for cache, told in inspections(case))
@@ -82,38 +78,23 @@ def _compared(case: Case, cache: Cache, inspection: Inspection) -> list[Finding]
         return []
     from uvx_policy.verify.engine import verify
 
-    referenced = archive_links.referenced(cache.path)
-    few = [each for each in inspection.findings if _archive_of(cache, each.path) in referenced][
-        :_MOST_COMPARED
-    ]
+    few = _in_use(cache, inspection.findings)[:_MOST_COMPARED]
     trees = list(dict.fromkeys(each.tree for each in few))
-    only = [each.path for each in few]
-    found = list(verify(trees, state=case.state, only=only, workers=0))
+    found = verify(trees, state=case.state, only=[each.path for each in few], workers=0)
     return [each for each in found if each.is_fault]
 
 
 def look_edited(case: Case) -> Iterator[Diagnostic]:
     """Was a file in a cache edited or emptied?"""
-    yield from _look_for("edited", case)
+    yield from look_for("edited", case)
     for cache, inspection in inspections(case):
         number = inspection.unsure_files
         if number:
-            yield Diagnostic(
-                status="skip",
-                detail=f"{count(number, 'file')} in `{cache.path}` {verb(number, 'was', 'were')} "
+            yield skip(
+                f"{count(number, 'file')} in `{cache.path}` {verb(number, 'was', 'were')} "
                 "written after the package was unpacked and cannot be compared quickly; --verify "
-                "compares everything",
+                "compares everything"
             )
-
-
-def look_missing(case: Case) -> Iterator[Diagnostic]:
-    """Is every file there that was unpacked?"""
-    yield from _look_for("missing", case)
-
-
-def look_records(case: Case) -> Iterator[Diagnostic]:
-    """Is every RECORD there, and whole?"""
-    yield from _look_for("record", case)
 
 
 _EFFECTS: dict[State, str] = {
@@ -123,8 +104,9 @@ _EFFECTS: dict[State, str] = {
 }
 
 
-def _look_for(state: State, case: Case) -> Iterator[Diagnostic]:
-    for cache, found in case.once(_wrong):
+def look_for(state: State, case: Case) -> Iterator[Diagnostic]:
+    """Is every file, or every RECORD, in this state?"""
+    for cache, found in _wrong(case):
         # What was edited through the environment that is looked at has been told there.
         new = [each for each in found if each.path not in case.reported and each.state == state]
         if new:
@@ -138,16 +120,15 @@ def _told(case: Case, cache: Cache, found: Sequence[Finding]) -> Diagnostic:
 
     case.reported.update(each.path for each in found)
     packages = sentences.listed(sorted({each.distribution for each in found}))
-    return Diagnostic(
-        status="fail",
-        detail=f"In the cache `{cache.path}`, {sentences.described(found)} (package {packages}): "
+    return fail(
+        f"In the cache `{cache.path}`, {sentences.described(found)} (package {packages}): "
         f"{_EFFECTS.get(found[0].state, _EFFECTS['edited'])}.",
-        fix=Fix(
-            text="Restore the original files, there and in the environments that have the same "
+        Fix.by(
+            "Restore the original files, there and in the environments that have the same "
             "ones; edits are saved first",
-            commands=(command("linkpolicy", "repair", cache.path),),
+            command("linkpolicy", "repair", cache.path),
         ),
-        paths=tuple(each.path for each in found[:_MOST_NAMED]),
+        tuple(each.path for each in found[:MOST_NAMED]),
     )
 
 
@@ -162,16 +143,17 @@ def look_content(case: Case) -> Iterator[Diagnostic]:
             for each in verify(trees_of_cache(cache.path), state=case.state)
             if each.path not in case.reported and each.state != "extra" and each.is_fault
         ]
-        if not found:
-            continue
-        referenced = archive_links.referenced(cache.path)
-        found = [each for each in found if _archive_of(cache, each.path) in referenced]
+        found = _in_use(cache, found) if found else []
         for state in dict.fromkeys(each.state for each in found):
             yield _told(case, cache, [each for each in found if each.state == state])
 
 
-def _archive_of(cache: Cache, path: str) -> str:
-    return os.path.relpath(path, os.path.join(cache.path, ARCHIVES)).split(os.sep)[0]
+def _in_use(cache: Cache, found: Sequence[Finding]) -> list[Finding]:
+    """Those in archives that something in the cache leads to."""
+    top, referenced = os.path.join(cache.path, ARCHIVES), archive_links.referenced(cache.path)
+    return [
+        each for each in found if os.path.relpath(each.path, top).split(os.sep)[0] in referenced
+    ]
 
 
 # Files of other users ----------------------------------------------------------------------------
@@ -181,22 +163,20 @@ def look_foreign(case: Case) -> Iterator[Diagnostic]:
     """Does everything in a cache belong to its owner?"""
     for cache, inspection in inspections(case):
         if inspection.foreign:
-            others = ", ".join(
-                f"user {each}" for each in sorted({i for _, i in inspection.foreign})
-            )
+            users = sorted({user for _, user in inspection.foreign})
+            others = ", ".join(f"user {user}" for user in users)
             at_least = "" if inspection.is_complete else "at least "
             number = inspection.foreign_files
             what = verb(number, "file or directory belongs", "files and directories belong")
             links = "copies them" if hard_links_are_protected() else "cannot change them"
-            yield Diagnostic(
-                status="warn",
-                detail=f"In the cache `{cache.path}`, {at_least}{number:,} {what} to {others}, "
+            yield warn(
+                f"In the cache `{cache.path}`, {at_least}{number:,} {what} to {others}, "
                 f"as after `sudo uv`: uv {links} or fails.",
-                fix=Fix(
-                    text="Change the owner back to you",
-                    commands=(chown(cache.path, uid=case.host.uid, gid=os.getgid()),),
+                Fix.by(
+                    "Change the owner back to you",
+                    chown(cache.path, uid=case.host.uid, gid=os.getgid()),
                 ),
-                paths=tuple(path for path, _ in inspection.foreign[:_MOST_NAMED]),
+                tuple(path for path, _ in inspection.foreign[:MOST_NAMED]),
             )
         yield from _not_looked_at(cache, inspection)
 
@@ -226,16 +206,15 @@ def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
             "too, in a container for example, or was moved from there."
         )
         harm = "what is unpacked here, and uv unpacks it again"
-    return Diagnostic(
-        status="fail",
-        detail=f"{what} `uv cache prune` deletes {harm}. uv 0.11.17 and later write relative "
+    return fail(
+        f"{what} `uv cache prune` deletes {harm}. uv 0.11.17 and later write relative "
         "links, which are right at every path.",
-        fix=Fix(
-            text="Make the links relative, so that they lead to the archives of this cache",
-            commands=(command("linkpolicy", "doctor", "--fix", "caches-copied"),),
+        Fix.by(
+            "Make the links relative, so that they lead to the archives of this cache",
+            command("linkpolicy", "doctor", "--fix", "caches-copied"),
             safe=True,
         ),
-        paths=tuple(link.path for link in found[:_MOST_NAMED]),
+        tuple(link.path for link in found[:MOST_NAMED]),
     )
 
 
@@ -264,12 +243,11 @@ def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
                 gone += 1
                 if not dry_run:
                     os.unlink(link.path)
-        would = "would make" if dry_run else "made"
-        yield f"{would} {count(done, 'link')} in `{cache.path}` relative"
+        made, removed = ("would make", "would remove") if dry_run else ("made", "removed")
+        yield f"{made} {count(done, 'link')} in `{cache.path}` relative"
         if gone:
-            would = "would remove" if dry_run else "removed"
-            links = count(gone, "link")
-            yield f"{would} {links} in `{cache.path}` to archives that it does not have"
+            links = f"{count(gone, 'link')} in `{cache.path}`"
+            yield f"{removed} {links} to archives that it does not have"
 
 
 def _replace_link(link: str, target: str) -> None:
@@ -297,20 +275,18 @@ def look_unused(case: Case) -> Iterator[Diagnostic]:
             continue
         if inspection.is_linked or not any(archives(cache.path)) or not _is_forgotten(cache.path):
             continue
-        if not inspection.is_complete:
-            yield from _not_looked_at(cache, inspection)
-            continue
-        yield Diagnostic(
-            status="warn",
-            detail=f"No environment uses the cache `{cache.path}` any more, and nothing was put "
-            "there for a month.",
-            fix=Fix(
-                text="Remove what is in it, if you do not need it",
-                commands=(command("uv", "cache", "clean", "--cache-dir", cache.path),),
-            ),
-            paths=(cache.path,),
-            bytes=inspection.bytes,
-        )
+        yield from _not_looked_at(cache, inspection)
+        if inspection.is_complete:
+            yield warn(
+                f"No environment uses the cache `{cache.path}` any more, and nothing was put "
+                "there for a month.",
+                Fix.by(
+                    "Remove what is in it, if you do not need it",
+                    command("uv", "cache", "clean", "--cache-dir", cache.path),
+                ),
+                (cache.path,),
+                bytes=inspection.bytes,
+            )
 
 
 def _is_used(case: Case, cache: Cache) -> bool:
@@ -332,48 +308,22 @@ def _is_forgotten(cache: str) -> bool:
 CHECKS: tuple[Check, ...] = (
     # Before those that `repair` fixes: it changes no file of others.
     Check(
-        id="caches-foreign-files",
-        title="Everything in the caches belongs to you",
-        group="caches",
-        look=look_foreign,
-        begin=_inspections,
+        "caches-foreign-files",
+        "Everything in the caches belongs to you",
+        look_foreign,
+        begin=inspections,
     ),
     Check(
-        id="caches-copied",
-        title="The links of each cache lead to its own archives",
-        group="caches",
-        look=look_copied,
-        fix=fix_copied,
+        "caches-copied", "The links of each cache lead to its own archives", look_copied, fix_copied
     ),
+    Check("caches-edited", "No file in a cache was edited", look_edited),
+    Check("caches-missing", "No file in a cache is missing", partial(look_for, "missing")),
+    Check("caches-records", "Every RECORD in a cache is whole", partial(look_for, "record")),
+    Check("caches-unused", "Every cache is used", look_unused),
     Check(
-        id="caches-edited",
-        title="No file in a cache was edited",
-        group="caches",
-        look=look_edited,
-    ),
-    Check(
-        id="caches-missing",
-        title="No file in a cache is missing",
-        group="caches",
-        look=look_missing,
-    ),
-    Check(
-        id="caches-records",
-        title="Every RECORD in a cache is whole",
-        group="caches",
-        look=look_records,
-    ),
-    Check(
-        id="caches-unused",
-        title="Every cache is used",
-        group="caches",
-        look=look_unused,
-    ),
-    Check(
-        id="caches-content",
-        title="Every file in the caches is what its RECORD says",
-        group="caches",
-        look=look_content,
+        "caches-content",
+        "Every file in the caches is what its RECORD says",
+        look_content,
         thorough=True,
     ),
 )

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import locks
 from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.ownership import take_back
+from uvx_policy.doctor.case import Case, once
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
+from uvx_policy.doctor.remedies import take_back
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.caches.locks import Holder
-    from uvx_policy.doctor.case import Case
     from uvx_policy.machine.caches import Cache
+    from uvx_policy.model import Mount
 
 _GROUP_MAY_WRITE = 0o020
 _EVERYBODY_MAY_WRITE = 0o002
@@ -52,13 +53,13 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
             continue
         fix = take_back(case, cache.path)
         if uid == 0 and _is_in_home_of_another(case, cache.path):
-            fix = Fix(text="Use root's own home directory with sudo: `sudo -H`")
+            fix = Fix.by("Use root's own home directory with sudo: `sudo -H`")
         yield Diagnostic(
-            status="fail" if cache.path == case.used_cache else "warn",
-            detail=f"The cache `{cache.path}` belongs to user {cache.owner}, not to you (user "
+            "fail" if cache.path == case.used_cache else "warn",
+            f"The cache `{cache.path}` belongs to user {cache.owner}, not to you (user "
             f"{uid}): uv fails, or mixes files of two users, of which none can be hard linked.",
-            fix=fix,
-            paths=(cache.path,),
+            fix,
+            (cache.path,),
         )
 
 
@@ -73,16 +74,15 @@ def look_mode(case: Case) -> Iterator[Diagnostic]:
     """Can nobody else write into a cache, and so into what gets installed?"""
     for cache in _open_to_others(case):
         who = "everybody" if cache.mode & _EVERYBODY_MAY_WRITE else "your group"
-        yield Diagnostic(
-            status="warn",
-            detail=f"The cache `{cache.path}` can be written by {who} (mode {cache.mode:04o}): "
+        yield warn(
+            f"The cache `{cache.path}` can be written by {who} (mode {cache.mode:04o}): "
             "whoever changes a file there changes what you install.",
-            fix=Fix(
-                text="Remove write permission for others",
-                commands=(command("chmod", "go-w", cache.path),),
+            Fix.by(
+                "Remove write permission for others",
+                command("chmod", "go-w", cache.path),
                 safe=True,
             ),
-            paths=(cache.path,),
+            (cache.path,),
         )
 
 
@@ -90,11 +90,9 @@ def fix_mode(case: Case, dry_run: bool) -> Iterator[str]:
     """Take the right to write from all others."""
     for cache in _open_to_others(case):
         mode = cache.mode & ~(_GROUP_MAY_WRITE | _EVERYBODY_MAY_WRITE)
-        if dry_run:
-            yield f"would set the mode of `{cache.path}` to {mode:04o}"
-            continue
-        os.chmod(cache.path, mode)
-        yield f"set the mode of `{cache.path}` to {mode:04o}"
+        if not dry_run:
+            os.chmod(cache.path, mode)
+        yield f"{'would set' if dry_run else 'set'} the mode of `{cache.path}` to {mode:04o}"
 
 
 def _open_to_others(case: Case) -> Iterator[Cache]:
@@ -133,12 +131,7 @@ def look_place(case: Case) -> Iterator[Diagnostic]:
             continue
         reason, fix = _why_misplaced(case, cache)
         if reason:
-            yield Diagnostic(
-                status="warn",
-                detail=f"The cache `{cache.path}` is in a bad place: {reason}.",
-                fix=fix,
-                paths=(cache.path,),
-            )
+            yield warn(f"The cache `{cache.path}` is in a bad place: {reason}.", fix, (cache.path,))
 
 
 def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
@@ -148,9 +141,9 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
             told = case.host.status(above)
             if told is not None and cache_safety.anybody_may_exchange(told):
                 if told.uid == case.host.uid:
-                    moved = Fix(
-                        text="Let nobody else replace entries of that directory",
-                        commands=(command("chmod", "+t", above),),
+                    moved = Fix.by(
+                        "Let nobody else replace entries of that directory",
+                        command("chmod", "+t", above),
                     )
                 return f"`{above}` above it is writable for everybody", moved
         reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
@@ -169,51 +162,43 @@ def look_above_project(case: Case) -> Iterator[Diagnostic]:
     project = os.path.realpath(case.workspace) if case.workspace else ""
     for cache in _in_use(case):
         if project and is_within(project, cache.path):
-            yield Diagnostic(
-                status="fail",
-                detail=f"This project lies in the cache `{cache.path}`: `uv cache clean` would "
+            yield fail(
+                f"This project lies in the cache `{cache.path}`: `uv cache clean` would "
                 "delete it, and uv 0.11.21 and later refuse to work here.",
-                fix=_name_another(case, cache),
-                paths=(cache.path, project),
+                _name_another(case, cache),
+                (cache.path, project),
             )
 
 
 def look_writable(case: Case) -> Iterator[Diagnostic]:
     """Can uv write into its caches? Without that it fails at once."""
     for cache in _in_use(case):
-        if cache.owner not in (None, case.host.uid):
-            continue  # told by another check
-        if places.default_cache_usable(case.host, cache.path) != "no":
+        is_told = cache.owner not in (None, case.host.uid)  # by another check
+        if is_told or places.default_cache_usable(case.host, cache.path) != "no":
             continue
+        mount = case.mount_of(cache.path)
+        reason = mounts.why_read_only(mount) if mount is not None else ""
         used = case.used_cache
         instead = f" `{used}` is used instead here." if used not in ("", cache.path) else ""
         yield Diagnostic(
-            status="warn" if instead else "fail",
-            detail=f"uv cannot write the cache `{cache.path}`{_why_not(case, cache)}: every "
+            "warn" if instead else "fail",
+            f"uv cannot write the cache `{cache.path}`{reason and f' ({reason})'}: every "
             f"command that uses it fails.{instead}",
-            fix=_make_writable(case, cache),
-            paths=(cache.path,),
+            _make_writable(case, cache, mount),
+            (cache.path,),
         )
 
 
-def _why_not(case: Case, cache: Cache) -> str:
-    mount = case.mount_of(cache.path)
-    reason = mounts.why_read_only(mount) if mount is not None else ""
-    return f" ({reason})" if reason else ""
-
-
-def _make_writable(case: Case, cache: Cache) -> Fix:
-    mount = case.mount_of(cache.path)
+def _make_writable(case: Case, cache: Cache, mount: Mount | None) -> Fix:
     if mount is not None and mounts.is_read_only(mount) and mount.point != "/":
         how = "remount,rw" if mount.root == "/" else "remount,bind,rw"
-        return Fix(
-            text="Mount it writable, unless it is read-only on purpose",
-            commands=(command("sudo", "mount", "-o", how, mount.point),),
+        return Fix.by(
+            "Mount it writable, unless it is read-only on purpose",
+            command("sudo", "mount", "-o", how, mount.point),
         )
     if not cache.exists:
         return _name_another(case, cache)
-    commands = (command("chmod", "-R", "u+rwX", cache.path),)
-    return Fix(text="Restore your write permission", commands=commands)
+    return Fix.by("Restore your write permission", command("chmod", "-R", "u+rwX", cache.path))
 
 
 def look_file_system(case: Case) -> Iterator[Diagnostic]:
@@ -229,17 +214,13 @@ def look_file_system(case: Case) -> Iterator[Diagnostic]:
         asked = cache.origin != known.UV_DEFAULT
         if not used or asked:
             because = f"{cache.origin} names it" if asked else "it is not used here"
-            yield Diagnostic(status="pass", detail=f"`{cache.path}`: {reason}; {because}.")
+            yield fine(f"`{cache.path}`: {reason}; {because}.")
             continue
-        yield Diagnostic(
-            status="warn",
-            detail=f"The cache `{cache.path}` is not on a local disk: {reason}. Packages are "
+        yield warn(
+            f"The cache `{cache.path}` is not on a local disk: {reason}. Packages are "
             "downloaded again and again, or linking and locking are slow or impossible.",
-            fix=Fix(
-                text="Use a directory of your own on a local disk",
-                commands=(_NAME_ANOTHER,),
-            ),
-            paths=(cache.path,),
+            Fix.by("Use a directory of your own on a local disk", _NAME_ANOTHER),
+            (cache.path,),
         )
 
 
@@ -252,20 +233,20 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
         seen.add(cache.st_dev)
         reason = cache_safety.why_full(case.host, cache.path)
         if reason and case.host.file_system(cache.path) is not None:
-            yield Diagnostic(
-                status="warn",
-                detail=f"The file system of the cache `{cache.path}` is nearly full: {reason}.",
-                fix=Fix(
-                    text="Remove entries that nothing refers to",
-                    commands=(command("uv", "cache", "prune", "--cache-dir", cache.path),),
+            yield warn(
+                f"The file system of the cache `{cache.path}` is nearly full: {reason}.",
+                Fix.by(
+                    "Remove entries that nothing refers to",
+                    command("uv", "cache", "prune", "--cache-dir", cache.path),
                 ),
-                paths=(cache.path,),
+                (cache.path,),
             )
 
 
 # Who uses it -------------------------------------------------------------------------------------
 
 
+@once
 def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holder, ...]]]:
     """Who holds the lock of each cache, and who waits for it: the kernel thinks for up to 10 ms."""
     return [(each, *locks.holders_and_waiting(each.path)) for each in own_caches(case)]
@@ -273,26 +254,22 @@ def _lock_users(case: Case) -> list[tuple[Cache, tuple[Holder, ...], tuple[Holde
 
 def look_lock(case: Case) -> Iterator[Diagnostic]:
     """Does nobody wait for a cache that somebody else has been using for long?"""
-    for cache, holders, waiting in case.once(_lock_users):
+    for cache, holders, waiting in _lock_users(case):
         if not holders:
             continue
         named = ", ".join(map(str, holders))
         long = [each for each in holders if _seconds_since_start(each.pid) >= LONG]
         if not waiting or not long:
-            yield Diagnostic(
-                status="pass",
-                detail=f"`{cache.path}` is in use by {named}: `uv cache clean` and `prune` wait.",
-            )
+            yield fine(f"`{cache.path}` is in use by {named}: `uv cache clean` and `prune` wait.")
             continue
-        yield Diagnostic(
-            status="warn",
-            detail=f"{waiting[0]} waits for the cache `{cache.path}`, which {named} has been using "
+        yield warn(
+            f"{waiting[0]} waits for the cache `{cache.path}`, which {named} has been using "
             f"for {_seconds_since_start(long[0].pid) / 60:.0f} minutes.",
-            fix=Fix(
-                text="Wait until it finishes, or stop it",
-                commands=(command("kill", *(str(each.pid) for each in long)),),
+            Fix.by(
+                "Wait until it finishes, or stop it",
+                command("kill", *(str(each.pid) for each in long)),
             ),
-            paths=(cache.path,),
+            (cache.path,),
         )
 
 
@@ -319,68 +296,22 @@ def _name_another(case: Case, cache: Cache) -> Fix:
     """Say how another directory becomes the cache, where that can be said."""
     for origin in cache.origins:
         if origin in case.environ:
-            return Fix(
-                text=f"Unset `{origin}`, and remove it from where it is set",
-                commands=(command("unset", origin),),
+            return Fix.by(
+                f"Unset `{origin}`, and remove it from where it is set", command("unset", origin)
             )
     if known.UV_DEFAULT in cache.origins:
-        return Fix(
-            text="Use a directory of your own on a local disk",
-            commands=(_NAME_ANOTHER,),
-        )
-    return Fix(text=f"Set another directory: {cache.origin}")
+        return Fix.by("Use a directory of your own on a local disk", _NAME_ANOTHER)
+    return Fix.by(f"Set another directory: {cache.origin}")
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="caches-above-project",
-        title="The project is not inside a cache",
-        group="caches",
-        look=look_above_project,
-    ),
-    Check(
-        id="caches-writable",
-        title="uv can write its caches",
-        group="caches",
-        look=look_writable,
-    ),
-    Check(
-        id="caches-owner",
-        title="The caches belong to you",
-        group="caches",
-        look=look_owner,
-    ),
-    Check(
-        id="caches-mode",
-        title="Nobody else can write to the caches",
-        group="caches",
-        look=look_mode,
-        fix=fix_mode,
-    ),
-    Check(
-        id="caches-place",
-        title="The caches are in safe places",
-        group="caches",
-        look=look_place,
-    ),
-    Check(
-        id="caches-file-system",
-        title="The cache is on a local disk",
-        group="caches",
-        look=look_file_system,
-    ),
-    Check(
-        id="caches-space",
-        title="There is space for the caches",
-        group="caches",
-        look=look_space,
-    ),
-    Check(
-        id="caches-lock",
-        title="Nobody waits for a cache",
-        group="caches",
-        look=look_lock,
-        begin=_lock_users,
-    ),
+    Check("caches-above-project", "The project is not inside a cache", look_above_project),
+    Check("caches-writable", "uv can write its caches", look_writable),
+    Check("caches-owner", "The caches belong to you", look_owner),
+    Check("caches-mode", "Nobody else can write to the caches", look_mode, fix_mode),
+    Check("caches-place", "The caches are in safe places", look_place),
+    Check("caches-file-system", "The cache is on a local disk", look_file_system),
+    Check("caches-space", "There is space for the caches", look_space),
+    Check("caches-lock", "Nobody waits for a cache", look_lock, begin=_lock_users),
     *cache_contents.CHECKS,
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
+from uvx_policy.doctor.diagnostic import skip
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import linking
 from uvx_policy.installed.inspection import inspect
@@ -14,12 +15,19 @@ from uvx_policy.installed.prefetch import Prefetch
 from uvx_policy.machine.machine import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from uvx_policy.decide import Facts
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.index import Index
     from uvx_policy.installed.linking import Linking
     from uvx_policy.installed.model import Survey
+    from uvx_policy.pipeline import Plan
+
+P = ParamSpec("P")
+T = TypeVar("T")
+#: of a check that looks at the files of the environment
+NO_ENVIRONMENT = skip("there is no environment yet")
 
 
 class Case(Machine):
@@ -112,3 +120,21 @@ class Case(Machine):
             caches=[each.path for each in self.caches if each.exists],
             environments=[path for path in environments if path],
         )
+
+
+def once(compute: Callable[[Case], T]) -> Callable[[Case], T]:
+    """The same function, which computes at most once for each case."""
+    return lambda case: case.once(compute)
+
+
+def where_decided(
+    look: Callable[Concatenate[Case, Plan, Facts, P], Iterable[T]],
+) -> Callable[Concatenate[Case, P], Iterator[T]]:
+    """A look or a fix that gets the plan and its facts; where there are none, it says nothing."""
+
+    def looking(case: Case, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        plan = case.sound_plan
+        if plan is not None and plan.facts is not None:
+            yield from look(case, plan, plan.facts, *args, **kwargs)
+
+    return looking

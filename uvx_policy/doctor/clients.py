@@ -14,8 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvx_policy import locate
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.installed_tools import environment_of, packages_in
+from uvx_policy.doctor.case import Case, once
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
+from uvx_policy.doctor.programs import environment_of, on_path, packages_in
 from uvx_policy.doctor.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
 from uvx_policy.state import layout
@@ -25,7 +26,6 @@ from uvx_policy.uv.workspace import table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.project_files import Requirement
 
 
@@ -58,9 +58,20 @@ def look(case: Case, client: Client) -> Iterator[Diagnostic]:
         return
     for files in _project(case):
         found = client.find(case, files)
-        if found is not None:
-            yield _bypass(case, client, found)
-            return
+        if found is None:
+            continue
+        because, paths = found.where, found.paths
+        if isinstance(because, Mention):
+            paths = (because.path, *paths)
+            because = f"`{because}` asks for it"
+        lost = " and ".join(f"{name}={value}" for name, value in _missed(case).items())
+        effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
+        yield warn(
+            f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: {because}.",
+            client.fix(case, found) if client.fix else _usual_fix(case, client),
+            tuple(dict.fromkeys(paths)),
+        )
+        return
 
 
 # How each is recognized ---------------------------------------------------------------------------
@@ -94,7 +105,7 @@ def _hatch(case: Case, files: ProjectFiles) -> Found | None:
             if not case.environ.get(_HATCH_VARIABLE) and _is_ours(case, settings.get("uv-path")):
                 continue
             at = files.find(rf"envs\.[\"']?{environment}\b", name)
-            return Found(at or Mention(path=os.path.join(files.directory, name), line=0))
+            return Found(at or Mention(os.path.join(files.directory, name), 0))
     return None
 
 
@@ -138,14 +149,14 @@ def _pre_commit(case: Case, files: ProjectFiles) -> Found | None:
         return None
     return (
         _asked(files.require("pre-commit-uv"))
-        or _mentioned(files.find(r"\bpre-commit-uv\b", config))
+        or _asked(files.find(r"\bpre-commit-uv\b", config))
         or _beside_has(case, "pre-commit", "pre-commit-uv")
     )
 
 
 def _juv(case: Case, files: ProjectFiles) -> Found | None:
     """It takes the package and nothing else."""
-    found = _asked(files.require("juv")) or _mentioned(files.command(r"\bjuv (run|add|sync)\b"))
+    found = _asked(files.require("juv")) or _asked(files.command(r"\bjuv (run|add|sync)\b"))
     if found is None and "juv" in packages_in(case.real_environment):
         found = Found(f"it is installed in `{case.environment}`")
     return found
@@ -154,26 +165,21 @@ def _juv(case: Case, files: ProjectFiles) -> Found | None:
 def _module(_: Case, files: ProjectFiles) -> Found | None:
     """`python -m uv` starts the binary of the package, whatever PATH says."""
     call = r"\bpython[0-9.]*[\"']?,? +[\"']?-m[\"']?,? +[\"']?uv\b(?![-.])"
-    return _mentioned(files.command(call))
+    return _asked(files.command(call))
 
 
 def _environment(case: Case, _: ProjectFiles) -> Found | None:
     """A `uv` in the project's own environment is ahead of the shim wherever that is active."""
-    directory = os.path.dirname(_own_uv(case))
+    names = ("Scripts", "uv.exe") if case.host.platform == "win32" else ("bin", "uv")
+    program = os.path.join(case.real_environment, *names)
     # An environment that is on PATH now is told by the checks of the installation.
-    on_path = {os.path.realpath(each) for each in case.environ.get("PATH", "").split(os.pathsep)}
-    if not case.real_environment or directory in on_path:
+    active = {os.path.realpath(each) for each in case.environ.get("PATH", "").split(os.pathsep)}
+    if not case.real_environment or os.path.dirname(program) in active:
         return None
-    program = _own_uv(case)
     if not os.path.isfile(program) or locate.is_ours(program):
         return None
     found = _asked(_first_request(case)) or Found(f"`{program}` is there")
     return found._replace(paths=(program,))
-
-
-def _own_uv(case: Case) -> str:
-    names = ("Scripts", "uv.exe") if case.host.platform == "win32" else ("bin", "uv")
-    return os.path.join(case.real_environment, *names)
 
 
 def _first_request(case: Case) -> Requirement | None:
@@ -181,12 +187,8 @@ def _first_request(case: Case) -> Requirement | None:
     return next((asked for each in _project(case) if (asked := each.require("uv"))), None)
 
 
-def _asked(required: Requirement | None) -> Found | None:
-    return Found(required.at) if required else None
-
-
-def _mentioned(mention: Mention | None) -> Found | None:
-    return Found(mention) if mention else None
+def _asked(told: Requirement | Mention | None) -> Found | None:
+    return told and Found(told if isinstance(told, Mention) else told.at)
 
 
 def _beside_has(case: Case, program: str, package: str) -> Found | None:
@@ -208,20 +210,23 @@ def _beside_has(case: Case, program: str, package: str) -> Found | None:
 def _usual_fix(case: Case, client: Client) -> Fix:
     """Name the shim to it, or give it the decision."""
     tail = f", {client.otherwise}" if client.otherwise else ""
-    shim = _shim(case) if client.variable else ""
+    # The shim on PATH, else the one where `setup` puts it.
+    search = (*case.environ.get("PATH", "").split(os.pathsep), case.shim_directory)
+    programs = on_path("uv", os.pathsep.join(filter(None, search)))
+    shim = next((each.path for each in programs if each.ours), "") if client.variable else ""
     if shim:
-        return Fix(
-            text=f"Name the shim in the shell that starts it{tail}",
-            commands=(command("export", f"{client.variable}={shim}"),),
+        return Fix.by(
+            f"Name the shim in the shell that starts it{tail}",
+            command("export", f"{client.variable}={shim}"),
         )
-    return Fix(
-        text=f"Set the variables of this project in the shell that starts it{tail}",
-        commands=(Command(words=("linkpolicy", "env"), is_evaluated=True),),
+    return Fix.by(
+        f"Set the variables of this project in the shell that starts it{tail}",
+        Command(words=("linkpolicy", "env"), is_evaluated=True),
     )
 
 
 def _write_uv(_: Case, found: Found) -> Fix:
-    return Fix(text=f"Write `uv` for `python -m uv` in `{found.where}`")
+    return Fix.by(f"Write `uv` for `python -m uv` in `{found.where}`")
 
 
 def _take_uv_out(case: Case, _: Found) -> Fix:
@@ -230,7 +235,7 @@ def _take_uv_out(case: Case, _: Found) -> Fix:
         remove = command("uv", "pip", "uninstall", "-p", case.environment, "uv")
     else:
         remove = command("uv", "remove", *_group(required.table), "uv")
-    return Fix(text="Remove `uv` from the environment", commands=(remove,))
+    return Fix.by("Remove `uv` from the environment", remove)
 
 
 def _group(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -242,22 +247,6 @@ def _group(keys: tuple[str, ...]) -> tuple[str, ...]:
     return ("--dev",) if keys == ("tool", "uv", "dev-dependencies") else ()
 
 
-def _bypass(case: Case, client: Client, found: Found) -> Diagnostic:
-    """One finding; callers have asked `_project` whether the shim would change anything."""
-    where = found.where
-    because = f"`{where}` asks for it" if isinstance(where, Mention) else where
-    own = (where.path,) if isinstance(where, Mention) else ()
-    lost = " and ".join(f"{name}={value}" for name, value in _missed(case).items())
-    effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
-    return Diagnostic(
-        status="warn",
-        detail=f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: "
-        f"{because}.",
-        fix=client.fix(case, found) if client.fix else _usual_fix(case, client),
-        paths=tuple(dict.fromkeys((*own, *found.paths))),
-    )
-
-
 # Where to look ------------------------------------------------------------------------------------
 
 
@@ -265,9 +254,10 @@ def _project(case: Case) -> tuple[ProjectFiles, ...]:
     """The project's files; none when a shim would change nothing, whoever starts uv."""
     plan = case.sound_plan
     decided = plan is not None and plan.facts is not None
-    return () if decided and not _missed(case) else case.once(_files)
+    return () if decided and not _missed(case) else _files(case)
 
 
+@once
 def _files(case: Case) -> tuple[ProjectFiles, ...]:
     """The files of the project that is worked in here, and of its workspace root."""
     directories = [find_directory(case.cwd)]
@@ -283,16 +273,6 @@ def _missed(case: Case) -> dict[str, str]:
     edits = plan.edits.variables if plan is not None else {}
     names = (CACHE_VARIABLE, LINK_MODE_VARIABLE)
     return {name: value for name, value in edits.items() if name in names}
-
-
-def _shim(case: Case) -> str:
-    """Path of the shim: the one on PATH, else the one where `setup` puts it; "" when neither is."""
-    search = case.environ.get("PATH", "").split(os.pathsep)
-    for directory in (*search, case.shim_directory):
-        path = os.path.join(directory, "uv")
-        if directory and locate.is_ours(path) and os.access(path, os.X_OK):
-            return path
-    return ""
 
 
 def _is_ours(case: Case, program: object) -> bool:
@@ -366,10 +346,9 @@ _TITLES = {"environment": "The project's own environment"}
 
 CHECKS: tuple[Check, ...] = tuple(
     Check(
-        id=f"client-{client.id}",
-        title=f"{_TITLES.get(client.id, client.name)} does not bypass the shim",
-        group="clients",
-        look=partial(look, client=client),
+        f"client-{client.id}",
+        f"{_TITLES.get(client.id, client.name)} does not bypass the shim",
+        partial(look, client=client),
     )
     for client in CLIENTS
 )

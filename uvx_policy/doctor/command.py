@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.diagnostic import Check, Finding
-    from uvx_policy.doctor.engine import Result
-    from uvx_policy.doctor.fix import Fixed
+    from uvx_policy.doctor.engine import Fixed, Result
     from uvx_policy.doctor.redact import Redaction
     from uvx_policy.doctor.report import Report
 
@@ -81,48 +80,45 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: 
 
     hide = _redaction() if options.redact else str
     report = Report(Console(), everything=bool(options.checks), hide=hide)
-    found: list[Result] = []
     results = engine.results(checks, case, watched=_shown_while_running)
-    report.print_results(checks, _kept(results, found))
-    crashed = False
-    if options.fix:
-        fixed = list(_fix(found, report, options))
-        crashed = any(each.crashed for each in fixed)
-        if fixed and not options.dry_run:
-            before = found
-            found = list(engine.results(checks, _case(options), watched=_shown_while_running))
-            _print_outcome(report, found, before, fixed)
+    found = report.print_results(checks, results)
+    fixed = list(_fix(found, options, report)) if options.fix else []
+    if fixed and not options.dry_run:
+        before = found
+        found = list(engine.results(checks, _case(options), watched=_shown_while_running))
+        _print_outcome(report, found, before, fixed)
     report.print_summary(found, offer_fix=not options.fix)
-    return errors.EXIT_REFUSED if crashed else exit_code(found, strict=options.strict)
+    return exit_code(found, fixed, strict=options.strict)
 
 
 def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case: Case) -> int:
-    from uvx_policy.doctor import engine, fix
+    from uvx_policy.doctor import engine
 
     found = list(engine.results(checks, case, watched=_shown_while_running))
-    fixed: list[Fixed] = []
-    if options.fix:
-        # A fresh case for each: what was fixed before has changed the machine.
-        fixed = [
-            fix.apply(offer, _case(options), dry_run=options.dry_run) for offer in fix.offers(found)
-        ]
-        if fixed and not options.dry_run:
-            case = _case(options)
-            found = list(engine.results(checks, case, watched=_shown_while_running))
+    fixed = list(_fix(found, options)) if options.fix else []
+    if fixed and not options.dry_run:
+        case = _case(options)
+        found = list(engine.results(checks, case, watched=_shown_while_running))
     report = as_object(found, case)
     if options.fix:
-        report["mended"] = [_fixed_object(each) for each in fixed]
+        report["mended"] = [
+            {
+                "ids": [check.id for check in each.checks],
+                "done": list(each.done),
+                "fault": each.fault,
+            }
+            for each in fixed
+        ]
     if options.redact:
         report = _redaction().value(report)
     sys.stdout.write(json.dumps(report, indent=2) + "\n")
-    crashed = any(each.crashed for each in fixed)
-    return errors.EXIT_REFUSED if crashed else exit_code(found, strict=options.strict)
+    return exit_code(found, fixed, strict=options.strict)
 
 
-def exit_code(results: Iterable[Result], *, strict: bool) -> int:
-    """0 fine, 1 findings, 2 when a check failed itself: then nobody knows."""
+def exit_code(results: Iterable[Result], fixed: Iterable[Fixed], *, strict: bool) -> int:
+    """0 fine, 1 findings, 2 when a check or a fix failed itself: then nobody knows."""
     found = {finding.status for result in results for finding in result.findings}
-    if "crash" in found:
+    if "crash" in found or any(each.crashed for each in fixed):
         return errors.EXIT_REFUSED
     return errors.EXIT_FINDINGS if "fail" in found or (strict and "warn" in found) else 0
 
@@ -167,24 +163,19 @@ def _facts(case: Case) -> dict[str, Any] | None:
     return facts_report.to_object(plan) if plan is not None else None
 
 
-def _fixed_object(fixed: Fixed) -> dict[str, Any]:
-    return {
-        "ids": [check.id for check in fixed.checks],
-        "done": list(fixed.done),
-        "fault": fixed.fault,
-    }
+def _fix(
+    results: Sequence[Result], options: argparse.Namespace, report: Report | None = None
+) -> Iterator[Fixed]:
+    """Take each offer that the user agrees to, and print what was done; without a report, all."""
+    from uvx_policy.doctor import engine
 
-
-def _fix(results: Sequence[Result], report: Report, options: argparse.Namespace) -> Iterator[Fixed]:
-    """Take each offer that the user agrees to, and print what was done."""
-    from uvx_policy.doctor import fix
-
-    for offer in fix.offers(results):
-        if not (options.yes or options.dry_run or report.ask(offer)):
+    for offer in engine.offers(results):
+        if report and not (options.yes or options.dry_run or report.ask(offer)):
             continue
         # A fresh case: what was fixed before has changed the machine.
-        fixed = fix.apply(offer, _case(options), dry_run=options.dry_run)
-        report.print_fixed(fixed, offer, dry_run=options.dry_run)
+        fixed = engine.apply(offer, _case(options), dry_run=options.dry_run)
+        if report:
+            report.print_fixed(fixed, offer, dry_run=options.dry_run)
         yield fixed
 
 
@@ -240,9 +231,3 @@ def _redaction() -> Redaction:
 
 def _shown_while_running(check: Check) -> AbstractContextManager[object]:
     return progress(f"{check.title} ({check.id})")
-
-
-def _kept(results: Iterable[Result], into: list[Result]) -> Iterator[Result]:
-    for result in results:
-        into.append(result)
-        yield result

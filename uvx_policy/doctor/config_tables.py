@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
 from uvx_policy.errors import LinkPolicyError, Unreadable
 from uvx_policy.filesystem import cache_safety
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
@@ -38,14 +38,12 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 def read_configs(case: Case) -> list[tuple[TomlFile, Config]]:
     """The machine's and the user's config.toml, as far as they are right."""
-    platform = case.host.platform
-    environ = case.environ
-    machine = [
-        os.path.join(directory, layout.CONFIG_FILE)
-        for directory in layout.machine_config_homes(environ, platform)
-    ]
+    platform, environ = case.host.platform, case.environ
+    homes = layout.machine_config_homes(environ, platform)
+    machine = [os.path.join(directory, layout.CONFIG_FILE) for directory in homes]
     home = layout.config_home(environ, platform)
     user = os.path.join(home, layout.CONFIG_FILE) if os.path.isabs(home) else ""
+    own = layout.home(environ, platform)
     found = []
     for path, defaults, rules in (
         (next(filter(os.path.exists, machine), ""), MACHINE_DEFAULTS, MACHINE_RULES),
@@ -53,9 +51,7 @@ def read_configs(case: Case) -> list[tuple[TomlFile, Config]]:
     ):
         file = parsed(case, path) if path else None
         if file is not None:
-            checker = Checker(
-                file, home=layout.home(environ, platform), windows=platform == "win32"
-            )
+            checker = Checker(file, home=own, windows=platform == "win32")
             found.append((file, checker.config(defaults=defaults, rules=rules)))
     return found
 
@@ -78,21 +74,17 @@ def look_rules(case: Case) -> Iterator[Diagnostic]:
             if _leads_somewhere(rule.path) or _is_known(case, rule.path):
                 continue
             line = file.line_of("rules", index, "path")
-            yield Diagnostic(
-                status="warn",
-                detail=f"The rule for `{rule.path}` ({file.path}:{line}) matches no directory "
+            yield warn(
+                f"The rule for `{rule.path}` ({file.path}:{line}) matches no directory "
                 "that exists and no environment that is known.",
-                fix=Fix(text="Correct its `path`, or remove the rule"),
-                paths=(file.path,),
+                Fix.by("Correct its `path`, or remove the rule"),
+                (file.path,),
             )
 
 
 def _is_known(case: Case, pattern: str) -> bool:
-    for environment in register.known(case.state):
-        place = environment.project or os.path.dirname(environment.path)
-        if rule_matches(case.host, pattern, (place, os.path.realpath(place))):
-            return True
-    return False
+    places = (each.project or os.path.dirname(each.path) for each in register.known(case.state))
+    return any(rule_matches(case.host, pattern, (each, os.path.realpath(each))) for each in places)
 
 
 def _leads_somewhere(pattern: str) -> bool:
@@ -147,20 +139,18 @@ def look_entries(case: Case) -> Iterator[Diagnostic]:
         for entry in config.caches:
             why, fix = _why_entry(case, table, entry)
             if why:
-                yield Diagnostic(
-                    status="warn",
-                    detail=f"The cache for `{entry.filesystem}` ({entry.origin}) is not used: "
-                    f"{why}.",
-                    fix=fix,
-                    paths=(entry.directory,),
+                yield warn(
+                    f"The cache for `{entry.filesystem}` ({entry.origin}) is not used: {why}.",
+                    fix,
+                    (entry.directory,),
                 )
 
 
 def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple[str, Fix]:
-    correct = Fix(text=f"Correct or remove the line `{entry.origin}`")
+    correct = Fix.by(f"Correct or remove the line `{entry.origin}`")
     if not _may_exist(entry.filesystem):
         text = f"Mount it, or remove the line `{entry.origin}`"
-        return f"`{entry.filesystem}` does not exist", Fix(text=text)
+        return f"`{entry.filesystem}` does not exist", Fix.by(text)
     try:
         there = _mount_of(case, table, entry.filesystem)
         here = _mount_of(case, table, entry.directory)
@@ -174,9 +164,8 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
     )
     directory = os.path.realpath(entry.directory)
     if why and _is_open(case, directory):
-        commands = (command("chmod", "go-w", directory),)
-        fix = Fix(text="Remove write permission for others", commands=commands)
-        return f"`{entry.directory}`: {why}", fix
+        close = command("chmod", "go-w", directory)
+        correct = Fix.by("Remove write permission for others", close)
     return why and f"`{entry.directory}`: {why}", correct
 
 
@@ -194,16 +183,6 @@ def _mount_of(case: Case, table: MountTable | None, path: str) -> Mount | None:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="rules",
-        title="Every rule has something to match",
-        group="configuration",
-        look=look_rules,
-    ),
-    Check(
-        id="cache-entries",
-        title="Every entry of [caches] can be used",
-        group="configuration",
-        look=look_entries,
-    ),
+    Check("rules", "Every rule has something to match", look_rules),
+    Check("cache-entries", "Every entry of [caches] can be used", look_entries),
 )

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from uvx_policy import decide as policy
 from uvx_policy import shim
 from uvx_policy.doctor import config_tables, uv_settings
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.variables import set_in, unset_text
+from uvx_policy.doctor.case import Case, where_decided
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
+from uvx_policy.doctor.remedies import unset
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.settings.reader import directories_between, read_settings
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import command
 from uvx_policy.uv.directories import own_cache, user_file
-from uvx_policy.uv.workspace import ancestors
+from uvx_policy.uv.workspace import ancestors, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.decide import Facts
-    from uvx_policy.doctor.case import Case
     from uvx_policy.faults import Fault
     from uvx_policy.model import Capability, Origin, Sourced
     from uvx_policy.pipeline import Plan
@@ -40,8 +41,7 @@ def settings_files(case: Case) -> tuple[str, ...]:
         alone = os.path.join(directory, layout.PROJECT_FILE)
         pyproject = os.path.join(directory, "pyproject.toml")
         parsed = config_tables.parsed(case, pyproject)
-        tool = parsed.data.get("tool") if parsed else None
-        if isinstance(tool, dict) and layout.TABLE in tool:
+        if parsed and layout.TABLE in table(parsed.data, "tool"):
             found.append(pyproject)
         if os.path.isfile(alone):
             found.append(alone)
@@ -54,26 +54,23 @@ def look_settings(case: Case) -> Iterator[Diagnostic]:
     if not faults:
         read = settings_files(case)
         listed = ", ".join(f"`{path}`" for path in read)
-        yield Diagnostic(
-            status="pass",
-            detail=f"Settings are read from {listed}." if read else "No file has settings.",
-            paths=read,
+        yield fine(
+            f"Settings are read from {listed}." if read else "No file has settings.", paths=read
         )
     for fault in faults:
-        yield Diagnostic(
-            status="fail",
-            detail=f"{fault.statement}. Until this is fixed, uv runs without any policy.",
-            fix=_fix_of(fault),
-            paths=(fault.path,) if fault.path else (),
+        yield fail(
+            f"{fault.statement}. Until this is fixed, uv runs without any policy.",
+            _fix_of(fault),
+            (fault.path,) if fault.path else (),
         )
 
 
 def _fix_of(fault: Fault) -> Fix:
     if fault.kind == "writable-by-all":
-        commands = (command("chmod", "o-w", fault.path),)
-        return Fix(text="Remove write permission for others", commands=commands, safe=True)
+        close = command("chmod", "o-w", fault.path)
+        return Fix.by("Remove write permission for others", close, safe=True)
     advice = fault.advice or "correct or remove it"
-    return Fix(text=f"{advice[0].upper()}{advice[1:]}")
+    return Fix.by(f"{advice[0].upper()}{advice[1:]}")
 
 
 def fix_settings(case: Case, dry_run: bool) -> Iterator[str]:
@@ -101,27 +98,22 @@ def _faults(case: Case) -> tuple[Fault, ...]:
 # Settings against what is possible ----------------------------------------------------------------
 
 
-def look_possible(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_possible(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Values that nothing can carry out here."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None:
-        return
     settings, outcome = facts.settings, plan.outcome
     if outcome.refusal is not None:
-        yield Diagnostic(
-            status="fail",
-            detail=f'uv is not started here: `fallback = "error"` ({settings.fallback.origin}), '
+        yield fail(
+            f'uv is not started here: `fallback = "error"` ({settings.fallback.origin}), '
             f"and {outcome.refusal.because}.",
-            fix=_change(case, "fallback", "copy", settings.fallback.origin),
+            _change(case, "fallback", "copy", settings.fallback.origin),
         )
     elif outcome.link_mode.code in ("clone-impossible", "hardlink-impossible"):
         mode = settings.link_mode
-        yield Diagnostic(
-            status="warn",
-            detail=f'`link-mode = "{mode.value}"` ({mode.origin}) cannot work, so each file is '
+        yield warn(
+            f'`link-mode = "{mode.value}"` ({mode.origin}) cannot work, so each file is '
             f"copied: {outcome.link_mode.because}.",
-            fix=_change(case, "link-mode", "auto", mode.origin),
+            _change(case, "link-mode", "auto", mode.origin),
         )
     if facts.cache_dir or facts.no_cache:
         return
@@ -130,71 +122,48 @@ def look_possible(case: Case) -> Iterator[Diagnostic]:
         name = f"{os.sep}{layout.PROJECT_CACHE}"
         reasons = [f"`{path}`: {why}" for path, why in plan.rejected if path.endswith(name)]
         because = reasons[0] if reasons else "the environment belongs to no project"
-        yield Diagnostic(
-            status="warn",
-            detail=f'`cache = "project"` ({cache.origin}) is not possible: {because}.',
-            fix=_change(case, "cache", "auto", cache.origin),
+        yield warn(
+            f'`cache = "project"` ({cache.origin}) is not possible: {because}.',
+            _change(case, "cache", "auto", cache.origin),
         )
-    if cache.value == "default" and _nothing_links(facts.capability):
-        yield Diagnostic(
-            status="warn",
-            detail=f'`cache = "default"` ({cache.origin}) keeps uv\'s cache `{facts.cache}`, from '
+    if cache.value == "default" and facts.capability.clone == facts.capability.hardlink == "no":
+        yield warn(
+            f'`cache = "default"` ({cache.origin}) keeps uv\'s cache `{facts.cache}`, from '
             f"which nothing can be linked, so each file is copied: {facts.capability.detail}.",
-            fix=_change(case, "cache", "auto", cache.origin),
+            _change(case, "cache", "auto", cache.origin),
         )
-
-
-def _nothing_links(capability: Capability) -> bool:
-    return capability.clone == capability.hardlink == "no"
 
 
 def _change(case: Case, name: str, value: str, origin: Origin) -> Fix:
     """Put another value where this one came from."""
     directory, file = os.path.split(origin.name)
     if file not in ("pyproject.toml", layout.PROJECT_FILE):
-        return Fix(text=f'Write `{name} = "{value}"` in `{origin}`')
+        return Fix.by(f'Write `{name} = "{value}"` in `{origin}`')
     place = () if directory == case.cwd else (directory,)
-    return Fix(
-        text=f'Ask for `{name} = "{value}"`',
-        commands=(command("linkpolicy", "init", *place, f"--{name}", value),),
+    return Fix.by(
+        f'Ask for `{name} = "{value}"`', command("linkpolicy", "init", *place, f"--{name}", value)
     )
 
 
 # uv's own choices against the settings ------------------------------------------------------------
 
 
-def look_choices(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """What was chosen for uv itself always wins: told where it defeats a setting or cannot work."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None:
-        return
-    found = list(_bad_choices(case, plan, facts))
-    yield from found
-    if not found:
-        chosen = [
-            f"`{name} = {value.value}` ({value.origin})"
-            for name, value in (
-                ("link-mode", facts.link_mode),
-                ("cache-dir", facts.cache_dir),
-            )
-            if value
-        ]
-        told = ", ".join(chosen)
-        yield Diagnostic(
-            status="pass",
-            detail=f"Chosen for uv itself, and kept: {told}." if told else "",
-        )
+    chosen = ", ".join(
+        f"`{name} = {value.value}` ({value.origin})"
+        for name, value in (("link-mode", facts.link_mode), ("cache-dir", facts.cache_dir))
+        if value
+    )
+    well = fine(f"Chosen for uv itself, and kept: {chosen}." if chosen else "")
+    yield from tuple(_bad_choices(case, plan, facts)) or (well,)
 
 
 def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     if facts.no_cache:
-        yield _choice(
-            case,
-            facts.no_cache,
-            "no-cache",
-            "switches the cache off, so everything is downloaded and copied each time",
-        )
+        effect = "switches the cache off, so everything is downloaded and copied each time"
+        yield _choice(case, facts.no_cache, "no-cache", effect)
     if facts.link_mode:
         in_use = facts.place_capability if plan.outcome.cache_dir.value else facts.capability
         why = _why_mode(facts, facts.link_mode.value, in_use)
@@ -203,25 +172,15 @@ def _bad_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     if facts.cache_dir and facts.settings.cache.value != "auto":
         cache = facts.settings.cache
         if os.path.realpath(facts.cache) != os.path.realpath(_asked_cache(case, facts)):
-            yield _choice(
-                case,
-                facts.cache_dir,
-                "cache-dir",
-                f'wins over `cache = "{cache.value}"` ({cache.origin})',
-            )
+            effect = f'wins over `cache = "{cache.value}"` ({cache.origin})'
+            yield _choice(case, facts.cache_dir, "cache-dir", effect)
 
 
 def look_bypass(case: Case) -> Iterator[Diagnostic]:
     """The switch that turns the shim off."""
     if shim.is_quick(["sync"], case.environ):
-        name = "LINKPOLICY_BYPASS"
-        where = set_in(case, name)
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{name}={case.environ[name]}`{where and f' ({where})'} switches the policy "
-            "off: the shim starts uv as it is.",
-            fix=Fix(text=unset_text(where), commands=(command("unset", name),)),
-        )
+        said, fix = unset(case, "LINKPOLICY_BYPASS")
+        yield warn(f"{said} switches the policy off: the shim starts uv as it is.", fix)
 
 
 def _why_mode(facts: Facts, chosen: str, in_use: Capability) -> str:
@@ -255,26 +214,20 @@ def _asked_cache(case: Case, facts: Facts) -> str:
 def _choice(case: Case, chosen: Sourced, key: str, effect: str) -> Diagnostic:
     origin = chosen.origin
     if origin.kind == "variable":
-        where = set_in(case, origin.name)
-        said = f"`{origin.name}={chosen.value}`{where and f' ({where})'}"
-        fix = Fix(text=unset_text(where), commands=(command("unset", origin.name),))
+        said, fix = unset(case, origin.name, chosen.value)
     else:
         said = f"`{key} = {chosen.value}` for uv ({_whose(case, origin)})"
-        fix = Fix(text=f"Remove `{key}` in `{origin}`, or the setting that it defeats")
+        fix = Fix.by(f"Remove `{key}` in `{origin}`, or the setting that it defeats")
     paths = (origin.name,) if origin.kind == "file" else ()
-    return Diagnostic(status="warn", detail=f"{said} {effect}.", fix=fix, paths=paths)
+    return warn(f"{said} {effect}.", fix, paths)
 
 
 def _whose(case: Case, origin: Origin) -> str:
-    try:
+    with contextlib.suppress(Unreadable):
         if origin.name == user_file(case.host):
             return f"{origin}, yours for every project"
-    except Unreadable:
-        pass
-    inside = os.path.dirname(origin.name)
-    if inside in ancestors(case.cwd):
-        return f"{origin}, this project's"
-    return f"{origin}, the machine's"
+    is_here = os.path.dirname(origin.name) in ancestors(case.cwd)
+    return f"{origin}, {'this project' if is_here else 'the machine'}'s"
 
 
 # Where settings stand -----------------------------------------------------------------------------
@@ -293,26 +246,10 @@ def _project(case: Case) -> tuple[str, str]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="settings",
-        title="linkpolicy's settings are right",
-        group="configuration",
-        look=look_settings,
-        fix=fix_settings,
-    ),
-    Check(
-        id="settings-possible",
-        title="Every setting can be carried out here",
-        group="configuration",
-        look=look_possible,
-    ),
-    Check(
-        id="uv-choices",
-        title="Nothing that was chosen for uv itself stands in the way",
-        group="configuration",
-        look=look_choices,
-    ),
+    Check("settings", "linkpolicy's settings are right", look_settings, fix_settings),
+    Check("settings-possible", "Every setting can be carried out here", look_possible),
+    Check("uv-choices", "Nothing that was chosen for uv itself stands in the way", look_choices),
     *uv_settings.CHECKS,
-    Check(id="bypass", title="The policy is on", group="configuration", look=look_bypass),
+    Check("bypass", "The policy is on", look_bypass),
     *config_tables.CHECKS,
 )

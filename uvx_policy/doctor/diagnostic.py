@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from uvx_policy.terminal.command import Hint
 from uvx_policy.value import Value
@@ -10,7 +11,10 @@ from uvx_policy.value import Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from typing_extensions import Self
+
     from uvx_policy.doctor.case import Case
+    from uvx_policy.terminal.command import Command, ShellLine
 
 #: worst first
 Status: TypeAlias = Literal["fail", "crash", "warn", "skip", "pass"]
@@ -27,14 +31,15 @@ class Fix(Hint):
     #: another way, for another intention
     otherwise: Hint | None = None
 
+    @classmethod
+    def by(cls, text: str, *commands: Command | ShellLine, safe: bool = False) -> Self:
+        """What these commands do, typed one after the other."""
+        return cls(text=text, commands=commands, safe=safe)
 
-class Finding(Value):
-    """One result of one check, as it is reported."""
 
-    #: id of the check
-    id: str
-    title: str
-    group: Group
+class Diagnostic(NamedTuple):
+    """One result as the check itself yields it; the engine adds id, title, group and time."""
+
     status: Status
     #: what is so, and why it matters: one or two sentences
     detail: str = ""
@@ -42,32 +47,40 @@ class Finding(Value):
     paths: tuple[str, ...] = ()
     #: what could be saved, or what is concerned; `None` when bytes have nothing to do with it
     bytes: int | None = None
-    #: how long the check took
-    ms: float = 0.0
 
 
-class Diagnostic(Value):
-    """One result as the check itself yields it; the engine adds id, title, group and time."""
+#: paths that one finding names
+MOST_NAMED = 100
 
+# Called with all but the status.
+fail = partial(Diagnostic, "fail")
+warn = partial(Diagnostic, "warn")
+skip = partial(Diagnostic, "skip")
+fine = partial(Diagnostic, "pass")
+
+
+class Finding(Value):
+    """One result of one check, as it is reported: a `Diagnostic`, and whose it is."""
+
+    id: str
+    title: str
+    group: str
     status: Status
     detail: str = ""
     fix: Fix | None = None
     paths: tuple[str, ...] = ()
     bytes: int | None = None
+    #: how long the check took
+    ms: float = 0.0
 
 
-#: of a check that looks at the files of the environment
-NO_ENVIRONMENT = Diagnostic(status="skip", detail="there is no environment yet")
-
-
-class Check(Value):
+class Check(NamedTuple):
     """One named check. `look` may raise anything: that becomes a finding of status "crash"."""
 
     #: stable, of [a-z-]: `linkpolicy doctor ID`
     id: str
     #: what is claimed when all is well: "The shims come first on PATH"
     title: str
-    group: Group
     #: yields nothing when all is well, or findings, or one "skip" with the reason
     look: Callable[[Case], Iterable[Diagnostic]]
     #: fixes what `look` found with a safe fix; yields a line for each thing done; with `dry_run`
@@ -78,3 +91,5 @@ class Check(Value):
     begin: Callable[[Case], object] | None = None
     #: only with --verify: reads every byte
     thorough: bool = False
+    #: filled in where `engine` loads it: the group whose `CHECKS` have it
+    group: str = ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import NO_ENVIRONMENT, Check, Diagnostic, Fix
+from uvx_policy.doctor.case import NO_ENVIRONMENT, Case
+from uvx_policy.doctor.diagnostic import MOST_NAMED, Check, Diagnostic, Fix, fine, skip
 from uvx_policy.doctor.remedies import least_destructive
 from uvx_policy.installed import sentences
 from uvx_policy.terminal.command import Hint, command
@@ -14,11 +16,8 @@ from uvx_policy.terminal.words import count, verb
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.doctor.case import Case
     from uvx_policy.installed.finding import Finding, State
 
-#: paths that one finding names
-_MOST_NAMED = 100
 _HACKABLE = Hint(
     text="Make the project hackable, to edit on purpose",
     commands=(command("linkpolicy", "init", "--hackable"),),
@@ -40,10 +39,9 @@ def look_edited(case: Case) -> Iterator[Diagnostic]:
     yield from _told(case, [each for each in case.edited if not each.is_shared])
     unsure = case.survey.unsure_files
     if unsure:
-        yield Diagnostic(
-            status="skip",
-            detail=f"{count(unsure, 'file')} {verb(unsure, 'was', 'were')} written after the "
-            "installation and cannot be compared quickly; --verify compares everything",
+        yield skip(
+            f"{count(unsure, 'file')} {verb(unsure, 'was', 'were')} written after the "
+            "installation and cannot be compared quickly; --verify compares everything"
         )
 
 
@@ -55,23 +53,15 @@ def look_edited_in_cache(case: Case) -> Iterator[Diagnostic]:
     yield from _leaked(case, [each for each in case.edited if each.is_shared])
 
 
-def look_missing(case: Case) -> Iterator[Diagnostic]:
-    """Is every file there that was installed?"""
+def look_for(state: State, case: Case) -> Iterator[Diagnostic]:
+    """Is every file, or every RECORD, as it was installed?"""
     if case.survey is None:
         yield NO_ENVIRONMENT
         return
-    found = [each for each in case.findings if each.state == "missing"]
-    if case.survey.dangling:  # told by another check
+    found = [each for each in case.findings if each.state == state]
+    if state == "missing" and case.survey.dangling:  # told by another check
         found = [each for each in found if not os.path.islink(each.path)]
     yield from _told(case, found)
-
-
-def look_records(case: Case) -> Iterator[Diagnostic]:
-    """Is every RECORD there, and whole?"""
-    if case.survey is None:
-        yield NO_ENVIRONMENT
-        return
-    yield from _told(case, [each for each in case.findings if each.state == "record"])
 
 
 def look_content(case: Case) -> Iterator[Diagnostic]:
@@ -81,12 +71,9 @@ def look_content(case: Case) -> Iterator[Diagnostic]:
         return
     new = [each for each in case.compared() if each.path not in case.reported]
     yield from _leaked(case, [each for each in new if each.state == "edited" and each.is_shared])
+    alone = [each for each in new if each.state != "edited" or not each.is_shared]
     for state in _EFFECTS:
-        yield from _told(case, [each for each in new if each.state == state and not _is_leak(each)])
-
-
-def _is_leak(finding: Finding) -> bool:
-    return finding.state == "edited" and finding.is_shared
+        yield from _told(case, [each for each in alone if each.state == state])
 
 
 def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
@@ -94,19 +81,18 @@ def _told(case: Case, found: Sequence[Finding]) -> Iterator[Diagnostic]:
     case.reported.update(each.path for each in found)
     intended = [each for each in found if each.intended]
     if intended:
-        yield Diagnostic(
-            status="pass",
-            detail=f"{sentences.intended(sentences.described(intended), intended[0].intended)}.",
+        yield fine(
+            f"{sentences.intended(sentences.described(intended), intended[0].intended)}.",
             paths=_paths(intended),
         )
     wrong = [each for each in found if each.is_fault]
     if wrong:
         state = wrong[0].state
         yield Diagnostic(
-            status="warn" if state == "edited" else "fail",
-            detail=f"{sentences.described(wrong)}. {_EFFECTS[state]}.",
-            fix=_restore(case, state),
-            paths=_paths(wrong),
+            "warn" if state == "edited" else "fail",
+            f"{sentences.described(wrong)}. {_EFFECTS[state]}.",
+            _restore(case, state),
+            _paths(wrong),
         )
 
 
@@ -125,10 +111,10 @@ def _leaked(case: Case, leaked: Sequence[Finding]) -> Iterator[Diagnostic]:
         owners += [f"`{owner}`" for owner in others]
         effect = " Every environment that is installed from that cache gets it." if cache else ""
         yield Diagnostic(
-            status="fail" if cache else "warn",
-            detail=f"{sentences.shared(sentences.described(found), owners)}.{effect}",
-            fix=_restore(case, "edited"),
-            paths=(*_paths(found), *(place.path for place in places)),
+            "fail" if cache else "warn",
+            f"{sentences.shared(sentences.described(found), owners)}.{effect}",
+            _restore(case, "edited"),
+            (*_paths(found), *(place.path for place in places)),
         )
 
 
@@ -142,39 +128,15 @@ def _restore(case: Case, state: State) -> Fix:
 
 
 def _paths(found: Sequence[Finding]) -> tuple[str, ...]:
-    return tuple(each.path for each in found[:_MOST_NAMED])
+    return tuple(each.path for each in found[:MOST_NAMED])
 
 
 CHECKS: tuple[Check, ...] = (
+    Check("files-edited-in-cache", "No edit has reached the cache", look_edited_in_cache),
+    Check("files-edited", "No installed file was edited", look_edited),
+    Check("files-missing", "No installed file is missing", partial(look_for, "missing")),
+    Check("files-records", "Every RECORD is whole", partial(look_for, "record")),
     Check(
-        id="files-edited-in-cache",
-        title="No edit has reached the cache",
-        group="environment",
-        look=look_edited_in_cache,
-    ),
-    Check(
-        id="files-edited",
-        title="No installed file was edited",
-        group="environment",
-        look=look_edited,
-    ),
-    Check(
-        id="files-missing",
-        title="No installed file is missing",
-        group="environment",
-        look=look_missing,
-    ),
-    Check(
-        id="files-records",
-        title="Every RECORD is whole",
-        group="environment",
-        look=look_records,
-    ),
-    Check(
-        id="files-content",
-        title="Every installed file is what its RECORD says",
-        group="environment",
-        look=look_content,
-        thorough=True,
+        "files-content", "Every installed file is what its RECORD says", look_content, thorough=True
     ),
 )

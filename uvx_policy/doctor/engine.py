@@ -1,20 +1,21 @@
-"""Run checks, one after the other: whatever one of them does, the rest is still run."""
+"""Run checks and their fixes, one after the other: whatever one does, the rest is still run."""
 
 from __future__ import annotations
 
 import importlib
 import time
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, get_args
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn, get_args
 
 from uvx_policy.doctor import crash_log
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Finding, Group, Status
-from uvx_policy.errors import ConfigError, Unreadable, UsageError
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Finding, Group, Status, fine, skip, warn
+from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
 from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from uvx_policy.doctor.case import Case
@@ -97,8 +98,8 @@ def results(
         yield Result(
             check=check,
             findings=tuple(
-                Finding(id=check.id, title=check.title, group=check.group, ms=ms, **each.as_dict())
-                for each in diagnostics or (Diagnostic(status="pass"),)
+                Finding(id=check.id, title=check.title, group=check.group, ms=ms, **each._asdict())
+                for each in diagnostics or (fine(),)
             ),
         )
 
@@ -106,40 +107,89 @@ def results(
 def _diagnostics(check: Check, case: Case, tracebacks: list[str]) -> Iterator[Diagnostic]:
     """What the check says, also when it breaks down in the middle."""
     if check.thorough and not case.verify:
-        yield Diagnostic(status="skip", detail="reads every byte: only with --verify")
+        yield skip("reads every byte: only with --verify")
         return
     try:
         yield from check.look(case)
     except ConfigError as error:
         # The check of the settings tells the faults, once; here they only stand in the way.
-        yield Diagnostic(status="skip", detail=f"needs settings without faults: {error}")
+        yield skip(f"needs settings without faults: {error}")
     except Unreadable as error:
         # Not "pass": what could not be looked at may be wrong.
-        yield Diagnostic(
-            status="warn", detail=f"could not be checked: {error}.", paths=(error.path,)
-        )
+        yield warn(f"could not be checked: {error}.", paths=(error.path,))
     except (Exception, SystemExit) as error:  # noqa: BLE001 (a check must not end the report)
         kept = crash_log.keep(case, check.id, error, tracebacks)
         yield Diagnostic(
-            status="crash",
-            detail=f"The check itself failed: {type(error).__name__}: {error}.",
+            "crash",
+            f"The check itself failed: {type(error).__name__}: {error}.",
             paths=(kept,) if kept else (),
         )
 
 
-def _checks_of(group: Group) -> tuple[Check, ...]:
+def _checks_of(group: Group) -> Iterator[Check]:
     try:
-        module = importlib.import_module(f"uvx_policy.doctor.{group}")
-        found: tuple[Check, ...] = module.CHECKS
+        checks: tuple[Check, ...] = importlib.import_module(f"uvx_policy.doctor.{group}").CHECKS
     except Exception as error:  # noqa: BLE001 (one broken module must not end the report)
-        return (_unloadable(group, error),)
-    return found
+        look = partial(_raise, error)
+        checks = (Check(f"{group}-checks", "The checks of this group load", look),)
+    return (check._replace(group=group) for check in checks)
 
 
-def _unloadable(group: Group, error: Exception) -> Check:
-    def look(_: Case) -> Iterator[Diagnostic]:
-        raise error
+def _raise(error: Exception, _: Case) -> NoReturn:
+    raise error
 
-    return Check(
-        id=f"{group}-checks", title="The checks of this group load", group=group, look=look
-    )
+
+# Fixes -------------------------------------------------------------------------------------------
+
+
+class Offer(Value):
+    """One fix that can be applied; several checks may share it."""
+
+    checks: tuple[Check, ...]
+    #: what would be done, for people
+    text: str
+
+
+class Fixed(Value):
+    """The outcome of one fix that was applied."""
+
+    checks: tuple[Check, ...]
+    #: a line for each thing done, or that would be done
+    done: tuple[str, ...]
+    #: why it could not be done, "" when it was
+    fault: str = ""
+    #: it crashed: a bug of ours
+    crashed: bool = False
+
+
+def offers(results: Sequence[Result]) -> list[Offer]:
+    """Every fix that can be applied, in the order of the report."""
+    found: dict[Callable[[Case, bool], Iterable[str]], Offer] = {}
+    for result in results:
+        fix = result.check.fix
+        safe = [
+            finding.fix.text
+            for finding in result.findings
+            if finding.status in ("fail", "warn") and finding.fix is not None and finding.fix.safe
+        ]
+        if fix is None or not safe:
+            continue
+        earlier = found.get(fix, Offer(checks=(), text=safe[0]))
+        found[fix] = earlier.replace(checks=(*earlier.checks, result.check))
+    return list(found.values())
+
+
+def apply(offer: Offer, case: Case, *, dry_run: bool) -> Fixed:
+    """Fix it, or with `dry_run` find out what would be done. Raises nothing of the deed's."""
+    fix = offer.checks[0].fix
+    done: list[str] = []
+    fault, crashed = "", False
+    try:
+        for line in fix(case, dry_run) if fix is not None else ():
+            done.append(line)  # noqa: PERF402 (keeps what was done before an error)
+    except (LinkPolicyError, OSError) as error:
+        fault = str(error)
+    except Exception as error:  # noqa: BLE001 (one broken fix must not keep others from being done)
+        crash_log.keep(case, f"fixing {offer.checks[0].id}", error, [])
+        fault, crashed = f"{type(error).__name__}: {error}", True
+    return Fixed(checks=offer.checks, done=tuple(done), fault=fault, crashed=crashed)

@@ -8,21 +8,20 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import symlinked_venv
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.remedies import install
+from uvx_policy.caches.contents import names_in
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
+from uvx_policy.doctor.remedies import can_be_made, install, make_behind
 from uvx_policy.terminal.command import command
 from uvx_policy.uv import invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
 
 NAMED = "UV_PROJECT_ENVIRONMENT"
 #: a file `.venv` may name the environment ("experimental and may change")
 _FOLLOWS_FILES = (0, 13, 9)
-#: uv keeps environments in its cache below a directory of such a name (preview)
-CENTRAL = "environments-v"
 
 
 # A symbolic link at the environment's path --------------------------------------------------------
@@ -40,75 +39,36 @@ def look_dangling(case: Case) -> Iterator[Diagnostic]:
 
 
 def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
-    text = os.readlink(path)
-    shown, remove = f"`{path}` is a symbolic link to `{text}`", command("rm", path)
+    target, remove = os.path.realpath(path), command("rm", path)
+    say = fail
+    paths: tuple[str, ...] = (path, target)
     if number == errno.ELOOP:
-        return Diagnostic(
-            status="fail",
-            detail=f"{shown}, which leads to itself: uv cannot use it.",
-            fix=Fix(text="Remove the dangling link", commands=(remove,)),
-            paths=(path,),
-        )
-    if number not in (errno.ENOENT, errno.ENOTDIR):
-        return Diagnostic(
-            status="fail",
-            detail=f"{shown}, which cannot be reached: {os.strerror(number)}.",
-            fix=Fix(text="Get access to its target, or remove the link"),
-            paths=(path,),
-        )
-    target = os.path.realpath(path)
-    if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
-        return Diagnostic(
-            status="fail",
-            detail=f"{shown}, where uv kept this environment in its cache until it was pruned.",
-            fix=Fix(
-                text="Remove the link and install again",
-                commands=(remove, *install(case)),
-            ),
-            paths=(path, target),
-        )
-    if _can_be_made(case, path):
-        return Diagnostic(
-            status="warn",
-            detail=f"{shown}, which does not exist: without linkpolicy `uv sync` fails and "
-            "`uv pip` may use another environment.",
-            fix=Fix(
-                text="Create the directory that the link leads to",
-                commands=(command("mkdir", target),),
-                safe=True,
-            ),
-            paths=(path, target),
-        )
-    return Diagnostic(
-        status="fail",
-        detail=f"{shown}, and not even `{os.path.dirname(target)}` exists: uv fails here.",
-        fix=Fix(
-            text="Mount its disk if that is not mounted; otherwise create the directory",
-            commands=(command("mkdir", "-p", target),),
-        ),
-        paths=(path, target),
-    )
-
-
-def _can_be_made(case: Case, path: str) -> bool:
-    """Tell whether only the last directory is missing: on an unmounted disk more would be."""
-    parent = os.path.dirname(os.path.realpath(path))
-    return os.path.isdir(parent) and case.host.may_write(parent)
+        why, paths = "which leads to itself: uv cannot use it", (path,)
+        fix = Fix.by("Remove the dangling link", remove)
+    elif number not in (errno.ENOENT, errno.ENOTDIR):
+        why, paths = f"which cannot be reached: {os.strerror(number)}", (path,)
+        fix = Fix.by("Get access to its target, or remove the link")
+    elif is_central(target):
+        why = "where uv kept this environment in its cache until it was pruned"
+        fix = Fix.by("Remove the link and install again", remove, *install(case))
+    elif can_be_made(case, path):
+        say, make = warn, command("mkdir", target)
+        effect = "without linkpolicy `uv sync` fails and `uv pip` may use another environment"
+        why = f"which does not exist: {effect}"
+        fix = Fix.by("Create the directory that the link leads to", make, safe=True)
+    else:
+        text = "Mount its disk if that is not mounted; otherwise create the directory"
+        why = f"and not even `{os.path.dirname(target)}` exists: uv fails here"
+        fix = Fix.by(text, command("mkdir", "-p", target))
+    return say(f"`{path}` is a symbolic link to `{os.readlink(path)}`, {why}.", fix, paths)
 
 
 def fix_dangling(case: Case, dry_run: bool) -> Iterator[str]:
     """Make the directory behind the link."""
     path = path_of(case)
-    if not os.path.islink(path) or os.path.exists(path) or not _can_be_made(case, path):
-        return
-    target = os.path.realpath(path)
-    if os.path.basename(os.path.dirname(target)).startswith(CENTRAL):
-        return
-    if dry_run:
-        yield f"would make `{target}`"
-        return
-    os.mkdir(target)
-    yield f"made `{target}`"
+    is_dangling = os.path.islink(path) and not os.path.exists(path)
+    if is_dangling and can_be_made(case, path) and not is_central(os.path.realpath(path)):
+        yield make_behind(path, dry_run)
 
 
 def look_link_kept(case: Case) -> Iterator[Diagnostic]:
@@ -124,7 +84,7 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
             target=target,
             target_exists=True,
             parent_exists=True,
-            into_cache=os.path.basename(os.path.dirname(target)).startswith(CENTRAL),
+            into_cache=is_central(target),
         ),
         invocation=invocation.parse_significant("uv", ("run", "python")),
         destination=plan.facts.destination,
@@ -132,18 +92,14 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
         at_workspace_root=True,
     )
     if kept.code != "link-left-alone":
-        yield Diagnostic(status="pass", detail=f"`{path}` leads to `{target}`: {kept.because}.")
+        yield fine(f"`{path}` leads to `{target}`: {kept.because}.")
         return
-    yield Diagnostic(
-        status="warn",
-        detail=f"`{path}` is a symbolic link. uv {version} empties `{target}` and replaces the "
+    yield warn(
+        f"`{path}` is a symbolic link. uv {version} empties `{target}` and replaces the "
         "link by a directory when `uv run` has to recreate the environment, after a change of the "
         "Python version for example; linkpolicy can prevent that for `uv sync`, not for `uv run`.",
-        fix=Fix(
-            text="Use uv 0.11.25 or later, which keeps the link",
-            commands=(command("uv", "self", "update"),),
-        ),
-        paths=(path, target),
+        Fix.by("Use uv 0.11.25 or later, which keeps the link", command("uv", "self", "update")),
+        (path, target),
     )
 
 
@@ -161,25 +117,21 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
     follows = plan is not None and plan.version is not None and plan.version >= _FOLLOWS_FILES
     named = _named_environment(path) if follows else ""
     if not named:
-        yield Diagnostic(
-            status="fail",
-            detail=f"`{path}` is a file; uv needs a directory there.",
-            fix=Fix(
-                text="Move the file aside and let uv create the environment",
-                commands=(aside, *install(case)),
-            ),
-            paths=(path,),
+        yield fail(
+            f"`{path}` is a file; uv needs a directory there.",
+            Fix.by("Move the file aside and let uv create the environment", aside, *install(case)),
+            (path,),
         )
         return
-    yield Diagnostic(
-        status="warn",
-        detail=f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
+    yield warn(
+        f"`{path}` is a file that names the environment `{named}`. uv follows it as an "
         "experiment; linkpolicy does not, and leaves uv alone here.",
-        fix=Fix(
-            text="Move the file aside and make a symbolic link to the same environment",
-            commands=(aside, command("ln", "-s", named, path)),
+        Fix.by(
+            "Move the file aside and make a symbolic link to the same environment",
+            aside,
+            command("ln", "-s", named, path),
         ),
-        paths=(path, named),
+        (path, named),
     )
 
 
@@ -197,41 +149,36 @@ def _named_environment(path: str) -> str:
 def look_interpreter(case: Case) -> Iterator[Diagnostic]:
     """Has the environment a Python that exists?"""
     path = case.environment
-    if not case.real_environment or not _names(path):
+    if not case.real_environment or not names_in(path):
         return
     if not os.path.exists(os.path.join(path, "pyvenv.cfg")):
-        yield Diagnostic(
-            status="fail",
-            detail=f"`{path}` is not empty, and not an environment (it has no `pyvenv.cfg`): uv "
+        yield fail(
+            f"`{path}` is not empty, and not an environment (it has no `pyvenv.cfg`): uv "
             "refuses to use it.",
-            fix=Fix(
-                text="Move the directory aside and let uv create the environment",
-                commands=(command("mv", path, f"{path}-old"), *install(case)),
+            Fix.by(
+                "Move the directory aside and let uv create the environment",
+                command("mv", path, f"{path}-old"),
+                *install(case),
             ),
-            paths=(path,),
+            (path,),
         )
         return
-    python = os.path.join(path, *_PYTHON)
+    # The path as a word of `uv venv`, none where uv takes it by itself.
+    named = () if case.workspace or path == f"{case.cwd}/.venv" else (path,)
+    names = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
+    python = os.path.join(path, *names)
     if os.path.exists(python):
         return
     gone = f"`{os.path.realpath(python)}`" if os.path.islink(python) else f"`{python}`"
-    yield Diagnostic(
-        status="fail",
-        detail=f"The environment `{path}` has lost its Python: {gone} is gone.",
-        fix=Fix(
-            text="Create the environment again; changes made by hand are lost",
-            commands=(command("uv", "venv", "--clear", *_named(case)), *install(case)),
+    yield fail(
+        f"The environment `{path}` has lost its Python: {gone} is gone.",
+        Fix.by(
+            "Create the environment again; changes made by hand are lost",
+            command("uv", "venv", "--clear", *named),
+            *install(case),
         ),
-        paths=(python,),
+        (python,),
     )
-
-
-def _named(case: Case) -> tuple[str, ...]:
-    """The path as a word of `uv venv`, none where uv takes it by itself."""
-    return () if case.workspace or case.environment == f"{case.cwd}/.venv" else (case.environment,)
-
-
-_PYTHON = ("Scripts", "python.exe") if sys.platform == "win32" else ("bin", "python")
 
 
 # -------------------------------------------------------------------------------------------------
@@ -244,37 +191,16 @@ def path_of(case: Case) -> str:
     return os.path.join(case.workspace, case.environ.get(NAMED) or ".venv")
 
 
-def _names(directory: str) -> Iterable[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return ()
+def is_central(target: str) -> bool:
+    """Does uv keep this environment in its cache (preview)?"""
+    return os.path.basename(os.path.dirname(target)).startswith("environments-v")
 
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        id="venv-dangling",
-        title="The environment's path leads to a directory",
-        group="environment",
-        look=look_dangling,
-        fix=fix_dangling,
+        "venv-dangling", "The environment's path leads to a directory", look_dangling, fix_dangling
     ),
-    Check(
-        id="venv-link-kept",
-        title="uv keeps a symbolic link at the environment's path",
-        group="environment",
-        look=look_link_kept,
-    ),
-    Check(
-        id="venv-file",
-        title="The environment is a directory",
-        group="environment",
-        look=look_file,
-    ),
-    Check(
-        id="venv-interpreter",
-        title="The environment has its Python",
-        group="environment",
-        look=look_interpreter,
-    ),
+    Check("venv-link-kept", "uv keeps a symbolic link at the environment's path", look_link_kept),
+    Check("venv-file", "The environment is a directory", look_file),
+    Check("venv-interpreter", "The environment has its Python", look_interpreter),
 )

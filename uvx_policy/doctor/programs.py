@@ -1,8 +1,13 @@
-"""Every `uv` on PATH, in the order in which a shell finds them."""
+"""Every `uv` on PATH, as a shell finds them, and which packages lie beside a program.
+
+There `find_uv_bin()` of the `uv` package looks first.
+"""
 
 from __future__ import annotations
 
+import glob
 import os
+import shutil
 from typing import TYPE_CHECKING
 
 from uvx_policy import locate
@@ -10,6 +15,14 @@ from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+#: bytes; longer `#!` lines are not run by any kernel
+_HEAD = 1024
+#: below an environment; `dist-packages` is Debian's own
+_SITES = (
+    "lib/python*/site-packages", "lib/python*/dist-packages",
+    "lib64/python*/site-packages", "lib64/python*/dist-packages", "Lib/site-packages",
+)  # fmt: skip
 
 
 class Program(Value):
@@ -22,12 +35,8 @@ class Program(Value):
     environment: str
 
 
-def on_path(program: str, search_path: str) -> tuple[Program, ...]:
+def on_path(program: str, search_path: str) -> Iterator[Program]:
     """The first one is what `program` starts. `search_path`: value of PATH."""
-    return tuple(_on_path(program, search_path))
-
-
-def _on_path(program: str, search_path: str) -> Iterator[Program]:
     seen: set[str] = set()
     for directory in search_path.split(os.pathsep) if search_path else ():
         path = os.path.join(directory or ".", program)
@@ -41,3 +50,35 @@ def _environment(path: str) -> str:
     directory = os.path.dirname(os.path.dirname(os.path.abspath(path)))
     signs = ("pyvenv.cfg", "conda-meta")
     return directory if any(os.path.exists(os.path.join(directory, sign)) for sign in signs) else ""
+
+
+def environment_of(program: str, *, search_path: str) -> str:
+    """The environment of a program on PATH, "" when it is not there or is no Python program.
+
+    Recognized by its `#!` line, because a program may be linked or copied to another directory.
+    """
+    found = shutil.which(program, path=search_path)
+    interpreter = _interpreter(found) if found else ""
+    return os.path.dirname(os.path.dirname(interpreter))
+
+
+def _interpreter(path: str) -> str:
+    try:
+        with open(path, "rb") as stream:
+            lines = os.fsdecode(stream.read(_HEAD)).split("\n")
+    except OSError:
+        return ""
+    words = lines[0].removeprefix("#!").split() if lines[0].startswith("#!") else []
+    if words[:1] == ["/bin/sh"] and len(lines) > 1 and lines[1].startswith("'''exec'"):
+        # What pip and uv write where the path is too long for a `#!` line, or has blanks in it.
+        words = [lines[1].removeprefix("'''exec'").strip().partition(' "$0"')[0].strip("'\"")]
+    name = os.path.basename(words[0]) if words else ""
+    return words[0] if name.startswith(("python", "pypy")) and os.path.isabs(words[0]) else ""
+
+
+def packages_in(environment: str) -> frozenset[str]:
+    """Names of the distributions in an environment, normalised; empty when it cannot be read."""
+    sites = [os.path.join(glob.escape(environment), site) for site in _SITES]
+    infos = (each for site in sites for each in glob.iglob(f"{site}/*.dist-info"))
+    names = (os.path.basename(each).partition("-")[0].lower() for each in infos)
+    return frozenset(name.replace("_", "-").replace(".", "-") for name in names)

@@ -5,13 +5,15 @@ What is well is told as "pass", with the facts: they are the answer to "where is
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import project_cache
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.ownership import take_back
+from uvx_policy.doctor.case import Case, where_decided
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, skip, warn
 from uvx_policy.doctor.project_cache import in_use
+from uvx_policy.doctor.remedies import take_back
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import places
 from uvx_policy.filesystem.capability import installed_into, probe_links
@@ -24,14 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.decide import Facts
-    from uvx_policy.doctor.case import Case
     from uvx_policy.filesystem.places import Place
     from uvx_policy.pipeline import Plan
 
 #: reasons that are told of those for which directories hold no cache
 _MOST_REASONS = 4
 _OTHERS_MAY_WRITE = 0o022
-_EXPLAIN = Fix(text="Show what is known", commands=(command("linkpolicy", "explain"),))
+_EXPLAIN = Fix.by("Show what is known", command("linkpolicy", "explain"))
 
 
 # The decision -------------------------------------------------------------------------------------
@@ -42,117 +43,83 @@ def look_decision(case: Case) -> Iterator[Diagnostic]:
     plan = case.sound_plan
     if plan is None:
         why = "linkpolicy's settings have faults" if case.faults else "there is no real uv"
-        yield Diagnostic(status="skip", detail=f"Nothing can be decided: {why}.")
-    elif plan.facts is None:
-        because = plan.outcome.link_mode.because
-        if plan.destination.kind == "unknown":
-            yield Diagnostic(
-                status="warn",
-                detail=f"The destination of uv is unknown, so uv runs without a policy: {because}.",
-                fix=_EXPLAIN,
-            )
-        else:
-            yield Diagnostic(
-                status="skip", detail=f"`{usual_call(case)}` would install nothing here: {because}."
-            )
+        yield skip(f"Nothing can be decided: {why}.")
+        return
+    call = " ".join(("uv", *case.usual_call))
+    mode, cached, facts = plan.outcome.link_mode, plan.outcome.cache_dir, plan.facts
+    unsure = ("cannot-tell", "uv-version-unknown")
+    if facts is None and plan.destination.kind == "unknown":
+        told = f"The destination of uv is unknown, so uv runs without a policy: {mode.because}."
+        yield warn(told, _EXPLAIN)
+    elif facts is None:
+        yield skip(f"`{call}` would install nothing here: {mode.because}.")
+    elif mode.code in unsure:
+        yield warn(f"The link mode is left to uv: {mode.because}.", _EXPLAIN)
+    elif cached.code in unsure:
+        yield warn(f"The cache is left to uv: {cached.because}.", _EXPLAIN)
     else:
-        yield from _told_decision(case, plan, plan.facts)
-
-
-def _told_decision(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
-    for what, decision in (
-        ("the link mode", plan.outcome.link_mode),
-        ("the cache", plan.outcome.cache_dir),
-    ):
-        if decision.code in ("cannot-tell", "uv-version-unknown"):
-            yield Diagnostic(
-                status="warn",
-                detail=f"{what[:1].upper()}{what[1:]} is left to uv: {decision.because}.",
-                fix=_EXPLAIN,
-            )
-            return
-    cache, capability = in_use(plan, facts)
-    into = case.mount_of(plan.destination.path)
-    below = f" on `{into.point}` ({into.fstype})" if into else ""
-    own = f" uv's own cache is `{facts.cache}`." if facts.cache and cache != facts.cache else ""
-    mode = plan.outcome.link_mode
-    yield Diagnostic(
-        status="pass",
-        detail=f"`{usual_call(case)}` installs into `{plan.destination.path}`{below} from "
-        f"`{cache}`, by {mode.value or _chosen_mode(facts)} [{mode.code}]: {mode.because}. "
-        f"The cache [{plan.outcome.cache_dir.code}]: {plan.outcome.cache_dir.because}.{own} "
-        f"Clone: {capability.clone}, hard link: {capability.hardlink}.",
-        paths=(plan.destination.path, cache) if cache else (plan.destination.path,),
-    )
-
-
-def usual_call(case: Case) -> str:
-    """The command that installs here, as people type it."""
-    return " ".join(("uv", *case.usual_call))
-
-
-def _chosen_mode(facts: Facts) -> str:
-    return facts.link_mode.value if facts.link_mode else "what uv takes by itself"
+        cache, capability = in_use(plan, facts)
+        into = case.mount_of(plan.destination.path)
+        below = f" on `{into.point}` ({into.fstype})" if into else ""
+        own = f" uv's own cache is `{facts.cache}`." if facts.cache and cache != facts.cache else ""
+        chosen = facts.link_mode.value if facts.link_mode else "what uv takes by itself"
+        yield fine(
+            f"`{call}` installs into `{plan.destination.path}`{below} from "
+            f"`{cache}`, by {mode.value or chosen} [{mode.code}]: {mode.because}. "
+            f"The cache [{cached.code}]: {cached.because}.{own} "
+            f"Clone: {capability.clone}, hard link: {capability.hardlink}.",
+            paths=(plan.destination.path, cache) if cache else (plan.destination.path,),
+        )
 
 
 # Copies -------------------------------------------------------------------------------------------
 
 
-def look_linking(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_linking(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Is every file copied although nobody asked for copies?"""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None or not _copies(plan):
-        return
     code = plan.outcome.cache_dir.code
-    if code in ("default-cache", "offline-cold-cache"):
+    if not _copies(plan) or code in ("default-cache", "offline-cold-cache"):
         return  # what the settings ask for, and what `look_cold` tells
     detail = f"Every file is copied into `{plan.destination.path}`: "
     private = case.survey.private_bytes if case.survey else None
     if code.startswith("explicit-") and facts.cache_dir:
         origin = facts.cache_dir.origin
-        fix = Fix(
-            text=f"Let linkpolicy choose the cache: remove it from `{origin}`",
-            commands=(command("unset", origin.name),) if origin.kind == "variable" else (),
-        )
-        yield Diagnostic(
-            status="warn",
-            detail=f"{detail}nothing can be linked from the cache that was chosen for uv, "
+        typed = (command("unset", origin.name),) if origin.kind == "variable" else ()
+        yield warn(
+            f"{detail}nothing can be linked from the cache that was chosen for uv, "
             f"`{facts.cache}` ({origin}){_better(case, plan, facts)}.",
-            fix=fix,
-            paths=(facts.cache,),
+            Fix.by(f"Let linkpolicy choose the cache: remove it from `{origin}`", *typed),
+            (facts.cache,),
             bytes=private,
         )
         return
     fixable = _fixable(case, plan)
     suggested = None if fixable else _project_cache(case, plan, facts)
     if suggested is not None:
-        yield Diagnostic(
-            status="warn",
-            detail=f"{detail}{_why_no_place(plan, facts)}. The project can hold one itself, "
+        place = () if plan.destination.project == case.cwd else (plan.destination.project,)
+        yield warn(
+            f"{detail}{_why_no_place(plan, facts)}. The project can hold one itself, "
             f"`{suggested.directory}`, which git ignores.",
-            fix=Fix(
-                text="Keep a cache in the project",
-                commands=(
-                    command("linkpolicy", "init", *_directory(case, plan), "--cache", "project"),
-                ),
+            Fix.by(
+                "Keep a cache in the project",
+                command("linkpolicy", "init", *place, "--cache", "project"),
                 safe=True,
             ),
-            paths=(suggested.directory,),
+            (suggested.directory,),
             bytes=private,
         )
         return
-    yield Diagnostic(
-        status="warn",
-        detail=f"{detail}{_why_no_place(plan, facts)}.",
-        fix=fixable or _ELSEWHERE,
-        paths=tuple(path for path, _ in plan.rejected[:_MOST_REASONS]),
+    yield warn(
+        f"{detail}{_why_no_place(plan, facts)}.",
+        fixable or _ELSEWHERE,
+        tuple(path for path, _ in plan.rejected[:_MOST_REASONS]),
         bytes=private,
     )
 
 
-_ELSEWHERE = Fix(
-    text="Name a directory of yours on that file system in [caches] of your config.toml, "
+_ELSEWHERE = Fix.by(
+    "Name a directory of yours on that file system in [caches] of your config.toml, "
     "or move the environment to a file system that can link"
 )
 
@@ -170,22 +137,19 @@ def _fixable(case: Case, plan: Plan) -> Fix | None:
         if status.uid != case.host.uid:
             return take_back(case, path)
         if status.mode & _OTHERS_MAY_WRITE:
-            return Fix(
-                text="Remove write permission for others; if anyone used it, remove the cache",
-                commands=(command("chmod", "go-w", path),),
+            return Fix.by(
+                "Remove write permission for others; if anyone used it, remove the cache",
+                command("chmod", "go-w", path),
             )
     return None
 
 
-def fix_linking(case: Case, dry_run: bool) -> Iterator[str]:
+@where_decided
+def fix_linking(case: Case, plan: Plan, facts: Facts, dry_run: bool) -> Iterator[str]:
     """Write `cache = "project"` into the project's settings; comments and layout stay."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None or not _copies(plan):
+    if not _copies(plan) or plan.outcome.cache_dir.code.startswith("explicit-"):
         return
-    if plan.outcome.cache_dir.code.startswith("explicit-") or _fixable(case, plan):
-        return
-    if not _project_cache(case, plan, facts):
+    if _fixable(case, plan) or not _project_cache(case, plan, facts):
         return
     from uvx_policy.settings import init_command  # tomlkit is slow to import
 
@@ -224,16 +188,14 @@ def _project_cache(case: Case, plan: Plan, facts: Facts) -> Place | None:
 
 def _better(case: Case, plan: Plan, facts: Facts) -> str:
     """Where files could be linked from, were no cache chosen for uv; "" when nowhere."""
-    alone = facts.replace(cache_dir=None)
-    if alone.settings.cache.value == "default":
+    wish = facts.settings.cache.value
+    if wish == "default":
         return ""
-    try:
+    with contextlib.suppress(LinkPolicyError):
         own = own_cache(case.host)
         if _can_link(case, plan, nearest_existing(case.host, own)):
             return f"; uv's own, `{own}`, would link them"
-    except LinkPolicyError:
-        pass
-    place = _place(case, plan, prefer_project=alone.settings.cache.value == "project")
+    place = _place(case, plan, prefer_project=wish == "project")
     return f"; `{place.directory}` would link them" if place else ""
 
 
@@ -258,25 +220,8 @@ def _can_link(case: Case, plan: Plan, directory: str) -> bool:
     return "yes" in (links.clone, links.hardlink)
 
 
-def _directory(case: Case, plan: Plan) -> tuple[str, ...]:
-    """The project as a word of a command, none for here."""
-    project = plan.destination.project
-    return () if project == case.cwd else (project,)
-
-
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="decision",
-        title="A decision can be made for `uv sync` here",
-        group="project",
-        look=look_decision,
-    ),
-    Check(
-        id="linking",
-        title="Files are linked, not copied",
-        group="project",
-        look=look_linking,
-        fix=fix_linking,
-    ),
+    Check("decision", "A decision can be made for `uv sync` here", look_decision),
+    Check("linking", "Files are linked, not copied", look_linking, fix_linking),
     *project_cache.CHECKS,
 )

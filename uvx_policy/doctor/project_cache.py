@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.ownership import is_ours
-from uvx_policy.doctor.remedies import reinstall_everything
+from uvx_policy.doctor.case import Case, where_decided
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, warn
+from uvx_policy.doctor.remedies import can_be_made, is_ours, make_behind, reinstall_everything
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.host import nearest_existing
 from uvx_policy.terminal.command import command
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.decide import Facts
-    from uvx_policy.doctor.case import Case
     from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
@@ -33,47 +32,37 @@ def in_use(plan: Plan, facts: Facts) -> tuple[str, Capability]:
     return facts.cache, facts.capability
 
 
-def look_cold(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_cold(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Does the cache that would be used hold nothing, while another one is full?"""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None:
-        return
     if facts.place is None:
         yield from _told_temperature(case, facts.cache)
         return
     there = facts.place.directory
-    # What is installed already would not be installed again, and so fill nothing.
-    fill = reinstall_everything(case) if case.real_environment else None
-    fill = fill or command("uv", *case.usual_call)
+    fill = command("uv", *case.usual_call)
+    here = ""
+    if case.real_environment:
+        # What is installed already would not be installed again, and so fill nothing.
+        fill = reinstall_everything(case)
+        here = " What is installed here already is not linked from there."
     if plan.outcome.cache_dir.code == "offline-cold-cache":
-        yield Diagnostic(
-            status="warn",
-            detail=f"uv is offline, and the cache on the environment's file system, `{there}`, "
+        yield warn(
+            f"uv is offline, and the cache on the environment's file system, `{there}`, "
             f"holds nothing yet: each file is copied from `{facts.cache}`.",
-            fix=Fix(
-                text="Fill it once while the network is available",
-                commands=(fill.replace(variables=(("UV_OFFLINE", "0"),)),),
+            Fix.by(
+                "Fill it once while the network is available",
+                fill.replace(variables=(("UV_OFFLINE", "0"),)),
             ),
-            paths=(there,),
+            (there,),
         )
         return
     used = plan.outcome.cache_dir.value
     if used and facts.cache and not _is_warm(case, there) and _is_warm(case, facts.cache):
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{there}`, from which files are linked into this environment, holds nothing "
-            f"yet: uv downloads once more what is in `{facts.cache}` already."
-            + (
-                " What is installed here already is not linked from there."
-                if case.real_environment
-                else ""
-            ),
-            fix=Fix(
-                text="Fill it once, while the network is available",
-                commands=(fill,),
-            ),
-            paths=(there,),
+        yield warn(
+            f"`{there}`, from which files are linked into this environment, holds nothing "
+            f"yet: uv downloads once more what is in `{facts.cache}` already.{here}",
+            Fix.by("Fill it once, while the network is available", fill),
+            (there,),
         )
         return
     yield from _told_temperature(case, used or facts.cache)
@@ -82,41 +71,36 @@ def look_cold(case: Case) -> Iterator[Diagnostic]:
 def _told_temperature(case: Case, cache: str) -> Iterator[Diagnostic]:
     if cache:
         warm = "is warm" if _is_warm(case, cache) else "is cold: nothing was unpacked there yet"
-        yield Diagnostic(status="pass", detail=f"The cache `{cache}` {warm}.", paths=(cache,))
+        yield fine(f"The cache `{cache}` {warm}.", paths=(cache,))
 
 
 def _is_warm(case: Case, cache: str) -> bool:
     return not places.cache_is_cold(case.host, cache)
 
 
-def look_makeable(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_makeable(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Can uv make its cache, where there is none? What exists is looked at by `doctor.caches`."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None or not _is_missing(facts):
+    if not _is_missing(facts):
         return
     moved = plan.outcome.cache_dir.value
     effect = f"Here linkpolicy uses `{moved}`; `uvx` and scripts fail" if moved else "uv fails here"
     why, fix = _why_missing(case, facts.cache)
     yield Diagnostic(
-        status="warn" if moved else "fail",
-        detail=f"uv's cache `{facts.cache}` cannot be created: {why}. {effect}.",
-        fix=fix,
-        paths=(facts.cache,),
+        "warn" if moved else "fail",
+        f"uv's cache `{facts.cache}` cannot be created: {why}. {effect}.",
+        fix,
+        (facts.cache,),
     )
 
 
-def fix_makeable(case: Case, dry_run: bool) -> Iterator[str]:
+@where_decided
+def fix_makeable(case: Case, _: Plan, facts: Facts, dry_run: bool) -> Iterator[str]:
     """Make the directory behind a dangling link, or let ourselves write the directory above."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if facts is None or not _is_missing(facts) or not _why_missing(case, facts.cache)[1].safe:
+    if not _is_missing(facts) or not _why_missing(case, facts.cache)[1].safe:
         return
     if os.path.islink(facts.cache) and not os.path.exists(facts.cache):
-        target = os.path.realpath(facts.cache)
-        if not dry_run:
-            os.mkdir(target, 0o700)
-        yield f"{'would make' if dry_run else 'made'} `{target}`"
+        yield make_behind(facts.cache, dry_run, mode=0o700)
         return
     above = nearest_existing(case.host, facts.cache)
     if not dry_run:
@@ -131,28 +115,24 @@ def _is_missing(facts: Facts) -> bool:
 def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
     if os.path.islink(cache):
         target = os.path.realpath(cache)
-        parent = os.path.dirname(target)
-        # Only the last directory: on a disk that is not mounted more would be missing.
-        safe = os.path.isdir(parent) and case.host.may_write(parent)
-        return f"it is a symbolic link to `{target}`, which does not exist", Fix(
-            text="Create that directory" if safe else "Mount its disk, or create the directory",
-            commands=(command("mkdir", *(() if safe else ("-p",)), target),),
+        safe = can_be_made(case, cache)
+        return f"it is a symbolic link to `{target}`, which does not exist", Fix.by(
+            "Create that directory" if safe else "Mount its disk, or create the directory",
+            command("mkdir", *(() if safe else ("-p",)), target),
             safe=safe,
         )
     there = next(path for path in cache_safety.ancestors(cache) if os.path.lexists(path))
     if not os.path.isdir(there):
-        return f"`{there}` is not a directory", Fix(
-            text="Move it aside", commands=(command("mv", there, f"{there}-old"),)
+        return f"`{there}` is not a directory", Fix.by(
+            "Move it aside", command("mv", there, f"{there}-old")
         )
     mount = case.mount_of(there)
     if mount is not None and mounts.is_read_only(mount):
-        return mounts.why_read_only(mount), Fix(text="Set another one in `UV_CACHE_DIR`")
+        return mounts.why_read_only(mount), Fix.by("Set another one in `UV_CACHE_DIR`")
     status = os.stat(there)
     if status.st_uid == case.host.uid:
-        return f"you cannot write to `{there}`, which is yours", Fix(
-            text="Restore your write permission",
-            commands=(command("chmod", "u+rwx", there),),
-            safe=True,
+        return f"you cannot write to `{there}`, which is yours", Fix.by(
+            "Restore your write permission", command("chmod", "u+rwx", there), safe=True
         )
     return f"you cannot write to `{there}`, which belongs to user {status.st_uid}", _not_yours(
         case, there
@@ -162,22 +142,19 @@ def _why_missing(case: Case, cache: str) -> tuple[str, Fix]:
 def _not_yours(case: Case, there: str) -> Fix:
     """What to do where a directory that would have to hold the cache belongs to others."""
     if is_ours(case, there):
-        return Fix(
-            text="Change its owner, if it should be yours",
-            commands=(command("sudo", "chown", str(case.host.uid), there),),
+        return Fix.by(
+            "Change its owner, if it should be yours",
+            command("sudo", "chown", str(case.host.uid), there),
         )
     home = case.environ.get("HOME", "")
     if not os.path.isabs(home) or home == "/":
-        return Fix(text="Set HOME to your home directory, or name a cache: `UV_CACHE_DIR`")
-    return Fix(text="Name a directory of yours for uv: `UV_CACHE_DIR`")
+        return Fix.by("Set HOME to your home directory, or name a cache: `UV_CACHE_DIR`")
+    return Fix.by("Name a directory of yours for uv: `UV_CACHE_DIR`")
 
 
-def look_space(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def look_space(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Is there room for what is installed? Where the cache is, `doctor.caches` looks for it."""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    if plan is None or facts is None:
-        return
     path = plan.destination.path
     here = nearest_existing(case.host, os.path.realpath(path))
     cache, _ = in_use(plan, facts)
@@ -188,30 +165,20 @@ def look_space(case: Case) -> Iterator[Diagnostic]:
     elsewhere = there is None or status is None or there.device != status.device
     reason = cache_safety.why_full(case.host, here) if elsewhere else ""
     if free >= 0 and not reason:
-        yield Diagnostic(
-            status="pass",
-            detail=f"{size(free)} are free on the file system of `{path}`.",
-            paths=(path,),
-            bytes=free,
+        yield fine(
+            f"{size(free)} are free on the file system of `{path}`.", paths=(path,), bytes=free
         )
     elif reason and case.host.file_system(here) is not None:
-        yield Diagnostic(
-            status="warn",
-            detail=f"The file system of the environment `{path}` is nearly full: {reason}.",
-            fix=Fix(text="Free up space there"),
-            paths=(path,),
+        yield warn(
+            f"The file system of the environment `{path}` is nearly full: {reason}.",
+            Fix.by("Free up space there"),
+            (path,),
             bytes=max(0, free),
         )
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(
-        id="cache-makeable",
-        title="uv has a cache, or can create one",
-        group="project",
-        look=look_makeable,
-        fix=fix_makeable,
-    ),
-    Check(id="cache-cold", title="The cache is filled", group="project", look=look_cold),
-    Check(id="free-space", title="There is space to install", group="project", look=look_space),
+    Check("cache-makeable", "uv has a cache, or can create one", look_makeable, fix_makeable),
+    Check("cache-cold", "The cache is filled", look_cold),
+    Check("free-space", "There is space to install", look_space),
 )

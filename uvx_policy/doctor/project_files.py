@@ -9,12 +9,12 @@ import os
 import re
 import stat
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from uvx_policy.caches.contents import names_in
 from uvx_policy.errors import ConfigError
 from uvx_policy.toml_file import parse_toml
-from uvx_policy.uv.workspace import table
-from uvx_policy.value import Value
+from uvx_policy.uv.workspace import ancestors, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ _TASKS = (
 )  # fmt: skip
 
 
-class Mention(Value):
+class Mention(NamedTuple):
     """One place in a file. `str()` gives what a person reads: `path:line`."""
 
     path: str
@@ -45,7 +45,7 @@ class Mention(Value):
         return f"{self.path}:{self.line}" if self.line else self.path
 
 
-class Requirement(Value):
+class Requirement(NamedTuple):
     """One dependency that is declared somewhere: the start of a line of PEP 508."""
 
     #: normalised: lower case, `-`
@@ -96,7 +96,7 @@ class ProjectFiles:
                 continue
             for number, line in enumerate(self.text(name).splitlines(), 1):
                 if wanted.search(line) and not line.lstrip().startswith(("#", "//")):
-                    return Mention(path=os.path.join(self.directory, name), line=number)
+                    return Mention(os.path.join(self.directory, name), number)
         return None
 
     def command(self, pattern: str) -> Mention | None:
@@ -154,28 +154,20 @@ class ProjectFiles:
 
     def _of_poetry(self, listed: dict[str, Any]) -> Iterator[Requirement]:
         for name, value in listed.items():
-            extras = value.get("extras") if isinstance(value, dict) else None
-            yield Requirement(
-                name=_normal(name),
-                extras=tuple(map(_normal, _strings(extras))),
-                at=self._place("pyproject.toml", name),
-            )
+            extras = _strings(value.get("extras") if isinstance(value, dict) else None)
+            at = self._place("pyproject.toml", name)
+            yield Requirement(_normal(name), tuple(map(_normal, extras)), at)
 
     def _of_requirement_files(self) -> Iterator[Requirement]:
-        try:
-            names = sorted(os.listdir(self.directory))
-        except OSError:
-            return
-        for name in names:
+        for name in names_in(self.directory):
             if "requirements" in name and name.endswith((".txt", ".in")):
                 yield from self._requirements(self.text(name).splitlines(), name)
 
     def _of_tox(self) -> Iterator[Requirement]:
         for name in ("tox.ini", "tox.toml", "pyproject.toml", "setup.cfg"):
             if self.text(name):
-                yield from (
-                    each for each in self._requirements(list(self.tox), name) if each.at.line
-                )
+                found = self._requirements(list(self.tox), name)
+                yield from (each for each in found if each.at.line)
 
     def _requirements(
         self, listed: object, name: str, keys: tuple[str, ...] = ()
@@ -183,19 +175,14 @@ class ProjectFiles:
         for line in _strings(listed):
             found = _REQUIREMENT.match(line)
             if found:
-                extras = tuple(_normal(each) for each in (found[2] or "").split(","))
-                yield Requirement(
-                    name=_normal(found[1]),
-                    extras=extras,
-                    at=self._place(name, line.strip()),
-                    table=keys,
-                )
+                extras = tuple(map(_normal, (found[2] or "").split(",")))
+                yield Requirement(_normal(found[1]), extras, self._place(name, line.strip()), keys)
 
     def _place(self, name: str, text: str) -> Mention:
         """The first line of the file that has this text, line 0 when none has."""
         before, found, _ = self.text(name).partition(text)
         line = before.count("\n") + 1 if found else 0
-        return Mention(path=os.path.join(self.directory, name), line=line)
+        return Mention(os.path.join(self.directory, name), line)
 
 
 #: tables of pyproject.toml whose values are lists of requirements
@@ -213,14 +200,12 @@ def find_directory(start: str) -> str:
 
     "" when there is none up to the root or to a directory that holds `.git`.
     """
-    here = start
-    while True:
+    for here in ancestors(start):
         if any(os.path.lexists(os.path.join(here, name)) for name in _MARKS):
             return here
-        above = os.path.dirname(here)
-        if above == here or os.path.lexists(os.path.join(here, ".git")):
-            return ""
-        here = above
+        if os.path.lexists(os.path.join(here, ".git")):
+            break
+    return ""
 
 
 def read_text(path: str) -> str:

@@ -1,4 +1,6 @@
-"""What to do about the files of an environment: what destroys least, of what can work, comes first.
+"""What to do about an environment's files, a link to nothing, what is others', and a variable.
+
+About the files of an environment: what destroys least, of what can work, comes first.
 
 1. `detach` gives shared files inodes of their own: nothing is lost.
 2. `repair` puts the original content back, and saves what was edited.
@@ -9,14 +11,19 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.doctor.diagnostic import Fix
+from uvx_policy.doctor.project_files import read_text
 from uvx_policy.installed import sentences
-from uvx_policy.terminal.command import Command, command
+from uvx_policy.setup.shells import every_start_up_file
+from uvx_policy.state import layout
+from uvx_policy.terminal.command import Command, chown, command
+from uvx_policy.uv.workspace import ancestors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.installed.distributions import Distribution
@@ -25,7 +32,8 @@ if TYPE_CHECKING:
 #: that was installed; they are there; they are stored as the policy says, by links or clones
 Need: TypeAlias = Literal["private", "original", "present", "linked"]
 
-_DETACH = command("linkpolicy", "detach", "--no-hackable")
+#: names in a path that root may take
+_DEEP = 3
 
 
 def install(case: Case) -> tuple[Command, ...]:
@@ -40,49 +48,20 @@ def install(case: Case) -> tuple[Command, ...]:
 
 def least_destructive(case: Case, need: Need, packages: Sequence[Distribution] = ()) -> Fix:
     """The first remedy that can meet this need; `packages`: whose files it is about."""
-    found = (remedy(case, need, packages) for remedy in _REMEDIES)
-    return next(fix for fix in found if fix is not None)
-
-
-def _detach(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
     # Files that are to be linked again are only copied where a reinstallation would lose edits.
     if need == "private" or (need == "linked" and _shared(case) and case.edited):
-        return Fix(text="Copy the shared files in place; nothing is lost", commands=(_DETACH,))
-    return None
-
-
-def _repair(case: Case, need: Need, _: Sequence[Distribution]) -> Fix | None:
+        detach = command("linkpolicy", "detach", "--no-hackable")
+        return Fix.by("Copy the shared files in place; nothing is lost", detach)
     if need == "original":
         # The same environment that `repair` finds here by itself, nearly always.
         is_here = os.path.realpath(case.environment_here) == case.real_environment
-        words = () if is_here else (case.environment,)
-        return Fix(
-            text="Restore the original content; edits are saved first",
-            commands=(command("linkpolicy", "repair", *words),),
-        )
-    return None
-
-
-def _reinstall_some(case: Case, _: Need, packages: Sequence[Distribution]) -> Fix | None:
-    if not packages or len(packages) >= len(case.linkings):
-        return None
-    names = [each.name for each in packages]
-    what = sentences.listed(names)
-    return Fix(
-        text=f"Reinstall {what}; {_lost(case, packages)}",
-        commands=(_reinstall(case, packages),),
-    )
-
-
-def _reinstall_all(case: Case, _: Need, __: Sequence[Distribution]) -> Fix | None:
-    lost = _lost(case, [each.distribution for each in case.linkings])
-    return Fix(text=f"Reinstall everything; {lost}", commands=(reinstall_everything(case),))
-
-
-#: in the order of what they destroy
-_REMEDIES: tuple[Callable[[Case, Need, Sequence[Distribution]], Fix | None], ...] = (
-    _detach, _repair, _reinstall_some, _reinstall_all,
-)  # fmt: skip
+        repair = command("linkpolicy", "repair", *(() if is_here else (case.environment,)))
+        return Fix.by("Restore the original content; edits are saved first", repair)
+    every = [each.distribution for each in case.linkings]
+    if packages and len(packages) < len(every):
+        what = sentences.listed([each.name for each in packages])
+        return Fix.by(f"Reinstall {what}; {_lost(case, packages)}", _reinstall(case, packages))
+    return Fix.by(f"Reinstall everything; {_lost(case, every)}", reinstall_everything(case))
 
 
 def _shared(case: Case) -> bool:
@@ -125,3 +104,85 @@ def _requirement(package: Distribution) -> str:
     if package.direct_url:
         return f"{package.name} @ {package.direct_url}"
     return f"{package.name}=={package.version}"
+
+
+# A directory that a link leads to -----------------------------------------------------------------
+
+
+def can_be_made(case: Case, link: str) -> bool:
+    """Tell whether only the last directory is missing: on an unmounted disk more would be."""
+    parent = os.path.dirname(os.path.realpath(link))
+    return os.path.isdir(parent) and case.host.may_write(parent)
+
+
+def make_behind(link: str, dry_run: bool, *, mode: int = 0o777) -> str:
+    """Make the directory, and say so."""
+    target = os.path.realpath(link)
+    if not dry_run:
+        os.mkdir(target, mode)
+    return f"{'would make' if dry_run else 'made'} `{target}`"
+
+
+# What belongs to somebody else -------------------------------------------------------------------
+
+
+def take_back(case: Case, path: str) -> Fix:
+    """Let `path`, and everything below, belong to this user again.
+
+    Without a command where it is not this user's to take.
+    """
+    if not is_ours(case, path):
+        return Fix.by(
+            f"Use a directory of your own, or ask the owner: nothing above `{path}` is yours"
+        )
+    return Fix.by(
+        f"Change the owner of `{path}` back to you",
+        chown(path, uid=case.host.uid, gid=os.getgid()),
+    )
+
+
+def is_ours(case: Case, path: str) -> bool:
+    """Does `path` (absolute) lie in a directory of this user's?
+
+    Whoever owns a directory can exchange what lies in it. Root owns them all, and takes nothing
+    that lies as high as `/var/lib`.
+    """
+    uid, real = case.host.uid, os.path.realpath(path)
+    if uid == 0:
+        return real.count(os.sep) >= _DEEP
+    *above, _root = ancestors(os.path.dirname(real))
+    return any(_owner(each) == uid for each in above)
+
+
+def _owner(path: str) -> int | None:
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return None
+
+
+# A variable --------------------------------------------------------------------------------------
+
+
+def unset(case: Case, name: str, value: str | None = None) -> tuple[str, Fix]:
+    """A variable with its value and the file that sets it, and how to be rid of it.
+
+    `value`: what is said, when not what the variable holds.
+    """
+    where = _set_in(case, name)
+    said = f"`{name}={case.environ[name] if value is None else value}`"
+    text = f"Remove it from `{where}` and from this shell" if where else "Unset it"
+    return f"{said}{where and f' ({where})'}", Fix.by(text, command("unset", name))
+
+
+def _set_in(case: Case, variable: str) -> str:
+    """`path:line` of the start-up file that sets this variable, "" when none of them does."""
+    home = layout.home(case.environ, case.host.platform)
+    files = every_start_up_file(environ=case.environ, home=home, platform=case.host.platform)
+    nearby = [os.path.join(above, ".envrc") for above in ancestors(case.cwd)]
+    sets = re.compile(rf"^[^#]*\b{variable}\b")
+    for path in (*nearby, *files, "/etc/environment", "/etc/profile"):
+        for number, line in enumerate(read_text(path).splitlines(), 1):
+            if sets.match(line):
+                return f"{path}:{number}"
+    return ""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from uvx_policy.doctor.engine import GROUPS, STATUSES
-from uvx_policy.doctor.fix import offers
+from uvx_policy.doctor.engine import GROUPS, STATUSES, offers
 from uvx_policy.terminal.command import command
 from uvx_policy.terminal.words import count, size
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.doctor.diagnostic import Check, Finding, Fix, Status
-    from uvx_policy.doctor.engine import Result
-    from uvx_policy.doctor.fix import Fixed, Offer
+    from uvx_policy.doctor.engine import Fixed, Offer, Result
     from uvx_policy.terminal.command import Hint
     from uvx_policy.terminal.console import Console, Part
 
@@ -30,11 +29,7 @@ _STYLES: dict[Status, str] = {
 _MOST_PATHS = 5
 _INDENT = "    "
 #: statuses of problems, and their nouns
-_NOUNS: tuple[tuple[Status, str], ...] = (
-    ("fail", "failure"),
-    ("crash", "crash"),
-    ("warn", "warning"),
-)
+_NOUNS: dict[Status, str] = {"fail": "failure", "crash": "crash", "warn": "warning"}
 _FIX = command("linkpolicy", "doctor", "--fix")
 _VERIFY = command("linkpolicy", "doctor", "--verify")
 
@@ -60,14 +55,17 @@ class Report:
             "pass": signs.passed,
         }  # fmt: skip
 
-    def print_results(self, checks: Sequence[Check], results: Iterator[Result]) -> None:
-        """Each group as soon as its last check has run.
+    def print_results(self, checks: Sequence[Check], results: Iterator[Result]) -> list[Result]:
+        """Each group as soon as its last check has run; all of them.
 
         `results`: one for each of the checks, in their order.
         """
+        printed: list[Result] = []
         for group, members in itertools.groupby(checks, key=lambda check: check.group):
-            number = len(tuple(members))
-            self._print_group(group, tuple(itertools.islice(results, number)))
+            of_group = list(itertools.islice(results, len(tuple(members))))
+            self._print_group(group, of_group)
+            printed += of_group
+        return printed
 
     def ask(self, offer: Offer) -> bool:
         """Ask whether to apply this fix."""
@@ -126,7 +124,7 @@ class Report:
                 )
 
     def _print_group(self, group: str, results: Sequence[Result]) -> None:
-        problems = sum(_is_problem(each) for result in results for each in result.findings)
+        problems = sum(each.status in _NOUNS for result in results for each in result.findings)
         skipped = sum(result.worst == "skip" for result in results)
         head = (f"{group:<{self._column}}", "bold")
         more = f", {skipped} skipped" if skipped else ""
@@ -191,18 +189,12 @@ class Report:
 
 def _problems(results: Sequence[Result]) -> Iterator[Part]:
     """`2 failures`, ` and `, `1 warning`."""
-    findings = [finding for result in results for finding in result.findings]
-    numbers = [(each, sum(one.status == each for one in findings)) for each, _ in _NOUNS]
-    nouns = dict(_NOUNS)
-    found = [(count(number, nouns[each]), _STYLES[each]) for each, number in numbers if number]
+    seen = Counter(finding.status for result in results for finding in result.findings)
+    found = [(count(seen[each], _NOUNS[each]), _STYLES[each]) for each in _NOUNS if seen[each]]
     for at, part in enumerate(found):
         if at:
             yield " and " if at == len(found) - 1 else ", "
         yield part
-
-
-def _is_problem(finding: Finding) -> bool:
-    return finding.status not in ("pass", "skip")
 
 
 def _worst_first(results: Sequence[Result]) -> list[Finding]:

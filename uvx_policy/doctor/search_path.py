@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import setup_state
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, skip, warn
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup
 from uvx_policy.doctor.shim_start import starts
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 def look_first(case: Case) -> Iterator[Diagnostic]:
     """Does a shell find the shims before every other uv? Environments have their own check."""
-    directory = setup_state.directory(case)
-    if not setup_state.has_shims(directory):
-        yield Diagnostic(status="skip", detail="there are no shims")
+    if not setup_state.has_shims(case):
+        yield skip("there are no shims")
         return
     # A shim that is missing is no matter of PATH: another check tells it.
-    there = [name for name in shim_directories.PROGRAMS if _is_there(directory, name)]
+    shims = filter(shim_directories.is_shim, setup_state.shims_in(setup_state.directory(case)))
+    there = list(map(os.path.basename, shims))
     for program in there:
         listed = [each for each in _on_path(case, program) if not each.environment or each.ours]
         if listed and listed[0].ours:
@@ -41,9 +41,8 @@ def look_first(case: Case) -> Iterator[Diagnostic]:
         yield _not_first(case, program, wins, tuple(each.path for each in listed))
         return
     listed = list(_on_path(case, there[0]))
-    yield Diagnostic(
-        status="pass",
-        detail=f"`{there[0]}` is `{next(each.path for each in listed if each.ours)}`.",
+    yield fine(
+        f"`{there[0]}` is `{next(each.path for each in listed if each.ours)}`.",
         paths=tuple(each.path for each in listed),
     )
 
@@ -53,71 +52,67 @@ def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> 
     what = f"`{program}` is `{wins}`" if wins else f"There is no `{program}` on PATH"
     # The shell that runs us keeps its PATH whatever `setup` does, so this is what fixes it.
     line = setup_state.line_by_hand(case)
-    by_hand = Fix(text="Open a new shell, or run this here", commands=(line,) if line else ())
-    if setup_state.is_managed(case) and setup_state.is_in_place(case):
-        return Diagnostic(
-            status="warn",
-            detail=f"{what} in this shell: it was started before the shims were put on PATH, or "
+    by_hand = Fix.by("Open a new shell, or run this here", *((line,) if line else ()))
+    managed = setup_state.is_managed(case)
+    if managed and not any(
+        isinstance(each, LinkPolicyError) or each.edits for each in setup_state.plans(case)
+    ):
+        return warn(
+            f"{what} in this shell: it was started before the shims were put on PATH, or "
             f"something puts another directory in front of `{directory}`.",
-            fix=by_hand,
-            paths=listed,
+            by_hand,
+            listed,
         )
-    if setup_state.is_managed(case):
+    if managed:
         by_hand = setup("Put the shims first on PATH")
     else:
         text = "Run this here, and add it to the end of your shell's start-up file"
         by_hand = by_hand.replace(text=text)
-    return Diagnostic(
-        status="fail",
-        detail=f"{what}, not the shim `{os.path.join(directory, program)}`: it runs without a "
-        "policy.",
-        fix=by_hand,
-        paths=listed,
+    return fail(
+        f"{what}, not the shim `{os.path.join(directory, program)}`: it runs without a policy.",
+        by_hand,
+        listed,
     )
 
 
 def look_active_environment(case: Case) -> Iterator[Diagnostic]:
     """Does an environment that is active carry its own uv before the shim?"""
     for program in shim_directories.PROGRAMS:
-        first = next(iter(_on_path(case, program)), None)
+        first = next(_on_path(case, program), None)
         if first is None or first.ours or not first.environment:
             continue
         conda = os.path.isdir(os.path.join(first.environment, "conda-meta"))
         remove = ("conda", "remove") if conda else ("uv", "pip", "uninstall")
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{program}` is `{first.path}`, from an environment in front of the shims on "
+        yield warn(
+            f"`{program}` is `{first.path}`, from an environment in front of the shims on "
             "PATH: it runs without a policy.",
-            fix=Fix(
-                text="Remove `uv` from that environment, or deactivate it",
-                commands=(command(*remove, "-p", first.environment, "uv"),),
+            Fix.by(
+                "Remove `uv` from that environment, or deactivate it",
+                command(*remove, "-p", first.environment, "uv"),
             ),
-            paths=tuple(each.path for each in _on_path(case, program)),
+            tuple(each.path for each in _on_path(case, program)),
         )
         return
 
 
 def look_recursion(case: Case) -> Iterator[Diagnostic]:
     """Does what we take for the real uv start our shim again?"""
-    if not setup_state.has_shims(setup_state.directory(case)):
-        yield Diagnostic(status="skip", detail="there are no shims")
+    if not setup_state.has_shims(case):
+        yield skip("there are no shims")
         return
     for start in starts(case):
         if start.came_back and start.entered:
-            foreign = start.entered[0]
+            foreign, works = start.entered[0], start.code == 0
+            detour = f"each call of uv takes this detour before it finds `{start.entered[-1]}`"
+            effect = f"; {detour}." if works else ": there is no real uv behind it."
             yield Diagnostic(
-                status="warn" if start.code == 0 else "fail",
-                detail=f"`{foreign}` is another program's shim that starts ours again"
-                + (
-                    f"; each call of uv takes this detour before it finds `{start.entered[-1]}`."
-                    if start.code == 0
-                    else ": there is no real uv behind it."
+                "warn" if works else "fail",
+                f"`{foreign}` is another program's shim that starts ours again{effect}",
+                Fix.by(
+                    f"Install a uv for that program, or move "
+                    f"`{os.path.dirname(foreign)}` behind a real uv on PATH"
                 ),
-                fix=Fix(
-                    text=f"Install a uv for that program, or move "
-                    f"`{os.path.dirname(foreign)}` behind a real uv on PATH",
-                ),
-                paths=start.entered,
+                start.entered,
             )
             return
 
@@ -129,33 +124,30 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
     """Is our block still there, whole, and the last to speak?"""
     record_path = setup_state.record_path(case)
     if record_path and os.path.lexists(record_path) and setup_state.record(case) is None:
-        yield Diagnostic(
-            status="warn",
-            detail=f"`{record_path}` cannot be read: what `setup` changed is not known.",
-            fix=setup("Write it again"),
-            paths=(record_path,),
+        yield warn(
+            f"`{record_path}` cannot be read: what `setup` changed is not known.",
+            setup("Write it again"),
+            (record_path,),
         )
         return
     if not setup_state.is_managed(case):
-        yield Diagnostic(status="skip", detail="no start-up file was changed by `linkpolicy setup`")
+        yield skip("no start-up file was changed by `linkpolicy setup`")
         return
     for plan in setup_state.plans(case):
         if isinstance(plan, LinkPolicyError):
-            yield Diagnostic(status="skip", detail=str(plan))
+            yield skip(str(plan))
             return
         for problem in plan.problems:
-            yield Diagnostic(
-                status="warn",
-                detail=f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
-                fix=Fix(text="Fix it by hand, then run", commands=(SETUP,)),
-                paths=(problem.path,) if problem.path else (),
+            yield warn(
+                f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
+                Fix.by("Fix it by hand, then run", SETUP),
+                (problem.path,) if problem.path else (),
             )
         for edit in plan.edits:
-            yield Diagnostic(
-                status="warn",
-                detail=f"`{edit.before.path}` {_what_is_wrong(edit)}.",
-                fix=setup("Put the block back at the end"),
-                paths=(edit.before.path,),
+            yield warn(
+                f"`{edit.before.path}` {_what_is_wrong(edit)}.",
+                setup("Put the block back at the end"),
+                (edit.before.path,),
             )
 
 
@@ -171,39 +163,18 @@ def _what_is_wrong(edit: Edit) -> str:
     return "has a block that this linkpolicy would write differently"
 
 
-def _on_path(case: Case, program: str) -> tuple[Program, ...]:
+def _on_path(case: Case, program: str) -> Iterator[Program]:
     return on_path(program, case.environ.get("PATH", ""))
 
 
-def _is_there(directory: str, program: str) -> bool:
-    return shim_directories.is_shim(f"{directory}/{program}")
-
-
 CHECKS: tuple[Check, ...] = (
+    Check("shims-first", "The shims come first on PATH", look_first, fix_by_setup),
+    Check("active-environment", "No environment on PATH hides the shims", look_active_environment),
+    Check("recursion", "No other program's shim starts ours again", look_recursion),
     Check(
-        id="shims-first",
-        title="The shims come first on PATH",
-        group="installation",
-        look=look_first,
-        fix=fix_by_setup,
-    ),
-    Check(
-        id="active-environment",
-        title="No environment on PATH hides the shims",
-        group="installation",
-        look=look_active_environment,
-    ),
-    Check(
-        id="recursion",
-        title="No other program's shim starts ours again",
-        group="installation",
-        look=look_recursion,
-    ),
-    Check(
-        id="start-up-files",
-        title="The start-up files put the shims first on PATH",
-        group="installation",
-        look=look_start_up_files,
-        fix=fix_by_setup,
+        "start-up-files",
+        "The start-up files put the shims first on PATH",
+        look_start_up_files,
+        fix_by_setup,
     ),
 )

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.errors import LinkPolicyError
@@ -18,7 +19,6 @@ from uvx_policy.terminal.command import ShellLine, command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from uvx_policy.doctor.case import Case
     from uvx_policy.setup.command import SetupPlan
     from uvx_policy.setup.record import SetupRecord
 
@@ -28,7 +28,7 @@ SETUP = command("linkpolicy", "setup")
 
 def setup(text: str) -> Fix:
     """What `setup` fixes; `fix_by_setup` does it."""
-    return Fix(text=text, commands=(SETUP,), safe=True)
+    return Fix.by(text, SETUP, safe=True)
 
 
 def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
@@ -42,26 +42,15 @@ def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
             yield from setup_command.carry_out(each)
 
 
+@once
 def plans(case: Case) -> tuple[SetupPlan | LinkPolicyError, ...]:
     """What `setup` would do now, called as it was before: one plan for each shell, at least one."""
-    return case.once(_plans)
-
-
-def _plans(case: Case) -> tuple[SetupPlan | LinkPolicyError, ...]:
     return tuple(_plan_for(case, shell) for shell in _shells(case))
 
 
-def plan(case: Case) -> SetupPlan | LinkPolicyError:
-    """The first of them. What it says of the shims, all say."""
-    return plans(case)[0]
-
-
+@once
 def directory(case: Case) -> str:
     """The shims that count: those on PATH, else those on record, else the usual place."""
-    return case.once(_directory)
-
-
-def _directory(case: Case) -> str:
     for program in on_path("uv", case.environ.get("PATH", "")):
         if program.ours:
             return os.path.abspath(os.path.dirname(program.path))
@@ -70,9 +59,9 @@ def _directory(case: Case) -> str:
     return next(owners, case.shim_directory)
 
 
-def has_shims(directory: str) -> bool:
+def has_shims(case: Case) -> bool:
     """Is there any shim of ours?"""
-    return any(map(shim_directories.is_shim, shims_in(directory)))
+    return any(map(shim_directories.is_shim, shims_in(directory(case))))
 
 
 def shims_in(directory: str) -> tuple[str, ...]:
@@ -86,12 +75,6 @@ def is_managed(case: Case) -> bool:
     return bool(known and known.files)
 
 
-def is_in_place(case: Case) -> bool:
-    """Would `setup` leave all start-up files as they are?"""
-    told = plans(case)
-    return all(isinstance(each, setup_command.SetupPlan) and not each.edits for each in told)
-
-
 def line_by_hand(case: Case) -> ShellLine | None:
     """What puts the shims first on PATH in the shell that runs us, `None` when nothing can."""
     try:
@@ -100,12 +83,9 @@ def line_by_hand(case: Case) -> ShellLine | None:
         return None
 
 
+@once
 def record(case: Case) -> SetupRecord | None:
     """What `setup` did; `None` when there is no record or it cannot be understood."""
-    return case.once(_record)
-
-
-def _record(case: Case) -> SetupRecord | None:
     path = record_path(case)
     return setup_record.load(path) if path else None
 
@@ -134,10 +114,10 @@ def _plan_for(case: Case, shell: str | None) -> SetupPlan | LinkPolicyError:
 
 def _shells(case: Case) -> tuple[str | None, ...]:
     """The shells whose start-up files `setup` changed; `(None,)`: `setup` finds out which runs."""
-    if not is_managed(case):
-        return (None,)
     known = record(case)
-    changed = {file.path for file in known.files} if known else set()
+    if not known or not known.files:
+        return (None,)
+    changed = {file.path for file in known.files}
     home = setup_steps.own_places(case.environ)[0]
     found = []
     for shell in shells.SHELLS:

@@ -7,11 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import setup_state, started
+from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.started import Ended
 from uvx_policy.setup import shim_directories
 
 if TYPE_CHECKING:
-    from uvx_policy.doctor.case import Case
     from uvx_policy.doctor.started import Begun
 
 #: what the shim says under LINKPOLICY_LOG=debug, each time that it is entered (`shim.become`)
@@ -43,46 +43,32 @@ class Start(Ended):
         return tuple(_ENTERED.findall(self.said))
 
 
+@once
 def starts(case: Case) -> tuple[Start, ...]:
     """Both shims that count, and the Python shim behind a native `uv`; all at once.
 
     Each is started once in a run. Raises `Unreadable` when no process could be started.
     """
-    return case.once(_ended)
+    return tuple(
+        Start(path=path, **started.end(path, begun).as_dict()) for path, begun in begin(case)
+    )
 
 
+@once
 def begin(case: Case) -> list[tuple[str, Begun]]:
     """Start them, and wait for none: then `starts` has to wait less."""
-    return case.once(_begun)
-
-
-def _ended(case: Case) -> tuple[Start, ...]:
-    return tuple(_end(path, begun) for path, begun in begin(case))
-
-
-def _begun(case: Case) -> list[tuple[str, Begun]]:
     directory = setup_state.directory(case)
     paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
-    paths.append(_fallback(paths[0]))
-    return [
-        (path, _begin(path, case, aloud=not os.path.isfile(_fallback(path))))
-        for path in paths
-        if os.path.isfile(path)
-    ]
+    begun = []
+    for path in filter(os.path.isfile, (*paths, _fallback(paths[0]))):
+        environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}
+        if not os.path.isfile(_fallback(path)):
+            # It tells its way; a native shim would hand over to Python for that.
+            environ["LINKPOLICY_LOG"] = "debug"
+        begun.append((path, started.begin([path, "--version"], environ=environ, cwd=case.cwd)))
+    return begun
 
 
 def _fallback(path: str) -> str:
     directory, program = os.path.split(path)
     return os.path.join(shim_directories.fallbacks(directory), program)
-
-
-def _begin(path: str, case: Case, *, aloud: bool) -> Begun:
-    """Start one. `aloud`: it tells its way; a native shim would hand over to Python for that."""
-    environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}
-    if aloud:
-        environ["LINKPOLICY_LOG"] = "debug"
-    return started.begin([path, "--version"], environ=environ, cwd=case.cwd)
-
-
-def _end(path: str, begun: Begun) -> Start:
-    return Start(path=path, **started.end(path, begun).as_dict())

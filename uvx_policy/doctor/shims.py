@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import setup_state
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, skip, warn
 from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup
 from uvx_policy.doctor.shim_start import begin, starts
 from uvx_policy.errors import LinkPolicyError, Unreadable
@@ -24,35 +24,32 @@ _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 def look_shims(case: Case) -> Iterator[Diagnostic]:
     """Are both shims there, and nobody else's program in their place?"""
-    directory = setup_state.directory(case)
-    if not setup_state.has_shims(directory):
-        yield Diagnostic(
-            status="fail",
-            detail="The shims are not installed: `uv` runs without a policy, "
+    if not setup_state.has_shims(case):
+        yield fail(
+            "The shims are not installed: `uv` runs without a policy, "
             "except through `linkpolicy run`.",
-            fix=setup("Install the shims and put them first on PATH"),
+            setup("Install the shims and put them first on PATH"),
         )
         return
-    for path in setup_state.shims_in(directory):
+    for path in setup_state.shims_in(setup_state.directory(case)):
         if shim_directories.is_shim(path):
             continue
         if os.path.lexists(path):
-            yield Diagnostic(
-                status="fail",
-                detail=f"`{path}` is not the shim but another program.",
-                fix=Fix(
-                    text="Move it aside and install the shim in its place",
-                    commands=(command("mv", path, f"{path}.other"), SETUP),
+            yield fail(
+                f"`{path}` is not the shim but another program.",
+                Fix.by(
+                    "Move it aside and install the shim in its place",
+                    command("mv", path, f"{path}.other"),
+                    SETUP,
                 ),
-                paths=(path,),
+                (path,),
             )
         else:
             name = os.path.basename(path)
-            yield Diagnostic(
-                status="fail",
-                detail=f"`{path}` is missing: `{name}` runs without a policy.",
-                fix=setup("Install the shims"),
-                paths=(path,),
+            yield fail(
+                f"`{path}` is missing: `{name}` runs without a policy.",
+                setup("Install the shims"),
+                (path,),
             )
 
 
@@ -60,20 +57,19 @@ def look_private(case: Case) -> Iterator[Diagnostic]:
     """Nobody else may put a program where we run one."""
     directory = setup_state.directory(case)
     if not os.path.isdir(directory):
-        yield Diagnostic(status="skip", detail="there are no shims")
+        yield skip("there are no shims")
         return
     open_to_others = _open_to_others(directory)
     if open_to_others:
-        yield Diagnostic(
-            status="fail",
-            detail=f"Other users can write to `{open_to_others[0]}`, and you would run what they "
+        yield fail(
+            f"Other users can write to `{open_to_others[0]}`, and you would run what they "
             "put there.",
-            fix=Fix(
-                text="Remove write permission for others",
-                commands=(command("chmod", "go-w", *open_to_others),),
+            Fix.by(
+                "Remove write permission for others",
+                command("chmod", "go-w", *open_to_others),
                 safe=all(os.lstat(path).st_uid == os.geteuid() for path in open_to_others),
             ),
-            paths=open_to_others,
+            open_to_others,
         )
         return
     try:
@@ -81,14 +77,13 @@ def look_private(case: Case) -> Iterator[Diagnostic]:
     except OSError as error:
         raise Unreadable(directory, shim_directories.reason(error)) from error
     except LinkPolicyError as error:
-        yield Diagnostic(
-            status="fail",
-            detail=f"{error}.",
-            fix=Fix(
-                text="Restrict it, or choose another directory",
-                commands=error.commands or (command("linkpolicy", "setup", "--shim-dir", "DIR"),),
+        yield fail(
+            f"{error}.",
+            Fix.by(
+                "Restrict it, or choose another directory",
+                *(error.commands or (command("linkpolicy", "setup", "--shim-dir", "DIR"),)),
             ),
-            paths=(directory,),
+            (directory,),
         )
 
 
@@ -105,68 +100,59 @@ def fix_private(case: Case, dry_run: bool) -> Iterator[str]:
 def look_current(case: Case) -> Iterator[Diagnostic]:
     """Are the shims what this linkpolicy would write?"""
     directory = setup_state.directory(case)
-    if not setup_state.has_shims(directory):
-        yield Diagnostic(status="skip", detail="there are no shims")
+    if not setup_state.has_shims(case):
+        yield skip("there are no shims")
         return
-    plan = setup_state.plan(case)
+    plan = setup_state.plans(case)[0]  # what it says of the shims, all say
     if isinstance(plan, LinkPolicyError):
-        yield Diagnostic(status="skip", detail=str(plan))
+        yield skip(str(plan))
         return
     # What is missing is told by another check; here are those that are there and differ.
     differing = tuple(path for path, _ in plan.shims if os.path.lexists(path)) + plan.stale
     behind = tuple(path for path, _ in plan.shims if not os.path.lexists(path))
     behind = tuple(path for path in behind if os.path.dirname(path) != directory)
     if differing or behind:
-        yield Diagnostic(
-            status="warn",
-            detail="The shims were written by another version or installation of linkpolicy, "
+        yield warn(
+            "The shims were written by another version or installation of linkpolicy, "
             f"or with another launcher than the {plan.launcher.kind} one.",
-            fix=setup("Write them again"),
-            paths=(*differing, *behind),
+            setup("Write them again"),
+            (*differing, *behind),
         )
         return
-    yield Diagnostic(
-        status="pass",
-        detail=f"The shims are up to date; launcher: {plan.launcher}.",
+    yield fine(
+        f"The shims are up to date; launcher: {plan.launcher}.",
         paths=setup_state.shims_in(directory),
     )
 
 
 def look_start(case: Case) -> Iterator[Diagnostic]:
     """Start each shim once: do they come as far as uv, and with the policy?"""
-    directory = setup_state.directory(case)
-    if not case.uv or not setup_state.has_shims(directory):
-        yield Diagnostic(
-            status="skip", detail=f"there {'are no shims' if case.uv else 'is no real uv'}"
-        )
+    if not case.uv or not setup_state.has_shims(case):
+        yield skip(f"there {'are no shims' if case.uv else 'is no real uv'}")
         return
     for start in starts(case):
         if start.code != 0:
             said = start.said.strip().splitlines()
             because = said[-1] if said else f"it ended with {start.code}"
-            yield Diagnostic(
-                status="fail",
-                detail=f"`{start.path} --version` does not work: "
-                f"{because.removeprefix('linkpolicy: ')}.",
-                fix=Fix(text="Reinstall that uv the way it was installed")
+            yield fail(
+                f"`{start.path} --version` does not work: {because.removeprefix('linkpolicy: ')}.",
+                Fix.by("Reinstall that uv the way it was installed")
                 if case.uv in because
                 else setup("Write the shims again"),
-                paths=(start.path,),
+                (start.path,),
             )
         elif start.without_policy:
-            yield Diagnostic(
-                status="fail",
-                detail=f"`{start.path}` cannot find the linkpolicy that it was written for, and "
+            yield fail(
+                f"`{start.path}` cannot find the linkpolicy that it was written for, and "
                 "runs uv without any policy.",
-                fix=setup("Write the shims for this linkpolicy"),
-                paths=(start.path,),
+                setup("Write the shims for this linkpolicy"),
+                (start.path,),
             )
 
 
 def begin_start(case: Case) -> None:
     """Start the shims, which takes as long as ten other checks."""
-    directory = setup_state.directory(case)
-    if case.uv and setup_state.has_shims(directory):
+    if case.uv and setup_state.has_shims(case):
         begin(case)
 
 
@@ -186,33 +172,14 @@ def _open_to_others(directory: str) -> tuple[str, ...]:
 
 CHECKS: tuple[Check, ...] = (
     # Before those that `setup` fixes: it writes to no directory that is open to others.
+    Check("shims-private", "Nobody else can replace a shim", look_private, fix_private),
+    Check("shims", "The shims `uv` and `uvx` are installed", look_shims, fix_by_setup),
+    Check("shims-current", "The shims are up to date", look_current, fix_by_setup),
     Check(
-        id="shims-private",
-        title="Nobody else can replace a shim",
-        group="installation",
-        look=look_private,
-        fix=fix_private,
-    ),
-    Check(
-        id="shims",
-        title="The shims `uv` and `uvx` are installed",
-        group="installation",
-        look=look_shims,
-        fix=fix_by_setup,
-    ),
-    Check(
-        id="shims-current",
-        title="The shims are up to date",
-        group="installation",
-        look=look_current,
-        fix=fix_by_setup,
-    ),
-    Check(
-        id="shims-start",
-        title="The shims start the real uv under policy",
-        group="installation",
-        look=look_start,
-        begin=begin_start,
-        fix=fix_by_setup,
+        "shims-start",
+        "The shims start the real uv under policy",
+        look_start,
+        fix_by_setup,
+        begin_start,
     ),
 )

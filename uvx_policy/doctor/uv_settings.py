@@ -15,11 +15,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import started
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix
-from uvx_policy.doctor.variables import set_in, unset_text
+from uvx_policy.doctor.case import Case, once, where_decided
+from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, skip
+from uvx_policy.doctor.remedies import unset
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.settings.check import suggestion
-from uvx_policy.terminal.command import command
 from uvx_policy.uv.config import Layer, link_modes, project_layers
 from uvx_policy.uv.directories import user_file
 from uvx_policy.uv.settings import boolean
@@ -28,9 +28,10 @@ from uvx_policy.uv.workspace import TomlFiles
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from uvx_policy.doctor.case import Case
+    from uvx_policy.decide import Facts
     from uvx_policy.doctor.diagnostic import Status
     from uvx_policy.doctor.started import Begun
+    from uvx_policy.pipeline import Plan
 
 _BOOLEANS = (
     "UV_COMPILE_BYTECODE", "UV_FROZEN", "UV_LOCKED", "UV_NATIVE_TLS", "UV_NO_BUILD_ISOLATION",
@@ -42,7 +43,7 @@ _MUST_NOT_BE_EMPTY = ("UV_CACHE_DIR", "UV_CONFIG_FILE")
 def look_uv_settings(case: Case) -> Iterator[Diagnostic]:
     """Does uv accept what is set for it? Otherwise no policy helps: nothing is installed."""
     if not case.uv:
-        yield Diagnostic(status="skip", detail="there is no real uv")
+        yield skip("there is no real uv")
         return
     yield from tuple(_known_faults(case)) or _what_uv_says(case)
 
@@ -50,18 +51,19 @@ def look_uv_settings(case: Case) -> Iterator[Diagnostic]:
 def begin_uv_settings(case: Case) -> None:
     """Ask uv what `look_uv_settings` will want to know."""
     if case.uv:
-        case.once(_begun)
+        _begun(case)
 
 
 def _known_faults(case: Case) -> Iterator[Diagnostic]:
-    yield from _refused_variables(case)
+    plan = case.sound_plan
+    modes = link_modes(plan.version if plan else None)
+    yield from _refused_variables(case, modes)
     for layer in _layers(case):
-        yield from _refused_modes(case, layer)
+        yield from _refused_modes(layer, modes)
     yield from _refused_cache(case)
 
 
-def _refused_variables(case: Case) -> Iterator[Diagnostic]:
-    modes = _link_modes(case)
+def _refused_variables(case: Case, modes: tuple[str, ...]) -> Iterator[Diagnostic]:
     mode = case.environ.get("UV_LINK_MODE")
     if mode is not None and mode not in modes:
         near = _near(mode, modes) if mode else ""
@@ -78,62 +80,43 @@ def _refused_variables(case: Case) -> Iterator[Diagnostic]:
 
 
 def _variable(case: Case, name: str, why: str, near: str = "") -> Diagnostic:
-    where = set_in(case, name)
-    remove = unset_text(where)
-    return Diagnostic(
-        status="fail",
-        detail=f"`uv sync` refuses to start: `{name}={case.environ[name]}`"
-        f"{where and f' ({where})'}: {why}.",
-        fix=Fix(
-            text=f"{near} If not: {remove[0].lower()}{remove[1:]}" if near else remove,
-            commands=(command("unset", name),),
-        ),
-    )
+    said, fix = unset(case, name)
+    if near:
+        fix = fix.replace(text=f"{near} If not: {fix.text[0].lower()}{fix.text[1:]}")
+    return fail(f"`uv sync` refuses to start: {said}: {why}.", fix)
 
 
-def _refused_modes(case: Case, layer: Layer) -> Iterator[Diagnostic]:
-    modes = _link_modes(case)
+def _refused_modes(layer: Layer, modes: tuple[str, ...]) -> Iterator[Diagnostic]:
     for keys in (("link-mode",), ("pip", "link-mode")):
         mode = layer.get(*keys)
         if mode is None or mode.value in modes:
             continue
         near = _near(mode.value, modes)
-        effect = (
-            "uv skips the whole `[tool.uv]` with a warning, and with it all that stands there"
-            if layer.prefix
-            else "uv refuses to start"
-        )
+        skipped = "uv skips the whole `[tool.uv]` with a warning, and with it all that stands there"
+        effect = skipped if layer.prefix else "uv refuses to start"
         yield Diagnostic(
-            status="warn" if layer.prefix else "fail",
-            detail=f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of "
-            f"{', '.join(modes)}.",
-            fix=Fix(text=f"{near} Change it in `{mode.origin}`".strip()),
-            paths=(layer.file.path,),
+            "warn" if layer.prefix else "fail",
+            f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of {', '.join(modes)}.",
+            Fix.by(f"{near} Change it in `{mode.origin}`".strip()),
+            (layer.file.path,),
         )
 
 
-def _refused_cache(case: Case) -> Iterator[Diagnostic]:
+@where_decided
+def _refused_cache(_: Case, __: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Is the cache that counts an empty one of a file?"""
-    plan = case.sound_plan
-    facts = plan.facts if plan else None
-    cache = facts.cache_dir if facts and facts.no_cache is None else None
+    cache = facts.cache_dir if facts.no_cache is None else None
     if cache is not None and not cache.value and cache.origin.kind == "file":
-        yield Diagnostic(
-            status="fail",
-            detail=f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
-            fix=Fix(text=f"Remove it from `{cache.origin}`, or name a directory"),
-            paths=(cache.origin.name,),
+        yield fail(
+            f'uv refuses to start: `cache-dir = ""` ({cache.origin}).',
+            Fix.by(f"Remove it from `{cache.origin}`, or name a directory"),
+            (cache.origin.name,),
         )
 
 
 def _near(value: str, modes: tuple[str, ...]) -> str:
     told = suggestion(value, modes, "`")
     return f"D{told[1:]}" if told else ""
-
-
-def _link_modes(case: Case) -> tuple[str, ...]:
-    plan = case.sound_plan
-    return link_modes(plan.version if plan else None)
 
 
 def _layers(case: Case) -> Iterator[Layer]:
@@ -160,12 +143,13 @@ _SKIPS_A_FILE = "during settings discovery"
 _WORDS = 300
 
 
+@once
 def _begun(case: Case) -> Begun:
     return started.begin([case.uv, "cache", "dir"], environ=case.environ, cwd=case.cwd)
 
 
 def _what_uv_says(case: Case) -> Iterator[Diagnostic]:
-    ended = started.end(case.uv, case.once(_begun))
+    ended = started.end(case.uv, _begun(case))
     said = ended.said.strip()
     status: Status
     if ended.code == 2 and said.startswith("error: "):  # noqa: PLR2004 (uv's code for its errors)
@@ -174,11 +158,7 @@ def _what_uv_says(case: Case) -> Iterator[Diagnostic]:
         status, effect = "warn", "uv skips the settings of a whole file"
     else:
         return
-    yield Diagnostic(
-        status=status,
-        detail=f"{effect}: {_in_one_line(said)}",
-        fix=Fix(text="Fix what uv names"),
-    )
+    yield Diagnostic(status, f"{effect}: {_in_one_line(said)}", Fix.by("Fix what uv names"))
 
 
 def _in_one_line(said: str) -> str:
@@ -201,10 +181,6 @@ _PICTURE = re.compile(r"^\s*\d*\s*\|")
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        id="uv-settings",
-        title="uv accepts what is set for it",
-        group="configuration",
-        look=look_uv_settings,
-        begin=begin_uv_settings,
+        "uv-settings", "uv accepts what is set for it", look_uv_settings, begin=begin_uv_settings
     ),
 )

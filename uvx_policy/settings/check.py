@@ -10,20 +10,14 @@ from uvx_policy.faults import Fault
 from uvx_policy.model import Origin
 from uvx_policy.safe import safe
 from uvx_policy.settings import path_glob
-from uvx_policy.settings.keys import (
-    CONFIG_TABLES,
-    KEYS,
-    NAMES,
-    PROJECT,
-    CacheEntry,
-    Key,
-    Setting,
-)
+from uvx_policy.settings.keys import CONFIG_TABLES, KEYS, NAMES, PROJECT, CacheEntry, Key, Setting
 from uvx_policy.state import layout
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from uvx_policy.faults import FaultKind
     from uvx_policy.toml_file import KeyPath, TomlFile
 
@@ -126,23 +120,19 @@ class Checker:
 
     def _value(self, keys: KeyPath, key: Key, value: object) -> str:
         """Check one value; "" when it is wrong."""
-        if key.is_boolean:
-            if isinstance(value, bool):
-                return "true" if value else "false"
-            self.fault(keys, f"`{key.name}` must be true or false, not {_described(value)}")
-            return ""
-        expected = f"`{key.name}` must be one of {', '.join(key.allowed)}, not"
-        if not isinstance(value, str):
-            self.fault(keys, f"{expected} {_described(value)}")
-            return ""
-        meant = key.aliases.get(value, value)
-        if meant in key.allowed:
-            return meant
-        if "/" in value or "\\" in value:
+        if key.is_boolean and isinstance(value, bool):
+            return str(value).lower()
+        expected = "true or false" if key.is_boolean else f"one of {', '.join(key.allowed)}"
+        found, advice = _described(value), ""
+        if isinstance(value, str) and not key.is_boolean:
+            meant = key.aliases.get(value, value)
+            if meant in key.allowed:
+                return meant
+            found = f'"{shown(value)}"'
             advice = "a path can only stand in [caches] of your own config.toml"
-        else:
-            advice = suggestion(value, (*key.allowed, *key.aliases), '"')
-        self.fault(keys, f'{expected} "{shown(value)}"', advice)
+            if "/" not in value and "\\" not in value:
+                advice = suggestion(value, (*key.allowed, *key.aliases), '"')
+        self.fault(keys, f"`{key.name}` must be {expected}, not {found}", advice)
         return ""
 
     def _rules(self, rules: object, layer: int) -> tuple[Rule, ...]:
@@ -203,10 +193,10 @@ class Checker:
         return ""
 
     def _unknown_keys(
-        self, prefix: KeyPath, table: object, known: tuple[str, ...], advice: dict[str, str]
+        self, prefix: KeyPath, table: Iterable[str], known: tuple[str, ...], advice: dict[str, str]
     ) -> None:
         where = f" in {_title(prefix)}" if prefix else ""
-        for name in table if isinstance(table, dict) else ():
+        for name in table:
             if name not in known and len(self.faults) < _MOST_FAULTS:
                 told = advice.get(name) or suggestion(name, known, "`")
                 message = f"unknown key `{shown(name)}`{where}"
@@ -220,17 +210,18 @@ class Checker:
 
 
 def fault_at(
-    file: TomlFile,
-    keys: KeyPath,
-    message: str,
-    advice: str = "",
-    *,
-    kind: FaultKind = "bad-value",
+    file: TomlFile, keys: KeyPath, message: str, advice: str = "", *, kind: FaultKind = "bad-value"
 ) -> Fault:
     """Make a fault, with the line of what stands at `keys`, or else of the table around it."""
     lines = (file.line_of(*keys[:length]) for length in range(len(keys), -1, -1))
     line = next(filter(None, lines), 0)
     return Fault(kind=kind, path=file.path, line=line, keys=keys, message=message, advice=advice)
+
+
+def has_table(pyproject: TomlFile) -> bool:
+    """Tell whether a pyproject.toml has our table."""
+    tool = pyproject.data.get("tool")
+    return isinstance(tool, dict) and layout.TABLE in tool
 
 
 def two_files(pyproject: TomlFile, alone: str) -> Fault:

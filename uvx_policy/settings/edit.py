@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uvx_policy.errors import ConfigError
-from uvx_policy.settings.check import PROJECT_TABLE, Checker, fault_at
-from uvx_policy.settings.keys import KEYS
+from uvx_policy.settings.check import PROJECT_TABLE, Checker, fault_at, has_table
+from uvx_policy.settings.keys import BY_NAME, KEYS
 from uvx_policy.state import layout
 from uvx_policy.toml_file import parse_toml
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from uvx_policy.toml_file import KeyPath, TomlFile
 
 _TITLE = f"[{'.'.join(map(str, PROJECT_TABLE))}]"
-_BY_NAME = {key.name: key for key in KEYS}
 
 
 def is_project_file(path: str) -> bool:
@@ -30,8 +29,7 @@ def is_project_file(path: str) -> bool:
 
 def has_settings(file: TomlFile) -> bool:
     """Tell whether the file has a table of ours; a linkpolicy.toml is one."""
-    tool = file.data.get("tool")
-    return is_project_file(file.path) or (isinstance(tool, dict) and layout.TABLE in tool)
+    return is_project_file(file.path) or has_table(file)
 
 
 def new_text(wanted: dict[str, str], *, title: bool) -> str:
@@ -53,10 +51,8 @@ def edit(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[str, ...]]:
     New lines end in a plain newline: turn CRLF into that before. Raises `ConfigError` for
     faults that are or would be in our table, and when an edit would touch anything else.
     """
-    if has_settings(file):
-        text, changes = _change_table(file, wanted)
-    else:
-        text, changes = _add_table(file, wanted)
+    change = _change_table if has_settings(file) else _add_table
+    text, changes = change(file, wanted)
     if changes:
         _prove(file, text, wanted)
     return text, changes
@@ -69,10 +65,8 @@ def _add_table(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[str, 
         raise ConfigError(fault_at(file, ("tool",), "[tool] must be a table"))
     if "".join(_line_at(file, ("tool",)).split()).startswith("tool="):
         if not wanted:
-            message = "no comment can stand in `tool = {}`"
-            raise ConfigError(
-                fault_at(file, ("tool",), message, "name a setting", kind="not-editable")
-            )
+            fault = "no comment can stand in `tool = {}`", "name a setting"
+            raise ConfigError(fault_at(file, ("tool",), *fault, kind="not-editable"))
         return _with_tomlkit(file, wanted), changes
     # At the end of the file: valid wherever other parts of [tool] are, and no comment of theirs
     # comes to stand above another table.
@@ -83,29 +77,23 @@ def _add_table(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[str, 
 
 def _change_table(file: TomlFile, wanted: dict[str, str]) -> tuple[str, tuple[str, ...]]:
     checker = Checker(file)
-    present = checker.project()
-    prefix = _prefix(file)
+    present = {name: setting.value for name, setting in checker.project().items()}
     table = _table(file)
     if table is None:
         raise ConfigError(*checker.faults)
-    replaced: dict[str, str] = {}
-    added: dict[str, str] = {}
+    changed = {name: value for name, value in wanted.items() if present.get(name) != value}
     changes = []
-    for name, value in wanted.items():
-        if name not in table:
-            added[name] = value
-            changes.append(f"set `{_line(name, value)}`")
-        elif name not in present or present[name].value != value:
-            replaced[name] = value
-            was = f", was `{_line(name, present[name].value)}`" if name in present else ""
-            changes.append(f"set `{_line(name, value)}`{was}")
-    if is_project_file(file.path) or _line_at(file, prefix).startswith("["):
-        text = _with_tomlkit(file, replaced) if replaced else file.text
-        for name, value in added.items():
-            text = _with_line(parse_toml(file.path, text), name, value)
-    else:
-        # `linkpolicy = { ... }` or `linkpolicy.hackable = ...`: no line of its own to put in.
-        text = _with_tomlkit(file, {**replaced, **added}) if changes else file.text
+    for name, value in changed.items():
+        was = f", was `{_line(name, present[name])}`" if name in present else ""
+        changes.append(f"set `{_line(name, value)}`{was}")
+    added: list[str] = []
+    # `linkpolicy = { ... }` or `linkpolicy.hackable = ...`: no line of its own to put in.
+    if is_project_file(file.path) or _line_at(file, _prefix(file)).startswith("["):
+        added = [name for name in changed if name not in table]
+    replaced = {name: value for name, value in changed.items() if name not in added}
+    text = _with_tomlkit(file, replaced) if replaced else file.text
+    for name in added:
+        text = _with_line(parse_toml(file.path, text), name, changed[name])
     return text, tuple(changes)
 
 
@@ -121,7 +109,7 @@ def _with_line(file: TomlFile, name: str, value: str) -> str:
     first = file.line_of(*prefix) if prefix else 0
     # Settings have values of one line each: the next bracket opens another table.
     end = next((i for i in range(first, len(lines)) if lines[i].lstrip()[:1] == "["), len(lines))
-    comment = f"# {_line(name, _BY_NAME[name].default)}"
+    comment = f"# {_line(name, BY_NAME[name].default)}"
     comments = [i + 1 for i in range(first, end) if lines[i].strip() == comment]
     settings = [file.line_of(*prefix, each) for each in _table(file) or ()]
     position = max(comments or settings or [first if prefix else end])
@@ -142,7 +130,7 @@ def _with_tomlkit(file: TomlFile, wanted: dict[str, str]) -> str:
                 table[key] = tomlkit.inline_table()
             table = table[key]
         for name, value in wanted.items():
-            table[name] = value == "true" if _BY_NAME[name].is_boolean else value
+            table[name] = value == "true" if BY_NAME[name].is_boolean else value
         return tomlkit.dumps(document)
     except (TOMLKitError, ValueError, LookupError, RecursionError) as error:
         raise _by_hand(file, wanted) from error
@@ -185,12 +173,12 @@ def _keeps_lines(file: TomlFile, text: str, wanted: dict[str, str]) -> bool:
 
 def _without_ours(file: TomlFile) -> dict[str, Any]:
     if is_project_file(file.path):
-        return {name: value for name, value in file.data.items() if name not in _BY_NAME}
+        return {name: value for name, value in file.data.items() if name not in BY_NAME}
     data = dict(file.data)
-    if isinstance(data.get("tool"), dict):
-        tool = {name: value for name, value in data["tool"].items() if name != layout.TABLE}
-        data["tool"] = tool
-        if not tool:
+    tool = data.get("tool")
+    if isinstance(tool, dict):
+        data["tool"] = {name: value for name, value in tool.items() if name != layout.TABLE}
+        if not data["tool"]:
             del data["tool"]
     return data
 
@@ -226,4 +214,4 @@ def _lines(text: str) -> list[str]:
 
 def _line(name: str, value: str) -> str:
     """`hackable = true`, `cache = "auto"`."""
-    return f"{name} = {value}" if _BY_NAME[name].is_boolean else f'{name} = "{value}"'
+    return f"{name} = {value}" if BY_NAME[name].is_boolean else f'{name} = "{value}"'

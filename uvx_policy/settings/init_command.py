@@ -10,7 +10,7 @@ import os
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
 from uvx_policy.settings.check import shown, suggestion, two_files
 from uvx_policy.settings.edit import edit, has_settings, is_project_file, new_text
-from uvx_policy.settings.keys import KEYS, NAMES
+from uvx_policy.settings.keys import BY_NAME, NAMES
 from uvx_policy.state import layout, user_file
 from uvx_policy.state.user_file import NotEditable, Snapshot
 from uvx_policy.toml_file import parse_toml
@@ -85,7 +85,7 @@ def _wanted(values: dict[str, str | bool]) -> dict[str, str]:
     """Check what was asked for; canonical spelling."""
     wanted = {}
     for name, value in values.items():
-        key = next((key for key in KEYS if key.name == name), None)
+        key = BY_NAME.get(name)
         if key is None:
             near = suggestion(name, NAMES, "`")
             raise UsageError(f"there is no setting `{shown(name)}`", hint=near)

@@ -68,7 +68,8 @@ KEYS = (
     ),
 )
 
-NAMES = tuple(key.name for key in KEYS)
+BY_NAME = {key.name: key for key in KEYS}
+NAMES = tuple(BY_NAME)
 
 #: top-level keys of config.toml -> what they hold
 CONFIG_TABLES = {
@@ -84,8 +85,7 @@ class Setting(Value):
     #: one of the key's `allowed`; "true" or "false" for a boolean
     value: str
     origin: Origin
-    #: 0 built-in, 1 machine defaults, 2 user defaults, 3 machine rules, 4 user rules, 5 and more
-    #: project tables (nearer to the environment = higher)
+    #: `BUILT_IN` to `PROJECT` and on
     layer: int
 
 

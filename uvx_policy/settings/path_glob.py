@@ -16,7 +16,7 @@ def matches(pattern: str, path: str) -> bool:
     and everything below. `*` and `?` match leading dots too. Case counts.
     """
     parts, names = _components(pattern), _components(path)
-    fixed = next((at for at, part in enumerate(parts) if _is_wild(part)), len(parts))
+    fixed = _fixed(parts)
     if parts[:fixed] != names[:fixed]:
         return False
     tokens: list[str] = []
@@ -34,14 +34,14 @@ def literal(path: str) -> str:
 def split_literal(pattern: str) -> tuple[str, str]:
     """Split into the leading directories without wildcards and the rest, which may be ""."""
     parts = pattern.split("/")
-    count = 0
-    while count < len(parts) and not _is_wild(parts[count]):
-        count += 1
+    count = _fixed(parts)
     return "/".join(parts[:count]), "/".join(parts[count:])
 
 
-def _is_wild(part: str) -> bool:
-    return any(char in part for char in WILD)
+def _fixed(parts: list[str]) -> int:
+    """How many parts come before the first one with a wildcard."""
+    wild = (at for at, part in enumerate(parts) if any(char in part for char in WILD))
+    return next(wild, len(parts))
 
 
 def _components(path: str) -> list[str]:

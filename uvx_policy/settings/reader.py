@@ -9,21 +9,9 @@ import os
 
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.faults import Fault, unreadable
-from uvx_policy.settings import path_glob
-from uvx_policy.settings.check import Checker, Config, two_files
-from uvx_policy.settings.keys import (
-    CONFIG_TABLES,
-    KEYS,
-    MACHINE_DEFAULTS,
-    MACHINE_RULES,
-    PROJECT,
-    USER_DEFAULTS,
-    USER_RULES,
-    CacheEntry,
-    Key,
-    Setting,
-    Settings,
-)
+from uvx_policy.settings import keys, path_glob
+from uvx_policy.settings.check import Checker, Config, has_table, two_files
+from uvx_policy.settings.keys import KEYS, CacheEntry, Setting, Settings
 from uvx_policy.state import layout
 from uvx_policy.toml_file import parse_toml
 
@@ -34,16 +22,7 @@ if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.toml_file import TomlFile
 
-__all__ = (
-    "CONFIG_TABLES",
-    "KEYS",
-    "CacheEntry",
-    "Key",
-    "Setting",
-    "Settings",
-    "merge",
-    "read_settings",
-)
+__all__ = ("KEYS", "CacheEntry", "Setting", "Settings", "merge", "read_settings")
 
 
 def read_settings(host: Host, *, project: str, workspace: str, place: str) -> Settings:
@@ -55,15 +34,20 @@ def read_settings(host: Host, *, project: str, workspace: str, place: str) -> Se
     Raises `ConfigError` with every fault of every file, unreadable files included.
     """
     reader = _Reader(host)
-    machine = reader.config(_machine_file(reader), defaults=MACHINE_DEFAULTS, rules=MACHINE_RULES)
-    user = reader.config(_user_file(reader), defaults=USER_DEFAULTS, rules=USER_RULES)
+    # Any owner will do: in a user namespace root's files belong to "nobody".
+    homes = layout.machine_config_homes(host.environ, host.platform)
+    machine = reader.config(homes, keys.MACHINE_DEFAULTS, keys.MACHINE_RULES, any_owner=True)
+    home = layout.config_home(host.environ, host.platform)
+    # With a relative HOME, whoever owns the current directory would be "the user".
+    homes = (home,) if os.path.isabs(home) else ()
+    user = reader.config(homes, keys.USER_DEFAULTS, keys.USER_RULES, any_owner=False)
     tables = [machine.defaults, user.defaults]
     rules = (*machine.rules, *user.rules)
     if rules and (project or place):
         paths = reader.spellings(project or place)
         tables += [rule.settings for rule in rules if rule_matches(host, rule.path, paths)]
     way = directories_between(project, workspace)
-    for layer, directory in enumerate(reversed(way), PROJECT):
+    for layer, directory in enumerate(reversed(way), keys.PROJECT):
         tables.append(reader.project(directory, layer))
     if reader.faults:
         raise ConfigError(*reader.faults)
@@ -125,8 +109,12 @@ class _Reader:
         self.host = host
         self.faults: list[Fault] = []
 
-    def config(self, path: str, *, defaults: int, rules: int) -> Config:
-        """Read the config.toml at `path`, "" for none; these are the layers of what it holds."""
+    def config(
+        self, homes: tuple[str, ...], defaults: int, rules: int, *, any_owner: bool
+    ) -> Config:
+        """Read the first config.toml that may be used; these are the layers of what it holds."""
+        paths = [os.path.join(home, layout.CONFIG_FILE) for home in homes]
+        path = next((each for each in paths if self.may_use(each, any_owner=any_owner)), "")
         file = self._parsed(path) if path else None
         if file is None:
             return Config()
@@ -140,10 +128,8 @@ class _Reader:
         """Read the table of one directory; {} for none."""
         # Parsing costs far more than a search, and most projects have no table of ours.
         pyproject = self._parsed(os.path.join(directory, "pyproject.toml"), only_with=layout.TABLE)
-        if pyproject is not None:
-            tool = pyproject.data.get("tool")
-            if not isinstance(tool, dict) or layout.TABLE not in tool:
-                pyproject = None
+        if pyproject is not None and not has_table(pyproject):
+            pyproject = None
         alone = self._parsed(os.path.join(directory, layout.PROJECT_FILE))
         if pyproject is not None and alone is not None:
             self.faults.append(two_files(pyproject, alone.path))
@@ -183,15 +169,15 @@ class _Reader:
                 f"is not used, because it belongs to user {status.uid}, neither to you "
                 f"(user {self.host.uid}) nor to root"
             )
-            self.faults.append(Fault(kind="not-owned", path=path, message=message))
-            return False
-        if status.mode & 0o002:
+            fault = Fault(kind="not-owned", path=path, message=message)
+        elif status.mode & 0o002:
             message = "is not used, because everybody can write it"
-            self.faults.append(
-                Fault(kind="writable-by-all", path=path, message=message, advice="chmod o-w it")
-            )
-            return False
-        return True
+            advice = "chmod o-w it"
+            fault = Fault(kind="writable-by-all", path=path, message=message, advice=advice)
+        else:
+            return True
+        self.faults.append(fault)
+        return False
 
     def _parsed(self, path: str, *, only_with: str = "") -> TomlFile | None:
         try:
@@ -202,24 +188,6 @@ class _Reader:
         except ConfigError as error:
             self.faults += error.faults
         return None
-
-
-def _user_file(reader: _Reader) -> str:
-    home = layout.config_home(reader.host.environ, reader.host.platform)
-    # With a relative HOME, whoever owns the current directory would be "the user".
-    if not os.path.isabs(home):
-        return ""
-    path = os.path.join(home, layout.CONFIG_FILE)
-    return path if reader.may_use(path, any_owner=False) else ""
-
-
-def _machine_file(reader: _Reader) -> str:
-    """Find the first. Any owner will do: in a user namespace root's files belong to "nobody"."""
-    for home in layout.machine_config_homes(reader.host.environ, reader.host.platform):
-        path = os.path.join(home, layout.CONFIG_FILE)
-        if reader.may_use(path, any_owner=True):
-            return path
-    return ""
 
 
 def _slashes(path: str, platform: str) -> str:

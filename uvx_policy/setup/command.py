@@ -18,21 +18,20 @@ from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import SetupRecord
-from uvx_policy.setup.words import Edit, Lines, Problem, Shown
+from uvx_policy.setup.words import Lines, Problem
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from uvx_policy.setup.launcher import Launcher
+    from uvx_policy.setup.words import Edit, Shown
 
 
 class SetupPlan(Value):
     """Everything that `carry_out` is going to change."""
 
     home: str
-    #: `None` when it is not known
-    shell: str | None
     shim_directory: str
     #: directories to make for the shims, outermost first
     directories: tuple[str, ...]
@@ -63,30 +62,24 @@ class SetupPlan(Value):
     @property
     def changes_anything(self) -> bool:
         """False when everything is in place already."""
-        return bool(
-            self.directories or self.shims or self.stale or self.stale_directories or self.edits
-        )
+        return any((self.directories, self.shims, self.stale, self.stale_directories, self.edits))
 
     def render(self) -> str:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
-        shown = Shown(self.home)
+        shown = setup_words.shown_from(self.home)
+        closing = _closing(self, self.problems, shown)
         if not self.changes_anything:
-            return "\n".join((*_in_place(self, shown), *_closing(self, self.problems, shown)))
+            return "\n".join((_in_place(self, shown), f"launcher: {self.launcher}", *closing))
         lines = [f"make    {shown(path)}/" for path in self.directories[-1:]]
         lines += [f"write   {shown(path)}" for path, _ in self.shims]
         lines += [f"delete  {shown(path)}" for path in self.stale]
         lines += [f"remove  {shown(path)}/" for path in self.stale_directories]
         for edit in self.edits:
             lines += [f"make    {shown(path)}/" for path in edit.directories[-1:]]
-            lines.append(setup_words.planned(edit, shown))
+            lines.append(setup_words.told(edit, shown))
         lines.append(f"write   {shown(self.record_path)}  (a note for `linkpolicy uninstall`)")
-        return setup_words.rendered(
-            "setup",
-            steps=lines,
-            edits=self.edits,
-            closing=["", _launcher(self), *_closing(self, self.problems, shown)],
-            shown=shown,
-        )
+        closing = ["", f"launcher: {self.launcher}", *closing]
+        return setup_words.rendered("setup", lines, self.edits, closing, shown)
 
 
 def plan_setup(
@@ -105,29 +98,28 @@ def plan_setup(
     a problem of the plan, and the rest goes on.
     """
     home, record_path = setup_steps.own_places(environ)
-    shown = Shown(home)
+    shown = setup_words.shown_from(home)
     known = shells.named(shell) if shell else shells.detect(environ)
     directory = shim_directories.choose(shim_directory, environ, home)
     # First of all, because it refuses a directory whose name the shell cannot carry.
     by_hand = shells.line_by_hand(known, directory)
 
     record = setup_record.load(record_path)
+    is_ours = setup_steps.judge(record)
 
     wanted: dict[str, Edit] = {}  # by real path: two names may lead to one file
     problems: list[Problem] = []
     if modify_path and known is None:
-        problems.append(
-            Problem("", "could not tell which shell you use: no start-up file is changed")
-        )
+        reason = "could not tell which shell you use: no start-up file is changed"
+        problems.append(Problem("", reason))
     elif modify_path and known is not None:
         lines = shells.block(known, directory)
         for file in shells.start_up_files(known, environ=environ, home=home, platform=sys.platform):
-            for edit in setup_steps.insertion(file, lines, setup_steps.judge(record), problems):
-                wanted.setdefault(edit.before.real_path, edit)
+            setup_steps.insertion(file, lines, is_ours, wanted, problems)
     edits = [edit for edit in wanted.values() if edit.after != edit.before.content]
 
-    shims = setup_launcher.shims(directory, launcher)
-    paths = [path for path, _ in shims.files]
+    kind, files = setup_launcher.shims(directory, launcher)
+    paths = [path for path, _ in files]
     stale = [path for path in shim_directories.ours(directory) if path not in paths]
     # The first file lies in the innermost directory.
     directories = setup_steps.missing_directories(os.path.dirname(paths[0]))
@@ -136,30 +128,22 @@ def plan_setup(
         *directories,
         *(path for edit in edits for path in edit.directories),
     )
-    in_front = shim_directories.uv_in_front(environ.get("PATH", ""), directory)
+    search_path = environ.get("PATH", "")
+    in_front = shim_directories.uv_in_front(search_path, directory)
     return SetupPlan(
         home=home,
-        shell=known,
         shim_directory=directory,
         directories=directories,
-        launcher=shims.launcher,
-        shims=tuple(
-            (path, content)
-            for path, content in shims.files
-            if not shim_directories.is_in_place(path, content)
-        ),
+        launcher=kind,
+        shims=tuple(each for each in files if not shim_directories.is_in_place(*each)),
         stale=tuple(stale),
         stale_directories=_stale_directories(directory, paths, stale),
         edits=tuple(edits),
         problems=tuple(problems),
-        notes=(
-            *_early_return_notes(edits, shown),
-            *_left_behind_notes(record, directory, shown),
-            *([f"in this shell `uv` is still {shown(in_front)}"] if in_front else []),
-        ),
+        notes=tuple(_notes(edits, record, directory, in_front, shown)),
         by_hand=by_hand,
         path_is_managed=modify_path and known is not None,
-        is_first_now=not in_front and directory in environ.get("PATH", "").split(":"),
+        is_first_now=not in_front and directory in search_path.split(":"),
         github_path="GITHUB_PATH" in environ,
         record_path=record_path,
         record=SetupRecord(
@@ -177,31 +161,27 @@ def carry_out(plan: SetupPlan) -> Lines:
     Raises `LinkPolicyError` when the record or the shims cannot be written; then no start-up file
     has been touched.
     """
-    shown = Shown(plan.home)
-    lines = Lines()
-    problems = list(plan.problems)
+    lines = Lines(plan.home, plan.problems)
     if not plan.changes_anything:
-        lines += _in_place(plan, shown)
+        lines.append(_in_place(plan, lines.shown))
     with setup_steps.recording(plan.record_path, make=True) as recorded:
         wanted = (recorded or SetupRecord()).merged(plan.record)
         if wanted != recorded:
-            setup_steps.save(plan.record_path, wanted)
+            setup_record.save(plan.record_path, wanted)
         setup_steps.make_directories(plan.directories)
         for path, content in plan.shims:
             shim_directories.write(path, content)
-            lines.append(f"wrote    {shown(path)}")
-        gone = [
-            path for path in plan.stale if setup_steps.delete_shim(path, shown, lines, problems)
-        ]
+            lines.append(f"wrote    {lines.shown(path)}")
+        for path in plan.stale:
+            setup_steps.delete_shim(path, lines)
+        gone = [path for path in plan.stale if path not in lines.failed]
         gone += [path for path in plan.stale_directories if setup_steps.remove_directory(path)]
         if gone:
-            setup_steps.save(plan.record_path, wanted.without(gone))
+            setup_record.save(plan.record_path, wanted.without(gone))
         for edit in plan.edits:
-            setup_steps.carry_out_edit(edit, shown, lines, problems)
-    if plan.changes_anything:
-        lines.append(_launcher(plan))
-    lines.complete = not problems
-    lines += _closing(plan, problems, shown)
+            setup_steps.carry_out_edit(edit, lines)
+    lines.append(f"launcher: {plan.launcher}")
+    lines += _closing(plan, lines.problems, lines.shown)
     return lines
 
 
@@ -216,22 +196,22 @@ def _stale_directories(
     return () if kept else (place,)
 
 
-def _early_return_notes(edits: list[Edit], shown: Shown) -> Iterator[str]:
+def _notes(
+    edits: list[Edit], record: SetupRecord | None, directory: str, in_front: str, shown: Shown
+) -> Iterator[str]:
     for edit in edits:
-        if os.path.basename(edit.before.path) == ".bashrc":
-            line = shells.early_return(edit.before.content or b"")
-            if line:
-                yield (
-                    f"`ssh HOST uv ...` does not reach the shim:"
-                    f" without a terminal {shown(edit.before.path)} ends at line {line}"
-                )
-
-
-def _left_behind_notes(record: SetupRecord | None, directory: str, shown: Shown) -> Iterator[str]:
-    places = dict.fromkeys(map(shim_directories.owner, record.shims if record else ()))
-    for place in places:
+        is_bashrc = os.path.basename(edit.before.path) == ".bashrc"
+        line = shells.early_return(edit.before.content or b"") if is_bashrc else None
+        if line:
+            yield (
+                f"`ssh HOST uv ...` does not reach the shim:"
+                f" without a terminal {shown(edit.before.path)} ends at line {line}"
+            )
+    for place in dict.fromkeys(map(shim_directories.owner, record.shims if record else ())):
         if place != directory:
             yield f"the shims in {shown(place)} stay until `linkpolicy uninstall`"
+    if in_front:
+        yield f"in this shell `uv` is still {shown(in_front)}"
 
 
 def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list[str]:
@@ -249,10 +229,5 @@ def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list
     return lines
 
 
-def _in_place(plan: SetupPlan, shown: Shown) -> tuple[str, str]:
-    place = shown(plan.shim_directory)
-    return f"Nothing to do: the shims in {place} are in place.", _launcher(plan)
-
-
-def _launcher(plan: SetupPlan) -> str:
-    return f"launcher: {plan.launcher}"
+def _in_place(plan: SetupPlan, shown: Shown) -> str:
+    return f"Nothing to do: the shims in {shown(plan.shim_directory)} are in place."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import uvx_policy
 from uvx_policy import locate
@@ -30,6 +30,9 @@ _HEAD = 1024
 #: seconds for a launcher that has nothing to do but say so
 _PATIENCE = 10
 
+#: path and content, in the order of writing: what is fallen back to comes first
+Files: TypeAlias = tuple[tuple[str, bytes], ...]
+
 
 class _NoNativeLauncher(Exception):
     """`str()` says why in one line."""
@@ -46,15 +49,7 @@ class Launcher(Value):
         return f"{self.kind} ({self.because})" if self.because else self.kind
 
 
-class Shims(Value):
-    """The files that make up the shims of one directory."""
-
-    launcher: Launcher
-    #: path and content, in the order of writing: what is fallen back to comes first
-    files: tuple[tuple[str, bytes], ...]
-
-
-def shims(directory: str, wanted: str) -> Shims:
+def shims(directory: str, wanted: str) -> tuple[Launcher, Files]:
     """The shims for `directory` (absolute). `wanted`: one of `CHOICES`.
 
     Starts the native launcher once, to see whether it runs here. Raises `LinkPolicyError` when
@@ -98,31 +93,27 @@ def compiled() -> str:
     return os.path.join(os.path.dirname(os.path.abspath(str(uvx_policy.__file__))), "launcher")
 
 
-def _python(directory: str, *, because: str = "") -> Shims:
+def _python(directory: str, *, because: str = "") -> tuple[Launcher, Files]:
     programs = shim_directories.PROGRAMS
-    files = [(f"{directory}/{program}", _python_shim(program)) for program in programs]
-    return Shims(launcher=Launcher(kind="Python", because=because), files=tuple(files))
+    files = tuple((f"{directory}/{program}", _python_shim(program)) for program in programs)
+    return Launcher(kind="Python", because=because), files
 
 
-def _native(directory: str) -> Shims:
+def _native(directory: str) -> tuple[Launcher, Files]:
     binary = _usable()
-    behind: list[tuple[str, bytes]] = []
-    front: list[tuple[str, bytes]] = []
+    embedded = locate.embedded_directories()
+    behind: Files = ()
+    front: Files = ()
     for program in shim_directories.PROGRAMS:
         shim = f"{directory}/{program}"
         fallback = f"{shim_directories.fallbacks(directory)}/{program}"
         try:
-            content = configured(
-                binary,
-                program=program,
-                fallback=fallback,
-                embedded=locate.embedded_directories(),
-            )
+            content = configured(binary, program=program, fallback=fallback, embedded=embedded)
         except ValueError as error:
             raise _NoNativeLauncher(f"the native launcher cannot be used: {error}") from error
-        front.append((shim, content))
-        behind.append((fallback, _python_shim(program, shim=shim)))
-    return Shims(launcher=Launcher(kind="native"), files=(*behind, *front))
+        front += ((shim, content),)
+        behind += ((fallback, _python_shim(program, shim=shim)),)
+    return Launcher(kind="native"), behind + front
 
 
 def _usable() -> bytes:
@@ -132,21 +123,17 @@ def _usable() -> bytes:
         with open(path, "rb") as stream:
             binary = stream.read()
     except FileNotFoundError as error:
-        raise _NoNativeLauncher(_why_there_is_none()) from error
+        why = "the native launcher is for Linux"
+        if sys.platform.startswith("linux"):
+            why = "no native launcher in this installation: it was built without a C compiler"
+        raise _NoNativeLauncher(why) from error
     except OSError as error:
-        raise _NoNativeLauncher(
-            f"cannot read `{path}`: {shim_directories.reason(error)}"
-        ) from error
+        why = f"cannot read `{path}`: {shim_directories.reason(error)}"
+        raise _NoNativeLauncher(why) from error
     fault = _why_it_does_not_run(path)
     if fault:
         raise _NoNativeLauncher(f"the native launcher does not run here: {fault}")
     return binary
-
-
-def _why_there_is_none() -> str:
-    if not sys.platform.startswith("linux"):
-        return "the native launcher is for Linux"
-    return "no native launcher in this installation: it was built without a C compiler"
 
 
 def _why_it_does_not_run(path: str) -> str:
@@ -155,13 +142,9 @@ def _why_it_does_not_run(path: str) -> str:
 
     try:
         done = subprocess.run(
-            [path],
-            env={},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
+            [path], env={}, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE,
             check=False,
-        )
+        )  # fmt: skip
     except FileNotFoundError:  # it was read a moment ago: what misses is its dynamic loader
         return "it was built for another C library"
     except OSError as error:

@@ -12,6 +12,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from uvx_policy.setup import shim_directories
 from uvx_policy.state import files
 from uvx_policy.value import Value
 
@@ -45,23 +46,18 @@ class SetupRecord(Value):
 
     def merged(self, newer: SetupRecord) -> SetupRecord:
         """Both; about the same start-up file the newer one knows better."""
-        files = {file.path: file for file in self.files}
-        for file in newer.files:
-            files[file.path] = file
-        return SetupRecord(
+        files = {file.path: file for file in (*self.files, *newer.files)}
+        return newer.replace(
             shims=tuple(sorted({*self.shims, *newer.shims})),
             directories=tuple(sorted({*self.directories, *newer.directories})),
             files=tuple(files.values()),
-            launcher=newer.launcher,
         )
 
     def without(self, paths: Collection[str]) -> SetupRecord:
         """All but these shims and directories, which are no more."""
-        return SetupRecord(
+        return self.replace(
             shims=tuple(path for path in self.shims if path not in paths),
             directories=tuple(path for path in self.directories if path not in paths),
-            files=self.files,
-            launcher=self.launcher,
         )
 
 
@@ -84,30 +80,15 @@ def load(path: str) -> SetupRecord | None:
 
 
 def save(path: str, record: SetupRecord) -> None:
-    """Write it so that it is on the disk. The directory must exist. Raises `OSError`."""
-    stored = {
-        "version": _VERSION,
-        "shims": record.shims,
-        "directories": record.directories,
-        "files": [
-            {
-                "path": file.path,
-                # surrogateescape keeps every byte, and JSON escapes the surrogates
-                "inserted": file.inserted.decode("utf-8", "surrogateescape"),
-                "created": file.created,
-                "newline_added": file.newline_added,
-            }
-            for file in record.files
-        ],
-        "launcher": record.launcher,
-    }
-    files.replace(path, json.dumps(stored, indent=1).encode("ascii") + b"\n", durable=True)
-
-
-def forget(path: str) -> None:
-    """Delete the record."""
-    with contextlib.suppress(OSError):
-        os.unlink(path)
+    """Write it so that it is on the disk. The directory must exist. Raises `LinkPolicyError`."""
+    inserted = [
+        # surrogateescape keeps every byte, and JSON escapes the surrogates
+        {**file.as_dict(), "inserted": file.inserted.decode("utf-8", "surrogateescape")}
+        for file in record.files
+    ]
+    stored = {"version": _VERSION, **record.as_dict(), "files": inserted}
+    with shim_directories.explained(f"cannot write `{path}`"):
+        files.replace(path, json.dumps(stored, indent=1).encode("ascii") + b"\n", durable=True)
 
 
 @contextlib.contextmanager
@@ -125,18 +106,14 @@ def exclusive(directory: str) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
-            _clean_up(directory)
+            # What kills left of records that were being written: nobody writes one now.
+            with contextlib.suppress(OSError):
+                for name in os.listdir(directory):
+                    if name.startswith(files.UNFINISHED):
+                        os.unlink(os.path.join(directory, name))
             yield True
     finally:
         os.close(handle)
-
-
-def _clean_up(directory: str) -> None:
-    """Remove what kills left of records that were being written: nobody writes one now."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(directory):
-            if name.startswith(files.UNFINISHED):
-                os.unlink(os.path.join(directory, name))
 
 
 def _paths(stored: Any) -> tuple[str, ...]:

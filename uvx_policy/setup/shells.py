@@ -98,13 +98,9 @@ def start_up_files(
     # fish and PowerShell use ~/.config on macOS too; nushell asks the platform.
     named_base = environ.get("XDG_CONFIG_HOME", "")
     base = named_base if named_base.startswith("/") else f"{home}/.config"
-    if shell == "fish":
-        return (StartUpFile(f"{base}/fish/config.fish", create=True),)
-    if shell == "nushell":
-        if platform == "darwin" and base != named_base:
-            base = f"{home}/Library/Application Support"
-        return (StartUpFile(f"{base}/nushell/config.nu", create=True),)
-    return (StartUpFile(f"{base}/powershell/profile.ps1", create=True),)
+    if shell == "nushell" and platform == "darwin" and base != named_base:
+        base = f"{home}/Library/Application Support"
+    return (StartUpFile(f"{base}/{_BELOW_CONFIG[shell]}", create=True),)
 
 
 def every_start_up_file(*, environ: Mapping[str, str], home: str, platform: str) -> tuple[str, ...]:
@@ -133,22 +129,8 @@ def is_ours(lines: bytes) -> bool:
 
 def line_by_hand(shell: str | None, directory: str) -> str:
     """One line to type or to add by hand; in sh's language when the shell is unknown."""
-    quoted = os.fsdecode(_quoted(shell or "sh", directory))
-    if shell == "fish":
-        return f"set -gx PATH {quoted} $PATH"
-    if shell == "nushell":
-        return f"$env.PATH = ($env.PATH | prepend {quoted})"
-    if shell == "powershell":
-        return f"$env:PATH = {quoted} + [IO.Path]::PathSeparator + $env:PATH"
-    return f'export PATH={quoted}:"$PATH"'
-
-
-def check_directory(directory: str) -> None:
-    """Can this directory stand on PATH at all? Raises `UnsuitablePath`."""
-    if ":" in directory:
-        raise UnsuitablePath(f"`{directory}` cannot be on PATH: `:` separates its entries")
-    if any(character < " " or character == "\x7f" for character in directory):
-        raise UnsuitablePath(f"{directory!r} has a line break or control character in its name")
+    template = _BY_HAND.get(shell or "sh", 'export PATH={}:"$PATH"')
+    return template.format(os.fsdecode(_quoted(shell or "sh", directory)))
 
 
 def early_return(content: bytes) -> int | None:
@@ -177,26 +159,39 @@ def _canonical(name: str) -> str | None:
 
 
 def _quoted(shell: str, directory: str) -> bytes:
-    check_directory(directory)
+    """As the shell reads it. Raises `UnsuitablePath`."""
+    if ":" in directory:
+        raise UnsuitablePath(f"`{directory}` cannot be on PATH: `:` separates its entries")
+    if any(character < " " or character == "\x7f" for character in directory):
+        raise UnsuitablePath(f"{directory!r} has a line break or control character in its name")
     raw = os.fsencode(directory)
     if shell in ("nushell", "powershell"):
         try:
             raw.decode("utf-8")
         except UnicodeDecodeError:
             raise UnsuitablePath(f"{directory!r} is not UTF-8, and {shell} needs that") from None
-    if shell == "fish":
-        return b"'" + raw.replace(b"\\", b"\\\\").replace(b"'", b"\\'") + b"'"
-    if shell == "nushell":
-        return b'"' + raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    if shell in ("fish", "nushell"):
+        quote = b"'" if shell == "fish" else b'"'
+        return quote + raw.replace(b"\\", b"\\\\").replace(quote, b"\\" + quote) + quote
     if shell == "powershell":
         # PowerShell takes the typographic quotes for apostrophes, too.
-        for quote in "'\u2018\u2019\u201a\u201b":
-            raw = raw.replace(quote.encode(), quote.encode() * 2)
+        for apostrophe in "'\u2018\u2019\u201a\u201b":
+            raw = raw.replace(apostrophe.encode(), apostrophe.encode() * 2)
         return b"'" + raw + b"'"
     return b"'" + raw.replace(b"'", b"'\\''") + b"'"
 
 
 _LOGIN_FILES = (".bash_profile", ".bash_login", ".profile")
+_BELOW_CONFIG = {
+    "fish": "fish/config.fish",
+    "nushell": "nushell/config.nu",
+    "powershell": "powershell/profile.ps1",
+}
+_BY_HAND = {
+    "fish": "set -gx PATH {} $PATH",
+    "nushell": "$env.PATH = ($env.PATH | prepend {})",
+    "powershell": "$env:PATH = {} + [IO.Path]::PathSeparator + $env:PATH",
+}
 
 _HOLE = b"@SHIMS@"
 

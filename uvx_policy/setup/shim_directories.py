@@ -35,11 +35,9 @@ def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
     default = layout.shim_directory(dict(environ), sys.platform)
     directory = absolute(given if given is not None else default, home)
     _refuse_beside_uv(directory, environ, home)
-    try:
+    with explained(f"cannot use `{directory}`"):
         for place in (directory, fallbacks(directory)):
             check_private(place)
-    except OSError as error:
-        raise LinkPolicyError(f"cannot use `{directory}`: {reason(error)}") from error
     return directory
 
 
@@ -57,9 +55,8 @@ def fallbacks(directory: str) -> str:
 
 def places(directory: str) -> tuple[str, ...]:
     """Every path where a file of ours may lie, for this directory of shims."""
-    shims = [
-        f"{place}/{program}" for place in (directory, fallbacks(directory)) for program in PROGRAMS
-    ]
+    behind = fallbacks(directory)
+    shims = [f"{place}/{program}" for place in (directory, behind) for program in PROGRAMS]
     return (*shims, *(f"{path}{UNFINISHED}" for path in shims))
 
 
@@ -83,21 +80,16 @@ def is_in_place(path: str, content: bytes) -> bool:
 
 def write(path: str, content: bytes) -> None:
     """Put a shim in place: build beside, rename. Raises `LinkPolicyError`; the old file stays."""
-    try:
-        put(
-            path,
-            content,
-            mode=_MODE,
-            prepare=lambda handle: os.fchmod(handle, _MODE),  # whatever the umask says
-            check=lambda: _refuse_stranger(path),
-        )
-    except OSError as error:
-        raise LinkPolicyError(f"cannot write `{path}`: {reason(error)}") from error
 
+    def prepare(handle: int) -> None:
+        os.fchmod(handle, _MODE)  # whatever the umask says
 
-def _refuse_stranger(path: str) -> None:
-    if os.path.lexists(path) and not is_shim(path):
-        raise LinkPolicyError(f"somebody put another program at `{path}` just now")
+    def refuse_stranger() -> None:
+        if os.path.lexists(path) and not is_shim(path):
+            raise LinkPolicyError(f"somebody put another program at `{path}` just now")
+
+    with explained(f"cannot write `{path}`"):
+        put(path, content, mode=_MODE, prepare=prepare, check=refuse_stranger)
 
 
 def is_shim(path: str) -> bool:
@@ -158,6 +150,15 @@ def reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
 
 
+@contextlib.contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Raises `LinkPolicyError` for an `OSError`: `what`, and what the system says."""
+    try:
+        yield
+    except OSError as error:
+        raise LinkPolicyError(f"{what}: {reason(error)}") from error
+
+
 def _refuse_beside_uv(directory: str, environ: Mapping[str, str], home: str) -> None:
     hint = "choose a directory of its own for --shim-dir"
     for place in _install_places(environ, home):
@@ -174,9 +175,8 @@ def _refuse_beside_uv(directory: str, environ: Mapping[str, str], home: str) -> 
 
 def _install_places(environ: Mapping[str, str], home: str) -> Iterator[str]:
     """Where uv's installer, `uv self update` and `uv tool install uv` write a `uv`."""
-    for variable in ("UV_INSTALL_DIR", "UV_TOOL_BIN_DIR", "XDG_BIN_HOME"):
-        if environ.get(variable):
-            yield environ[variable]
+    named = map(environ.get, ("UV_INSTALL_DIR", "UV_TOOL_BIN_DIR", "XDG_BIN_HOME"))
+    yield from filter(None, named)
     if environ.get("XDG_DATA_HOME"):
         yield f"{environ['XDG_DATA_HOME']}/../bin"
     yield f"{home}/.local/bin"

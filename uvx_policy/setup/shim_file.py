@@ -106,11 +106,10 @@ def base_interpreter() -> str:
     deleted, the shim still starts and hands over to uv.
     """
     base = getattr(sys, "_base_executable", None) or sys.executable
-    versioned = os.path.join(
-        os.path.dirname(os.path.realpath(base)),
-        f"python{sys.version_info.major}.{sys.version_info.minor}",
-    )
-    return versioned if os.path.exists(versioned) else os.path.realpath(base)
+    base = os.path.realpath(base)
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    versioned = os.path.join(os.path.dirname(base), name)
+    return versioned if os.path.exists(versioned) else base
 
 
 def package_paths() -> list[str]:

@@ -58,18 +58,8 @@ def with_block(content: bytes | None, lines: bytes, *, is_ours: Callable[[bytes]
     made_file = content is None or any(found.made_file for found in blocks(content))
     rest = b"" if content is None else without_block(content, is_ours=is_ours)
     ended_line = bool(rest) and not rest.endswith(b"\n")
-    return b"".join(
-        (
-            rest,
-            b"\n" if ended_line else b"",
-            BEGIN,
-            _WHAT,
-            _MADE_FILE if made_file else b"",
-            _ENDED_LINE if ended_line else b"",
-            lines,
-            END,
-        )
-    )
+    remarks = _WHAT + (_MADE_FILE if made_file else b"") + (_ENDED_LINE if ended_line else b"")
+    return rest + (b"\n" if ended_line else b"") + BEGIN + remarks + lines + END
 
 
 def without_block(content: bytes, *, is_ours: Callable[[bytes], bool]) -> bytes:
@@ -129,6 +119,5 @@ def _numbered(content: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Line number, offset, line with its end. Only a line feed ends a line, as in every shell."""
     start = 0
     for number, line in enumerate(content.split(b"\n"), start=1):
-        end = min(start + len(line) + 1, len(content))
-        yield number, start, content[start:end]
-        start = end
+        yield number, start, content[start : start + len(line) + 1]
+        start += len(line) + 1

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories, startup_file
-from uvx_policy.setup import words as setup_words
-from uvx_policy.setup.record import Inserted, SetupRecord
-from uvx_policy.setup.words import Edit, Problem, Shown
-from uvx_policy.state import forget as state_forget
+from uvx_policy.setup.record import Inserted
+from uvx_policy.setup.shim_directories import explained
+from uvx_policy.setup.words import Edit, Problem, told
 from uvx_policy.state import layout, user_file
 from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from uvx_policy.setup.record import SetupRecord
+    from uvx_policy.setup.words import Lines
 
 
 def own_places(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -40,54 +42,60 @@ def own_places(environ: Mapping[str, str]) -> tuple[str, str]:
     sudo_user = environ.get("SUDO_UID", "")
     with contextlib.suppress(OSError):
         # root's files in a user's home would lock that user out of the own start-up files.
-        if (
-            os.geteuid() == 0
-            and sudo_user not in ("", "0")
-            and str(os.stat(home or "/").st_uid) == sudo_user
-        ):
-            raise LinkPolicyError(
-                f"HOME is `{home}`, the home of the user who called sudo", hint="run without sudo"
-            )
+        is_theirs = sudo_user != "0" and str(os.stat(home or "/").st_uid) == sudo_user
+        if is_theirs and os.geteuid() == 0:
+            message = f"HOME is `{home}`, the home of the user who called sudo"
+            raise LinkPolicyError(message, hint="run without sudo")
     state = layout.state_home(dict(environ), sys.platform)
     return home, f"{state}/{layout.SETUP_RECORD}"
+
+
+@contextlib.contextmanager
+def _noting(path: str, problems: list[Problem]) -> Iterator[None]:
+    """What is wrong with the file becomes a problem."""
+    try:
+        yield
+    except OSError as error:
+        problems.append(Problem(path, shim_directories.reason(error)))
+    except LinkPolicyError as error:
+        problems.append(Problem(path, str(error)))
 
 
 def insertion(
     file: shells.StartUpFile,
     lines: bytes,
     is_ours: Callable[[bytes], bool],
+    edits: dict[str, Edit],
     problems: list[Problem],
-) -> list[Edit]:
-    """The edit that puts our block into one start-up file; none when it must be left alone."""
-    try:
+) -> None:
+    """Add what puts our block into a start-up file to `edits` (by real path), or to `problems`."""
+    with _noting(file.path, problems):
         before = user_file.read(file.path)
         if before.content is None and not file.create:
-            return []
+            return
         after = startup_file.with_block(before.content, lines, is_ours=is_ours)
         if after != before.content:
             user_file.check_editable(before)
-    except LinkPolicyError as error:
-        problems.append(Problem(file.path, str(error)))
-        return []
-    directories = missing_directories(os.path.dirname(before.real_path))
-    return [Edit(before=before, after=after, directories=directories)]
+        directories = missing_directories(os.path.dirname(before.real_path))
+        edit = Edit(before=before, after=after, directories=directories)
+        edits.setdefault(before.real_path, edit)
 
 
-def removal(path: str, is_ours: Callable[[bytes], bool], problems: list[Problem]) -> list[Edit]:
-    """The edit that takes our blocks out of one start-up file; none when there are none."""
+def removal(
+    path: str, is_ours: Callable[[bytes], bool], edits: dict[str, Edit], problems: list[Problem]
+) -> None:
+    """The same for what takes our blocks out of it; nothing when there are none."""
     if not os.path.isfile(path):
-        return []
-    try:
+        return
+    with _noting(path, problems):
         before = user_file.read(path)
         if before.content is None or not startup_file.blocks(before.content):
-            return []
+            return
         after = startup_file.without_block(before.content, is_ours=is_ours)
         delete = startup_file.would_be_deleted(before.content, is_ours=is_ours)
         user_file.check_editable(before)
-    except LinkPolicyError as error:
-        problems.append(Problem(path, str(error)))
-        return []
-    return [Edit(before=before, after=None if delete else after)]
+        edit = Edit(before=before, after=None if delete else after)
+        edits.setdefault(before.real_path, edit)
 
 
 def judge(record: SetupRecord | None) -> Callable[[bytes], bool]:
@@ -99,38 +107,20 @@ def judge(record: SetupRecord | None) -> Callable[[bytes], bool]:
     return lambda lines: lines in known or shells.is_ours(lines)
 
 
-def carry_out_edit(edit: Edit, shown: Shown, lines: list[str], problems: list[Problem]) -> bool:
+def carry_out_edit(edit: Edit, lines: Lines) -> None:
     """Change one start-up file, or say why not."""
-    try:
+    with _noting(edit.before.path, lines.problems):
         make_directories(edit.directories)
         user_file.write(edit.before, edit.after)
-    except LinkPolicyError as error:
-        problems.append(Problem(edit.before.path, str(error)))
-        return False
-    lines.append(setup_words.done(edit, shown))
-    return True
+        lines.append(told(edit, lines.shown, done=True))
 
 
-def delete_shim(path: str, shown: Shown, lines: list[str], problems: list[Problem]) -> bool:
+def delete_shim(path: str, lines: Lines) -> None:
     """Delete one shim if it is still ours, or say why not."""
-    try:
-        if not shim_directories.is_ours(path):  # gone, or replaced since the plan
-            return True
-        os.unlink(path)
-    except OSError as error:
-        problems.append(Problem(path, shim_directories.reason(error)))
-        return False
-    lines.append(f"deleted  {shown(path)}")
-    return True
-
-
-def forget(directory: str, shown: Shown, lines: list[str], problems: list[Problem]) -> None:
-    """Delete one directory of the state directory with the files in it, or say why not."""
-    fault = state_forget.forget(directory)
-    if fault:
-        problems.append(Problem(directory, fault))
-    else:
-        lines.append(f"deleted  {shown(directory)}/")
+    with _noting(path, lines.problems):
+        if shim_directories.is_ours(path):  # not gone, nor replaced since the plan
+            os.unlink(path)
+            lines.append(f"deleted  {lines.shown(path)}")
 
 
 def remove_directory(path: str) -> bool:
@@ -165,13 +155,9 @@ def missing_directories(path: str) -> tuple[str, ...]:
 
 def make_directories(paths: tuple[str, ...], mode: int = 0o755) -> None:
     """Make what is missing, outermost first. Raises `LinkPolicyError`."""
-    path = ""
-    try:
-        for path in paths:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(path, mode)
-    except OSError as error:
-        raise LinkPolicyError(f"cannot make `{path}`: {shim_directories.reason(error)}") from error
+    for path in paths:
+        with explained(f"cannot make `{path}`"), contextlib.suppress(FileExistsError):
+            os.mkdir(path, mode)
 
 
 @contextlib.contextmanager
@@ -184,28 +170,7 @@ def recording(path: str, *, make: bool) -> Iterator[SetupRecord | None]:
     elif not os.path.isdir(directory):
         yield None
         return
-    try:
-        with setup_record.exclusive(directory) as alone:
-            if not alone:
-                raise LinkPolicyError("another `linkpolicy setup` or `uninstall` is at work")
-            yield setup_record.load(path)
-    except OSError as error:
-        raise LinkPolicyError(
-            f"cannot use `{directory}`: {shim_directories.reason(error)}"
-        ) from error
-
-
-def save(path: str, record: SetupRecord) -> None:
-    """Write the record. Raises `LinkPolicyError`."""
-    try:
-        setup_record.save(path, record)
-    except OSError as error:
-        raise LinkPolicyError(f"cannot write `{path}`: {shim_directories.reason(error)}") from error
-
-
-def keep_on_record(path: str, remaining: SetupRecord, directories: tuple[str, ...]) -> None:
-    """What is left to take back; when nothing is, there is no record any more."""
-    if remaining.files or remaining.shims:
-        save(path, remaining.merged(SetupRecord(directories=directories)))
-        return
-    setup_record.forget(path)
+    with explained(f"cannot use `{directory}`"), setup_record.exclusive(directory) as alone:
+        if not alone:
+            raise LinkPolicyError("another `linkpolicy setup` or `uninstall` is at work")
+        yield setup_record.load(path)

@@ -5,6 +5,7 @@ The plan is a value, carrying it out one function, as in `setup.command`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -13,17 +14,18 @@ from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
-from uvx_policy.setup.record import Inserted, SetupRecord
-from uvx_policy.setup.words import Edit, Lines, Problem, Shown
+from uvx_policy.setup.record import SetupRecord
+from uvx_policy.setup.words import Lines, Problem
 from uvx_policy.state import layout
-from uvx_policy.state.forget import forgettable, strangers
+from uvx_policy.state.forget import forget, forgettable, strangers
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from uvx_policy.setup.leftovers import Leftover
-
+    from uvx_policy.setup.record import Inserted
+    from uvx_policy.setup.words import Edit, Shown
 
 _NOTHING_FOUND = "Nothing to do: nothing of linkpolicy was found."
 
@@ -44,8 +46,8 @@ class UninstallPlan(Value):
     #: what stays because it is the user's to remove
     stays: tuple[Leftover, ...]
     record_path: str
-    #: what could not be taken back and must stay on record
-    remaining: SetupRecord
+    #: what cannot be taken back and must stay on record
+    remaining: tuple[Inserted, ...]
 
     @property
     def changes_anything(self) -> bool:
@@ -54,25 +56,19 @@ class UninstallPlan(Value):
 
     def render(self) -> str:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
+        shown = setup_words.shown_from(self.home)
+        closing = self.closing(self.problems, shown)
         if not self.changes_anything:
-            return "\n".join((_NOTHING_FOUND, *self.closing(self.problems)))
-        shown = Shown(self.home)
-        lines = [setup_words.planned(edit, shown) for edit in self.edits]
+            return "\n".join((_NOTHING_FOUND, *closing))
+        lines = [setup_words.told(edit, shown) for edit in self.edits]
         lines += [f"delete  {shown(path)}" for path in self.shims]
         lines.append(f"delete  {shown(self.record_path)}")
         lines += [f"delete  {shown(path)}/" for path in self.forgets]
         lines += [f"remove  {shown(path)}/  (if empty)" for path in self.directories]
-        return setup_words.rendered(
-            "uninstall",
-            steps=lines,
-            edits=self.edits,
-            closing=self.closing(self.problems),
-            shown=shown,
-        )
+        return setup_words.rendered("uninstall", lines, self.edits, closing, shown)
 
-    def closing(self, problems: Sequence[Problem]) -> list[str]:
+    def closing(self, problems: Sequence[Problem], shown: Shown) -> list[str]:
         """What follows the list of changes: what did not work, what to know, what stays."""
-        shown = Shown(self.home)
         remarks = setup_words.remarks(problems, self.notes, shown)
         return [*remarks, *setup_words.staying(self.stays, shown)]
 
@@ -86,31 +82,27 @@ def plan_uninstall(
     Raises `LinkPolicyError` when HOME is not known.
     """
     home, record_path = setup_steps.own_places(environ)
-    shown = Shown(home)
+    shown = setup_words.shown_from(home)
     state = os.path.dirname(record_path)
     record = setup_record.load(record_path)
     known = record or SetupRecord()
+    is_ours = setup_steps.judge(record)
     problems: list[Problem] = []
     notes: list[str] = []
     if record is None and os.path.lexists(record_path):
         notes.append(f"cannot understand {shown(record_path)}; looked in the usual places")
 
     edits: dict[str, Edit] = {}
-    left: list[Inserted] = []
     usual = shells.every_start_up_file(environ=environ, home=home, platform=sys.platform)
-    recorded = {file.path: file for file in known.files}
-    for path in dict.fromkeys((*recorded, *usual)):
-        faults: list[Problem] = []
-        for edit in setup_steps.removal(path, setup_steps.judge(record), faults):
-            edits.setdefault(edit.before.real_path, edit)
-        problems += faults
-        left += [recorded[path]] if faults and path in recorded else []
+    for path in dict.fromkeys((*(file.path for file in known.files), *usual)):
+        setup_steps.removal(path, is_ours, edits, problems)
+    failed = {problem.path for problem in problems}
 
     default = layout.shim_directory(dict(environ), sys.platform)
-    places = (
-        [default, shim_directories.absolute(shim_directory, home)] if shim_directory else [default]
-    )
-    places = list(dict.fromkeys((*map(shim_directories.owner, known.shims), *places)))
+    places = [*map(shim_directories.owner, known.shims), default]
+    if shim_directory:
+        places.append(shim_directories.absolute(shim_directory, home))
+    places = list(dict.fromkeys(places))
     # What is on PATH goes first: a native shim without its fallback still starts uv.
     candidates = [path for place in places for path in shim_directories.places(place)]
     shims: list[str] = []
@@ -120,28 +112,20 @@ def plan_uninstall(
         elif os.path.lexists(path):
             notes.append(f"{shown(path)} is not ours and stays")
     # These bear our name, so they are ours whatever the record says.
-    named = (
-        *map(shim_directories.fallbacks, places),
-        default,
-        os.path.dirname(default),
-        state,
-    )
+    named = (*map(shim_directories.fallbacks, places), default, os.path.dirname(default), state)
+    directories = sorted({*known.directories, *named}, key=len, reverse=True)
     notes += [f"{shown(path)} is not ours and stays" for path in strangers(state)]
     return UninstallPlan(
         home=home,
         edits=tuple(edits.values()),
         shims=tuple(shims),
-        directories=tuple(
-            path
-            for path in sorted({*known.directories, *named}, key=len, reverse=True)
-            if os.path.isdir(path)
-        ),
+        directories=tuple(filter(os.path.isdir, directories)),
         forgets=forgettable(state),
         problems=tuple(problems),
         notes=tuple(notes),
         stays=tuple(stays),
         record_path=record_path,
-        remaining=SetupRecord(files=tuple(left)),
+        remaining=tuple(file for file in known.files if file.path in failed),
     )
 
 
@@ -150,32 +134,35 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
 
     What could not be taken back stays on record, for the next time.
     """
-    shown = Shown(plan.home)
-    lines = Lines()
-    problems = list(plan.problems)
-    remaining = plan.remaining
+    lines = Lines(plan.home, plan.problems)
     with setup_steps.recording(plan.record_path, make=False) as recorded:
         known = recorded or SetupRecord()
         for edit in plan.edits:
-            if not setup_steps.carry_out_edit(edit, shown, lines, problems):
-                left = tuple(file for file in known.files if file.path == edit.before.path)
-                remaining = remaining.merged(SetupRecord(files=left))
+            setup_steps.carry_out_edit(edit, lines)
         for path in plan.shims:
-            if not setup_steps.delete_shim(path, shown, lines, problems):
-                remaining = remaining.merged(SetupRecord(shims=(path,)))
-        setup_steps.keep_on_record(plan.record_path, remaining, known.directories)
+            setup_steps.delete_shim(path, lines)
+        files = (*plan.remaining, *(file for file in known.files if file.path in lines.failed))
+        shims = tuple(path for path in plan.shims if path in lines.failed)
+        if files or shims:
+            left = SetupRecord(shims=shims, files=files)
+            left = left.merged(SetupRecord(directories=known.directories))
+            setup_record.save(plan.record_path, left)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(plan.record_path)
     # Last: as long as there is a shim, it remembers.
     for path in plan.forgets:
-        setup_steps.forget(path, shown, lines, problems)
+        fault = forget(path)
+        if fault:
+            lines.problems.append(Problem(path, fault))
+        else:
+            lines.append(f"deleted  {lines.shown(path)}/")
     for directory in plan.directories:
         setup_steps.remove_directory(directory)
     if not plan.changes_anything:
         lines.append(_NOTHING_FOUND)
-    lines.complete = not problems
-    lines += plan.closing(problems)
+    lines += plan.closing(lines.problems, lines.shown)
     if plan.shims:
-        lines += [
-            "",
-            "Shells that are open now may still look for the shims: type `hash -r` there.",
-        ]
+        lines.append("")
+        lines.append("Shells that are open now may still look for the shims: type `hash -r` there.")
     return lines

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from uvx_policy.safe import safe
 from uvx_policy.terminal import words
@@ -10,10 +11,13 @@ from uvx_policy.terminal.command import shell_of
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.setup.leftovers import Leftover
     from uvx_policy.state.user_file import Snapshot
+
+#: a path as people read it: `~/.bashrc`
+Shown: TypeAlias = "Callable[[str], str]"
 
 
 class Edit(Value):
@@ -33,44 +37,41 @@ class Problem(NamedTuple):
 
 
 class Lines(list[str]):
-    """What was done, for people. `complete` is False when something had to be left alone."""
+    """What was done, for people; `problems`: what had to be left alone."""
 
-    complete: bool = True
+    def __init__(self, home: str, problems: Sequence[Problem]) -> None:
+        super().__init__()
+        self.shown = shown_from(home)
+        self.problems = [*problems]
+
+    @property
+    def complete(self) -> bool:
+        """Was everything done?"""
+        return not self.problems
+
+    @property
+    def failed(self) -> set[str]:
+        """The paths that were left alone."""
+        return {problem.path for problem in self.problems}
 
 
-class Shown:
-    """Paths as people read them: `~/.bashrc`."""
-
-    def __init__(self, home: str) -> None:
-        self.home = home
-
-    def __call__(self, path: str) -> str:
-        """The path, safe to show."""
-        return words.path(path, self.home)
+def shown_from(home: str) -> Shown:
+    """What shows paths to the user who lives in `home`."""
+    return partial(words.path, home=home)
 
 
-def planned(edit: Edit, shown: Shown) -> str:
-    """One line of a plan."""
+def told(edit: Edit, shown: Shown, *, done: bool = False) -> str:
+    """One line of a plan, or of what was `done`."""
     verb = "create" if edit.before.content is None else "change"
-    return f"{'delete' if edit.after is None else verb}  {shown(edit.before.path)}"
-
-
-def done(edit: Edit, shown: Shown) -> str:
-    """One line of what was done."""
-    verb = "created" if edit.before.content is None else "changed"
-    return f"{'deleted' if edit.after is None else verb}  {shown(edit.before.path)}"
-
-
-def left_alone(problem: Problem, shown: Shown) -> str:
-    """One line about what should change and cannot."""
-    if not problem.path:
-        return problem.reason
-    return f"left alone: {shown(problem.path)}: {problem.reason}"
+    verb = "delete" if edit.after is None else verb
+    return f"{verb}{'d' if done else ''}  {shown(edit.before.path)}"
 
 
 def remarks(problems: Sequence[Problem], notes: Sequence[str], shown: Shown) -> list[str]:
     """What could not be done, and what else somebody should know."""
-    lines = [left_alone(problem, shown) for problem in problems]
+    lines = [
+        f"left alone: {shown(path)}: {reason}" if path else reason for path, reason in problems
+    ]
     lines += [f"note: {note}" for note in notes]
     return ["", *lines] if lines else []
 
@@ -88,21 +89,14 @@ def staying(leftovers: Sequence[Leftover], shown: Shown) -> Iterator[str]:
 
 
 def rendered(
-    command: str,
-    *,
-    steps: Sequence[str],
-    edits: Sequence[Edit],
-    closing: Sequence[str],
-    shown: Shown,
+    command: str, steps: Sequence[str], edits: Sequence[Edit], closing: Sequence[str], shown: Shown
 ) -> str:
     """The whole of `--dry-run`: the steps, the start-up files as a diff, then what else matters."""
     lines = [f"Would `linkpolicy {command}` as follows. Nothing was changed.", ""]
     lines += [f"  {step}" for step in steps]
     for edit in edits:
         lines += ["", *_diff(edit, shown(edit.before.path))]
-    if closing:
-        lines += [*([""] if closing[0] else []), *closing]
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing])
 
 
 def _diff(edit: Edit, path: str) -> Iterator[str]:
