@@ -20,7 +20,8 @@ from tests.filesystems import FileSystems
 from tests.repair.scene import EDITED, Scene, module, printed
 from tests.repair.wheels import Members, record_name, rewritten
 from tests.uv.world import NAME, ORIGINAL, PYTHON, installed
-from uvx_policy.replace import shop as restore
+from uvx_policy.replace import shop
+from uvx_policy.replace.build import Builder, Target
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -49,7 +50,7 @@ def test_an_edit_stays_here(scene: Scene) -> None:
     assert linked == []
     assert (scene.a / ".venv/bin/tinypkg-tool").stat().st_nlink == 1
     assert os.access(scene.a / ".venv/bin/tinypkg-tool", os.X_OK)
-    assert [*(scene.a / ".venv").rglob(f"{restore.PREFIX}*")] == []
+    assert [*(scene.a / ".venv").rglob(f"{shop.PREFIX}*")] == []
 
 
 def test_nothing_but_the_inode_changes(scene: Scene) -> None:
@@ -192,7 +193,7 @@ def test_on_a_full_disk_files_stay_as_they_are(
     assert done.code == 1
     assert "No space left on device" in done.out
     assert data.read_bytes() == content
-    assert [*small.rglob(f"{restore.PREFIX}*")] == []
+    assert [*small.rglob(f"{shop.PREFIX}*")] == []
 
 
 def test_without_a_record_nobody_knows_the_files(scene: Scene) -> None:
@@ -212,16 +213,16 @@ def test_without_a_record_nobody_knows_the_files(scene: Scene) -> None:
 def test_what_will_be_done_is_said_before_and_what_was_done_afterwards(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = restore.detach
+    real = Builder.detach
     said: list[str] = []
 
-    def spying(path: str, shop: str) -> bool:
+    def spying(builder: Builder, target: Target) -> bool:
         printed_so_far = sys.stdout.buffer
         assert isinstance(printed_so_far, io.BytesIO)
         said.append(os.fsdecode(printed_so_far.getvalue()))
-        return real(path, shop)
+        return real(builder, target)
 
-    monkeypatch.setattr(restore, "detach", spying)
+    monkeypatch.setattr(Builder, "detach", spying)
 
     _, out, _ = detach(scene, "--no-hackable")
 
@@ -237,19 +238,19 @@ def test_what_will_be_done_is_said_before_and_what_was_done_afterwards(
 def test_interrupted_it_says_how_far_it_came(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, is_done: bool
 ) -> None:
-    real = restore.detach
+    real = Builder.detach
     calls = 0
 
-    def interrupted(path: str, shop: str) -> bool:
+    def interrupted(builder: Builder, target: Target) -> bool:
         nonlocal calls
         calls += 1
         if calls == 3:
             if is_done:
-                real(path, shop)
+                real(builder, target)
             raise KeyboardInterrupt
-        return real(path, shop)
+        return real(builder, target)
 
-    monkeypatch.setattr(restore, "detach", interrupted)
+    monkeypatch.setattr(Builder, "detach", interrupted)
 
     code, out, _ = detach(scene)
 
@@ -260,8 +261,8 @@ def test_interrupted_it_says_how_far_it_came(
     assert "copied" in out.splitlines()[0]
     assert "no longer" not in out
     assert f"linkpolicy detach -p {scene.a / '.venv'}" in out
-    assert [*(scene.a / ".venv").rglob(f"{restore.PREFIX}*")] == []
-    monkeypatch.setattr(restore, "detach", real)
+    assert [*(scene.a / ".venv").rglob(f"{shop.PREFIX}*")] == []
+    monkeypatch.setattr(Builder, "detach", real)
     assert detach(scene)[0] == 0
     assert _shared(scene) == 0
 

@@ -25,7 +25,8 @@ from tests.test_docs import first_column, names_of_type, reference, section
 from tests.uv.world import NAME, ORIGINAL, build_wheel, installed
 from uvx_policy import cli
 from uvx_policy.repair import backup as keep
-from uvx_policy.replace import shop as restore
+from uvx_policy.replace import shop
+from uvx_policy.replace.build import Builder, Way
 
 ROOT = Path(cli.__file__).parent.parent
 PROGRAM = (
@@ -318,15 +319,21 @@ def test_what_an_ordinary_user_may_not_read_is_restored_if_it_is_hers(machine: M
     assert same_inode(archived, file)
 
 
-def test_root_leaves_files_to_whom_they_belong(scene: Scene) -> None:
-    for path in (scene.a / ".venv").rglob("*"):
+def test_root_does_not_work_where_another_user_can_rename(scene: Scene) -> None:
+    """Whoever can rename chooses what root's calls reach: it is for the owner to repair."""
+    environment = scene.a / ".venv"
+    for path in environment.rglob("*"):
         os.chown(path, UID, UID, follow_symlinks=False)
     module(scene.a).unlink()
     module(scene.a).write_text(EDITED)
 
-    assert scene.repair("--keep-edits", str(scene.base / "kept")).code == 0
-    assert module(scene.a).read_text() == ORIGINAL
-    assert module(scene.a).stat().st_uid == UID
+    done = scene.repair("--keep-edits", str(scene.base / "kept"))
+
+    assert done.code == 1
+    assert f"its directory belongs to #{UID}, and root does not work there" in done.out
+    assert f"sudo -u '#{UID}' linkpolicy repair {environment}" in done.out
+    assert module(scene.a).read_text() == EDITED
+    assert [*environment.rglob(f"{shop.PREFIX}*")] == []
 
 
 # What is asked, and what is said -----------------------------------------------------------------
@@ -455,10 +462,10 @@ def test_interrupted_it_says_what_was_done_and_how_to_go_on(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, is_done: bool
 ) -> None:
     module(scene.a).write_text(ORIGINAL + "MORE = 1\n")
-    real = restore.take
+    real = Builder.take
     calls = 0
 
-    def interrupted(*words: Any) -> restore.Way:
+    def interrupted(*words: Any) -> Way:
         nonlocal calls
         calls += 1
         way = real(*words) if is_done or calls > 1 else "copy"
@@ -466,7 +473,7 @@ def test_interrupted_it_says_what_was_done_and_how_to_go_on(
             raise KeyboardInterrupt
         return way
 
-    monkeypatch.setattr(restore, "take", interrupted)
+    monkeypatch.setattr(Builder, "take", interrupted)
 
     done = scene.repair(str(scene.a))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from uvx_policy.installed.hash import of_file
 from uvx_policy.installed.tree import Tree
 from uvx_policy.repair import backup as keep
 from uvx_policy.repair import unfinished
@@ -45,7 +46,7 @@ def test_bytes_mode_and_place_are_kept(tmp_path: Path, file: Path) -> None:
     }  # fmt: skip
     assert saved.read_bytes() == b"edited\xff\n"
     assert saved.stat().st_mtime_ns == file.stat().st_mtime_ns
-    assert kept.seen == {str(file): (8, file.stat().st_mtime_ns)}
+    assert kept.contents == {str(file): of_file(str(file), "sha256")}
     directories = [saved.parent, saved.parent.parent, Path(kept.directory), tmp_path / "state"]
     assert {each.stat().st_mode & 0o777 for each in directories} == {0o700}
     assert saved.stat().st_mode & 0o777 == 0o600
@@ -96,7 +97,7 @@ def test_no_name_leads_out(tmp_path: Path, file: Path, name: str, saved: str) ->
 def test_what_is_gone_is_not_saved(tmp_path: Path) -> None:
     kept = keep.keep([edit(tmp_path / "gone")], str(tmp_path / "edits"))
 
-    assert kept == keep.Kept(seen={})
+    assert kept == keep.Kept()
     assert not (tmp_path / "edits").exists()
 
 

@@ -14,7 +14,7 @@ from tests.filesystems import same_inode
 from tests.repair.scene import Scene, module
 from tests.uv.world import ORIGINAL
 from uvx_policy import cli
-from uvx_policy.replace import shop as restore
+from uvx_policy.replace import shop
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -39,7 +39,7 @@ def test_each_file_is_old_or_new_and_the_next_repair_finishes(scene: Scene) -> N
             assert place.read_text() == ORIGINAL
             assert place.with_name("data.bin").read_bytes() == original
         assert same_inode(module(scene.a), module(scene.b))
-        assert [*scene.base.rglob(f"{restore.PREFIX}*"), *scene.cache.glob(".tmp*")] == []
+        assert [*scene.base.rglob(f"{shop.PREFIX}*"), *scene.cache.glob(".tmp*")] == []
         kills += 1
 
     assert kills > 25

@@ -18,7 +18,7 @@ import pytest
 from tests.filesystems import same_inode
 from tests.repair.scene import EDITED, Scene, module, printed
 from tests.uv.world import NAME, ORIGINAL, build_wheel
-from uvx_policy.replace import shop as restore
+from uvx_policy.replace import shop
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -147,7 +147,7 @@ def test_the_original_is_everywhere_again(
     if is_edit:
         (saved,) = (path for path in scene.saved() if path.name == "__init__.py")
         assert saved.read_bytes() == content
-    assert [*scene.base.rglob(f"{restore.PREFIX}*"), *scene.cache.glob(".tmp*")] == []
+    assert [*scene.base.rglob(f"{shop.PREFIX}*"), *scene.cache.glob(".tmp*")] == []
 
 
 def test_a_file_that_was_added_to_the_cache_stays(scene: Scene) -> None:

@@ -15,8 +15,8 @@ from tests.repair.wheels import Members, record_name, rewritten
 from tests.uv.world import NAME, ORIGINAL, PYTHON, build_wheel
 from tests.verify import making
 from tests.verify import test_with_uv as schemes
-from uvx_policy.replace import shop as restore
 from uvx_policy.repair.records import rows_at
+from uvx_policy.replace import shop
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -431,7 +431,7 @@ def test_killed_at_any_time_it_is_the_old_or_the_new_one(scene: Scene) -> None:
         assert scene.repair(*words).code == 0, kills
         assert [record.read_bytes() for record in records] == contents
         assert module(scene.a).read_text() == ORIGINAL
-        assert [*scene.base.rglob(f"{restore.PREFIX}*"), *scene.cache.glob(".tmp*")] == []
+        assert [*scene.base.rglob(f"{shop.PREFIX}*"), *scene.cache.glob(".tmp*")] == []
         # `test_kill` takes each step of what restores files.
         kills += 2
 

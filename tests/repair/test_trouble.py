@@ -14,7 +14,8 @@ from tests.filesystems import FileSystems
 from tests.repair.scene import EDITED, Scene, module
 from tests.uv.world import NAME, ORIGINAL, installed
 from uvx_policy.repair import backup as keep
-from uvx_policy.replace import shop as restore
+from uvx_policy.replace import shop
+from uvx_policy.replace.build import Builder
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -77,14 +78,14 @@ def test_the_locks_are_held_while_files_are_replaced(
 ) -> None:
     module(scene.a).write_text(EDITED)
     seen = []
-    real = restore.write
+    real = Builder.write
 
     def write(*words: object) -> None:
         seen.append(_can_lock(scene.cache / ".lock"))
         seen.append(_can_lock(scene.a / ".venv/.lock"))
         real(*words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(restore, "write", write)
+    monkeypatch.setattr(Builder, "write", write)
 
     assert scene.repair().code == 0
     assert seen == [False, False]
@@ -157,7 +158,7 @@ def test_on_a_full_disk_each_file_is_the_old_one_or_the_new_one(
     assert "No space left on device" in done.out
     assert data.read_bytes() in (b"edited" * 10, original)
     assert text.read_text() in (EDITED, ORIGINAL)
-    assert [*small.rglob(f"{restore.PREFIX}*")] == []
+    assert [*small.rglob(f"{shop.PREFIX}*")] == []
     (small / "fill").unlink()
     assert machine.linkpolicy(*words).code == 0
     assert (data.read_bytes(), text.read_text()) == (original, ORIGINAL)

@@ -12,6 +12,7 @@ from uvx_policy.installed.record import BY_INSTALLERS
 from uvx_policy.repair import records
 from uvx_policy.repair.backup import Edit
 from uvx_policy.replace.build import Builder, Target, is_shared
+from uvx_policy.replace.foreign import Foreign
 from uvx_policy.replace.place import Changed, seen_at
 from uvx_policy.replace.shop import Shops
 from uvx_policy.verify.originals import chunks
@@ -75,7 +76,9 @@ def apply(
                     work.check_package(step.location)
                     yield _DEEDS[step.action](step, work)
                 except OSError as error:
-                    yield step.replace(result="failed", detail=error.strerror or str(error))
+                    whose = error.uid if isinstance(error, Foreign) else 0
+                    detail = error.strerror or str(error)
+                    yield step.replace(result="failed", detail=detail, whose=whose)
 
 
 def is_done(step: Step) -> bool:

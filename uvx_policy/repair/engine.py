@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.errors import LinkPolicyError, UsageError
+from uvx_policy.installed import record
 from uvx_policy.installed.hash import of_file
 from uvx_policy.repair import fetch, unfinished
 from uvx_policy.repair.backup import Edit
@@ -15,6 +16,8 @@ from uvx_policy.repair.model import Outcome
 from uvx_policy.repair.plan import make_plan
 from uvx_policy.repair.records import Wheels
 from uvx_policy.repair.work import Work, clean_up
+from uvx_policy.replace.foreign import name_of, owner_of
+from uvx_policy.replace.place import seen_at
 from uvx_policy.verify.command import described, look
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.originals import Originals
@@ -218,6 +221,13 @@ class Repair:
             detail = "without a RECORD, edits in it cannot be found and saved first"
             return step.replace(result="failed", detail=detail)
         environment = step.location.owner
+        project = fetch.project_of(self._machine, environment)
+        uid = owner_of(environment) or owner_of(project)
+        if uid:
+            detail = f"root does not start uv in a project of {name_of(uid)}"
+            return step.replace(result="failed", detail=detail, whose=uid)
+        if seen_at(os.path.join(step.location.dist_info, record.NAME)) != step.location.package:
+            return step.replace(result="failed", detail="its package was changed meanwhile")
         known = self._machine.environment_at(environment)
         try:
             self._uv().reinstall(
@@ -225,7 +235,7 @@ class Repair:
                 environment=environment,
                 cache=step.source or known.cache,
                 link_mode=known.link_mode,
-                project=fetch.project_of(self._machine, environment),
+                project=project,
                 evict=bool(step.source),
             )
         except LinkPolicyError as error:

@@ -105,6 +105,8 @@ class Step(Value):
     #: nothing is done because the project intends the edit
     is_intended: bool = False
     result: ResultState = ""
+    #: the user who may do it, where root may not; 0 for none
+    whose: int = 0
     #: how it was linked, or why it failed
     detail: str = ""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
 from uvx_policy.repair import fetch
+from uvx_policy.replace.foreign import name_of
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.verify import report, summary
@@ -106,6 +107,7 @@ def hints(done: Outcome, asked: Sequence[str]) -> Iterator[Hint]:
             text="files that no RECORD names may be yours; to remove them from environments",
             commands=(command("linkpolicy", "repair", "--remove-extra", *asked),),
         )
+    yield from _for_others(done.steps)
     fetched = {step.distribution: step.result for step in done.steps if step.action == "fetch"}
     if "failed" in fetched.values():
         again = command("linkpolicy", "repair", *asked)
@@ -123,6 +125,17 @@ def hints(done: Outcome, asked: Sequence[str]) -> Iterator[Hint]:
         )
     if any("Read-only" in each.detail or "denied" in each.detail for each in done.steps):
         yield Hint(text="run repair as a user who can write there, or make the mount writable")
+
+
+def _for_others(steps: Sequence[Step]) -> Iterator[Hint]:
+    """What only the user may do whose directories they are."""
+    others: dict[int, dict[str, None]] = {}
+    for step in steps:
+        if step.whose:
+            others.setdefault(step.whose, {})[step.location.owner] = None
+    for uid, owners in others.items():
+        again = command("sudo", "-u", name_of(uid), "linkpolicy", "repair", *owners)
+        yield Hint(text="repair as the user whose it is", commands=(again,))
 
 
 def counted(steps: Sequence[Step]) -> Iterator[Parts]:

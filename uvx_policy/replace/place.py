@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.installed.hash import Hash, of_handle
@@ -27,6 +28,8 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 #: times that somebody may save a file while it is put back
 _MOST = 1000
+#: seconds that a program gets to close a file that it opened in the wrong moment
+_PATIENCE, _PAUSE = 2.0, 0.001
 
 
 class Changed(OSError):
@@ -181,47 +184,51 @@ def put(
     `content`: what a file there holds that may be given up, `NO_HASH` for what its `expected`
     alone tells (a symbolic link). `rescue`: keeps what lies at a place of ours. `unchanged`: asked
     again in the end whether what the new file was made from is still the same.
-    Raises `Changed`, and `OSError`: then the path has what somebody saved there last. Whatever
-    happens, the new file is nowhere else; what could not be rescued stays where `new` was.
+    Raises `Changed`, and `OSError`: then the path has what somebody saved there last. What could
+    not be rescued stays where `new` was.
     """
     ours = new.seen
     try:
-        _put(new, place, expected, content, rescue, unchanged)
-    finally:
-        if new.seen == ours:
-            new.unlink()
+        is_exchanged = _bring(new, place, expected, content, rescue, unchanged)
+    except BaseException:
+        new.unlink()  # it never was at the path
+        raise
+    if not is_exchanged:
+        return
+    assert expected is not None  # noqa: S101 (with nothing there is nothing to exchange)
+    if unchanged() and _may_go(new, expected, content):
+        new.unlink()
+        return
+    _put_back(new, place, ours, rescue)
+    raise Changed(place.path, "a program is changing it, or has it open for writing")
 
 
-def _put(
+def _bring(
     new: Place,
     place: Place,
     expected: Seen | None,
     content: Hash,
     rescue: Callable[[Place], None],
     unchanged: Callable[[], bool],
-) -> None:
+) -> bool:
+    """Is the new file at the path in exchange for what was there? `False`: for what is gone."""
     if place.seen != expected or not unchanged():
         raise Changed(place.path)
     if expected is None:
         _move(new, place)
-        return
+        return False
     if expected.kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place.path)
-    ours = new.seen
     try:
         kernel.exchange(new.directory, new.name, place.directory, place.name)
     except Unsupported:
         take_away(place, new.beside(f"{new.name}.old"), expected, content, rescue)
         # For a moment nothing is at the path; whoever is killed then leaves it to the next run.
         _move(new, place)
-        return
+        return False
     except FileNotFoundError:
         raise Changed(place.path) from None
-    if unchanged() and _may_go(new, expected, content):
-        new.unlink()
-        return
-    _put_back(new, place, ours, rescue)
-    raise Changed(place.path, "a program is changing it, or has it open for writing")
+    return True
 
 
 def take_away(
@@ -258,12 +265,19 @@ def _may_go(place: Place, expected: Seen, content: Hash) -> bool:
         return True
     handle = os.open(place.name, _READ, dir_fd=place.directory)
     try:
-        with contextlib.suppress(Unsupported):
-            if kernel.has_writer(handle):
-                return False
+        if _has_writer(handle):
+            return False
         return of_handle(handle, content.algorithm) == content and place.seen == expected
     finally:
         os.close(handle)
+
+
+def _has_writer(handle: int) -> bool:
+    """`False` also where nobody can tell."""
+    try:
+        return kernel.has_writer(handle)
+    except Unsupported:
+        return False
 
 
 def _put_back(new: Place, place: Place, ours: Seen | None, rescue: Callable[[Place], None]) -> None:
@@ -274,13 +288,32 @@ def _put_back(new: Place, place: Place, ours: Seen | None, rescue: Callable[[Pla
         try:
             kernel.exchange(new.directory, new.name, place.directory, place.name)
         except FileNotFoundError:  # it was deleted meanwhile: what we hold is the last there was
-            with contextlib.suppress(FileExistsError):
+            with contextlib.suppress(Changed):
                 _move(new, place)
                 return
             continue
         if new.seen == put_last:
             break
         put_last = holds
+    _give_up(new, ours, rescue)
+
+
+def _give_up(new: Place, ours: Seen | None, rescue: Callable[[Place], None]) -> None:
+    """Remove what was at the path for a moment; rescued, unless it is our file as it was.
+
+    Who opened ours in that moment may write to it yet: then it is kept as long as that may take,
+    and is left for the next run in the end.
+    """
+    if new.kind == stat.S_IFREG:
+        handle = os.open(new.name, _READ, dir_fd=new.directory)
+        try:
+            deadline = time.monotonic() + _PATIENCE
+            while _has_writer(handle):
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(_PAUSE)
+        finally:
+            os.close(handle)
     if new.seen != ours:
         rescue(new)
     new.unlink()
