@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.installed import modes, record
 from uvx_policy.installed.hash import NO_HASH, of_file, of_pieces
@@ -18,7 +18,7 @@ from uvx_policy.replace.shop import Shops
 from uvx_policy.verify.originals import chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from uvx_policy.installed.hash import Hash
     from uvx_policy.repair.model import Location, Step
@@ -91,18 +91,30 @@ def is_done(step: Step) -> bool:
     return bool(step.hash) and of_file(path, step.hash.algorithm) == step.hash
 
 
-def owners(steps: Iterable[Step]) -> tuple[list[str], list[str]]:
-    """The caches, and the environments, in which something would be changed."""
-    changed = [step.location for step in steps if step.action in _DEEDS]
-    caches = dict.fromkeys(each.owner for each in changed if each.in_cache)
-    environments = dict.fromkeys(each.owner for each in changed if not each.in_cache)
-    return list(caches), list(environments)
+class Divided(NamedTuple):
+    """Steps by what has to be locked for them."""
+
+    #: real paths, sorted
+    caches: list[str]
+    #: what is done with those locked, and what needs no lock
+    first: list[Step]
+    #: real path, sorted -> what is done there, by its number in the plan
+    environments: dict[str, dict[int, Step]]
 
 
-def owners_to_lock(steps: Iterable[Step]) -> Sequence[str]:
-    """Real paths, each once. Caches first, as uv does it: nobody waits for each other for ever."""
-    caches, environments = ({os.path.realpath(each) for each in some} for some in owners(steps))
-    return [*sorted(caches), *sorted(environments - caches)]
+def divided(steps: Iterable[Step]) -> Divided:
+    """Caches are locked first, as uv does it: nobody waits for each other for ever."""
+    first: list[Step] = []
+    caches: set[str] = set()
+    environments: dict[str, dict[int, Step]] = {}
+    for number, step in enumerate(steps):
+        if step.action in _DEEDS and not step.location.in_cache:
+            environments.setdefault(os.path.realpath(step.location.owner), {})[number] = step
+            continue
+        first.append(step)
+        if step.action in _DEEDS:
+            caches.add(os.path.realpath(step.location.owner))
+    return Divided(sorted(caches), first, dict(sorted(environments.items())))
 
 
 class _Work:

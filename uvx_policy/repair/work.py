@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from uvx_policy.replace.place import Place
 
 
+#: environments that are worked in at the same time: each takes five open files
+_AT_ONCE = 20
+
+
 class Work:
     """What was done so far; right at any time, also after Ctrl-C."""
 
@@ -48,8 +52,8 @@ class Work:
         """Lock, save, and do; the steps that were carried out.
 
         `again`: makes the plan again where somebody else had a lock first. `more_edits`: what is to
-        be saved besides that which the steps replace. Raises `Busy` and `CannotKeep`: then nothing
-        was changed.
+        be saved besides that which the steps replace. Raises `Busy` and `CannotKeep`: what was
+        changed until then is in `done`.
         """
         waited = False
 
@@ -58,24 +62,50 @@ class Work:
             waited = True
             advance(f"waiting for {holder}")
 
-        with contextlib.ExitStack() as held:
-            for directory in apply.owners_to_lock(steps):
+        def still_to_do(steps: Sequence[Step]) -> list[Step]:
+            """Whoever was waited for may have done it."""
+            paths = {step.location.path for step in steps}
+            return [step for step in again() if step.location.path in paths]
+
+        def lock(held: contextlib.ExitStack, owners: Iterable[str]) -> None:
+            for directory in owners:
                 held.enter_context(locks.alone(directory, self._wait, meanwhile=waiting))
+
+        done: list[Step] = []
+        with contextlib.ExitStack() as held:
+            lock(held, apply.divided(steps).caches)
             if waited:
-                # As far as it is still to be done: whoever was waited for may have done it.
-                paths = {step.location.path for step in steps}
-                steps = [step for step in again() if step.location.path in paths]
-            edits = [*apply.edits_of(steps), *more_edits(steps)]
-            kept = backup.keep(edits, self._edits_directory, self.saved) if edits else None
-            if kept is not None:
-                self.saved = kept.directory or self.saved
-            self.planned += sum(step.is_change for step in steps)
+                steps = still_to_do(steps)
             journal = unfinished.begin(self._state, steps)
-            self._apply(steps, kept.contents if kept is not None else {}, advance)
-            # What failed is for the next run to find, whatever that is asked for.
-            if not any(step.result == "failed" for step in self.done):
-                unfinished.end(self._state, journal)
-        return steps
+            self.planned += sum(step.is_change for step in steps)
+            _, here, environments = apply.divided(steps)
+            names = list(environments)
+            # Each lock is an open file: not of 1,001 environments at once.
+            for first in range(0, max(len(names), 1), _AT_ONCE):
+                some, waited = names[first : first + _AT_ONCE], False
+                with contextlib.ExitStack() as held_here:
+                    lock(held_here, some)
+                    theirs = dict(row for name in some for row in environments[name].items())
+                    here += [theirs[number] for number in sorted(theirs)]
+                    here = still_to_do(here) if waited else here
+                    self._save_and_apply(here, advance, more_edits)
+                done += here
+                here = []
+        # What failed is for the next run to find, whatever that is asked for.
+        if not any(step.result == "failed" for step in self.done):
+            unfinished.end(self._state, journal)
+        return done
+
+    def _save_and_apply(
+        self,
+        steps: Sequence[Step],
+        advance: Callable[[str], None],
+        more_edits: Callable[[Sequence[Step]], Iterable[Edit]],
+    ) -> None:
+        edits = [*apply.edits_of(steps), *more_edits(steps)]
+        kept = backup.keep(edits, self._edits_directory, self.saved) if edits else backup.Kept()
+        self.saved = kept.directory or self.saved
+        self._apply(steps, kept.contents, advance)
 
     def _apply(
         self, steps: Sequence[Step], kept: Mapping[str, Hash], advance: Callable[[str], None]

@@ -13,6 +13,7 @@ import os
 import stat
 import zipfile
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -92,6 +93,8 @@ class Originals:
         self._rows = Rows()
         self._more: list[Tree] = []
         self._wheels: dict[str, list[str]] | None = None
+        #: (tree, name of its `.dist-info`, hash) -> files that have the content
+        self._good: dict[tuple[str, str, Hash], list[Original]] = {}
         #: wheel -> hash -> members
         self._members: dict[str, dict[Hash, list[str]]] = {}
 
@@ -113,7 +116,7 @@ class Originals:
             with contextlib.suppress(OSError, ValueError):
                 if finding.state == "mode" and _is_same(candidate.path, finding.path):
                     continue
-                if of_pieces(chunks(candidate), wanted.algorithm) == wanted:
+                if _is(candidate, wanted):
                     return candidate
         return _itself(finding) if finding.state == "mode" else None
 
@@ -124,18 +127,26 @@ class Originals:
         for trees in (self._more, self._known.archives_of(name), self._known.sites_of(name)):
             for tree in trees:
                 paths = self._rows.paths(tree, name, row.hash) if row.hash else []
-                for path in paths or [record.located(tree.path, row.path)]:
-                    with contextlib.suppress(OSError, ValueError):
-                        told = os.stat(path)
-                        if stat.S_ISREG(told.st_mode) and size in (None, told.st_size):
-                            executable = bool(told.st_mode & _EXECUTABLE)
-                            yield Original(
-                                path=path, executable=executable, in_cache=tree.kind == "archive"
-                            )
+                if len(paths) > 1 and is_right:
+                    yield from self._good_ones(tree, name, row, paths)
+                else:
+                    paths = paths or [record.located(tree.path, row.path)]
+                    yield from _there(tree, paths, size)
         yield from _beside(finding, size)
         for wheel in self._wheels_of(finding, name):
             for member in self._members_of(wheel).get(row.hash, ()):
                 yield Original(path=wheel, member=member, executable=_is_marked(wheel, member))
+
+    def _good_ones(self, tree: Tree, name: str, row: Row, paths: list[str]) -> list[Original]:
+        """Two of the many files with one hash; looked for once, for all that need one.
+
+        Two: of a file with odd permissions it must be another one.
+        """
+        key = (tree.path, name, row.hash)
+        if key not in self._good:
+            right = (each for each in _there(tree, paths, row.size) if _is(each, row.hash))
+            self._good[key] = list(islice(right, 2))
+        return self._good[key]
 
     def _members_of(self, wheel: str) -> dict[Hash, list[str]]:
         if wheel not in self._members:
@@ -172,6 +183,24 @@ def _itself(finding: Finding) -> Original | None:
     except OSError:
         return None
     return Original(path=finding.path, executable=executable and begin.startswith(_PROGRAMS))
+
+
+def _there(tree: Tree, paths: Iterable[str], size: int | None) -> Iterator[Original]:
+    """The files among these, of this size."""
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):
+            told = os.stat(path)
+            if stat.S_ISREG(told.st_mode) and size in (None, told.st_size):
+                executable = bool(told.st_mode & _EXECUTABLE)
+                yield Original(path=path, executable=executable, in_cache=tree.kind == "archive")
+
+
+def _is(candidate: Original, wanted: Hash) -> bool:
+    """Has it the content? Never raises."""
+    try:
+        return of_pieces(chunks(candidate), wanted.algorithm) == wanted
+    except (OSError, ValueError):
+        return False
 
 
 def _beside(finding: Finding, size: int | None) -> Iterator[Original]:
