@@ -52,14 +52,14 @@ def site_directories(environment: str) -> tuple[str, ...]:
     found: dict[tuple[int, int], str] = {}
     for library in ("lib", "lib64", "Lib"):
         above = os.path.join(environment, library)
-        for name in ("", *_names(above)):
+        for name in ("", *names_in(above)):
             path = os.path.join(above, name, "site-packages")
-            told = _status(path)
+            told = status_of(path)
             if told is not None and stat.S_ISDIR(told.st_mode):
                 # Windows may say inode 0 of all; there nothing else is the same twice.
                 key = (told.st_dev, told.st_ino) if told.st_ino else (0, len(found))
                 found.setdefault(key, path)
-    if not found and any(name.endswith(".dist-info") for name in _names(environment)):
+    if not found and any(name.endswith(".dist-info") for name in names_in(environment)):
         return (environment,)
     return tuple(found.values())
 
@@ -69,7 +69,7 @@ def distributions(site: str, *, origins: bool = True) -> Iterator[Distribution]:
 
     `origins`: read what INSTALLER and direct_url.json tell, too.
     """
-    for name in _names(site):
+    for name in names_in(site):
         if name.endswith(_SUFFIXES):
             yield _distribution(site, name, origins=origins)
 
@@ -94,7 +94,7 @@ def _distribution(site: str, directory: str, *, origins: bool) -> Distribution:
         installer=installer,
         direct_url=url,
         editable=editable,
-        record=record if _status(record) is not None else "",
+        record=record if status_of(record) is not None else "",
     )
 
 
@@ -129,14 +129,16 @@ def _head(path: str) -> str:
     return ""
 
 
-def _status(path: str) -> os.stat_result | None:
+def status_of(path: str) -> os.stat_result | None:
+    """What stat(2) says, `None` for what is not there or cannot be asked for. Never raises."""
     try:
         return os.stat(path)
     except (OSError, ValueError):
         return None
 
 
-def _names(directory: str) -> list[str]:
+def names_in(directory: str) -> list[str]:
+    """The names in a directory, in order; none when it cannot be listed. Never raises."""
     try:
         return sorted(os.listdir(directory))
     except (OSError, ValueError):

@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
+from uvx_policy.installed.distributions import status_of
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.value import Value
@@ -126,12 +127,11 @@ def _counts(line: bytes) -> bool:
 
 def is_later(dist_info: str) -> bool:
     """Was the RECORD of an environment written again after the installation? Never raises."""
-    try:
-        changed = os.stat(os.path.join(dist_info, record.NAME)).st_mtime
-        installer = os.stat(os.path.join(dist_info, "INSTALLER")).st_mtime
-    except OSError:
+    changed = status_of(os.path.join(dist_info, record.NAME))
+    installer = status_of(os.path.join(dist_info, "INSTALLER"))
+    if changed is None or installer is None:
         return False
-    return changed > installer + _MOMENT
+    return changed.st_mtime > installer.st_mtime + _MOMENT
 
 
 def _is_linked(contradiction: Contradiction, found: RecordFile, tree: Tree) -> bool:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
+from uvx_policy.installed.distributions import status_of
 from uvx_policy.installed.finding import Place
 from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.installed.tree import Tree
@@ -29,21 +30,20 @@ _HAS_CONTENT = ("edited", "mode")
 
 def with_places(findings: Iterable[Finding], index: Index) -> list[Finding]:
     """The same findings, with every place where the same wrong file is known to be."""
-    told = list(findings)
     rows = Rows()
-    found = [_looked_for(each, index, rows) for each in told]
-    return _all_names_found(found, index)
+    return _all_names_found([_looked_for(each, index, rows) for each in list(findings)], index)
 
 
 class Rows:
     """The RECORDs of trees, each read once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Claims] = {}
+        #: of each: path -> hash, and hash -> paths
+        self._known: dict[str, tuple[dict[str, Hash], dict[Hash, list[str]]]] = {}
 
     def paths(self, tree: Tree, dist_info_name: str, wanted: Hash) -> list[str]:
         """Files of `tree` that should have this hash. Never raises."""
-        return self._claims(tree, dist_info_name).paths.get(wanted, [])
+        return self._claims(tree, dist_info_name)[1].get(wanted, [])
 
     def twins(self, tree: Tree, dist_info_name: str, row: Row) -> list[str]:
         """Files of `tree` that are what `row` is elsewhere. Never raises.
@@ -51,25 +51,21 @@ class Rows:
         The file of the same path; scripts and data lie elsewhere in an archive than in an
         environment, and are known by their hash.
         """
-        claims = self._claims(tree, dist_info_name)
+        hashes, paths = self._claims(tree, dist_info_name)
         path = record.located(tree.path, row.path)
-        return [path] if claims.hashes.get(path) == row.hash else claims.paths.get(row.hash, [])
+        return [path] if hashes.get(path) == row.hash else paths.get(row.hash, [])
 
-    def _claims(self, tree: Tree, dist_info_name: str) -> _Claims:
+    def _claims(
+        self, tree: Tree, dist_info_name: str
+    ) -> tuple[dict[str, Hash], dict[Hash, list[str]]]:
         path = os.path.join(tree.path, dist_info_name, record.NAME)
         if path not in self._known:
-            self._known[path] = _Claims(record.hashes_at(path, tree.path))
+            hashes = record.hashes_at(path, tree.path)
+            paths: dict[Hash, list[str]] = {}
+            for file, each in hashes.items():
+                paths.setdefault(each, []).append(file)
+            self._known[path] = (hashes, paths)
         return self._known[path]
-
-
-class _Claims:
-    """What one RECORD says: path -> hash, and hash -> paths."""
-
-    def __init__(self, hashes: dict[str, Hash]) -> None:
-        self.hashes = hashes
-        self.paths: dict[Hash, list[str]] = {}
-        for path, each in hashes.items():
-            self.paths.setdefault(each, []).append(path)
 
 
 def twins(finding: Finding, index: Index, rows: Rows | None = None) -> Iterator[tuple[Tree, str]]:
@@ -100,21 +96,17 @@ def _real(directory: str) -> str:
 
 
 def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
-    if finding.state not in _HAS_CONTENT or finding.row is None:
-        return finding
-    try:
-        told = os.stat(finding.path)
-    except OSError:
+    told = _status(finding)
+    if told is None or finding.row is None:
         return finding
     wrong = NO_HASH
     own = os.path.realpath(finding.tree.path)
     places = []
     for tree, path in twins(finding, index, rows):
-        try:
-            other = os.stat(path)
-        except OSError:
+        other = status_of(path)
+        if other is None:
             continue
-        if (other.st_dev, other.st_ino) == (told.st_dev, told.st_ino):
+        if os.path.samestat(other, told):
             places.append(Place(path=path, tree=tree, how="same-inode"))
         # In its own tree it is another file, and a finding of its own.
         elif (
@@ -136,12 +128,15 @@ def _all_names_found(findings: list[Finding], index: Index) -> list[Finding]:
 
     Another package may have the same file (uv's `files-v0`), or a `.dist-info` another name.
     """
-    missing: dict[tuple[int, int], set[str]] = {}
+    names: dict[tuple[int, int], set[str]] = {}
+    links: dict[tuple[int, int], int] = {}
     for each in findings:
-        key, names = _identity(each), _own_names(each)
-        if key is not None and names:
-            missing.setdefault(key, set()).update(names)
-    wanted = {key for key, names in missing.items() if _links(next(iter(names))) > len(names)}
+        told = _status(each)
+        if told is not None and told.st_nlink > 1:
+            key = (told.st_dev, told.st_ino)
+            links[key] = told.st_nlink
+            names.setdefault(key, set()).update(_own_names(each))
+    wanted = {key for key, known in names.items() if links[key] > len(known)}
     if not wanted:
         return findings
     more: dict[tuple[int, int], list[tuple[Tree, str]]] = {}
@@ -151,28 +146,22 @@ def _all_names_found(findings: list[Finding], index: Index) -> list[Finding]:
 
 
 def _with_more(finding: Finding, more: dict[tuple[int, int], list[tuple[Tree, str]]]) -> Finding:
-    key = _identity(finding)
-    if key is None:
+    told = _status(finding)
+    if told is None or told.st_nlink <= 1:
         return finding
     names = _own_names(finding)
     new = tuple(
         Place(path=path, tree=tree, how="same-inode")
-        for tree, path in more.get(key, ())
+        for tree, path in more.get((told.st_dev, told.st_ino), ())
         if path not in names
     )
-    unknown = _links(finding.path) - len(names) - len(new)
+    unknown = told.st_nlink - len(names) - len(new)
     return finding.replace(elsewhere=(*finding.elsewhere, *new), unknown_names=max(unknown, 0))
 
 
-def _identity(finding: Finding) -> tuple[int, int] | None:
-    """Device and inode of a file with several names, `None` for others."""
-    if finding.state not in _HAS_CONTENT:
-        return None
-    try:
-        told = os.stat(finding.path)
-    except OSError:
-        return None
-    return (told.st_dev, told.st_ino) if told.st_nlink > 1 else None
+def _status(finding: Finding) -> os.stat_result | None:
+    """Of a file with something that others may have, too."""
+    return status_of(finding.path) if finding.state in _HAS_CONTENT else None
 
 
 def _own_names(finding: Finding) -> set[str]:
@@ -184,22 +173,15 @@ def _own_names(finding: Finding) -> set[str]:
     return {os.path.realpath(path) for path in paths}
 
 
-def _links(path: str) -> int:
-    try:
-        return os.stat(path).st_nlink
-    except OSError:
-        return 0
-
-
 def _walk(
     index: Index, wanted: set[tuple[int, int]]
 ) -> Iterator[tuple[Tree, str, tuple[int, int]]]:
     """Give every name of these inodes below the known caches and environments. Never raises."""
     inodes = {inode for _, inode in wanted}
     devices = {device for device, _ in wanted}
-    for top in dict.fromkeys(map(os.path.realpath, (*index.caches, *index.environments))):
-        kind = "archive" if top in map(os.path.realpath, index.caches) else "site"
-        tree = Tree(path=top, kind="archive" if kind == "archive" else "site", owner=top)
+    caches = [*map(os.path.realpath, index.caches)]
+    for top in dict.fromkeys((*caches, *map(os.path.realpath, index.environments))):
+        tree = Tree(path=top, kind="archive" if top in caches else "site", owner=top)
         waiting = [top]
         while waiting:
             with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from uvx_policy.installed import sentences
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.words import count, verb
-from uvx_policy.verify import summary as summaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +70,7 @@ def summary(findings: Sequence[Finding], tally: Tally) -> str:
     published = len(findings) - len(faults) - intended
     problems = f"Found {count(len(faults), 'problem')}" if faults else "Found no problems"
     states = f": {states_of(faults)}" if faults else ""
-    sentences = [f"{problems} in {summaries.looked_at(tally)}{states}."]
+    sentences = [f"{problems} in {tally.looked_at()}{states}."]
     if intended:
         differ = verb(intended, "differs", "differ")
         sentences.append(f"{count(intended, 'file')} {differ} as intended.")

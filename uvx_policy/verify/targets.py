@@ -97,7 +97,7 @@ def _target(path: str, word: str) -> Target:
     # Not the root: where a distribution's Python is in /lib, everything would be a part of it.
     while within != os.path.dirname(within):
         part = "" if within == path else path
-        if _is_cache(within):
+        if os.path.isdir(os.path.join(within, ARCHIVES)):
             return Target(path=within, is_cache=True, part=part)
         if _is_environment(within):
             return Target(path=within, part=part)
@@ -113,14 +113,7 @@ def _is_environment(path: str) -> bool:
     if os.path.isfile(os.path.join(path, "pyvenv.cfg")):
         return True
     # These two look like a `--target`, and are a part of something else.
-    if os.path.basename(path) == "site-packages" or _is_archive(path):
+    above, name = os.path.split(path)
+    if name == "site-packages" or os.path.basename(above) == ARCHIVES:
         return False
     return bool(installed.site_directories(path))
-
-
-def _is_archive(path: str) -> bool:
-    return os.path.basename(os.path.dirname(path)) == ARCHIVES
-
-
-def _is_cache(path: str) -> bool:
-    return os.path.isdir(os.path.join(path, ARCHIVES))
