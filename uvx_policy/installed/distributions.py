@@ -85,13 +85,13 @@ def _distribution(site: str, directory: str, *, origins: bool) -> Distribution:
     if directory.endswith(".egg-info"):
         return Distribution(name=name, version=version.partition("-")[0], dist_info=path, site=site)
     record = os.path.join(path, NAME)
-    installer, url, editable = _origins(path) if origins else ("", "", False)
+    url, editable = _direct_url(path) if origins else ("", False)
     return Distribution(
         name=name,
         version=version,
         dist_info=path,
         site=site,
-        installer=installer,
+        installer=installer_of(path) if origins else "",
         direct_url=url,
         editable=editable,
         record=record if status_of(record) is not None else "",
@@ -103,13 +103,9 @@ def installer_of(dist_info: str) -> str:
     return _head(os.path.join(dist_info, "INSTALLER")).partition("\n")[0].strip()
 
 
-def _origins(dist_info: str) -> tuple[str, str, bool]:
-    url = _direct_url(_head(os.path.join(dist_info, "direct_url.json")))
-    return (installer_of(dist_info), *url)
-
-
-def _direct_url(text: str) -> tuple[str, bool]:
+def _direct_url(dist_info: str) -> tuple[str, bool]:
     """The URL and whether it is editable: ("", False) when there is nothing, or no such JSON."""
+    text = _head(os.path.join(dist_info, "direct_url.json"))
     try:
         told = json.loads(text) if text else {}
         url = told.get("url", "")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed.distributions import names_in
 from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from uvx_policy.installed.tree import Tree
-
-_DIST_INFO = ".dist-info"
 
 
 class Index:
@@ -31,8 +30,8 @@ class Index:
             self._archives = {}
             for cache in self.caches:
                 for tree in trees_of_cache(cache):
-                    for name in _names(tree.path):
-                        if name.endswith(_DIST_INFO):
+                    for name in names_in(tree.path):
+                        if name.endswith(".dist-info"):
                             self._archives.setdefault(name, []).append(tree)
         return tuple(self._archives.get(dist_info_name, ()))
 
@@ -57,10 +56,3 @@ def _each_once(paths: Sequence[str]) -> tuple[str, ...]:
     for path in paths:
         found.setdefault(os.path.realpath(path), path)
     return tuple(found.values())
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []

@@ -194,13 +194,8 @@ def written(rows: Iterable[Row]) -> bytes:
     """A RECORD with these rows."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow(_fields(row))
+    writer.writerows((row.path, row.hash, row.size) for row in rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _fields(row: Row) -> list[str]:
-    return [row.path, str(row.hash), "" if row.size is None else str(row.size)]
 
 
 def _corrected_line(line: str, tree: str, rows: Mapping[str, Row]) -> str:

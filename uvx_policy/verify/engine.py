@@ -20,7 +20,7 @@ from uvx_policy.installed import modes, record
 from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, Hash, knows, of_file
-from uvx_policy.installed.quick import WRITES_RECORD, has_record_of_its_own, of_record
+from uvx_policy.installed.quick import WRITES_RECORD, of_record, opened
 from uvx_policy.installed.scripts import differs_in_first_line
 from uvx_policy.verify import extras, verified
 from uvx_policy.verify.hashing import Hashers, Order, state_of, token_of
@@ -168,22 +168,13 @@ class _Run:
                 yield each
 
     def _distribution(self, tree: Tree, distribution: Distribution) -> Iterator[Finding]:
-        try:
-            found, problem = record.read(distribution), ""
-        except OSError as error:
-            found = record.RecordFile(b"")
-            problem = f"RECORD cannot be read: {error.strerror or error}"
-        if not distribution.record:
-            problem = "there is no RECORD"
+        found, problem = opened(tree, distribution)
         if self._only is not None and not self._only.may_be_in(distribution, found):
             return
-        if not distribution.record and not has_record_of_its_own(tree, distribution):
+        if problem is None:
             self._tally.distributions += 1
             self._tally.without_record += 1
             return
-        if not problem and has_record_of_its_own(tree, distribution):
-            damage = found.problem(distribution.dist_info)
-            problem = damage and f"RECORD is damaged: {damage}"
         if self._names:
             self._names.begin(distribution, may_conclude=not problem)
         yield from self._rows(tree, distribution, found, problem)
