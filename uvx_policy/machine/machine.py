@@ -290,17 +290,17 @@ class Machine:
         return found.workspace if found and found.managed else ""
 
 
-def machine_here(kind: type[Machine] = Machine) -> Machine:
+def machine_here() -> Machine:
     """The machine as this process sees it from its working directory. Never raises."""
     try:
         cwd = os.getcwd()
     except OSError:
         cwd = os.sep
-    return kind(environ=os.environ, cwd=cwd)
+    return Machine(environ=os.environ, cwd=cwd)
 
 
-def open_machine(kind: type[Machine] = Machine) -> Machine:
+def open_machine() -> Machine:
     """The same. Raises `ConfigError` for faults in the settings here."""
-    machine = machine_here(kind)
+    machine = machine_here()
     machine.check_settings()
     return machine
