@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.linking import Linking
     from uvx_policy.installed.model import Survey
+    from uvx_policy.installed.tree import Index
 
 
 class Case(Machine):
@@ -105,7 +105,7 @@ class Case(Machine):
     @cached_property
     def index(self) -> Index:
         """Where every known distribution lies."""
-        from uvx_policy.installed.index import Index
+        from uvx_policy.installed.tree import Index
 
         environments = (self.real_environment, *(each.path for each in self.registered))
         return Index(

@@ -65,10 +65,7 @@ def site_directories(environment: str) -> tuple[str, ...]:
 
 
 def distributions(site: str, *, origins: bool = True) -> Iterator[Distribution]:
-    """Each distribution that is installed in `site`, by name. Never raises.
-
-    `origins`: read what INSTALLER and direct_url.json tell, too.
-    """
+    """Each one in `site`, by name; `origins`: with INSTALLER and direct_url.json. Never raises."""
     for name in names_in(site):
         if name.endswith(_SUFFIXES):
             yield _distribution(site, name, origins=origins)

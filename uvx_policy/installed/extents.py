@@ -73,10 +73,7 @@ def shared_bytes(path: str) -> int | None:
 
 
 def extents_of(path: str) -> list[Extent] | None:
-    """The extents of a file; `None` where the file system cannot tell.
-
-    No symbolic link is followed. Raises `OSError` when the file cannot be opened.
-    """
+    """Of a file that is no link; `None` where nobody can tell. Raises `OSError` if not readable."""
     if sys.platform != "linux":
         return None
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -89,9 +86,8 @@ def extents_of(path: str) -> list[Extent] | None:
 def devices_that_never_share(rows: Iterable[Mount] | None = None) -> frozenset[int]:
     """`st_dev` of mounted file systems on which no two files can share blocks.
 
-    `rows`: of the mount table, which is read when they are not given.
-    btrfs gives its subvolumes numbers of their own, which the mount table does not know: what is
-    not in the answer must be asked.
+    `rows`: of the mount table, by default read now. What is not in the answer must be asked: the
+    mount table does not know the numbers that btrfs gives its subvolumes.
     """
     if sys.platform != "linux":
         return frozenset()

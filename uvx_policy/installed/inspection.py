@@ -33,10 +33,7 @@ _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 
 
 def inspect(environment: str) -> Survey:
-    """Look once at each file that a RECORD of `environment` names. Never raises.
-
-    The survey knows no extents and has no sample, and counts installed files only.
-    """
+    """Look at what RECORDs of `environment` name, without extents or a sample. Never raises."""
     at = time.time()
     inspection, look = _Inspection(), Look()
     findings = [

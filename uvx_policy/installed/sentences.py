@@ -36,10 +36,7 @@ def intended(clause: str, why: str) -> str:
 
 
 def shared(clause: str, owners: Iterable[str] = ()) -> str:
-    """The same of files that others have as well: these caches and environments, or nobody knows.
-
-    `owners`: as they are named, such as "the cache `~/.cache/uv`".
-    """
+    """The same of files that others have as well: `owners`, such as "the cache `~/.cache/uv`"."""
     known = list(owners) or ["a cache or another environment that is not known here"]
     has = words.verb(len(known), "has", "have")
     return f"{clause}; {words.listed(known)} {has} the edit, too"

@@ -15,10 +15,7 @@ from uvx_policy.installed.walk import Walk
 
 
 def survey(
-    environment: str,
-    *,
-    sampled: bool = False,
-    never_share: frozenset[int] | None = None,
+    environment: str, *, sampled: bool = False, never_share: frozenset[int] | None = None
 ) -> Survey:
     """Look at each file of `environment` once, following no symbolic link below it. Never raises.
 

@@ -53,10 +53,7 @@ def keep(state: str, survey: Survey) -> None:
 
 
 def kept(
-    state: str,
-    environment: str,
-    glance: str | None = None,
-    sites: Sequence[str] | None = None,
+    state: str, environment: str, glance: str | None = None, sites: Sequence[str] | None = None
 ) -> Survey | None:
     """What was kept; `None` when there is nothing, or it does not hold any more. Never raises.
 

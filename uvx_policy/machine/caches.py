@@ -253,10 +253,7 @@ def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterat
 
 
 def _topmost_of(point: str, uid: int) -> Iterator[str]:
-    """Directories of this user at most `_DEPTH` below `point`, through directories of others.
-
-    Nothing below a directory of the user: there it is the topmost one that counts.
-    """
+    """The topmost directories of this user, at most `_DEPTH` below `point`."""
     level = [point]
     looked_at = 0
     try:
@@ -294,10 +291,8 @@ def _directories_in(directory: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _on_the_way_to(paths: Iterable[str]) -> dict[str, None]:
-    """Each directory that one of `paths` lies in, and itself, without symbolic links; ordered.
-
-    1,000 environments lie in few directories: what was found out of one is not asked again.
-    """
+    """Each directory that one of `paths` lies in, and itself, without symbolic links; ordered."""
+    # 1,000 environments lie in few directories: what was found out of one is not asked again.
     real: dict[str, str] = {}
     found: dict[str, None] = {}
     for path in paths:

@@ -99,10 +99,7 @@ class Machine:
             return None
 
     def mount_of(self, path: str) -> Mount | None:
-        """The mount of `path`, or of its nearest existing ancestor; `None` when unknown.
-
-        Symbolic links are followed. Never raises.
-        """
+        """Of the nearest existing directory, links followed; `None` if unknown. Never raises."""
         if self.mounts is None:
             return None
         try:
@@ -180,10 +177,7 @@ class Machine:
 
     @cached_property
     def usual_call(self) -> tuple[str, ...]:
-        """The words of the uv command that installs here: `SYNC`, or `PIP_INSTALL`.
-
-        The latter where there is no project but an environment (`uv venv` and `uv pip`).
-        """
+        """`SYNC`, or `PIP_INSTALL` where there is no project but an environment."""
         try:
             project = find_project(self.host, self.cwd, self.uv_version)
         except LinkPolicyError:

@@ -57,10 +57,7 @@ def policy_of(environment: Environment, host: Host) -> tuple[str, Policy]:
 
 
 def settings_for(host: Host, project: str, place: str) -> Settings:
-    """The settings of the project in `project` ("" for none) for an environment in `place`.
-
-    Raises `ConfigError` and `Unreadable`.
-    """
+    """Of `project`, for an environment in `place`. Raises `ConfigError` and `Unreadable`."""
     found = find_project(host, project, None) if project else None
     workspace = found.workspace if found is not None and found.root == project else project
     return read_settings(host, project=project, workspace=workspace, place=place)

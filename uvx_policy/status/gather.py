@@ -112,10 +112,7 @@ class Gathering:
             total.add(row, seen.survey.shared_sample)
 
     def _look_at_kept(self, environment: Environment) -> Seen | None:
-        """As `_look`, from kept counts; `None` when its files have to be counted. Never raises.
-
-        Edits are looked for as long as there is time.
-        """
+        """As `_look`, from kept counts, if any. Edits are looked for while there is time."""
         path = environment.path
         state, identity = _state_of(path)
         if state != "present" or not self._state or self._refresh:
@@ -178,10 +175,7 @@ class Gathering:
         return Seen(row=row, survey=found, identity=identity, decided_at=environment.seen)
 
     def _nothing_links(self, path: str, cache: str) -> bool:
-        """Tell whether nothing can be linked from `cache`, or its like, into an environment.
-
-        Only what is known without a try. Never raises.
-        """
+        """Is it known, without a try, that nothing can be linked from such a cache to here?"""
         try:
             links = known_links(
                 self._host,

@@ -54,10 +54,7 @@ def remarks(
     forgotten: Sequence[str] = (),
     unreadable: Sequence[str] = (),
 ) -> Iterator[Remark]:
-    """Give everything there is to say, the worst first.
-
-    `forgotten`: environments that left the register; `unreadable`: directories not searched.
-    """
+    """The worst first. `forgotten` left the register; `unreadable` could not be searched."""
     for problem in dict.fromkeys(row.policy.origin for row in rows if row.policy.name == "unknown"):
         yield Remark(label="settings", style="red", text=problem)
     yield from _about_files(rows, console)

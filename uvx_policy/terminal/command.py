@@ -97,12 +97,10 @@ def chown(path: str, *, uid: int, gid: int) -> Command:
 
 
 def shell_of(environ: Mapping[str, str] = os.environ) -> Shell:
-    """The shell that called us; `environ`: the variables that it gave us.
-
-    PATH has no linkpolicy after `.venv/bin/linkpolicy setup`, for one: only the shims are on it.
-    """
+    """The shell that called us, and gave us these variables."""
     search_path = environ.get("PATH", "")
     called = sys.argv[0] if sys.argv else ""
+    # PATH has no linkpolicy after `.venv/bin/linkpolicy setup`, for one: only the shims are on it.
     name = _NAME
     if os.path.basename(called) == _NAME and os.path.dirname(called):
         name = _NAME if _first(_NAME, search_path) else os.path.abspath(called)

@@ -108,10 +108,7 @@ class Console:
             self.say(*line)
 
     def wrap(self, first: Parts, *text: Part) -> None:
-        """Print text beside `first`; what does not fit goes on below, indented as far.
-
-        In a pipe it is one line.
-        """
+        """Print text beside `first`, and below, indented as far, what does not fit a terminal."""
         indent = sum(words.cells(self.safe(plain(part))) for part in first)
         room = max(min(self.width, _WIDEST) - indent, _NARROWEST)
         for line in _wrapped(text, room, self.safe) if self.width else [text]:

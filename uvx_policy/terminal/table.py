@@ -39,10 +39,7 @@ class Column(Value):
 
 
 def draw(columns: Sequence[Column], console: Console, *, sections: Sequence[int]) -> list[str]:
-    """Print a table; the titles of the columns that there was room for.
-
-    `sections`: rows of each part; between two parts is a line.
-    """
+    """Print a table, a line between `sections` of so many rows; return the titles that fit."""
     from rich.box import Box
     from rich.table import Table
     from rich.text import Text

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.record import RecordFile
-    from uvx_policy.installed.tree import Tree
+    from uvx_policy.installed.tree import Index, Tree
     from uvx_policy.machine.machine import Machine
     from uvx_policy.verify.targets import Target
 
@@ -40,9 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_targets(parser)
     parser.add_argument("--diff", action="store_true", help="show the changes in each edited file")
     parser.add_argument(
-        "--full",
-        action="store_true",
-        help="also read unchanged files that were verified before",
+        "--full", action="store_true", help="also read unchanged files that were verified before"
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.set_defaults(command=run)

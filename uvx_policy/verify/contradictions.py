@@ -19,9 +19,8 @@ from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from uvx_policy.installed.distributions import Distribution
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.record import RecordFile, Row
-    from uvx_policy.installed.tree import Tree
+    from uvx_policy.installed.tree import Index, Tree
 
 #: seconds by which RECORD may be later than INSTALLER: uv and pip write both in one go
 _MOMENT = 2.0

@@ -1,7 +1,6 @@
 """Where an edited file is as well: under another name of its inode, or copied with the edit in it.
 
-The cache that it was linked from, the other environments that were linked from there, and those
-that were installed after the edit.
+That is the cache, and environments that were linked from there or installed after the edit.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.record import Row
+    from uvx_policy.installed.tree import Index
 
 #: states in which a file has something that others may have, too
 _HAS_CONTENT = ("edited", "mode")
@@ -69,11 +68,7 @@ class Rows:
 
 
 def twins(finding: Finding, index: Index, rows: Rows | None = None) -> Iterator[tuple[Tree, str]]:
-    """Give each other file that should have the content which this one should have.
-
-    In archives and environments with the same `.dist-info`. Files are named whether they exist or
-    not.
-    """
+    """Give each other file, existing or not, that should have what this one should have."""
     if finding.row is None or not finding.row.hash:
         return
     rows = rows or Rows()
@@ -124,10 +119,7 @@ def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
 
 
 def _all_names_found(findings: list[Finding], index: Index) -> list[Finding]:
-    """Look through caches and environments where an inode has more names than are known.
-
-    Another package may have the same file (uv's `files-v0`), or a `.dist-info` another name.
-    """
+    """Look everywhere where an inode has more names than RECORDs led to (uv's `files-v0`, say)."""
     names: dict[tuple[int, int], set[str]] = {}
     links: dict[tuple[int, int], int] = {}
     for each in findings:

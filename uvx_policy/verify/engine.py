@@ -279,10 +279,7 @@ class _Run:
             yield _finding(entry, answer.state)  # type: ignore[arg-type]  # mypy #12535
 
     def _unless_published(self, finding: Finding, found: Hash = NO_HASH) -> Finding:
-        """What to say where the wheel has the file like that, or does not have it.
-
-        `found`: its hash, `NO_HASH` when it was not computed.
-        """
+        """What to say if the wheel has it like that; `found`: its hash, `NO_HASH` if unknown."""
         row = finding.row
         if row is None:
             return finding

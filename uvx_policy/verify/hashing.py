@@ -77,10 +77,7 @@ def token_of(state: bytes, expected: str) -> bytes:
 
 
 def answer(order: Order, now: int) -> Answer:
-    """Read and hash one file. `now`: ns since the epoch, before it is opened.
-
-    Raises `ValueError` when the order has no hash, and for nothing else.
-    """
+    """Read and hash a file at `now` (ns since the epoch). Raises `ValueError` for no hash only."""
     expected = Hash.parse(order.expected)
     try:
         before, after, size, found = read(order.path, expected.algorithm)

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.record import Row
-    from uvx_policy.installed.tree import Tree
+    from uvx_policy.installed.tree import Index, Tree
 
 _CHUNK = 1 << 20
 _EXECUTABLE = 0o111

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import Index
 
 _KIND = "published"
 _ALGORITHM = "sha256"

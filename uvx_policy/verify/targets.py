@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.errors import UsageError
 from uvx_policy.installed import distributions as installed
-from uvx_policy.installed.index import Index
-from uvx_policy.installed.tree import ARCHIVES, trees_of_cache, trees_of_environment
+from uvx_policy.installed.tree import ARCHIVES, Index, trees_of_cache, trees_of_environment
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
