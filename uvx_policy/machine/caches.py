@@ -6,6 +6,7 @@ Nothing searches a whole disk: a cache that none of the sources below names is n
 from __future__ import annotations
 
 import os
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from uvx_policy.errors import LinkPolicyError
@@ -98,8 +99,18 @@ def known_caches(
     `remembered` is what the register knows. What cannot be read is passed over: faults in
     settings are for others to tell.
     """
+    projects = {each.project for each in remembered if each.project}
+    below = {os.path.dirname(each.path) for each in remembered} | projects
+    below |= {host.cwd, layout.home(dict(environ), host.platform)}
+    candidates = chain(
+        _of_uv(host),
+        _of_settings(host),
+        _of_devices(host, table, below),
+        _of_projects(projects, host.cwd),
+        ((each.cache, REGISTER) for each in remembered if os.path.isabs(each.cache)),
+    )
     found: dict[tuple[int, int] | str, Cache] = {}
-    for path, origin in _candidates(environ, remembered, host, table):
+    for path, origin in dict.fromkeys(candidates):
         cache = look(path, (origin,), host, table)
         if not cache.exists and origin in (DEVICE_CACHE, PROJECT_CACHE):
             continue
@@ -158,33 +169,11 @@ def _problem(cache: Cache, file_type: int, host: Host, mount: Mount | None) -> s
 def _mount_of(real: str, host: Host, table: MountTable | None) -> Mount | None:
     if table is None:
         return None
-    near = real
-    while not os.path.isdir(near) and near != os.path.dirname(near):
-        near = os.path.dirname(near)
+    near = next(filter(os.path.isdir, workspace.ancestors(real)), os.sep)
     return table.find(near, host.mount_id(near))
 
 
 # Where caches are named --------------------------------------------------------------------------
-
-
-def _candidates(
-    environ: Mapping[str, str],
-    remembered: Sequence[Environment],
-    host: Host,
-    table: MountTable | None,
-) -> Iterator[tuple[str, str]]:
-    """Paths, and why each may be a cache."""
-    yield from _of_uv(host)
-    yield from _of_settings(host)
-    projects = {each.project for each in remembered if each.project}
-    below = {os.path.dirname(each.path) for each in remembered} | projects
-    yield from _of_devices(
-        host, table, below | {host.cwd, layout.home(dict(environ), host.platform)}
-    )
-    yield from _of_projects(projects, host.cwd)
-    for path in dict.fromkeys(each.cache for each in remembered):
-        if os.path.isabs(path):
-            yield path, REGISTER
 
 
 def _of_uv(host: Host) -> Iterator[tuple[str, str]]:
@@ -223,13 +212,13 @@ def _of_projects(projects: set[str], cwd: str) -> Iterator[tuple[str, str]]:
     """`.uv-cache` of a workspace: it lies in a remembered project, above one, or above the cwd."""
     seen: set[str] = set()
     for start in (*sorted(projects), cwd):
-        directory = start
-        while directory and directory not in seen:
+        for directory in workspace.ancestors(start):
+            if not directory or directory in seen:
+                break
             seen.add(directory)
             path = os.path.join(directory, layout.PROJECT_CACHE)
             if os.path.lexists(path) and os.path.lexists(os.path.join(directory, "pyproject.toml")):
                 yield path, PROJECT_CACHE
-            directory = os.path.dirname(directory)
 
 
 def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterator[tuple[str, str]]:
@@ -242,11 +231,8 @@ def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterat
         return
     name = layout.device_cache_name(host.uid)
     points = [row.point for row in table.rows if not any(why(row) for why in _WHY_ELSEWHERE)]
-    parents = [*points]
-    for point in points:
-        parents += _topmost_of(point, host.uid)
-    parents += _on_the_way_to(sorted(below - {""}))
-    for parent in dict.fromkeys(parents):
+    owned = (directory for point in points for directory in _topmost_of(point, host.uid))
+    for parent in dict.fromkeys((*points, *owned, *_on_the_way_to(sorted(below - {""})))):
         path = os.path.join(parent, name)
         if os.path.lexists(path) and not os.path.islink(path):
             yield path, DEVICE_CACHE

@@ -21,7 +21,7 @@ from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment
 from uvx_policy.uv import directories
 from uvx_policy.uv.destination import project_above
-from uvx_policy.uv.workspace import find_project
+from uvx_policy.uv.workspace import ancestors, find_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -199,14 +199,11 @@ class Machine:
     @cached_property
     def _nearby(self) -> str:
         """The active environment, or the nearest `.venv`; "" when neither is a directory."""
-        above = self.cwd
-        nearby = [self.environ.get("VIRTUAL_ENV", ""), os.path.join(above, ".venv")]
-        while above != os.path.dirname(above):
-            above = os.path.dirname(above)
-            nearby.append(os.path.join(above, ".venv"))
-        for path in filter(None, nearby):
-            if os.path.isdir(os.path.join(self.cwd, path)):
-                return os.path.normpath(os.path.join(self.cwd, path))
+        nearby = [os.path.join(above, ".venv") for above in ancestors(self.cwd)]
+        for name in filter(None, (self.environ.get("VIRTUAL_ENV", ""), *nearby)):
+            path = os.path.join(self.cwd, name)
+            if os.path.isdir(path):
+                return os.path.normpath(path)
         return ""
 
     def _destination(self, words: tuple[str, ...]) -> str:

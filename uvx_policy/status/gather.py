@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, TypeVar
 
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem.cache_safety import ancestors
 from uvx_policy.filesystem.capability import installed_into, known_links
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import nearest_existing
@@ -202,9 +203,7 @@ class Gathering:
 
     def _nearest_mount(self, real: str) -> Mount | None:
         """The mount with the longest mount point; `None` when several have it."""
-        above = real
-        while above not in self._mounts and above != os.path.dirname(above):
-            above = os.path.dirname(above)
+        above = next((each for each in ancestors(real) if each in self._mounts), "")
         return None if above in self._covered else self._mounts.get(above)
 
 
