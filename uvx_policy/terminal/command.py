@@ -47,7 +47,8 @@ class Command(Value):
         through `linkpolicy run`.
         """
         words = self.words
-        if not shell.has_shim and words[0] == "uv" and _links(words[1:]):
+        links = words[1:3] == ("pip", "install") or words[1:2] in _LINKING
+        if not shell.has_shim and words[0] == "uv" and links:
             words = (_NAME, "run", "--", *words)
         if words[0] == _NAME:
             words = (shell.linkpolicy, *words[1:])
@@ -117,10 +118,6 @@ def _quoted(word: str) -> str:
         for char in raw
     )
     return f"$'{inside}'"
-
-
-def _links(words: tuple[str, ...]) -> bool:
-    return words[:2] == ("pip", "install") or words[:1] in _LINKING
 
 
 def _first(program: str, search_path: str) -> str:

@@ -97,7 +97,9 @@ def _compared(distribution: Distribution, found: RecordFile, archive: Tree) -> C
         return None
     same = Contradiction(distribution=distribution, archive=archive, rows=())
     # Of rows that are the same text nothing needs to be parsed: nearly always all.
-    if set(filter(_counts, theirs.content.split())) <= set(found.content.split()):
+    lines = theirs.content.split()
+    counting = {each for each in lines if b",sha" in each and b".data/" not in each}
+    if counting <= set(found.content.split()):
         return same
     own = {os.path.normpath(row.path): row.hash for row in found if row.path}
     hashed = [row for row in theirs if row.hash and not row.problem and ".data/" not in row.path]
@@ -118,10 +120,6 @@ def _is_part(own: dict[str, Hash], hashed: list[Row], dist_info_name: str) -> bo
     theirs = {os.path.normpath(row.path) for row in hashed}
     outside = (os.pardir, f"{dist_info_name}{os.sep}")
     return all(path in theirs or path.startswith(outside) for path, each in own.items() if each)
-
-
-def _counts(line: bytes) -> bool:
-    return b",sha" in line and b".data/" not in line
 
 
 def is_later(dist_info: str) -> bool:

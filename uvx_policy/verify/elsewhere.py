@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: states in which a file has something that others may have, too
 _HAS_CONTENT = ("edited", "mode")
+_real = lru_cache(maxsize=4096)(os.path.realpath)
 
 
 def with_places(findings: Iterable[Finding], index: Index) -> list[Finding]:
@@ -83,11 +84,6 @@ def twins(finding: Finding, index: Index, rows: Rows | None = None) -> Iterator[
 def _without_links(path: str) -> str:
     """The name itself, without symbolic links above it: an environment may be known by two."""
     return os.path.join(_real(os.path.dirname(path)), os.path.basename(path))
-
-
-@lru_cache(maxsize=4096)
-def _real(directory: str) -> str:
-    return os.path.realpath(directory)
 
 
 def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
@@ -158,11 +154,8 @@ def _status(finding: Finding) -> os.stat_result | None:
 
 def _own_names(finding: Finding) -> set[str]:
     """Real paths of the names that are known; a symbolic link is no name of the inode."""
-    paths = (
-        finding.path,
-        *(place.path for place in finding.elsewhere if place.how == "same-inode"),
-    )
-    return {os.path.realpath(path) for path in paths}
+    others = (place.path for place in finding.elsewhere if place.how == "same-inode")
+    return {os.path.realpath(path) for path in (finding.path, *others)}
 
 
 def _walk(

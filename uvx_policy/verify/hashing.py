@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from uvx_policy.installed.hash import NO_HASH, Hash, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from concurrent.futures import Future, ProcessPoolExecutor
 
 #: a batch is full with so many files, or bytes by the RECORD
@@ -192,13 +192,11 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
     # fork: the others start an interpreter for each; no thread of ours runs while this is done.
     how = "fork" if sys.platform == "linux" else "spawn"
-    context = multiprocessing.get_context(how)
-    start: Callable[[], object] = _leave_interrupts_to_the_parent
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=start)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(
+        workers, multiprocessing.get_context(how),
+        # Interrupts are for the parent.
+        signal.signal, (signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
 
 
 def _processors() -> int:

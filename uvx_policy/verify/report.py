@@ -39,7 +39,7 @@ def lines(findings: Sequence[Finding], console: Console) -> Iterator[Parts]:
     """Every finding, by owner, the worst first."""
     by_owner = sorted(findings, key=lambda each: (each.tree.kind != "site", each.tree.owner))
     for owner, group in groupby(by_owner, key=lambda each: each.tree.owner):
-        theirs = sorted(group, key=_rank)
+        theirs = sorted(group, key=lambda each: ([*STATES].index(each.state), each.path))
         width = max(len(STATES[each.state]) for each in theirs[:_MOST])
         yield ((console.path(owner), "bold"),)
         for each in theirs[:_MOST]:
@@ -141,7 +141,3 @@ def _where(place: Place, console: Console) -> str:
         return console.path(tree.owner)
     # What lies in no archive is in the content store of uv's preview.
     return f"the cache {console.path(tree.path if tree.path != tree.owner else place.path)}"
-
-
-def _rank(finding: Finding) -> tuple[int, str]:
-    return list(STATES).index(finding.state), finding.path

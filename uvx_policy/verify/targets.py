@@ -58,7 +58,15 @@ def targets_of(
             Target(path=cache.path, is_cache=True) for cache in machine.caches if cache.exists
         ]
     if not found and not caches and not everything:
-        found = [Target(path=_environment_here(machine, asker))]
+        if not machine.environment_here:
+            from uvx_policy.terminal.command import command  # rarely needed
+
+            raise UsageError(
+                "there is no environment here",
+                hint=f"{asker} every known environment and cache",
+                commands=(command("linkpolicy", asker, "--all"),),
+            )
+        found = [Target(path=machine.environment_here)]
     return list(dict.fromkeys(found))
 
 
@@ -73,18 +81,6 @@ def index_of(machine: Machine, targets: Sequence[Target]) -> Index:
             *(each.path for each in targets if not each.is_cache),
             *machine.environment_paths,
         ],
-    )
-
-
-def _environment_here(machine: Machine, asker: str) -> str:
-    if machine.environment_here:
-        return machine.environment_here
-    from uvx_policy.terminal.command import command  # rarely needed
-
-    raise UsageError(
-        "there is no environment here",
-        hint=f"{asker} every known environment and cache",
-        commands=(command("linkpolicy", asker, "--all"),),
     )
 
 
