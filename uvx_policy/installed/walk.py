@@ -147,9 +147,8 @@ class Walk:
             if not told.st_mode & READABLE:
                 self._note_unreadable(f"{path}{os.sep}{name}")
         told = os.stat(directory)
-        if told.st_uid != self._uid or told.st_mode & CHANGEABLE != CHANGEABLE:
-            if os.access(path, os.W_OK | os.X_OK):
-                return
+        is_mine = told.st_uid == self._uid and told.st_mode & CHANGEABLE == CHANGEABLE
+        if not is_mine and not os.access(path, os.W_OK | os.X_OK):
             self.closed_directories += 1
             if len(self.closed) < MOST_NAMED:
                 self.closed.append(path)
@@ -223,10 +222,10 @@ class Walk:
             return
         except OSError:
             self.dangling += into_cache
-            self._note_other_link(os.lstat(path), name)
-            return
+            told, into_cache = os.lstat(path), False
         if not into_cache:
-            self._note_other_link(told, name)
+            if not name.endswith(BYTECODE_ENDING):
+                self._other_links.append((told.st_size, told.st_mtime))
             return
         self.shared_bytes += _bytes(told)
         if self.sample:
@@ -234,10 +233,6 @@ class Walk:
             self.sample.add_target(told, _bytes(told), path, may_be_cloned=may_be_cloned)
         if place is not None:
             place.files[place.prefix + name] = (told.st_size, told.st_mtime, True)
-
-    def _note_other_link(self, told: os.stat_result, name: str) -> None:
-        if not name.endswith(BYTECODE_ENDING):
-            self._other_links.append((told.st_size, told.st_mtime))
 
     def glance(self) -> str:
         """What `Glance.of` tells of the site directories as they were seen."""

@@ -68,11 +68,10 @@ class Rows:
         return self._known[path]
 
 
-def twins(finding: Finding, index: Index, rows: Rows | None = None) -> Iterator[tuple[Tree, str]]:
+def twins(finding: Finding, index: Index, rows: Rows) -> Iterator[tuple[Tree, str]]:
     """Give each other file, existing or not, that should have what this one should have."""
     if finding.row is None or not finding.row.hash:
         return
-    rows = rows or Rows()
     name = os.path.basename(finding.dist_info)
     own = _without_links(finding.path)
     for tree in index.trees_of(name):
