@@ -6,6 +6,7 @@ writes, or decides anything, except `plan`, which makes a decision and says so.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from functools import cached_property
@@ -220,21 +221,6 @@ class Machine:
             return ""
         return find_destination(host, call, choices, self.uv_version).path
 
-    @cached_property
-    def project_here(self) -> str:
-        """The nearest directory upwards with settings or a project in it, "" for none."""
-        try:
-            return project_above(self.host, self.cwd)
-        except LinkPolicyError:
-            return ""
-
-    def check_settings(self) -> None:
-        """Raise `ConfigError` for faults in the settings that count here."""
-        try:
-            settings_for(self.host, self.project_here, self.cwd)
-        except Unreadable:
-            return
-
     # A decision ----------------------------------------------------------------------------------
 
     @cached_property
@@ -293,5 +279,9 @@ def machine_here() -> Machine:
 def open_machine() -> Machine:
     """The same. Raises `ConfigError` for faults in the settings here."""
     machine = machine_here()
-    machine.check_settings()
+    project = ""
+    with contextlib.suppress(LinkPolicyError):
+        project = project_above(machine.host, machine.cwd)
+    with contextlib.suppress(Unreadable):
+        settings_for(machine.host, project, machine.cwd)
     return machine

@@ -112,7 +112,10 @@ class Search:
         try:
             names, below = _list(path, follow=path in self._roots)
         except OSError as error:
-            self._failed(path, error)
+            # ELOOP: it has become a symbolic link.
+            if error.errno not in _GONE or path in self._roots:
+                with self._changed:
+                    self.unreadable += [path] if len(self.unreadable) < MOST_NAMED else []
             return []
         if _MARK in names:
             self._found.put(path)
@@ -120,14 +123,6 @@ class Search:
         if _CACHE in names and path not in self._roots:
             return []
         return [inner for inner in below if inner not in self._passed_over]
-
-    def _failed(self, path: str, error: OSError) -> None:
-        # ELOOP: it has become a symbolic link.
-        if error.errno in _GONE and path not in self._roots:
-            return
-        with self._changed:
-            if len(self.unreadable) < MOST_NAMED:
-                self.unreadable.append(path)
 
 
 def _list(path: str, *, follow: bool) -> tuple[set[str], list[str]]:
