@@ -65,7 +65,7 @@ def site_directories(environment: str) -> tuple[str, ...]:
 
 
 def distributions(site: str, *, origins: bool = True) -> Iterator[Distribution]:
-    """Each one in `site`, by name; `origins`: with INSTALLER and direct_url.json. Never raises."""
+    """All in `site`, by name; `origins`: with INSTALLER and direct_url.json. Never raises."""
     for name in names_in(site):
         if name.endswith(_SUFFIXES):
             yield _distribution(site, name, origins=origins)

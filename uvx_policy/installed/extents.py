@@ -73,7 +73,7 @@ def shared_bytes(path: str) -> int | None:
 
 
 def extents_of(path: str) -> list[Extent] | None:
-    """Of a file that is no link; `None` where nobody can tell. Raises `OSError` if not readable."""
+    """Extents of a file, no link; `None` where nobody can tell. Raises `OSError` if unreadable."""
     if sys.platform != "linux":
         return None
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

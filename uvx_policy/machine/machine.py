@@ -100,7 +100,7 @@ class Machine:
             return None
 
     def mount_of(self, path: str) -> Mount | None:
-        """Of the nearest existing directory, links followed; `None` if unknown. Never raises."""
+        """Mount of the nearest existing directory, links followed; `None`: unknown. Never raises."""
         if self.mounts is None:
             return None
         try:

@@ -57,7 +57,7 @@ def policy_of(environment: Environment, host: Host) -> tuple[str, Policy]:
 
 
 def settings_for(host: Host, project: str, place: str) -> Settings:
-    """Of `project`, for an environment in `place`. Raises `ConfigError` and `Unreadable`."""
+    """The settings of `project` for what is in `place`. Raises `ConfigError` and `Unreadable`."""
     found = find_project(host, project, None) if project else None
     workspace = found.workspace if found is not None and found.root == project else project
     return read_settings(host, project=project, workspace=workspace, place=place)

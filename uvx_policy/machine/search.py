@@ -115,7 +115,8 @@ class Search:
             # ELOOP: it has become a symbolic link.
             if error.errno not in _GONE or path in self._roots:
                 with self._changed:
-                    self.unreadable += [path] if len(self.unreadable) < MOST_NAMED else []
+                    if len(self.unreadable) < MOST_NAMED:
+                        self.unreadable.append(path)
             return []
         if _MARK in names:
             self._found.put(path)

@@ -71,12 +71,10 @@ def summary(findings: Sequence[Finding], tally: Tally) -> str:
     problems = f"Found {count(len(faults), 'problem')}" if faults else "Found no problems"
     states = f": {states_of(faults)}" if faults else ""
     sentences = [f"{problems} in {tally.looked_at()}{states}."]
-    if intended:
-        differ = verb(intended, "differs", "differ")
-        sentences.append(f"{count(intended, 'file')} {differ} as intended.")
-    if published:
-        differ = verb(published, "differs", "differ")
-        sentences.append(f"{count(published, 'file')} {differ} from RECORD as published.")
+    for number, how in ((intended, "as intended"), (published, "from RECORD as published")):
+        if number:
+            differ = verb(number, "differs", "differ")
+            sentences.append(f"{count(number, 'file')} {differ} {how}.")
     return " ".join(sentences)
 
 
