@@ -100,7 +100,7 @@ class Machine:
             return None
 
     def mount_of(self, path: str) -> Mount | None:
-        """Mount of the nearest existing directory, links followed; `None`: unknown. Never raises."""
+        """Mount of the nearest existing directory, links followed, if known. Never raises."""
         if self.mounts is None:
             return None
         try:
