@@ -6,6 +6,7 @@ Nothing searches a whole disk: a cache that none of the sources below names is n
 from __future__ import annotations
 
 import os
+import stat
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,6 @@ _WHY_ELSEWHERE = (
     mounts.why_volatile, mounts.why_network, mounts.why_fuse, mounts.why_overlay,
     mounts.why_unknown,
 )  # fmt: skip
-#: inode(7)
-_TYPE, _DIRECTORY = 0o170000, 0o040000
 
 
 class Cache(Value):
@@ -149,11 +148,11 @@ def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | No
         owner=told.st_uid if host.uid >= 0 else None,
         mode=told.st_mode & 0o7777,
     )
-    return cache.replace(problem=_problem(cache, told.st_mode & _TYPE, host, mount))
+    return cache.replace(problem=_problem(cache, told, host, mount))
 
 
-def _problem(cache: Cache, file_type: int, host: Host, mount: Mount | None) -> str:
-    if file_type != _DIRECTORY:
+def _problem(cache: Cache, told: os.stat_result, host: Host, mount: Mount | None) -> str:
+    if not stat.S_ISDIR(told.st_mode):
         return "it is not a directory"
     if cache.owner is not None and cache.owner != host.uid:
         return f"it belongs to user {cache.owner}, not to you (user {host.uid})"

@@ -23,10 +23,6 @@ _CACHE_AT_MOST = 34
 _EXTRA = 30
 
 
-def _nothing(_: object, __: Console) -> Parts:
-    return ()
-
-
 class Column(NamedTuple):
     """One column. The most important ones stay where there is little room."""
 
@@ -36,7 +32,7 @@ class Column(NamedTuple):
     importance: int
     cell: Callable[[Row, Console], Parts]
     sort_key: Callable[[Row], str | int]
-    total: Callable[[Total, Console], Parts] = _nothing
+    total: Callable[[Total, Console], Parts] = lambda *_: ()
     right: bool = False
 
 
