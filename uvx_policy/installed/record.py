@@ -72,10 +72,7 @@ class RecordFile:
 
     @cached_property
     def fields(self) -> list[list[str]]:
-        """The rows as they are written, never empty: to make a `Row` takes five times as long.
-
-        Lines that are not CSV appear as one field, "".
-        """
+        """Rows as written, never empty (a `Row` takes five times as long); [""] for no CSV."""
         if '"' in self.text or "\r" in self.text or "\0" in self.text:
             return list(_parsed(self.text))
         # Nearly always: in half of the time that the reader takes.
@@ -89,10 +86,7 @@ class RecordFile:
         return [row for row in self.fields if len(row) == COLUMNS and row[0]]
 
     def problem(self, dist_info: str) -> str:
-        """Why it cannot be relied on, "" when it can: then what it does not name is not its own.
-
-        `dist_info`: path or name of its directory.
-        """
+        """Why it cannot be relied on, "" if it can. `dist_info`: path or name of its directory."""
         if not self.content.strip(b"\0 \r\n\t"):
             return "it is empty"
         damaged = len(self.fields) - len(self.whole)
@@ -133,10 +127,7 @@ def read_at(path: str) -> RecordFile:
 
 
 def hashes_at(path: str, tree: str) -> dict[str, Hash]:
-    """Absolute path -> hash, of all rows of this RECORD that have one. Never raises.
-
-    `tree`: the directory that its paths are relative to.
-    """
+    """Absolute path -> hash, of all rows that have one, for a RECORD of `tree`. Never raises."""
     try:
         rows = list(read_at(path))
     except OSError:
@@ -194,13 +185,8 @@ def written(rows: Iterable[Row]) -> bytes:
     """A RECORD with these rows."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow(_fields(row))
+    writer.writerows((row.path, row.hash, row.size) for row in rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _fields(row: Row) -> list[str]:
-    return [row.path, str(row.hash), "" if row.size is None else str(row.size)]
 
 
 def _corrected_line(line: str, tree: str, rows: Mapping[str, Row]) -> str:

@@ -12,7 +12,7 @@ from uvx_policy.repair import apply, backup, restore, unfinished
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import Index
     from uvx_policy.repair.backup import Edit
     from uvx_policy.repair.model import Step
 
