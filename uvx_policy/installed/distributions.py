@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed.hash import FLAGS
+from uvx_policy.installed.foreign_file import read_foreign
 from uvx_policy.installed.record import NAME
 from uvx_policy.value import Value
 
@@ -114,12 +114,9 @@ def _direct_url(dist_info: str) -> tuple[str, bool]:
 
 def _head(path: str) -> str:
     try:
-        with open(os.open(path, FLAGS), "rb") as stream:
-            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return stream.read(_SMALL).decode("utf-8", "surrogateescape")
-    except (OSError, ValueError):
-        pass
-    return ""
+        return read_foreign(path, _SMALL, cut=True).decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
 
 
 def status_of(path: str) -> os.stat_result | None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import csv
 import io
 import os
-import stat
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash
+from uvx_policy.installed.foreign_file import read_foreign
+from uvx_policy.installed.hash import NO_HASH, Hash
 from uvx_policy.terminal.words import listed
 
 if TYPE_CHECKING:
@@ -113,17 +113,7 @@ def read(distribution: Distribution) -> RecordFile:
 
 def read_at(path: str) -> RecordFile:
     """Read the RECORD at this path. Raises `OSError`: absent, not a file, too large."""
-    try:
-        handle = os.open(path, FLAGS)
-    except ValueError as error:  # a NUL in the path
-        raise OSError(str(error)) from error
-    with open(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is not a file")
-        if status.st_size > MOST:
-            raise OSError(f"it is larger than {MOST >> 20} MiB")
-        return RecordFile(stream.read(MOST))
+    return RecordFile(read_foreign(path, MOST))
 
 
 def hashes_at(path: str, tree: str) -> dict[str, Hash]:
