@@ -13,9 +13,9 @@ from uvx_policy.replay.key import key_of_call
 from uvx_policy.replay.prediction import Prediction, predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from uvx_policy.model import Decision
+    from uvx_policy.model import Decision, Refusal
     from uvx_policy.pipeline import Plan
     from uvx_policy.terminal.console import Console, Parts
 
@@ -33,9 +33,7 @@ def plan_for(uv_words: list[str]) -> tuple[Plan, list[str]]:
         if machine.plan is None:
             raise errors.RealUvNotFound
         return machine.plan, ["uv", *machine.usual_call]
-    words = uv_words
-    if words[0] not in ("uv", "uvx"):
-        words = ["uv", *words]
+    words = uv_words if uv_words[0] in ("uv", "uvx") else ["uv", *uv_words]
     uv = next(shim.candidates(words[0], shim="", embedded=locate.embedded_directories()), "")
     if not uv:
         raise errors.RealUvNotFound
@@ -54,7 +52,7 @@ def predicted(plan: Plan, words: list[str]) -> Prediction:
 
 
 def as_json(plan: Plan, prediction: Prediction, copied: str = "") -> str:
-    """The documented JSON object (docs/reference/explain-json.md), two-space indented."""
+    """The documented JSON object (docs/reference/explain-json.md)."""
     return json.dumps(as_object(plan, prediction, copied), indent=2)
 
 
@@ -72,8 +70,8 @@ def as_object(plan: Plan, prediction: Prediction, copied: str = "") -> dict[str,
             "kind": plan.destination.kind,
             "device": plan.device,
         },
-        "link_mode": _decision_object(plan.outcome.link_mode),
-        "cache_dir": _decision_object(plan.outcome.cache_dir),
+        "link_mode": _because(plan.outcome.link_mode, value=plan.outcome.link_mode.value),
+        "cache_dir": _because(plan.outcome.cache_dir, value=plan.outcome.cache_dir.value),
         "environment": dict(plan.edits.variables),
         "record": {
             "state": prediction.state,
@@ -82,11 +80,7 @@ def as_object(plan: Plan, prediction: Prediction, copied: str = "") -> dict[str,
         },
     }
     if plan.outcome.refusal is not None:
-        told["refusal"] = {
-            "code": plan.outcome.refusal.code,
-            "because": plan.outcome.refusal.because,
-            "origin": str(plan.outcome.refusal.origin),
-        }
+        told["refusal"] = _because(plan.outcome.refusal)
     if copied:
         told["copied"] = copied
     return told
@@ -143,40 +137,25 @@ def as_exports(plan: Plan, syntax: str) -> str:
     }
     if syntax == "json":
         return json.dumps(variables, indent=2) + "\n"
-    return "".join(f"{_EXPORT[syntax](name, value)}\n" for name, value in variables.items())
+    line, escapes = _EXPORT[syntax]
+    escaped = str.maketrans(escapes)
+    return "".join(
+        f"{line.format(name, value.translate(escaped))}\n" for name, value in variables.items()
+    )
 
 
-def _sh(name: str, value: str) -> str:
-    quoted = value.replace("'", "'\\''")
-    return f"export {name}='{quoted}'"
-
-
-def _fish(name: str, value: str) -> str:
-    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"set -gx {name} '{quoted}'"
-
-
-def _powershell(name: str, value: str) -> str:
-    quoted = value.replace("'", "''")
-    return f"$env:{name} = '{quoted}'"
-
-
-_EXPORT: dict[str, Callable[[str, str], str]] = {
-    "sh": _sh,
-    "fish": _fish,
-    "powershell": _powershell,
-    "github": lambda name, value: f"{name}={value}",
+#: syntax -> the line, and what to replace in the value
+_EXPORT = {
+    "sh": ("export {}='{}'", {"'": "'\\''"}),
+    "fish": ("set -gx {} '{}'", {"\\": "\\\\", "'": "\\'"}),
+    "powershell": ("$env:{} = '{}'", {"'": "''"}),
+    "github": ("{}={}", {}),
 }
 SYNTAXES = (*_EXPORT, "json")
 
 
-def _decision_object(decision: Decision) -> dict[str, Any]:
-    return {
-        "value": decision.value,
-        "code": decision.code,
-        "because": decision.because,
-        "origin": str(decision.origin),
-    }
+def _because(told: Decision | Refusal, **value: str | None) -> dict[str, Any]:
+    return {**value, "code": told.code, "because": told.because, "origin": str(told.origin)}
 
 
 def _destination(plan: Plan) -> Parts:
