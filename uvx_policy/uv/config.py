@@ -39,9 +39,8 @@ class Layer(Value):
         if found is None:
             return None
         line = self.file.line_of(*self.prefix, *keys)
-        return Sourced(
-            value=_text(found), origin=Origin(kind="file", name=self.file.path, line=line)
-        )
+        origin = Origin(kind="file", name=self.file.path, line=line)
+        return Sourced(value=_text(found), origin=origin)
 
 
 class Configuration(Value):
@@ -54,7 +53,10 @@ class Configuration(Value):
 
         Raises `Unreadable` when that depends on which tables this uv understands.
         """
-        found = [self._first(reading, keys) for reading in self.readings]
+        found = [
+            next((value for layer in reading if (value := layer.get(*keys))), None)
+            for reading in self.readings
+        ]
         if any((one and one.value) != (found[0] and found[0].value) for one in found):
             sure = next(one for one in found if one is not None)
             raise Unreadable(
@@ -68,14 +70,6 @@ class Configuration(Value):
         if layer is None:
             return self
         return Configuration(readings=tuple((layer, *reading) for reading in self.readings))
-
-    @staticmethod
-    def _first(reading: tuple[Layer, ...], keys: tuple[str, ...]) -> Sourced | None:
-        for layer in reading:
-            found = layer.get(*keys)
-            if found is not None:
-                return found
-        return None
 
 
 def explicit_file(files: TomlFiles, path: str) -> Configuration:
@@ -155,15 +149,11 @@ def _are_known(
 
 def _are_valid(settings: dict[str, Any], version: UvVersion | None) -> bool:
     """Check the values that we use; of all others we trust that they are right."""
-    modes = link_modes(version)
-    for name, value in settings.items():
-        if name == "link-mode" and value not in modes:
-            return False
-        if name in _BOOLEANS and not isinstance(value, bool):
-            return False
-        if name in _STRINGS and not isinstance(value, str):
-            return False
-    return True
+    return (
+        settings.get("link-mode", "copy") in link_modes(version)
+        and all(isinstance(settings.get(name, False), bool) for name in _BOOLEANS)
+        and all(isinstance(settings.get(name, ""), str) for name in _STRINGS)
+    )
 
 
 def link_modes(version: UvVersion | None) -> tuple[str, ...]:

@@ -65,11 +65,7 @@ def parse_version(text: str) -> UvVersion | None:
         numbers.append(int(digits))
         if digits != part:
             break
-    try:
-        major, minor, patch = numbers
-    except ValueError:
-        return None
-    return major, minor, patch
+    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None  # noqa: PLR2004
 
 
 def _identity(host: Host, uv: str) -> tuple[str, ...]:

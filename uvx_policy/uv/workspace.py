@@ -129,8 +129,8 @@ def find_project(
     Raises `Unreadable` or `ConfigError` when that cannot be told.
     """
     files = files or TomlFiles(host)
-    root = next(_directories_with_pyproject(host, start), None)
-    if root is None:
+    root = _nearest_with_pyproject(host, start)
+    if not root:
         return None
     data = _pyproject(files, root)
     settings = table(data, "tool", "uv")
@@ -170,25 +170,13 @@ def table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
     return data
 
 
-def is_script_run(invocation: Invocation) -> bool:
-    """`uv run -s FILE`, whatever the file is called."""
-    return invocation.has("script") or invocation.has("gui-script")
-
-
-def may_preview(host: Host, invocation: Invocation) -> bool:
-    """Tell whether a preview feature is asked for on the command line or by a variable."""
-    return any(invocation.has(name) for name in ("preview", "preview-features")) or any(
-        host.environ.get(name) for name in ("UV_PREVIEW", "UV_PREVIEW_FEATURES")
-    )
-
-
 def _enclosing_workspace(
     host: Host, member: str, version: UvVersion | None, files: TomlFiles
 ) -> str:
     """Root of the workspace that lists `member`; `member` itself when none does."""
     # Only the next pyproject.toml counts: one without a workspace hides those above it.
-    root = next(_directories_with_pyproject(host, os.path.dirname(member)), None)
-    if root is None or root == member:
+    root = _nearest_with_pyproject(host, os.path.dirname(member))
+    if root in ("", member):
         return member
     workspace = table(_pyproject(files, root), "tool", "uv").get("workspace")
     if not isinstance(workspace, dict):
@@ -201,12 +189,7 @@ def _enclosing_workspace(
 
 
 def _any_matches(
-    patterns: object,
-    root: str,
-    member: str,
-    version: UvVersion | None,
-    *,
-    excluding: bool = False,
+    patterns: object, root: str, member: str, version: UvVersion | None, *, excluding: bool = False
 ) -> bool:
     from uvx_policy.uv.member_glob import matches
 
@@ -220,16 +203,16 @@ def _any_matches(
                 return True
             unsure = unsure or answer is None
     if unsure:
-        raise Unreadable(
-            root, f"whether `{member}` belongs to this workspace depends on uv's version"
-        )
+        because = f"whether `{member}` belongs to this workspace depends on uv's version"
+        raise Unreadable(root, because)
     return False
 
 
-def _directories_with_pyproject(host: Host, start: str) -> Iterator[str]:
+def _nearest_with_pyproject(host: Host, start: str) -> str:
     for directory in ancestors(start):
         if host.kind(os.path.join(directory, "pyproject.toml")) == "file":
-            yield directory
+            return directory
+    return ""
 
 
 def _pyproject(files: TomlFiles, directory: str) -> dict[str, Any]:
@@ -250,7 +233,13 @@ def _beside_target(
     path = absolute(host.cwd, beside)
     if path == host.cwd or (version is not None and version >= _TARGET_DISCOVERY_SINCE):
         return path
-    if version is not None and not may_preview(host, invocation):
+    previews = (
+        invocation.has("preview")
+        or invocation.has("preview-features")
+        or host.environ.get("UV_PREVIEW")
+        or host.environ.get("UV_PREVIEW_FEATURES")
+    )
+    if version is not None and not previews:
         return host.cwd
     here = find_project(host, host.cwd, version, files)
     there = find_project(host, path, version, files)
@@ -268,18 +257,12 @@ def _target_directory(host: Host, invocation: Invocation) -> str:
     if not directory:
         return ""
     path = os.path.join(host.cwd, target)
-    if is_script_run(invocation):
-        return directory
+    if invocation.has("script") or invocation.has("gui-script"):
+        return directory  # whatever the file is called
     kind = host.kind(path)
     if kind == "directory":
         return directory if host.kind(os.path.join(path, "__main__.py")) == "file" else ""
     if kind != "file":
         return ""
-    if is_python_file(target) or _ZIP_MAGIC in host.read_head(path, 4096):
-        return directory
-    return ""
-
-
-def is_python_file(path: str) -> bool:
-    """Tell whether uv takes a file of this name for a Python script."""
-    return path.lower().endswith((".py", ".pyw", ".pyc"))
+    is_python = target.lower().endswith((".py", ".pyw", ".pyc"))
+    return directory if is_python or _ZIP_MAGIC in host.read_head(path, 4096) else ""
