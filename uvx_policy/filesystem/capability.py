@@ -55,7 +55,7 @@ def probe_links(
     yes or no about all directories like them. Never raises: what cannot be told is "unknown".
     """
     try:
-        pair = _Pair(host, table, cache=cache, destination=destination)
+        pair = _Pair(host, table, cache, destination)
     except Unreadable as error:
         return UNTRIED.replace(detail=str(error))
     known = pair.known(state)
@@ -75,17 +75,15 @@ def known_links(
 ) -> Capability:
     """Do what `probe_links` does, without a try: "unknown" is what only a try would tell."""
     try:
-        pair = _Pair(host, table, cache=cache, destination=destination)
+        pair = _Pair(host, table, cache, destination)
     except Unreadable as error:
         return UNTRIED.replace(detail=str(error))
     return pair.known(state) or pair.foreseen()
 
 
-_KNOWN: dict[str, tuple[Support, Support]] = {
-    "clone=yes hardlink=yes": ("yes", "yes"),
-    "clone=yes hardlink=no": ("yes", "no"),
-    "clone=no hardlink=yes": ("no", "yes"),
-    "clone=no hardlink=no": ("no", "no"),
+_TOLD: tuple[Support, Support] = ("yes", "no")
+_KNOWN = {
+    f"clone={clone} hardlink={hardlink}": (clone, hardlink) for clone in _TOLD for hardlink in _TOLD
 }
 
 
@@ -134,9 +132,7 @@ class _Side:
 class _Pair:
     """The two directories, and what is known of them without a try."""
 
-    def __init__(
-        self, host: Host, table: MountTable | None, *, cache: str, destination: str
-    ) -> None:
+    def __init__(self, host: Host, table: MountTable | None, cache: str, destination: str) -> None:
         """Raise `Unreadable`."""
         self._cache = _Side(host, table, cache)
         self._destination = _Side(host, table, destination)
@@ -198,12 +194,10 @@ class _Pair:
         one, other = self._cache.attributes.describe(), self._destination.attributes.describe()
         if one == other:  # nothing else has two of a kind
             return f"{cache} and {destination} are encrypted with different policies"
-        if one and other:
-            return f"{cache} is {one}, {destination} is {other}"
-        return (
-            f"{cache} is {one}, unlike {destination}"
-            if one
-            else (f"{destination} is {other}, unlike {cache}")
+        if not one:
+            return f"{destination} is {other}, unlike {cache}"
+        return f"{cache} is {one}, " + (
+            f"{destination} is {other}" if other else f"unlike {destination}"
         )
 
     @property

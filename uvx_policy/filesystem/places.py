@@ -72,7 +72,11 @@ def find_place(
     in them, and may be "" (except the destination). What cannot be read is no place.
     """
     try:
-        near = _surroundings(host, destination, project, workspace)
+        real = [
+            host.real_path(path) if path else ""
+            for path in (destination, project, workspace, host.cwd)
+        ]
+        near = Surroundings(destination=real[0], project=real[1], workspace=real[2], cwd=real[3])
         search = _Search(host, table, near)
     except Unreadable as error:
         return Places(chosen=None, rejected=((error.path, error.reason),))
@@ -87,18 +91,6 @@ def find_place(
         if chosen is not None:
             return Places(chosen=chosen, rejected=tuple(search.rejected))
     return Places(chosen=None, rejected=tuple(search.rejected))
-
-
-def _surroundings(host: Host, destination: str, project: str, workspace: str) -> Surroundings:
-    def real(path: str) -> str:
-        return host.real_path(path) if path else ""
-
-    return Surroundings(
-        destination=real(destination),
-        project=real(project),
-        workspace=real(workspace),
-        cwd=real(host.cwd),
-    )
 
 
 class _Search:
@@ -119,7 +111,9 @@ class _Search:
         """Of the entries whose key lies on the destination's file system the nearest, then rest."""
         matching = []
         for entry in entries:
-            key = self._real(entry.filesystem)
+            path = entry.filesystem
+            exists = os.path.isabs(path) and self._host.kind(path) != "absent"
+            key = self._host.real_path(path) if exists else ""
             there = self._device_of(key) if key else None
             if there is None or not there.is_same_file_system(self._device):
                 continue
@@ -127,7 +121,7 @@ class _Search:
             # of the same file system, where nothing can be hard linked; the longest.
             above = is_within(self._near.destination, key)
             matching.append(((above, there == self._device, len(key)), entry))
-        for _, entry in sorted(matching, key=_rank, reverse=True):
+        for _, entry in sorted(matching, key=lambda ranked: ranked[0], reverse=True):
             place = self._judge(
                 entry.directory,
                 "device-cache-configured",
@@ -155,11 +149,8 @@ class _Search:
                     continue
                 if not exists and not self._may_hold(parent, is_top=parent == way[0]):
                     continue
-                because = (
-                    f"the cache that is in use on the file system of `{way[0]}`"
-                    if exists
-                    else f"the topmost directory of yours on the file system of `{way[0]}`"
-                )
+                what = "cache that is in use" if exists else "topmost directory of yours"
+                because = f"the {what} on the file system of `{way[0]}`"
                 place = self._judge(directory, "device-cache", Wish(), because=because)
                 if place:
                     return place
@@ -178,19 +169,13 @@ class _Search:
         )
 
     def _judge(
-        self,
-        directory: str,
-        code: PlaceCode,
-        wish: Wish,
-        *,
-        because: str,
-        origin: Origin = DEFAULT,
+        self, directory: str, code: PlaceCode, wish: Wish, *, because: str, origin: Origin = DEFAULT
     ) -> Place | None:
-        reason = (
-            cache_safety.why_not(self._host, self._table, directory, near=self._near, wish=wish)
-            if os.path.isabs(directory)
-            else "it is not an absolute path"
-        )
+        reason = "it is not an absolute path"
+        if os.path.isabs(directory):
+            reason = cache_safety.why_not(
+                self._host, self._table, directory, near=self._near, wish=wish
+            )
         if reason:
             self.rejected.append((directory, reason))
             return None
@@ -204,12 +189,6 @@ class _Search:
             probe_from=existing,
             exists=existing == real,
         )
-
-    def _real(self, path: str) -> str:
-        """`path` without links where it exists, else ""."""
-        if not os.path.isabs(path) or self._host.kind(path) == "absent":
-            return ""
-        return self._host.real_path(path)
 
     def _way_down(self) -> tuple[str, ...]:
         """Directories from the destination's mount point down to above the destination itself."""
@@ -255,13 +234,6 @@ class _Device(Value):
         return self.mount.device == other.mount.device
 
 
-def _rank(matching: tuple[tuple[bool, bool, int], CacheEntry]) -> tuple[bool, bool, int]:
-    return matching[0]
-
-
-# uv's default cache ------------------------------------------------------------------------------
-
-
 def default_cache_usable(host: Host, path: str) -> Support:
     """Tell whether uv can use `path` as its cache, or make it there.
 
@@ -273,7 +245,7 @@ def default_cache_usable(host: Host, path: str) -> Support:
         if status is None:
             if host.link_kind(path) == "symlink":
                 return "no"  # dangling: mkdir(2) says EEXIST
-            return _support(_can_be_made(host, path))
+            return "yes" if _can_be_made(host, path) else "no"
         if status.kind != "directory":
             return "no"
         return _parts(host, path) if host.may_write(path) else "no"
@@ -282,14 +254,12 @@ def default_cache_usable(host: Host, path: str) -> Support:
 
 
 def _can_be_made(host: Host, path: str) -> bool:
-    above = os.path.dirname(path)
-    while above != path:
-        status = host.status(above)
-        if status is not None:
-            return status.kind == "directory" and host.may_write(above)
+    for above in cache_safety.ancestors(os.path.dirname(path)):
+        kind = host.kind(above)
+        if kind != "absent":
+            return kind == "directory" and host.may_write(above)
         if host.link_kind(above) == "symlink":
             return False
-        path, above = above, os.path.dirname(above)
     return False
 
 
@@ -303,22 +273,17 @@ def _parts(host: Host, path: str) -> Support:
         part = os.path.join(path, *names)
         return host.may_write(os.path.dirname(part) if host.kind(part) == "absent" else part)
 
+    def version(bucket: str) -> int:
+        digits = bucket.rpartition("-v")[2]
+        return int(digits) if digits.isdecimal() else -1
+
     buckets = [name for name in host.list_names(path) if name.startswith("sdists-v")]
-    buckets.sort(key=_bucket_version, reverse=True)
+    buckets.sort(key=version, reverse=True)
     good = [opens(bucket, ".git") for bucket in buckets]
     if not opens(".lock") or good[:1] == [False]:
         return "no"
     # Of another version of uv, or of an older one: whether the real uv needs it is not known here.
     return "yes" if all(good) else "unknown"
-
-
-def _bucket_version(name: str) -> int:
-    digits = name.rpartition("-v")[2]
-    return int(digits) if digits.isdecimal() else -1
-
-
-def _support(fact: bool) -> Support:
-    return "yes" if fact else "no"
 
 
 def cache_is_mount_point(table: MountTable | None, path: str) -> bool:
@@ -330,9 +295,8 @@ def cache_is_mount_point(table: MountTable | None, path: str) -> bool:
     if table is None:
         return False
     points = {row.point for row in table.rows if row.point != "/"}
-    return path in points or (
-        os.path.basename(os.path.dirname(path)) in _CACHE_HOMES and os.path.dirname(path) in points
-    )
+    above = os.path.dirname(path)
+    return path in points or (above in points and os.path.basename(above) in _CACHE_HOMES)
 
 
 #: `XDG_CACHE_HOME` by default, and what it is called on macOS
