@@ -283,7 +283,9 @@ def _explain(options: argparse.Namespace) -> int:
     prediction = explain.predicted(plan, words)
     copied = why_copied(plan)
     if options.json:
-        sys.stdout.write(explain.as_json(plan, prediction, copied) + "\n")
+        import json
+
+        sys.stdout.write(json.dumps(explain.as_object(plan, prediction, copied), indent=2) + "\n")
     else:
         explain.print_plan(plan, prediction, words, Console(), copied)
     return 0

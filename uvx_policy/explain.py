@@ -51,13 +51,8 @@ def predicted(plan: Plan, words: list[str]) -> Prediction:
     return predict(plan.state, key, plan.edits, plan.witnesses, refused=refused)
 
 
-def as_json(plan: Plan, prediction: Prediction, copied: str = "") -> str:
-    """The documented JSON object (docs/reference/explain-json.md)."""
-    return json.dumps(as_object(plan, prediction, copied), indent=2)
-
-
 def as_object(plan: Plan, prediction: Prediction, copied: str = "") -> dict[str, Any]:
-    """The plan as plain values. `value` is null where uv is left alone.
+    """The plan as docs/reference/explain-json.md has it. `value` is null: uv is left alone.
 
     `copied`: why uv copies some files whatever the link mode is, "" when it does not.
     Bytes of a path that are not UTF-8 appear as lone surrogates, escaped by `json`.

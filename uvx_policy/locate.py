@@ -19,11 +19,7 @@ _TAIL = 64
 
 
 def real_programs(
-    program: str,
-    *,
-    search_path: str | None,
-    shim: str = "",
-    embedded: "Sequence[str]" = (),
+    program: str, *, search_path: str | None, shim: str = "", embedded: "Sequence[str]" = ()
 ) -> "Iterator[str]":
     """Each executable `program` that is not a shim of ours, in the order of PATH, then embedded.
 

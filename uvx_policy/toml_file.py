@@ -116,9 +116,10 @@ class _Scan:
         """At `[` or `[[`: the table that the following keys belong to."""
         start = self.position
         is_array = self.text.startswith("[[", start)
-        self.position += 2 if is_array else 1
+        brackets = 2 if is_array else 1
+        self.position += brackets
         keys = self._dotted_key("]")
-        self.position += 2 if is_array else 1
+        self.position += brackets
         table: KeyPath = ()
         for index, key in enumerate(keys):
             table = (*table, key)
@@ -171,11 +172,8 @@ class _Scan:
         while inside is not None:
             self._skip(" \t\r")
             char = self.text[self.position : self.position + 1]
-            if char == "[":
-                stack.append((inside, "]", 0))
-                self.position += 1
-            elif char == "{":
-                stack.append((inside, "}", 0))
+            if char in ("[", "{"):
+                stack.append((inside, "]" if char == "[" else "}", 0))
                 self.position += 1
             elif char in ('"', "'"):
                 self._string()

@@ -20,8 +20,6 @@ class UnsafeCacheDirectory(LinkPolicyError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"cannot use `{path}` as a cache: {reason}")
-        self.path = path
-        self.reason = reason
 
 
 def make_cache_directory(path: str) -> None:
@@ -48,10 +46,11 @@ def make_cache_directory(path: str) -> None:
             os.close(here)
             here = below
             told = os.fstat(here)
+            reason = ""
             if depth == len(names):
                 reason = _why_not_ours(told)
-            else:
-                reason = "" if names[-1] == PROJECT_CACHE else _why_not_trusted(told)
+            elif names[-1] != PROJECT_CACHE:
+                reason = _why_not_trusted(told)
             if reason:
                 raise UnsafeCacheDirectory(path, f"`/{'/'.join(names[:depth])}` {reason}")
     finally:
@@ -83,9 +82,8 @@ def _enter(path: str, parent: int, name: str) -> int:
     except OSError as error:
         # O_NOFOLLOW: ELOOP on a link; with O_DIRECTORY Linux says ENOTDIR instead.
         linked = error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
-        reason = os.strerror(error.errno or 0)
-        if linked:
-            reason = "is a symbolic link, or not a directory"
+        told = os.strerror(error.errno or 0)
+        reason = "is a symbolic link, or not a directory" if linked else told
         raise UnsafeCacheDirectory(path, f"`{name}`: {reason}") from error
 
 

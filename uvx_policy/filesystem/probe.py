@@ -131,9 +131,6 @@ def _outcome(attempt: Callable[[], None]) -> int:
     return WORKED
 
 
-# Unnamed files -----------------------------------------------------------------------------------
-
-
 class _NoUnnamedFiles(Exception):
     """O_TMPFILE, or a link of such a file, is not to be had here."""
 
@@ -185,9 +182,6 @@ def _link_unnamed(file: int, directory: int) -> None:
         raise OSError(errno.EIO, "the link is another file")
 
 
-# Named files -------------------------------------------------------------------------------------
-
-
 def _try_named(cache: str, destination: str) -> tuple[int, int]:
     original = os.path.join(cache, _hidden_name())
     copy = os.path.join(destination, _hidden_name())
@@ -226,7 +220,6 @@ def _link_named(original: str, copy: str) -> int:
 
 
 def _clonefile(original: str, copy: str) -> None:
-    """Call clonefile(2) of macOS."""
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
@@ -234,8 +227,6 @@ def _clonefile(original: str, copy: str) -> None:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 
-
-# Both --------------------------------------------------------------------------------------------
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC
