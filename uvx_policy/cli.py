@@ -43,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(words[1:])  # not argparse: every word after it belongs to uv
     _prepare_streams()
     try:
-        code = _run_command(words)
+        own, uv_words = _split(words)
+        options = build_parser(next(iter(own), "")).parse_args(own)
+        options.uv_words = uv_words
+        code: int = options.command(options)
         sys.stdout.flush()
     except errors.ConfigError as error:
         for fault in error.faults:
@@ -67,14 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(f"the output cannot be written: {error.strerror}")
         return errors.EXIT_FINDINGS
     return code
-
-
-def _run_command(words: list[str]) -> int:
-    own, uv_words = _split(words)
-    options = build_parser(next(iter(own), "")).parse_args(own)
-    options.uv_words = uv_words
-    command: Callable[[argparse.Namespace], int] = options.command
-    return command(options)
 
 
 def _drop_output() -> None:

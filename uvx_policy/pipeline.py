@@ -194,9 +194,8 @@ def prepare(edits: Edits) -> None:
         except FileExistsError:
             pass
         except OSError as error:
-            raise LinkPolicyError(
-                f"cannot make `{edits.make_directory}`: {error.strerror}"
-            ) from error
+            message = f"cannot make `{edits.make_directory}`: {error.strerror}"
+            raise LinkPolicyError(message) from error
     if edits.make_cache:
         from uvx_policy.filesystem.cache_directory import make_cache_directory
 
@@ -270,9 +269,8 @@ def _link_plan(
 ) -> LinkPlan | None:
     """How a symbolic link at the destination is kept; `None` when there is no link to keep."""
     destination = facts.destination
-    if destination.kind not in ("project", "new"):
-        return None
-    if facts.settings.symlinked_venv.value == "ignore":
+    is_kept = facts.settings.symlinked_venv.value != "ignore"
+    if destination.kind not in ("project", "new") or not is_kept:
         return None
     if host.link_kind(destination.path) != "symlink":
         return None

@@ -8,6 +8,7 @@ import os
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.host import Host
 from uvx_policy.state.layout import PROJECT_CACHE
+from uvx_policy.state.reading import flag
 
 _OTHERS_MAY_WRITE = 0o022
 _STICKY = 0o1000
@@ -58,12 +59,7 @@ def make_cache_directory(path: str) -> None:
 
 
 #: O_PATH asks for no permission to read: `/home` may have mode 0711
-_WALK = (
-    getattr(os, "O_PATH", os.O_RDONLY)
-    | getattr(os, "O_DIRECTORY", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-)
+_WALK = flag("O_PATH") | flag("O_DIRECTORY") | flag("O_NOFOLLOW") | flag("O_CLOEXEC")
 
 
 def _enter(path: str, parent: int, name: str) -> int:

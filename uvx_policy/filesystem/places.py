@@ -115,7 +115,7 @@ class _Search:
             exists = os.path.isabs(path) and self._host.kind(path) != "absent"
             key = self._host.real_path(path) if exists else ""
             there = self._device_of(key) if key else None
-            if there is None or not there.is_same_file_system(self._device):
+            if there is None or _file_system(there) != _file_system(self._device):
                 continue
             # A key above the destination before one beside it; the same mount before another one
             # of the same file system, where nothing can be hard linked; the longest.
@@ -212,26 +212,17 @@ class _Search:
             return is_top and not cache_safety.anybody_may_exchange(status)
         return status.uid == self._host.uid
 
-    def _device_of(self, path: str) -> _Device | None:
+    def _device_of(self, path: str) -> Mount | int | None:
+        """The mount that `path` lies on, or `st_dev` where there is no mount table."""
         existing = nearest_existing(self._host, path)
         if self._table is None:
             status = self._host.status(existing)
-            return _Device(mount=None, number=status.device) if status else None
-        mount = self._table.find(existing, self._host.mount_id(existing))
-        return _Device(mount=mount, number=0) if mount else None
+            return status.device if status else None
+        return self._table.find(existing, self._host.mount_id(existing))
 
 
-class _Device(Value):
-    """What tells whether two paths lie on one mount: equal; or at least on one file system."""
-
-    mount: Mount | None
-    #: `st_dev`, where there is no mount table
-    number: int
-
-    def is_same_file_system(self, other: _Device) -> bool:
-        if self.mount is None or other.mount is None:
-            return self == other
-        return self.mount.device == other.mount.device
+def _file_system(device: Mount | int) -> str | int:
+    return device if isinstance(device, int) else device.device
 
 
 def default_cache_usable(host: Host, path: str) -> Support:

@@ -130,27 +130,22 @@ def _is_understood(layer: Layer, version: UvVersion | None) -> bool:
     inside = settings.get("pip", {})
     return (
         isinstance(inside, dict)
-        and _are_known(settings, _KEYS, version)
-        and _are_known(inside, _PIP_KEYS, version)
-        and _are_valid(settings, version)
-        and _are_valid(inside, version)
+        and _are_valid(settings, _KEYS, version)
+        and _are_valid(inside, _PIP_KEYS, version)
     )
 
 
-def _are_known(
+def _are_valid(
     settings: dict[str, Any], keys: tuple[tuple[UvVersion, str], ...], version: UvVersion | None
 ) -> bool:
+    """Check the names, and the values that we use; of all others we trust that they are right."""
     unknown = set(settings)
     for since, names in keys:
         if since == _OLDEST or (version is not None and version >= since):
             unknown.difference_update(names.split())
-    return not unknown
-
-
-def _are_valid(settings: dict[str, Any], version: UvVersion | None) -> bool:
-    """Check the values that we use; of all others we trust that they are right."""
     return (
-        settings.get("link-mode", "copy") in link_modes(version)
+        not unknown
+        and settings.get("link-mode", "copy") in link_modes(version)
         and all(isinstance(settings.get(name, False), bool) for name in _BOOLEANS)
         and all(isinstance(settings.get(name, ""), str) for name in _STRINGS)
     )

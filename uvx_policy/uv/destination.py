@@ -90,9 +90,8 @@ class _Finder(Value):
             return _nothing("uv only prints something")
         if command[0] in _LINKS_NOTHING or command in _LINKS_NOTHING_BELOW:
             return _nothing(f"{name} links nothing")
-        if self.invocation.has("dry-run") or (
-            command in _CHECKING and self.invocation.has("check")
-        ):
+        checks = command in _CHECKING and self.invocation.has("check")
+        if checks or self.invocation.has("dry-run"):
             return _nothing("a dry run links nothing")
         if command in _IN_CACHE:
             return _in_cache(f"{name} installs into uv's cache")
@@ -306,9 +305,8 @@ class _Finder(Value):
             for entry in self.host.list_names(path)
         ):
             return _unknown("some tools lie elsewhere")
-        return Destination(
-            kind="tool", path=path, because="the tool's directory", origin=root.origin
-        )
+        because = "the tool's directory"
+        return Destination(kind="tool", path=path, because=because, origin=root.origin)
 
     def with_project(self, found: Destination) -> Destination:
         """Add the project that the environment belongs to."""
