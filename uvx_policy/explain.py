@@ -115,7 +115,8 @@ def _rows(plan: Plan, prediction: Prediction, copied: str) -> Iterator[tuple[str
     else:
         yield "sets", [(("nothing: uv runs as usual", "green"),)]
     yield "record", [((prediction.state, "cyan"), (f"  {prediction.because}", "dim"))]
-    yield "real uv", [((_uv(plan), "dim"),)]
+    version = ".".join(map(str, plan.version)) if plan.version else ""
+    yield "real uv", [((f"{plan.uv} {version}".strip(), "dim"),)]
     if plan.outcome.cache_dir.code == "no-eligible-place":
         yield "no cache in", [((f"{place}: {why}", "dim"),) for place, why in plan.rejected]
 
@@ -168,8 +169,3 @@ def _decision(decision: Decision, left: str) -> list[Parts]:
     if decision.origin.kind != "default":
         lines.append(((f"from {decision.origin}", "dim"),))
     return lines
-
-
-def _uv(plan: Plan) -> str:
-    version = ".".join(map(str, plan.version)) if plan.version else ""
-    return f"{plan.uv} {version}".strip()

@@ -212,10 +212,7 @@ def without_directories(edits: Edits) -> Edits:
 def _gather(
     host: Host, facts: Facts, choices: UvSettings, *, into: str, state: str
 ) -> tuple[Facts, tuple[tuple[str, str], ...]]:
-    """The facts about caches and what links from them `into` the destination; rejected places.
-
-    Raises `Unreadable`.
-    """
+    """Facts about caches and links `into` the destination; rejected places. Raises `Unreadable`."""
     from uvx_policy.filesystem import places
     from uvx_policy.filesystem.capability import probe_links
     from uvx_policy.filesystem.mounts import read_mount_table
@@ -237,10 +234,13 @@ def _gather(
     if not policy.needs_place(facts):
         return facts, ()
     destination = facts.destination
+    beside = nearest_existing(host, host.real_path(destination.path))
+    is_beside = _device(host, beside) == _device(host, into)
     found = places.find_place(
         host,
         table,
-        destination=_place_for(host, destination.path, into),
+        # What the cache has to lie near; site-packages may lie on another device.
+        destination=destination.path if is_beside else into,
         project=destination.project,
         workspace=destination.workspace,
         entries=facts.settings.caches,
@@ -256,12 +256,6 @@ def _gather(
             place_capability=probe_links(host, state, table, cache=near, destination=into),
         )
     return facts, found.rejected
-
-
-def _place_for(host: Host, environment: str, into: str) -> str:
-    """What the cache has to lie near: the environment, unless its site-packages lies elsewhere."""
-    beside = nearest_existing(host, host.real_path(environment))
-    return environment if _device(host, beside) == _device(host, into) else into
 
 
 def _link_plan(

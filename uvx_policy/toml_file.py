@@ -123,12 +123,11 @@ class _Scan:
         table: KeyPath = ()
         for index, key in enumerate(keys):
             table = (*table, key)
-            last = index == len(keys) - 1
-            if last and is_array:
+            if index < len(keys) - 1:
+                self._implied.setdefault(table, start)
+            elif is_array:
                 self._lengths[table] = self._lengths.get(table, 0) + 1
                 self.offsets.setdefault(table, start)
-            elif not last:
-                self._implied.setdefault(table, start)
             if table in self._lengths:
                 # `[rules.sub]` belongs to the element of `[[rules]]` that was opened last.
                 table = (*table, self._lengths[table] - 1)
@@ -156,7 +155,7 @@ class _Scan:
                 self.position += 1
             else:
                 start = self.position
-                self._skip_until(" \t\n\"'.#" + end)
+                self._skip(" \t\n\"'.#" + end, until=True)
                 keys.append(self.text[start : self.position])
                 if self.position == start:
                     return tuple(keys)
@@ -179,7 +178,7 @@ class _Scan:
                 self._string()
             else:
                 start = self.position
-                self._skip_until("\n,]}#")  # not at blanks: a date may hold one
+                self._skip("\n,]}#", until=True)  # not at blanks: a date may hold one
                 self.position = max(self.position, start + (char not in ("\n", "#")))
             inside = self._next_inside(stack)
 
@@ -224,8 +223,10 @@ class _Scan:
                 return found
             position = found + 1
 
-    def _skip(self, blank: str) -> None:
-        while self.position < len(self.text) and self.text[self.position] in blank:
+    def _skip(self, chars: str, *, until: bool = False) -> None:
+        """Skip what is one of these, or `until` one of these."""
+        text = self.text
+        while self.position < len(text) and (text[self.position] in chars) is not until:
             self.position += 1
 
     def _skip_blank(self, blank: str) -> bool:
@@ -235,10 +236,6 @@ class _Scan:
             if not self.text.startswith("#", self.position):
                 return self.position < len(self.text)
             self.position = self.text.index("\n", self.position)
-
-    def _skip_until(self, stops: str) -> None:
-        while self.position < len(self.text) and self.text[self.position] not in stops:
-            self.position += 1
 
 
 def _unquote(quoted: str) -> str:

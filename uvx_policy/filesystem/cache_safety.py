@@ -6,7 +6,7 @@ import os
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import mounts
-from uvx_policy.host import nearest_existing
+from uvx_policy.host import Host, Status, nearest_existing
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.filesystem.mounts import MountTable
-    from uvx_policy.host import Host, Status
 
 #: never less than this must be free ...
 _LEAST_FREE = 32 * 1024**2

@@ -7,16 +7,13 @@ import os
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import probe
-from uvx_policy.filesystem.mounts import NEVER_SHARE
-from uvx_policy.host import nearest_existing
+from uvx_policy.filesystem.mounts import NEVER_SHARE, MountTable
+from uvx_policy.host import Host, nearest_existing
 from uvx_policy.model import UNTRIED, Attributes, Capability
 from uvx_policy.state import facts as memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from uvx_policy.filesystem.mounts import MountTable
-    from uvx_policy.filesystem.probe import Attempt
-    from uvx_policy.host import Host
     from uvx_policy.model import Support
 
 _KIND = "links"
@@ -162,7 +159,7 @@ class _Pair:
         clones = self._clones and not (mount and mount.fstype in NEVER_SHARE)
         return self.capability("unknown" if clones else "no", "unknown" if self._admits else "no")
 
-    def is_typical(self, attempt: Attempt) -> bool:
+    def is_typical(self, attempt: probe.Attempt) -> bool:
         """Tell whether the attempt's answer holds for all pairs of directories with this key.
 
         Other refusals are about these two alone: EXDEV that neither mounts nor attributes explain

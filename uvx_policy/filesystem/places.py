@@ -10,8 +10,8 @@ import os
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
-from uvx_policy.filesystem.mounts import is_within
-from uvx_policy.host import nearest_existing
+from uvx_policy.filesystem.mounts import MountTable, is_within
+from uvx_policy.host import Host, nearest_existing
 from uvx_policy.model import DEFAULT, Origin
 from uvx_policy.state import layout
 from uvx_policy.value import Value
@@ -20,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from uvx_policy.filesystem.mounts import MountTable
-    from uvx_policy.host import Host
     from uvx_policy.model import Mount, Support
     from uvx_policy.settings.keys import CacheEntry
 

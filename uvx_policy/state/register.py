@@ -112,10 +112,7 @@ def gather(state: str) -> None:
 
 
 def _gathered(state: str) -> tuple[int, list[tuple[str, bytes]]]:
-    """When the directory was changed last before it was gathered, in ns, and its files.
-
-    (0, []) when there is nothing, or not all of it.
-    """
+    """When the directory was changed before it was gathered, in ns, and its files; else (0, [])."""
     found: list[tuple[str, bytes]] = []
     try:
         content = read(state, REGISTER, REGISTER.prefix)

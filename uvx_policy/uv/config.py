@@ -12,7 +12,7 @@ import os
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
 from uvx_policy.uv.directories import system_file, user_file
-from uvx_policy.uv.workspace import ancestors, table
+from uvx_policy.uv.workspace import TomlFiles, ancestors, table
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
     from uvx_policy.toml_file import TomlFile
-    from uvx_policy.uv.workspace import TomlFiles
 
 
 class Layer(Value):

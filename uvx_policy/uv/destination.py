@@ -13,8 +13,8 @@ from uvx_policy.state import layout
 from uvx_policy.uv.directories import tool_name, tool_root
 from uvx_policy.uv.environments import find_environment
 from uvx_policy.uv.script_block import find_script, read_block
-from uvx_policy.uv.settings import is_on
-from uvx_policy.uv.workspace import TomlFiles, absolute, ancestors, find_project
+from uvx_policy.uv.settings import UvSettings, is_on
+from uvx_policy.uv.workspace import Project, TomlFiles, absolute, ancestors, find_project
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import Sourced, UvVersion
     from uvx_policy.uv.invocation import Invocation
-    from uvx_policy.uv.settings import UvSettings
-    from uvx_policy.uv.workspace import Project
 
 #: pyproject.toml without [project] is a project all the same
 _PROJECT_TABLE_OPTIONAL = (0, 8, 18)
@@ -81,7 +79,6 @@ class _Finder(Value):
     files: TomlFiles
 
     def find(self) -> Destination:
-        """Dispatch on the subcommand."""
         command = self.invocation.command
         name = f"`uv {' '.join(command)}`"
         if self.invocation.uncertain:
@@ -159,7 +156,6 @@ class _Finder(Value):
         return ""
 
     def _script(self) -> Destination:
-        """Find the environment of a PEP 723 script."""
         active = self._active()
         if active is None:
             return _in_cache("a script's environment is in uv's cache")

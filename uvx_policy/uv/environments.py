@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 
 from uvx_policy.model import DEFAULT, Destination, Origin
-from uvx_policy.uv.settings import is_on
+from uvx_policy.uv.settings import UvSettings, is_on
 from uvx_policy.uv.workspace import absolute, ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import Sourced, UvVersion
-    from uvx_policy.uv.settings import UvSettings
 
 #: a dangling `.venv` is an error; before, uv goes on to the directories above
 _DANGLING_IS_ERROR = (0, 12, 0)
@@ -182,7 +181,6 @@ def _has_python(host: Host, environment: str) -> bool:
 
 
 def _environment(host: Host, path: str, origin: Origin) -> Destination | None:
-    """Make the destination of a directory that holds an interpreter."""
     if _is_environment(host, path):
         because = f"the environment: {origin.name or 'found by uv in this directory or above'}"
         return Destination(kind="environment", path=path, because=because, origin=origin)

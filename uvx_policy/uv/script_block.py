@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.toml_file import parse_toml
+from uvx_policy.toml_file import TomlFile, parse_toml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
-    from uvx_policy.toml_file import TomlFile
     from uvx_policy.uv.invocation import Invocation
 
 _OPENING = "# /// script"

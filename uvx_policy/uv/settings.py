@@ -129,12 +129,9 @@ def read_uv_settings(host: Host, invocation: Invocation, version: UvVersion | No
 
 
 def default_cache_dir(host: Host, settings: UvSettings) -> str:
-    """Return the absolute path of the cache that uv uses when we set nothing; "" if unknown.
-
-    With `--no-cache` that is a temporary directory, so unknown.
-    """
+    """The cache that uv uses when we set nothing, absolute; "" if unknown."""
     if is_on(settings.no_cache):
-        return ""
+        return ""  # a temporary directory
     try:
         if settings.cache_dir is None:
             return own_cache(host)
@@ -148,8 +145,6 @@ def default_cache_dir(host: Host, settings: UvSettings) -> str:
 
 
 class _Reader:
-    """Looks choices up for one call."""
-
     def __init__(self, host: Host, invocation: Invocation, version: UvVersion | None) -> None:
         self.host = host
         self.invocation = invocation
@@ -161,7 +156,6 @@ class _Reader:
     def option(
         self, name: str, variable: str = "", *, empty_is_unset: bool = False
     ) -> Sourced | None:
-        """Look up a value option and its variable."""
         given = self.invocation.value(name)
         if given is not None:
             return Sourced(value=given, origin=Origin(kind="flag", name=f"--{name}"))
@@ -193,7 +187,6 @@ class _Reader:
         return _of_variable(variable, "false")
 
     def configured(self, *keys: str) -> Sourced | None:
-        """Look a key up in the configuration files."""
         return self._configuration.get(*keys)
 
     def receipt(self, key: str) -> Sourced | None:
@@ -226,7 +219,6 @@ class _Reader:
         return self.configured("preview-features")
 
     def python_preference(self) -> Sourced | None:
-        """Which kind of interpreter uv may use."""
         for name, variable, value in (
             ("managed-python", "UV_MANAGED_PYTHON", "only-managed"),
             ("no-managed-python", "UV_NO_MANAGED_PYTHON", "only-system"),

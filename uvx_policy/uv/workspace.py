@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import LinkPolicyError, Unreadable
-from uvx_policy.toml_file import read_toml
+from uvx_policy.toml_file import TomlFile, read_toml
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
-    from uvx_policy.toml_file import TomlFile
     from uvx_policy.uv.invocation import Invocation
 
 _WORKING_DIRECTORY_SINCE = (("UV_WORKING_DIR", (0, 9, 14)), ("UV_WORKING_DIRECTORY", (0, 9, 1)))
