@@ -58,9 +58,8 @@ class Outcome(Value):
 
 def needs_place(facts: Facts) -> bool:
     """Could another cache be better? Looking for one costs time: ask this first."""
-    if facts.destination.kind in _LEFT_ALONE or facts.cache_dir or facts.no_cache:
-        return False
-    if facts.settings.cache.value == "default":
+    is_chosen = facts.cache_dir or facts.no_cache or facts.settings.cache.value == "default"
+    if is_chosen or facts.destination.kind in _LEFT_ALONE:
         return False
     if facts.settings.cache.value == "project" or facts.cache_usable == "no":
         return True

@@ -54,10 +54,8 @@ class Plan(Value):
         yield f"destination: {self.destination.kind} `{self.destination.path}`"
         if self.facts is not None:
             yield f"cache `{self.facts.cache}`: {self.facts.capability.detail}"
-        for name, decision in (
-            ("link mode", self.outcome.link_mode),
-            ("cache", self.outcome.cache_dir),
-        ):
+        decisions = {"link mode": self.outcome.link_mode, "cache": self.outcome.cache_dir}
+        for name, decision in decisions.items():
             value = decision.value or "left alone"
             yield f"{name}: {value} [{decision.code}] {decision.because} ({decision.origin})"
         if self.link is not None:

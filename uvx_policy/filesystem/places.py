@@ -80,15 +80,15 @@ def find_place(
         return Places(chosen=None, rejected=((error.path, error.reason),))
     own = [search.in_project] if allow_project or prefer_project else []
     others = [lambda: search.configured(entries), search.on_device]
+    chosen = None
     for candidates in [*own, *others] if prefer_project else [*others, *own]:
         try:
             chosen = candidates()
         except Unreadable as error:
             search.rejected.append((error.path, error.reason))
-            continue
         if chosen is not None:
-            return Places(chosen=chosen, rejected=tuple(search.rejected))
-    return Places(chosen=None, rejected=tuple(search.rejected))
+            break
+    return Places(chosen=chosen, rejected=tuple(search.rejected))
 
 
 class _Search:

@@ -251,11 +251,8 @@ def _hidden_name() -> str:
 
 
 def _remove(name: str, directory: int | None = None) -> None:
-    try:
-        if directory is None:
-            os.unlink(name)
-        else:
-            os.unlink(name, dir_fd=directory)
+    try:  # noqa: SIM105 (contextlib is slow to import)
+        os.unlink(name, dir_fd=directory)
     except OSError:
         # Not there, as after a refused link; or not ours to remove any more.
         pass
@@ -277,16 +274,14 @@ class _Handles:
         while self._open:
             os.close(self._open.pop())
 
-    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
-        self._open.append(os.open(path, flags, mode))
+    def open(self, path: str, flags: int, mode: int = 0o777, within: int | None = None) -> int:
+        self._open.append(os.open(path, flags, mode, dir_fd=within))
         return self._open[-1]
 
     def open_unnamed(self, directory: int) -> int:
         try:
-            handle = os.open(".", os.O_TMPFILE | os.O_RDWR | _CLOEXEC, 0o600, dir_fd=directory)
+            return self.open(".", os.O_TMPFILE | os.O_RDWR | _CLOEXEC, 0o600, directory)
         except OSError as error:
             if error.errno in _NO_TMPFILE:
                 raise _NoUnnamedFiles from None
             raise
-        self._open.append(handle)
-        return handle

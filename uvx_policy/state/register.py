@@ -64,11 +64,10 @@ def remember(state: str, environment: Environment) -> None:
         return
     try:
         name = _file_name(os.fsencode(environment.path))
-        old = _read(state, name)
-        if old is not None:
-            since = environment.seen - old.seen
-            if environment.replace(seen=old.seen) == old and 0 <= since < _DAY:
-                return
+        old = _read(state, name) or Environment(path="")
+        is_young = 0 <= environment.seen - old.seen < _DAY
+        if is_young and environment.replace(seen=old.seen) == old:
+            return
         files.write(state, ENVIRONMENTS, name, _render(environment))
     except (OSError, ValueError):
         pass

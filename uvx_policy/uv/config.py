@@ -135,11 +135,11 @@ def _is_understood(layer: Layer, version: UvVersion | None) -> bool:
 
 
 def _are_valid(
-    settings: dict[str, Any], keys: tuple[tuple[UvVersion, str], ...], version: UvVersion | None
+    settings: dict[str, Any], keys: dict[UvVersion, str], version: UvVersion | None
 ) -> bool:
     """Check the names, and the values that we use; of all others we trust that they are right."""
     unknown = set(settings)
-    for since, names in keys:
+    for since, names in keys.items():
         if since == _OLDEST or (version is not None and version >= since):
             unknown.difference_update(names.split())
     return (
@@ -170,10 +170,8 @@ _STRINGS = ("cache-dir", "target", "prefix", "python", "python-preference")
 
 #: What uv itself lists when a uv.toml has an unknown key, for three versions. A key that is newer
 #: than the uv at hand, or newer than this list, makes a reading doubtful, no more.
-_KEYS: tuple[tuple[UvVersion, str], ...] = (
-    (
-        _OLDEST,
-        """required-version native-tls offline no-cache cache-dir preview python-preference
+_KEYS: dict[UvVersion, str] = {
+    _OLDEST: """required-version native-tls offline no-cache cache-dir preview python-preference
         python-downloads concurrent-downloads concurrent-builds concurrent-installs index index-url
         extra-index-url no-index find-links index-strategy keyring-provider allow-insecure-host
         resolution prerelease fork-strategy dependency-metadata config-settings no-build-isolation
@@ -183,24 +181,15 @@ _KEYS: tuple[tuple[UvVersion, str], ...] = (
         check-url pip cache-keys override-dependencies constraint-dependencies environments
         conflicts workspace sources managed package default-groups dev-dependencies
         build-backend""",
-    ),
-    (
-        (0, 8, 15),
-        """config-settings-package extra-build-dependencies extra-build-variables
+    (0, 8, 15): """config-settings-package extra-build-dependencies extra-build-variables
         exclude-newer-package python-downloads-json-url add-bounds build-constraint-dependencies
         required-environments dependency-groups""",
-    ),
-    (
-        (0, 13, 8),
-        """system-certs preview-features http-proxy https-proxy no-proxy prerelease-package
+    (0, 13, 8): """system-certs preview-features http-proxy https-proxy no-proxy prerelease-package
         require-build-hashes no-sources-package torch-backend graalpy-install-mirror
         pyodide-install-mirror audit exclude-dependencies minimum-libc-version""",
-    ),
-)
-_PIP_KEYS: tuple[tuple[UvVersion, str], ...] = (
-    (
-        _OLDEST,
-        """python system break-system-packages target prefix index-url extra-index-url no-index
+}
+_PIP_KEYS: dict[UvVersion, str] = {
+    _OLDEST: """python system break-system-packages target prefix index-url extra-index-url no-index
         find-links index-strategy keyring-provider no-build no-binary only-binary
         no-build-isolation no-build-isolation-package strict extra all-extras no-extra no-deps
         allow-empty-requirements resolution prerelease fork-strategy dependency-metadata
@@ -209,11 +198,7 @@ _PIP_KEYS: tuple[tuple[UvVersion, str], ...] = (
         no-emit-package emit-index-url emit-find-links emit-build-options emit-marker-expression
         emit-index-annotation annotation-style link-mode compile-bytecode require-hashes
         verify-hashes no-sources upgrade upgrade-package reinstall reinstall-package""",
-    ),
-    (
-        (0, 8, 15),
-        """extra-build-dependencies extra-build-variables group config-settings-package
+    (0, 8, 15): """extra-build-dependencies extra-build-variables group config-settings-package
         exclude-newer-package torch-backend""",
-    ),
-    ((0, 13, 8), "require-build-hashes no-sources-package"),
-)
+    (0, 13, 8): "require-build-hashes no-sources-package",
+}

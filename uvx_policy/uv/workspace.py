@@ -74,16 +74,11 @@ def working_directory(host: Host, invocation: Invocation, version: UvVersion | N
     Raises `Unreadable` when uv will not get there, or when its version decides and is not known.
     """
     named = invocation.value("directory")
-    if named is None:
-        for variable, since in _WORKING_DIRECTORY_SINCE:
-            if variable not in host.environ:
-                continue
-            named = host.environ[variable]
+    for variable, since in _WORKING_DIRECTORY_SINCE:
+        if named is None and variable in host.environ:
             if version is None:
                 raise Unreadable(variable, "whether this uv knows it cannot be told")
-            if version >= since:
-                break
-            named = None
+            named = host.environ[variable] if version >= since else None
     if not host.cwd:
         raise Unreadable(".", "the current directory has vanished")
     if named is None:
