@@ -77,9 +77,8 @@ def _real_program(  # noqa: RET503 (stop never returns)
         )
     blocked = locate.not_executable(program, search_path=os.environ.get("PATH"))
     if blocked:
-        trace.stop(
-            errors.EXIT_CANNOT_EXECUTE, f"`{blocked}` may not be executed", f"chmod +x {blocked}"
-        )
+        because = f"`{blocked}` may not be executed"
+        trace.stop(errors.EXIT_CANNOT_EXECUTE, because, f"chmod +x {blocked}")
     trace.stop(
         errors.EXIT_NOT_FOUND,
         f"no {program} on PATH but this shim (`{shim}`)",

@@ -135,23 +135,19 @@ class _Search:
         """A cache of ours that exists on the destination's file system, else room for one."""
         name = layout.device_cache_name(self._host.uid)
         way = self._way_down()
-        # Looked at once: one that another of us makes this moment would else be passed over in the
-        # first round as missing, and in the second as existing.
+        # Looked at once, before any is judged: another of us may make one this moment.
         existed = {
             parent: self._host.link_kind(os.path.join(parent, name)) != "absent" for parent in way
         }
-        for exists in (True, False):
-            for parent in way:
-                directory = os.path.join(parent, name)
-                if existed[parent] is not exists:
-                    continue
-                if not exists and not self._may_hold(parent, is_top=parent == way[0]):
-                    continue
-                what = "cache that is in use" if exists else "topmost directory of yours"
-                because = f"the {what} on the file system of `{way[0]}`"
-                place = self._judge(directory, "device-cache", Wish(), because=because)
-                if place:
-                    return place
+        for parent in sorted(way, key=lambda parent: not existed[parent]):
+            if not existed[parent] and not self._may_hold(parent, is_top=parent == way[0]):
+                continue
+            what = "cache that is in use" if existed[parent] else "topmost directory of yours"
+            because = f"the {what} on the file system of `{way[0]}`"
+            directory = os.path.join(parent, name)
+            place = self._judge(directory, "device-cache", Wish(), because=because)
+            if place:
+                return place
         return None
 
     def in_project(self) -> Place | None:
@@ -159,12 +155,9 @@ class _Search:
         root = self._near.workspace or self._near.project
         if not root:
             return None
-        return self._judge(
-            os.path.join(root, layout.PROJECT_CACHE),
-            "project-cache",
-            Wish(for_project=True),
-            because=f"the cache of the project `{root}` itself",
-        )
+        directory, wish = os.path.join(root, layout.PROJECT_CACHE), Wish(for_project=True)
+        because = f"the cache of the project `{root}` itself"
+        return self._judge(directory, "project-cache", wish, because=because)
 
     def _judge(
         self, directory: str, code: PlaceCode, wish: Wish, *, because: str, origin: Origin = DEFAULT

@@ -15,7 +15,7 @@ from uvx_policy.uv.workspace import absolute, ancestors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
-    from uvx_policy.model import Sourced, UvVersion
+    from uvx_policy.model import DestinationKind, Sourced, UvVersion
 
 #: a dangling `.venv` is an error; before, uv goes on to the directories above
 _DANGLING_IS_ERROR = (0, 12, 0)
@@ -25,6 +25,7 @@ _VENV_FILE_NAMES_ANOTHER = (0, 13, 9)
 _SKIPS_CONDA_BASE = (0, 8, 18)
 #: names of interpreters that uv looks for when it is told none
 _INTERPRETERS = ("python3", "python")
+_PATH = Origin(kind="variable", name="PATH")
 
 
 def find_environment(
@@ -57,7 +58,9 @@ def _search(host: Host, settings: UvSettings, version: UvVersion | None) -> Dest
         origin = Origin(kind="variable", name="UV_INTERNAL__PARENT_INTERPRETER")
         return _of_interpreter(host, absolute(host.cwd, parent), origin)
     if system is not None:
-        return _system_interpreter(host, settings, system.origin)
+        if host.environ.get("CONDA_PREFIX") or settings.python_preference or settings.python:
+            return None
+        return _first_on_path(host, _INTERPRETERS, "interpreter", system.origin)
     active = host.environ.get("VIRTUAL_ENV")
     if active:
         path = absolute(host.cwd, active)
@@ -233,22 +236,16 @@ def _is_plain_prefix(host: Host, prefix: str, program: str) -> bool:
     )
 
 
-def _first_on_path(host: Host, names: tuple[str, ...]) -> Destination | None:
-    """Find the first of these programs on PATH, if it is in an environment."""
+def _first_on_path(
+    host: Host,
+    names: tuple[str, ...],
+    kind: DestinationKind = "environment",
+    origin: Origin = _PATH,
+) -> Destination | None:
+    """Find the first of these programs on PATH, if it is in an environment, or in none."""
     found = _which(host, names)
-    if found is None:
-        return None
-    place = _of_interpreter(host, found, Origin(kind="variable", name="PATH"))
-    return place if place is not None and place.kind == "environment" else None
-
-
-def _system_interpreter(host: Host, settings: UvSettings, origin: Origin) -> Destination | None:
-    """Find the first interpreter on PATH that is no environment's."""
-    if host.environ.get("CONDA_PREFIX") or settings.python_preference or settings.python:
-        return None
-    found = _which(host, _INTERPRETERS)
     place = _of_interpreter(host, found, origin) if found is not None else None
-    return place if place is not None and place.kind == "interpreter" else None
+    return place if place is not None and place.kind == kind else None
 
 
 def _which(host: Host, names: tuple[str, ...]) -> str | None:

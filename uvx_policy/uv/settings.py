@@ -239,11 +239,9 @@ class _Reader:
         told = boolean(value)
         if told is None:
             raise Unreadable(variable, "is not a boolean, which uv takes for an error")
-        if not told:
-            return False
-        if self.version is None and since != _OLDEST:
+        if told and self.version is None and since != _OLDEST:
             raise Unreadable(variable, "whether this uv knows it cannot be told")
-        return True
+        return told
 
     def _files_that_count(self) -> Configuration:
         named = self.option("config-file", "UV_CONFIG_FILE")
@@ -270,9 +268,8 @@ class _Reader:
         if self.invocation.has("isolated"):
             return True
         since, last, before = _ISOLATED_WAS_GLOBAL
-        if self.version is not None and not since <= self.version < before:
-            return False
-        if not self._is_set("UV_ISOLATED"):
+        has_left = self.version is not None and not since <= self.version < before
+        if has_left or not self._is_set("UV_ISOLATED"):
             return False
         if self.version is None or self.version > last:
             raise Unreadable("UV_ISOLATED", "whether it stands for --no-config is not known")

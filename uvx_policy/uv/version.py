@@ -48,8 +48,7 @@ def remembered_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
         key = _identity(host, uv)
     except Unreadable:
         return None
-    known = facts.recall(state, "uv-version", key) if key else None
-    return parse_version(known) if known is not None else None
+    return parse_version(facts.recall(state, "uv-version", key) or "") if key else None
 
 
 def parse_version(text: str) -> UvVersion | None:
