@@ -55,10 +55,9 @@ class Attempt(Value):
 
 
 def try_links(*, cache: str, destination: str) -> Capability:
-    """Clone and hard link a file from `cache` into `destination`, both existing directories.
+    """Clone and hard link a file from `cache` into `destination`, directories, maybe the same.
 
-    Costs about 0.2 ms. Never raises `OSError`: what could not be tried is "unknown". The two may be
-    the same directory.
+    Costs about 0.2 ms. Never raises `OSError`: what could not be tried is "unknown".
     """
     return attempt_links(cache=cache, destination=destination).capability
 

@@ -38,7 +38,9 @@ def predict(
         changed = tuple(dict.fromkeys(os.fsdecode(path) for path in found.changed()))
         if not changed:
             return Prediction(state="replayed", because="nothing has changed since it was decided")
-        return Prediction(state="changed", because=_sentence(changed), changed=changed)
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        because = f"decided again on the next call: `{changed[0]}`{more} changed"
+        return Prediction(state="changed", because=because, changed=changed)
     if refused:
         return Prediction(state="never", because="decided on each call: it is refused")
     reason, passing = recording.why_not(state, key, edits, witnesses)
@@ -48,8 +50,3 @@ def predict(
     if reason:
         return Prediction(state="never", because=f"decided on each call: {reason}")
     return Prediction(state="new", because="decided on the next call, replayed from then on")
-
-
-def _sentence(changed: tuple[str, ...]) -> str:
-    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return f"decided again on the next call: `{changed[0]}`{more} changed"

@@ -66,9 +66,8 @@ class Configuration(Value):
 
     def below(self, layer: Layer | None) -> Configuration:
         """Return this configuration with a more important layer on top."""
-        if layer is None:
-            return self
-        return Configuration(readings=tuple((layer, *reading) for reading in self.readings))
+        above = () if layer is None else (layer,)
+        return Configuration(readings=tuple((*above, *reading) for reading in self.readings))
 
 
 def explicit_file(files: TomlFiles, path: str) -> Configuration:

@@ -161,10 +161,8 @@ def _version_parts(value: str) -> tuple[int, ...] | None:
 def _has_version(host: Host, environment: str, wanted: tuple[int, ...]) -> bool:
     """Tell whether pyvenv.cfg says this version, and a CPython."""
     text = host.read_text(os.path.join(environment, "pyvenv.cfg")) or ""
-    said: dict[str, str] = {}
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        said[key.strip().lower()] = value.strip()
+    lines = [line.partition("=") for line in text.splitlines()]
+    said = {key.strip().lower(): value.strip() for key, _, value in lines}
     if said.get("implementation", "CPython") != "CPython":
         return False
     words = (said.get("version_info") or said.get("version") or "").split(".")

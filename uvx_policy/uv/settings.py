@@ -22,7 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
-    from uvx_policy.toml_file import TomlFile
     from uvx_policy.uv.invocation import Invocation
 
 #: clap's BoolishValueParser
@@ -295,7 +294,7 @@ class _Reader:
             path = find_script(self.host, self.invocation)
         except Unreadable:
             return None  # on stdin or remote: its environment is in the cache anyway
-        block: TomlFile | None = read_block(self.host, path) if path else None
+        block = read_block(self.host, path) if path else None
         if block is None or not table(block.data, "tool", "uv"):
             return None
         if not of_run and (self.version is None or self.version < reads):

@@ -118,10 +118,7 @@ def project_directory(
 def find_project(
     host: Host, start: str, version: UvVersion | None, files: TomlFiles | None = None
 ) -> Project | None:
-    """Find the project of `start` (absolute), `None` when there is no pyproject.toml above.
-
-    Raises `Unreadable` or `ConfigError` when that cannot be told.
-    """
+    """Find the project of `start` (absolute), if any. Raises `Unreadable` or `ConfigError`."""
     files = files or TomlFiles(host)
     root = _nearest_with_pyproject(host, start)
     if not root:
