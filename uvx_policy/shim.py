@@ -152,6 +152,8 @@ def _enter(
 
 def is_quick(arguments: list[str], environ: dict[str, str]) -> bool:
     """Tell whether uv is started without any decision: it links nothing, or we are bypassed."""
-    bypass = environ.get("LINKPOLICY_BYPASS", "").lower()
-    is_bypassed = bypass not in ("", "0", "false", "no", "off")
-    return not arguments or arguments[0] in QUICK or is_bypassed
+    return not arguments or arguments[0] in QUICK or _bypassed(environ)
+
+
+def _bypassed(environ: dict[str, str]) -> bool:
+    return environ.get("LINKPOLICY_BYPASS", "").lower() not in ("", "0", "false", "no", "off")

@@ -105,10 +105,7 @@ class _Scan:
             if self.text[start] == "[":
                 table = self._header()
             else:
-                keys = self._dotted_key("=")
-                self._define(table, keys, start)
-                self.position += 1
-                self._value((*table, *keys))
+                self._value(self._key(table))
             if self.position <= start:
                 self.position = start + 1
 
@@ -134,10 +131,15 @@ class _Scan:
         self.offsets.setdefault(table, start)
         return table
 
-    def _define(self, table: KeyPath, keys: tuple[str, ...], offset: int) -> None:
+    def _key(self, table: KeyPath) -> KeyPath:
+        """At a key of `table`: define it, and go on behind its `=`."""
+        start = self.position
+        keys = self._dotted_key("=")
+        self.position += 1
         for length in range(1, len(keys)):
-            self._implied.setdefault((*table, *keys[:length]), offset)
-        self.offsets.setdefault((*table, *keys), offset)
+            self._implied.setdefault((*table, *keys[:length]), start)
+        self.offsets.setdefault((*table, *keys), start)
+        return (*table, *keys)
 
     def _dotted_key(self, end: str) -> tuple[str, ...]:
         """Read `a."b.c".d` up to the character `end`, on which the position is left."""
@@ -194,10 +196,7 @@ class _Scan:
             if closing == "]":
                 self.offsets.setdefault((*container, index), start)
                 return (*container, index)
-            keys = self._dotted_key("=")
-            self._define(container, keys, start)
-            self.position += 1
-            return (*container, *keys)
+            return self._key(container)
         return None
 
     def _string(self) -> None:
