@@ -43,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(words[1:])  # not argparse: every word after it belongs to uv
     _prepare_streams()
     try:
-        code = _run_command(words)
+        own, uv_words = _split(words)
+        options = build_parser(next(iter(own), "")).parse_args(own)
+        options.uv_words = uv_words
+        code: int = options.command(options)
         sys.stdout.flush()
     except errors.ConfigError as error:
         for fault in error.faults:
@@ -69,25 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run_command(words: list[str]) -> int:
-    own, uv_words = _split(words)
-    options = build_parser(next(iter(own), "")).parse_args(own)
-    options.uv_words = uv_words
-    command: Callable[[argparse.Namespace], int] = options.command
-    return command(options)
-
-
 def _drop_output() -> None:
     """What is left in the buffer of stdout is written in the end, whatever came of it before."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def build_parser(only: str = "") -> argparse.ArgumentParser:
-    """The whole command line.
-
-    `only`: the one word that matters, if it is a command or `--version`; the others take as long
-    to import as it does itself.
-    """
+    """The command line, of `only` if it is a command or `--version`: imports take long."""
     parser = argparse.ArgumentParser(prog="linkpolicy", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"linkpolicy {__version__}")
     if only == "--version":
@@ -175,7 +166,7 @@ def _add_run(commands: _Commands) -> None:
         help="run one uv command under policy, without shims on PATH",
         usage="linkpolicy run -- uv ARGUMENTS",
     )
-    run.set_defaults(command=_run)
+    run.set_defaults(command=lambda _: _run([]))
 
 
 def _add_demo(commands: _Commands) -> None:
@@ -283,7 +274,9 @@ def _explain(options: argparse.Namespace) -> int:
     prediction = explain.predicted(plan, words)
     copied = why_copied(plan)
     if options.json:
-        sys.stdout.write(explain.as_json(plan, prediction, copied) + "\n")
+        import json
+
+        sys.stdout.write(json.dumps(explain.as_object(plan, prediction, copied), indent=2) + "\n")
     else:
         explain.print_plan(plan, prediction, words, Console(), copied)
     return 0
@@ -303,21 +296,15 @@ def _env(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(words: list[str] | argparse.Namespace) -> int:
+def _run(words: list[str]) -> int:
     from uvx_policy import locate, shim
 
-    listed = words if isinstance(words, list) else []
-    if listed[:1] == ["--"]:
-        listed = listed[1:]
-    if listed[:1] not in (["uv"], ["uvx"]):
+    words = words[1:] if words[:1] == ["--"] else words
+    if words[:1] not in (["uv"], ["uvx"]):
         hint = "for example: linkpolicy run -- uv sync"
         raise errors.UsageError("no command to run was given", hint=hint)
-    shim.become(
-        listed[0],
-        listed[1:],
-        shim=os.path.abspath(sys.argv[0]),
-        embedded=locate.embedded_directories(),
-    )
+    own, embedded = os.path.abspath(sys.argv[0]), locate.embedded_directories()
+    shim.become(words[0], words[1:], shim=own, embedded=embedded)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -7,21 +7,13 @@ mode that will really happen.
 
 from __future__ import annotations
 
-from uvx_policy.model import DEFAULT, Decision, Refusal
+from uvx_policy.model import DEFAULT, UNTRIED, Decision, Refusal
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.filesystem.places import Place
-    from uvx_policy.model import (
-        Capability,
-        Destination,
-        LinkMode,
-        Origin,
-        Sourced,
-        Support,
-        UvVersion,
-    )
+    from uvx_policy.model import Capability, Destination, Origin, Sourced, Support, UvVersion
     from uvx_policy.settings.reader import Setting, Settings
 
 #: uv before this loses executable bits when it clones on Linux (uv 0.10.6, changelog)
@@ -43,16 +35,16 @@ class Facts(Value):
     no_cache: Sourced | None
     offline: bool
     #: the cache that uv uses when we set nothing, explicit or not; "" when unknown
-    cache: str
-    cache_usable: Support
-    cache_is_mount_point: bool
+    cache: str = ""
+    cache_usable: Support = "unknown"
+    cache_is_mount_point: bool = False
     #: from `cache` into the destination
-    capability: Capability
+    capability: Capability = UNTRIED
     #: where a cache on the destination's device could be; `None`: nowhere, or not looked for
-    place: Place | None
-    place_is_cold: bool
+    place: Place | None = None
+    place_is_cold: bool = True
     #: from `place` into the destination
-    place_capability: Capability
+    place_capability: Capability = UNTRIED
 
 
 class Outcome(Value):
@@ -66,9 +58,8 @@ class Outcome(Value):
 
 def needs_place(facts: Facts) -> bool:
     """Could another cache be better? Looking for one costs time: ask this first."""
-    if facts.destination.kind in _LEFT_ALONE or facts.cache_dir or facts.no_cache:
-        return False
-    if facts.settings.cache.value == "default":
+    is_chosen = facts.cache_dir or facts.no_cache or facts.settings.cache.value == "default"
+    if is_chosen or facts.destination.kind in _LEFT_ALONE:
         return False
     if facts.settings.cache.value == "project" or facts.cache_usable == "no":
         return True
@@ -80,7 +71,7 @@ def left_alone(destination: Destination) -> Outcome | None:
     if destination.kind not in _LEFT_ALONE:
         return None
     code, because = _LEFT_ALONE[destination.kind]
-    alone = Decision(value=None, code=code, because=destination.because or because)
+    alone = _left(code, destination.because or because)
     return Outcome(link_mode=alone, cache_dir=alone)
 
 
@@ -93,7 +84,7 @@ def decide(facts: Facts) -> Outcome:
     capability = facts.place_capability if cache_dir.value is not None else facts.capability
     link_mode = _decide_link_mode(facts, capability)
     if isinstance(link_mode, Refusal):
-        left = Decision(value=None, code=link_mode.code, because=link_mode.because)
+        left = _left(link_mode.code, link_mode.because)
         return Outcome(link_mode=left, cache_dir=cache_dir, refusal=link_mode)
     return Outcome(link_mode=link_mode, cache_dir=cache_dir)
 
@@ -105,12 +96,7 @@ def _decide_cache(facts: Facts) -> Decision:
     if facts.cache_dir:
         return _explicit(facts.cache_dir, "the cache directory was chosen")
     if asked.value == "default":
-        return Decision(
-            value=None,
-            code="default-cache",
-            because="the policy asks for uv's own cache",
-            origin=asked.origin,
-        )
+        return _left("default-cache", "the policy asks for uv's own cache", asked.origin)
     if asked.value == "project" and facts.place and facts.place.code == "project-cache":
         # Where the project may not hold a cache, the rules for `auto` follow.
         used = _use_place(facts, asked.origin)
@@ -120,20 +106,12 @@ def _decide_cache(facts: Facts) -> Decision:
         return _use_place(facts, DEFAULT) or _nowhere(facts)
     links = _links(facts.capability)
     if facts.cache_usable == "unknown" or links == "unknown":
-        return Decision(
-            value=None,
-            code="cannot-tell",
-            because=f"cannot tell what links from uv's cache: {facts.capability.detail}",
-        )
+        return _cannot_tell("from uv's cache", facts.capability)
     if links == "yes":
-        return Decision(
-            value=None, code="same-device", because="files link from uv's own cache to here"
-        )
+        return _left("same-device", "files link from uv's own cache to here")
     if facts.cache_is_mount_point:
-        return Decision(
-            value=None,
-            code="cache-is-mount-point",
-            because="uv's cache is a mount of its own, put there on purpose",
+        return _left(
+            "cache-is-mount-point", "uv's cache is a mount of its own, put there on purpose"
         )
     return _use_place(facts, DEFAULT) or _nowhere(facts)
 
@@ -145,33 +123,20 @@ def _use_place(facts: Facts, origin: Origin) -> Decision | None:
         return None
     links = _links(facts.place_capability)
     if links == "unknown":
-        return Decision(
-            value=None,
-            code="cannot-tell",
-            because=f"cannot tell what links from `{place.directory}`: "
-            f"{facts.place_capability.detail}",
-        )
+        return _cannot_tell(f"from `{place.directory}`", facts.place_capability)
     if links == "no" and place.code == "device-cache":
         return None
     if facts.offline and facts.place_is_cold and facts.cache_usable != "no":
-        return Decision(
-            value=None,
-            code="offline-cold-cache",
-            because=f"offline, and `{place.directory}` holds nothing yet",
-        )
-    return Decision(
-        value=place.directory,
-        code=place.code,
-        because=place.because,
-        origin=place.origin if origin == DEFAULT else origin,
-    )
+        return _left("offline-cold-cache", f"offline, and `{place.directory}` holds nothing yet")
+    named = place.origin if origin == DEFAULT else origin
+    return _chosen(place.directory, place.code, place.because, named)
 
 
 def _nowhere(facts: Facts) -> Decision:
     because = "no directory on this device may hold a cache"
     if facts.cache_usable == "no":
         because = "uv's cache cannot be written, and no other directory may hold one"
-    return Decision(value=None, code="no-eligible-place", because=because)
+    return _left("no-eligible-place", because)
 
 
 def _decide_link_mode(facts: Facts, capability: Capability) -> Decision | Refusal:
@@ -179,25 +144,19 @@ def _decide_link_mode(facts: Facts, capability: Capability) -> Decision | Refusa
     if facts.link_mode:
         return _explicit(facts.link_mode, "the link mode was chosen")
     if is_hackable(settings):
-        return Decision(
-            value="copy",
-            code="hackable",
-            because="this project wants private copies that are safe to edit",
-            origin=settings.hackable.origin,
-        )
+        because = "this project wants private copies that are safe to edit"
+        return _chosen("copy", code="hackable", because=because, origin=settings.hackable.origin)
     asked = settings.link_mode
+    because = f"the policy asks for {asked.value}"
+    configured = _chosen(asked.value, code="configured", because=because, origin=asked.origin)
     if asked.value == "copy":
-        return _asked("copy", asked)
+        return configured
     if facts.no_cache:
         # uv unpacks into a directory below TMPDIR that does not exist yet: nothing to try.
-        return Decision(
-            value=None,
-            code="no-cache",
-            because="without a cache there is nothing to link from",
-            origin=facts.no_cache.origin,
-        )
+        because = "without a cache there is nothing to link from"
+        return _left("no-cache", because, facts.no_cache.origin)
     if asked.value == "symlink":
-        return _asked("symlink", asked)
+        return configured
     if asked.value == "clone":
         return _clone(facts, capability, asked) or _nothing_links(
             facts, "clone-impossible", f"nothing can be cloned here: {capability.detail}"
@@ -227,28 +186,19 @@ def _clone(facts: Facts, capability: Capability, asked: Setting) -> Decision | N
     if capability.clone == "no":
         return None
     if capability.clone == "unknown":
-        return _cannot_tell(capability)
+        return _cannot_tell("here", capability)
     if facts.platform != "linux" or (facts.version and facts.version >= _CLONE_KEEPS_MODES):
-        return Decision(
-            value="clone",
-            code="clone-works",
-            because="clones work here: nothing is shared once a file is edited",
-            origin=asked.origin,
-        )
+        because = "clones work here: nothing is shared once a file is edited"
+        return _chosen("clone", "clone-works", because, asked.origin)
     if facts.version is None:
-        return Decision(
-            value=None,
-            code="uv-version-unknown",
-            because="clones work here, but some versions of uv lose file modes when they clone",
-        )
+        because = "clones work here, but some versions of uv lose file modes when they clone"
+        return _left("uv-version-unknown", because)
     # On btrfs and XFS uv's copy is copy_file_range(2), which shares extents and keeps modes.
-    return Decision(
-        value="copy",
-        code="copy-shares-extents",
-        because="clones work here, but this uv loses file modes when it clones; "
-        "its copies share their blocks all the same",
-        origin=asked.origin,
+    because = (
+        "clones work here, but this uv loses file modes when it clones; "
+        "its copies share their blocks all the same"
     )
+    return _chosen("copy", "copy-shares-extents", because, asked.origin)
 
 
 def _hardlink(capability: Capability, asked: Setting) -> Decision | None:
@@ -256,14 +206,12 @@ def _hardlink(capability: Capability, asked: Setting) -> Decision | None:
     if capability.hardlink == "no":
         return None
     if capability.hardlink == "unknown":
-        return _cannot_tell(capability)
-    return Decision(
-        value="hardlink",
-        code="hardlink-works",
-        because="hard links work here: an edit in this environment shows in others "
-        "(`hackable = true` prevents that)",
-        origin=asked.origin,
+        return _cannot_tell("here", capability)
+    because = (
+        "hard links work here: an edit in this environment shows in others "
+        "(`hackable = true` prevents that)"
     )
+    return _chosen("hardlink", "hardlink-works", because, asked.origin)
 
 
 def _nothing_links(facts: Facts, code: str, because: str) -> Decision | Refusal:
@@ -271,31 +219,25 @@ def _nothing_links(facts: Facts, code: str, because: str) -> Decision | Refusal:
     if fallback.value == "error":
         return Refusal(code=code, because=because, origin=fallback.origin)
     # Never uv's own fallback: a failed clone silently becomes a hard link since uv 0.10.5.
-    return Decision(
-        value="copy", code=code, because=because, origin=facts.settings.link_mode.origin
-    )
-
-
-def _asked(mode: LinkMode, asked: Setting) -> Decision:
-    return Decision(
-        value=mode,
-        code="configured",
-        because=f"the policy asks for {mode}",
-        origin=asked.origin,
-    )
+    return _chosen("copy", code, because, facts.settings.link_mode.origin)
 
 
 def _explicit(choice: Sourced, what: str) -> Decision:
-    code = {"flag": "explicit-flag", "variable": "explicit-env"}.get(
-        choice.origin.kind, "explicit-config"
-    )
-    return Decision(value=None, code=code, because=f"{what} for uv itself", origin=choice.origin)
+    codes = {"flag": "explicit-flag", "variable": "explicit-env"}
+    code = codes.get(choice.origin.kind, "explicit-config")
+    return _left(code, f"{what} for uv itself", choice.origin)
 
 
-def _cannot_tell(capability: Capability) -> Decision:
-    return Decision(
-        value=None, code="cannot-tell", because=f"cannot tell what links here: {capability.detail}"
-    )
+def _cannot_tell(where: str, capability: Capability) -> Decision:
+    return _left("cannot-tell", f"cannot tell what links {where}: {capability.detail}")
+
+
+def _left(code: str, because: str, origin: Origin = DEFAULT) -> Decision:
+    return _chosen(None, code, because, origin)
+
+
+def _chosen(value: str | None, code: str, because: str, origin: Origin) -> Decision:
+    return Decision(value=value, code=code, because=because, origin=origin)
 
 
 def _links(capability: Capability) -> Support:

@@ -32,15 +32,13 @@ NOTHING = Edits()
 
 def edits_for(outcome: Outcome, link: LinkPlan | None, *, cache_exists: bool) -> Edits:
     """The edits that carry out a decision."""
-    variables: dict[str, str] = {}
-    if outcome.cache_dir.value is not None:
-        variables[CACHE_VARIABLE] = outcome.cache_dir.value
-    if outcome.link_mode.value is not None:
-        variables[LINK_MODE_VARIABLE] = outcome.link_mode.value
-    if link is not None and link.project_environment is not None:
-        variables[ENVIRONMENT_VARIABLE] = link.project_environment
+    variables = {
+        CACHE_VARIABLE: outcome.cache_dir.value,
+        LINK_MODE_VARIABLE: outcome.link_mode.value,
+        ENVIRONMENT_VARIABLE: link.project_environment if link is not None else None,
+    }
     return Edits(
-        variables=variables,
+        variables={name: value for name, value in variables.items() if value is not None},
         words=(link.path_argument,) if link is not None and link.path_argument else (),
         make_cache=(outcome.cache_dir.value or "") if not cache_exists else "",
         make_directory=link.make_directory if link is not None else "",

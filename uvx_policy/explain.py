@@ -13,9 +13,9 @@ from uvx_policy.replay.key import key_of_call
 from uvx_policy.replay.prediction import Prediction, predict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from uvx_policy.model import Decision
+    from uvx_policy.model import Decision, Refusal
     from uvx_policy.pipeline import Plan
     from uvx_policy.terminal.console import Console, Parts
 
@@ -33,9 +33,7 @@ def plan_for(uv_words: list[str]) -> tuple[Plan, list[str]]:
         if machine.plan is None:
             raise errors.RealUvNotFound
         return machine.plan, ["uv", *machine.usual_call]
-    words = uv_words
-    if words[0] not in ("uv", "uvx"):
-        words = ["uv", *words]
+    words = uv_words if uv_words[0] in ("uv", "uvx") else ["uv", *uv_words]
     uv = next(shim.candidates(words[0], shim="", embedded=locate.embedded_directories()), "")
     if not uv:
         raise errors.RealUvNotFound
@@ -53,13 +51,8 @@ def predicted(plan: Plan, words: list[str]) -> Prediction:
     return predict(plan.state, key, plan.edits, plan.witnesses, refused=refused)
 
 
-def as_json(plan: Plan, prediction: Prediction, copied: str = "") -> str:
-    """The documented JSON object (docs/reference/explain-json.md), two-space indented."""
-    return json.dumps(as_object(plan, prediction, copied), indent=2)
-
-
 def as_object(plan: Plan, prediction: Prediction, copied: str = "") -> dict[str, Any]:
-    """The plan as plain values. `value` is null where uv is left alone.
+    """The plan as docs/reference/explain-json.md has it. `value` is null: uv is left alone.
 
     `copied`: why uv copies some files whatever the link mode is, "" when it does not.
     Bytes of a path that are not UTF-8 appear as lone surrogates, escaped by `json`.
@@ -72,8 +65,8 @@ def as_object(plan: Plan, prediction: Prediction, copied: str = "") -> dict[str,
             "kind": plan.destination.kind,
             "device": plan.device,
         },
-        "link_mode": _decision_object(plan.outcome.link_mode),
-        "cache_dir": _decision_object(plan.outcome.cache_dir),
+        "link_mode": _because(plan.outcome.link_mode, value=plan.outcome.link_mode.value),
+        "cache_dir": _because(plan.outcome.cache_dir, value=plan.outcome.cache_dir.value),
         "environment": dict(plan.edits.variables),
         "record": {
             "state": prediction.state,
@@ -82,11 +75,7 @@ def as_object(plan: Plan, prediction: Prediction, copied: str = "") -> dict[str,
         },
     }
     if plan.outcome.refusal is not None:
-        told["refusal"] = {
-            "code": plan.outcome.refusal.code,
-            "because": plan.outcome.refusal.because,
-            "origin": str(plan.outcome.refusal.origin),
-        }
+        told["refusal"] = _because(plan.outcome.refusal)
     if copied:
         told["copied"] = copied
     return told
@@ -126,7 +115,8 @@ def _rows(plan: Plan, prediction: Prediction, copied: str) -> Iterator[tuple[str
     else:
         yield "sets", [(("nothing: uv runs as usual", "green"),)]
     yield "record", [((prediction.state, "cyan"), (f"  {prediction.because}", "dim"))]
-    yield "real uv", [((_uv(plan), "dim"),)]
+    version = ".".join(map(str, plan.version)) if plan.version else ""
+    yield "real uv", [((f"{plan.uv} {version}".strip(), "dim"),)]
     if plan.outcome.cache_dir.code == "no-eligible-place":
         yield "no cache in", [((f"{place}: {why}", "dim"),) for place, why in plan.rejected]
 
@@ -143,40 +133,25 @@ def as_exports(plan: Plan, syntax: str) -> str:
     }
     if syntax == "json":
         return json.dumps(variables, indent=2) + "\n"
-    return "".join(f"{_EXPORT[syntax](name, value)}\n" for name, value in variables.items())
+    line, escapes = _EXPORT[syntax]
+    escaped = str.maketrans(escapes)
+    return "".join(
+        f"{line.format(name, value.translate(escaped))}\n" for name, value in variables.items()
+    )
 
 
-def _sh(name: str, value: str) -> str:
-    quoted = value.replace("'", "'\\''")
-    return f"export {name}='{quoted}'"
-
-
-def _fish(name: str, value: str) -> str:
-    quoted = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"set -gx {name} '{quoted}'"
-
-
-def _powershell(name: str, value: str) -> str:
-    quoted = value.replace("'", "''")
-    return f"$env:{name} = '{quoted}'"
-
-
-_EXPORT: dict[str, Callable[[str, str], str]] = {
-    "sh": _sh,
-    "fish": _fish,
-    "powershell": _powershell,
-    "github": lambda name, value: f"{name}={value}",
+#: syntax -> the line, and what to replace in the value
+_EXPORT = {
+    "sh": ("export {}='{}'", {"'": "'\\''"}),
+    "fish": ("set -gx {} '{}'", {"\\": "\\\\", "'": "\\'"}),
+    "powershell": ("$env:{} = '{}'", {"'": "''"}),
+    "github": ("{}={}", {}),
 }
 SYNTAXES = (*_EXPORT, "json")
 
 
-def _decision_object(decision: Decision) -> dict[str, Any]:
-    return {
-        "value": decision.value,
-        "code": decision.code,
-        "because": decision.because,
-        "origin": str(decision.origin),
-    }
+def _because(told: Decision | Refusal, **value: str | None) -> dict[str, Any]:
+    return {**value, "code": told.code, "because": told.because, "origin": str(told.origin)}
 
 
 def _destination(plan: Plan) -> Parts:
@@ -194,8 +169,3 @@ def _decision(decision: Decision, left: str) -> list[Parts]:
     if decision.origin.kind != "default":
         lines.append(((f"from {decision.origin}", "dim"),))
     return lines
-
-
-def _uv(plan: Plan) -> str:
-    version = ".".join(map(str, plan.version)) if plan.version else ""
-    return f"{plan.uv} {version}".strip()

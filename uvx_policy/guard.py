@@ -51,7 +51,7 @@ def read(environ: "Mapping[str, str]") -> Guard | None:
     fields = environ.get(NAME, "").split(";")
     if fields[0] != _VERSION:
         return None
-    single = {"process": "", "words": "", "turn": "0"}
+    single = {"process": "", "words": "", "turn": ""}
     tried = []
     values = []
     for field in fields[1:]:
@@ -63,14 +63,10 @@ def read(environ: "Mapping[str, str]") -> Guard | None:
             values.append((variable, _unescape(given)))
         elif name in single:
             single[name] = value
-    return Guard(
-        process=single["process"],
-        words=single["words"],
-        # Never longer than ours: int() raises for thousands of digits.
-        turn=int(single["turn"][:9]) if single["turn"][:9].isdecimal() else 0,
-        tried=tuple(tried),
-        values=tuple(values),
-    )
+    # Never longer than ours: int() raises for thousands of digits.
+    digits = single.pop("turn")[:9]
+    turn = int(digits) if digits.isdecimal() else 0
+    return Guard(**single, turn=turn, tried=tuple(tried), values=tuple(values))
 
 
 def render(guard: Guard) -> str:

@@ -36,10 +36,9 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
 class Status(Value):
-    """What stat(2) or lstat(2) says: the identity and ownership of one path.
+    """What stat(2) or lstat(2) says.
 
-    Of a directory, size and times are 0: they change whenever an entry comes or goes, and no
-    decision is to depend on them.
+    Of a directory, size and times are 0: no decision may depend on an entry that comes or goes.
     """
 
     kind: PathKind
@@ -217,10 +216,7 @@ class Host:
         return FileSystem(total=witness.size_of(status), identity=sight)
 
     def attributes(self, directory: str) -> Attributes | None:
-        """What new files in a directory inherit; `None` where its file system tells of nothing.
-
-        Raises `Unreadable`. On Linux only.
-        """
+        """What new files in a directory inherit (Linux); `None`: not told. Raises `Unreadable`."""
         try:
             told = witness.attributes_of(directory)
         except OSError as error:
@@ -231,8 +227,7 @@ class Host:
     def free_bytes(self, path: str, *, needed: int) -> int:
         """Bytes that are free for us at `path`, -1 if unknown.
 
-        They change all the time: a decision may depend on whether `needed` are free, and on nothing
-        else.
+        They change all the time: a decision may depend only on whether `needed` are free.
         """
         if self.platform == "win32":
             import shutil

@@ -19,11 +19,7 @@ _TAIL = 64
 
 
 def real_programs(
-    program: str,
-    *,
-    search_path: str | None,
-    shim: str = "",
-    embedded: "Sequence[str]" = (),
+    program: str, *, search_path: str | None, shim: str = "", embedded: "Sequence[str]" = ()
 ) -> "Iterator[str]":
     """Each executable `program` that is not a shim of ours, in the order of PATH, then embedded.
 
@@ -31,9 +27,8 @@ def real_programs(
     relative entry counts from the cwd, as it does for every shell.
     """
     own = _identity(shim) if shim else None
-    separator = os.pathsep
     listed = os.defpath if search_path is None else search_path
-    directories = listed.split(separator) if listed else []
+    directories = listed.split(os.pathsep) if listed else []
     suffix = ".exe" if os.name == "nt" else ""
     for directory in [*directories, *embedded]:
         path = os.path.join(directory or ".", program + suffix)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from uvx_policy.edits import Edits
     from uvx_policy.model import UvVersion
     from uvx_policy.replay.witness import Witnesses
-    from uvx_policy.settings.reader import Settings
     from uvx_policy.symlinked_venv import LinkPlan
     from uvx_policy.uv.invocation import Invocation
     from uvx_policy.uv.settings import UvSettings
@@ -36,11 +35,11 @@ class Plan(Value):
     invocation: Invocation
     destination: Destination
     #: `st_dev` of the destination's nearest existing directory, `None` when there is no destination
-    device: int | None
-    facts: Facts | None
+    device: int | None = None
+    facts: Facts | None = None
     outcome: Outcome
-    link: LinkPlan | None
-    edits: Edits
+    link: LinkPlan | None = None
+    edits: Edits = rewriting.NOTHING
     #: all that was seen of the machine on the way
     witnesses: Witnesses
     #: directory for what is remembered, "" for nowhere
@@ -55,10 +54,8 @@ class Plan(Value):
         yield f"destination: {self.destination.kind} `{self.destination.path}`"
         if self.facts is not None:
             yield f"cache `{self.facts.cache}`: {self.facts.capability.detail}"
-        for name, decision in (
-            ("link mode", self.outcome.link_mode),
-            ("cache", self.outcome.cache_dir),
-        ):
+        decisions = {"link mode": self.outcome.link_mode, "cache": self.outcome.cache_dir}
+        for name, decision in decisions.items():
             value = decision.value or "left alone"
             yield f"{name}: {value} [{decision.code}] {decision.because} ({decision.origin})"
         if self.link is not None:
@@ -77,9 +74,28 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     # Seen by another `Host`: where facts are remembered is nothing that a decision depends on.
     state = state_directory(Host(environ=environ))
     host = Host(environ=environ)
-    _witness_ourselves(host)
-    if invocation.informative or invocation.uncertain:
-        return _left_alone(host, state, uv, None, invocation, _not_understood(invocation))
+    # Another version of linkpolicy may decide otherwise.
+    if host.status(str(uvx_policy.__file__)) is None:
+        host.witnesses.spoil("linkpolicy is not a file")
+
+    def left_alone(destination: Destination, version: UvVersion | None = None) -> Plan:
+        outcome = policy.left_alone(destination)
+        assert outcome is not None  # noqa: S101 (a promise of this module, not a check of input)
+        return Plan(
+            uv=uv,
+            version=version,
+            invocation=invocation,
+            destination=destination,
+            outcome=outcome,
+            witnesses=host.witnesses,
+            state=state,
+        )
+
+    if invocation.informative:
+        return left_alone(Destination(kind="none", because="uv only prints something"))
+    if invocation.uncertain:
+        because = "these words are not understood; uv gets them as is"
+        return left_alone(Destination(kind="unknown", because=because))
     # `uvx` stays in uv's cache, whatever the version.
     version = None if program == "uvx" else uv_version.uv_version(host, uv, state=state)
     try:
@@ -92,10 +108,9 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
         destination = destinations.find_destination(host, invocation, choices, version)
     except (Unreadable, ConfigError) as error:
         # uv reads the same files and says itself what is wrong with them.
-        unknown = Destination(kind="unknown", because=str(error))
-        return _left_alone(host, state, uv, version, invocation, unknown)
+        return left_alone(Destination(kind="unknown", because=str(error)), version)
     if policy.left_alone(destination) is not None:
-        return _left_alone(host, state, uv, version, invocation, destination)
+        return left_alone(destination, version)
     from uvx_policy.settings import reader as own
 
     settings = own.read_settings(
@@ -104,7 +119,16 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
         workspace=destination.workspace,
         place=os.path.dirname(destination.path),
     )
-    facts = _no_facts(host, version, choices, destination, settings)
+    facts = policy.Facts(
+        platform=host.platform,
+        version=version,
+        destination=destination,
+        settings=settings,
+        link_mode=choices.link_mode,
+        cache_dir=choices.cache_dir,
+        no_cache=choices.no_cache,
+        offline=choices.offline is not None,
+    )
     link = None
     into = ""
     rejected: tuple[tuple[str, str], ...] = ()
@@ -135,12 +159,6 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
         state=state,
         rejected=rejected,
     )
-
-
-def _witness_ourselves(host: Host) -> None:
-    """Another version of linkpolicy may decide otherwise."""
-    if host.status(str(uvx_policy.__file__)) is None:
-        host.witnesses.spoil("linkpolicy is not a file")
 
 
 def state_directory(host: Host) -> str:
@@ -174,9 +192,8 @@ def prepare(edits: Edits) -> None:
         except FileExistsError:
             pass
         except OSError as error:
-            raise LinkPolicyError(
-                f"cannot make `{edits.make_directory}`: {error.strerror}"
-            ) from error
+            message = f"cannot make `{edits.make_directory}`: {error.strerror}"
+            raise LinkPolicyError(message) from error
     if edits.make_cache:
         from uvx_policy.filesystem.cache_directory import make_cache_directory
 
@@ -190,40 +207,10 @@ def without_directories(edits: Edits) -> Edits:
     return rewriting.Edits(variables={rewriting.LINK_MODE_VARIABLE: "copy"})
 
 
-def _no_facts(
-    host: Host,
-    version: UvVersion | None,
-    choices: UvSettings,
-    destination: Destination,
-    settings: Settings,
-) -> Facts:
-    """What is known before any file system was looked at."""
-    return policy.Facts(
-        platform=host.platform,
-        version=version,
-        destination=destination,
-        settings=settings,
-        link_mode=choices.link_mode,
-        cache_dir=choices.cache_dir,
-        no_cache=choices.no_cache,
-        offline=choices.offline is not None,
-        cache="",
-        cache_usable="unknown",
-        cache_is_mount_point=False,
-        capability=UNTRIED,
-        place=None,
-        place_is_cold=True,
-        place_capability=UNTRIED,
-    )
-
-
 def _gather(
     host: Host, facts: Facts, choices: UvSettings, *, into: str, state: str
 ) -> tuple[Facts, tuple[tuple[str, str], ...]]:
-    """The facts about caches and what links from them `into` the destination; rejected places.
-
-    Raises `Unreadable`.
-    """
+    """Facts about caches and links `into` the destination; rejected places. Raises `Unreadable`."""
     from uvx_policy.filesystem import places
     from uvx_policy.filesystem.capability import probe_links
     from uvx_policy.filesystem.mounts import read_mount_table
@@ -245,10 +232,13 @@ def _gather(
     if not policy.needs_place(facts):
         return facts, ()
     destination = facts.destination
+    beside = nearest_existing(host, host.real_path(destination.path))
+    is_beside = _device(host, beside) == _device(host, into)
     found = places.find_place(
         host,
         table,
-        destination=_place_for(host, destination.path, into),
+        # What the cache has to lie near; site-packages may lie on another device.
+        destination=destination.path if is_beside else into,
         project=destination.project,
         workspace=destination.workspace,
         entries=facts.settings.caches,
@@ -266,20 +256,13 @@ def _gather(
     return facts, found.rejected
 
 
-def _place_for(host: Host, environment: str, into: str) -> str:
-    """What the cache has to lie near: the environment, unless its site-packages lies elsewhere."""
-    beside = nearest_existing(host, host.real_path(environment))
-    return environment if _device(host, beside) == _device(host, into) else into
-
-
 def _link_plan(
     host: Host, invocation: Invocation, choices: UvSettings, facts: Facts
 ) -> LinkPlan | None:
     """How a symbolic link at the destination is kept; `None` when there is no link to keep."""
     destination = facts.destination
-    if destination.kind not in ("project", "new"):
-        return None
-    if facts.settings.symlinked_venv.value == "ignore":
+    is_kept = facts.settings.symlinked_venv.value != "ignore"
+    if destination.kind not in ("project", "new") or not is_kept:
         return None
     if host.link_kind(destination.path) != "symlink":
         return None
@@ -300,37 +283,6 @@ def _link_plan(
         at_workspace_root=bool(destination.workspace)
         and choices.project_directory == destination.workspace,
     )
-
-
-def _left_alone(
-    host: Host,
-    state: str,
-    uv: str,
-    version: UvVersion | None,
-    invocation: Invocation,
-    destination: Destination,
-) -> Plan:
-    outcome = policy.left_alone(destination)
-    assert outcome is not None  # noqa: S101 (a promise of this module, not a check of input)
-    return Plan(
-        uv=uv,
-        version=version,
-        invocation=invocation,
-        destination=destination,
-        device=None,
-        facts=None,
-        outcome=outcome,
-        link=None,
-        edits=rewriting.NOTHING,
-        witnesses=host.witnesses,
-        state=state,
-    )
-
-
-def _not_understood(invocation: Invocation) -> Destination:
-    if invocation.informative:
-        return Destination(kind="none", because="uv only prints something")
-    return Destination(kind="unknown", because="these words are not understood; uv gets them as is")
 
 
 def _device(host: Host, directory: str) -> int | None:

@@ -52,7 +52,8 @@ def become(
     elif environ.get("LINKPOLICY_LOG"):
         from uvx_policy import trace
 
-        trace.debug(environ, f"real {program}: `{uv}`, left alone: links nothing, or bypassed")
+        if trace.debugging(environ):
+            trace.warn(f"real {program}: `{uv}`, left alone: links nothing, or bypassed")
     _enter(program, uv, arguments, environ=environ, edits=edits, mark=mark)
 
 
@@ -76,11 +77,8 @@ def _real_program(  # noqa: RET503 (stop never returns)
         )
     blocked = locate.not_executable(program, search_path=os.environ.get("PATH"))
     if blocked:
-        trace.stop(
-            errors.EXIT_CANNOT_EXECUTE,
-            f"`{blocked}` may not be executed",
-            f"chmod +x {blocked}",
-        )
+        because = f"`{blocked}` may not be executed"
+        trace.stop(errors.EXIT_CANNOT_EXECUTE, because, f"chmod +x {blocked}")
     trace.stop(
         errors.EXIT_NOT_FOUND,
         f"no {program} on PATH but this shim (`{shim}`)",
@@ -131,10 +129,8 @@ def _enter(
     words = [program, *arguments]
     if program == "uvx" and os.path.basename(uv) in ("uv", "uv.exe"):
         words = ["uv", "tool", "uvx", *arguments]
-    added: dict[str, str] = {}
-    if edits is not None:
-        added = edits.variables
-        mark.values = tuple(added.items())
+    added = edits.variables if edits else {}
+    mark.values = tuple(added.items())
     os.environ.update(added)
     os.environ[guard.NAME] = guard.render(mark)
     try:

@@ -10,12 +10,11 @@ What uv does by itself, measured on nine versions:
 
 from __future__ import annotations
 
-from uvx_policy.model import DEFAULT
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from uvx_policy.model import Destination, Origin, UvVersion
+    from uvx_policy.model import Destination, UvVersion
     from uvx_policy.uv.invocation import Invocation
 
 _SYNC_KEEPS_LINK = (0, 11, 25)
@@ -43,7 +42,6 @@ class LinkPlan(Value):
 
     code: str
     because: str
-    origin: Origin = DEFAULT
     #: directory to make before uv starts, "" for none
     make_directory: str = ""
     #: value for UV_PROJECT_ENVIRONMENT, `None` for no change
@@ -73,54 +71,31 @@ def keep_link(
             because=f"`{destination.path}` leads to `{link.target}`, whose parent does not exist",
         )
     make = "" if link.target_exists else link.target
-    handed = _hand_over(
-        link,
-        invocation=invocation,
-        destination=destination,
-        version=version,
-        at_workspace_root=at_workspace_root,
-    )
-    if handed is not None:
-        return handed.replace(make_directory=make)
+    is_venv = invocation.command == ("venv",)
+    keeps = version is not None and version >= (_VENV_KEEPS_LINK if is_venv else _SYNC_KEEPS_LINK)
+    # Somebody named the path (UV_PROJECT_ENVIRONMENT, --active, an argument): theirs stays theirs.
+    if version is not None and not keeps and destination.origin.kind == "default":
+        resolved = LinkPlan(
+            code="link-resolved",
+            because=f"this uv would replace the link `{destination.path}`: "
+            "it gets the resolved path",
+            make_directory=make,
+        )
+        syncs = invocation.command in _STARTS_NO_PROGRAM and destination.kind == "project"
+        if syncs or (is_venv and at_workspace_root):
+            return resolved.replace(project_environment=link.target)
+        if is_venv:
+            return resolved.replace(path_argument=link.target)
     if make:
         return LinkPlan(
             code="link-target-made",
             because=f"`{destination.path}` leads to `{link.target}`, which is made first",
             make_directory=make,
         )
-    if version is not None and version >= _keeps_link_since(invocation):
+    if keeps:
         return LinkPlan(code="link-kept", because="this uv keeps the link by itself")
     return LinkPlan(
         code="link-left-alone",
         because="this uv may replace the link when it recreates the environment; "
         "nothing can be changed safely for this command",
     )
-
-
-def _keeps_link_since(invocation: Invocation) -> UvVersion:
-    return _VENV_KEEPS_LINK if invocation.command == ("venv",) else _SYNC_KEEPS_LINK
-
-
-def _hand_over(
-    link: LinkFacts,
-    *,
-    invocation: Invocation,
-    destination: Destination,
-    version: UvVersion | None,
-    at_workspace_root: bool,
-) -> LinkPlan | None:
-    """The plan that tells uv the resolved path, `None` when it is not needed or not safe."""
-    # Somebody named the path (UV_PROJECT_ENVIRONMENT, --active, an argument): theirs stays theirs.
-    if version is None or version >= _keeps_link_since(invocation):
-        return None
-    if destination.origin.kind != "default":
-        return None
-    because = f"this uv would replace the link `{destination.path}`: it gets the resolved path"
-    by_variable = LinkPlan(code="link-resolved", because=because, project_environment=link.target)
-    if invocation.command in _STARTS_NO_PROGRAM and destination.kind == "project":
-        return by_variable
-    if invocation.command == ("venv",):
-        if at_workspace_root:
-            return by_variable
-        return LinkPlan(code="link-resolved", because=because, path_argument=link.target)
-    return None

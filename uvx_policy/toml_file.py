@@ -105,10 +105,7 @@ class _Scan:
             if self.text[start] == "[":
                 table = self._header()
             else:
-                keys = self._dotted_key("=")
-                self._define(table, keys, start)
-                self.position += 1
-                self._value((*table, *keys))
+                self._value(self._key(table))
             if self.position <= start:
                 self.position = start + 1
 
@@ -116,28 +113,33 @@ class _Scan:
         """At `[` or `[[`: the table that the following keys belong to."""
         start = self.position
         is_array = self.text.startswith("[[", start)
-        self.position += 2 if is_array else 1
+        brackets = 2 if is_array else 1
+        self.position += brackets
         keys = self._dotted_key("]")
-        self.position += 2 if is_array else 1
+        self.position += brackets
         table: KeyPath = ()
         for index, key in enumerate(keys):
             table = (*table, key)
-            last = index == len(keys) - 1
-            if last and is_array:
+            if index < len(keys) - 1:
+                self._implied.setdefault(table, start)
+            elif is_array:
                 self._lengths[table] = self._lengths.get(table, 0) + 1
                 self.offsets.setdefault(table, start)
-            elif not last:
-                self._implied.setdefault(table, start)
             if table in self._lengths:
                 # `[rules.sub]` belongs to the element of `[[rules]]` that was opened last.
                 table = (*table, self._lengths[table] - 1)
         self.offsets.setdefault(table, start)
         return table
 
-    def _define(self, table: KeyPath, keys: tuple[str, ...], offset: int) -> None:
+    def _key(self, table: KeyPath) -> KeyPath:
+        """At a key of `table`: define it, and go on behind its `=`."""
+        start = self.position
+        keys = self._dotted_key("=")
+        self.position += 1
         for length in range(1, len(keys)):
-            self._implied.setdefault((*table, *keys[:length]), offset)
-        self.offsets.setdefault((*table, *keys), offset)
+            self._implied.setdefault((*table, *keys[:length]), start)
+        self.offsets.setdefault((*table, *keys), start)
+        return (*table, *keys)
 
     def _dotted_key(self, end: str) -> tuple[str, ...]:
         """Read `a."b.c".d` up to the character `end`, on which the position is left."""
@@ -155,7 +157,7 @@ class _Scan:
                 self.position += 1
             else:
                 start = self.position
-                self._skip_until(" \t\n\"'.#" + end)
+                self._skip(" \t\n\"'.#" + end, until=True)
                 keys.append(self.text[start : self.position])
                 if self.position == start:
                     return tuple(keys)
@@ -171,17 +173,14 @@ class _Scan:
         while inside is not None:
             self._skip(" \t\r")
             char = self.text[self.position : self.position + 1]
-            if char == "[":
-                stack.append((inside, "]", 0))
-                self.position += 1
-            elif char == "{":
-                stack.append((inside, "}", 0))
+            if char in ("[", "{"):
+                stack.append((inside, "]" if char == "[" else "}", 0))
                 self.position += 1
             elif char in ('"', "'"):
                 self._string()
             else:
                 start = self.position
-                self._skip_until("\n,]}#")  # not at blanks: a date may hold one
+                self._skip("\n,]}#", until=True)  # not at blanks: a date may hold one
                 self.position = max(self.position, start + (char not in ("\n", "#")))
             inside = self._next_inside(stack)
 
@@ -197,10 +196,7 @@ class _Scan:
             if closing == "]":
                 self.offsets.setdefault((*container, index), start)
                 return (*container, index)
-            keys = self._dotted_key("=")
-            self._define(container, keys, start)
-            self.position += 1
-            return (*container, *keys)
+            return self._key(container)
         return None
 
     def _string(self) -> None:
@@ -226,8 +222,10 @@ class _Scan:
                 return found
             position = found + 1
 
-    def _skip(self, blank: str) -> None:
-        while self.position < len(self.text) and self.text[self.position] in blank:
+    def _skip(self, chars: str, *, until: bool = False) -> None:
+        """Skip what is one of these, or `until` one of these."""
+        text = self.text
+        while self.position < len(text) and (text[self.position] in chars) is not until:
             self.position += 1
 
     def _skip_blank(self, blank: str) -> bool:
@@ -237,10 +235,6 @@ class _Scan:
             if not self.text.startswith("#", self.position):
                 return self.position < len(self.text)
             self.position = self.text.index("\n", self.position)
-
-    def _skip_until(self, stops: str) -> None:
-        while self.position < len(self.text) and self.text[self.position] not in stops:
-            self.position += 1
 
 
 def _unquote(quoted: str) -> str:

@@ -44,12 +44,6 @@ def stop(code: int, message: str, hint: str) -> NoReturn:
     os._exit(code)  # noqa: SLF001 (public in all but its name)
 
 
-def debug(environ: dict[str, str], message: str) -> None:
-    """`warn` under `LINKPOLICY_LOG=debug`, silence otherwise."""
-    if debugging(environ):
-        warn(message)
-
-
 def debug_exception(environ: dict[str, str]) -> None:
     """The traceback of the exception being handled, under `LINKPOLICY_LOG=debug`."""
     if debugging(environ):

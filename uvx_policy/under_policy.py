@@ -38,7 +38,10 @@ def edits_for(  # noqa: RET503 (stop never returns)
                 for line in plan.story():
                     trace.warn(line)
             if plan.outcome.refusal is None:
-                _keep(plan, key)
+                if key:
+                    from uvx_policy.replay import recording
+
+                    recording.keep(plan.state, key, plan.edits, plan.witnesses)
                 _register(plan)
                 return _prepared(plan.edits)
             refusal = plan.outcome.refusal
@@ -59,14 +62,6 @@ def edits_for(  # noqa: RET503 (stop never returns)
     )
 
 
-def _keep(plan: Plan, key: bytes) -> None:
-    """Record the decision, if it can be repeated from what it has seen."""
-    if key:
-        from uvx_policy.replay import recording
-
-        recording.keep(plan.state, key, plan.edits, plan.witnesses)
-
-
 def _register(plan: Plan) -> None:
     """Remember the environment, so that `linkpolicy status` knows it."""
     if plan.facts is None:
@@ -74,19 +69,16 @@ def _register(plan: Plan) -> None:
     from time import time
 
     from uvx_policy.state import register
-    from uvx_policy.state.register import Environment
 
-    register.remember(
-        plan.state,
-        Environment(
-            path=plan.destination.path,
-            project=plan.destination.project,
-            kind=plan.destination.kind,
-            cache=plan.outcome.cache_dir.value or plan.facts.cache,
-            link_mode=plan.outcome.link_mode.value or "",
-            seen=int(time()),
-        ),
+    environment = register.Environment(
+        path=plan.destination.path,
+        project=plan.destination.project,
+        kind=plan.destination.kind,
+        cache=plan.outcome.cache_dir.value or plan.facts.cache,
+        link_mode=plan.outcome.link_mode.value or "",
+        seen=int(time()),
     )
+    register.remember(plan.state, environment)
 
 
 def _prepared(edits: Edits) -> Edits:

@@ -20,7 +20,7 @@ from uvx_policy.installed.distributions import site_directories
 from uvx_policy.installed.glance import Glance
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.survey import survey
-from uvx_policy.installed.survey_store import forget, keep, kept
+from uvx_policy.installed.survey_store import keep, kept
 from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment
 
@@ -114,9 +114,6 @@ def test_a_survey_glances_at_what_a_glance_does(tmp_path: Path) -> None:
 def test_odd_environments(state: str, environment: str, is_path: bool) -> None:
     keep(state, full(environment))
     assert (kept(state, environment) is not None) is is_path
-
-    forget(state, environment)
-    assert kept(state, environment) is None
 
 
 def test_only_the_first_paths_are_kept(state: str, tmp_path: Path) -> None:
@@ -321,7 +318,6 @@ def test_what_cannot_be_kept_is_no_error(state: str, tmp_path: Path) -> None:
     environment = make(tmp_path / "environment")
 
     keep(state, full(environment))
-    forget(state, environment)
 
     assert kept(state, environment) is None
 

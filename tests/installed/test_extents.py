@@ -53,13 +53,6 @@ def test_what_was_written_since_is_not_shared(fs: FileSystems, kind: str) -> Non
     assert shared_bytes(str(copy)) == SIZE - SIZE // 16 == filesystems.shared_bytes(copy)
 
 
-def test_a_handle_will_do(fs: FileSystems) -> None:
-    copy = clone_of(original(fs.btrfs))
-
-    with copy.open("rb") as stream:
-        assert shared_bytes(stream.fileno()) == SIZE
-
-
 def test_ext4_shares_nothing(fs: FileSystems) -> None:
     path = original(fs.ext4)
     shutil.copyfile(path, path.with_name("copy"))

@@ -13,7 +13,7 @@ import pytest
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID, as_user
 from uvx_policy.machine import search as find
-from uvx_policy.machine.search import Search, find_environments
+from uvx_policy.machine.search import Search
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -25,7 +25,7 @@ def environment(path: Path) -> str:
 
 
 def found(*roots: Path | str, workers: int = 8) -> list[str]:
-    return sorted(find_environments([str(root) for root in roots], workers=workers))
+    return sorted(Search([str(root) for root in roots], workers=workers))
 
 
 @pytest.mark.parametrize("workers", [1, 8])
@@ -124,7 +124,7 @@ def test_very_deep_directories_are_passed_over(tmp_path: Path) -> None:
     search = Search([str(tmp_path)])
 
     assert list(search) == [wanted]
-    assert search.unreadable_directories == 1
+    assert len(search.unreadable) == 1
     subprocess.run(["rm", "-rf", str(tmp_path / name)], check=True)
 
 
@@ -148,7 +148,7 @@ def test_what_vanishes_during_the_walk_is_passed_over(
     search = Search([str(tmp_path)])
 
     assert sorted(search) == [str(tmp_path / f"{n:02}/deep/.venv") for n in range(0, 20, 2)]
-    assert search.unreadable_directories == 0
+    assert search.unreadable == []
 
 
 def test_a_directory_that_becomes_a_link_is_not_followed(
@@ -171,7 +171,7 @@ def test_a_directory_that_becomes_a_link_is_not_followed(
     search = Search([str(root)])
 
     assert list(search) == []
-    assert search.unreadable_directories == 0
+    assert search.unreadable == []
 
 
 def test_an_error_in_a_worker_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

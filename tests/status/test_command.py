@@ -390,6 +390,7 @@ def test_ctrl_c_is_exit_130_without_a_word(tmp_path: Path) -> None:
     program = f"""
 import os, signal, sys, time
 from uvx_policy import cli
+from uvx_policy.installed.model import Survey
 from uvx_policy.status import gather
 begun = 0
 def survey(path, **options):
@@ -398,7 +399,7 @@ def survey(path, **options):
     if begun == 3:
         os.kill(os.getpid(), signal.SIGINT)
     time.sleep(0.1)
-    return gather.Survey(environment=path)
+    return Survey(environment=path)
 gather.survey = survey
 code = cli.main(["status", {str(tmp_path)!r}])
 assert begun < 50, begun

@@ -16,8 +16,7 @@ from pathlib import Path
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.index import Index
-from uvx_policy.installed.tree import Tree
+from uvx_policy.installed.tree import Index, Tree
 from uvx_policy.verify.contradictions import Contradiction, contradiction_of
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import verify

@@ -15,9 +15,8 @@ from tests.verify.making import (
     environment,
     said,
 )
-from uvx_policy.installed.index import Index
 from uvx_policy.installed.record import Row
-from uvx_policy.installed.tree import Tree
+from uvx_policy.installed.tree import Index, Tree
 from uvx_policy.verify.contradictions import finding_of
 
 MINUTE = 60

@@ -8,8 +8,7 @@ import pytest
 
 from tests.verify.making import FILES, Machine, archive, at, distribution, edit, environment, found
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.index import Index
-from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
+from uvx_policy.installed.tree import Index, trees_of_cache, trees_of_environment
 from uvx_policy.verify.elsewhere import with_places
 
 

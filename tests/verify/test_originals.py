@@ -10,8 +10,7 @@ import pytest
 
 from tests.verify.making import archive, digest, distribution, environment, found
 from uvx_policy.installed.finding import Finding
-from uvx_policy.installed.index import Index
-from uvx_policy.installed.tree import Tree
+from uvx_policy.installed.tree import Index, Tree
 from uvx_policy.verify.difference import difference
 from uvx_policy.verify.originals import Original, Originals, chunks
 

@@ -17,8 +17,7 @@ from tests import real_uv
 from tests.filesystems import FileSystems
 from tests.uv.world import PYTHON, World
 from tests.verify.making import contradictions, edit, found
-from uvx_policy.installed.index import Index
-from uvx_policy.installed.tree import Tree, trees_of_cache, trees_of_environment
+from uvx_policy.installed.tree import Index, Tree, trees_of_cache, trees_of_environment
 from uvx_policy.verify.tally import Tally
 
 MODES = ("clone", "copy", "hardlink", "symlink")

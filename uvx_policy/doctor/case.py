@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.linking import Linking
     from uvx_policy.installed.model import Survey
+    from uvx_policy.installed.tree import Index
     from uvx_policy.pipeline import Plan
 
 P = ParamSpec("P")
@@ -113,7 +113,7 @@ class Case(Machine):
     @cached_property
     def index(self) -> Index:
         """Where every known distribution lies."""
-        from uvx_policy.installed.index import Index
+        from uvx_policy.installed.tree import Index
 
         environments = (self.real_environment, *(each.path for each in self.registered))
         return Index(

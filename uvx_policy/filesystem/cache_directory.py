@@ -8,6 +8,7 @@ import os
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.host import Host
 from uvx_policy.state.layout import PROJECT_CACHE
+from uvx_policy.state.reading import flag
 
 _OTHERS_MAY_WRITE = 0o022
 _STICKY = 0o1000
@@ -20,8 +21,6 @@ class UnsafeCacheDirectory(LinkPolicyError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"cannot use `{path}` as a cache: {reason}")
-        self.path = path
-        self.reason = reason
 
 
 def make_cache_directory(path: str) -> None:
@@ -48,10 +47,11 @@ def make_cache_directory(path: str) -> None:
             os.close(here)
             here = below
             told = os.fstat(here)
+            reason = ""
             if depth == len(names):
                 reason = _why_not_ours(told)
-            else:
-                reason = "" if names[-1] == PROJECT_CACHE else _why_not_trusted(told)
+            elif names[-1] != PROJECT_CACHE:
+                reason = _why_not_trusted(told)
             if reason:
                 raise UnsafeCacheDirectory(path, f"`/{'/'.join(names[:depth])}` {reason}")
     finally:
@@ -59,12 +59,7 @@ def make_cache_directory(path: str) -> None:
 
 
 #: O_PATH asks for no permission to read: `/home` may have mode 0711
-_WALK = (
-    getattr(os, "O_PATH", os.O_RDONLY)
-    | getattr(os, "O_DIRECTORY", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-)
+_WALK = flag("O_PATH") | flag("O_DIRECTORY") | flag("O_NOFOLLOW") | flag("O_CLOEXEC")
 
 
 def _enter(path: str, parent: int, name: str) -> int:
@@ -83,9 +78,8 @@ def _enter(path: str, parent: int, name: str) -> int:
     except OSError as error:
         # O_NOFOLLOW: ELOOP on a link; with O_DIRECTORY Linux says ENOTDIR instead.
         linked = error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
-        reason = os.strerror(error.errno or 0)
-        if linked:
-            reason = "is a symbolic link, or not a directory"
+        told = os.strerror(error.errno or 0)
+        reason = "is a symbolic link, or not a directory" if linked else told
         raise UnsafeCacheDirectory(path, f"`{name}`: {reason}") from error
 
 

@@ -6,7 +6,7 @@ import os
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import mounts
-from uvx_policy.host import nearest_existing
+from uvx_policy.host import Host, Status, nearest_existing
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.filesystem.mounts import MountTable
-    from uvx_policy.host import Host, Status
 
 #: never less than this must be free ...
 _LEAST_FREE = 32 * 1024**2
@@ -208,19 +207,13 @@ def _why_not_writable(host: Host, real: str, existing: str) -> str:
 
 def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) -> str:
     mount = table.find(existing, host.mount_id(existing)) if table else None
+    asked = wish.by_user or wish.for_project
     if mount is None:
-        asked = wish.by_user or wish.for_project
         return "" if asked else "its file system is not known"
-    if wish.by_user:
-        return mounts.why_read_only(mount) or mounts.why_noexec(mount)
-    if wish.for_project:
-        return (
-            mounts.why_network(mount)
-            or mounts.why_fuse(mount)
-            or mounts.why_read_only(mount)
-            or mounts.why_noexec(mount)
-        )
-    return mounts.why_unfit(mount)
+    if not asked:
+        return mounts.why_unfit(mount)
+    served = "" if wish.by_user else mounts.why_network(mount) or mounts.why_fuse(mount)
+    return served or mounts.why_read_only(mount) or mounts.why_noexec(mount)
 
 
 def why_full(host: Host, existing: str) -> str:

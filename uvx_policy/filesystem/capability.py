@@ -7,16 +7,13 @@ import os
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import probe
-from uvx_policy.filesystem.mounts import NEVER_SHARE
-from uvx_policy.host import nearest_existing
+from uvx_policy.filesystem.mounts import NEVER_SHARE, MountTable
+from uvx_policy.host import Host, nearest_existing
 from uvx_policy.model import UNTRIED, Attributes, Capability
 from uvx_policy.state import facts as memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from uvx_policy.filesystem.mounts import MountTable
-    from uvx_policy.filesystem.probe import Attempt
-    from uvx_policy.host import Host
     from uvx_policy.model import Support
 
 _KIND = "links"
@@ -55,7 +52,7 @@ def probe_links(
     yes or no about all directories like them. Never raises: what cannot be told is "unknown".
     """
     try:
-        pair = _Pair(host, table, cache=cache, destination=destination)
+        pair = _Pair(host, table, cache, destination)
     except Unreadable as error:
         return UNTRIED.replace(detail=str(error))
     known = pair.known(state)
@@ -75,17 +72,15 @@ def known_links(
 ) -> Capability:
     """Do what `probe_links` does, without a try: "unknown" is what only a try would tell."""
     try:
-        pair = _Pair(host, table, cache=cache, destination=destination)
+        pair = _Pair(host, table, cache, destination)
     except Unreadable as error:
         return UNTRIED.replace(detail=str(error))
     return pair.known(state) or pair.foreseen()
 
 
-_KNOWN: dict[str, tuple[Support, Support]] = {
-    "clone=yes hardlink=yes": ("yes", "yes"),
-    "clone=yes hardlink=no": ("yes", "no"),
-    "clone=no hardlink=yes": ("no", "yes"),
-    "clone=no hardlink=no": ("no", "no"),
+_TOLD: tuple[Support, Support] = ("yes", "no")
+_KNOWN = {
+    f"clone={clone} hardlink={hardlink}": (clone, hardlink) for clone in _TOLD for hardlink in _TOLD
 }
 
 
@@ -134,9 +129,7 @@ class _Side:
 class _Pair:
     """The two directories, and what is known of them without a try."""
 
-    def __init__(
-        self, host: Host, table: MountTable | None, *, cache: str, destination: str
-    ) -> None:
+    def __init__(self, host: Host, table: MountTable | None, cache: str, destination: str) -> None:
         """Raise `Unreadable`."""
         self._cache = _Side(host, table, cache)
         self._destination = _Side(host, table, destination)
@@ -166,7 +159,7 @@ class _Pair:
         clones = self._clones and not (mount and mount.fstype in NEVER_SHARE)
         return self.capability("unknown" if clones else "no", "unknown" if self._admits else "no")
 
-    def is_typical(self, attempt: Attempt) -> bool:
+    def is_typical(self, attempt: probe.Attempt) -> bool:
         """Tell whether the attempt's answer holds for all pairs of directories with this key.
 
         Other refusals are about these two alone: EXDEV that neither mounts nor attributes explain
@@ -198,12 +191,10 @@ class _Pair:
         one, other = self._cache.attributes.describe(), self._destination.attributes.describe()
         if one == other:  # nothing else has two of a kind
             return f"{cache} and {destination} are encrypted with different policies"
-        if one and other:
-            return f"{cache} is {one}, {destination} is {other}"
-        return (
-            f"{cache} is {one}, unlike {destination}"
-            if one
-            else (f"{destination} is {other}, unlike {cache}")
+        if not one:
+            return f"{destination} is {other}, unlike {cache}"
+        return f"{cache} is {one}, " + (
+            f"{destination} is {other}" if other else f"unlike {destination}"
         )
 
     @property

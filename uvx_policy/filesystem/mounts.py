@@ -32,9 +32,6 @@ class MountTable(Value):
         if mount_id is not None:
             # A mount that is not in the table (detached, another namespace) is not told.
             return next((row for row in self.rows if row.mount_id == mount_id), None)
-        return self._walk(path)
-
-    def _walk(self, path: str) -> Mount | None:
         known = {row.mount_id for row in self.rows}
         on_the_way = [
             (row, parent if parent in known and parent != row.mount_id else -1)
@@ -55,20 +52,13 @@ class MountTable(Value):
 
 
 def _deepest(rows: list[Mount]) -> Mount | None:
-    best = None
-    for row in rows:
-        if best is None or len(row.point) >= len(best.point):
-            best = row
-    return best
+    return max(reversed(rows), key=lambda row: len(row.point), default=None)
 
 
 def is_within(path: str, directory: str) -> bool:
     """Is `path` the directory itself or below it? Both absolute, without a slash at the end."""
-    return path == directory or path.startswith(directory.rstrip("/\\") + _separator(directory))
-
-
-def _separator(path: str) -> str:
-    return "\\" if "\\" in path and "/" not in path else "/"
+    separator = "\\" if "\\" in directory and "/" not in directory else "/"
+    return path == directory or path.startswith(directory.rstrip("/\\") + separator)
 
 
 def read_mount_table(host: Host) -> MountTable | None:
@@ -139,18 +129,15 @@ def parse_bsd_mount(text: str) -> MountTable:
         if not on or not opening or not words.endswith(")"):
             raise Unreadable("/sbin/mount", f"unknown row {line!r}")
         fstype, *options = words[:-1].split(", ")
+        # mount(8): `local` is shown for everything that is not a network file system
+        shared = () if "local" in options else (_NOT_LOCAL,)
         rows.append(
             Mount(
                 mount_id=len(rows),
                 device=source,
                 root="/",
                 point=f"/{point}",
-                options=(
-                    "ro" if "read-only" in options else "rw",
-                    *options,
-                    # mount(8): `local` is shown for everything that is not a network file system
-                    *(() if "local" in options else (_NOT_LOCAL,)),
-                ),
+                options=("ro" if "read-only" in options else "rw", *options, *shared),
                 fstype=fstype,
                 source=source,
                 super_options=(),
@@ -181,49 +168,42 @@ def why_unfit(mount: Mount) -> str:
 def why_volatile(mount: Mount) -> str:
     """Gone after a reboot, or no storage at all."""
     if mount.fstype in _VOLATILE:
-        return f"{_name(mount)} is {mount.fstype}: its files do not outlive a reboot"
-    if mount.fstype in _NO_STORAGE:
-        return f"{_name(mount)} is {mount.fstype}: it does not store files"
-    return ""
+        return _kind(mount, "its files do not outlive a reboot")
+    return _kind(mount, "it does not store files") if mount.fstype in _NO_STORAGE else ""
 
 
 def why_network(mount: Mount) -> str:
     """On another machine, or shared with one (virtiofs, 9p: the host of a virtual machine)."""
-    if mount.fstype in _NETWORK or _NOT_LOCAL in mount.options:
-        return f"{_name(mount)} is {mount.fstype}: a network or shared file system"
-    return ""
+    is_shared = mount.fstype in _NETWORK or _NOT_LOCAL in mount.options
+    return _kind(mount, "a network or shared file system") if is_shared else ""
 
 
 def why_fuse(mount: Mount) -> str:
     """Of FUSE, served by a process: its locks and links are whatever that process makes them."""
     kinds = ("fuse", "fuseblk", "macfuse", "osxfuse")
-    if mount.fstype in kinds or mount.fstype.startswith("fuse."):
-        return f"{_name(mount)} is {mount.fstype}: a FUSE file system"
-    return ""
+    is_fuse = mount.fstype in kinds or mount.fstype.startswith("fuse.")
+    return _kind(mount, "a FUSE file system") if is_fuse else ""
 
 
 def why_overlay(mount: Mount) -> str:
     """Of a container's layers: what is written there goes away with the container."""
-    if mount.fstype in ("overlay", "overlayfs", "aufs", "unionfs", "shiftfs"):
-        return f"{_name(mount)} is {mount.fstype}: the layers of a container"
-    return ""
+    is_overlay = mount.fstype in ("overlay", "overlayfs", "aufs", "unionfs", "shiftfs")
+    return _kind(mount, "the layers of a container") if is_overlay else ""
 
 
 def why_read_only(mount: Mount) -> str:
     """Read-only, either this mount or the whole file system."""
-    return f"{_name(mount)} is mounted read-only" if is_read_only(mount) else ""
+    return f"`{mount.point}` is mounted read-only" if is_read_only(mount) else ""
 
 
 def why_noexec(mount: Mount) -> str:
     """Of `noexec`: uv runs tools, scripts' environments and builds out of its cache."""
-    return f"{_name(mount)} is mounted noexec" if "noexec" in mount.options else ""
+    return f"`{mount.point}` is mounted noexec" if "noexec" in mount.options else ""
 
 
 def why_unknown(mount: Mount) -> str:
     """Not a file system that is known to be local and lasting: new, or from another vendor."""
-    if mount.fstype in _LOCAL:
-        return ""
-    return f"{_name(mount)} is {mount.fstype}: not known to be a local disk"
+    return "" if mount.fstype in _LOCAL else _kind(mount, "not known to be a local disk")
 
 
 def is_read_only(mount: Mount) -> bool:
@@ -231,17 +211,15 @@ def is_read_only(mount: Mount) -> bool:
     return "ro" in mount.options or "ro" in mount.super_options
 
 
-def _name(mount: Mount) -> str:
-    return f"`{mount.point}`"
+def _kind(mount: Mount, what: str) -> str:
+    return f"`{mount.point}` is {mount.fstype}: {what}"
 
 
 #: no two files can share a block there
 NEVER_SHARE = frozenset((
     "exfat", "ext2", "ext3", "ext4", "iso9660", "msdos", "ramfs", "squashfs", "tmpfs", "vfat",
 ))  # fmt: skip
-_VOLATILE = frozenset((
-    "devtmpfs", "ramfs", "rootfs", "tmpfs",
-))  # fmt: skip
+_VOLATILE = frozenset(("devtmpfs", "ramfs", "rootfs", "tmpfs"))
 _NO_STORAGE = frozenset((
     "autofs", "binfmt_misc", "bpf", "cd9660", "cgroup", "cgroup2", "configfs", "cramfs",
     "debugfs", "devfs", "devpts", "efivarfs", "erofs", "fusectl", "hugetlbfs", "iso9660",

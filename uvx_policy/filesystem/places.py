@@ -10,8 +10,8 @@ import os
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
-from uvx_policy.filesystem.mounts import is_within
-from uvx_policy.host import nearest_existing
+from uvx_policy.filesystem.mounts import MountTable, is_within
+from uvx_policy.host import Host, nearest_existing
 from uvx_policy.model import DEFAULT, Origin
 from uvx_policy.state import layout
 from uvx_policy.value import Value
@@ -20,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from uvx_policy.filesystem.mounts import MountTable
-    from uvx_policy.host import Host
     from uvx_policy.model import Mount, Support
     from uvx_policy.settings.keys import CacheEntry
 
@@ -72,33 +70,25 @@ def find_place(
     in them, and may be "" (except the destination). What cannot be read is no place.
     """
     try:
-        near = _surroundings(host, destination, project, workspace)
+        real = [
+            host.real_path(path) if path else ""
+            for path in (destination, project, workspace, host.cwd)
+        ]
+        near = Surroundings(destination=real[0], project=real[1], workspace=real[2], cwd=real[3])
         search = _Search(host, table, near)
     except Unreadable as error:
         return Places(chosen=None, rejected=((error.path, error.reason),))
     own = [search.in_project] if allow_project or prefer_project else []
     others = [lambda: search.configured(entries), search.on_device]
+    chosen = None
     for candidates in [*own, *others] if prefer_project else [*others, *own]:
         try:
             chosen = candidates()
         except Unreadable as error:
             search.rejected.append((error.path, error.reason))
-            continue
         if chosen is not None:
-            return Places(chosen=chosen, rejected=tuple(search.rejected))
-    return Places(chosen=None, rejected=tuple(search.rejected))
-
-
-def _surroundings(host: Host, destination: str, project: str, workspace: str) -> Surroundings:
-    def real(path: str) -> str:
-        return host.real_path(path) if path else ""
-
-    return Surroundings(
-        destination=real(destination),
-        project=real(project),
-        workspace=real(workspace),
-        cwd=real(host.cwd),
-    )
+            break
+    return Places(chosen=chosen, rejected=tuple(search.rejected))
 
 
 class _Search:
@@ -119,15 +109,17 @@ class _Search:
         """Of the entries whose key lies on the destination's file system the nearest, then rest."""
         matching = []
         for entry in entries:
-            key = self._real(entry.filesystem)
+            path = entry.filesystem
+            exists = os.path.isabs(path) and self._host.kind(path) != "absent"
+            key = self._host.real_path(path) if exists else ""
             there = self._device_of(key) if key else None
-            if there is None or not there.is_same_file_system(self._device):
+            if there is None or _file_system(there) != _file_system(self._device):
                 continue
             # A key above the destination before one beside it; the same mount before another one
             # of the same file system, where nothing can be hard linked; the longest.
             above = is_within(self._near.destination, key)
             matching.append(((above, there == self._device, len(key)), entry))
-        for _, entry in sorted(matching, key=_rank, reverse=True):
+        for _, entry in sorted(matching, key=lambda ranked: ranked[0], reverse=True):
             place = self._judge(
                 entry.directory,
                 "device-cache-configured",
@@ -143,26 +135,19 @@ class _Search:
         """A cache of ours that exists on the destination's file system, else room for one."""
         name = layout.device_cache_name(self._host.uid)
         way = self._way_down()
-        # Looked at once: one that another of us makes this moment would else be passed over in the
-        # first round as missing, and in the second as existing.
+        # Looked at once, before any is judged: another of us may make one this moment.
         existed = {
             parent: self._host.link_kind(os.path.join(parent, name)) != "absent" for parent in way
         }
-        for exists in (True, False):
-            for parent in way:
-                directory = os.path.join(parent, name)
-                if existed[parent] is not exists:
-                    continue
-                if not exists and not self._may_hold(parent, is_top=parent == way[0]):
-                    continue
-                because = (
-                    f"the cache that is in use on the file system of `{way[0]}`"
-                    if exists
-                    else f"the topmost directory of yours on the file system of `{way[0]}`"
-                )
-                place = self._judge(directory, "device-cache", Wish(), because=because)
-                if place:
-                    return place
+        for parent in sorted(way, key=lambda parent: not existed[parent]):
+            if not existed[parent] and not self._may_hold(parent, is_top=parent == way[0]):
+                continue
+            what = "cache that is in use" if existed[parent] else "topmost directory of yours"
+            because = f"the {what} on the file system of `{way[0]}`"
+            directory = os.path.join(parent, name)
+            place = self._judge(directory, "device-cache", Wish(), because=because)
+            if place:
+                return place
         return None
 
     def in_project(self) -> Place | None:
@@ -170,27 +155,18 @@ class _Search:
         root = self._near.workspace or self._near.project
         if not root:
             return None
-        return self._judge(
-            os.path.join(root, layout.PROJECT_CACHE),
-            "project-cache",
-            Wish(for_project=True),
-            because=f"the cache of the project `{root}` itself",
-        )
+        directory, wish = os.path.join(root, layout.PROJECT_CACHE), Wish(for_project=True)
+        because = f"the cache of the project `{root}` itself"
+        return self._judge(directory, "project-cache", wish, because=because)
 
     def _judge(
-        self,
-        directory: str,
-        code: PlaceCode,
-        wish: Wish,
-        *,
-        because: str,
-        origin: Origin = DEFAULT,
+        self, directory: str, code: PlaceCode, wish: Wish, *, because: str, origin: Origin = DEFAULT
     ) -> Place | None:
-        reason = (
-            cache_safety.why_not(self._host, self._table, directory, near=self._near, wish=wish)
-            if os.path.isabs(directory)
-            else "it is not an absolute path"
-        )
+        reason = "it is not an absolute path"
+        if os.path.isabs(directory):
+            reason = cache_safety.why_not(
+                self._host, self._table, directory, near=self._near, wish=wish
+            )
         if reason:
             self.rejected.append((directory, reason))
             return None
@@ -204,12 +180,6 @@ class _Search:
             probe_from=existing,
             exists=existing == real,
         )
-
-    def _real(self, path: str) -> str:
-        """`path` without links where it exists, else ""."""
-        if not os.path.isabs(path) or self._host.kind(path) == "absent":
-            return ""
-        return self._host.real_path(path)
 
     def _way_down(self) -> tuple[str, ...]:
         """Directories from the destination's mount point down to above the destination itself."""
@@ -233,33 +203,17 @@ class _Search:
             return is_top and not cache_safety.anybody_may_exchange(status)
         return status.uid == self._host.uid
 
-    def _device_of(self, path: str) -> _Device | None:
+    def _device_of(self, path: str) -> Mount | int | None:
+        """The mount that `path` lies on, or `st_dev` where there is no mount table."""
         existing = nearest_existing(self._host, path)
         if self._table is None:
             status = self._host.status(existing)
-            return _Device(mount=None, number=status.device) if status else None
-        mount = self._table.find(existing, self._host.mount_id(existing))
-        return _Device(mount=mount, number=0) if mount else None
+            return status.device if status else None
+        return self._table.find(existing, self._host.mount_id(existing))
 
 
-class _Device(Value):
-    """What tells whether two paths lie on one mount: equal; or at least on one file system."""
-
-    mount: Mount | None
-    #: `st_dev`, where there is no mount table
-    number: int
-
-    def is_same_file_system(self, other: _Device) -> bool:
-        if self.mount is None or other.mount is None:
-            return self == other
-        return self.mount.device == other.mount.device
-
-
-def _rank(matching: tuple[tuple[bool, bool, int], CacheEntry]) -> tuple[bool, bool, int]:
-    return matching[0]
-
-
-# uv's default cache ------------------------------------------------------------------------------
+def _file_system(device: Mount | int) -> str | int:
+    return device if isinstance(device, int) else device.device
 
 
 def default_cache_usable(host: Host, path: str) -> Support:
@@ -273,7 +227,7 @@ def default_cache_usable(host: Host, path: str) -> Support:
         if status is None:
             if host.link_kind(path) == "symlink":
                 return "no"  # dangling: mkdir(2) says EEXIST
-            return _support(_can_be_made(host, path))
+            return "yes" if _can_be_made(host, path) else "no"
         if status.kind != "directory":
             return "no"
         return _parts(host, path) if host.may_write(path) else "no"
@@ -282,14 +236,12 @@ def default_cache_usable(host: Host, path: str) -> Support:
 
 
 def _can_be_made(host: Host, path: str) -> bool:
-    above = os.path.dirname(path)
-    while above != path:
-        status = host.status(above)
-        if status is not None:
-            return status.kind == "directory" and host.may_write(above)
+    for above in cache_safety.ancestors(os.path.dirname(path)):
+        kind = host.kind(above)
+        if kind != "absent":
+            return kind == "directory" and host.may_write(above)
         if host.link_kind(above) == "symlink":
             return False
-        path, above = above, os.path.dirname(above)
     return False
 
 
@@ -303,22 +255,17 @@ def _parts(host: Host, path: str) -> Support:
         part = os.path.join(path, *names)
         return host.may_write(os.path.dirname(part) if host.kind(part) == "absent" else part)
 
+    def version(bucket: str) -> int:
+        digits = bucket.rpartition("-v")[2]
+        return int(digits) if digits.isdecimal() else -1
+
     buckets = [name for name in host.list_names(path) if name.startswith("sdists-v")]
-    buckets.sort(key=_bucket_version, reverse=True)
+    buckets.sort(key=version, reverse=True)
     good = [opens(bucket, ".git") for bucket in buckets]
     if not opens(".lock") or good[:1] == [False]:
         return "no"
     # Of another version of uv, or of an older one: whether the real uv needs it is not known here.
     return "yes" if all(good) else "unknown"
-
-
-def _bucket_version(name: str) -> int:
-    digits = name.rpartition("-v")[2]
-    return int(digits) if digits.isdecimal() else -1
-
-
-def _support(fact: bool) -> Support:
-    return "yes" if fact else "no"
 
 
 def cache_is_mount_point(table: MountTable | None, path: str) -> bool:
@@ -330,9 +277,8 @@ def cache_is_mount_point(table: MountTable | None, path: str) -> bool:
     if table is None:
         return False
     points = {row.point for row in table.rows if row.point != "/"}
-    return path in points or (
-        os.path.basename(os.path.dirname(path)) in _CACHE_HOMES and os.path.dirname(path) in points
-    )
+    above = os.path.dirname(path)
+    return path in points or (above in points and os.path.basename(above) in _CACHE_HOMES)
 
 
 #: `XDG_CACHE_HOME` by default, and what it is called on macOS

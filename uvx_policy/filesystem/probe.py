@@ -55,10 +55,9 @@ class Attempt(Value):
 
 
 def try_links(*, cache: str, destination: str) -> Capability:
-    """Clone and hard link a file from `cache` into `destination`, both existing directories.
+    """Clone and hard link a file from `cache` into `destination`, directories, maybe the same.
 
-    Costs about 0.2 ms. Never raises `OSError`: what could not be tried is "unknown". The two may be
-    the same directory.
+    Costs about 0.2 ms. Never raises `OSError`: what could not be tried is "unknown".
     """
     return attempt_links(cache=cache, destination=destination).capability
 
@@ -131,9 +130,6 @@ def _outcome(attempt: Callable[[], None]) -> int:
     return WORKED
 
 
-# Unnamed files -----------------------------------------------------------------------------------
-
-
 class _NoUnnamedFiles(Exception):
     """O_TMPFILE, or a link of such a file, is not to be had here."""
 
@@ -185,9 +181,6 @@ def _link_unnamed(file: int, directory: int) -> None:
         raise OSError(errno.EIO, "the link is another file")
 
 
-# Named files -------------------------------------------------------------------------------------
-
-
 def _try_named(cache: str, destination: str) -> tuple[int, int]:
     original = os.path.join(cache, _hidden_name())
     copy = os.path.join(destination, _hidden_name())
@@ -226,7 +219,6 @@ def _link_named(original: str, copy: str) -> int:
 
 
 def _clonefile(original: str, copy: str) -> None:
-    """Call clonefile(2) of macOS."""
     import ctypes
 
     library = ctypes.CDLL(None, use_errno=True)
@@ -234,8 +226,6 @@ def _clonefile(original: str, copy: str) -> None:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 
-
-# Both --------------------------------------------------------------------------------------------
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC
@@ -260,11 +250,8 @@ def _hidden_name() -> str:
 
 
 def _remove(name: str, directory: int | None = None) -> None:
-    try:
-        if directory is None:
-            os.unlink(name)
-        else:
-            os.unlink(name, dir_fd=directory)
+    try:  # noqa: SIM105 (contextlib is slow to import)
+        os.unlink(name, dir_fd=directory)
     except OSError:
         # Not there, as after a refused link; or not ours to remove any more.
         pass
@@ -286,16 +273,14 @@ class _Handles:
         while self._open:
             os.close(self._open.pop())
 
-    def open(self, path: str, flags: int, mode: int = 0o777) -> int:
-        self._open.append(os.open(path, flags, mode))
+    def open(self, path: str, flags: int, mode: int = 0o777, within: int | None = None) -> int:
+        self._open.append(os.open(path, flags, mode, dir_fd=within))
         return self._open[-1]
 
     def open_unnamed(self, directory: int) -> int:
         try:
-            handle = os.open(".", os.O_TMPFILE | os.O_RDWR | _CLOEXEC, 0o600, dir_fd=directory)
+            return self.open(".", os.O_TMPFILE | os.O_RDWR | _CLOEXEC, 0o600, directory)
         except OSError as error:
             if error.errno in _NO_TMPFILE:
                 raise _NoUnnamedFiles from None
             raise
-        self._open.append(handle)
-        return handle

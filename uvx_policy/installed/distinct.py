@@ -12,6 +12,7 @@ the samples alone. Up to `MOST` files the sum is exact; beyond it the standard e
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 from typing import TYPE_CHECKING, NamedTuple
@@ -96,10 +97,8 @@ class SharedFiles:
         #: `st_dev` -> `f_fsid`
         self._file_systems: dict[int, int] = {}
         for directory in directories:
-            try:
+            with contextlib.suppress(OSError):
                 self._learn(os.stat(directory).st_dev, directory)
-            except OSError:  # noqa: PERF203 (two at most)
-                continue
 
     def add_file(self, told: os.stat_result, size: int, path: str) -> None:
         """A file with several names; `path` is "" where no two files can share blocks."""

@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed.hash import FLAGS
+from uvx_policy.installed.foreign_file import read_foreign
 from uvx_policy.installed.record import NAME
 from uvx_policy.value import Value
 
@@ -52,24 +52,21 @@ def site_directories(environment: str) -> tuple[str, ...]:
     found: dict[tuple[int, int], str] = {}
     for library in ("lib", "lib64", "Lib"):
         above = os.path.join(environment, library)
-        for name in ("", *_names(above)):
+        for name in ("", *names_in(above)):
             path = os.path.join(above, name, "site-packages")
-            told = _status(path)
+            told = status_of(path)
             if told is not None and stat.S_ISDIR(told.st_mode):
                 # Windows may say inode 0 of all; there nothing else is the same twice.
                 key = (told.st_dev, told.st_ino) if told.st_ino else (0, len(found))
                 found.setdefault(key, path)
-    if not found and any(name.endswith(".dist-info") for name in _names(environment)):
+    if not found and any(name.endswith(".dist-info") for name in names_in(environment)):
         return (environment,)
     return tuple(found.values())
 
 
 def distributions(site: str, *, origins: bool = True) -> Iterator[Distribution]:
-    """Each distribution that is installed in `site`, by name. Never raises.
-
-    `origins`: read what INSTALLER and direct_url.json tell, too.
-    """
-    for name in _names(site):
+    """All in `site`, by name; `origins`: with INSTALLER and direct_url.json. Never raises."""
+    for name in names_in(site):
         if name.endswith(_SUFFIXES):
             yield _distribution(site, name, origins=origins)
 
@@ -85,16 +82,16 @@ def _distribution(site: str, directory: str, *, origins: bool) -> Distribution:
     if directory.endswith(".egg-info"):
         return Distribution(name=name, version=version.partition("-")[0], dist_info=path, site=site)
     record = os.path.join(path, NAME)
-    installer, url, editable = _origins(path) if origins else ("", "", False)
+    url, editable = _direct_url(path) if origins else ("", False)
     return Distribution(
         name=name,
         version=version,
         dist_info=path,
         site=site,
-        installer=installer,
+        installer=installer_of(path) if origins else "",
         direct_url=url,
         editable=editable,
-        record=record if _status(record) is not None else "",
+        record=record if status_of(record) is not None else "",
     )
 
 
@@ -103,13 +100,9 @@ def installer_of(dist_info: str) -> str:
     return _head(os.path.join(dist_info, "INSTALLER")).partition("\n")[0].strip()
 
 
-def _origins(dist_info: str) -> tuple[str, str, bool]:
-    url = _direct_url(_head(os.path.join(dist_info, "direct_url.json")))
-    return (installer_of(dist_info), *url)
-
-
-def _direct_url(text: str) -> tuple[str, bool]:
+def _direct_url(dist_info: str) -> tuple[str, bool]:
     """The URL and whether it is editable: ("", False) when there is nothing, or no such JSON."""
+    text = _head(os.path.join(dist_info, "direct_url.json"))
     try:
         told = json.loads(text) if text else {}
         url = told.get("url", "")
@@ -121,22 +114,21 @@ def _direct_url(text: str) -> tuple[str, bool]:
 
 def _head(path: str) -> str:
     try:
-        with open(os.open(path, FLAGS), "rb") as stream:
-            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return stream.read(_SMALL).decode("utf-8", "surrogateescape")
-    except (OSError, ValueError):
-        pass
-    return ""
+        return read_foreign(path, _SMALL, cut=True).decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
 
 
-def _status(path: str) -> os.stat_result | None:
+def status_of(path: str) -> os.stat_result | None:
+    """What stat(2) says, `None` for what is not there or cannot be asked for. Never raises."""
     try:
         return os.stat(path)
     except (OSError, ValueError):
         return None
 
 
-def _names(directory: str) -> list[str]:
+def names_in(directory: str) -> list[str]:
+    """The names in a directory, in order; none when it cannot be listed. Never raises."""
     try:
         return sorted(os.listdir(directory))
     except (OSError, ValueError):

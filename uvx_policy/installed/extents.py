@@ -66,23 +66,17 @@ class Extent(NamedTuple):
         return not self.flags & (_UNKNOWN | _DELAYED | _INLINE)
 
 
-def shared_bytes(file: int | str) -> int | None:
-    """Bytes of `file` in shared extents. As `extents_of`, which says more."""
-    found = extents_of(file)
+def shared_bytes(path: str) -> int | None:
+    """Bytes of a file in shared extents. As `extents_of`, which says more."""
+    found = extents_of(path)
     return None if found is None else sum(one.length for one in found if one.is_shared)
 
 
-def extents_of(file: int | str) -> list[Extent] | None:
-    """The extents of `file`; `None` where the file system cannot tell.
-
-    `file` is a path, not followed if it is a symbolic link, or a handle open for reading. Raises
-    `OSError` when the file cannot be opened.
-    """
+def extents_of(path: str) -> list[Extent] | None:
+    """Extents of a file, no link; `None` where nobody can tell. Raises `OSError` if unreadable."""
     if sys.platform != "linux":
         return None
-    if isinstance(file, int):
-        return _ask(file)
-    handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         return _ask(handle)
     finally:
@@ -92,9 +86,8 @@ def extents_of(file: int | str) -> list[Extent] | None:
 def devices_that_never_share(rows: Iterable[Mount] | None = None) -> frozenset[int]:
     """`st_dev` of mounted file systems on which no two files can share blocks.
 
-    `rows`: of the mount table, which is read when they are not given.
-    btrfs gives its subvolumes numbers of their own, which the mount table does not know: what is
-    not in the answer must be asked.
+    `rows`: of the mount table, by default read now. What is not in the answer must be asked: the
+    mount table does not know the numbers that btrfs gives its subvolumes.
     """
     if sys.platform != "linux":
         return frozenset()

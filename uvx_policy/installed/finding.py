@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal[
     "edited", "missing", "extra", "mode", "unreadable", "record", "unlisted", "published"
 ]
-#: how a wheel was published: nothing here, or in a cache, is wrong
-AS_PUBLISHED: tuple[State, ...] = ("unlisted", "published")
 #: what somebody who edits packages on purpose does to files
 INTENDED: tuple[State, ...] = ("edited", "missing", "extra", "mode")
 
@@ -87,8 +85,8 @@ class Finding(Value):
 
     @property
     def is_fault(self) -> bool:
-        """Is there anything to do about it?"""
-        return not self.intended and self.state not in AS_PUBLISHED
+        """Is there anything to do about it? Not about how a wheel was published."""
+        return not self.intended and self.state not in ("unlisted", "published")
 
     @property
     def is_shared(self) -> bool:

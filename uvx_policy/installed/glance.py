@@ -11,6 +11,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed.distributions import status_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -31,7 +33,8 @@ class Glance:
         """The three numbers, of all site directories of an environment. Never raises."""
         count, size, latest = 0, 0, 0.0
         for site in sites:
-            device = _device(site)
+            told = status_of(site)
+            device = told.st_dev if told else 0
             known = self._shared.setdefault(device, {})
             waiting = [site]
             while waiting:
@@ -70,10 +73,3 @@ def _look_at(
     if is_shared and not entry.is_symlink():
         known[entry.inode()] = found
     return found
-
-
-def _device(directory: str) -> int:
-    try:
-        return os.stat(directory).st_dev
-    except OSError:
-        return 0

@@ -17,11 +17,7 @@ from uvx_policy.installed.extents import devices_that_never_share
 from uvx_policy.installed.model import MOST_NAMED, Survey
 from uvx_policy.installed.quick import Look
 from uvx_policy.installed.tree import Tree
-from uvx_policy.installed.walk import (
-    CHANGEABLE,
-    READABLE,
-    leads_into_cache,
-)
+from uvx_policy.installed.walk import CHANGEABLE, DIRECTORY, READABLE, leads_into_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.walk import Seen
 
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _BY_HANDLE = os.stat in os.supports_dir_fd
 _HAS_BLOCKS = hasattr(os.stat_result, "st_blocks")
 #: inode(7)
@@ -38,10 +33,7 @@ _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 
 
 def inspect(environment: str) -> Survey:
-    """Look once at each file that a RECORD of `environment` names. Never raises.
-
-    The survey knows no extents and has no sample, and counts installed files only.
-    """
+    """Look at what RECORDs of `environment` name, without extents or a sample. Never raises."""
     at = time.time()
     inspection, look = _Inspection(), Look()
     findings = [
@@ -75,7 +67,7 @@ class _Inspection:
         handle = None
         directories: set[str] = set()
         try:
-            handle = os.open(tree.path, _DIRECTORY) if _BY_HANDLE else None
+            handle = os.open(tree.path, DIRECTORY) if _BY_HANDLE else None
             yield from look.at(tree, self._reader(tree.path, handle, directories))
         except OSError:
             self._unreadable.append(tree.path)
@@ -97,7 +89,8 @@ class _Inspection:
             try:
                 status = stat(path, dir_fd=handle, follow_symlinks=False)
             except (OSError, ValueError) as error:
-                self._failed(f"{site}/{name}", error)
+                if isinstance(error, PermissionError):
+                    self._unreadable.append(f"{site}/{name}")
                 return None
             if not is_root:
                 directories.add(name[: name.rfind("/") + 1])
@@ -118,10 +111,6 @@ class _Inspection:
             return status.st_size, status.st_mtime, False
 
         return read
-
-    def _failed(self, path: str, error: OSError | ValueError) -> None:
-        if isinstance(error, PermissionError):
-            self._unreadable.append(path)
 
     def _count_private(self, name: str, status: os.stat_result) -> None:
         self._private_files += 1

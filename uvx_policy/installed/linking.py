@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.installed.distributions import Distribution
-    from uvx_policy.installed.model import Linked
 
-    #: "unknown": too small to tell, or gone
-    How: TypeAlias = Linked | Literal["unknown"]
+    #: "shared-inode": more than one name (st_nlink > 1); "shared-extents": shares blocks with
+    #: another file (FIEMAP_EXTENT_SHARED); "symlink": a symbolic link into a cache; "unknown": too
+    #: small to tell, or gone
+    How: TypeAlias = Literal["shared-inode", "shared-extents", "symlink", "private", "unknown"]
 
 #: files of one distribution that a telling one is looked for among
 _MOST_ROWS = 1000

@@ -4,16 +4,6 @@ from __future__ import annotations
 
 from uvx_policy.value import Value
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
-
-    #: how one file of an environment is stored
-    #: "shared-inode": more than one name (st_nlink > 1); "shared-extents": shares blocks with
-    #: another file (FIEMAP_EXTENT_SHARED); "symlink": a symbolic link into a cache; "private"
-    Linked: TypeAlias = Literal["shared-inode", "shared-extents", "symlink", "private"]
-
-
 #: paths of each kind that a `Survey` names
 MOST_NAMED = 1000
 

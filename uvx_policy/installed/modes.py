@@ -30,10 +30,8 @@ def usual(modes: Iterable[int]) -> int | None:
 
 
 def oddity(mode: int, row_path: str, usual_permissions: int | None) -> str:
-    """Why these permissions (`st_mode`) are odd in this wheel, "" when they are not.
-
-    `row_path`: as in RECORD; what lies outside the site directory is written by the installer.
-    """
+    """Why these permissions (`st_mode`) are odd in this wheel, "" when they are not."""
+    # What lies outside the site directory is written by the installer.
     anew = row_path.startswith("..") or row_path.endswith(record.WRITTEN_ANEW_ENDINGS)
     if usual_permissions is None or anew:
         return ""

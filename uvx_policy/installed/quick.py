@@ -25,7 +25,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
-from uvx_policy.installed.distributions import distributions, installer_of
+from uvx_policy.installed.distributions import distributions, installer_of, status_of
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, of_file
 from uvx_policy.installed.model import MOST_NAMED
@@ -86,20 +86,11 @@ class Look:
         self, tree: Tree, distribution: Distribution, look: Callable[[str], Seen | None]
     ) -> Iterator[Finding]:
         """Raises `OSError` for what vanished meanwhile."""
-        if not distribution.record:
-            if has_record_of_its_own(tree, distribution):
-                yield of_record(tree, distribution, "there is no RECORD")
+        found, problem = opened(tree, distribution)
+        if problem is None:
             return
-        try:
-            found = record.read(distribution)
-        except OSError as error:
-            if os.path.lexists(distribution.record):
-                reason = f"RECORD cannot be read: {error.strerror or error}"
-                yield of_record(tree, distribution, reason)
-            return
-        problem = found.problem(distribution.dist_info)
-        if problem and has_record_of_its_own(tree, distribution):
-            yield of_record(tree, distribution, f"RECORD is damaged: {problem}")
+        if problem and os.path.lexists(distribution.record or distribution.dist_info):
+            yield of_record(tree, distribution, problem)
         for row, path in self._suspects(tree, distribution, found, look):
             state = self._judge(row, path, tree.owner)
             if state:
@@ -156,9 +147,8 @@ class Look:
 def _is_well(tree: Tree, fields: list[str], copied: float, linked: float) -> bool:
     """Does a file outside the tree, a script for one, look as it should?"""
     row = record.row_of(fields)
-    try:
-        status = os.stat(record.located(tree.path, row.path))
-    except (OSError, ValueError):
+    status = status_of(record.located(tree.path, row.path))
+    if status is None:
         return False
     late = status.st_mtime > (linked if status.st_nlink > 1 else copied)
     return not late and (row.size == status.st_size if row.size is not None else False)
@@ -166,7 +156,8 @@ def _is_well(tree: Tree, fields: list[str], copied: float, linked: float) -> boo
 
 def _times_of(tree: Tree, distribution: Distribution) -> tuple[float, float]:
     """Files that are later were changed: copies and clones, and links. Raises `OSError`."""
-    unpacked = _UNPACKING + _time(os.path.join(distribution.dist_info, "WHEEL"))
+    wheel = status_of(os.path.join(distribution.dist_info, "WHEEL"))
+    unpacked = _UNPACKING + (wheel.st_mtime if wheel else float("inf"))
     if tree.kind == "archive":
         # uv unpacks beside and renames the directory in the end: its ctime is when that was done.
         unpacked = min(unpacked, os.lstat(tree.path).st_ctime)
@@ -177,11 +168,18 @@ def _times_of(tree: Tree, distribution: Distribution) -> tuple[float, float]:
     return installed, min(installed, unpacked)
 
 
-def _time(path: str) -> float:
+def opened(tree: Tree, distribution: Distribution) -> tuple[record.RecordFile, str | None]:
+    """The RECORD, and what is wrong with it; `None` where none need be there. Never raises."""
+    if not distribution.record:
+        owed = has_record_of_its_own(tree, distribution)
+        return record.RecordFile(b""), "there is no RECORD" if owed else None
     try:
-        return os.stat(path).st_mtime
-    except OSError:
-        return float("inf")
+        found = record.read(distribution)
+    except OSError as error:
+        return record.RecordFile(b""), f"RECORD cannot be read: {error.strerror or error}"
+    damage = found.problem(distribution.dist_info)
+    is_damaged = damage and has_record_of_its_own(tree, distribution)
+    return found, f"RECORD is damaged: {damage}" if is_damaged else ""
 
 
 def has_record_of_its_own(tree: Tree, distribution: Distribution) -> bool:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import csv
 import io
 import os
-import stat
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash
+from uvx_policy.installed.foreign_file import read_foreign
+from uvx_policy.installed.hash import NO_HASH, Hash
 from uvx_policy.terminal.words import listed
 
 if TYPE_CHECKING:
@@ -72,10 +72,7 @@ class RecordFile:
 
     @cached_property
     def fields(self) -> list[list[str]]:
-        """The rows as they are written, never empty: to make a `Row` takes five times as long.
-
-        Lines that are not CSV appear as one field, "".
-        """
+        """Rows as written, never empty (a `Row` takes five times as long); [""] for no CSV."""
         if '"' in self.text or "\r" in self.text or "\0" in self.text:
             return list(_parsed(self.text))
         # Nearly always: in half of the time that the reader takes.
@@ -89,10 +86,7 @@ class RecordFile:
         return [row for row in self.fields if len(row) == COLUMNS and row[0]]
 
     def problem(self, dist_info: str) -> str:
-        """Why it cannot be relied on, "" when it can: then what it does not name is not its own.
-
-        `dist_info`: path or name of its directory.
-        """
+        """Why it cannot be relied on, "" if it can. `dist_info`: path or name of its directory."""
         if not self.content.strip(b"\0 \r\n\t"):
             return "it is empty"
         damaged = len(self.fields) - len(self.whole)
@@ -119,24 +113,11 @@ def read(distribution: Distribution) -> RecordFile:
 
 def read_at(path: str) -> RecordFile:
     """Read the RECORD at this path. Raises `OSError`: absent, not a file, too large."""
-    try:
-        handle = os.open(path, FLAGS)
-    except ValueError as error:  # a NUL in the path
-        raise OSError(str(error)) from error
-    with open(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is not a file")
-        if status.st_size > MOST:
-            raise OSError(f"it is larger than {MOST >> 20} MiB")
-        return RecordFile(stream.read(MOST))
+    return RecordFile(read_foreign(path, MOST))
 
 
 def hashes_at(path: str, tree: str) -> dict[str, Hash]:
-    """Absolute path -> hash, of all rows of this RECORD that have one. Never raises.
-
-    `tree`: the directory that its paths are relative to.
-    """
+    """Absolute path -> hash, of all rows that have one, for a RECORD of `tree`. Never raises."""
     try:
         rows = list(read_at(path))
     except OSError:
@@ -194,13 +175,8 @@ def written(rows: Iterable[Row]) -> bytes:
     """A RECORD with these rows."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow(_fields(row))
+    writer.writerows((row.path, row.hash, row.size) for row in rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _fields(row: Row) -> list[str]:
-    return [row.path, str(row.hash), "" if row.size is None else str(row.size)]
 
 
 def _corrected_line(line: str, tree: str, rows: Mapping[str, Row]) -> str:

@@ -42,12 +42,10 @@ def differs_in_first_line(path: str, row: Row, *, environment: str) -> bool:
         if found is None or len(content) > _LONGEST:
             return False
         body = content[found.end() :]
-        for line in _first_lines(environment):
-            if of_pieces([line, body], row.hash.algorithm) == row.hash:
-                return True
+        lines = _first_lines(environment)
+        return any(of_pieces([line, body], row.hash.algorithm) == row.hash for line in lines)
     except (OSError, ValueError):
-        pass
-    return False
+        return False
 
 
 def body(path: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed.distributions import status_of
 from uvx_policy.terminal import words
 
 if TYPE_CHECKING:
@@ -35,10 +36,7 @@ def intended(clause: str, why: str) -> str:
 
 
 def shared(clause: str, owners: Iterable[str] = ()) -> str:
-    """The same of files that others have as well: these caches and environments, or nobody knows.
-
-    `owners`: as they are named, such as "the cache `~/.cache/uv`".
-    """
+    """The same of files that others have as well: `owners`, such as "the cache `~/.cache/uv`"."""
     known = list(owners) or ["a cache or another environment that is not known here"]
     has = words.verb(len(known), "has", "have")
     return f"{clause}; {words.listed(known)} {has} the edit, too"
@@ -80,8 +78,6 @@ _DAMAGED = "RECORD is damaged: "
 
 def _is_empty(finding: Finding) -> bool:
     """Has an edited file lost all of its content?"""
-    try:
-        expected = finding.row.size if finding.row and finding.state == "edited" else 0
-        return bool(expected) and not os.stat(finding.path).st_size
-    except OSError:
-        return False
+    was_full = finding.state == "edited" and finding.row and finding.row.size
+    told = status_of(finding.path) if was_full else None
+    return told is not None and not told.st_size

@@ -7,6 +7,7 @@ import time
 
 from uvx_policy.installed.distinct import SharedFiles
 from uvx_policy.installed.distributions import site_directories
+from uvx_policy.installed.extents import devices_that_never_share
 from uvx_policy.installed.model import Survey
 from uvx_policy.installed.quick import Look
 from uvx_policy.installed.tree import Tree
@@ -14,18 +15,11 @@ from uvx_policy.installed.walk import Walk
 
 
 def survey(
-    environment: str,
-    *,
-    extents: bool = True,
-    most_extents: int | None = None,
-    sampled: bool = False,
-    never_share: frozenset[int] | None = None,
+    environment: str, *, sampled: bool = False, never_share: frozenset[int] | None = None
 ) -> Survey:
     """Look at each file of `environment` once, following no symbolic link below it. Never raises.
 
-    `extents`: ask the file system which blocks are shared, of at most the `most_extents` largest
-    files that have one name only; each costs about 10 us.
-
+    Of those that have one name only, the file system is asked which blocks they share: 10 us each.
     `sampled`: fill in `shared_sample`, at 2 us for each shared file. `never_share`:
     `devices_that_never_share()`, for who looks at many environments.
 
@@ -37,10 +31,10 @@ def survey(
     sites = site_directories(environment)
     tops = _tops(environment, sites)
     sample = SharedFiles((*tops, *sites)) if sampled else None
-    walk = Walk(sites, sample, extents=extents, never_share=never_share)
+    walk = Walk(sites, sample, devices_that_never_share() if never_share is None else never_share)
     for top in tops:
         walk.look_below(top)
-    walk.count_extents(most_extents)
+    walk.count_extents()
     look = Look()
     findings = [
         each

@@ -38,17 +38,22 @@ def keep(state: str, survey: Survey) -> None:
     Of `edited` and `unreadable` the first 100 paths are kept. `state` is `layout.state_home(...)`,
     "" keeps nothing. Nothing is kept when packages came or went since the survey began.
     """
-    if not state or not survey.environment:
+    environment = survey.environment
+    if not state or not environment:
         return
+    sites = installed.site_directories(environment)
+    if any(_changed_at(site) >= survey.at for site in sites):
+        return
+    short = survey.replace(
+        edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
+    )
     with contextlib.suppress(OSError, ValueError):
-        _write(state, survey)
+        told = {"schema": _SCHEMA, "sight": _sight(environment, sites), "survey": short.as_dict()}
+        files.write(state, SURVEYS, _file_name(environment), json.dumps(told).encode("ascii"))
 
 
 def kept(
-    state: str,
-    environment: str,
-    glance: str | None = None,
-    sites: Sequence[str] | None = None,
+    state: str, environment: str, glance: str | None = None, sites: Sequence[str] | None = None
 ) -> Survey | None:
     """What was kept; `None` when there is nothing, or it does not hold any more. Never raises.
 
@@ -70,25 +75,6 @@ def kept(
     if sites is None:
         sites = installed.site_directories(environment)
     return survey if told["sight"] == _sight(environment, sites) else None
-
-
-def forget(state: str, environment: str) -> None:
-    """Keep the survey of this environment no more. Fails silently."""
-    with contextlib.suppress(ValueError):
-        files.delete(state, SURVEYS, _file_name(environment))
-
-
-def _write(state: str, survey: Survey) -> None:
-    """Raises `OSError`, and `ValueError` for what is no path."""
-    environment = survey.environment
-    sites = installed.site_directories(environment)
-    if any(_changed_at(site) >= survey.at for site in sites):
-        return
-    short = survey.replace(
-        edited=survey.edited[:_MOST_NAMED], unreadable=survey.unreadable[:_MOST_NAMED]
-    )
-    told = {"schema": _SCHEMA, "sight": _sight(environment, sites), "survey": short.as_dict()}
-    files.write(state, SURVEYS, _file_name(environment), json.dumps(told).encode("ascii"))
 
 
 def _survey(told: dict[str, Any]) -> Survey:
@@ -116,11 +102,7 @@ def _looks(environment: str, sites: Sequence[str]) -> Iterator[str]:
         yield _identity(site)
         # Every installation and every removal makes or removes a name in here.
         yield str(_changed_at(site))
-        try:
-            names = sorted(os.listdir(site))
-        except OSError:
-            continue
-        for name in names:
+        for name in installed.names_in(site):
             if name.endswith(".dist-info"):
                 yield name
                 yield _how_linked(os.path.join(site, name, "METADATA"))
@@ -136,10 +118,8 @@ def _identity(directory: str) -> str:
 
 def _changed_at(directory: str) -> float:
     """Seconds since the epoch, 0.0 when it cannot be told."""
-    try:
-        return os.stat(directory).st_mtime
-    except OSError:
-        return 0.0
+    told = installed.status_of(directory)
+    return told.st_mtime if told else 0.0
 
 
 def _how_linked(path: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
-import heapq
 import os
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from uvx_policy.installed import record
-from uvx_policy.installed.extents import devices_that_never_share, extents_of
+from uvx_policy.installed.extents import extents_of
 from uvx_policy.installed.glance import BYTECODE_ENDING, numbers
 from uvx_policy.installed.model import MOST_NAMED
 
@@ -30,7 +29,7 @@ _ARCHIVES = "/archive-v"
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 #: a directory is listed by its handle where that can be: each stat is then spared the long path
 _BY_HANDLE = os.scandir in os.supports_fd
-_DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_RDONLY
+DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_RDONLY
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -54,18 +53,9 @@ class Walk:
     """Counts what one look at each file shows, and keeps what else has to be asked about it."""
 
     def __init__(
-        self,
-        sites: Sequence[str],
-        sample: SharedFiles | None = None,
-        *,
-        extents: bool = True,
-        never_share: frozenset[int] | None = None,
+        self, sites: Sequence[str], sample: SharedFiles | None, never_share: frozenset[int]
     ) -> None:
-        """`extents`: remember which files `count_extents` has to ask about.
-
-        `never_share`: `devices_that_never_share()`, where that is known already.
-        """
-        self._asks = extents
+        """`never_share`: `devices_that_never_share()`."""
         self._uid = os.geteuid() if hasattr(os, "geteuid") else 0
         self.sample = sample
         self.count = 0
@@ -87,7 +77,7 @@ class Walk:
         self._sites = frozenset(sites)
         #: bytes and `st_mtime` behind each link of the site directories that is not in `files`
         self._other_links: list[tuple[int, float]] = []
-        self._never_share = devices_that_never_share() if never_share is None else never_share
+        self._never_share = never_share
         #: device -> inode of each file with several names -> how many of them were seen
         self._names_seen: dict[int, dict[int, int]] = {}
         #: (bytes, path, device, saveable) of the files whose extents are to be asked for
@@ -102,7 +92,7 @@ class Walk:
     def look_below(self, top: str) -> None:
         """Look at every file below `top`, which may itself be a symbolic link."""
         waiting: list[tuple[str, _Place | None]] = [(top, None)]
-        flags = _DIRECTORY
+        flags = DIRECTORY
         while waiting:
             path, place = waiting.pop()
             if path in self._sites:
@@ -112,7 +102,7 @@ class Walk:
                     self._look_in(path, path, place, waiting)
                     continue
                 handle = os.open(path, flags)
-                flags = _DIRECTORY | _NO_FOLLOW
+                flags = DIRECTORY | _NO_FOLLOW
                 try:
                     self._look_in(handle, path, place, waiting)
                 finally:
@@ -157,9 +147,8 @@ class Walk:
             if not told.st_mode & READABLE:
                 self._note_unreadable(f"{path}{os.sep}{name}")
         told = os.stat(directory)
-        if told.st_uid != self._uid or told.st_mode & CHANGEABLE != CHANGEABLE:
-            if os.access(path, os.W_OK | os.X_OK):
-                return
+        is_mine = told.st_uid == self._uid and told.st_mode & CHANGEABLE == CHANGEABLE
+        if not is_mine and not os.access(path, os.W_OK | os.X_OK):
             self.closed_directories += 1
             if len(self.closed) < MOST_NAMED:
                 self.closed.append(path)
@@ -173,7 +162,6 @@ class Walk:
         device = files[0][1].st_dev  # files are not mounted on
         anew = self._written_anew(directory) if linkable else frozenset()
         may_be_cloned = device not in self._never_share
-        asks = may_be_cloned and self._asks
         seen = self._names_seen.setdefault(device, {})
         sample = self.sample
         names = shared = private = 0
@@ -196,11 +184,9 @@ class Walk:
                     )
                 continue
             private += size
-            if asks and size:
+            if may_be_cloned and size:
                 saveable = linkable and name not in anew
                 self._to_ask.append((size, f"{directory}{os.sep}{name}", device, saveable))
-        if private and may_be_cloned and not self._asks:
-            self.extents_known = False
         self.count += len(files)
         self.shared_inode_files += names
         self.shared_bytes += shared
@@ -236,10 +222,10 @@ class Walk:
             return
         except OSError:
             self.dangling += into_cache
-            self._note_other_link(os.lstat(path), name)
-            return
+            told, into_cache = os.lstat(path), False
         if not into_cache:
-            self._note_other_link(told, name)
+            if not name.endswith(BYTECODE_ENDING):
+                self._other_links.append((told.st_size, told.st_mtime))
             return
         self.shared_bytes += _bytes(told)
         if self.sample:
@@ -247,10 +233,6 @@ class Walk:
             self.sample.add_target(told, _bytes(told), path, may_be_cloned=may_be_cloned)
         if place is not None:
             place.files[place.prefix + name] = (told.st_size, told.st_mtime, True)
-
-    def _note_other_link(self, told: os.stat_result, name: str) -> None:
-        if not name.endswith(BYTECODE_ENDING):
-            self._other_links.append((told.st_size, told.st_mtime))
 
     def glance(self) -> str:
         """What `Glance.of` tells of the site directories as they were seen."""
@@ -263,23 +245,18 @@ class Walk:
         return numbers([*seen, *self._other_links])
 
     def _failed(self, path: str, error: OSError) -> None:
-        if error.errno in _GONE:
-            return
-        self._note_unreadable(path)
+        if error.errno not in _GONE:
+            self._note_unreadable(path)
 
     def _note_unreadable(self, path: str) -> None:
         self.unreadable_files += 1
         if len(self.unreadable) < MOST_NAMED:
             self.unreadable.append(path)
 
-    def count_extents(self, most: int | None) -> None:
-        """Ask which files share blocks, at most `most` of them, and count those as shared."""
-        to_ask = self._to_ask
-        if most is not None and len(to_ask) > most:
-            to_ask = heapq.nlargest(most, to_ask)
-            self.extents_known = False
+    def count_extents(self) -> None:
+        """Ask which files share blocks, and count those as shared."""
         silent: set[int] = set()
-        for size, path, device, saveable in to_ask:
+        for size, path, device, saveable in self._to_ask:
             if device in silent:
                 continue
             try:

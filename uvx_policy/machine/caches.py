@@ -6,7 +6,9 @@ Nothing searches a whole disk: a cache that none of the sources below names is n
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+import stat
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import mounts
@@ -38,8 +40,11 @@ _MOST_DIRECTORIES = 2000
 _DEEP = 100
 
 _OTHERS_MAY_WRITE = 0o022
-#: inode(7)
-_TYPE, _DIRECTORY = 0o170000, 0o040000
+#: where no cache of ours is, and a look might wait for a server that is gone
+_WHY_ELSEWHERE = (
+    mounts.why_volatile, mounts.why_network, mounts.why_fuse, mounts.why_overlay,
+    mounts.why_unknown,
+)  # fmt: skip
 
 
 class Cache(Value):
@@ -93,8 +98,18 @@ def known_caches(
     `remembered` is what the register knows. What cannot be read is passed over: faults in
     settings are for others to tell.
     """
+    projects = {each.project for each in remembered if each.project}
+    below = {os.path.dirname(each.path) for each in remembered} | projects
+    below |= {host.cwd, layout.home(dict(environ), host.platform)}
+    candidates = chain(
+        _of_uv(host),
+        _of_settings(host),
+        _of_devices(host, table, below),
+        _of_projects(projects, host.cwd),
+        ((each.cache, REGISTER) for each in remembered if os.path.isabs(each.cache)),
+    )
     found: dict[tuple[int, int] | str, Cache] = {}
-    for path, origin in _candidates(environ, remembered, host, table):
+    for path, origin in dict.fromkeys(candidates):
         cache = look(path, (origin,), host, table)
         if not cache.exists and origin in (DEVICE_CACHE, PROJECT_CACHE):
             continue
@@ -124,7 +139,8 @@ def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | No
         dangling = os.path.islink(real) or (named and os.path.islink(named))
         return cache.replace(problem="it is a dangling symbolic link" if dangling else "")
     except (OSError, ValueError) as error:
-        return cache.replace(problem=f"it cannot be read: {_reason(error)}")
+        reason = getattr(error, "strerror", "") or error
+        return cache.replace(problem=f"it cannot be read: {reason}")
     cache = cache.replace(
         exists=True,
         st_dev=told.st_dev,
@@ -132,11 +148,11 @@ def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | No
         owner=told.st_uid if host.uid >= 0 else None,
         mode=told.st_mode & 0o7777,
     )
-    return cache.replace(problem=_problem(cache, told.st_mode & _TYPE, host, mount))
+    return cache.replace(problem=_problem(cache, told, host, mount))
 
 
-def _problem(cache: Cache, file_type: int, host: Host, mount: Mount | None) -> str:
-    if file_type != _DIRECTORY:
+def _problem(cache: Cache, told: os.stat_result, host: Host, mount: Mount | None) -> str:
+    if not stat.S_ISDIR(told.st_mode):
         return "it is not a directory"
     if cache.owner is not None and cache.owner != host.uid:
         return f"it belongs to user {cache.owner}, not to you (user {host.uid})"
@@ -152,51 +168,21 @@ def _problem(cache: Cache, file_type: int, host: Host, mount: Mount | None) -> s
 def _mount_of(real: str, host: Host, table: MountTable | None) -> Mount | None:
     if table is None:
         return None
-    near = real
-    while not os.path.isdir(near) and near != os.path.dirname(near):
-        near = os.path.dirname(near)
+    near = next(filter(os.path.isdir, workspace.ancestors(real)), os.sep)
     return table.find(near, host.mount_id(near))
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 # Where caches are named --------------------------------------------------------------------------
 
 
-class _Candidate(NamedTuple):
-    path: str
-    origin: str
-
-
-def _candidates(
-    environ: Mapping[str, str],
-    remembered: Sequence[Environment],
-    host: Host,
-    table: MountTable | None,
-) -> Iterator[_Candidate]:
-    yield from _of_uv(host)
-    yield from _of_settings(host)
-    projects = {each.project for each in remembered if each.project}
-    below = {os.path.dirname(each.path) for each in remembered} | projects
-    yield from _of_devices(
-        host, table, below | {host.cwd, layout.home(dict(environ), host.platform)}
-    )
-    yield from _of_projects(projects, host.cwd)
-    for path in dict.fromkeys(each.cache for each in remembered):
-        if os.path.isabs(path):
-            yield _Candidate(path, REGISTER)
-
-
-def _of_uv(host: Host) -> Iterator[_Candidate]:
+def _of_uv(host: Host) -> Iterator[tuple[str, str]]:
     """The cache that uv takes when nobody names one, and the one that is named here."""
     try:
         default = directories.own_cache(host)
     except LinkPolicyError:
         default = ""
     if default:
-        yield _Candidate(default, UV_DEFAULT)
+        yield default, UV_DEFAULT
     try:
         sync = invocation.parse("uv", ("sync",))
         here = workspace.working_directory(host, sync, None)
@@ -207,10 +193,10 @@ def _of_uv(host: Host) -> Iterator[_Candidate]:
         named = settings.UvSettings(cache_dir=choices.cache_dir)
         path = settings.default_cache_dir(here, named)
         if path:
-            yield _Candidate(path, str(choices.cache_dir.origin))
+            yield path, str(choices.cache_dir.origin)
 
 
-def _of_settings(host: Host) -> Iterator[_Candidate]:
+def _of_settings(host: Host) -> Iterator[tuple[str, str]]:
     """The `[caches]` of the user and the machine."""
     try:
         own = reader.read_settings(host, project="", workspace="", place="")
@@ -218,23 +204,23 @@ def _of_settings(host: Host) -> Iterator[_Candidate]:
         return
     for entry in own.caches:
         if os.path.isabs(entry.directory):
-            yield _Candidate(entry.directory, str(entry.origin))
+            yield entry.directory, str(entry.origin)
 
 
-def _of_projects(projects: set[str], cwd: str) -> Iterator[_Candidate]:
+def _of_projects(projects: set[str], cwd: str) -> Iterator[tuple[str, str]]:
     """`.uv-cache` of a workspace: it lies in a remembered project, above one, or above the cwd."""
     seen: set[str] = set()
     for start in (*sorted(projects), cwd):
-        directory = start
-        while directory and directory not in seen:
+        for directory in workspace.ancestors(start):
+            if not directory or directory in seen:
+                break
             seen.add(directory)
             path = os.path.join(directory, layout.PROJECT_CACHE)
-            if _is_there(path) and _is_there(os.path.join(directory, "pyproject.toml")):
-                yield _Candidate(path, PROJECT_CACHE)
-            directory = os.path.dirname(directory)
+            if os.path.lexists(path) and os.path.lexists(os.path.join(directory, "pyproject.toml")):
+                yield path, PROJECT_CACHE
 
 
-def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterator[_Candidate]:
+def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterator[tuple[str, str]]:
     """`.uv-cache-<uid>` where linkpolicy makes one (`filesystem.places`), on every local mount.
 
     That is a mount point, a directory on the way from there to what is linked (`below`), or the
@@ -243,33 +229,16 @@ def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterat
     if host.uid < 0 or table is None:
         return
     name = layout.device_cache_name(host.uid)
-    points = [row.point for row in table.rows if not _is_elsewhere(row)]
-    parents = [*points]
-    for point in points:
-        parents += _topmost_of(point, host.uid)
-    parents += _on_the_way_to(sorted(below - {""}))
-    for parent in dict.fromkeys(parents):
+    points = [row.point for row in table.rows if not any(why(row) for why in _WHY_ELSEWHERE)]
+    owned = (directory for point in points for directory in _topmost_of(point, host.uid))
+    for parent in dict.fromkeys((*points, *owned, *_on_the_way_to(sorted(below - {""})))):
         path = os.path.join(parent, name)
-        if _is_there(path) and not os.path.islink(path):
-            yield _Candidate(path, DEVICE_CACHE)
-
-
-def _is_elsewhere(row: Mount) -> bool:
-    """No cache of ours is there, and a look might wait for a server that is gone."""
-    return bool(
-        mounts.why_volatile(row)
-        or mounts.why_network(row)
-        or mounts.why_fuse(row)
-        or mounts.why_overlay(row)
-        or mounts.why_unknown(row)
-    )
+        if os.path.lexists(path) and not os.path.islink(path):
+            yield path, DEVICE_CACHE
 
 
 def _topmost_of(point: str, uid: int) -> Iterator[str]:
-    """Directories of this user at most `_DEPTH` below `point`, through directories of others.
-
-    Nothing below a directory of the user: there it is the topmost one that counts.
-    """
+    """The topmost directories of this user, at most `_DEPTH` below `point`."""
     level = [point]
     looked_at = 0
     try:
@@ -307,10 +276,8 @@ def _directories_in(directory: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _on_the_way_to(paths: Iterable[str]) -> dict[str, None]:
-    """Each directory that one of `paths` lies in, and itself, without symbolic links; ordered.
-
-    1,000 environments lie in few directories: what was found out of one is not asked again.
-    """
+    """Each directory that one of `paths` lies in, and itself, without symbolic links; ordered."""
+    # 1,000 environments lie in few directories: what was found out of one is not asked again.
     real: dict[str, str] = {}
     found: dict[str, None] = {}
     for path in paths:
@@ -330,7 +297,3 @@ def _real(path: str, known: dict[str, str]) -> str:
         known[above] = _real(above, known)
     there = os.path.join(known[above], name)
     return os.path.realpath(there) if os.path.islink(there) else there
-
-
-def _is_there(path: str) -> bool:
-    return os.path.lexists(path)

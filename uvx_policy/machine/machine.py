@@ -6,6 +6,7 @@ writes, or decides anything, except `plan`, which makes a decision and says so.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from functools import cached_property
@@ -21,7 +22,7 @@ from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment
 from uvx_policy.uv import directories
 from uvx_policy.uv.destination import project_above
-from uvx_policy.uv.workspace import find_project
+from uvx_policy.uv.workspace import ancestors, find_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,10 +100,7 @@ class Machine:
             return None
 
     def mount_of(self, path: str) -> Mount | None:
-        """The mount of `path`, or of its nearest existing ancestor; `None` when unknown.
-
-        Symbolic links are followed. Never raises.
-        """
+        """Mount of the nearest existing directory, links followed, if known. Never raises."""
         if self.mounts is None:
             return None
         try:
@@ -180,10 +178,7 @@ class Machine:
 
     @cached_property
     def usual_call(self) -> tuple[str, ...]:
-        """The words of the uv command that installs here: `SYNC`, or `PIP_INSTALL`.
-
-        The latter where there is no project but an environment (`uv venv` and `uv pip`).
-        """
+        """`SYNC`, or `PIP_INSTALL` where there is no project but an environment."""
         try:
             project = find_project(self.host, self.cwd, self.uv_version)
         except LinkPolicyError:
@@ -205,14 +200,11 @@ class Machine:
     @cached_property
     def _nearby(self) -> str:
         """The active environment, or the nearest `.venv`; "" when neither is a directory."""
-        above = self.cwd
-        nearby = [self.environ.get("VIRTUAL_ENV", ""), os.path.join(above, ".venv")]
-        while above != os.path.dirname(above):
-            above = os.path.dirname(above)
-            nearby.append(os.path.join(above, ".venv"))
-        for path in filter(None, nearby):
-            if os.path.isdir(os.path.join(self.cwd, path)):
-                return os.path.normpath(os.path.join(self.cwd, path))
+        nearby = [os.path.join(above, ".venv") for above in ancestors(self.cwd)]
+        for name in filter(None, (self.environ.get("VIRTUAL_ENV", ""), *nearby)):
+            path = os.path.join(self.cwd, name)
+            if os.path.isdir(path):
+                return os.path.normpath(path)
         return ""
 
     def _destination(self, words: tuple[str, ...]) -> str:
@@ -228,21 +220,6 @@ class Machine:
         except LinkPolicyError:
             return ""
         return find_destination(host, call, choices, self.uv_version).path
-
-    @cached_property
-    def project_here(self) -> str:
-        """The nearest directory upwards with settings or a project in it, "" for none."""
-        try:
-            return project_above(self.host, self.cwd)
-        except LinkPolicyError:
-            return ""
-
-    def check_settings(self) -> None:
-        """Raise `ConfigError` for faults in the settings that count here."""
-        try:
-            settings_for(self.host, self.project_here, self.cwd)
-        except Unreadable:
-            return
 
     # A decision ----------------------------------------------------------------------------------
 
@@ -290,17 +267,21 @@ class Machine:
         return found.workspace if found and found.managed else ""
 
 
-def machine_here(kind: type[Machine] = Machine) -> Machine:
+def machine_here() -> Machine:
     """The machine as this process sees it from its working directory. Never raises."""
     try:
         cwd = os.getcwd()
     except OSError:
         cwd = os.sep
-    return kind(environ=os.environ, cwd=cwd)
+    return Machine(environ=os.environ, cwd=cwd)
 
 
-def open_machine(kind: type[Machine] = Machine) -> Machine:
+def open_machine() -> Machine:
     """The same. Raises `ConfigError` for faults in the settings here."""
-    machine = machine_here(kind)
-    machine.check_settings()
+    machine = machine_here()
+    project = ""
+    with contextlib.suppress(LinkPolicyError):
+        project = project_above(machine.host, machine.cwd)
+    with contextlib.suppress(Unreadable):
+        settings_for(machine.host, project, machine.cwd)
     return machine

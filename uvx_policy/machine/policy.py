@@ -46,28 +46,18 @@ def policy_of(environment: Environment, host: Host) -> tuple[str, Policy]:
             inside = environment.kind in _INSIDE
             start = environment.path if inside else os.path.dirname(environment.path)
             project = project_above(host, start)
-        return project, _policy(host, project, os.path.dirname(environment.path))
+        settings = settings_for(host, project, os.path.dirname(environment.path))
     except (ConfigError, Unreadable) as error:
-        return project, Policy(name="unknown", origin=_first_line(error))
+        what = error.faults[0] if isinstance(error, ConfigError) else error
+        return project, Policy(name="unknown", origin=str(what))
+    if is_hackable(settings):
+        return project, Policy(name="hackable", origin=str(settings.hackable.origin))
+    mode = settings.link_mode
+    return project, Policy(name=mode.value, origin=str(mode.origin))
 
 
 def settings_for(host: Host, project: str, place: str) -> Settings:
-    """The settings of the project in `project` ("" for none) for an environment in `place`.
-
-    Raises `ConfigError` and `Unreadable`.
-    """
+    """The settings of `project` for what is in `place`. Raises `ConfigError` and `Unreadable`."""
     found = find_project(host, project, None) if project else None
     workspace = found.workspace if found is not None and found.root == project else project
     return read_settings(host, project=project, workspace=workspace, place=place)
-
-
-def _policy(host: Host, project: str, place: str) -> Policy:
-    """Raise `ConfigError` or `Unreadable`."""
-    settings = settings_for(host, project, place)
-    if is_hackable(settings):
-        return Policy(name="hackable", origin=str(settings.hackable.origin))
-    return Policy(name=settings.link_mode.value, origin=str(settings.link_mode.origin))
-
-
-def _first_line(error: ConfigError | Unreadable) -> str:
-    return str(error.faults[0] if isinstance(error, ConfigError) else error)

@@ -35,25 +35,19 @@ _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXE
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
-def find_environments(roots: Sequence[str], *, workers: int = 8) -> Iterator[str]:
-    """Give each environment below `roots` (or that is one) once, as it is found, in no order.
-
-    Paths are spelled from the root on. No symbolic link is followed, but a root that is one; other
-    mounts below a root are looked at. Environments, caches (CACHEDIR.TAG), repositories and
-    node_modules are not descended into. What cannot be read is passed over; `Search` counts it.
-    """
-    return iter(Search(roots, workers=workers))
-
-
 class Search:
-    """One search, to be iterated over once; its counts are right at any time."""
+    """Gives each environment below `roots` (or that is one) once, as it is found, in no order.
+
+    To be iterated over once. Paths are spelled from the root on. No symbolic link is followed, but
+    a root that is one; other mounts below a root are looked at. Environments, caches
+    (CACHEDIR.TAG), repositories and node_modules are not descended into.
+    """
 
     def __init__(self, roots: Sequence[str], *, workers: int = 8) -> None:
         """`roots`: absolute paths. `workers`: threads; they help where a disk is waited for."""
         #: directories that were listed
         self.directories = 0
-        #: directories that could not be listed, and the first 1,000 of them
-        self.unreadable_directories = 0
+        #: the first 1,000 directories that could not be listed
         self.unreadable: list[str] = []
         # Last in, first out: then what waits is a few levels, not all of one level.
         self._waiting = list(dict.fromkeys(roots))[::-1]
@@ -66,7 +60,8 @@ class Search:
         self._found: SimpleQueue[str | BaseException | None] = SimpleQueue()
 
     def __iter__(self) -> Iterator[str]:
-        self._passed_over = _mount_points_without_disk() - self._roots
+        no_disk = {row.point for row in mounted() if row.fstype in _NO_DISK}
+        self._passed_over = no_disk - self._roots
         for _ in range(self._workers):
             # Daemons: a network that does not answer must not keep the program from ending.
             threading.Thread(target=self._work, daemon=True).start()
@@ -117,7 +112,11 @@ class Search:
         try:
             names, below = _list(path, follow=path in self._roots)
         except OSError as error:
-            self._failed(path, error)
+            # ELOOP: it has become a symbolic link.
+            if error.errno not in _GONE or path in self._roots:
+                with self._changed:
+                    if len(self.unreadable) < MOST_NAMED:
+                        self.unreadable.append(path)
             return []
         if _MARK in names:
             self._found.put(path)
@@ -125,15 +124,6 @@ class Search:
         if _CACHE in names and path not in self._roots:
             return []
         return [inner for inner in below if inner not in self._passed_over]
-
-    def _failed(self, path: str, error: OSError) -> None:
-        # ELOOP: it has become a symbolic link.
-        if error.errno in _GONE and path not in self._roots:
-            return
-        with self._changed:
-            self.unreadable_directories += 1
-            if len(self.unreadable) < MOST_NAMED:
-                self.unreadable.append(path)
 
 
 def _list(path: str, *, follow: bool) -> tuple[set[str], list[str]]:
@@ -178,12 +168,6 @@ def _is_new(path: str, seen: set[tuple[int, int]]) -> bool:
         told = os.stat(path)
     except OSError:
         return False
-    key = (told.st_dev, told.st_ino)
-    if key in seen:
-        return False
-    seen.add(key)
-    return True
-
-
-def _mount_points_without_disk() -> frozenset[str]:
-    return frozenset(row.point for row in mounted() if row.fstype in _NO_DISK)
+    known = len(seen)
+    seen.add((told.st_dev, told.st_ino))
+    return len(seen) > known

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import Index
     from uvx_policy.machine.machine import Machine
     from uvx_policy.repair.model import Step
     from uvx_policy.verify.published import Published

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.hash import Hash
-    from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import Index
     from uvx_policy.machine.machine import Machine
     from uvx_policy.repair.records import Wheels
     from uvx_policy.replace.build import Way

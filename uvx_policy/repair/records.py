@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.installed.hash import Hash
-    from uvx_policy.installed.index import Index
-    from uvx_policy.installed.tree import Tree
+    from uvx_policy.installed.tree import Index, Tree
 
 _DATA = ".data"
 _SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"

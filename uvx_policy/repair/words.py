@@ -11,7 +11,7 @@ from uvx_policy.repair import fetch
 from uvx_policy.replace.foreign import name_of
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import Hint, command
-from uvx_policy.verify import report, summary
+from uvx_policy.verify import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,7 +60,7 @@ def planned(steps: Sequence[Step], edits_directory: str, console: Console) -> It
 
 def well(findings: Sequence[Finding], tally: Tally) -> str:
     """The sentence where nothing is wrong."""
-    return report.summary(findings, tally) if findings else summary.all_is_well(tally)
+    return report.summary(findings, tally) if findings else tally.all_is_well()
 
 
 def outcome(done: Outcome, tally: Tally, console: Console) -> Iterator[Parts]:

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from uvx_policy.installed.hash import Hash
-    from uvx_policy.installed.index import Index
+    from uvx_policy.installed.tree import Index
     from uvx_policy.repair.backup import Edit
     from uvx_policy.repair.model import Step
     from uvx_policy.replace.place import Place
-
 
 #: environments that are worked in at the same time: each takes five open files
 _AT_ONCE = 20

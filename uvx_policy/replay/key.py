@@ -77,15 +77,8 @@ def make_key(
     """See `key_of_call`. `words` are `Invocation.significant`."""
     if not cwd.startswith("/") or "\0" in cwd:
         return b""
-    fields = [
-        f"{_FORMAT}{table_fingerprint()}",
-        program,
-        uv,
-        str(uid),
-        cwd,
-        str(len(words)),
-        *words,
-    ]
+    head = f"{_FORMAT}{table_fingerprint()}"
+    fields = [head, program, uv, str(uid), cwd, str(len(words)), *words]
     fields += [f"{name}={environ[name]}" for name in VARIABLES if name in environ]
     key = os.fsencode("\0".join(fields)) + b"\0"
     return key if len(key) <= LONGEST else b""

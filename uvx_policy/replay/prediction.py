@@ -32,28 +32,21 @@ class Prediction(Value):
 def predict(
     state: str, key: bytes, edits: Edits, witnesses: Witnesses, *, refused: bool
 ) -> Prediction:
-    """Tell what would happen. `edits` and `witnesses` are those of a decision made this moment.
-
-    `refused`: it was to start no uv.
-    """
+    """Tell what would happen, by a decision of this moment; `refused`: it was to start no uv."""
     found = records.find(state, key)
     if found is not None:
         changed = tuple(dict.fromkeys(os.fsdecode(path) for path in found.changed()))
         if not changed:
             return Prediction(state="replayed", because="nothing has changed since it was decided")
-        return Prediction(state="changed", because=_sentence(changed), changed=changed)
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        because = f"decided again on the next call: `{changed[0]}`{more} changed"
+        return Prediction(state="changed", because=because, changed=changed)
     if refused:
         return Prediction(state="never", because="decided on each call: it is refused")
     reason, passing = recording.why_not(state, key, edits, witnesses)
     if reason and passing:
-        return Prediction(
-            state="new", because=f"decided on the next call, and not recorded yet: {reason}"
-        )
+        because = f"decided on the next call, and not recorded yet: {reason}"
+        return Prediction(state="new", because=because)
     if reason:
         return Prediction(state="never", because=f"decided on each call: {reason}")
     return Prediction(state="new", because="decided on the next call, replayed from then on")
-
-
-def _sentence(changed: tuple[str, ...]) -> str:
-    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-    return f"decided again on the next call: `{changed[0]}`{more} changed"

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
 
 def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
-    """Record what was decided for `key`. Gives the reason when it is not kept, else "".
-
-    `state` is "" where nothing may be remembered, `key` is b"" for a call that gets no record.
-    """
+    """Record what was decided for `key`. Gives the reason when it is not kept, else ""."""
     reason, _ = why_not(state, key, edits, witnesses)
     if reason:
         return reason

@@ -19,7 +19,7 @@ from __future__ import annotations
 from uvx_policy.edits import Edits
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.minimal_os import os
-from uvx_policy.replay.witness import look
+from uvx_policy.replay.witness import Witnesses, look
 from uvx_policy.state.layout import DECISIONS
 from uvx_policy.state.reading import read
 from uvx_policy.value import Value
@@ -28,7 +28,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from uvx_policy.replay.witness import Witnesses
 
 _FORMAT = b"linkpolicy-decision-v1"
 _END = b"."

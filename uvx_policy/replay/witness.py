@@ -65,7 +65,7 @@ class Witnesses:
 
     def add_status(self, token: str, path: str, told: os.stat_result | None) -> None:
         """Keep a status; `None` for absent. What was changed this moment is no witness yet."""
-        if told is not None and not _is_directory(told):
+        if told is not None and _KINDS.get(told.st_mode & 0o170000) != "d":
             tick = _COARSE_TICK if told.st_ctime_ns % _SECOND == 0 else _TICK
             # Not an absolute difference: a time in the future never is old enough.
             if told.st_ctime_ns > self._now - tick:
@@ -83,8 +83,7 @@ class Witnesses:
 
     def __iter__(self) -> Iterator[tuple[str, str, str]]:
         """Give token, path and sight of each."""
-        for (token, path), sight in self._seen.items():
-            yield token, path, sight
+        return ((token, path, sight) for (token, path), sight in self._seen.items())
 
 
 def look(token: str, path: str | bytes) -> str:
@@ -92,9 +91,8 @@ def look(token: str, path: str | bytes) -> str:
     try:
         return _LOOKS[token[:1]](path, token[1:])
     except OSError as error:
-        if error.errno in _ABSENT and token in ("s", "l", "n"):
-            return "-"
-        return "-" if token[:1] in ("r", "v", "f") else BLURRED
+        is_absent = error.errno in _ABSENT and token in ("s", "l", "n")
+        return "-" if is_absent or token[:1] in ("r", "v", "f") else BLURRED
     except (ValueError, KeyError):
         return BLURRED
 
@@ -201,10 +199,6 @@ def _number(answer: bytearray | None, at: int) -> int:
     return int.from_bytes(answer[at : at + 4], sys.byteorder) if answer else 0
 
 
-def _is_directory(told: os.stat_result) -> bool:
-    return _KINDS.get(told.st_mode & 0o170000) == "d"
-
-
 def _look_inside(path: str | bytes, _: str) -> str:
     # What has taken the place of a file may be a FIFO, a terminal, or never end.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -220,10 +214,6 @@ def _look_inside(path: str | bytes, _: str) -> str:
     return content_sight(content)
 
 
-def _look_along(path: str | bytes, _: str) -> str:
-    return content_sight(os.fsencode(os.readlink(os.fsencode(path))))
-
-
 def _look_for_room(path: str | bytes, needed: str) -> str:
     told = os.statvfs(path)
     return "y" if told.f_bavail * told.f_frsize >= int(needed, 16) else "n"
@@ -235,7 +225,7 @@ _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "a": lambda path, mode: "y" if os.access(path, int(mode, 16)) else "n",
     "n": lambda path, _: names_sight(os.listdir(path)),
     "c": _look_inside,
-    "r": _look_along,
+    "r": lambda path, _: content_sight(os.fsencode(os.readlink(os.fsencode(path)))),
     "v": lambda path, _: file_system_sight(os.statvfs(path)),
     "f": _look_for_room,
     "d": lambda path, _: attributes_sight(attributes_of(path)),

@@ -10,11 +10,8 @@ from uvx_policy.state.layout import SETUP_RECORD, STORES
 
 
 def forgettable(state: str) -> tuple[str, ...]:
-    """The directories that can be computed anew, as far as they exist; no symbolic links.
-
-    `state`: the state directory, "" for none. Reads only.
-    """
-    found = {files.path_of(state, store): None for store in STORES if state and not store.is_users}
+    """Existing directories that can be computed anew, no symbolic links; `state`: "" for none."""
+    found = [files.path_of(state, store) for store in STORES if state and not store.is_users]
     return tuple(path for path in found if os.path.isdir(path) and not os.path.islink(path))
 
 

@@ -91,9 +91,8 @@ def machine_config_homes(environ: dict[str, str], platform: str) -> tuple[str, .
         return (_below(environ.get("PROGRAMDATA") or "C:\\ProgramData", APP),)
     listed = environ.get("XDG_CONFIG_DIRS", "").split(":")
     found = tuple(_below(part, APP) for part in listed if part.startswith("/"))
-    if platform == "darwin":
-        return found or (f"/Library/Application Support/{APP}",)
-    return found or (f"/etc/xdg/{APP}",)
+    built_in = "/Library/Application Support" if platform == "darwin" else "/etc/xdg"
+    return found or (f"{built_in}/{APP}",)
 
 
 def shim_directory(environ: dict[str, str], platform: str) -> str:

@@ -63,12 +63,11 @@ def remember(state: str, environment: Environment) -> None:
     if not state or not os.path.isabs(environment.path):
         return
     try:
-        name = _file_name(environment.path)
-        old = _read(state, name)
-        if old is not None:
-            since = environment.seen - old.seen
-            if environment.replace(seen=old.seen) == old and 0 <= since < _DAY:
-                return
+        name = _file_name(os.fsencode(environment.path))
+        old = _read(state, name) or Environment(path="")
+        is_young = 0 <= environment.seen - old.seen < _DAY
+        if is_young and environment.replace(seen=old.seen) == old:
+            return
         files.write(state, ENVIRONMENTS, name, _render(environment))
     except (OSError, ValueError):
         pass
@@ -82,15 +81,9 @@ def known(state: str) -> Iterator[Environment]:
     """
     changed, contents = _gathered(state)
     if changed and changed == _changed_at(state):
-        for name, content in contents:
-            found = _parsed(name, content)
-            if found is not None:
-                yield found
+        yield from filter(None, (_parsed(name, content) for name, content in contents))
         return
-    for name in files.names(state, ENVIRONMENTS):
-        found = _read(state, name)
-        if found is not None:
-            yield found
+    yield from filter(None, (_read(state, name) for name in files.names(state, ENVIRONMENTS)))
 
 
 def gather(state: str) -> None:
@@ -118,10 +111,7 @@ def gather(state: str) -> None:
 
 
 def _gathered(state: str) -> tuple[int, list[tuple[str, bytes]]]:
-    """When the directory was changed last before it was gathered, in ns, and its files.
-
-    (0, []) when there is nothing, or not all of it.
-    """
+    """When the directory was changed before it was gathered, in ns, and its files; else (0, [])."""
     found: list[tuple[str, bytes]] = []
     try:
         content = read(state, REGISTER, REGISTER.prefix)
@@ -149,7 +139,7 @@ def _changed_at(state: str) -> int:
 def forget(state: str, path: str) -> None:
     """Remember this environment no more. Fails silently."""
     try:  # noqa: SIM105 (contextlib is slow to import)
-        files.delete(state, ENVIRONMENTS, _file_name(path))
+        files.delete(state, ENVIRONMENTS, _file_name(os.fsencode(path)))
     except ValueError:
         pass
 
@@ -169,11 +159,11 @@ def _parsed(name: str, content: bytes) -> Environment | None:
         # `write` may leave a file short when the disk is full: then the end is missing.
         if len(fields) != 9 or fields[0] != _FORMAT or fields[7:] != [_END, b""]:  # noqa: PLR2004
             return None
-        if _name_for(fields[1]) != name:
+        if _file_name(fields[1]) != name:
             return None
-        texts = [os.fsdecode(field) for field in fields[1:6]]
+        path, project, kind, cache, link_mode = map(os.fsdecode, fields[1:6])
         return Environment(
-            path=texts[0], project=texts[1], kind=texts[2], cache=texts[3], link_mode=texts[4],
+            path=path, project=project, kind=kind, cache=cache, link_mode=link_mode,
             seen=int(fields[6]),
         )  # fmt: skip
     except ValueError:
@@ -192,9 +182,5 @@ def _render(environment: Environment) -> bytes:
     return b"\0".join((_FORMAT, *fields, _END, b""))
 
 
-def _file_name(path: str) -> str:
-    return _name_for(os.fsencode(path))
-
-
-def _name_for(path: bytes) -> str:
+def _file_name(path: bytes) -> str:
     return f"{ENVIRONMENTS.prefix}{fingerprint(path):016x}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.status.row import Row, Total
+    from uvx_policy.status.row import Row, Total, Where
 
 SCHEMA = 1
 
@@ -41,9 +41,7 @@ def environment(row: Row) -> dict[str, Any]:
         "path": row.path,
         "project": row.project or None,
         "state": row.state,
-        "device": row.where.device or None,
-        "mount_point": row.where.mount_point or None,
-        "file_system": row.where.file_system or None,
+        **_where(row.where),
         "cache": row.cache or None,
         "policy": row.policy.name,
         "policy_origin": row.policy.origin,
@@ -64,12 +62,15 @@ def environment(row: Row) -> dict[str, Any]:
     }
 
 
+def _where(where: Where) -> dict[str, str | None]:
+    """Its device, mount point and file system."""
+    return {name: value or None for name, value in where.as_dict().items()}
+
+
 def device(total: Total) -> dict[str, Any]:
     """One file system as plain values."""
     return {
-        "device": total.where.device or None,
-        "mount_point": total.where.mount_point or None,
-        "file_system": total.where.file_system or None,
+        **_where(total.where),
         "environments": total.environments,
         "files": total.files,
         "shared_bytes": total.shared_bytes,

@@ -93,10 +93,7 @@ def _root(root: str) -> str:
 
 
 def _found(search: Search, roots: Sequence[str], state: str) -> Iterator[Environment]:
-    """Give the environments that are found, with what the register knows of them.
-
-    The search follows no link. Of a `.venv` that is one the register knows that it is there.
-    """
+    """What is found, as the register knows it, and each `.venv` of the register that is a link."""
     known = {}
     found = set()
     for environment in register.known(state):

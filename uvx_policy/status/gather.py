@@ -9,14 +9,14 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, TypeVar
 
 from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem.cache_safety import ancestors
 from uvx_policy.filesystem.capability import installed_into, known_links
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import nearest_existing
 from uvx_policy.installed import survey_store as counts
-from uvx_policy.installed.distributions import site_directories
+from uvx_policy.installed.distributions import site_directories, status_of
 from uvx_policy.installed.extents import devices_that_never_share
 from uvx_policy.installed.glance import Glance
-from uvx_policy.installed.model import Survey
 from uvx_policy.installed.sentences import name_in
 from uvx_policy.installed.survey import survey
 from uvx_policy.machine.onlooker import Onlooker
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
+    from uvx_policy.installed.model import Survey
     from uvx_policy.model import Mount
     from uvx_policy.state.register import Environment
     from uvx_policy.status.row import State
@@ -54,7 +55,8 @@ class Seen(Value):
     """One environment that was looked at: what is told of it, and what only the totals need."""
 
     row: Row
-    survey: Survey
+    #: as `Survey.shared_sample`
+    sample: str = ""
     #: (device, inode) of its directory: two paths may lead to one environment
     identity: tuple[int, int] = (0, 0)
     #: as `Environment.seen`
@@ -109,13 +111,10 @@ class Gathering:
         if row.state == "present" and seen.identity not in self._identities:
             self._identities.add(seen.identity)
             total = self._totals.setdefault(row.where.device, Total())
-            total.add(row, seen.survey.shared_sample)
+            total.add(row, seen.sample)
 
     def _look_at_kept(self, environment: Environment) -> Seen | None:
-        """As `_look`, from kept counts; `None` when its files have to be counted. Never raises.
-
-        Edits are looked for as long as there is time.
-        """
+        """As `_look`, from kept counts, if any. Edits are looked for while there is time."""
         path = environment.path
         state, identity = _state_of(path)
         if state != "present" or not self._state or self._refresh:
@@ -125,30 +124,34 @@ class Gathering:
         kept = counts.kept(self._state, path, glance, sites)
         if kept is None:
             return None
-        seen = self._seen(environment, kept, identity)
-        row = seen.row.replace(kept=True, edits_looked_for=glance is not None)
-        return seen.replace(row=row)
+        return self._seen(environment, kept, identity, kept=True, looked=glance is not None)
 
     def _look(self, environment: Environment) -> Seen:
         """Count the files of an environment, and keep the counts. Never raises."""
         path = environment.path
         state, identity = _state_of(path)
-        found = Survey(environment=path)
         if state == "present":
             found = survey(path, sampled=True, never_share=self._never_share)
-            if self._state and found.files:
+            if found.files:
                 counts.keep(self._state, found)
-            if not found.files:  # it may have vanished while we looked
+            else:  # it may have vanished while we looked
                 state, identity = _state_of(path)
-        if state == "present":
-            return self._seen(environment, found, identity)
+            if state == "present":
+                return self._seen(environment, found, identity)
         project, policy = policy_of(environment, self._host)
-        row = Row(
-            path=path, project=project, cache=environment.cache, policy=policy, state=state
-        )  # fmt: skip
-        return Seen(row=row, survey=Survey(environment=path), decided_at=environment.seen)
+        cache = environment.cache
+        row = Row(path=path, project=project, cache=cache, policy=policy, state=state)
+        return Seen(row=row, decided_at=environment.seen)
 
-    def _seen(self, environment: Environment, found: Survey, identity: tuple[int, int]) -> Seen:
+    def _seen(
+        self,
+        environment: Environment,
+        found: Survey,
+        identity: tuple[int, int],
+        *,
+        kept: bool = False,
+        looked: bool = True,
+    ) -> Seen:
         path = environment.path
         project, policy = policy_of(environment, self._host)
         where = self._where(path, identity[0])
@@ -174,14 +177,14 @@ class Gathering:
             dangling_files=found.dangling,
             unreadable_files=found.unreadable_files,
             counted_at=found.at,
+            kept=kept,
+            edits_looked_for=looked,
         )
-        return Seen(row=row, survey=found, identity=identity, decided_at=environment.seen)
+        sample, seen = found.shared_sample, environment.seen
+        return Seen(row=row, sample=sample, identity=identity, decided_at=seen)
 
     def _nothing_links(self, path: str, cache: str) -> bool:
-        """Tell whether nothing can be linked from `cache`, or its like, into an environment.
-
-        Only what is known without a try. Never raises.
-        """
+        """Is it known, without a try, that nothing can be linked from such a cache to here?"""
         try:
             links = known_links(
                 self._host,
@@ -208,17 +211,12 @@ class Gathering:
 
     def _nearest_mount(self, real: str) -> Mount | None:
         """The mount with the longest mount point; `None` when several have it."""
-        above = real
-        while above not in self._mounts and above != os.path.dirname(above):
-            above = os.path.dirname(above)
+        above = next((each for each in ancestors(real) if each in self._mounts), "")
         return None if above in self._covered else self._mounts.get(above)
 
 
 def in_parallel(
-    look: Callable[[T], R],
-    items: Iterable[T],
-    *,
-    at_once: Callable[[T], R | None] = lambda _: None,
+    look: Callable[[T], R], items: Iterable[T], *, at_once: Callable[[T], R | None] = lambda _: None
 ) -> Iterator[R]:
     """Give `look(item)` of every item as it is there; of the items only a few are held at a time.
 
@@ -253,10 +251,8 @@ def in_parallel(
 
 def _has_others(path: str) -> bool:
     """Has a file other names, or is it a link to one?"""
-    try:
-        return os.path.islink(path) or os.stat(path).st_nlink > 1
-    except OSError:
-        return False
+    told = status_of(path)
+    return os.path.islink(path) or (told is not None and told.st_nlink > 1)
 
 
 def _state_of(path: str) -> tuple[State, tuple[int, int]]:

@@ -54,10 +54,7 @@ def remarks(
     forgotten: Sequence[str] = (),
     unreadable: Sequence[str] = (),
 ) -> Iterator[Remark]:
-    """Give everything there is to say, the worst first.
-
-    `forgotten`: environments that left the register; `unreadable`: directories not searched.
-    """
+    """The worst first. `forgotten` left the register; `unreadable` could not be searched."""
     for problem in dict.fromkeys(row.policy.origin for row in rows if row.policy.name == "unknown"):
         yield Remark(label="settings", style="red", text=problem)
     yield from _about_files(rows, console)
@@ -104,11 +101,12 @@ def _about_edits(edited: Sequence[Row], names: Mapping[str, str]) -> Iterator[Re
             clause = sentences.intended(clause, f"{row.policy.name} ({row.policy.origin})")
         elif row.edits_shared:
             clause = sentences.shared(clause)
+        show = Hint(text="show them", commands=(command("linkpolicy", "verify", row.path),))
         yield Remark(
             label="edited",
             style="dim" if is_intended else "yellow",
             text=f"{names[row.path]}: {clause}",
-            hints=() if is_intended else (_show_edits(row),),
+            hints=() if is_intended else (show,),
         )
     if len(edited) > _NAMED:
         more_rows = words.count(len(edited) - _NAMED, "more environment")
@@ -129,10 +127,6 @@ def _reinstall(row: Row) -> Hint:
         return Hint(text="show the fix", commands=(_cd(row), find))
     lost = "edits are lost" if row.edited_files else "no file was edited"
     return Hint(text=f"reinstall; {lost}", commands=(_cd(row), _REINSTALL))
-
-
-def _show_edits(row: Row) -> Hint:
-    return Hint(text="show them", commands=(command("linkpolicy", "verify", row.path),))
 
 
 def _cd(row: Row) -> Command:

@@ -23,10 +23,6 @@ _CACHE_AT_MOST = 34
 _EXTRA = 30
 
 
-def _nothing(_: object, __: Console) -> Parts:
-    return ()
-
-
 class Column(NamedTuple):
     """One column. The most important ones stay where there is little room."""
 
@@ -36,7 +32,7 @@ class Column(NamedTuple):
     importance: int
     cell: Callable[[Row, Console], Parts]
     sort_key: Callable[[Row], str | int]
-    total: Callable[[Total, Console], Parts] = _nothing
+    total: Callable[[Total, Console], Parts] = lambda *_: ()
     right: bool = False
 
 
@@ -105,10 +101,7 @@ def _bar(of: Row | Total, console: Console) -> Parts:
 
 
 def bar(width: int, signs: Signs, *, shared: int, save: int, private: int) -> Parts:
-    """Shared against private bytes; `save` is a part of `private`. Empty when both are 0.
-
-    Anything above 0 gets a cell.
-    """
+    """Shared against private bytes, of which `save` is a part. Anything above 0 gets a cell."""
     total = shared + private
     if not total or width <= 0:
         return ()
@@ -181,10 +174,7 @@ def in_order(rows: Sequence[Row], by: str) -> list[Row]:
 
 
 def print_table(rows: Sequence[Row], totals: Sequence[Total], console: Console) -> None:
-    """Environments that are present, in this order, totals, and what the bar means.
-
-    In a pipe there is no bar.
-    """
+    """Environments that are present, totals and, but for a pipe, a bar and what it means."""
     present = [row for row in rows if row.state == "present"]
     if not present:
         return

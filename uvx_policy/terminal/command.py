@@ -47,7 +47,8 @@ class Command(Value):
         through `linkpolicy run`.
         """
         words = self.words
-        if not shell.has_shim and words[0] == "uv" and _links(words[1:]):
+        links = words[1:3] == ("pip", "install") or words[1:2] in _LINKING
+        if not shell.has_shim and words[0] == "uv" and links:
             words = (_NAME, "run", "--", *words)
         if words[0] == _NAME:
             words = (shell.linkpolicy, *words[1:])
@@ -97,12 +98,10 @@ def chown(path: str, *, uid: int, gid: int) -> Command:
 
 
 def shell_of(environ: Mapping[str, str] = os.environ) -> Shell:
-    """The shell that called us; `environ`: the variables that it gave us.
-
-    PATH has no linkpolicy after `.venv/bin/linkpolicy setup`, for one: only the shims are on it.
-    """
+    """The shell that called us, and gave us these variables."""
     search_path = environ.get("PATH", "")
     called = sys.argv[0] if sys.argv else ""
+    # PATH has no linkpolicy after `.venv/bin/linkpolicy setup`, for one: only the shims are on it.
     name = _NAME
     if os.path.basename(called) == _NAME and os.path.dirname(called):
         name = _NAME if _first(_NAME, search_path) else os.path.abspath(called)
@@ -119,10 +118,6 @@ def _quoted(word: str) -> str:
         for char in raw
     )
     return f"$'{inside}'"
-
-
-def _links(words: tuple[str, ...]) -> bool:
-    return words[:2] == ("pip", "install") or words[:1] in _LINKING
 
 
 def _first(program: str, search_path: str) -> str:

@@ -98,7 +98,7 @@ class Console:
 
     def say(self, *line: Part, end: str = "\n") -> None:
         """Print one line, never broken."""
-        runs = groupby(((_plain(part), _style(part)) for part in line), key=lambda part: part[1])
+        runs = groupby(((plain(part), _style(part)) for part in line), key=lambda part: part[1])
         text = "".join(self._styled("".join(text for text, _ in run), style) for style, run in runs)
         self._stream.write(f"{text}{end}")
 
@@ -108,11 +108,8 @@ class Console:
             self.say(*line)
 
     def wrap(self, first: Parts, *text: Part) -> None:
-        """Print text beside `first`; what does not fit goes on below, indented as far.
-
-        In a pipe it is one line.
-        """
-        indent = sum(words.cells(self.safe(_plain(part))) for part in first)
+        """Print text beside `first`, and below, indented as far, what does not fit a terminal."""
+        indent = sum(words.cells(self.safe(plain(part))) for part in first)
         room = max(min(self.width, _WIDEST) - indent, _NARROWEST)
         for line in _wrapped(text, room, self.safe) if self.width else [text]:
             self.say(*first, *line)
@@ -190,7 +187,8 @@ def check_can_ask(*, json: bool = False) -> None:
         )
 
 
-def _plain(part: Part) -> str:
+def plain(part: Part) -> str:
+    """Without its style."""
     return part if isinstance(part, str) else part[0]
 
 
@@ -215,8 +213,8 @@ def _wrapped(text: Sequence[Part], width: int, safe: Callable[[str], str]) -> li
 
     def place() -> None:
         nonlocal room
-        needed = sum(words.cells(safe(_plain(part))) for part in word)
-        gap = sum(len(_plain(part)) for part in space)
+        needed = sum(words.cells(safe(plain(part))) for part in word)
+        gap = sum(len(plain(part)) for part in space)
         if lines[-1] and gap + needed > room:
             lines.append([])
             room = width
@@ -229,7 +227,7 @@ def _wrapped(text: Sequence[Part], width: int, safe: Callable[[str], str]) -> li
         space.clear()
 
     for part in text:
-        for piece in _WORDS.findall(_plain(part)):
+        for piece in _WORDS.findall(plain(part)):
             if piece.isspace():
                 if word:
                     place()

@@ -26,10 +26,7 @@ Report: TypeAlias = "str | Callable[[], str]"
 
 @contextlib.contextmanager
 def progress(first: Report = "") -> Iterator[Callable[[Report], None]]:
-    """Give what is called with each change. Nothing is left on the screen afterwards.
-
-    `first`: what is being done until then.
-    """
+    """Give what is called with each change; `first` is shown until then, and in the end nothing."""
     if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield lambda _: None
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uvx_policy.terminal import words
+from uvx_policy.terminal.console import plain
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -38,10 +39,7 @@ class Column(Value):
 
 
 def draw(columns: Sequence[Column], console: Console, *, sections: Sequence[int]) -> list[str]:
-    """Print a table; the titles of the columns that there was room for.
-
-    `sections`: rows of each part; between two parts is a line.
-    """
+    """Print a table, a line between `sections` of so many rows; return the titles that fit."""
     from rich.box import Box
     from rich.table import Table
     from rich.text import Text
@@ -122,21 +120,17 @@ def fitting(columns: Sequence[Column], width: int) -> dict[Column, int]:
 
 
 def _natural(column: Column, *, limited: bool) -> int:
-    lines = [line for cell in column.cells for line in "".join(map(_plain, cell)).split(NEXT_LINE)]
+    lines = [line for cell in column.cells for line in "".join(map(plain, cell)).split(NEXT_LINE)]
     widest = max(map(words.cells, [column.title, *lines]))
     return min(widest, column.widest) if limited else widest
 
 
 def _shortened(cell: Parts, column: Column, width: int, console: Console) -> Parts:
-    text = "".join(map(_plain, cell))
+    text = "".join(map(plain, cell))
     if column.folds or words.cells(text) <= width:
         return cell
     style = "" if isinstance(cell[0], str) else cell[0][1]
     return ((words.shorten(text, width, console.signs.cut), style),)
-
-
-def _plain(part: Part) -> str:
-    return part if isinstance(part, str) else part[0]
 
 
 def _safe(part: Part, console: Console) -> Part:

@@ -12,7 +12,7 @@ import os
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
 from uvx_policy.uv.directories import system_file, user_file
-from uvx_policy.uv.workspace import ancestors, table
+from uvx_policy.uv.workspace import TomlFiles, ancestors, table
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
     from uvx_policy.toml_file import TomlFile
-    from uvx_policy.uv.workspace import TomlFiles
 
 
 class Layer(Value):
@@ -39,9 +38,8 @@ class Layer(Value):
         if found is None:
             return None
         line = self.file.line_of(*self.prefix, *keys)
-        return Sourced(
-            value=_text(found), origin=Origin(kind="file", name=self.file.path, line=line)
-        )
+        origin = Origin(kind="file", name=self.file.path, line=line)
+        return Sourced(value=_text(found), origin=origin)
 
 
 class Configuration(Value):
@@ -54,7 +52,10 @@ class Configuration(Value):
 
         Raises `Unreadable` when that depends on which tables this uv understands.
         """
-        found = [self._first(reading, keys) for reading in self.readings]
+        found = [
+            next((value for layer in reading if (value := layer.get(*keys))), None)
+            for reading in self.readings
+        ]
         if any((one and one.value) != (found[0] and found[0].value) for one in found):
             sure = next(one for one in found if one is not None)
             raise Unreadable(
@@ -65,17 +66,8 @@ class Configuration(Value):
 
     def below(self, layer: Layer | None) -> Configuration:
         """Return this configuration with a more important layer on top."""
-        if layer is None:
-            return self
-        return Configuration(readings=tuple((layer, *reading) for reading in self.readings))
-
-    @staticmethod
-    def _first(reading: tuple[Layer, ...], keys: tuple[str, ...]) -> Sourced | None:
-        for layer in reading:
-            found = layer.get(*keys)
-            if found is not None:
-                return found
-        return None
+        above = () if layer is None else (layer,)
+        return Configuration(readings=tuple((*above, *reading) for reading in self.readings))
 
 
 def explicit_file(files: TomlFiles, path: str) -> Configuration:
@@ -136,34 +128,25 @@ def _is_understood(layer: Layer, version: UvVersion | None) -> bool:
     inside = settings.get("pip", {})
     return (
         isinstance(inside, dict)
-        and _are_known(settings, _KEYS, version)
-        and _are_known(inside, _PIP_KEYS, version)
-        and _are_valid(settings, version)
-        and _are_valid(inside, version)
+        and _are_valid(settings, _KEYS, version)
+        and _are_valid(inside, _PIP_KEYS, version)
     )
 
 
-def _are_known(
-    settings: dict[str, Any], keys: tuple[tuple[UvVersion, str], ...], version: UvVersion | None
+def _are_valid(
+    settings: dict[str, Any], keys: dict[UvVersion, str], version: UvVersion | None
 ) -> bool:
+    """Check the names, and the values that we use; of all others we trust that they are right."""
     unknown = set(settings)
-    for since, names in keys:
+    for since, names in keys.items():
         if since == _OLDEST or (version is not None and version >= since):
             unknown.difference_update(names.split())
-    return not unknown
-
-
-def _are_valid(settings: dict[str, Any], version: UvVersion | None) -> bool:
-    """Check the values that we use; of all others we trust that they are right."""
-    modes = link_modes(version)
-    for name, value in settings.items():
-        if name == "link-mode" and value not in modes:
-            return False
-        if name in _BOOLEANS and not isinstance(value, bool):
-            return False
-        if name in _STRINGS and not isinstance(value, str):
-            return False
-    return True
+    return (
+        not unknown
+        and settings.get("link-mode", "copy") in link_modes(version)
+        and all(isinstance(settings.get(name, False), bool) for name in _BOOLEANS)
+        and all(isinstance(settings.get(name, ""), str) for name in _STRINGS)
+    )
 
 
 def link_modes(version: UvVersion | None) -> tuple[str, ...]:
@@ -186,10 +169,8 @@ _STRINGS = ("cache-dir", "target", "prefix", "python", "python-preference")
 
 #: What uv itself lists when a uv.toml has an unknown key, for three versions. A key that is newer
 #: than the uv at hand, or newer than this list, makes a reading doubtful, no more.
-_KEYS: tuple[tuple[UvVersion, str], ...] = (
-    (
-        _OLDEST,
-        """required-version native-tls offline no-cache cache-dir preview python-preference
+_KEYS: dict[UvVersion, str] = {
+    _OLDEST: """required-version native-tls offline no-cache cache-dir preview python-preference
         python-downloads concurrent-downloads concurrent-builds concurrent-installs index index-url
         extra-index-url no-index find-links index-strategy keyring-provider allow-insecure-host
         resolution prerelease fork-strategy dependency-metadata config-settings no-build-isolation
@@ -199,24 +180,15 @@ _KEYS: tuple[tuple[UvVersion, str], ...] = (
         check-url pip cache-keys override-dependencies constraint-dependencies environments
         conflicts workspace sources managed package default-groups dev-dependencies
         build-backend""",
-    ),
-    (
-        (0, 8, 15),
-        """config-settings-package extra-build-dependencies extra-build-variables
+    (0, 8, 15): """config-settings-package extra-build-dependencies extra-build-variables
         exclude-newer-package python-downloads-json-url add-bounds build-constraint-dependencies
         required-environments dependency-groups""",
-    ),
-    (
-        (0, 13, 8),
-        """system-certs preview-features http-proxy https-proxy no-proxy prerelease-package
+    (0, 13, 8): """system-certs preview-features http-proxy https-proxy no-proxy prerelease-package
         require-build-hashes no-sources-package torch-backend graalpy-install-mirror
         pyodide-install-mirror audit exclude-dependencies minimum-libc-version""",
-    ),
-)
-_PIP_KEYS: tuple[tuple[UvVersion, str], ...] = (
-    (
-        _OLDEST,
-        """python system break-system-packages target prefix index-url extra-index-url no-index
+}
+_PIP_KEYS: dict[UvVersion, str] = {
+    _OLDEST: """python system break-system-packages target prefix index-url extra-index-url no-index
         find-links index-strategy keyring-provider no-build no-binary only-binary
         no-build-isolation no-build-isolation-package strict extra all-extras no-extra no-deps
         allow-empty-requirements resolution prerelease fork-strategy dependency-metadata
@@ -225,11 +197,7 @@ _PIP_KEYS: tuple[tuple[UvVersion, str], ...] = (
         no-emit-package emit-index-url emit-find-links emit-build-options emit-marker-expression
         emit-index-annotation annotation-style link-mode compile-bytecode require-hashes
         verify-hashes no-sources upgrade upgrade-package reinstall reinstall-package""",
-    ),
-    (
-        (0, 8, 15),
-        """extra-build-dependencies extra-build-variables group config-settings-package
+    (0, 8, 15): """extra-build-dependencies extra-build-variables group config-settings-package
         exclude-newer-package torch-backend""",
-    ),
-    ((0, 13, 8), "require-build-hashes no-sources-package"),
-)
+    (0, 13, 8): "require-build-hashes no-sources-package",
+}

@@ -13,8 +13,9 @@ from uvx_policy.state import layout
 from uvx_policy.uv.directories import tool_name, tool_root
 from uvx_policy.uv.environments import find_environment
 from uvx_policy.uv.script_block import find_script, read_block
-from uvx_policy.uv.settings import is_on
-from uvx_policy.uv.workspace import TomlFiles, absolute, ancestors, find_project
+from uvx_policy.uv.settings import UvSettings, is_on
+from uvx_policy.uv.workspace import Project, TomlFiles, absolute, ancestors, find_project
+from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import Sourced, UvVersion
     from uvx_policy.uv.invocation import Invocation
-    from uvx_policy.uv.settings import UvSettings
-    from uvx_policy.uv.workspace import Project
 
 #: pyproject.toml without [project] is a project all the same
 _PROJECT_TABLE_OPTIONAL = (0, 8, 18)
@@ -61,32 +60,25 @@ def find_destination(
 ) -> Destination:
     """Find it. `host` is the one after `working_directory`. Never raises on purpose."""
     files = settings.files or TomlFiles(host)
+    finder = _Finder(
+        host=host, invocation=invocation, settings=settings, version=version, files=files
+    )
     try:
-        found = _Finder(host, invocation, settings, version, files).find()
-        return _with_project(host, found, settings, version, files)
+        return finder.with_project(finder.find())
     except (Unreadable, ConfigError) as error:
         return _unknown(str(error))
 
 
-class _Finder:
+class _Finder(Value):
     """Finds the destination of one call."""
 
-    def __init__(
-        self,
-        host: Host,
-        invocation: Invocation,
-        settings: UvSettings,
-        version: UvVersion | None,
-        files: TomlFiles,
-    ) -> None:
-        self.host = host
-        self.invocation = invocation
-        self.settings = settings
-        self.version = version
-        self.files = files
+    host: Host
+    invocation: Invocation
+    settings: UvSettings
+    version: UvVersion | None
+    files: TomlFiles
 
     def find(self) -> Destination:
-        """Dispatch on the subcommand."""
         command = self.invocation.command
         name = f"`uv {' '.join(command)}`"
         if self.invocation.uncertain:
@@ -95,9 +87,8 @@ class _Finder:
             return _nothing("uv only prints something")
         if command[0] in _LINKS_NOTHING or command in _LINKS_NOTHING_BELOW:
             return _nothing(f"{name} links nothing")
-        if self.invocation.has("dry-run") or (
-            command in _CHECKING and self.invocation.has("check")
-        ):
+        checks = command in _CHECKING and self.invocation.has("check")
+        if checks or self.invocation.has("dry-run"):
             return _nothing("a dry run links nothing")
         if command in _IN_CACHE:
             return _in_cache(f"{name} installs into uv's cache")
@@ -165,28 +156,26 @@ class _Finder:
         return ""
 
     def _script(self) -> Destination:
-        """Find the environment of a PEP 723 script."""
         active = self._active()
         if active is None:
             return _in_cache("a script's environment is in uv's cache")
         if self.version is None or self.version < _ACTIVE_SCRIPT_SINCE:
             return _unknown("whether this uv knows --active for scripts is not known")
-        return Destination(
-            kind="environment",
-            path=active,
-            because="the active environment",
-            origin=Origin(kind="variable", name="VIRTUAL_ENV"),
-        )
+        because, origin = "the active environment", Origin(kind="variable", name="VIRTUAL_ENV")
+        return Destination(kind="environment", path=active, because=because, origin=origin)
 
     def _project(self) -> Project | None:
         """Find the project; `None` when uv finds none. Raises `Unreadable`."""
-        start = self.settings.project_directory or self.host.cwd
-        project = find_project(self.host, start, self.version, self.files)
+        project = self._nearest_project()
         if project is None or project.is_project or project.is_root:
             return project
         if self.version is None:
             raise Unreadable(project.root, "whether this uv needs a [project] table is not known")
         return project if self.version >= _PROJECT_TABLE_OPTIONAL else None
+
+    def _nearest_project(self) -> Project | None:
+        start = self.settings.project_directory or self.host.cwd
+        return find_project(self.host, start, self.version, self.files)
 
     def _project_environment(self, project: Project) -> Destination:
         if self._hidden_in_env_file():
@@ -201,12 +190,9 @@ class _Finder:
             because = "UV_PROJECT_ENVIRONMENT names the project environment"
         active = self._active()
         if active is not None and not self._is_same(active, path):
-            return Destination(
-                kind="project",
-                path=active,
-                because="--active: the active environment",
-                origin=Origin(kind="variable", name="VIRTUAL_ENV"),
-            )
+            because = "--active: the active environment"
+            origin = Origin(kind="variable", name="VIRTUAL_ENV")
+            return Destination(kind="project", path=active, because=because, origin=origin)
         if not named:
             moved = self._centralized()
             if moved is not None:
@@ -255,32 +241,29 @@ class _Finder:
 
     def _hidden_in_env_file(self) -> bool:
         """Tell whether a file of `uv run --env-file` may name the environment (uv < 0.11.17)."""
-        if self.invocation.command != ("run",):
+        if self.invocation.command != ("run",) or self.invocation.has("no-env-file"):
             return False
         if self.version is not None and self.version >= _ENV_FILE_STAYS_OUT:
-            return False
-        if self.invocation.has("no-env-file"):
             return False
         named = self.invocation.values("env-file")
         files = named or tuple(self.host.environ.get("UV_ENV_FILE", "").split())
         for name in files:
             text = self.host.read_text(os.path.join(self.host.cwd, name)) or ""
-            for variable in ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"):
-                if variable in text and variable not in self.host.environ:
-                    return True
+            if any(
+                variable in text and variable not in self.host.environ
+                for variable in ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV")
+            ):
+                return True
         return False
 
     def _venv(self) -> Destination:
         if self.invocation.positionals:
-            path = self.invocation.positionals[0]
-            if not path:
+            named = self.invocation.positionals[0]
+            if not named:
                 return _unknown("the path is empty")
-            return Destination(
-                kind="new",
-                path=self._plain(os.path.join(self.host.cwd, path)),
-                because="the path that was given",
-                origin=Origin(kind="flag", name="PATH"),
-            )
+            path = self._plain(os.path.join(self.host.cwd, named))
+            because, origin = "the path that was given", Origin(kind="flag", name="PATH")
+            return Destination(kind="new", path=path, because=because, origin=origin)
         here = os.path.join(self.host.cwd, ".venv")
         because = "`.venv` in the current directory"
         start = self.settings.project_directory or self.host.cwd
@@ -318,34 +301,23 @@ class _Finder:
             for entry in self.host.list_names(path)
         ):
             return _unknown("some tools lie elsewhere")
-        return Destination(
-            kind="tool", path=path, because="the tool's directory", origin=root.origin
-        )
+        because = "the tool's directory"
+        return Destination(kind="tool", path=path, because=because, origin=root.origin)
 
-
-def _with_project(
-    host: Host,
-    found: Destination,
-    settings: UvSettings,
-    version: UvVersion | None,
-    files: TomlFiles,
-) -> Destination:
-    """Add the project that the environment belongs to."""
-    if not found.path or found.kind == "tool":
-        return found
-    # A target directory may be a project itself; an environment belongs to what holds it.
-    inside = found.kind in ("target", "prefix")
-    directory = project_above(host, found.path if inside else os.path.dirname(found.path))
-    if not directory and found.kind == "project":
-        start = settings.project_directory or host.cwd
-        own = find_project(host, start, version, files)
+    def with_project(self, found: Destination) -> Destination:
+        """Add the project that the environment belongs to."""
+        if not found.path or found.kind == "tool":
+            return found
+        # A target directory may be a project itself; an environment belongs to what holds it.
+        inside = found.kind in ("target", "prefix")
+        directory = project_above(self.host, found.path if inside else os.path.dirname(found.path))
+        if directory:
+            project = find_project(self.host, directory, self.version, self.files)
+            same = project is not None and project.root == directory
+            workspace = project.workspace if project is not None and same else directory
+            return found.replace(project=directory, workspace=workspace)
+        own = self._nearest_project() if found.kind == "project" else None
         return found.replace(project=own.workspace, workspace=own.workspace) if own else found
-    if not directory:
-        return found
-    project = find_project(host, directory, version, files)
-    same = project is not None and project.root == directory
-    workspace = project.workspace if project is not None and same else directory
-    return found.replace(project=directory, workspace=workspace)
 
 
 def project_above(host: Host, start: str) -> str:

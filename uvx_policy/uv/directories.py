@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.model import Origin, Sourced
+from uvx_policy.model import DEFAULT, Origin, Sourced
 from uvx_policy.state import layout
 from uvx_policy.uv.workspace import absolute
 
@@ -40,7 +40,7 @@ def tool_root(host: Host, version: UvVersion | None) -> Sourced:
     if not base:
         raise Unreadable("APPDATA", "is not set")
     root = old if old and host.kind(old) == "directory" else os.path.join(base, "uv")
-    return Sourced(value=os.path.join(root, "tools"), origin=Origin(kind="default"))
+    return Sourced(value=os.path.join(root, "tools"), origin=DEFAULT)
 
 
 def own_cache(host: Host) -> str:

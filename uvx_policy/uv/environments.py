@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 
 from uvx_policy.model import DEFAULT, Destination, Origin
-from uvx_policy.uv.settings import is_on
+from uvx_policy.uv.settings import UvSettings, is_on
 from uvx_policy.uv.workspace import absolute, ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
-    from uvx_policy.model import Sourced, UvVersion
-    from uvx_policy.uv.settings import UvSettings
+    from uvx_policy.model import DestinationKind, Sourced, UvVersion
 
 #: a dangling `.venv` is an error; before, uv goes on to the directories above
 _DANGLING_IS_ERROR = (0, 12, 0)
@@ -26,6 +25,7 @@ _VENV_FILE_NAMES_ANOTHER = (0, 13, 9)
 _SKIPS_CONDA_BASE = (0, 8, 18)
 #: names of interpreters that uv looks for when it is told none
 _INTERPRETERS = ("python3", "python")
+_PATH = Origin(kind="variable", name="PATH")
 
 
 def find_environment(
@@ -56,14 +56,16 @@ def _search(host: Host, settings: UvSettings, version: UvVersion | None) -> Dest
         return None  # uv skips the parent if it is in an environment
     if parent:
         origin = Origin(kind="variable", name="UV_INTERNAL__PARENT_INTERPRETER")
-        return of_interpreter(host, absolute(host.cwd, parent), origin)
+        return _of_interpreter(host, absolute(host.cwd, parent), origin)
     if system is not None:
-        return _system_interpreter(host, settings, system.origin)
+        if host.environ.get("CONDA_PREFIX") or settings.python_preference or settings.python:
+            return None
+        return _first_on_path(host, _INTERPRETERS, "interpreter", system.origin)
     active = host.environ.get("VIRTUAL_ENV")
     if active:
         path = absolute(host.cwd, active)
-        usable = has_python(host, path)
-        if usable != (host.kind(os.path.join(path, "pyvenv.cfg")) == "file"):
+        usable = _has_python(host, path)
+        if usable != _is_environment(host, path):
             return None  # a broken environment, or an interpreter that is in none
         if usable:
             return _environment(host, path, Origin(kind="variable", name="VIRTUAL_ENV"))
@@ -75,14 +77,12 @@ def _search(host: Host, settings: UvSettings, version: UvVersion | None) -> Dest
 def _above(host: Host, settings: UvSettings, version: UvVersion | None) -> Destination | None:
     """Find `.venv` in the cwd or above, or an environment that the cwd lies in, or one on PATH."""
     for directory in ancestors(host.cwd):
-        if host.kind(os.path.join(directory, "pyvenv.cfg")) == "file":
+        if _is_environment(host, directory):
             return _discovered(host, directory, settings)
         path = os.path.join(directory, ".venv")
         kind = host.kind(path)
-        if kind == "directory":
-            if host.kind(os.path.join(path, "pyvenv.cfg")) != "file":
-                return None  # uv: missing pyvenv.cfg
-            return _discovered(host, path, settings)
+        if kind == "directory":  # without a pyvenv.cfg it is an error of uv's
+            return _discovered(host, path, settings) if _is_environment(host, path) else None
         if kind == "file" and (version is None or version >= _VENV_FILE_NAMES_ANOTHER):
             return None
         dangles = kind == "absent" and host.link_kind(path) == "symlink"
@@ -95,7 +95,7 @@ def _discovered(host: Host, path: str, settings: UvSettings) -> Destination | No
     preference = settings.python_preference
     if preference is not None and preference.value.startswith("only"):
         return None  # uv skips environments of the other kind of interpreter
-    return _environment(host, path, DEFAULT) if has_python(host, path) else None
+    return _environment(host, path, DEFAULT) if _has_python(host, path) else None
 
 
 def _is_conda_base(host: Host, version: UvVersion | None) -> bool:
@@ -116,12 +116,10 @@ def _conda(host: Host) -> Destination | None:
     root = host.environ.get("_CONDA_ROOT")
     if name != os.path.basename(path) or name in ("base", "root") or root == path:
         return None
-    if host.kind(os.path.join(path, "conda-meta")) != "directory" or not has_python(host, path):
+    if host.kind(os.path.join(path, "conda-meta")) != "directory" or not _has_python(host, path):
         return None
-    origin = Origin(kind="variable", name="CONDA_PREFIX")
-    return Destination(
-        kind="environment", path=path, because="the active conda environment", origin=origin
-    )
+    because, origin = "the active conda environment", Origin(kind="variable", name="CONDA_PREFIX")
+    return Destination(kind="environment", path=path, because=because, origin=origin)
 
 
 def _named_interpreter(
@@ -138,12 +136,10 @@ def _named_interpreter(
     path = absolute(host.cwd, value)
     kind = host.kind(path)
     if kind == "directory":
-        return _environment(host, path, request.origin) if has_python(host, path) else None
+        return _environment(host, path, request.origin) if _has_python(host, path) else None
     if kind == "file":
-        return of_interpreter(host, path, request.origin)
-    if "/" in value or any(char in value for char in "<>=!~@,+"):
-        return None
-    if is_on(settings.system):
+        return _of_interpreter(host, path, request.origin)
+    if any(char in value for char in "/<>=!~@,+") or is_on(settings.system):
         return None
     return _first_on_path(host, (value,))
 
@@ -165,17 +161,19 @@ def _version_parts(value: str) -> tuple[int, ...] | None:
 def _has_version(host: Host, environment: str, wanted: tuple[int, ...]) -> bool:
     """Tell whether pyvenv.cfg says this version, and a CPython."""
     text = host.read_text(os.path.join(environment, "pyvenv.cfg")) or ""
-    said: dict[str, str] = {}
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        said[key.strip().lower()] = value.strip()
+    lines = [line.partition("=") for line in text.splitlines()]
+    said = {key.strip().lower(): value.strip() for key, _, value in lines}
     if said.get("implementation", "CPython") != "CPython":
         return False
     words = (said.get("version_info") or said.get("version") or "").split(".")
     return tuple(words[: len(wanted)]) == tuple(map(str, wanted))
 
 
-def has_python(host: Host, environment: str) -> bool:
+def _is_environment(host: Host, directory: str) -> bool:
+    return host.kind(os.path.join(directory, "pyvenv.cfg")) == "file"
+
+
+def _has_python(host: Host, environment: str) -> bool:
     """Tell whether uv will find an interpreter in this environment."""
     places = ("bin/python3", "bin/python")
     if host.platform == "win32":
@@ -184,49 +182,39 @@ def has_python(host: Host, environment: str) -> bool:
 
 
 def _environment(host: Host, path: str, origin: Origin) -> Destination | None:
-    """Make the destination of a directory that holds an interpreter."""
-    if host.kind(os.path.join(path, "pyvenv.cfg")) == "file":
-        named = origin.name or "found by uv in this directory or above"
-        return Destination(
-            kind="environment", path=path, because=f"the environment: {named}", origin=origin
-        )
+    if _is_environment(host, path):
+        because = f"the environment: {origin.name or 'found by uv in this directory or above'}"
+        return Destination(kind="environment", path=path, because=because, origin=origin)
     for name in _INTERPRETERS:
         interpreter = os.path.join(path, "bin", name)
         if host.kind(interpreter) == "file":
-            return of_interpreter(host, interpreter, origin)
+            return _of_interpreter(host, interpreter, origin)
     return None
 
 
-def of_interpreter(host: Host, path: str, origin: Origin) -> Destination | None:
+def _of_interpreter(host: Host, path: str, origin: Origin) -> Destination | None:
     """Find where packages of the interpreter at `path` (absolute) go; `None` if not sure."""
     prefix = os.path.dirname(os.path.dirname(path))
-    for holder in (prefix, os.path.dirname(path)):
-        if host.kind(os.path.join(holder, "pyvenv.cfg")) == "file":
-            if holder != prefix:
-                return None
-            return Destination(
-                kind="environment",
-                path=prefix,
-                because=f"the environment of `{path}`",
-                origin=origin,
-            )
+    if _is_environment(host, prefix):
+        because = f"the environment of `{path}`"
+        return Destination(kind="environment", path=prefix, because=because, origin=origin)
+    if _is_environment(host, os.path.dirname(path)):
+        return None
     real = host.real_path(path)
     if _leads_through_environment(host, path):
         return None  # versions of Python differ on what such a link means
     prefix = os.path.dirname(os.path.dirname(real))
     if not _is_plain_prefix(host, prefix, os.path.basename(real)):
         return None
-    return Destination(
-        kind="interpreter", path=prefix, because=f"the prefix of `{path}`", origin=origin
-    )
+    because = f"the prefix of `{path}`"
+    return Destination(kind="interpreter", path=prefix, because=because, origin=origin)
 
 
 def _leads_through_environment(host: Host, path: str) -> bool:
     """Tell whether a chain of symbolic links that starts at `path` meets an environment."""
     while host.link_kind(path) == "symlink":  # the chain ends, or `real_path` would have failed
         path = absolute(os.path.dirname(path), host.read_link(path))
-        holder = os.path.dirname(os.path.dirname(path))
-        if host.kind(os.path.join(holder, "pyvenv.cfg")) == "file":
+        if _is_environment(host, os.path.dirname(os.path.dirname(path))):
             return True
     return False
 
@@ -246,24 +234,16 @@ def _is_plain_prefix(host: Host, prefix: str, program: str) -> bool:
     )
 
 
-def _first_on_path(host: Host, names: tuple[str, ...]) -> Destination | None:
-    """Find the first of these programs on PATH, if it is in an environment."""
+def _first_on_path(
+    host: Host,
+    names: tuple[str, ...],
+    kind: DestinationKind = "environment",
+    origin: Origin = _PATH,
+) -> Destination | None:
+    """Find the first of these programs on PATH, if it is in an environment, or in none."""
     found = _which(host, names)
-    if found is None:
-        return None
-    place = of_interpreter(host, found, Origin(kind="variable", name="PATH"))
-    return place if place is not None and place.kind == "environment" else None
-
-
-def _system_interpreter(host: Host, settings: UvSettings, origin: Origin) -> Destination | None:
-    """Find the first interpreter on PATH that is no environment's."""
-    if host.environ.get("CONDA_PREFIX") or settings.python_preference is not None:
-        return None
-    if settings.python is not None:
-        return None
-    found = _which(host, _INTERPRETERS)
-    place = of_interpreter(host, found, origin) if found is not None else None
-    return place if place is not None and place.kind == "interpreter" else None
+    place = _of_interpreter(host, found, origin) if found is not None else None
+    return place if place is not None and place.kind == kind else None
 
 
 def _which(host: Host, names: tuple[str, ...]) -> str | None:

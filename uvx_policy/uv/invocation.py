@@ -195,10 +195,7 @@ class _Level:
     def _read_option(self, word: str) -> None:
         before, start = len(self.given), self.end
         self.end += 1
-        if word[:2] == "--":
-            self._read_long(word)
-        else:
-            self._read_short(word)
+        (self._read_long if word[:2] == "--" else self._read_short)(word)
         if any(name in SIGNIFICANT for name, _ in self.given[before:]):
             self.kept += self.arguments[start : self.end]
 
@@ -244,10 +241,8 @@ class _Level:
                 return
             if name[-1] == "=":
                 attached = word[index + 1 :]
-                if attached[:1] == "=":
-                    self._take(name[:-1], attached[1:])
-                else:
-                    self._take(name[:-1], attached or self._next_value())
+                given = attached or self._next_value()
+                self._take(name[:-1], attached[1:] if attached[:1] == "=" else given)
                 return
             self._flag(name)
             if self.printed:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.toml_file import parse_toml
+from uvx_policy.toml_file import TomlFile, parse_toml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
-    from uvx_policy.toml_file import TomlFile
     from uvx_policy.uv.invocation import Invocation
 
 _OPENING = "# /// script"
@@ -45,14 +44,10 @@ def read_block(host: Host, path: str) -> TomlFile | None:
     Lines are counted from the block's first line. Raises `Unreadable` and `ConfigError`.
     """
     text = host.read_text(path)
-    if text is None or _OPENING not in text:
-        return None
-    inside = block_text(text)
-    if inside is None:
-        return None
+    inside = None if text is None else block_text(text)
     if inside == _OPENING:
         raise Unreadable(path, "the `# /// script` block is not closed")
-    return parse_toml(path, inside)
+    return None if inside is None else parse_toml(path, inside)
 
 
 def block_text(text: str) -> str | None:

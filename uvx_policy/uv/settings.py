@@ -22,7 +22,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
-    from uvx_policy.toml_file import TomlFile
     from uvx_policy.uv.invocation import Invocation
 
 #: clap's BoolishValueParser
@@ -95,8 +94,7 @@ def read_uv_settings(host: Host, invocation: Invocation, version: UvVersion | No
     """
     read = _Reader(host, invocation, version)
     command = invocation.command
-    pip = command in _PIP
-    return UvSettings(
+    settings = UvSettings(
         link_mode=read.option("link-mode", "UV_LINK_MODE")
         or read.receipt("link-mode")
         or (read.configured("pip", "link-mode") if command[:1] == ("pip",) else None)
@@ -107,39 +105,32 @@ def read_uv_settings(host: Host, invocation: Invocation, version: UvVersion | No
         no_sync=read.switch("no-sync", "", "UV_NO_SYNC") if command in _NO_SYNC else None,
         frozen=read.switch("frozen", "", "UV_FROZEN") if command in _FROZEN else None,
         isolated=read.switch("isolated", "", "UV_ISOLATED") if command in _ISOLATED else None,
-        no_project=(
-            read.switch("no-project", "", "UV_NO_PROJECT") if command in _NO_PROJECT else None
-        ),
+        no_project=read.switch("no-project", "", "UV_NO_PROJECT")
+        if command in _NO_PROJECT
+        else None,
         preview=read.preview(),
         python_preference=read.python_preference(),
-        target=(read.option("target") or read.configured("pip", "target")) if pip else None,
-        prefix=(read.option("prefix") or read.configured("pip", "prefix")) if pip else None,
-        python=(
-            (read.option("python", "UV_PYTHON", empty_is_unset=True))
-            or read.configured("pip", "python")
-            if pip
-            else None
-        ),
-        system=(
-            _if_on(
-                read.switch("system", "no-system", "UV_SYSTEM_PYTHON")
-                or read.configured("pip", "system")
-            )
-            if pip
-            else None
-        ),
         project_directory=read.project_directory,
         files=read.files,
+    )
+    if command not in _PIP:
+        return settings
+    return settings.replace(
+        target=read.option("target") or read.configured("pip", "target"),
+        prefix=read.option("prefix") or read.configured("pip", "prefix"),
+        python=read.option("python", "UV_PYTHON", empty_is_unset=True)
+        or read.configured("pip", "python"),
+        system=_if_on(
+            read.switch("system", "no-system", "UV_SYSTEM_PYTHON")
+            or read.configured("pip", "system")
+        ),
     )
 
 
 def default_cache_dir(host: Host, settings: UvSettings) -> str:
-    """Return the absolute path of the cache that uv uses when we set nothing; "" if unknown.
-
-    With `--no-cache` that is a temporary directory, so unknown.
-    """
+    """The cache that uv uses when we set nothing, absolute; "" if unknown."""
     if is_on(settings.no_cache):
-        return ""
+        return ""  # a temporary directory
     try:
         if settings.cache_dir is None:
             return own_cache(host)
@@ -153,37 +144,32 @@ def default_cache_dir(host: Host, settings: UvSettings) -> str:
 
 
 class _Reader:
-    """Looks choices up for one call."""
-
     def __init__(self, host: Host, invocation: Invocation, version: UvVersion | None) -> None:
         self.host = host
         self.invocation = invocation
         self.version = version
         self.files = TomlFiles(host)
         self.project_directory = project_directory(host, invocation, version, self.files)
-        self._configuration = self._read_configuration()
+        self._configuration = self._files_that_count().below(self._script_layer())
 
     def option(
         self, name: str, variable: str = "", *, empty_is_unset: bool = False
     ) -> Sourced | None:
-        """Look up a value option and its variable."""
         given = self.invocation.value(name)
         if given is not None:
             return Sourced(value=given, origin=Origin(kind="flag", name=f"--{name}"))
         named = self.host.environ.get(variable) if variable else None
         if named is None or (empty_is_unset and not named):
             return None
-        return Sourced(value=named, origin=Origin(kind="variable", name=variable))
+        return _of_variable(variable, named)
 
     def switch(self, on: str, off: str, variable: str) -> Sourced | None:
         """Look up a pair of flags and its variable, which can switch on only: 0 is "not said"."""
         given = self.invocation.switch(on, off)
         if given is not None:
-            name = f"--{on if given else off}"
-            return Sourced(
-                value="true" if given else "false", origin=Origin(kind="flag", name=name)
-            )
-        return _true(Origin(kind="variable", name=variable)) if self._is_set(variable) else None
+            origin = Origin(kind="flag", name=f"--{on if given else off}")
+            return Sourced(value="true" if given else "false", origin=origin)
+        return _of_variable(variable, "true") if self._is_set(variable) else None
 
     def global_switch(self, on: str, off: str, variable: str) -> Sourced | None:
         """Look up a switch that files can have as well. Raises `Unreadable`."""
@@ -197,10 +183,9 @@ class _Reader:
             return configured
         if self.version is None or self.version < overrules:
             raise Unreadable(variable, "whether it overrules configuration is not known")
-        return Sourced(value="false", origin=Origin(kind="variable", name=variable))
+        return _of_variable(variable, "false")
 
     def configured(self, *keys: str) -> Sourced | None:
-        """Look a key up in the configuration files."""
         return self._configuration.get(*keys)
 
     def receipt(self, key: str) -> Sourced | None:
@@ -233,7 +218,6 @@ class _Reader:
         return self.configured("preview-features")
 
     def python_preference(self) -> Sourced | None:
-        """Which kind of interpreter uv may use."""
         for name, variable, value in (
             ("managed-python", "UV_MANAGED_PYTHON", "only-managed"),
             ("no-managed-python", "UV_NO_MANAGED_PYTHON", "only-system"),
@@ -254,14 +238,9 @@ class _Reader:
         told = boolean(value)
         if told is None:
             raise Unreadable(variable, "is not a boolean, which uv takes for an error")
-        if not told:
-            return False
-        if self.version is None and since != _OLDEST:
+        if told and self.version is None and since != _OLDEST:
             raise Unreadable(variable, "whether this uv knows it cannot be told")
-        return True
-
-    def _read_configuration(self) -> Configuration:
-        return self._files_that_count().below(self._script_layer())
+        return told
 
     def _files_that_count(self) -> Configuration:
         named = self.option("config-file", "UV_CONFIG_FILE")
@@ -288,9 +267,8 @@ class _Reader:
         if self.invocation.has("isolated"):
             return True
         since, last, before = _ISOLATED_WAS_GLOBAL
-        if self.version is not None and not since <= self.version < before:
-            return False
-        if not self._is_set("UV_ISOLATED"):
+        has_left = self.version is not None and not since <= self.version < before
+        if has_left or not self._is_set("UV_ISOLATED"):
             return False
         if self.version is None or self.version > last:
             raise Unreadable("UV_ISOLATED", "whether it stands for --no-config is not known")
@@ -316,13 +294,12 @@ class _Reader:
             path = find_script(self.host, self.invocation)
         except Unreadable:
             return None  # on stdin or remote: its environment is in the cache anyway
-        block: TomlFile | None = read_block(self.host, path) if path else None
+        block = read_block(self.host, path) if path else None
         if block is None or not table(block.data, "tool", "uv"):
             return None
         if not of_run and (self.version is None or self.version < reads):
-            raise Unreadable(
-                block.path, "whether this uv reads the script's [tool.uv] is not known"
-            )
+            because = "whether this uv reads the script's [tool.uv] is not known"
+            raise Unreadable(block.path, because)
         return Layer(file=block, prefix=("tool", "uv"))
 
 
@@ -337,5 +314,5 @@ def _if_on(switch: Sourced | None) -> Sourced | None:
     return switch if is_on(switch) else None
 
 
-def _true(origin: Origin) -> Sourced:
-    return Sourced(value="true", origin=origin)
+def _of_variable(name: str, value: str) -> Sourced:
+    return Sourced(value=value, origin=Origin(kind="variable", name=name))

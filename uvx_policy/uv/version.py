@@ -48,8 +48,7 @@ def remembered_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
         key = _identity(host, uv)
     except Unreadable:
         return None
-    known = facts.recall(state, "uv-version", key) if key else None
-    return parse_version(known) if known is not None else None
+    return parse_version(facts.recall(state, "uv-version", key) or "") if key else None
 
 
 def parse_version(text: str) -> UvVersion | None:
@@ -65,11 +64,7 @@ def parse_version(text: str) -> UvVersion | None:
         numbers.append(int(digits))
         if digits != part:
             break
-    try:
-        major, minor, patch = numbers
-    except ValueError:
-        return None
-    return major, minor, patch
+    return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None  # noqa: PLR2004
 
 
 def _identity(host: Host, uv: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import LinkPolicyError, Unreadable
-from uvx_policy.toml_file import read_toml
+from uvx_policy.toml_file import TomlFile, read_toml
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
-    from uvx_policy.toml_file import TomlFile
     from uvx_policy.uv.invocation import Invocation
 
 _WORKING_DIRECTORY_SINCE = (("UV_WORKING_DIR", (0, 9, 14)), ("UV_WORKING_DIRECTORY", (0, 9, 1)))
@@ -75,16 +74,11 @@ def working_directory(host: Host, invocation: Invocation, version: UvVersion | N
     Raises `Unreadable` when uv will not get there, or when its version decides and is not known.
     """
     named = invocation.value("directory")
-    if named is None:
-        for variable, since in _WORKING_DIRECTORY_SINCE:
-            if variable not in host.environ:
-                continue
-            named = host.environ[variable]
+    for variable, since in _WORKING_DIRECTORY_SINCE:
+        if named is None and variable in host.environ:
             if version is None:
                 raise Unreadable(variable, "whether this uv knows it cannot be told")
-            if version >= since:
-                break
-            named = None
+            named = host.environ[variable] if version >= since else None
     if not host.cwd:
         raise Unreadable(".", "the current directory has vanished")
     if named is None:
@@ -124,13 +118,10 @@ def project_directory(
 def find_project(
     host: Host, start: str, version: UvVersion | None, files: TomlFiles | None = None
 ) -> Project | None:
-    """Find the project of `start` (absolute), `None` when there is no pyproject.toml above.
-
-    Raises `Unreadable` or `ConfigError` when that cannot be told.
-    """
+    """Find the project of `start` (absolute), if any. Raises `Unreadable` or `ConfigError`."""
     files = files or TomlFiles(host)
-    root = next(_directories_with_pyproject(host, start), None)
-    if root is None:
+    root = _nearest_with_pyproject(host, start)
+    if not root:
         return None
     data = _pyproject(files, root)
     settings = table(data, "tool", "uv")
@@ -170,25 +161,13 @@ def table(data: dict[str, Any], *keys: str) -> dict[str, Any]:
     return data
 
 
-def is_script_run(invocation: Invocation) -> bool:
-    """`uv run -s FILE`, whatever the file is called."""
-    return invocation.has("script") or invocation.has("gui-script")
-
-
-def may_preview(host: Host, invocation: Invocation) -> bool:
-    """Tell whether a preview feature is asked for on the command line or by a variable."""
-    return any(invocation.has(name) for name in ("preview", "preview-features")) or any(
-        host.environ.get(name) for name in ("UV_PREVIEW", "UV_PREVIEW_FEATURES")
-    )
-
-
 def _enclosing_workspace(
     host: Host, member: str, version: UvVersion | None, files: TomlFiles
 ) -> str:
     """Root of the workspace that lists `member`; `member` itself when none does."""
     # Only the next pyproject.toml counts: one without a workspace hides those above it.
-    root = next(_directories_with_pyproject(host, os.path.dirname(member)), None)
-    if root is None or root == member:
+    root = _nearest_with_pyproject(host, os.path.dirname(member))
+    if root in ("", member):
         return member
     workspace = table(_pyproject(files, root), "tool", "uv").get("workspace")
     if not isinstance(workspace, dict):
@@ -201,12 +180,7 @@ def _enclosing_workspace(
 
 
 def _any_matches(
-    patterns: object,
-    root: str,
-    member: str,
-    version: UvVersion | None,
-    *,
-    excluding: bool = False,
+    patterns: object, root: str, member: str, version: UvVersion | None, *, excluding: bool = False
 ) -> bool:
     from uvx_policy.uv.member_glob import matches
 
@@ -220,16 +194,16 @@ def _any_matches(
                 return True
             unsure = unsure or answer is None
     if unsure:
-        raise Unreadable(
-            root, f"whether `{member}` belongs to this workspace depends on uv's version"
-        )
+        because = f"whether `{member}` belongs to this workspace depends on uv's version"
+        raise Unreadable(root, because)
     return False
 
 
-def _directories_with_pyproject(host: Host, start: str) -> Iterator[str]:
+def _nearest_with_pyproject(host: Host, start: str) -> str:
     for directory in ancestors(start):
         if host.kind(os.path.join(directory, "pyproject.toml")) == "file":
-            yield directory
+            return directory
+    return ""
 
 
 def _pyproject(files: TomlFiles, directory: str) -> dict[str, Any]:
@@ -250,7 +224,13 @@ def _beside_target(
     path = absolute(host.cwd, beside)
     if path == host.cwd or (version is not None and version >= _TARGET_DISCOVERY_SINCE):
         return path
-    if version is not None and not may_preview(host, invocation):
+    previews = (
+        invocation.has("preview")
+        or invocation.has("preview-features")
+        or host.environ.get("UV_PREVIEW")
+        or host.environ.get("UV_PREVIEW_FEATURES")
+    )
+    if version is not None and not previews:
         return host.cwd
     here = find_project(host, host.cwd, version, files)
     there = find_project(host, path, version, files)
@@ -268,18 +248,12 @@ def _target_directory(host: Host, invocation: Invocation) -> str:
     if not directory:
         return ""
     path = os.path.join(host.cwd, target)
-    if is_script_run(invocation):
-        return directory
+    if invocation.has("script") or invocation.has("gui-script"):
+        return directory  # whatever the file is called
     kind = host.kind(path)
     if kind == "directory":
         return directory if host.kind(os.path.join(path, "__main__.py")) == "file" else ""
     if kind != "file":
         return ""
-    if is_python_file(target) or _ZIP_MAGIC in host.read_head(path, 4096):
-        return directory
-    return ""
-
-
-def is_python_file(path: str) -> bool:
-    """Tell whether uv takes a file of this name for a Python script."""
-    return path.lower().endswith((".py", ".pyw", ".pyc"))
+    is_python = target.lower().endswith((".py", ".pyw", ".pyc"))
+    return directory if is_python or _ZIP_MAGIC in host.read_head(path, 4096) else ""

@@ -41,15 +41,7 @@ def report(
 
 def counts(tally: Tally) -> dict[str, int]:
     """The numbers of a run."""
-    return {
-        "distributions": tally.distributions,
-        "files": tally.files,
-        "bytes": tally.bytes,
-        "hashed_files": tally.hashed_files,
-        "hashed_bytes": tally.hashed_bytes,
-        "unhashed_files": tally.unhashed_files,
-        "without_record": tally.without_record,
-    }
+    return dict(vars(tally))
 
 
 def finding(told: Finding, difference: str | None = None) -> dict[str, Any]:

@@ -8,17 +8,16 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
+from uvx_policy.installed.distributions import status_of
 from uvx_policy.installed.finding import INTENDED
 from uvx_policy.machine.machine import open_machine
-from uvx_policy.verify import as_json, summary
+from uvx_policy.verify import as_json
 from uvx_policy.verify.contradictions import contradiction_of, finding_of
 from uvx_policy.verify.elsewhere import with_places
 from uvx_policy.verify.engine import Wanted, verify
-from uvx_policy.verify.progress import progress
-from uvx_policy.verify.published import Published
-from uvx_policy.verify.tally import Tally
+from uvx_policy.verify.published import Published, attributed
+from uvx_policy.verify.tally import Tally, progress
 from uvx_policy.verify.targets import index_of, targets_of
-from uvx_policy.verify.unlisted import attributed
 
 if TYPE_CHECKING:
     import argparse
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
 
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.record import RecordFile
-    from uvx_policy.installed.tree import Tree
+    from uvx_policy.installed.tree import Index, Tree
     from uvx_policy.machine.machine import Machine
     from uvx_policy.verify.targets import Target
 
@@ -41,9 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_targets(parser)
     parser.add_argument("--diff", action="store_true", help="show the changes in each edited file")
     parser.add_argument(
-        "--full",
-        action="store_true",
-        help="also read unchanged files that were verified before",
+        "--full", action="store_true", help="also read unchanged files that were verified before"
     )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.set_defaults(command=run)
@@ -156,13 +152,8 @@ def _differences(findings: Sequence[Finding], index: Index, state: str) -> dict[
     told: dict[str, str] = {}
     seen: set[tuple[int, int]] = set()
     for each in findings:
-        if each.state != "edited":
-            continue
-        try:
-            status = os.stat(each.path)
-        except OSError:
-            continue
-        if (status.st_dev, status.st_ino) not in seen:
+        status = status_of(each.path) if each.state == "edited" else None
+        if status is not None and (status.st_dev, status.st_ino) not in seen:
             seen.add((status.st_dev, status.st_ino))
             label = each.row.path if each.row is not None else each.path
             original = originals.of(each, published.expected(each))
@@ -177,7 +168,7 @@ def _say(
     options: argparse.Namespace,
 ) -> None:
     if not findings:
-        sys.stdout.write(f"{summary.all_is_well(tally)}\n")
+        sys.stdout.write(f"{tally.all_is_well()}\n")
         return
     from uvx_policy.terminal.console import Console
     from uvx_policy.verify import report

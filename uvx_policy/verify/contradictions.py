@@ -12,15 +12,15 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
+from uvx_policy.installed.distributions import status_of
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from uvx_policy.installed.distributions import Distribution
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.record import RecordFile, Row
-    from uvx_policy.installed.tree import Tree
+    from uvx_policy.installed.tree import Index, Tree
 
 #: seconds by which RECORD may be later than INSTALLER: uv and pip write both in one go
 _MOMENT = 2.0
@@ -97,7 +97,9 @@ def _compared(distribution: Distribution, found: RecordFile, archive: Tree) -> C
         return None
     same = Contradiction(distribution=distribution, archive=archive, rows=())
     # Of rows that are the same text nothing needs to be parsed: nearly always all.
-    if set(filter(_counts, theirs.content.split())) <= set(found.content.split()):
+    lines = theirs.content.split()
+    counting = {each for each in lines if b",sha" in each and b".data/" not in each}
+    if counting <= set(found.content.split()):
         return same
     own = {os.path.normpath(row.path): row.hash for row in found if row.path}
     hashed = [row for row in theirs if row.hash and not row.problem and ".data/" not in row.path]
@@ -120,18 +122,13 @@ def _is_part(own: dict[str, Hash], hashed: list[Row], dist_info_name: str) -> bo
     return all(path in theirs or path.startswith(outside) for path, each in own.items() if each)
 
 
-def _counts(line: bytes) -> bool:
-    return b",sha" in line and b".data/" not in line
-
-
 def is_later(dist_info: str) -> bool:
     """Was the RECORD of an environment written again after the installation? Never raises."""
-    try:
-        changed = os.stat(os.path.join(dist_info, record.NAME)).st_mtime
-        installer = os.stat(os.path.join(dist_info, "INSTALLER")).st_mtime
-    except OSError:
+    changed = status_of(os.path.join(dist_info, record.NAME))
+    installer = status_of(os.path.join(dist_info, "INSTALLER"))
+    if changed is None or installer is None:
         return False
-    return changed > installer + _MOMENT
+    return changed.st_mtime > installer.st_mtime + _MOMENT
 
 
 def _is_linked(contradiction: Contradiction, found: RecordFile, tree: Tree) -> bool:

@@ -20,7 +20,7 @@ from uvx_policy.installed import modes, record
 from uvx_policy.installed.distributions import distributions
 from uvx_policy.installed.finding import Finding
 from uvx_policy.installed.hash import NO_HASH, Hash, knows, of_file
-from uvx_policy.installed.quick import WRITES_RECORD, has_record_of_its_own, of_record
+from uvx_policy.installed.quick import WRITES_RECORD, of_record, opened
 from uvx_policy.installed.scripts import differs_in_first_line
 from uvx_policy.verify import extras, verified
 from uvx_policy.verify.hashing import Hashers, Order, state_of, token_of
@@ -28,13 +28,12 @@ from uvx_policy.verify.published import ABSENT, Published
 from uvx_policy.verify.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.finding import State
     from uvx_policy.installed.record import RecordFile
     from uvx_policy.installed.tree import Tree
-    from uvx_policy.verify.extras import Names
     from uvx_policy.verify.hashing import Answer
 
 #: rows of one RECORD that are looked at together, in the order of their inodes
@@ -88,13 +87,11 @@ def verify(
     see `Hashers`. `witness`: what else can be said of a RECORD that was just read.
     """
     wanted = Wanted(frozenset(only)) if only is not None and not isinstance(only, Wanted) else only
-    run = _Run(
-        state=state, full=full, only=wanted, tally=tally or Tally(), advance=advance,
-        witness=witness,
-    )  # fmt: skip
-    with Hashers[_Entry](workers) as hashers:
+    run = _Run(Hashers(workers), wanted, tally or Tally(), state=state, full=full)
+    run.advance, run.witness = advance, witness
+    with run.hashers:
         for owner, theirs in groupby(trees, key=lambda tree: tree.owner):
-            yield from run.owner(owner, list(theirs), hashers)
+            yield from run.owner(owner, list(theirs))
 
 
 class _Entry(NamedTuple):
@@ -125,37 +122,33 @@ class _Window:
 
 
 class _Run:
+    #: both as `verify` takes them
+    advance: Callable[[], None]
+    witness: Callable[[Tree, Distribution, RecordFile], Iterable[Finding]]
+
     def __init__(
-        self,
-        *,
-        state: str,
-        full: bool,
-        only: Wanted | None,
-        tally: Tally,
-        advance: Callable[[], None],
-        witness: Callable[[Tree, Distribution, RecordFile], Iterable[Finding]],
+        self, hashers: Hashers[_Entry], only: Wanted | None, tally: Tally, *, state: str, full: bool
     ) -> None:
-        self._state = state
-        self._full = full
+        self.hashers = hashers
         self._only = only
         self._tally = tally
-        self._advance = advance
-        self._witness = witness
+        self._state = state
+        self._full = full
         self._published = Published(state)
         self._memory = verified.Memory()
         #: windows of which files are being read
         self._open: list[_Window] = []
+        #: of the tree at hand, where all of it was asked for
+        self._names: extras.Names | None = None
 
-    def owner(
-        self, owner: str, trees: Sequence[Tree], hashers: Hashers[_Entry]
-    ) -> Iterator[Finding]:
+    def owner(self, owner: str, trees: Iterable[Tree]) -> Iterator[Finding]:
         self._memory = verified.Memory() if self._full else verified.load(self._state, owner)
         self._open = []
         complete = False
         try:
             for tree in trees:
-                yield from self._tree(tree, hashers)
-            for entry, answer in hashers.finish():
+                yield from self._tree(tree)
+            for entry, answer in self.hashers.finish():
                 yield from self._answered(entry, answer)
             complete = True
         finally:
@@ -166,63 +159,40 @@ class _Run:
                 verified.save(self._state, owner, self._memory, complete=complete)
             self._memory = verified.Memory()
 
-    def _tree(self, tree: Tree, hashers: Hashers[_Entry]) -> Iterator[Finding]:
-        self._tally.trees += 1
-        names = extras.Names(tree) if self._only is None or self._only.below else None
+    def _tree(self, tree: Tree) -> Iterator[Finding]:
+        self._names = extras.Names(tree) if self._only is None or self._only.below else None
         for distribution in distributions(tree.path):
-            yield from self._distribution(tree, distribution, names, hashers)
-        if names is not None:
-            for each in names.unnamed():
-                if self._only is None or self._only.has(each.path):
-                    yield each
+            yield from self._distribution(tree, distribution)
+        for each in self._names.unnamed() if self._names else ():
+            if self._only is None or self._only.has(each.path):
+                yield each
 
-    def _distribution(
-        self,
-        tree: Tree,
-        distribution: Distribution,
-        names: Names | None,
-        hashers: Hashers[_Entry],
-    ) -> Iterator[Finding]:
-        try:
-            found, problem = record.read(distribution), ""
-        except OSError as error:
-            found = record.RecordFile(b"")
-            problem = f"RECORD cannot be read: {error.strerror or error}"
-        if not distribution.record:
-            problem = "there is no RECORD"
+    def _distribution(self, tree: Tree, distribution: Distribution) -> Iterator[Finding]:
+        found, problem = opened(tree, distribution)
         if self._only is not None and not self._only.may_be_in(distribution, found):
             return
-        if not distribution.record and not has_record_of_its_own(tree, distribution):
+        if problem is None:
             self._tally.distributions += 1
             self._tally.without_record += 1
             return
-        if not problem and has_record_of_its_own(tree, distribution):
-            damage = found.problem(distribution.dist_info)
-            problem = damage and f"RECORD is damaged: {damage}"
-        if names is not None:
-            names.begin(distribution, may_conclude=not problem)
-        yield from self._rows(tree, distribution, found, names, hashers, problem)
+        if self._names:
+            self._names.begin(distribution, may_conclude=not problem)
+        yield from self._rows(tree, distribution, found, problem)
         if not problem:
-            yield from self._witness(tree, distribution, found)
+            yield from self.witness(tree, distribution, found)
 
     def _rows(
-        self,
-        tree: Tree,
-        distribution: Distribution,
-        found: RecordFile,
-        names: Names | None,
-        hashers: Hashers[_Entry],
-        problem: str,
+        self, tree: Tree, distribution: Distribution, found: RecordFile, problem: str
     ) -> Iterator[Finding]:
         """Compare what the rows name; then say what is wrong with the RECORD itself."""
         before = self._tally.files
         for start in range(0, len(found.whole), _WINDOW):
             located = _located(tree.path, found.whole[start : start + _WINDOW])
-            if names is not None:
-                names.add([path for _, path in located])
+            if self._names:
+                self._names.add([path for _, path in located])
             if self._only is not None:
                 located = [each for each in located if self._only.has(each[1])]
-            yield from self._window(tree, distribution, located, hashers)
+            yield from self._window(tree, distribution, located)
         asked = self._only is None or self._only.has(f"{distribution.dist_info}/{record.NAME}")
         if asked or self._tally.files > before:
             self._tally.distributions += 1
@@ -233,18 +203,16 @@ class _Run:
             yield finding
 
     def _window(
-        self,
-        tree: Tree,
-        distribution: Distribution,
-        window: list[tuple[list[str], str]],
-        hashers: Hashers[_Entry],
+        self, tree: Tree, distribution: Distribution, window: list[tuple[list[str], str]]
     ) -> Iterator[Finding]:
         there = []
         for fields, path in window:
             try:
                 there.append((fields, path, os.stat(path)))
             except (OSError, ValueError) as error:  # noqa: PERF203 (hardly any fails)
-                for finding in _without_status(tree, distribution, fields, path, error):
+                for state, detail in _absence(path, error):
+                    row = record.row_of(fields)
+                    finding = Finding.of(tree, distribution, path, state, row=row, detail=detail)
                     yield self._unless_published(finding)
         self._tally.files += len(there)
         self._tally.bytes += sum([status.st_size for _, _, status in there])
@@ -264,27 +232,23 @@ class _Run:
             entry = _Entry(tree, distribution, fields, path, status, now)
             odd = modes.oddity(status.st_mode, fields[0], usual)
             if odd:
-                now.well = False
                 yield _finding(entry, "mode", odd)
-            yield from self._entry(entry, hashers)
+            yield from self._entry(entry)
         self._close(now)
 
-    def _entry(self, entry: _Entry, hashers: Hashers[_Entry]) -> Iterator[Finding]:
+    def _entry(self, entry: _Entry) -> Iterator[Finding]:
         """Compare one file, or have it compared, unless it is as it was."""
         window, expected = entry.window, entry.fields[1]
         algorithm, _, digest = expected.partition("=")
         digest = digest.rstrip("=")
         if not stat.S_ISREG(entry.status.st_mode):
-            window.well = False
             yield _finding(entry, "edited", "it is not a file")
         elif not expected:
             size = record.row_of(entry.fields).size
             if size is not None and size != entry.status.st_size:
-                window.well = False
                 sizes = f"it has {entry.status.st_size:,} bytes instead of {size:,}"
                 yield self._unless_published(_finding(entry, "edited", sizes))
         elif not digest or not knows(algorithm):
-            window.well = False
             self._tally.unhashed_files += 1
             kind = "unknown kind of hash" if digest else "not a hash"
             yield _finding(entry, "record", f"{kind}: {algorithm if digest else expected!r}")
@@ -295,34 +259,27 @@ class _Run:
                 return
             window.waiting += 1
             order = Order(entry.path, expected, entry.status.st_size)
-            for done, answer in hashers.take(order, entry):
+            for done, answer in self.hashers.take(order, entry):
                 yield from self._answered(done, answer)
 
     def _answered(self, entry: _Entry, answer: Answer) -> Iterator[Finding]:
         self._tally.hashed_files += 1
         self._tally.hashed_bytes += answer.size
-        self._advance()
+        self.advance()
         window = entry.window
         if answer.in_state:
             window.tokens.append(token_of(answer.in_state, entry.fields[1]))
         window.well = window.well and answer.in_state == state_of(entry.status)
         self._close(window)
         if answer.state == "edited":
-            yield from self._edited(entry, answer.found)
+            row = record.row_of(entry.fields)
+            if not differs_in_first_line(entry.path, row, environment=entry.tree.owner):
+                yield self._unless_published(_finding(entry, "edited"), answer.found)
         elif answer.state in ("missing", "unreadable"):
-            yield _finding(entry, answer.state, "")  # type: ignore[arg-type]  # mypy #12535
-
-    def _edited(self, entry: _Entry, found: Hash) -> Iterator[Finding]:
-        row = record.row_of(entry.fields)
-        if differs_in_first_line(entry.path, row, environment=entry.tree.owner):
-            return
-        yield self._unless_published(_finding(entry, "edited", ""), found)
+            yield _finding(entry, answer.state)  # type: ignore[arg-type]  # mypy #12535
 
     def _unless_published(self, finding: Finding, found: Hash = NO_HASH) -> Finding:
-        """What to say where the wheel has the file like that, or does not have it.
-
-        `found`: its hash, `NO_HASH` when it was not computed.
-        """
+        """What to say if the wheel has it like that; `found`: its hash, `NO_HASH` if unknown."""
         row = finding.row
         if row is None:
             return finding
@@ -352,28 +309,18 @@ def _located(site: str, rows: list[list[str]]) -> list[tuple[list[str], str]]:
     return [(fields, record.located(site, fields[0])) for fields in rows]
 
 
-def _without_status(
-    tree: Tree,
-    distribution: Distribution,
-    fields: list[str],
-    path: str,
-    error: OSError | ValueError,
-) -> Iterator[Finding]:
-    """What to say of a row whose file stat(2) does not find."""
+def _absence(path: str, error: OSError | ValueError) -> Iterator[tuple[State, str]]:
+    """What to say, if anything, of a file that stat(2) does not find: its state, and a detail."""
     if isinstance(error, OSError) and error.errno not in _ABSENT:
-        yield _made(tree, distribution, fields, path, "unreadable", error.strerror or "")
+        yield "unreadable", error.strerror or ""
     elif os.path.islink(path):
-        yield _made(tree, distribution, fields, path, "missing", "its symbolic link is dangling")
+        yield "missing", "its symbolic link is dangling"
     elif not path.endswith(record.BYTECODE):
-        yield _made(tree, distribution, fields, path, "missing", "")
+        yield "missing", ""
 
 
-def _finding(entry: _Entry, state: State, detail: str) -> Finding:
-    return _made(entry.tree, entry.distribution, entry.fields, entry.path, state, detail)
-
-
-def _made(
-    tree: Tree, distribution: Distribution, fields: list[str], path: str, state: State, detail: str
-) -> Finding:
-    row = record.row_of(fields)
-    return Finding.of(tree, distribution, path, state, row=row, detail=detail)
+def _finding(entry: _Entry, state: State, detail: str = "") -> Finding:
+    """What is wrong with a file, whose window is then not well."""
+    entry.window.well = False
+    row = record.row_of(entry.fields)
+    return Finding.of(entry.tree, entry.distribution, entry.path, state, row=row, detail=detail)

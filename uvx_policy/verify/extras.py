@@ -52,10 +52,7 @@ class Names:
         )
 
     def begin(self, distribution: Distribution, *, may_conclude: bool) -> None:
-        """The names that are added from here on are in its RECORD.
-
-        `may_conclude`: the RECORD is complete, so a file that it does not name is not its own.
-        """
+        """What is added next is in its RECORD; `may_conclude`: and nothing else is its own."""
         self._distribution = distribution if may_conclude else None
         if not may_conclude:
             self._silent.add(distribution.dist_info)

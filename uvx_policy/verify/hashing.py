@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from uvx_policy.installed.hash import NO_HASH, Hash, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from concurrent.futures import Future, ProcessPoolExecutor
 
 #: a batch is full with so many files, or bytes by the RECORD
@@ -77,10 +77,7 @@ def token_of(state: bytes, expected: str) -> bytes:
 
 
 def answer(order: Order, now: int) -> Answer:
-    """Read and hash one file. `now`: ns since the epoch, before it is opened.
-
-    Raises `ValueError` when the order has no hash, and for nothing else.
-    """
+    """Read and hash a file at `now` (ns since the epoch). Raises `ValueError` for no hash only."""
     expected = Hash.parse(order.expected)
     try:
         before, after, size, found = read(order.path, expected.algorithm)
@@ -195,13 +192,11 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
     # fork: the others start an interpreter for each; no thread of ours runs while this is done.
     how = "fork" if sys.platform == "linux" else "spawn"
-    context = multiprocessing.get_context(how)
-    start: Callable[[], object] = _leave_interrupts_to_the_parent
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=start)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return ProcessPoolExecutor(
+        workers, multiprocessing.get_context(how),
+        # Interrupts are for the parent.
+        signal.signal, (signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
 
 
 def _processors() -> int:

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from uvx_policy.installed.finding import Finding
-    from uvx_policy.installed.index import Index
     from uvx_policy.installed.record import Row
-    from uvx_policy.installed.tree import Tree
+    from uvx_policy.installed.tree import Index, Tree
 
 _CHUNK = 1 << 20
 _EXECUTABLE = 0o111
@@ -114,7 +113,7 @@ class Originals:
         wanted = wanted or row.hash
         for candidate in self._candidates(finding, row, is_right=row.hash == wanted):
             with contextlib.suppress(OSError, ValueError):
-                if finding.state == "mode" and _is_same(candidate.path, finding.path):
+                if finding.state == "mode" and os.path.samefile(candidate.path, finding.path):
                     continue
                 if _is(candidate, wanted):
                     return candidate
@@ -171,10 +170,6 @@ class Originals:
             yield unquote(url.path)
 
 
-def _is_same(path: str, other: str) -> bool:
-    return os.path.samefile(path, other)
-
-
 def _itself(finding: Finding) -> Original | None:
     """The file itself; whether it shall be executed is told by how it begins."""
     try:
@@ -205,10 +200,7 @@ def _is(candidate: Original, wanted: Hash) -> bool:
 
 def _beside(finding: Finding, size: int | None) -> Iterator[Original]:
     """What an edit leaves: back-ups, or all of the old bytes when it appended some."""
-    try:
-        told = os.stat(finding.path)
-    except (OSError, ValueError):
-        told = None
+    told = installed.status_of(finding.path)
     executable = told is not None and bool(told.st_mode & _EXECUTABLE)
     if told is not None and size is not None and told.st_size > size:
         yield Original(path=finding.path, length=size, executable=executable)

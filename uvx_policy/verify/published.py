@@ -12,11 +12,15 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
+from uvx_policy.installed.distributions import status_of
 from uvx_policy.installed.hash import NO_HASH, Hash, of_file
 from uvx_policy.state import facts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from uvx_policy.installed.finding import Finding
+    from uvx_policy.installed.tree import Index
 
 _KIND = "published"
 _ALGORITHM = "sha256"
@@ -71,14 +75,37 @@ class Published:
 
     def _known(self, name: str) -> dict[str, str]:
         if name not in self._names:
-            self._names[name] = self._recalled(name)
+            try:
+                found = json.loads(facts.recall(self._state, _KIND, (name,)) or "{}")
+            except (ValueError, RecursionError):
+                found = None
+            every = found.items() if isinstance(found, dict) else ()
+            self._names[name] = {key: value for key, value in every if isinstance(value, str)}
         return self._names[name]
 
-    def _recalled(self, name: str) -> dict[str, str]:
-        try:
-            found = json.loads(facts.recall(self._state, _KIND, (name,)) or "{}")
-        except (ValueError, RecursionError):
-            return {}
-        if not isinstance(found, dict):
-            return {}
-        return {key: value for key, value in found.items() if isinstance(value, str)}
+
+def attributed(
+    findings: Iterable[Finding], index: Index, published: Published
+) -> Iterator[Finding]:
+    """The same findings; an "extra" file that its wheel has as well is "unlisted"."""
+    for each in findings:
+        if each.state == "extra" and _is_of_wheel(each, index, published):
+            yield each.replace(state="unlisted")
+        else:
+            yield each
+
+
+def _is_of_wheel(extra: Finding, index: Index, published: Published) -> bool:
+    below = os.path.relpath(extra.path, extra.tree.path)
+    for archive in index.archives_of(os.path.basename(extra.dist_info)):
+        path = os.path.join(archive.path, below)
+        here, there = status_of(extra.path), status_of(path)
+        if here is None or there is None:
+            continue
+        if os.path.samestat(here, there):
+            return True
+        same_size = here.st_size == there.st_size
+        if same_size and of_file(path, _ALGORITHM) == of_file(extra.path, _ALGORITHM):
+            return True
+    known = published.hash_of(extra.dist_info, below, NO_HASH)
+    return bool(known) and of_file(extra.path, known.algorithm) == known

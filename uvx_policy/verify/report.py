@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from uvx_policy.installed import sentences
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.words import count, verb
-from uvx_policy.verify import summary as summaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +39,7 @@ def lines(findings: Sequence[Finding], console: Console) -> Iterator[Parts]:
     """Every finding, by owner, the worst first."""
     by_owner = sorted(findings, key=lambda each: (each.tree.kind != "site", each.tree.owner))
     for owner, group in groupby(by_owner, key=lambda each: each.tree.owner):
-        theirs = sorted(group, key=_rank)
+        theirs = sorted(group, key=lambda each: ([*STATES].index(each.state), each.path))
         width = max(len(STATES[each.state]) for each in theirs[:_MOST])
         yield ((console.path(owner), "bold"),)
         for each in theirs[:_MOST]:
@@ -71,13 +70,11 @@ def summary(findings: Sequence[Finding], tally: Tally) -> str:
     published = len(findings) - len(faults) - intended
     problems = f"Found {count(len(faults), 'problem')}" if faults else "Found no problems"
     states = f": {states_of(faults)}" if faults else ""
-    sentences = [f"{problems} in {summaries.looked_at(tally)}{states}."]
-    if intended:
-        differ = verb(intended, "differs", "differ")
-        sentences.append(f"{count(intended, 'file')} {differ} as intended.")
-    if published:
-        differ = verb(published, "differs", "differ")
-        sentences.append(f"{count(published, 'file')} {differ} from RECORD as published.")
+    sentences = [f"{problems} in {tally.looked_at()}{states}."]
+    for number, how in ((intended, "as intended"), (published, "from RECORD as published")):
+        if number:
+            differ = verb(number, "differs", "differ")
+            sentences.append(f"{count(number, 'file')} {differ} {how}.")
     return " ".join(sentences)
 
 
@@ -142,7 +139,3 @@ def _where(place: Place, console: Console) -> str:
         return console.path(tree.owner)
     # What lies in no archive is in the content store of uv's preview.
     return f"the cache {console.path(tree.path if tree.path != tree.owner else place.path)}"
-
-
-def _rank(finding: Finding) -> tuple[int, str]:
-    return list(STATES).index(finding.state), finding.path

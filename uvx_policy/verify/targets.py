@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.errors import UsageError
 from uvx_policy.installed import distributions as installed
-from uvx_policy.installed.index import Index
-from uvx_policy.installed.tree import ARCHIVES, trees_of_cache, trees_of_environment
+from uvx_policy.installed.tree import ARCHIVES, Index, trees_of_cache, trees_of_environment
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -59,7 +58,15 @@ def targets_of(
             Target(path=cache.path, is_cache=True) for cache in machine.caches if cache.exists
         ]
     if not found and not caches and not everything:
-        found = [Target(path=_environment_here(machine, asker))]
+        if not machine.environment_here:
+            from uvx_policy.terminal.command import command  # rarely needed
+
+            raise UsageError(
+                "there is no environment here",
+                hint=f"{asker} every known environment and cache",
+                commands=(command("linkpolicy", asker, "--all"),),
+            )
+        found = [Target(path=machine.environment_here)]
     return list(dict.fromkeys(found))
 
 
@@ -77,18 +84,6 @@ def index_of(machine: Machine, targets: Sequence[Target]) -> Index:
     )
 
 
-def _environment_here(machine: Machine, asker: str) -> str:
-    if machine.environment_here:
-        return machine.environment_here
-    from uvx_policy.terminal.command import command  # rarely needed
-
-    raise UsageError(
-        "there is no environment here",
-        hint=f"{asker} every known environment and cache",
-        commands=(command("linkpolicy", asker, "--all"),),
-    )
-
-
 def _target(path: str, word: str) -> Target:
     path = os.path.normpath(path)
     if not os.path.lexists(path):
@@ -97,7 +92,7 @@ def _target(path: str, word: str) -> Target:
     # Not the root: where a distribution's Python is in /lib, everything would be a part of it.
     while within != os.path.dirname(within):
         part = "" if within == path else path
-        if _is_cache(within):
+        if os.path.isdir(os.path.join(within, ARCHIVES)):
             return Target(path=within, is_cache=True, part=part)
         if _is_environment(within):
             return Target(path=within, part=part)
@@ -113,14 +108,7 @@ def _is_environment(path: str) -> bool:
     if os.path.isfile(os.path.join(path, "pyvenv.cfg")):
         return True
     # These two look like a `--target`, and are a part of something else.
-    if os.path.basename(path) == "site-packages" or _is_archive(path):
+    above, name = os.path.split(path)
+    if name == "site-packages" or os.path.basename(above) == ARCHIVES:
         return False
     return bool(installed.site_directories(path))
-
-
-def _is_archive(path: str) -> bool:
-    return os.path.basename(os.path.dirname(path)) == ARCHIVES
-
-
-def _is_cache(path: str) -> bool:
-    return os.path.isdir(os.path.join(path, ARCHIVES))

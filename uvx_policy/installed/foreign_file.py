@@ -1,0 +1,35 @@
+"""Read a file that somebody else has put there: it may be a FIFO, a directory, or endless."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from uvx_policy.installed.hash import FLAGS
+
+_LEAST = 4096
+
+
+def read_foreign(path: str, most: int, *, cut: bool = False) -> bytes:
+    """The bytes of a regular file, at most so many; `cut`: of a larger one, the first.
+
+    Raises `OSError`: absent, not a file, too large, or no path (with a NUL in it).
+    """
+    try:
+        handle = os.open(path, FLAGS)
+    except ValueError as error:
+        raise OSError(str(error)) from error
+    # Not `open(handle)`: it does not close the handle of a directory, which it refuses.
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is not a file")
+        if status.st_size > most and not cut:
+            raise OSError(f"it is larger than {most >> 20} MiB")
+        pieces = []
+        while most > 0 and (piece := os.read(handle, min(most, max(status.st_size + 1, _LEAST)))):
+            pieces.append(piece)
+            most -= len(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(handle)
