@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.uv.world import NAME, ORIGINAL, PYTHON, build_wheel
 from tests.verify import making
 from tests.verify import test_with_uv as schemes
 from uvx_policy.repair.records import rows_at
+from uvx_policy.repair.uv import Uv, UvFailed
 from uvx_policy.replace import shop
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
@@ -321,6 +324,68 @@ def test_a_script_that_was_edited_is_made_by_uv(rich: Scene) -> None:
     assert script.read_text() == original
     assert "#!/bin/sh\necho mine\n" in [path.read_text() for path in rich.saved() if path.is_file()
                                         and path.name == "rewritten"]  # fmt: skip
+
+
+def half(*_: object, **__: object) -> None:
+    """What uv does when the disk fills up: the old package is gone, the new one is not there."""
+    environment = Path.cwd() / ".venv"
+    (site,) = environment.glob("lib/*/site-packages")
+    for path in site.glob(f"{schemes.NAME}*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (environment / "bin/rewritten").unlink()
+    raise UvFailed("uv: No space left on device")
+
+
+def contents(project: Path) -> dict[str, bytes]:
+    environment = project / ".venv"
+    files = (path for path in environment.rglob("*") if path.is_file())
+    return {str(path.relative_to(environment)): path.read_bytes() for path in files}
+
+
+def test_what_uv_removed_and_did_not_install_comes_back(
+    rich: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rich.a / ".venv/bin/rewritten").write_text("#!/bin/sh\necho mine\n")
+    empty(record_of(rich.a, schemes.NAME))
+    before = contents(rich.a)
+    monkeypatch.setattr(Uv, "reinstall", half)
+
+    done = rich.repair()
+
+    assert done.code == 1
+    assert "No space left on device" in done.out
+    assert contents(rich.a) == before
+
+
+def test_what_uv_removed_before_all_was_killed_comes_back(
+    rich: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rich.a / ".venv/bin/rewritten").write_text("#!/bin/sh\necho mine\n")
+    empty(record_of(rich.a, schemes.NAME))
+    before = contents(rich.a)
+
+    def killed(*words: object, **named: object) -> None:
+        with contextlib.suppress(UvFailed):
+            half(*words, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(Uv, "reinstall", killed)
+        try:
+            rich.repair()
+        finally:
+            os._exit(70)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert not (rich.a / ".venv/bin/rewritten").exists()
+
+    rich.repair("--dry-run")
+    assert not (rich.a / ".venv/bin/rewritten").exists()
+    done = rich.repair()
+
+    assert (rich.a / ".venv/bin/rewritten").exists(), done.out
+    assert contents(rich.a).keys() == before.keys()
+    assert rich.repair().code == 0
 
 
 def test_a_hackable_project_gets_its_record_and_keeps_its_edits(scene: Scene) -> None:

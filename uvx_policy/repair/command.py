@@ -131,7 +131,7 @@ class _Run:
         return self._report()
 
     def _only_shown(self, steps: Sequence[Step]) -> int:
-        if not steps:
+        if not steps and not self._options.dry_run:
             self._repair.clean_up()
         if self._options.json:
             outcome = None if self._options.dry_run else self._repair.outcome()

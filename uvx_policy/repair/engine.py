@@ -16,6 +16,7 @@ from uvx_policy.repair.model import Outcome
 from uvx_policy.repair.plan import make_plan
 from uvx_policy.repair.records import Wheels
 from uvx_policy.repair.work import Work, clean_up
+from uvx_policy.replace.aside import Aside
 from uvx_policy.replace.foreign import name_of, owner_of
 from uvx_policy.replace.place import seen_at
 from uvx_policy.verify.command import described, look
@@ -230,21 +231,44 @@ class Repair:
             return step.replace(result="failed", detail="its package was changed meanwhile")
         known = self._machine.environment_at(environment)
         try:
-            self._uv().reinstall(
-                step.location.dist_info,
-                environment=environment,
-                cache=step.source or known.cache,
-                link_mode=known.link_mode,
-                project=project,
-                evict=bool(step.source),
-            )
-        except LinkPolicyError as error:
+            with contextlib.closing(Aside(environment, self._files_of(step))) as aside:
+                try:
+                    self._uv().reinstall(
+                        step.location.dist_info,
+                        environment=environment,
+                        cache=step.source or known.cache,
+                        link_mode=known.link_mode,
+                        project=project,
+                        evict=bool(step.source),
+                    )
+                finally:
+                    # uv removes the old package first, and may fail after that, or be killed.
+                    lost = aside.bring_back() if self._is_gone(step) else 0
+        except (LinkPolicyError, OSError) as error:
             return step.replace(result="failed", detail=str(error))
+        if lost:
+            return step.replace(result="failed", detail="uv removed it and did not install it")
         return step.replace(result="done")
+
+    def _is_gone(self, step: Step) -> bool:
+        """Has uv left the package without a RECORD, which it writes last?"""
+        return not os.path.isfile(os.path.join(step.location.dist_info, record.NAME))
+
+    def _files_of(self, step: Step) -> Iterator[str]:
+        """Every file of a package, as far as anything tells."""
+        tree, dist_info = step.location.tree, step.location.dist_info
+        yield from Wheels(self._index, self._fetcher.wheels).expected_at(tree, dist_info) or {}
+        with contextlib.suppress(OSError):
+            for row in record.read_at(os.path.join(dist_info, record.NAME)):
+                if not row.problem:
+                    yield record.located(tree.path, row.path)
+        for directory, _, names in os.walk(dist_info):
+            yield from (os.path.join(directory, name) for name in names)
 
     def clean_up(self) -> None:
         """Remove what killed repairs left: nothing of it is still to be done."""
-        clean_up(self._index, self._work.rescue)
+        if clean_up(self._index, self._work.rescue):
+            self._look()
         self._forget_others()
 
     def _forget_others(self) -> None:

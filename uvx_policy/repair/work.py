@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import locks
 from uvx_policy.installed.tree import trees_of_environment
 from uvx_policy.repair import apply, backup, unfinished
-from uvx_policy.replace import shop
+from uvx_policy.replace import aside, shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -138,10 +138,16 @@ class Work:
         return self.done
 
 
-def clean_up(index: Index, rescue: Callable[[Place, str], None]) -> None:
-    """Remove what killed runs left, in all that is known: nobody knows which it was."""
+def clean_up(index: Index, rescue: Callable[[Place, str], None]) -> int:
+    """Remove what killed runs left, in all that is known: nobody knows which it was.
+
+    How many files of packages were brought back that uv was reinstalling.
+    """
+    count = 0
     for cache in index.caches:
         shop.clean_up(cache, rescue)
     for environment in index.environments:
-        for tree in trees_of_environment(environment):
-            shop.clean_up(tree.path, rescue)
+        count += aside.finish(environment)
+        for directory in (environment, *(tree.path for tree in trees_of_environment(environment))):
+            shop.clean_up(directory, rescue)
+    return count

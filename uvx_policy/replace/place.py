@@ -215,7 +215,7 @@ def _bring(
     if place.seen != expected or not unchanged():
         raise Changed(place.path)
     if expected is None:
-        _move(new, place)
+        put_where_nothing_is(new, place)
         return False
     if expected.kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place.path)
@@ -224,7 +224,7 @@ def _bring(
     except Unsupported:
         take_away(place, new.beside(f"{new.name}.old"), expected, content, rescue)
         # For a moment nothing is at the path; whoever is killed then leaves it to the next run.
-        _move(new, place)
+        put_where_nothing_is(new, place)
         return False
     except FileNotFoundError:
         raise Changed(place.path) from None
@@ -251,7 +251,7 @@ def take_away(
         aside.unlink()
         return
     try:
-        _move(aside, place)
+        put_where_nothing_is(aside, place)
     except OSError:
         rescue(aside)
     raise Changed(place.path)
@@ -289,7 +289,7 @@ def _put_back(new: Place, place: Place, ours: Seen | None, rescue: Callable[[Pla
             kernel.exchange(new.directory, new.name, place.directory, place.name)
         except FileNotFoundError:  # it was deleted meanwhile: what we hold is the last there was
             with contextlib.suppress(Changed):
-                _move(new, place)
+                put_where_nothing_is(new, place)
                 return
             continue
         if new.seen == put_last:
@@ -319,7 +319,7 @@ def _give_up(new: Place, ours: Seen | None, rescue: Callable[[Place], None]) -> 
     new.unlink()
 
 
-def _move(new: Place, place: Place) -> None:
+def put_where_nothing_is(new: Place, place: Place) -> None:
     """Rename to where nothing is. Raises `Changed` when something is, `OSError`."""
     try:
         try:

@@ -14,7 +14,7 @@ from uvx_policy.replace import foreign
 from uvx_policy.replace.place import Place, Root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Self
 
@@ -123,22 +123,35 @@ def clean_up(directory: str, rescue: Callable[[Place, str], None]) -> None:
     A process that was killed right after it exchanged two files has left what somebody saved at
     the path in that moment, perhaps: `rescue(place, path)` keeps what is not known to be ours.
     """
-    if sys.platform == "win32":
-        return
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
-            if entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False):
+            if is_abandoned(entry):
                 with contextlib.suppress(OSError):
                     _clear(entry.path, rescue)
 
 
-def _clear(path: str, rescue: Callable[[Place, str], None]) -> None:
-    """Raises `OSError`, also when somebody works in it."""
+def is_abandoned(entry: os.DirEntry[str]) -> bool:
+    """Is it a shop of which `taken_over` tells whether somebody works in it?"""
+    is_ours = entry.name.startswith(PREFIX) and entry.is_dir(follow_symlinks=False)
+    return is_ours and sys.platform != "win32"
+
+
+@contextlib.contextmanager
+def taken_over(path: str) -> Iterator[int]:
+    """A handle of a shop in which nobody works. Raises `OSError`, also when somebody does."""
     handle = os.open(path, _DIRECTORY | _NO_FOLLOW)
     try:
         if os.fstat(handle).st_uid != os.geteuid():
-            return
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
         _lock(handle)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _clear(path: str, rescue: Callable[[Place, str], None]) -> None:
+    """Raises `OSError`, also when somebody works in it."""
+    with taken_over(path) as handle:
         known = _known_in(handle)
         for name in os.listdir(handle):
             place = Place(handle, name, os.path.join(path, name))
@@ -146,8 +159,6 @@ def _clear(path: str, rescue: Callable[[Place, str], None]) -> None:
                 rescue(place, path)
             place.unlink()
         os.rmdir(path)
-    finally:
-        os.close(handle)
 
 
 def _check_private(handle: int, path: str) -> None:

@@ -1,0 +1,140 @@
+"""A whole package kept aside while something else replaces it, so that there is a way back.
+
+Each file gets a second name in a private directory; links take no space. A list there says where
+each belongs, so that the next run finds the way back as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import stat
+from typing import TYPE_CHECKING
+
+from uvx_policy.replace import shop
+from uvx_policy.replace.place import Changed, Place, Root, put_where_nothing_is
+from uvx_policy.replace.shop import Shop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LIST = "package"
+_MOST = 64 << 20
+
+
+class Aside:
+    """The files of one package, kept. Close it, when they are not needed any more."""
+
+    def __init__(self, root: str, paths: Iterable[str]) -> None:
+        """`root`: absolute path that all files lie below. Raises `OSError`: nothing is kept then.
+
+        What is not there, or no file or link, is passed over.
+        """
+        self._root = root
+        self._shop = Shop(root)
+        self._kept: dict[str, str] = {}
+        try:
+            for number, path in enumerate(dict.fromkeys(paths)):
+                self._keep(path, f"kept-{number}")
+            rows = json.dumps({"root": root, "files": self._kept}).encode("ascii")
+            handle = os.open(_LIST, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=self._shop.handle)
+            with open(handle, "wb") as stream:
+                stream.write(rows)
+                stream.flush()
+                os.fsync(handle)
+        except BaseException:
+            self.close()
+            raise
+
+    def bring_back(self) -> int:
+        """Put back what is not at its path any more; how many files. Raises `OSError`."""
+        return _bring_back(self._shop.handle, self._root, self._kept)
+
+    def close(self) -> None:
+        """Give up what was kept."""
+        _clear(self._shop.handle)
+        self._shop.close()
+
+    def _keep(self, path: str, name: str) -> None:
+        root = Root(self._root)
+        try:
+            directory = root.directory(os.path.dirname(path))
+        except (FileNotFoundError, Changed):  # nothing, or nothing of this environment's
+            return
+        finally:
+            root.close()
+        base = os.path.basename(path)
+        try:
+            mode = os.stat(base, dir_fd=directory, follow_symlinks=False).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                return
+            os.link(
+                base, name, src_dir_fd=directory, dst_dir_fd=self._shop.handle,
+                follow_symlinks=False,
+            )  # fmt: skip
+        except FileNotFoundError:
+            return
+        except OSError:  # no hard links here, or not of another user's file
+            shutil.copy2(path, os.path.join(self._shop.path, name), follow_symlinks=False)
+        finally:
+            os.close(directory)
+        self._kept[name] = path
+
+
+def finish(directory: str) -> int:
+    """Bring back what a process that was killed had kept aside in `directory`; how many files.
+
+    Only what is missing is put back, so a package that was installed again meanwhile stays. Never
+    raises: what cannot be put back stays where it is.
+    """
+    count = 0
+    with contextlib.suppress(OSError, ValueError), os.scandir(directory) as entries:
+        for entry in entries:
+            if shop.is_abandoned(entry):
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                    count += _finished(entry.path, directory)
+    return count
+
+
+def _finished(path: str, directory: str) -> int:
+    with shop.taken_over(path) as handle:
+        try:
+            listed = os.open(_LIST, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=handle)
+        except FileNotFoundError:
+            return 0
+        with open(listed, "rb") as stream:
+            told = json.loads(stream.read(_MOST))
+        if os.path.realpath(told["root"]) != os.path.realpath(directory):
+            return 0
+        count = _bring_back(handle, directory, told["files"])
+        _clear(handle)
+        return count
+
+
+def _bring_back(shop_handle: int, root_path: str, kept: dict[str, str]) -> int:
+    """The `.dist-info` last: with it the package is there."""
+    count = 0
+    root = Root(root_path)
+    try:
+        for name, path in sorted(kept.items(), key=lambda row: ".dist-info" in row[1]):
+            if os.path.lexists(path):
+                continue
+            directory = root.directory(os.path.dirname(path), make=True)
+            try:
+                place = Place(directory, os.path.basename(path), path)
+                put_where_nothing_is(Place(shop_handle, name, path), place)
+                count += 1
+            finally:
+                os.close(directory)
+    finally:
+        root.close()
+    return count
+
+
+def _clear(handle: int) -> None:
+    for name in os.listdir(handle):
+        if name == _LIST or name.startswith("kept-"):
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=handle)
