@@ -366,9 +366,10 @@ def test_a_wheel_whose_record_is_gone(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize(
-    ("installer", "told"), [("uv", 1), ("pip", 1), ("debian", 0), ("", 0), ("rpm", 0)]
+    ("installer", "told"), [("uv", 1), ("pip", 1), ("debian", 0), ("", 1), ("rpm", 0)]
 )
 def test_other_installers_write_none(tmp_path: Path, installer: str, told: int) -> None:
+    """They say who they are; what says nothing is left of an interrupted installation."""
     tree = environment(tmp_path / "env")
     (distribution(tree, FILES, installer=installer) / "RECORD").unlink()
     tally = Tally()

@@ -183,10 +183,16 @@ def opened(tree: Tree, distribution: Distribution) -> tuple[record.RecordFile, s
 
 
 def has_record_of_its_own(tree: Tree, distribution: Distribution) -> bool:
-    """Must there be a whole RECORD? An archive has the wheel's; some installers write none."""
-    return tree.kind == "archive" or (
-        (distribution.installer or installer_of(distribution.dist_info)) in WRITES_RECORD
-    )
+    """Must there be a whole RECORD? An archive has the wheel's; some installers write none.
+
+    Those say who they are: a `.dist-info` without INSTALLER was left by an installation, or by a
+    removal, that was interrupted.
+    """
+    if tree.kind == "archive":
+        return True
+    installer = distribution.installer or installer_of(distribution.dist_info)
+    is_left = not installer and distribution.dist_info.endswith(".dist-info")
+    return installer in WRITES_RECORD or is_left
 
 
 def of_record(tree: Tree, distribution: Distribution, detail: str) -> Finding:
