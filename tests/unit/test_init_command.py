@@ -451,6 +451,27 @@ def test_extended_attributes_are_kept(tmp_path: Path) -> None:
     assert os.getxattr(path, "user.mine") == b"yes"
 
 
+def test_an_acl_that_cannot_be_kept_leaves_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its mask looks like the rights of the group: without the ACL the group would have them."""
+    path = tmp_path / "pyproject.toml"
+    path.write_text("")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "no")
+
+    monkeypatch.setattr(os, "listxattr", lambda _: ["system.posix_acl_access"])
+    monkeypatch.setattr(os, "getxattr", lambda *_: b"acl")
+    monkeypatch.setattr(os, "setxattr", refuse)
+
+    with pytest.raises(LinkPolicyError, match="its ACL cannot be kept"):
+        run(tmp_path, WANTED)
+
+    assert path.read_text() == ""
+    assert [each.name for each in tmp_path.iterdir()] == ["pyproject.toml"]
+
+
 def test_what_a_killed_run_left_is_replaced_and_what_another_builds_is_not(tmp_path: Path) -> None:
     path = tmp_path / "pyproject.toml"
     path.write_text("")

@@ -298,14 +298,29 @@ def _clone(source: str, new: Place) -> None:
 
 def _copy(source: int, new: int) -> None:
     """All bytes; where the file has holes, the copy has them too."""
-    os.lseek(source, 0, os.SEEK_SET)
-    status = os.fstat(source)
-    is_sparse = getattr(status, "st_blocks", status.st_size) * 512 < status.st_size
-    size = 0
-    while piece := os.read(source, _CHUNK):
-        if is_sparse and not any(piece):
-            os.lseek(new, len(piece), os.SEEK_CUR)
-        else:
-            write_all(new, piece)
-        size += len(piece)
+    size = os.fstat(source).st_size
     os.ftruncate(new, size)
+    for start, end in _with_data(source, size):
+        os.lseek(source, start, os.SEEK_SET)
+        os.lseek(new, start, os.SEEK_SET)
+        left = end - start
+        while left > 0 and (piece := os.read(source, min(_CHUNK, left))):
+            write_all(new, piece)
+            left -= len(piece)
+
+
+def _with_data(handle: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where the file has no holes; all of it where the system does not tell."""
+    if not hasattr(os, "SEEK_DATA"):
+        yield 0, size
+        return
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(handle, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # a hole up to the end
+                return
+            start = end
+        end = min(os.lseek(handle, start, os.SEEK_HOLE), size)
+        yield start, end

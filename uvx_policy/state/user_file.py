@@ -201,7 +201,10 @@ def _link(unfinished: str, path: str) -> None:
 
 
 def _copy_ownership(path: str, handle: int, mode: int) -> None:
-    """Owner, mode and extended attributes (ACLs, SELinux labels), as far as we may."""
+    """Owner, mode and extended attributes (SELinux labels), as far as we may; ACLs in any case.
+
+    Raises `NotEditable`: without its ACL, a group might have more rights than it had.
+    """
     if not hasattr(os, "fchmod"):  # Windows: the directory's rights are inherited
         return
     status = os.stat(path)
@@ -213,8 +216,11 @@ def _copy_ownership(path: str, handle: int, mode: int) -> None:
     if hasattr(os, "listxattr"):
         with contextlib.suppress(OSError):
             for name in os.listxattr(path):
-                with contextlib.suppress(OSError):
+                try:
                     os.setxattr(handle, name, os.getxattr(path, name))
+                except OSError:  # noqa: PERF203 (few files have one)
+                    if name == "system.posix_acl_access":
+                        raise NotEditable("its ACL cannot be kept") from None
 
 
 def _still_the_same(snapshot: Snapshot) -> None:
