@@ -136,16 +136,26 @@ def as_exports(plan: Plan, syntax: str) -> str:
     line, escapes = _EXPORT[syntax]
     escaped = str.maketrans(escapes)
     return "".join(
-        f"{line.format(name, value.translate(escaped))}\n" for name, value in variables.items()
+        f"{line.format(name, value.translate(escaped), end=_no_line_of(value))}\n"
+        for name, value in variables.items()
     )
 
 
-#: syntax -> the line, and what to replace in the value
+def _no_line_of(value: str) -> str:
+    """A word that is not in a value of several lines, to say where it ends."""
+    end = "LINKPOLICY_END"
+    while end in value:
+        end += "_"
+    return end
+
+
+#: syntax -> the line, and what to replace in the value. PowerShell takes typographic quotes for
+#: apostrophes, too; in the other form of `$GITHUB_ENV` a line break would begin another variable
 _EXPORT = {
     "sh": ("export {}='{}'", {"'": "'\\''"}),
     "fish": ("set -gx {} '{}'", {"\\": "\\\\", "'": "\\'"}),
-    "powershell": ("$env:{} = '{}'", {"'": "''"}),
-    "github": ("{}={}", {}),
+    "powershell": ("$env:{} = '{}'", {quote: quote * 2 for quote in "'\u2018\u2019\u201a\u201b"}),
+    "github": ("{}<<{end}\n{}\n{end}", {}),
 }
 SYNTAXES = (*_EXPORT, "json")
 
