@@ -15,7 +15,7 @@ LONGEST = 400
 #: modules beside the packages, by the room that they are in
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard symlinked_venv toml_file "
-    "launch locate trace safe wildcards"
+    "launch locate trace safe wildcards foreign_file"
 )
 SHIM = "shim under_policy"
 MODULES_BESIDE = {

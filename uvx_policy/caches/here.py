@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from uvx_policy.machine.machine import Machine
 
 
+#: seconds for uv to answer; it takes 0.01
+_PATIENCE = 5
+
+
 def cache_here(machine: Machine) -> tuple[str, str]:
     """The cache of `uv sync` here, and why that one.
 
@@ -57,8 +61,11 @@ def _asked_of_uv(machine: Machine) -> str:
     try:
         told = subprocess.run(
             [machine.uv, "cache", "dir"], env=environ, cwd=machine.cwd, stdin=subprocess.DEVNULL,
-            capture_output=True, check=False,
+            capture_output=True, check=False, timeout=_PATIENCE,
         )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        # It reads a configuration that is a FIFO, say.
+        raise LinkPolicyError(f"uv does not tell its cache within {_PATIENCE} seconds") from error
     except OSError as error:
         raise LinkPolicyError(f"cannot execute `{machine.uv}`: {error.strerror}") from error
     if told.returncode:

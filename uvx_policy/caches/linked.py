@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import contents
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.installed import distributions as installed
 from uvx_policy.value import Value
 
@@ -111,8 +112,7 @@ def _real(path: str) -> str:
     real = os.path.realpath(path)
     with contextlib.suppress(OSError):
         if os.path.isfile(real) and os.path.getsize(real) <= _SMALL:
-            with open(real, "rb") as stream:
-                text = os.fsdecode(stream.read(_SMALL)).strip()
+            text = os.fsdecode(read_foreign(real, _SMALL)).strip()
             if text and "\0" not in text:
                 return os.path.realpath(os.path.join(os.path.dirname(real), text))
     return real

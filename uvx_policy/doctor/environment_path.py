@@ -11,6 +11,7 @@ from uvx_policy import symlinked_venv
 from uvx_policy.caches.contents import names_in
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
 from uvx_policy.doctor.remedies import can_be_made, install, make_behind
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.terminal.command import command
 from uvx_policy.uv import invocation
 
@@ -138,8 +139,7 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
 def _named_environment(path: str) -> str:
     """Give the environment that a file `.venv` names, absolute; "" when it names none."""
     try:
-        with open(path, "rb") as stream:
-            text = os.fsdecode(stream.read(4096)).strip()
+        text = os.fsdecode(read_foreign(path, 4096, cut=True)).strip()
         named = os.path.join(os.path.dirname(path), text)
         return named if text and os.path.isfile(os.path.join(named, "pyvenv.cfg")) else ""
     except (OSError, ValueError):

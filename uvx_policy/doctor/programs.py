@@ -11,6 +11,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from uvx_policy import locate
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ def environment_of(program: str, *, search_path: str) -> str:
 
 def _interpreter(path: str) -> str:
     try:
-        with open(path, "rb") as stream:
-            lines = os.fsdecode(stream.read(_HEAD)).split("\n")
+        lines = os.fsdecode(read_foreign(path, _HEAD, cut=True)).split("\n")
     except OSError:
         return ""
     words = lines[0].removeprefix("#!").split() if lines[0].startswith("#!") else []

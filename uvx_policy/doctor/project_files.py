@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvx_policy.caches.contents import names_in
 from uvx_policy.errors import ConfigError
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv.workspace import ancestors, table
 
@@ -211,14 +211,8 @@ def find_directory(start: str) -> str:
 def read_text(path: str) -> str:
     """A regular file as text, "" when it is absent, too large, no file or not readable."""
     try:
-        # O_NONBLOCK: a FIFO of that name must not hang us.
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(handle, "rb") as stream:
-            told = os.fstat(handle)
-            if not stat.S_ISREG(told.st_mode) or told.st_size > _LARGEST:
-                return ""
-            return stream.read(_LARGEST).decode("utf-8", "surrogateescape")
-    except (OSError, ValueError):
+        return read_foreign(path, _LARGEST).decode("utf-8", "surrogateescape")
+    except OSError:
         return ""
 
 

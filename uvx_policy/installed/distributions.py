@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed.foreign_file import read_foreign
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.installed.record import NAME
 from uvx_policy.value import Value
 

@@ -12,6 +12,8 @@ import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from uvx_policy.foreign_file import FLAGS
+
 # `hashlib` is imported where something is hashed: it takes 4 ms, and most environments have nothing
 # that looks edited.
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 #: bytes that are read at a time: large files take no more memory than that, and what was read is
 #: still in the processor's cache when it is hashed
 _CHUNK = 1 << 18
-#: O_NONBLOCK: a FIFO of that name must not hang us
-FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NONBLOCK"))
 
 
 class Hash(NamedTuple):

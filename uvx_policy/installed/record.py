@@ -15,7 +15,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.installed.foreign_file import read_foreign
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.installed.hash import NO_HASH, Hash
 from uvx_policy.terminal.words import listed
 

@@ -12,6 +12,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.installed.hash import of_pieces
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def differs_in_first_line(path: str, row: Row, *, environment: str) -> bool:
     if not row.path.startswith("..") or os.path.basename(os.path.dirname(path)) not in _DIRECTORIES:
         return False
     try:
-        with open(path, "rb") as stream:
-            content = stream.read(_LONGEST + 1)
+        content = read_foreign(path, _LONGEST + 1, cut=True)
         found = _BY_SHELL.match(content) or _BY_KERNEL.match(content)
         if found is None or len(content) > _LONGEST:
             return False
@@ -50,8 +50,7 @@ def differs_in_first_line(path: str, row: Row, *, environment: str) -> bool:
 
 def body(path: str) -> bytes:
     """What follows the line, or lines, that name the interpreter. Raises `OSError`."""
-    with open(path, "rb") as stream:
-        content = stream.read(_LONGEST)
+    content = read_foreign(path, _LONGEST, cut=True)
     found = _BY_SHELL.match(content) or _BY_KERNEL.match(content)
     return content[found.end() :] if found is not None else content
 
@@ -76,11 +75,9 @@ def _first_lines(environment: str) -> Iterator[bytes]:
 def _made_at(environment: str) -> Iterator[str]:
     """`VIRTUAL_ENV=...` of `bin/activate`, which uv and virtualenv quote in their own ways."""
     for directory in _DIRECTORIES:
-        with (
-            contextlib.suppress(OSError),
-            open(os.path.join(environment, directory, "activate"), "rb") as stream,
-        ):
-            text = stream.read(_LONGEST)
+        with contextlib.suppress(OSError):
+            activate = os.path.join(environment, directory, "activate")
+            text = read_foreign(activate, _LONGEST, cut=True)
             for told in re.findall(
                 rb"^(?:export )?VIRTUAL_ENV=['\"]?([^'\"\n]+)", text, re.MULTILINE
             ):

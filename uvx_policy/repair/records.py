@@ -15,6 +15,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.installed import record
 from uvx_policy.installed.hash import of_file
 from uvx_policy.installed.record import BY_INSTALLERS, Row
@@ -226,8 +227,7 @@ def _is_script(source: str) -> bool:
     """Does the installer write another first line into it?"""
     if f"{_DATA}{os.sep}scripts{os.sep}" not in source:
         return False
-    with open(source, "rb") as stream:
-        return stream.read(len(_PYTHON)) == _PYTHON
+    return read_foreign(source, len(_PYTHON), cut=True) == _PYTHON
 
 
 def _script(source: str, row: Row, tree: Tree, before: dict[str, Row]) -> Row | None:
@@ -245,7 +245,8 @@ def _entry_points(wheel: str, tree: Tree) -> Iterator[tuple[str, tuple[str, str]
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
     with contextlib.suppress(OSError, configparser.Error, UnicodeDecodeError):
-        parser.read(os.path.join(os.path.dirname(wheel), "entry_points.txt"), encoding="utf-8")
+        path = os.path.join(os.path.dirname(wheel), "entry_points.txt")
+        parser.read_string(read_foreign(path, record.MOST).decode("utf-8"))
     for section in ("console_scripts", "gui_scripts"):
         for name, value in parser.items(section) if parser.has_section(section) else ():
             if os.path.basename(name) != name:
@@ -261,8 +262,7 @@ def _entry_point(path: str, content: tuple[str, str], tree: Tree, dist_info: str
     script = record.located(tree.path, path)
     try:
         written = os.stat(os.path.join(dist_info, "INSTALLER")).st_mtime
-        with open(script, "rb") as stream:
-            text = stream.read().decode("utf-8", "replace")
+        text = read_foreign(script, record.MOST).decode("utf-8", "replace")
         is_later = os.stat(script).st_mtime > written + _MOMENT
     except OSError:
         return None

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import guard
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.installed import distributions
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+#: bytes of direct_url.json
+_MOST = 1 << 20
 #: what would contradict the options below, and has none that takes it back
 _IN_THE_WAY = ("UV_NO_CACHE", "UV_SYSTEM_PYTHON")
 
@@ -114,8 +117,7 @@ def _name_and_version(dist_info: str) -> tuple[str, str]:
 def _url(dist_info: str) -> str:
     """`git+https://...@commit#subdirectory=...` for a repository, "" for anything else."""
     try:
-        with open(os.path.join(dist_info, "direct_url.json"), "rb") as stream:
-            told = json.load(stream)
+        told = json.loads(read_foreign(os.path.join(dist_info, "direct_url.json"), _MOST))
         repository = told["vcs_info"]
         url = f"{repository['vcs']}+{told['url']}@{repository['commit_id']}"
         return f"{url}#subdirectory={told['subdirectory']}" if "subdirectory" in told else url

@@ -14,7 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.filesystem.probe import FICLONE
-from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash, of_handle
+from uvx_policy.foreign_file import FLAGS
+from uvx_policy.installed.hash import NO_HASH, Hash, of_handle
 from uvx_policy.replace import attributes, foreign
 from uvx_policy.replace.place import Changed, Place, Seen, put, take_away
 from uvx_policy.value import Value

@@ -12,6 +12,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.setup import shim_directories
 from uvx_policy.state import files
 from uvx_policy.value import Value
@@ -19,6 +20,8 @@ from uvx_policy.value import Value
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+#: bytes of a record
+_MOST = 1 << 20
 _VERSION = 1
 
 
@@ -64,8 +67,7 @@ class SetupRecord(Value):
 def load(path: str) -> SetupRecord | None:
     """The record; `None` when there is none or it cannot be understood."""
     try:
-        with open(path, "rb") as stream:
-            stored = json.loads(stream.read())
+        stored = json.loads(read_foreign(path, _MOST))
         if stored["version"] != _VERSION:
             return None
         return SetupRecord(

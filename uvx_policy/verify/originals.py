@@ -17,9 +17,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from uvx_policy.foreign_file import FLAGS
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import record
-from uvx_policy.installed.hash import FLAGS, NO_HASH, Hash, of_pieces
+from uvx_policy.installed.hash import NO_HASH, Hash, of_pieces
 from uvx_policy.value import Value
 from uvx_policy.verify.elsewhere import Rows
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.odd_files import bound_socket, fifo
-from uvx_policy.installed.foreign_file import read_foreign
+from uvx_policy.foreign_file import read_foreign
 
 
 def test_the_bytes_of_a_file(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
-from uvx_policy.installed.hash import FLAGS
-
+#: O_NONBLOCK: a FIFO of that name must not hang us
+FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NONBLOCK"))
 _LEAST = 4096
 
 
