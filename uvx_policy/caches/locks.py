@@ -53,6 +53,10 @@ class Busy(LinkPolicyError):
         self.holder = holder
 
 
+#: device and inode of each lock file that this process holds -> the directory it was taken for
+_held: dict[tuple[int, int], str] = {}
+
+
 @contextlib.contextmanager
 def alone(
     directory: str, seconds: float, *, meanwhile: Callable[[Holder], None] | None = None
@@ -67,15 +71,24 @@ def alone(
     if handle is None:
         yield
         return
+    status = os.fstat(handle)
+    file = (status.st_dev, status.st_ino)
 
     def in_the_way() -> Holder | None:
         return None if _taken(handle) else holder(directory)
 
     try:
+        if _held.get(file, directory) != directory:  # another name of one that we hold (`cp -al`)
+            yield
+            return
         still = _wait_for(in_the_way, seconds, meanwhile)
         if still is not None:
             raise Busy(directory, still)
-        yield
+        _held[file] = directory
+        try:
+            yield
+        finally:
+            del _held[file]
     finally:
         os.close(handle)
 

@@ -114,6 +114,10 @@ class Wanted(Value):
 
 def detach(machine: Machine, console: Console, wanted: Wanted) -> int:
     """Say what will be done, do it, and say what was done; the exit code of `run`."""
+    work = Work(machine.state, path_of(machine.state, EDITS), wanted.wait)
+    if not wanted.dry_run:
+        for tree in trees_of_environment(wanted.environment):
+            clean_up(tree.path, work.rescue)
     chosen = _chosen(wanted)
     unknown = [each for each in chosen if each.unknown]
     for each in unknown:
@@ -132,7 +136,7 @@ def detach(machine: Machine, console: Console, wanted: Wanted) -> int:
     if wanted.dry_run:
         _say_edited(edited, console)
         return errors.EXIT_FINDINGS if unknown else 0
-    is_complete = _carry_out(machine, console, wanted, shared)
+    is_complete = _carry_out(work, console, wanted, shared)
     if is_complete is None:
         return errors.EXIT_INTERRUPTED
     _say_edited(edited, console)
@@ -140,13 +144,10 @@ def detach(machine: Machine, console: Console, wanted: Wanted) -> int:
 
 
 def _carry_out(
-    machine: Machine, console: Console, wanted: Wanted, shared: Sequence[Shared]
+    work: Work, console: Console, wanted: Wanted, shared: Sequence[Shared]
 ) -> bool | None:
     """Were all files detached? `None` after Ctrl-C."""
-    work = Work(machine.state, path_of(machine.state, EDITS), wanted.wait)
     steps = _steps(wanted.environment, shared)
-    for tree in trees_of_environment(wanted.environment):
-        clean_up(tree.path, work.rescue)
     try:
         with progress() as advance:
             work.carry_out(steps, lambda: _steps(wanted.environment, _chosen(wanted)), advance)

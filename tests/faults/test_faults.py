@@ -1,0 +1,132 @@
+"""Whatever fails, and wherever it is ended: no byte of the user's is lost, and it can be finished.
+
+After the fault each file is the old one or the new one, and each edit is where it was, or saved.
+The next run finishes, and the one after that has nothing to do.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.injection import FAULTS, faulty
+from tests.filesystems import same_inode
+from tests.repair.scene import Scene, module
+from tests.uv.world import ORIGINAL
+from uvx_policy.replace.shop import PREFIX
+
+pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
+
+MORE = "VALUE = 'more'\n"
+REPAIR = ("repair", "--yes", "--offline")
+DETACH = ("detach", "--no-hackable")
+
+
+def faults(kind: str) -> Callable[[int], list[int]]:
+    """For the n-th call: all faults, or one after the other, so that each run has all of them."""
+    every = list(FAULTS.values())
+    if kind == "all":
+        return lambda _: every
+    start = int(kind)
+    return lambda number: [every[(number + start) % len(every)]]
+
+
+KINDS = pytest.mark.parametrize(
+    "kind", ["0", "3", pytest.param("all", marks=pytest.mark.exhaustive)]
+)
+
+
+def places(scene: Scene) -> list[Path]:
+    return [module(scene.a), module(scene.b), scene.archive / "__init__.py"]
+
+
+def saved(scene: Scene) -> Iterator[bytes]:
+    return (path.read_bytes() for path in scene.saved())
+
+
+def left_behind(scene: Scene) -> list[Path]:
+    return [*scene.base.rglob(f"{PREFIX}*"), *scene.cache.glob(f"{PREFIX}*")]
+
+
+@KINDS
+def test_repair(scene: Scene, kind: str) -> None:
+    which, edit = faults(kind), ORIGINAL + MORE
+    for number in itertools.count():
+        for fault in which(number):
+            with module(scene.a).open("a") as stream:
+                stream.write(MORE)
+            code = faulty(REPAIR, scene.a, before=number, fault=fault)
+            if code is None:
+                assert number > 20
+                return
+
+            where = (number, fault, code)
+            assert {path.read_text() for path in places(scene)} <= {ORIGINAL, edit}, where
+            everywhere = [*saved(scene), *(path.read_bytes() for path in places(scene))]
+            assert edit.encode() in everywhere, where
+            assert code != 70, where
+            if code == 0:
+                assert {path.read_text() for path in places(scene)} == {ORIGINAL}, where
+            done = scene.repair()
+            assert done.code == 0, (where, done.out)
+            assert {path.read_text() for path in places(scene)} == {ORIGINAL}, where
+            before = len(scene.saved())
+            assert scene.repair().code == 0, where
+            assert (len(scene.saved()), left_behind(scene)) == (before, []), where
+
+
+@KINDS
+def test_detach(scene: Scene, kind: str) -> None:
+    which = faults(kind)
+    files = [path for path in module(scene.a).parent.rglob("*") if path.is_file()]
+    contents = {path: path.read_bytes() for path in files}
+    cached = scene.archive / "__init__.py"
+    for number in itertools.count():
+        for fault in which(number):
+            code = faulty(DETACH, scene.a, before=number, fault=fault)
+            if code is None:
+                assert number > 20
+                return
+
+            where = (number, fault, code)
+            assert {path: path.read_bytes() for path in files} == contents, where
+            assert code != 70, where
+            with scene.machine.working_in(scene.a):
+                done = scene.machine.linkpolicy(*DETACH)
+            assert done.code == 0, (where, done.out)
+            assert {path.stat().st_nlink for path in files} == {1}, where
+            assert {path: path.read_bytes() for path in files} == contents, where
+            assert left_behind(scene) == [], where
+            for path in files:  # shared again
+                below = path.relative_to(module(scene.a).parent)
+                path.unlink()
+                os.link(scene.archive / below, path)
+            assert same_inode(module(scene.a), cached)
+
+
+@KINDS
+def test_init(scene: Scene, kind: str) -> None:
+    which = faults(kind)
+    file = scene.a / "pyproject.toml"
+    before = file.read_bytes()
+    for number in itertools.count():
+        for fault in which(number):
+            code = faulty(("init", "--hackable"), scene.a, before=number, fault=fault)
+            if code is None:
+                assert number > 2
+                return
+
+            where = (number, fault, code)
+            after = file.read_bytes()
+            assert after == before or after.startswith(before.rstrip()), where
+            assert code != 70, where
+            with scene.machine.working_in(scene.a):
+                assert scene.machine.linkpolicy("init", "--hackable").code == 0, where
+            assert b"hackable = true" in file.read_bytes(), where
+            names = {path.name for path in scene.a.iterdir() if path.name.startswith("pyproject")}
+            assert names == {"pyproject.toml"}, where
+            file.write_bytes(before)
