@@ -303,3 +303,23 @@ def test_the_environment_of_a_tool_in_the_cache_is_restored(scene: Scene) -> Non
     assert same_inode(tool, scene.archive / "__init__.py")
     assert same_inode(tool, module(scene.b))
     assert scene.verify("--all").code == 0
+
+
+def test_a_bucket_that_is_a_link_is_named_and_not_followed(scene: Scene) -> None:
+    """A project may bring `.uv-cache/archive-v0` along, as a link into another project."""
+    evil = scene.base / "evil" / ".uv-cache"
+    evil.mkdir(parents=True)
+    (evil / "CACHEDIR.TAG").touch()
+    (site,) = scene.b.glob(".venv/lib/*")
+    (evil / "archive-v0").symlink_to(site)
+    module(scene.b).unlink()
+    module(scene.b).write_text(EDITED)
+    mine = module(scene.b).with_name("mine.py")
+    mine.write_text("MINE = 1\n")
+
+    done = scene.repair("--remove-extra", str(evil))
+
+    assert done.code == 1
+    assert "a symbolic link is on the way to it" in done.out
+    assert module(scene.b).read_text() == EDITED
+    assert mine.read_text() == "MINE = 1\n"

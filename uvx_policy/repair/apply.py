@@ -140,11 +140,11 @@ class _Work:
         tree = location.tree
         # In a cache not within an archive: uv would install what is there with the rest.
         workplace = tree.owner if location.in_cache else tree.path
-        below = os.path.commonpath((tree.path, location.path)) == tree.path
         known = step.hash if step.state == "mode" else NO_HASH
         return Target(
             path=location.path,
-            root=tree.path if below else tree.owner,
+            # A bucket or a site directory that is a link leads into what is somebody else's.
+            root=tree.owner,
             workplace=workplace,
             seen=self._written.get(location.path, location.seen),
             content=self._kept.get(location.path, known),
