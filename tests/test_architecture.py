@@ -55,7 +55,7 @@ ROOMS = {
 }
 #: what runs while nothing of the machine may be seen; `guard` reads its own pid
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
-    "guard", "minimal_os", "toml_file", "launch", "locate", "trace",
+    "guard", "minimal_os", "toml_file", "launch", "locate", "trace", "foreign_file",
 }  # fmt: skip
 
 MODULES = sorted(

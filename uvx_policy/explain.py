@@ -143,7 +143,7 @@ def as_exports(plan: Plan, syntax: str) -> str:
 
 def _no_line_of(value: str) -> str:
     """A word that is not in a value of several lines, to say where it ends."""
-    end = "LINKPOLICY_END"
+    end = "END_OF_VALUE"
     while end in value:
         end += "_"
     return end

@@ -17,8 +17,8 @@ from uvx_policy.explain import SYNTAXES, as_exports
 HOSTILE = [
     "plain", "a b", "it's", 'say "x"', "$HOME `id` $(id)", "back\\slash\\'",
     "line\nINJECTED=1\nend",
-    "x\u2019; Write-Host PWNED; $z=\u2018y", "\u201a\u201b", "LINKPOLICY_END",
-    "a\nLINKPOLICY_END\nX=1",
+    "x\u2019; Write-Host PWNED; $z=\u2018y", "\u201a\u201b", "END_OF_VALUE",
+    "a\nEND_OF_VALUE\nX=1",
     "esc\x1b[2J", "bidi\u202e", "%PATH%", "tab\there", "*", "~", "",
 ]  # fmt: skip
 

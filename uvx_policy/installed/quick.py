@@ -171,7 +171,7 @@ def _times_of(tree: Tree, distribution: Distribution) -> tuple[float, float]:
 def opened(tree: Tree, distribution: Distribution) -> tuple[record.RecordFile, str | None]:
     """The RECORD, and what is wrong with it; `None` where none need be there. Never raises."""
     if not distribution.record:
-        owed = has_record_of_its_own(tree, distribution)
+        owed = has_record_of_its_own(tree, distribution) or _is_left_over(distribution)
         return record.RecordFile(b""), "there is no RECORD" if owed else None
     try:
         found = record.read(distribution)
@@ -183,16 +183,20 @@ def opened(tree: Tree, distribution: Distribution) -> tuple[record.RecordFile, s
 
 
 def has_record_of_its_own(tree: Tree, distribution: Distribution) -> bool:
-    """Must there be a whole RECORD? An archive has the wheel's; some installers write none.
+    """Must there be a whole RECORD? An archive has the wheel's; some installers write none."""
+    return tree.kind == "archive" or _installer(distribution) in WRITES_RECORD
 
-    Those say who they are: a `.dist-info` without INSTALLER was left by an installation, or by a
-    removal, that was interrupted.
+
+def _is_left_over(distribution: Distribution) -> bool:
+    """Was it left by an installation, or a removal, that was interrupted?
+
+    An installer that writes no RECORD says who it is.
     """
-    if tree.kind == "archive":
-        return True
-    installer = distribution.installer or installer_of(distribution.dist_info)
-    is_left = not installer and distribution.dist_info.endswith(".dist-info")
-    return installer in WRITES_RECORD or is_left
+    return not _installer(distribution) and distribution.dist_info.endswith(".dist-info")
+
+
+def _installer(distribution: Distribution) -> str:
+    return distribution.installer or installer_of(distribution.dist_info)
 
 
 def of_record(tree: Tree, distribution: Distribution, detail: str) -> Finding:
