@@ -52,13 +52,13 @@ def test_what_failed_is_found_by_the_next_repair(scene: Scene) -> None:
     """Wherever it is: the next one is asked for another environment, which is well."""
     module(scene.a).write_text(EDITED)
     cached = scene.archive / "__init__.py"
-    subprocess.run(["chattr", "+i", cached], check=True)
+    subprocess.run(["chattr", "+i", cached.parent], check=True)
     try:
         first = scene.repair(str(scene.a))
     finally:
-        subprocess.run(["chattr", "-i", cached], check=True)
+        subprocess.run(["chattr", "-i", cached.parent], check=True)
     assert first.code == 1
-    assert cached.read_text() == EDITED
+    assert (cached.read_text(), module(scene.b).read_text()) == (EDITED, ORIGINAL)
 
     second = scene.repair(str(scene.b))
 
