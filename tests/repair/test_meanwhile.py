@@ -45,7 +45,7 @@ def test_a_missing_file_that_the_user_writes(scene: Scene, answer: Callable[...,
     done = answer(lambda: file.write_text(WORK))
 
     assert done.code == 1
-    assert "it was changed meanwhile" in done.out
+    assert "it changed in the meantime" in done.out
     assert file.read_text() == WORK
 
 
@@ -121,5 +121,5 @@ def test_a_package_that_is_another_or_gone(
     done = answer(act)
 
     assert done.code == 1
-    assert "its package was changed meanwhile" in done.out
+    assert "its package changed in the meantime" in done.out
     assert contents() == after

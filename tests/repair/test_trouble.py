@@ -193,7 +193,7 @@ def test_what_is_edited_while_it_is_repaired_is_left(
     done = scene.repair()
 
     assert done.code == 1
-    assert "it was changed meanwhile" in done.out
+    assert "it changed in the meantime" in done.out
     assert module(scene.a).read_text() == "VALUE = 'once more'\n"
 
 

@@ -206,7 +206,7 @@ def test_what_changed_is_left_as_it_is(
     if deed == "detach" and not is_shared(str(scene.old)):
         assert not scene.builder.detach(target)
     else:
-        with pytest.raises(Changed, match="changed meanwhile"):
+        with pytest.raises(Changed, match="in the meantime"):
             DEEDS[deed](scene, target)
 
     assert seen_at(str(scene.old)) == before

@@ -132,7 +132,7 @@ class _Work:
         if location.dist_info:
             path = os.path.join(location.dist_info, record.NAME)
             if seen_at(path) != self._written.get(path, location.package):
-                raise Changed(path, "its package was changed meanwhile")
+                raise Changed(path, "its package changed in the meantime")
 
     def target(self, step: Step) -> Target:
         """What is at the path, and what may be lost of it."""

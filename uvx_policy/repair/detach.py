@@ -19,6 +19,7 @@ from uvx_policy.repair.model import Location, Step
 from uvx_policy.repair.shared import Shared, shared_files
 from uvx_policy.repair.work import Work
 from uvx_policy.replace.build import is_shared
+from uvx_policy.replace.foreign import name_of
 from uvx_policy.replace.place import seen_at
 from uvx_policy.replace.shop import clean_up
 from uvx_policy.settings import init_command
@@ -164,6 +165,9 @@ def _carry_out(
     failed = [step for step in work.done if step.result == "failed"]
     for step in failed:
         console.say(("failed  ", "red"), f"{console.path(step.location.path)}: {step.detail}")
+    for uid in sorted({step.whose for step in failed} - {0}):
+        again = command("sudo", "-u", name_of(uid), *wanted.command)
+        console.hint(Hint(text="run detach as the owner", commands=(again,)))
     done = [step for step in work.done if step.result != "failed"]
     packages = words.count(len({step.distribution for step in done}), "package")
     console.say(f"{words.count(len(done), 'file')} of {packages} detached.")

@@ -17,7 +17,7 @@ from uvx_policy.repair.plan import make_plan
 from uvx_policy.repair.records import Wheels
 from uvx_policy.repair.work import Work, clean_up
 from uvx_policy.replace.aside import Aside
-from uvx_policy.replace.foreign import name_of, owner_of
+from uvx_policy.replace.foreign import owner_of
 from uvx_policy.replace.place import seen_at
 from uvx_policy.verify.command import described, look
 from uvx_policy.verify.engine import verify
@@ -225,10 +225,10 @@ class Repair:
         project = fetch.project_of(self._machine, environment)
         uid = owner_of(environment) or owner_of(project)
         if uid:
-            detail = f"root does not start uv in a project of {name_of(uid)}"
+            detail = "root does not run uv in another user's project"
             return step.replace(result="failed", detail=detail, whose=uid)
         if seen_at(os.path.join(step.location.dist_info, record.NAME)) != step.location.package:
-            return step.replace(result="failed", detail="its package was changed meanwhile")
+            return step.replace(result="failed", detail="its package changed in the meantime")
         known = self._machine.environment_at(environment)
         try:
             with contextlib.closing(Aside(environment, self._files_of(step))) as aside:

@@ -15,7 +15,7 @@ from uvx_policy.installed.hash import NO_HASH, of_file
 from uvx_policy.installed.tree import Tree, archives
 from uvx_policy.repair.records import rebuilt, rows_at
 from uvx_policy.repair.uv import Uv
-from uvx_policy.replace.foreign import name_of, owner_of
+from uvx_policy.replace.foreign import owner_of
 from uvx_policy.verify.published import ABSENT
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Fetcher:
         uid = owner_of(environment) or owner_of(project)
         if uid:
             # What a project of hers tells uv to build would be run as root.
-            return f"root does not start uv in a project of {name_of(uid)}"
+            return "root does not run uv in another user's project"
         place = tempfile.mkdtemp(prefix=_PREFIX)
         self._undo.callback(shutil.rmtree, place, ignore_errors=True)
         try:

@@ -135,7 +135,7 @@ def _for_others(steps: Sequence[Step]) -> Iterator[Hint]:
             others.setdefault(step.whose, {})[step.location.owner] = None
     for uid, owners in others.items():
         again = command("sudo", "-u", name_of(uid), "linkpolicy", "repair", *owners)
-        yield Hint(text="repair as the user whose it is", commands=(again,))
+        yield Hint(text="run repair as the owner", commands=(again,))
 
 
 def counted(steps: Sequence[Step]) -> Iterator[Parts]:

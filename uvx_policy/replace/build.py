@@ -37,7 +37,7 @@ class Mismatch(OSError):
     """What was to be put somewhere has not the digest that it should have."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(errno.EIO, "what was found for it has changed meanwhile", path)
+        super().__init__(errno.EIO, "the original changed in the meantime", path)
 
 
 class Target(Value):

@@ -15,8 +15,10 @@ class Foreign(OSError):
     """A directory that another user can change; `uid` is who."""
 
     def __init__(self, path: str, uid: int) -> None:
-        whose = f"belongs to {name_of(uid)}" if uid else "can be changed by other users"
-        super().__init__(errno.EPERM, f"its directory {whose}, and root does not work there", path)
+        user = name_of(uid).removeprefix("#")
+        whose = f"belongs to user {user}" if uid else "can be changed by other users"
+        what = f"root does not change files in a directory that {whose}"
+        super().__init__(errno.EPERM, what, path)
         self.uid = uid
 
 

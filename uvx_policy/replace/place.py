@@ -35,7 +35,7 @@ _PATIENCE, _PAUSE = 2.0, 0.001
 class Changed(OSError):
     """The path has not what it had when the plan was made: it is left as it is."""
 
-    def __init__(self, path: str, what: str = "it was changed meanwhile") -> None:
+    def __init__(self, path: str, what: str = "it changed in the meantime") -> None:
         super().__init__(errno.EBUSY, what, path)
 
 
