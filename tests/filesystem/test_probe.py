@@ -369,7 +369,7 @@ def test_a_kill_leaves_one_empty_hidden_file_at_most(tmp_path: Path, step: str) 
     assert os.listdir(tmp_path / "destination") == []
     left = list((tmp_path / "cache").iterdir())
     assert len(left) <= 1
-    assert all(path.name.startswith(".linkpolicy-probe-") for path in left)
+    assert all(path.name.startswith(".tmp-linkpolicy-probe-") for path in left)
     assert sum(path.stat().st_size for path in left) == 0
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.ordinary_user import UID, as_user, only_root
+from uvx_policy.caches import contents
+from uvx_policy.filesystem.probe import HIDDEN
 from uvx_policy.installed.hash import of_pieces
 from uvx_policy.replace import foreign
 from uvx_policy.replace.foreign import Foreign
@@ -19,6 +21,8 @@ from uvx_policy.replace.shop import PREFIX, Shop, clean_up, is_in_shop
 
 LIVING = """
 import sys
+from uvx_policy.caches import contents
+from uvx_policy.filesystem.probe import HIDDEN
 from uvx_policy.installed.hash import of_pieces
 from uvx_policy.replace.shop import Shop
 with Shop(sys.argv[1]) as shop:
@@ -82,6 +86,18 @@ def test_what_cannot_be_rescued_stays(tmp_path: Path) -> None:
     clean_up(str(tmp_path), full)
 
     assert (shop / "new-1").read_text() == "an edit"
+
+
+def test_what_a_killed_probe_left_is_removed_and_is_no_stranger_in_a_cache(tmp_path: Path) -> None:
+    left, living = tmp_path / f"{HIDDEN}1", tmp_path / f"{HIDDEN}2"
+    for path in (left, living):
+        path.touch()
+    os.utime(left, (1, 1))
+    assert contents.foreign([left.name, f"{PREFIX}abc", "mine"]) == ("mine",)
+
+    clean_up(str(tmp_path), refuse)
+
+    assert list(tmp_path.iterdir()) == [living]
 
 
 def test_nothing_else_is_cleaned_up(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_killed_at_any_moment_nothing_is_left_but_whole_records(installed: Insta
         for half in installed.decisions.glob(".new-*"):
             half.unlink()  # they go after an hour: tests/replay/test_recording.py
         _only_whole_records(installed)
-    hidden = [path for path in _files(installed) if "/.linkpolicy-probe-" in path]
+    hidden = [path for path in _files(installed) if "/.tmp-linkpolicy-probe-" in path]
     assert len(hidden) <= 2
     call = installed.call("pip", "install", "-t", "t0")
     for _ in range(2):

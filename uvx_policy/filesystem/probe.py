@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: linux/fs.h: _IOW(0x94, 9, int)
 FICLONE = 0x40049409
 #: every name that we ever make in another's directory begins so
-HIDDEN = ".linkpolicy-probe-"
+HIDDEN = ".tmp-linkpolicy-probe-"
 
 #: Worked (0), could not be tried (-1), or the errno of the attempt.
 WORKED = 0

@@ -7,8 +7,10 @@ import errno
 import os
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING
 
+from uvx_policy.filesystem.probe import HIDDEN
 from uvx_policy.installed.hash import Hash, of_handle
 from uvx_policy.replace import foreign
 from uvx_policy.replace.place import Place, Root
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 PREFIX = ".tmp-linkpolicy-"
 #: the hashes of what may be thrown away, one on a line
 _KNOWN = "known"
+#: seconds
+_OLD = 3600
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
@@ -118,16 +122,24 @@ def is_in_shop(path: str) -> bool:
 
 
 def clean_up(directory: str, rescue: Callable[[Place, str], None]) -> None:
-    """Remove the shops in `directory` that killed processes left. Never raises.
+    """Remove the shops and the probes in `directory` that killed processes left. Never raises.
 
     A process that was killed right after it exchanged two files has left what somebody saved at
     the path in that moment, perhaps: `rescue(place, path)` keeps what is not known to be ours.
     """
     with contextlib.suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:
-            if is_abandoned(entry):
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):
+                if is_abandoned(entry):
                     _clear(entry.path, rescue)
+                elif entry.name.startswith(HIDDEN) and _is_old_file(entry):
+                    os.unlink(entry.path)
+
+
+def _is_old_file(entry: os.DirEntry[str]) -> bool:
+    """Was it left by a probe, which takes milliseconds?"""
+    status = entry.stat(follow_symlinks=False)
+    return stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _OLD
 
 
 def is_abandoned(entry: os.DirEntry[str]) -> bool:
