@@ -13,11 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.edges.setup_home import Home, without_directories
 from tests.faults.injection import FAULTS, faulty
 from tests.filesystems import same_inode
 from tests.repair.scene import Scene, module
+from tests.repair.test_record import record_of, rich
 from tests.uv.world import ORIGINAL
+from tests.verify import test_with_uv as schemes
 from uvx_policy.replace.shop import PREFIX
+
+__all__ = ("rich",)
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -130,3 +135,70 @@ def test_init(scene: Scene, kind: str) -> None:
             names = {path.name for path in scene.a.iterdir() if path.name.startswith("pyproject")}
             assert names == {"pyproject.toml"}, where
             file.write_bytes(before)
+
+
+# A package that uv installs again -----------------------------------------------------------------
+
+
+@KINDS
+def test_reinstall(rich: Scene, kind: str) -> None:
+    """A script was edited, and nothing tells its hash any more."""
+    which = faults(kind)
+    script, record = rich.a / ".venv/bin/rewritten", record_of(rich.a, schemes.NAME)
+    original, rows, edit = script.read_text(), record.read_bytes(), "#!/bin/sh\necho mine\n"
+    for number in itertools.count(0, 1 if kind == "all" else 7):
+        for fault in which(number):
+            script.write_text(edit)
+            os.truncate(record, 0)
+            code = faulty(REPAIR, rich.a, before=number, fault=fault)
+            if code is None:
+                assert number > 10
+                return
+
+            where = (number, fault, code)
+            everywhere = [*saved(rich), script.read_bytes()]
+            assert edit.encode() in everywhere, where
+            assert code != 70, where
+            done = rich.repair()
+            assert done.code == 0, (where, done.out)
+            assert (script.read_text(), record.read_bytes()) == (original, rows), where
+            assert left_behind(rich) == [], where
+
+
+# Installation ------------------------------------------------------------------------------------
+
+PROFILE = "# mine\nexport EDITOR=vi\n"
+
+
+@pytest.fixture
+def home(isolation: Path) -> Home:
+    home = Home(isolation)
+    (home.root / ".bashrc").write_text(PROFILE)
+    return home
+
+
+@KINDS
+@pytest.mark.parametrize("action", ["setup", "uninstall"])
+def test_setup_and_uninstall(home: Home, kind: str, action: str) -> None:
+    """Files of the user's are the old ones or the new ones, and all is taken back in the end."""
+    which = faults(kind)
+    before = without_directories(home.tree())
+    words = ("setup", "--shell", "bash", "--launcher", "python")
+    for number in itertools.count():
+        for fault in which(number):
+            if action == "uninstall":
+                home.setup()
+            command = words if action == "setup" else ("uninstall",)
+            code = faulty(command, home.root, before=number, fault=fault)
+            if code is None:
+                assert number > 5
+                return
+
+            where = (number, fault, code)
+            assert (home.root / ".bashrc").read_text().startswith(PROFILE), where
+            assert code != 70, where
+            if action == "setup":
+                home.setup()
+                assert (home.root / ".bashrc").read_text().count("linkpolicy/shims") == 1, where
+            home.uninstall()
+            assert without_directories(home.tree()) == before, where
