@@ -91,12 +91,12 @@ class Builder:
                     self.write(target, pieces_of(source))
                 elif way == "clone":
                     self._deliver(target, lambda new: _clone(source, new), is_new=True)
+                elif way == "hardlink" and not _is_same(source, target.path):
+                    self._deliver(target, lambda new: _link(source, new, target))
                 elif not _has(source, target.hash):
                     raise Mismatch(source)
                 elif way == "symlink":
                     self._deliver(target, lambda new: _point(source, new))
-                elif not _is_same(source, target.path):
-                    self._deliver(target, lambda new: _link(source, new, target))
             except OSError as error:  # noqa: PERF203 (at most three ways)
                 final = isinstance(error, (Mismatch, Changed)) or error.errno == errno.ENOSPC
                 if way == ways[-1] or final:
@@ -241,8 +241,9 @@ def _finish(part: Place, target: Target, directory: int | None) -> None:
                 os.fchown(handle, owner.st_uid, owner.st_gid)
             attributes.set_mode(handle, target.mode)
             os.utime(handle, ns=(target.time, target.time))
-        # Else a power cut could leave a name without content.
-        os.fsync(handle)
+        if os.fstat(handle).st_nlink == 1:  # else it was there before
+            # A power cut could leave a name without content.
+            os.fsync(handle)
         if of_handle(handle, target.hash.algorithm) != target.hash:
             raise Mismatch(target.path)
     finally:
