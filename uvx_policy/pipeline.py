@@ -270,12 +270,14 @@ def _link_plan(
 
     target = host.real_path(destination.path)
     real_cache = host.real_path(facts.cache) if facts.cache else ""
+    home = host.environ.get("HOME", "")
     return keep_link(
         LinkFacts(
             target=target,
             target_exists=host.kind(target) == "directory",
             parent_exists=host.kind(os.path.dirname(target)) == "directory",
             into_cache=bool(real_cache) and target.startswith(real_cache + os.sep),
+            is_user_base=bool(home) and target == host.real_path(os.path.join(home, ".local")),
         ),
         invocation=invocation,
         destination=destination,

@@ -35,6 +35,8 @@ class LinkFacts(Value):
     parent_exists: bool
     #: uv itself made the link: it leads into a cache (preview centralized-project-envs)
     into_cache: bool
+    #: `target` is `~/.local`, from where Python imports and shells start what the user installed
+    is_user_base: bool = False
 
 
 class LinkPlan(Value):
@@ -69,6 +71,13 @@ def keep_link(
         return LinkPlan(
             code="link-dangles",
             because=f"`{destination.path}` leads to `{link.target}`, whose parent does not exist",
+        )
+    if not link.target_exists and link.is_user_base:
+        # A project brings its links along: what it installs must not become everybody's.
+        return LinkPlan(
+            code="link-dangles",
+            because=f"`{destination.path}` leads to `{link.target}`, which is not an environment: "
+            "every Python of yours imports from there",
         )
     make = "" if link.target_exists else link.target
     is_venv = invocation.command == ("venv",)

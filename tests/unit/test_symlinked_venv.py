@@ -132,3 +132,13 @@ def test_a_path_that_somebody_named_stays_theirs(command: str) -> None:
         None,
         "",
     )
+
+
+@pytest.mark.parametrize("command", ["sync", "venv", "run", "add"])
+@pytest.mark.parametrize("version", [None, (0, 8, 15), (0, 13, 8)])
+def test_the_user_base_is_no_environment(
+    command: str, version: tuple[int, int, int] | None
+) -> None:
+    told = plan(DANGLING.replace(is_user_base=True), command, version)
+
+    assert (told.code, told.make_directory, told.project_environment) == ("link-dangles", "", None)

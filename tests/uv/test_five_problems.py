@@ -165,6 +165,25 @@ def test_a_dangling_link_is_filled_and_kept(
     assert (target / "pyvenv.cfg").is_file()
 
 
+@pytest.mark.parametrize("command", [("sync",), ("venv",)])
+def test_a_link_of_a_cloned_repository_makes_no_user_base(
+    fs: FileSystems, each_uv: Path, command: tuple[str, ...]
+) -> None:
+    """`.venv -> ../../.local`: what is installed there, every Python of this user imports."""
+    world = World(fs.ext4, each_uv)
+    project = world.project(world.home / "src/evil")
+    (project / ".venv").symlink_to("../../.local")
+
+    state = {"XDG_STATE_HOME": str(fs.ext4 / "state"), "XDG_DATA_HOME": str(fs.ext4 / "data")}
+    shutil.rmtree(world.home / ".local", ignore_errors=True)
+    plain = world.plain(*command, cwd=project, check=False, **state)
+    shimmed = world.uv(*command, cwd=project, check=False, **state)
+
+    assert (shimmed.returncode, shimmed.stderr) == (plain.returncode, plain.stderr)
+    assert plain.returncode != 0
+    assert not (world.home / ".local").exists()
+
+
 @pytest.mark.parametrize("each_uv", SYMLINKS, indirect=True)
 @pytest.mark.parametrize("command", [("sync",), ("add", "tinypkg")])
 def test_a_link_to_a_broken_environment_is_kept(
