@@ -270,7 +270,7 @@ def test_remarks_say_what_is_wrong_where_and_what_to_type(monkeypatch: pytest.Mo
 
 def test_edits_are_named_as_the_doctor_names_them() -> None:
     hackable = Policy(name="hackable", origin="/p/b/pyproject.toml:3")
-    others = "a cache or another environment that is not known here"
+    others = "a cache or another environment"
     text = told(
         row("/p/a/.venv", edited_files=5, edited=("a.py", "b.py", "c.py")),
         row("/p/b/.venv", edited_files=1, edited=("a.py",), policy=hackable),

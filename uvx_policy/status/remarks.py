@@ -100,7 +100,8 @@ def _about_edits(edited: Sequence[Row], names: Mapping[str, str]) -> Iterator[Re
         if is_intended:
             clause = sentences.intended(clause, f"{row.policy.name} ({row.policy.origin})")
         elif row.edits_shared:
-            clause = sentences.shared(clause)
+            # Which one takes a search through all of them: `verify` makes it.
+            clause = sentences.shared(clause, ["a cache or another environment"])
         show = Hint(text="show them", commands=(command("linkpolicy", "verify", row.path),))
         yield Remark(
             label="edited",
