@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from tests.repair.scene import EDITED, Scene, module
 from tests.uv.world import NAME, ORIGINAL, Done, build_wheel
+from uvx_policy.installed.finding import Finding
+from uvx_policy.repair.gather import Gathering
+from uvx_policy.repair.model import Damage
 from uvx_policy.terminal import console
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
@@ -123,3 +127,48 @@ def test_a_package_that_is_another_or_gone(
     assert done.code == 1
     assert "its package changed in the meantime" in done.out
     assert contents() == after
+
+
+@pytest.mark.parametrize("command", [("repair", "--yes", "--offline"), ("detach", "--no-hackable")])
+def test_uv_at_the_same_time_breaks_nothing(scene: Scene, command: tuple[str, ...]) -> None:
+    """It upgrades and downgrades while files are replaced: one version is there, and whole."""
+    build_wheel(scene.world.wheels, version="2.0")
+    words = ["uv", "pip", "install", "--offline", "--no-index", "--find-links",
+             str(scene.world.wheels)]  # fmt: skip
+    site = module(scene.a).parent.parent
+    for number in range(8):
+        module(scene.a).with_name("data.bin").write_bytes(b"edited")
+        version = f"{NAME}=={1 + number % 2}.0"
+        with subprocess.Popen(
+            [*words, version], env=scene.world.environ(shim=False), cwd=scene.a,
+            stderr=subprocess.DEVNULL,
+        ) as uv, scene.machine.working_in(scene.a):  # fmt: skip
+            done = scene.machine.linkpolicy(*command)
+        assert done.code in (0, 1), done
+        assert uv.returncode == 0
+        assert len([*site.glob(f"{NAME}-*.dist-info")]) == 1, done
+        assert scene.repair().code == 0
+        assert scene.verify().code == 0
+
+
+def test_a_package_that_goes_between_the_look_and_the_plan_is_not_made_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module(scene.a).unlink()
+    real = Gathering.damages
+    looks = 0
+
+    def damages(self: Gathering, findings: Iterable[Finding]) -> list[Damage]:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            uninstall(scene)
+        return real(self, findings)
+
+    monkeypatch.setattr(Gathering, "damages", damages)
+
+    done = scene.repair()
+
+    assert "its package changed in the meantime" in done.out
+    site = module(scene.a).parent.parent
+    assert [*site.glob(f"{NAME}*")] == []

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,7 +175,7 @@ def test_a_link_of_a_cloned_repository_makes_no_user_base(
     project = world.project(world.home / "src/evil")
     (project / ".venv").symlink_to("../../.local")
 
-    state = {"XDG_STATE_HOME": str(fs.ext4 / "state"), "XDG_DATA_HOME": str(fs.ext4 / "data")}
+    state: dict[str, Any] = {f"XDG_{name}_HOME": str(fs.ext4 / name) for name in ("STATE", "DATA")}
     shutil.rmtree(world.home / ".local", ignore_errors=True)
     plain = world.plain(*command, cwd=project, check=False, **state)
     shimmed = world.uv(*command, cwd=project, check=False, **state)

@@ -73,7 +73,7 @@ def apply(
             elif step.action in _DEEDS:
                 advance(step)
                 try:
-                    work.check_package(step.location)
+                    work.check_package(step)
                     yield _DEEDS[step.action](step, work)
                 except OSError as error:
                     whose = error.uid if isinstance(error, Foreign) else 0
@@ -127,12 +127,17 @@ class _Work:
         self._written: dict[str, Seen | None] = {}
         self._permissions: dict[str, int] = {}
 
-    def check_package(self, location: Location) -> None:
+    def check_package(self, step: Step) -> None:
         """Raises `Changed` where another version was installed since the plan was made, or none."""
-        if location.dist_info:
-            path = os.path.join(location.dist_info, record.NAME)
-            if seen_at(path) != self._written.get(path, location.package):
-                raise Changed(path, "its package changed in the meantime")
+        location = step.location
+        if not location.dist_info:
+            return
+        path = os.path.join(location.dist_info, record.NAME)
+        planned = self._written.get(path, location.package)
+        # Without a RECORD it was removed between the look and the plan, unless that is the damage.
+        is_gone = planned is None and step.action != "record"
+        if is_gone or seen_at(path) != planned:
+            raise Changed(path, "its package changed in the meantime")
 
     def target(self, step: Step) -> Target:
         """What is at the path, and what may be lost of it."""

@@ -62,9 +62,13 @@ class Work:
             advance(f"waiting for {holder}")
 
         def still_to_do(steps: Sequence[Step]) -> list[Step]:
-            """Whoever was waited for may have done it."""
-            paths = {step.location.path for step in steps}
-            return [step for step in again() if step.location.path in paths]
+            """Without those that whoever was waited for has done.
+
+            What became another thing meanwhile stays as it was planned: `apply` says so.
+            """
+            now = {step.location.path: step for step in again()}
+            pairs = [(step, now[path]) for step in steps if (path := step.location.path) in now]
+            return [new if _is_same(old, new) else old for old, new in pairs]
 
         def lock(held: contextlib.ExitStack, owners: Iterable[str]) -> None:
             for directory in owners:
@@ -151,3 +155,9 @@ def clean_up(index: Index, rescue: Callable[[Place, str], None]) -> int:
         for directory in (environment, *(tree.path for tree in trees_of_environment(environment))):
             shop.clean_up(directory, rescue)
     return count
+
+
+def _is_same(old: Step, new: Step) -> bool:
+    """Is it the same package, and is there still what it takes?"""
+    same = old.location.package == new.location.package
+    return same and (new.original is not None or old.original is None)
