@@ -60,8 +60,8 @@ def scene_in(base: Path) -> Iterator[Scene]:
     def rescue(place: Place, _: str) -> None:
         rescued.append(Path(place.path).read_bytes())
 
-    with Shops() as shops:
-        yield Scene(base, Builder(shops, rescue), rescued)
+    with Shops(rescue) as shops:
+        yield Scene(base, Builder(shops), rescued)
     assert [*base.glob(f"{shop.PREFIX}*")] == []
 
 
@@ -237,7 +237,7 @@ def test_the_same_size_and_time_do_not_hide_an_edit(scene: Scene) -> None:
             deed(target)
 
     assert scene.old.read_bytes() == b"OLD\n"
-    assert scene.left() == []
+    assert scene.rescued == []
 
 
 def test_a_file_that_somebody_has_open_for_writing_is_left(scene: Scene) -> None:

@@ -1,7 +1,7 @@
 """Somebody saves a file again and again while it is replaced: no edit is lost.
 
-The editor says what it saw at the path before each of its own edits. Where the original was there,
-its edit before that was taken away: then it must have been saved, or rescued in that moment.
+The editor says of each of its edits what it overwrote. An edit that it did not overwrite itself,
+and that is not at the path in the end, was taken away: then it was saved before, or rescued.
 """
 
 from __future__ import annotations
@@ -26,25 +26,32 @@ ORIGINAL = b"original 000000\n"
 ENOUGH, SURELY = 40, 3_000
 
 EDITOR = """
-import os, sys, time
+import ctypes, os, sys, time
 path, how, log = sys.argv[1:]
+swap = path + ".swp"
+libc = ctypes.CDLL(None)
 out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 number = 0
 while True:
-    edit = b"edit %010d\\n" % (number + 1)
-    handle = os.open(path, os.O_RDWR)
-    before = os.pread(handle, 100, 0)
+    number += 1
+    edit = b"edit %010d\\n" % number
     if how == "rename":
-        os.close(handle)
-        with open(path + ".swp", "wb") as stream:
+        with open(swap, "wb") as stream:
             stream.write(edit)
-        os.replace(path + ".swp", path)
+        # As rename(2), but it tells what it overwrote.
+        if libc.renameat2(-100, os.fsencode(swap), -100, os.fsencode(path), 2):
+            number -= 1
+            continue
+        with open(swap, "rb") as stream:
+            before = stream.read()
+        os.unlink(swap)
     else:
+        handle = os.open(path, os.O_RDWR)
         if how == "held open":
             time.sleep(0.0005)
+        before = os.pread(handle, 100, 0)
         os.pwrite(handle, edit, 0)
         os.close(handle)
-    number += 1
     os.write(out, b"%d %s" % (number, before))
     # 2,500 times in a second, and sometimes a moment's rest
     time.sleep(0.0002 if number % 20 else 0.01)
@@ -66,17 +73,10 @@ def editing(path: Path, how: str, log: Path) -> Iterator[None]:
 def lost(log: Path, path: Path, kept: set[bytes]) -> tuple[int, int]:
     """How many edits are nowhere, of how many."""
     lines = log.read_bytes().splitlines(keepends=True)
-    gone = 0
-    for line in lines:
-        number, before = line.split(b" ", 1)
-        earlier = b"edit %010d\n" % (int(number) - 1)
-        if before == ORIGINAL and int(number) > 1:
-            gone += earlier not in kept
-    last = b"edit %010d\n" % len(lines)
-    now = path.read_bytes()
-    # Of the one that was being made when the editor was killed nothing is known.
-    gone += last not in kept and now == ORIGINAL
-    return gone, len(lines)
+    overwritten = {line.split(b" ", 1)[1] for line in lines}
+    edits = [b"edit %010d\n" % (number + 1) for number in range(len(lines))]
+    known = kept | overwritten | {path.read_bytes()}
+    return sum(edit not in known for edit in edits), len(edits)
 
 
 def replaced(
@@ -89,8 +89,8 @@ def replaced(
             kept.add(stream.read())
 
     done = 0
-    with Shops() as shops:
-        builder = Builder(shops, rescue)
+    with Shops(rescue) as shops:
+        builder = Builder(shops)
         while done < times:
             seen, content = seen_at(str(path)), path.read_bytes()
             if content == ORIGINAL:
@@ -152,8 +152,9 @@ def test_without_an_exchange_no_edit_is_lost_either(
     monkeypatch.setattr(kernel, "exchange", unsupported)
     kept: set[bytes] = set()
     program = EDITOR.replace(
-        "    handle = os.open(path, os.O_RDWR)\n",
-        "    try: handle = os.open(path, os.O_RDWR)\n    except FileNotFoundError: continue\n",
+        "        handle = os.open(path, os.O_RDWR)\n",
+        "        try: handle = os.open(path, os.O_RDWR)\n"
+        "        except FileNotFoundError: number -= 1; continue\n",
     )
     assert program != EDITOR
     monkeypatch.setattr(sys.modules[__name__], "EDITOR", program)

@@ -65,8 +65,8 @@ def apply(
     `edits_of(steps)`; `kept`: path -> hash of what was saved. `advance` is called before each.
     `rescue(place, path)` keeps what somebody saved at a path in the very moment.
     """
-    with Shops() as shops:
-        work = _Work(Builder(shops, rescue), kept)
+    with Shops(rescue) as shops:
+        work = _Work(Builder(shops), kept)
         for step in steps:
             if step.action == "leave":
                 yield step.replace(result="kept", detail=step.because)

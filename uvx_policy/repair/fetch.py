@@ -62,16 +62,16 @@ class Fetcher:
         if uid:
             # What a project of hers tells uv to build would be run as root.
             return "root does not run uv in another user's project"
-        place = tempfile.mkdtemp(prefix=_PREFIX)
-        self._undo.callback(shutil.rmtree, place, ignore_errors=True)
         try:
+            place = tempfile.mkdtemp(prefix=_PREFIX)
+            self._undo.callback(shutil.rmtree, place, ignore_errors=True)
             uv().fetch(
                 step.location.dist_info,
                 into=place,
                 python=environment or sys.executable,
                 project=project,
             )
-        except LinkPolicyError as error:
+        except (LinkPolicyError, OSError) as error:
             return str(error)
         unpacked = archives(os.path.join(place, "cache"))
         found = [Tree(path=path, kind="site", owner=place) for path in unpacked]

@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.filesystem.probe import FICLONE
@@ -64,10 +65,8 @@ class Target(Value):
 class Builder:
     """Replaces, makes and removes files. Each call raises `OSError`, `Changed` among them."""
 
-    def __init__(self, shops: Shops, rescue: Callable[[Place, str], None]) -> None:
-        """`rescue(place, path)`: keeps what somebody saved at `path` in the very moment."""
+    def __init__(self, shops: Shops) -> None:
         self._shops = shops
-        self._rescue = rescue
 
     def write(self, target: Target, pieces: Iterable[bytes]) -> None:
         """Put a new inode with this content at the target. Raises `Mismatch`."""
@@ -110,6 +109,7 @@ class Builder:
 
         `False` when it has one already. A symbolic link is replaced by what it leads to.
         """
+        self._shops.settle_names_of(target.path)
         if not is_shared(target.path):
             return False
         source = os.open(target.path, FLAGS)
@@ -136,7 +136,10 @@ class Builder:
         shop = self._shops.at(target.workplace, target.path)
         shop.may_go(target.content)
         with self._place(target) as place:
-            take_away(place, shop.free("new"), target.seen, target.content, self._rescuing(target))
+            take_away(
+                place, shop.free("new"), target.seen, target.content,
+                partial(shop.retire, target.path),
+            )  # fmt: skip
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(target.path))
 
@@ -174,7 +177,10 @@ class Builder:
                     _finish(part, target, place.directory if is_new else None)
                 shop.may_go(target.hash, target.content)
                 new = part.renamed(shop.free("new"))
-                put(new, place, target.seen, target.content, self._rescuing(target), unchanged)
+                put(
+                    new, place, target.seen, target.content,
+                    partial(shop.retire, target.path), unchanged,
+                )  # fmt: skip
         finally:
             part.unlink()
 
@@ -187,9 +193,6 @@ class Builder:
             yield Place(handle, name, target.path)
         finally:
             os.close(handle)
-
-    def _rescuing(self, target: Target) -> Callable[[Place], None]:
-        return lambda place: self._rescue(place, target.path)
 
 
 def is_shared(path: str) -> bool:

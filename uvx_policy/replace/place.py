@@ -2,7 +2,8 @@
 
 Nobody loses what he saved between the look and the deed: what came out of the path is compared
 with what was seen. If it is anything else, it goes back, and the newest of what was saved at the
-path stays there. What was saved in between and is no longer at the path is handed to `rescue`.
+path stays there. What was at the path, be it for a moment, is handed to `retire` and not deleted:
+who was about to open it may write to it yet.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import contextlib
 import errno
 import os
 import stat
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.installed.hash import Hash, of_handle
@@ -19,7 +19,7 @@ from uvx_policy.replace import kernel
 from uvx_policy.replace.kernel import Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from typing_extensions import Self
 
@@ -28,8 +28,6 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _READ = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 #: times that somebody may save a file while it is put back
 _MOST = 1000
-#: seconds that a program gets to close a file that it opened in the wrong moment
-_PATIENCE, _PAUSE = 2.0, 0.001
 
 
 class Changed(OSError):
@@ -176,31 +174,32 @@ def put(
     place: Place,
     expected: Seen | None,
     content: Hash,
-    rescue: Callable[[Place], None],
+    retire: Callable[[Place, Seen | None], None],
     unchanged: Callable[[], bool] = lambda: True,
 ) -> None:
     """Put the file `new`, which lies in a directory of ours, at `place`, where `expected` is.
 
     `content`: what a file there holds that may be given up, `NO_HASH` for what its `expected`
-    alone tells (a symbolic link). `rescue`: keeps what lies at a place of ours. `unchanged`: asked
-    again in the end whether what the new file was made from is still the same.
-    Raises `Changed`, and `OSError`: then the path has what somebody saved there last. What could
-    not be rescued stays where `new` was.
+    alone tells (a symbolic link). `retire`: takes over what lies at a place of ours, with the state
+    in which nothing is lost with it. `unchanged`: asked again in the end whether what the new file
+    was made from is still the same.
+    Raises `Changed`, and `OSError`: then the path has what somebody saved there last.
     """
     ours = new.seen
     try:
-        is_exchanged = _bring(new, place, expected, content, rescue, unchanged)
+        is_exchanged = _bring(new, place, expected, content, retire, unchanged)
     except BaseException:
         new.unlink()  # it never was at the path
         raise
     if not is_exchanged:
         return
     assert expected is not None  # noqa: S101 (with nothing there is nothing to exchange)
-    if unchanged() and _may_go(new, expected, content):
-        new.unlink()
-        return
-    _put_back(new, place, ours, rescue)
-    raise Changed(place.path, "a program is changing it, or has it open for writing")
+    may_go = unchanged() and _may_go(new, expected, content)
+    if not may_go:
+        _put_back(new, place, ours)
+    retire(new, expected if may_go else ours)
+    if not may_go:
+        raise Changed(place.path, "a program is changing it, or has it open for writing")
 
 
 def _bring(
@@ -208,7 +207,7 @@ def _bring(
     place: Place,
     expected: Seen | None,
     content: Hash,
-    rescue: Callable[[Place], None],
+    retire: Callable[[Place, Seen | None], None],
     unchanged: Callable[[], bool],
 ) -> bool:
     """Is the new file at the path in exchange for what was there? `False`: for what is gone."""
@@ -222,7 +221,7 @@ def _bring(
     try:
         kernel.exchange(new.directory, new.name, place.directory, place.name)
     except Unsupported:
-        take_away(place, new.beside(f"{new.name}.old"), expected, content, rescue)
+        take_away(place, new.beside(f"{new.name}.old"), expected, content, retire)
         # For a moment nothing is at the path; whoever is killed then leaves it to the next run.
         put_where_nothing_is(new, place)
         return False
@@ -236,7 +235,7 @@ def take_away(
     aside: Place,
     expected: Seen | None,
     content: Hash,
-    rescue: Callable[[Place], None],
+    retire: Callable[[Place, Seen | None], None],
 ) -> None:
     """Remove what is at `place` by way of `aside`, a free name in a directory of ours.
 
@@ -248,12 +247,12 @@ def take_away(
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place.path)
     os.rename(place.name, aside.name, src_dir_fd=place.directory, dst_dir_fd=aside.directory)
     if _may_go(aside, expected, content):
-        aside.unlink()
+        retire(aside, expected)
         return
     try:
         put_where_nothing_is(aside, place)
     except OSError:
-        rescue(aside)
+        retire(aside, None)
     raise Changed(place.path)
 
 
@@ -280,7 +279,27 @@ def _has_writer(handle: int) -> bool:
         return False
 
 
-def _put_back(new: Place, place: Place, ours: Seen | None, rescue: Callable[[Place], None]) -> None:
+def is_free_to_go(place: Place, contents: Collection[Hash] | None) -> bool | None:
+    """Does a file of ours hold nothing but what is known? `None`: somebody writes to it yet.
+
+    `contents`: what is known; `None`: this file is, without being read again.
+    """
+    seen = place.seen
+    if seen is None or seen.kind != stat.S_IFREG:
+        return True
+    handle = os.open(place.name, _READ, dir_fd=place.directory)
+    try:
+        if _has_writer(handle):
+            return None
+        if contents is None:
+            return True
+        algorithms = {each.algorithm for each in contents}
+        return any(of_handle(handle, each) in contents for each in algorithms)
+    finally:
+        os.close(handle)
+
+
+def _put_back(new: Place, place: Place, ours: Seen | None) -> None:
     """Exchange until what comes out is what was put there last: then nobody saved in between."""
     put_last = ours
     for _ in range(_MOST):
@@ -293,30 +312,8 @@ def _put_back(new: Place, place: Place, ours: Seen | None, rescue: Callable[[Pla
                 return
             continue
         if new.seen == put_last:
-            break
+            return
         put_last = holds
-    _give_up(new, ours, rescue)
-
-
-def _give_up(new: Place, ours: Seen | None, rescue: Callable[[Place], None]) -> None:
-    """Remove what was at the path for a moment; rescued, unless it is our file as it was.
-
-    Who opened ours in that moment may write to it yet: then it is kept as long as that may take,
-    and is left for the next run in the end.
-    """
-    if new.kind == stat.S_IFREG:
-        handle = os.open(new.name, _READ, dir_fd=new.directory)
-        try:
-            deadline = time.monotonic() + _PATIENCE
-            while _has_writer(handle):
-                if time.monotonic() > deadline:
-                    return
-                time.sleep(_PAUSE)
-        finally:
-            os.close(handle)
-    if new.seen != ours:
-        rescue(new)
-    new.unlink()
 
 
 def put_where_nothing_is(new: Place, place: Place) -> None:

@@ -11,9 +11,9 @@ import time
 from typing import TYPE_CHECKING
 
 from uvx_policy.filesystem.probe import HIDDEN
-from uvx_policy.installed.hash import Hash, of_handle
+from uvx_policy.installed.hash import Hash
 from uvx_policy.replace import foreign
-from uvx_policy.replace.place import Place, Root
+from uvx_policy.replace.place import Place, Root, Seen, is_free_to_go, seen_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 PREFIX = ".tmp-linkpolicy-"
 #: the hashes of what may be thrown away, one on a line
 _KNOWN = "known"
-#: seconds
-_OLD = 3600
+#: seconds: until whoever has looked up a path has opened it; that a program gets to close a file
+#: which it opened in the wrong moment; after which a file of a probe was left
+_GRACE, _PATIENCE, _OLD = 0.05, 2.0, 3600
+_PAUSE = 0.001
+#: ns; a file that was changed so shortly before may change again without its time telling
+_FRESH = 2 * 10**9
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
@@ -38,8 +42,18 @@ class Shop:
     killed.
     """
 
-    def __init__(self, directory: str) -> None:
-        """Raises `OSError`."""
+    def __init__(self, directory: str, rescue: Callable[[Place, str], None] | None = None) -> None:
+        """`rescue(place, path)`: keeps what somebody saved at `path` in the very moment.
+
+        Raises `OSError`.
+        """
+        self._rescue = rescue
+        #: a path, what was at it until it was replaced, and in which state it may go
+        self._retired: list[tuple[str, Place, Seen | None]] = []
+        #: device and inode of each
+        self._inodes: set[tuple[int, int]] = set()
+        self._retired_at = 0.0
+        self._contents: set[Hash] = set()
         self.path = os.path.join(directory, f"{PREFIX}{os.urandom(6).hex()}")
         name = os.path.basename(self.path)
         self._known = -1
@@ -71,10 +85,63 @@ class Shop:
         if self._known < 0:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
             self._known = os.open(_KNOWN, flags, 0o600, dir_fd=self.handle)
-        os.write(self._known, "".join(f"{content}\n" for content in contents).encode())
+        fresh = [content for content in contents if content and content not in self._contents]
+        self._contents.update(fresh)
+        os.write(self._known, "".join(f"{content}\n" for content in fresh).encode())
+
+    def retire(self, path: str, place: Place, harmless: Seen | None) -> None:
+        """Take over what was at `path`: in the end it goes, unless somebody has written to it.
+
+        `harmless`: the state in which it was saved, or is ours.
+        """
+        seen = place.seen
+        if seen is not None:
+            self._inodes.add((seen.device, seen.inode))
+        self._retired.append((path, place, harmless))
+        self._retired_at = time.monotonic()
+
+    def holds(self, path: str) -> bool:
+        """Is a name of the file at `path` among what was retired?"""
+        seen = seen_at(path)
+        return seen is not None and (seen.device, seen.inode) in self._inodes
+
+    def settle(self) -> None:
+        """Delete what was replaced, and rescue what is not what it was.
+
+        Somebody may have looked up the path just before it was exchanged, and open the old file
+        afterwards, which shows in no lease until then.
+        """
+        if self._retired:
+            time.sleep(max(0.0, self._retired_at + _GRACE - time.monotonic()))
+        deadline = time.monotonic() + _PATIENCE
+        while self._retired:
+            path, place, harmless = self._retired[-1]
+            while (may_go := self._may_now_go(place, harmless)) is None:
+                if time.monotonic() > deadline:
+                    break  # left for the next run
+                time.sleep(_PAUSE)
+            if may_go is False:
+                assert self._rescue is not None  # noqa: S101 (whoever retires has a way)
+                self._rescue(place, path)
+            if may_go is not None:
+                place.unlink()
+            self._retired.pop()
+        self._inodes.clear()
+
+    def _may_now_go(self, place: Place, harmless: Seen | None) -> bool | None:
+        is_old = harmless is not None and harmless.mtime_ns < time.time_ns() - _FRESH
+        # Whoever writes to an old file changes its time; a young one has to be read again.
+        contents = None if is_old and place.seen == harmless else self._contents
+        return is_free_to_go(place, contents)
 
     def close(self) -> None:
         """Remove it. What nobody threw away stays, to be found by the next run."""
+        try:
+            self.settle()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
         if self._known >= 0:
             os.close(self._known)
         with contextlib.suppress(OSError):
@@ -89,8 +156,10 @@ class Shop:
 class Shops(contextlib.ExitStack):
     """A shop on each file system that needs one, and the roots that files lie below."""
 
-    def __init__(self) -> None:
+    def __init__(self, rescue: Callable[[Place, str], None]) -> None:
+        """`rescue`: as for each of them."""
         super().__init__()
+        self._rescue = rescue
         self._shops: dict[str, Shop] = {}
         self._roots: dict[str, Root] = {}
 
@@ -105,8 +174,14 @@ class Shops(contextlib.ExitStack):
             if os.stat(place).st_dev != os.stat(beside).st_dev:
                 place = beside
         if place not in self._shops:
-            self._shops[place] = self.enter_context(Shop(place))
+            self._shops[place] = self.enter_context(Shop(place, self._rescue))
         return self._shops[place]
+
+    def settle_names_of(self, path: str) -> None:
+        """Let go of names of the file at `path`, which look as if it were somebody else's, too."""
+        for shop in self._shops.values():
+            if shop.holds(path):
+                shop.settle()
 
     def root(self, path: str) -> Root:
         """The directory at `path`, held open. Raises `OSError`."""
@@ -167,8 +242,13 @@ def _clear(path: str, rescue: Callable[[Place, str], None]) -> None:
         known = _known_in(handle)
         for name in os.listdir(handle):
             place = Place(handle, name, os.path.join(path, name))
-            if name != _KNOWN and not _is_known(place, known):
-                rescue(place, path)
+            # What was not built to the end is no file of anybody's.
+            if name != _KNOWN and not name.startswith("part-"):
+                is_known = is_free_to_go(place, known)
+                if is_known is None:
+                    raise BlockingIOError(errno.EBUSY, os.strerror(errno.EBUSY), place.path)
+                if not is_known:
+                    rescue(place, path)
             place.unlink()
         os.rmdir(path)
 
@@ -186,19 +266,6 @@ def _known_in(handle: int) -> set[Hash]:
         with open(known, encoding="ascii") as lines:
             return {Hash.parse(line.strip()) for line in lines}
     return set()
-
-
-def _is_known(place: Place, known: set[Hash]) -> bool:
-    """Links hold nothing; what was not written to the end is no file of anybody's."""
-    seen = place.seen
-    if seen is None or seen.kind != stat.S_IFREG or place.name.startswith("part-"):
-        return True
-    handle = os.open(place.name, os.O_RDONLY | _NO_FOLLOW, dir_fd=place.directory)
-    try:
-        algorithms = {each.algorithm for each in known if each}
-        return any(of_handle(handle, each) in known for each in algorithms)
-    finally:
-        os.close(handle)
 
 
 def _lock(handle: int) -> None:
