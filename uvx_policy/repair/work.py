@@ -128,7 +128,7 @@ class Work:
             path=path,
             distribution=step.distribution if step else "unfinished",
             name=(step and step.name) or os.path.basename(path),
-            state="meanwhile",
+            state="changed",
             lies_at=place.path,
         )
         kept = backup.keep([edit], self._edits_directory, self.saved)
