@@ -14,7 +14,7 @@ import pytest
 from tests.filesystems import FileSystems
 from tests.odd_files import fifo
 from uvx_policy.installed.hash import of_pieces
-from uvx_policy.replace import kernel, shop
+from uvx_policy.replace import kernel, place, shop
 from uvx_policy.replace.attributes import CannotKeep
 from uvx_policy.replace.build import Builder, Mismatch, Target, Way, is_shared, pieces_of
 from uvx_policy.replace.place import Changed, Place, seen_at
@@ -48,6 +48,11 @@ class Scene:
 
     def write(self, target: Target) -> None:
         self.builder.write(target, pieces_of(str(self.source)))
+
+    def settle(self) -> None:
+        """What happens in the end."""
+        for each in self.builder._shops._shops.values():
+            each.settle()
 
     def left(self) -> list[str]:
         """What lies in directories of ours."""
@@ -249,6 +254,39 @@ def test_a_file_that_somebody_has_open_for_writing_is_left(scene: Scene) -> None
     assert scene.old.read_bytes() == b"more"
     scene.write(scene.target())
     assert scene.old.read_bytes() == NEW
+
+
+def test_a_file_that_cannot_be_read_after_the_exchange_comes_back(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_many(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    target = scene.target()
+    monkeypatch.setattr(place, "of_handle", too_many)
+
+    with pytest.raises(Changed):
+        scene.write(target)
+
+    assert scene.old.read_bytes() == OLD
+    monkeypatch.undo()
+
+
+def test_an_interrupt_after_the_exchange_loses_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    target = scene.target().replace(content=of_pieces([b"saved"], "sha256"))
+    monkeypatch.setattr(place, "_may_go", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        scene.write(target)
+
+    assert scene.old.read_bytes() == NEW
+    scene.settle()
+    assert scene.rescued == [OLD]
 
 
 def unsupported(*_: object) -> None:

@@ -194,12 +194,17 @@ def put(
     if not is_exchanged:
         return
     assert expected is not None  # noqa: S101 (with nothing there is nothing to exchange)
-    may_go = unchanged() and _may_go(new, expected, content)
-    if not may_go:
+    harmless: Seen | None = None
+    try:
+        if unchanged() and _may_go(new, expected, content):
+            harmless = expected
+            return
         _put_back(new, place, ours)
-    retire(new, expected if may_go else ours)
-    if not may_go:
-        raise Changed(place.path, "a program is changing it, or has it open for writing")
+        harmless = ours
+    finally:
+        # Also after Ctrl-C: what is not known to be harmless is read, and rescued.
+        retire(new, harmless)
+    raise Changed(place.path, "a program is changing it, or has it open for writing")
 
 
 def _bring(
@@ -245,7 +250,10 @@ def take_away(
         raise Changed(place.path)
     if expected.kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place.path)
-    os.rename(place.name, aside.name, src_dir_fd=place.directory, dst_dir_fd=aside.directory)
+    try:
+        os.rename(place.name, aside.name, src_dir_fd=place.directory, dst_dir_fd=aside.directory)
+    except FileNotFoundError:
+        raise Changed(place.path) from None
     if _may_go(aside, expected, content):
         retire(aside, expected)
         return
@@ -262,11 +270,16 @@ def _may_go(place: Place, expected: Seen, content: Hash) -> bool:
         return False
     if expected.kind != stat.S_IFREG or not content:
         return True
-    handle = os.open(place.name, _READ, dir_fd=place.directory)
+    try:
+        handle = os.open(place.name, _READ, dir_fd=place.directory)
+    except OSError:  # not for us to read, or too many files: nobody knows
+        return False
     try:
         if _has_writer(handle):
             return False
         return of_handle(handle, content.algorithm) == content and place.seen == expected
+    except OSError:
+        return False
     finally:
         os.close(handle)
 

@@ -116,10 +116,7 @@ class Shop:
         deadline = time.monotonic() + _PATIENCE
         while self._retired:
             path, place, harmless = self._retired[-1]
-            while (may_go := self._may_now_go(place, harmless)) is None:
-                if time.monotonic() > deadline:
-                    break  # left for the next run
-                time.sleep(_PAUSE)
+            may_go = self._may_go(place, harmless, deadline)
             if may_go is False:
                 assert self._rescue is not None  # noqa: S101 (whoever retires has a way)
                 self._rescue(place, path)
@@ -128,11 +125,18 @@ class Shop:
             self._retired.pop()
         self._inodes.clear()
 
-    def _may_now_go(self, place: Place, harmless: Seen | None) -> bool | None:
+    def _may_go(self, place: Place, harmless: Seen | None, deadline: float) -> bool | None:
+        """`None`: it cannot be told in time, and is left for the next run."""
         is_old = harmless is not None and harmless.mtime_ns < time.time_ns() - _FRESH
-        # Whoever writes to an old file changes its time; a young one has to be read again.
-        contents = None if is_old and place.seen == harmless else self._contents
-        return is_free_to_go(place, contents)
+        with contextlib.suppress(OSError):
+            while True:
+                # Whoever writes to an old file changes its time; a young one is read again.
+                contents = None if is_old and place.seen == harmless else self._contents
+                may_go = is_free_to_go(place, contents)
+                if may_go is not None or time.monotonic() > deadline:
+                    return may_go
+                time.sleep(_PAUSE)
+        return None
 
     def close(self) -> None:
         """Remove it. What nobody threw away stays, to be found by the next run."""
