@@ -270,14 +270,15 @@ def _link_plan(
 
     target = host.real_path(destination.path)
     real_cache = host.real_path(facts.cache) if facts.cache else ""
-    home = host.environ.get("HOME", "")
+    exists = host.kind(target) == "directory"
     return keep_link(
         LinkFacts(
             target=target,
-            target_exists=host.kind(target) == "directory",
+            target_exists=exists,
             parent_exists=host.kind(os.path.dirname(target)) == "directory",
             into_cache=bool(real_cache) and target.startswith(real_cache + os.sep),
-            is_user_base=bool(home) and target == host.real_path(os.path.join(home, ".local")),
+            # Asked only of what is missing: a link that leads somewhere needs no more witnesses.
+            is_user_base=not exists and _is_user_base(host, target),
         ),
         invocation=invocation,
         destination=destination,
@@ -285,6 +286,11 @@ def _link_plan(
         at_workspace_root=bool(destination.workspace)
         and choices.project_directory == destination.workspace,
     )
+
+
+def _is_user_base(host: Host, target: str) -> bool:
+    home = host.environ.get("HOME", "")
+    return bool(home) and target == host.real_path(os.path.join(home, ".local"))
 
 
 def _device(host: Host, directory: str) -> int | None:

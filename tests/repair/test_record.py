@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -19,7 +20,8 @@ from tests.verify import making
 from tests.verify import test_with_uv as schemes
 from uvx_policy.repair.records import rows_at
 from uvx_policy.repair.uv import Uv, UvFailed
-from uvx_policy.replace import shop
+from uvx_policy.replace import place, shop
+from uvx_policy.replace.place import Place
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -342,12 +344,17 @@ def contents(project: Path) -> dict[str, bytes]:
     return {str(path.relative_to(environment)): path.read_bytes() for path in files}
 
 
+def spoilt(rich: Scene) -> dict[str, bytes]:
+    """Only uv can help: a script was edited, and nothing tells its hash. What is there then."""
+    (rich.a / ".venv/bin/rewritten").write_text("#!/bin/sh\necho mine\n")
+    empty(record_of(rich.a, schemes.NAME))
+    return contents(rich.a)
+
+
 def test_what_uv_removed_and_did_not_install_comes_back(
     rich: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (rich.a / ".venv/bin/rewritten").write_text("#!/bin/sh\necho mine\n")
-    empty(record_of(rich.a, schemes.NAME))
-    before = contents(rich.a)
+    before = spoilt(rich)
     monkeypatch.setattr(Uv, "reinstall", half)
 
     done = rich.repair()
@@ -357,12 +364,36 @@ def test_what_uv_removed_and_did_not_install_comes_back(
     assert contents(rich.a) == before
 
 
+def test_what_cannot_be_brought_back_now_is_brought_back_by_the_next_repair(
+    rich: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = spoilt(rich)
+    monkeypatch.setattr(Uv, "reinstall", half)
+    real = place.put_where_nothing_is
+    where = "uvx_policy.replace.aside.put_where_nothing_is"
+    calls = 0
+
+    def full(*places: Place) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(*places)
+
+    monkeypatch.setattr(where, full)
+    assert rich.repair().code == 1
+    assert contents(rich.a) != before
+    monkeypatch.setattr(where, real)
+
+    rich.repair()
+
+    assert contents(rich.a) == before
+
+
 def test_what_uv_removed_before_all_was_killed_comes_back(
     rich: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (rich.a / ".venv/bin/rewritten").write_text("#!/bin/sh\necho mine\n")
-    empty(record_of(rich.a, schemes.NAME))
-    before = contents(rich.a)
+    before = spoilt(rich)
 
     def killed(*words: object, **named: object) -> None:
         with contextlib.suppress(UvFailed):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,11 @@ from tests.caches.machine import Machine, snapshot
 from tests.filesystems import FileSystems
 from tests.repair.scene import EDITED, Scene, module
 from tests.uv.world import NAME, ORIGINAL, installed
+from uvx_policy.caches.locks import Holder
+from uvx_policy.installed.tree import Tree
 from uvx_policy.repair import backup as keep
+from uvx_policy.repair.model import Location, Step
+from uvx_policy.repair.work import Work
 from uvx_policy.replace import shop
 from uvx_policy.replace.build import Builder
 
@@ -62,6 +68,31 @@ def test_it_waits_for_the_lock(scene: Scene) -> None:
         done = scene.repair("--wait", "20")
 
     assert done.code == 0, done.out
+
+
+def test_after_waiting_each_row_of_a_record_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps with one path: both are found again in the plan that is made after waiting."""
+    tree = Tree(path=str(tmp_path), kind="site", owner=str(tmp_path))
+    location = Location(path=str(tmp_path / "RECORD"), tree=tree)
+    steps = [
+        Step(action="record", location=location, distribution="pkg-1", name=name)
+        for name in ("a.py", "b.py")
+    ]
+
+    @contextlib.contextmanager
+    def waited_for(_: str, __: float, *, meanwhile: Callable[[Holder], None]) -> Iterator[None]:
+        meanwhile(Holder(pid=0))
+        yield
+
+    done: list[Step] = []
+    monkeypatch.setattr("uvx_policy.caches.locks.alone", waited_for)
+    monkeypatch.setattr(Work, "_save_and_apply", lambda _, steps, *__: done.extend(steps))
+
+    Work("", str(tmp_path), 0).carry_out(steps, lambda: steps, lambda _: None)
+
+    assert [step.name for step in done] == ["a.py", "b.py"]
 
 
 _HOLD = """

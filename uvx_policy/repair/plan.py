@@ -70,7 +70,7 @@ class _Planner:
         for damage in damages:
             for step in self._steps(damage):
                 # A path is in several damages when its findings name each other.
-                key = _key(step)
+                key = key_of(step)
                 if key not in steps or steps[key].action == "leave":
                     steps[key] = step
         # One RECORD is written once: as a whole, or its rows.
@@ -237,7 +237,8 @@ class _Planner:
         )
 
 
-def _key(step: Step) -> tuple[str, str]:
+def key_of(step: Step) -> tuple[str, str]:
+    """What tells the steps of one plan apart, and finds them again in the next."""
     if step.action == "fetch":
         return "fetch", step.distribution
     if step.action == "reinstall":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import locks
 from uvx_policy.installed.tree import trees_of_environment
 from uvx_policy.repair import apply, backup, unfinished
+from uvx_policy.repair.plan import key_of
 from uvx_policy.replace import aside, shop
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class Work:
 
             What became another thing meanwhile stays as it was planned: `apply` says so.
             """
-            now = {step.location.path: step for step in again()}
-            pairs = [(step, now[path]) for step in steps if (path := step.location.path) in now]
+            now = {key_of(step): step for step in again()}
+            pairs = [(step, now[key]) for step in steps if (key := key_of(step)) in now]
             return [new if _is_same(old, new) else old for old, new in pairs]
 
         def lock(held: contextlib.ExitStack, owners: Iterable[str]) -> None:
@@ -123,7 +124,9 @@ class Work:
 
     def rescue(self, place: Place, path: str) -> None:
         """Save what somebody put at `path` while we were at it. Raises `CannotKeep`."""
-        step = self._current
+        # In the end all are done, and each may be what is rescued.
+        steps = [*self.done, *([self._current] if self._current else [])]
+        step = next((each for each in reversed(steps) if each.location.path == path), None)
         edit = backup.Edit(
             path=path,
             distribution=step.distribution if step else "unfinished",

@@ -35,6 +35,8 @@ class Aside:
         self._root = root
         self._shop = Shop(root)
         self._kept: dict[str, str] = {}
+        #: something that was kept is not at its path, and may be the only copy
+        self._is_owed = False
         try:
             for number, path in enumerate(dict.fromkeys(paths)):
                 self._keep(path, f"kept-{number}")
@@ -50,11 +52,15 @@ class Aside:
 
     def bring_back(self) -> int:
         """Put back what is not at its path any more; how many files. Raises `OSError`."""
-        return _bring_back(self._shop.handle, self._root, self._kept)
+        self._is_owed = True
+        count = _bring_back(self._shop.handle, self._root, self._kept)
+        self._is_owed = False
+        return count
 
     def close(self) -> None:
-        """Give up what was kept."""
-        _clear(self._shop.handle)
+        """Give up what was kept; what could not be brought back is left to `finish`."""
+        if not self._is_owed:
+            _clear(self._shop.handle)
         self._shop.close()
 
     def _keep(self, path: str, name: str) -> None:

@@ -246,7 +246,7 @@ def _clear(path: str, rescue: Callable[[Place, str], None]) -> None:
         known = _known_in(handle)
         for name in os.listdir(handle):
             place = Place(handle, name, os.path.join(path, name))
-            # What was not built to the end is no file of anybody's.
+            # What was not built to the end was never at a path.
             if name != _KNOWN and not name.startswith("part-"):
                 is_known = is_free_to_go(place, known)
                 if is_known is None:
