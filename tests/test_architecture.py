@@ -15,7 +15,7 @@ LONGEST = 400
 #: modules beside the packages, by the room that they are in
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard symlinked_venv toml_file "
-    "launch locate trace safe wildcards foreign_file"
+    "launch locate trace safe wildcards foreign_file flock"
 )
 SHIM = "shim under_policy"
 MODULES_BESIDE = {
@@ -42,7 +42,7 @@ ROOMS = {
     "installed": "core state terminal filesystem",
     "caches": "core terminal uv machine installed",
     "verify": "core state terminal machine installed",
-    "replace": "core filesystem installed",
+    "replace": "core state terminal filesystem installed",
     "repair": "core state terminal settings machine installed caches verify replace",
     "status": "core state terminal host machine filesystem installed",
     "setup": "core state terminal settings machine caches",
@@ -55,7 +55,7 @@ ROOMS = {
 }
 #: what runs while nothing of the machine may be seen; `guard` reads its own pid
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
-    "guard", "minimal_os", "toml_file", "launch", "locate", "trace", "foreign_file",
+    "guard", "minimal_os", "toml_file", "launch", "locate", "trace", "foreign_file", "flock",
 }  # fmt: skip
 
 MODULES = sorted(

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: O_NONBLOCK: a FIFO of that name must not hang us
 FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NONBLOCK"))
-_LEAST = 4096
+DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_LEAST, _CHUNK = 4096, 1 << 20
 
 
 def read_foreign(path: str, most: int, *, cut: bool = False) -> bytes:
@@ -31,5 +37,21 @@ def read_foreign(path: str, most: int, *, cut: bool = False) -> bytes:
             pieces.append(piece)
             most -= len(piece)
         return b"".join(pieces)
+    finally:
+        os.close(handle)
+
+
+def pieces(path: str, most: int | None = None) -> Iterator[bytes]:
+    """The bytes of a regular file, some at a time, at most so many. Raises `OSError`."""
+    handle = os.open(path, FLAGS)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(f"`{path}` is not a file")
+        while most is None or most > 0:
+            piece = os.read(handle, _CHUNK if most is None else min(_CHUNK, most))
+            if not piece:
+                return
+            most = None if most is None else most - len(piece)
+            yield piece
     finally:
         os.close(handle)

@@ -13,10 +13,11 @@ import pytest
 
 from tests.filesystems import FileSystems
 from tests.odd_files import fifo
+from uvx_policy.foreign_file import pieces
 from uvx_policy.installed.hash import of_pieces
 from uvx_policy.replace import kernel, place, shop
 from uvx_policy.replace.attributes import CannotKeep
-from uvx_policy.replace.build import Builder, Mismatch, Target, Way, is_shared, pieces_of
+from uvx_policy.replace.build import Builder, Mismatch, Target, Way, is_shared
 from uvx_policy.replace.place import Changed, Place, seen_at
 from uvx_policy.replace.shop import Shops
 
@@ -47,7 +48,7 @@ class Scene:
         )  # fmt: skip
 
     def write(self, target: Target) -> None:
-        self.builder.write(target, pieces_of(str(self.source)))
+        self.builder.write(target, pieces(str(self.source)))
 
     def settle(self) -> None:
         """What happens in the end."""

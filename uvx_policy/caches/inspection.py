@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches.archive_links import LINKING_BUCKETS, Link
+from uvx_policy.foreign_file import DIRECTORY
 from uvx_policy.installed.quick import Look
 from uvx_policy.installed.tree import ARCHIVES, Tree, archives, trees_of_environment
 from uvx_policy.terminal.words import count, listed, verb
@@ -34,7 +35,6 @@ _AT_ONCE = 50
 _MOST_NAMED = 1000
 #: below the cache: bucket, index, package, version
 _DEEP = 3
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _BY_HANDLE = os.stat in os.supports_dir_fd
 #: inode(7)
 _TYPE, _LINK = 0o170000, 0o120000
@@ -255,7 +255,7 @@ class _Inspecting:
 
         `is_foreign`: it is known that all of it belongs to somebody else. Raises as `_wrong_in`.
         """
-        handle = os.open(tree.path, _DIRECTORY) if _BY_HANDLE else None
+        handle = os.open(tree.path, DIRECTORY) if _BY_HANDLE else None
         directories: set[str] = set()
 
         def read(name: str) -> Seen | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import contents
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.flock import take_alone
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def alone(
     file = (status.st_dev, status.st_ino)
 
     def in_the_way() -> Holder | None:
-        return None if _taken(handle) else holder(directory)
+        return None if take_alone(handle) else holder(directory)
 
     try:
         if _held.get(file, directory) != directory:  # another name of one that we hold (`cp -al`)
@@ -101,19 +102,6 @@ def _opened(directory: str) -> int | None:
         return os.open(os.path.join(directory, LOCK), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError):
         return None
-
-
-def _taken(handle: int) -> bool:
-    """Take the lock for this handle alone, unless somebody holds it."""
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # no locks on this file system: uv goes on with a warning
-        pass
-    return True
 
 
 def _wait_for(
@@ -195,7 +183,7 @@ def is_free(cache: str) -> bool:
     if handle is None:
         return True
     try:
-        return _taken(handle)
+        return take_alone(handle)
     finally:
         os.close(handle)
 

@@ -145,12 +145,5 @@ def _line(label: str, style: str, path: str, text: str) -> Parts:
 
 
 def _user(uid: int | None) -> str:
-    """The name of a user, or the number; "" where there are no owners."""
-    if uid is None or os.name == "nt":
-        return ""
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    """As `words.user`; "" where there are no owners."""
+    return "" if uid is None or os.name == "nt" else words.user(uid)

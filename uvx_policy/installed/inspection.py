@@ -11,13 +11,14 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from uvx_policy.foreign_file import DIRECTORY
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import site_directories
 from uvx_policy.installed.extents import devices_that_never_share
 from uvx_policy.installed.model import MOST_NAMED, Survey
 from uvx_policy.installed.quick import Look
 from uvx_policy.installed.tree import Tree
-from uvx_policy.installed.walk import CHANGEABLE, DIRECTORY, READABLE, leads_into_cache
+from uvx_policy.installed.walk import CHANGEABLE, READABLE, leads_into_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

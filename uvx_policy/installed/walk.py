@@ -6,6 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
 from uvx_policy.installed import record
 from uvx_policy.installed.extents import extents_of
 from uvx_policy.installed.glance import BYTECODE_ENDING, numbers
@@ -29,8 +30,6 @@ _ARCHIVES = "/archive-v"
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 #: a directory is listed by its handle where that can be: each stat is then spared the long path
 _BY_HANDLE = os.scandir in os.supports_fd
-DIRECTORY = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_RDONLY
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 #: what one look at an installed file showed; of a symbolic link into a cache, its target: bytes;
@@ -102,7 +101,7 @@ class Walk:
                     self._look_in(path, path, place, waiting)
                     continue
                 handle = os.open(path, flags)
-                flags = DIRECTORY | _NO_FOLLOW
+                flags = DIRECTORY | NO_FOLLOW
                 try:
                     self._look_in(handle, path, place, waiting)
                 finally:

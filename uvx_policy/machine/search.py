@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from uvx_policy.filesystem.mounted import mounted
+from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +32,6 @@ _NO_DISK = frozenset(
 )  # fmt: skip
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _BY_HANDLE = os.scandir in os.supports_fd
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Search:
@@ -130,7 +129,7 @@ def _list(path: str, *, follow: bool) -> tuple[set[str], list[str]]:
     """Names of the marks that are in `path`, paths of its directories. Raises `OSError`."""
     if not _BY_HANDLE:
         return _list_by(path, path)
-    handle = os.open(path, _DIRECTORY | (0 if follow else _NO_FOLLOW))
+    handle = os.open(path, DIRECTORY | (0 if follow else NO_FOLLOW))
     try:
         return _list_by(handle, path)
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.installed import modes, record
@@ -73,12 +74,28 @@ def apply(
             elif step.action in _DEEDS:
                 advance(step)
                 try:
-                    work.check_package(step)
+                    check_package(step, work.written)
                     yield _DEEDS[step.action](step, work)
                 except OSError as error:
                     whose = error.uid if isinstance(error, Foreign) else 0
                     detail = error.strerror or str(error)
                     yield step.replace(result="failed", detail=detail, whose=whose)
+
+
+def check_package(step: Step, written: Mapping[str, Seen | None] = MappingProxyType({})) -> None:
+    """Raises `Changed` where another version was installed since the plan was made, or none.
+
+    `written`: RECORDs that were written since -> what is there.
+    """
+    location = step.location
+    if not location.dist_info:
+        return
+    path = os.path.join(location.dist_info, record.NAME)
+    planned = written.get(path, location.package)
+    # Without a RECORD it was removed between the look and the plan, unless that is the damage.
+    is_gone = planned is None and step.action not in ("record", "reinstall")
+    if is_gone or seen_at(path) != planned:
+        raise Changed(path, "its package changed in the meantime")
 
 
 def is_done(step: Step) -> bool:
@@ -124,20 +141,8 @@ class _Work:
         self.builder = builder
         self._kept = kept
         #: RECORDs that were written here -> what is there since
-        self._written: dict[str, Seen | None] = {}
+        self.written: dict[str, Seen | None] = {}
         self._permissions: dict[str, int] = {}
-
-    def check_package(self, step: Step) -> None:
-        """Raises `Changed` where another version was installed since the plan was made, or none."""
-        location = step.location
-        if not location.dist_info:
-            return
-        path = os.path.join(location.dist_info, record.NAME)
-        planned = self._written.get(path, location.package)
-        # Without a RECORD it was removed between the look and the plan, unless that is the damage.
-        is_gone = planned is None and step.action != "record"
-        if is_gone or seen_at(path) != planned:
-            raise Changed(path, "its package changed in the meantime")
 
     def target(self, step: Step) -> Target:
         """What is at the path, and what may be lost of it."""
@@ -151,7 +156,7 @@ class _Work:
             # A bucket or a site directory that is a link leads into what is somebody else's.
             root=tree.owner,
             workplace=workplace,
-            seen=self._written.get(location.path, location.seen),
+            seen=self.written.get(location.path, location.seen),
             content=self._kept.get(location.path, known),
         )
 
@@ -167,7 +172,7 @@ class _Work:
 
     def wrote(self, path: str) -> None:
         """The RECORD is now what was written."""
-        self._written[path] = seen_at(path)
+        self.written[path] = seen_at(path)
 
     def permissions(self, location: Location) -> int:
         """The permissions of the distribution's files. Never raises."""

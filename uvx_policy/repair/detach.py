@@ -19,7 +19,6 @@ from uvx_policy.repair.model import Location, Step
 from uvx_policy.repair.shared import Shared, shared_files
 from uvx_policy.repair.work import Work
 from uvx_policy.replace.build import is_shared
-from uvx_policy.replace.foreign import name_of
 from uvx_policy.replace.place import seen_at
 from uvx_policy.replace.shop import clean_up
 from uvx_policy.settings import init_command
@@ -27,7 +26,7 @@ from uvx_policy.settings.check import suggestion
 from uvx_policy.state.files import path_of
 from uvx_policy.state.layout import EDITS
 from uvx_policy.terminal import words
-from uvx_policy.terminal.command import Hint, command
+from uvx_policy.terminal.command import Hint, as_user, command
 from uvx_policy.terminal.console import Console, can_ask
 from uvx_policy.terminal.progress import progress
 from uvx_policy.value import Value
@@ -166,7 +165,7 @@ def _carry_out(
     for step in failed:
         console.say(("failed  ", "red"), f"{console.path(step.location.path)}: {step.detail}")
     for uid in sorted({step.whose for step in failed} - {0}):
-        again = command("sudo", "-u", name_of(uid), *wanted.command)
+        again = as_user(uid, *wanted.command)
         console.hint(Hint(text="run detach as the owner", commands=(again,)))
     done = [step for step in work.done if step.result != "failed"]
     packages = words.count(len({step.distribution for step in done}), "package")

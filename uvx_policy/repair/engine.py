@@ -10,6 +10,7 @@ from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.installed import record
 from uvx_policy.installed.hash import of_file
 from uvx_policy.repair import fetch, unfinished
+from uvx_policy.repair.apply import check_package
 from uvx_policy.repair.backup import Edit
 from uvx_policy.repair.gather import Gathering
 from uvx_policy.repair.model import Outcome
@@ -17,8 +18,6 @@ from uvx_policy.repair.plan import make_plan
 from uvx_policy.repair.records import Wheels
 from uvx_policy.repair.work import Work, clean_up
 from uvx_policy.replace.aside import Aside
-from uvx_policy.replace.foreign import owner_of
-from uvx_policy.replace.place import seen_at
 from uvx_policy.verify.command import described, look
 from uvx_policy.verify.engine import verify
 from uvx_policy.verify.originals import Originals
@@ -223,14 +222,12 @@ class Repair:
             return step.replace(result="failed", detail=detail)
         environment = step.location.owner
         project = fetch.project_of(self._machine, environment)
-        uid = owner_of(environment) or owner_of(project)
+        uid = fetch.foreign_owner(environment, project)
         if uid:
-            detail = "root does not run uv in another user's project"
-            return step.replace(result="failed", detail=detail, whose=uid)
-        if seen_at(os.path.join(step.location.dist_info, record.NAME)) != step.location.package:
-            return step.replace(result="failed", detail="its package changed in the meantime")
+            return step.replace(result="failed", detail=fetch.NOT_AS_ROOT, whose=uid)
         known = self._machine.environment_at(environment)
         try:
+            check_package(step)
             with contextlib.closing(Aside(environment, self._files_of(step))) as aside:
                 try:
                     self._uv().reinstall(
@@ -245,7 +242,8 @@ class Repair:
                     # uv removes the old package first, and may fail after that, or be killed.
                     lost = aside.bring_back() if self._is_gone(step) else 0
         except (LinkPolicyError, OSError) as error:
-            return step.replace(result="failed", detail=str(error))
+            told = isinstance(error, OSError) and error.strerror
+            return step.replace(result="failed", detail=told or str(error))
         if lost:
             return step.replace(result="failed", detail="uv removed it and did not install it")
         return step.replace(result="done")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from uvx_policy.repair.model import Step
     from uvx_policy.verify.published import Published
 
+NOT_AS_ROOT = "root does not run uv in another user's project"
 _ALGORITHM = "sha256"
 #: name of the private directory, below that for temporary files
 _PREFIX = "linkpolicy-originals-"
@@ -58,10 +59,8 @@ class Fetcher:
 
     def _fetched(self, step: Step, environment: str, uv: Callable[[], Uv]) -> str:
         project = project_of(self._machine, environment)
-        uid = owner_of(environment) or owner_of(project)
-        if uid:
-            # What a project of hers tells uv to build would be run as root.
-            return "root does not run uv in another user's project"
+        if foreign_owner(environment, project):
+            return NOT_AS_ROOT
         try:
             place = tempfile.mkdtemp(prefix=_PREFIX)
             self._undo.callback(shutil.rmtree, place, ignore_errors=True)
@@ -137,6 +136,11 @@ def _is_same(path: str, content: bytes | None) -> bool:
 def is_fetched(path: str) -> bool:
     """Does a file lie in what was fetched?"""
     return path.startswith(os.path.join(tempfile.gettempdir(), _PREFIX))
+
+
+def foreign_owner(environment: str, project: str) -> int:
+    """The user for whom root must not run uv, 0 for none: what a project builds runs as root."""
+    return owner_of(environment) or owner_of(project)
 
 
 def project_of(machine: Machine, environment: str) -> str:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
 from uvx_policy.repair import fetch
-from uvx_policy.replace.foreign import name_of
 from uvx_policy.terminal import words
-from uvx_policy.terminal.command import Hint, command
+from uvx_policy.terminal.command import Hint, as_user, command
 from uvx_policy.verify import report
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def _for_others(steps: Sequence[Step]) -> Iterator[Hint]:
         if step.whose:
             others.setdefault(step.whose, {})[step.location.owner] = None
     for uid, owners in others.items():
-        again = command("sudo", "-u", name_of(uid), "linkpolicy", "repair", *owners)
+        again = as_user(uid, "linkpolicy", "repair", *owners)
         yield Hint(text="run repair as the owner", commands=(again,))
 
 

@@ -32,7 +32,6 @@ class Aside:
 
         What is not there, or no file or link, is passed over.
         """
-        self._root = root
         self._shop = Shop(root)
         self._kept: dict[str, str] = {}
         #: something that was kept is not at its path, and may be the only copy
@@ -53,7 +52,7 @@ class Aside:
     def bring_back(self) -> int:
         """Put back what is not at its path any more; how many files. Raises `OSError`."""
         self._is_owed = True
-        count = _bring_back(self._shop.handle, self._root, self._kept)
+        count = _bring_back(self._shop.handle, self._shop.root, self._kept)
         self._is_owed = False
         return count
 
@@ -64,28 +63,20 @@ class Aside:
         self._shop.close()
 
     def _keep(self, path: str, name: str) -> None:
-        root = Root(self._root)
         try:
-            directory = root.directory(os.path.dirname(path))
+            with self._shop.root.place(path) as place:
+                if place.kind not in (stat.S_IFREG, stat.S_IFLNK):
+                    return
+                try:
+                    os.link(
+                        place.name, name, src_dir_fd=place.directory,
+                        dst_dir_fd=self._shop.handle, follow_symlinks=False,
+                    )  # fmt: skip
+                except OSError:  # no hard links here, or not of another user's file
+                    kept = os.path.join(self._shop.path, name)
+                    shutil.copy2(path, kept, follow_symlinks=False)
         except (FileNotFoundError, Changed):  # nothing, or nothing of this environment's
             return
-        finally:
-            root.close()
-        base = os.path.basename(path)
-        try:
-            mode = os.stat(base, dir_fd=directory, follow_symlinks=False).st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                return
-            os.link(
-                base, name, src_dir_fd=directory, dst_dir_fd=self._shop.handle,
-                follow_symlinks=False,
-            )  # fmt: skip
-        except FileNotFoundError:
-            return
-        except OSError:  # no hard links here, or not of another user's file
-            shutil.copy2(path, os.path.join(self._shop.path, name), follow_symlinks=False)
-        finally:
-            os.close(directory)
         self._kept[name] = path
 
 
@@ -114,28 +105,20 @@ def _finished(path: str, directory: str) -> int:
             told = json.loads(stream.read(_MOST))
         if os.path.realpath(told["root"]) != os.path.realpath(directory):
             return 0
-        count = _bring_back(handle, directory, told["files"])
+        with contextlib.closing(Root(directory)) as root:
+            count = _bring_back(handle, root, told["files"])
         _clear(handle)
         return count
 
 
-def _bring_back(shop_handle: int, root_path: str, kept: dict[str, str]) -> int:
+def _bring_back(shop_handle: int, root: Root, kept: dict[str, str]) -> int:
     """The `.dist-info` last: with it the package is there."""
     count = 0
-    root = Root(root_path)
-    try:
-        for name, path in sorted(kept.items(), key=lambda row: ".dist-info" in row[1]):
-            if os.path.lexists(path):
-                continue
-            directory = root.directory(os.path.dirname(path), make=True)
-            try:
-                place = Place(directory, os.path.basename(path), path)
+    for name, path in sorted(kept.items(), key=lambda row: ".dist-info" in row[1]):
+        if not os.path.lexists(path):
+            with root.place(path, make=True) as place:
                 put_where_nothing_is(Place(shop_handle, name, path), place)
                 count += 1
-            finally:
-                os.close(directory)
-    finally:
-        root.close()
     return count
 
 

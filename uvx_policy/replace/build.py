@@ -15,10 +15,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.filesystem.probe import FICLONE
-from uvx_policy.foreign_file import FLAGS
-from uvx_policy.installed.hash import NO_HASH, Hash, of_handle
+from uvx_policy.foreign_file import FLAGS, pieces
+from uvx_policy.installed.hash import NO_HASH, Hash, of_handle, read
 from uvx_policy.replace import attributes, foreign
-from uvx_policy.replace.place import Changed, Place, Seen, put, take_away
+from uvx_policy.replace.place import READ, Changed, Place, Seen, put, take_away
+from uvx_policy.state.files import write_all
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 Way: TypeAlias = Literal["clone", "hardlink", "symlink", "copy"]
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-_READ = FLAGS | getattr(os, "O_NOFOLLOW", 0)
 _CHUNK = 1 << 20
 
 
@@ -68,12 +68,12 @@ class Builder:
     def __init__(self, shops: Shops) -> None:
         self._shops = shops
 
-    def write(self, target: Target, pieces: Iterable[bytes]) -> None:
+    def write(self, target: Target, content: Iterable[bytes]) -> None:
         """Put a new inode with this content at the target. Raises `Mismatch`."""
 
         def build(new: Place) -> None:
             with _made(new) as handle:
-                for piece in pieces:
+                for piece in content:
                     write_all(handle, piece)
 
         self._deliver(target, build, is_new=True)
@@ -87,12 +87,12 @@ class Builder:
         for way in ways:
             try:
                 if way == "copy":
-                    self.write(target, pieces_of(source))
+                    self.write(target, pieces(source))
                 elif way == "clone":
                     self._deliver(target, lambda new: _clone(source, new), is_new=True)
                 elif way == "hardlink" and not _is_same(source, target.path):
                     self._deliver(target, lambda new: _link(source, new, target))
-                elif not _has(source, target.hash):
+                elif read(source, target.hash.algorithm).hash != target.hash:
                     raise Mismatch(source)
                 elif way == "symlink":
                     self._deliver(target, lambda new: _point(source, new))
@@ -149,15 +149,15 @@ class Builder:
         stem, suffix = os.path.splitext(name)
         if suffix != ".py":
             return
-        compiled = os.path.join(directory, "__pycache__")
-        with contextlib.suppress(OSError):
-            handle = self._shops.root(target.root).directory(compiled)
-            with contextlib.ExitStack() as opened:
-                opened.callback(os.close, handle)
-                foreign.check(handle, compiled)
-                for entry in os.listdir(handle):
-                    if entry.startswith(f"{stem}.") and entry.endswith(".pyc"):
-                        Place(handle, entry, os.path.join(compiled, entry)).unlink()
+        anything = os.path.join(directory, "__pycache__", name)
+        with (
+            contextlib.suppress(OSError),
+            self._shops.root(target.root).place(anything) as place,
+        ):
+            foreign.check(place.directory, target.path)
+            for entry in os.listdir(place.directory):
+                if entry.startswith(f"{stem}.") and entry.endswith(".pyc"):
+                    place.beside(entry).unlink()
 
     def _deliver(
         self,
@@ -186,13 +186,10 @@ class Builder:
 
     @contextlib.contextmanager
     def _place(self, target: Target) -> Iterator[Place]:
-        directory, name = os.path.split(target.path)
-        handle = self._shops.root(target.root).directory(directory, make=target.seen is None)
-        try:
-            foreign.check(handle, target.path)
-            yield Place(handle, name, target.path)
-        finally:
-            os.close(handle)
+        root = self._shops.root(target.root)
+        with root.place(target.path, make=target.seen is None) as place:
+            foreign.check(place.directory, target.path)
+            yield place
 
 
 def is_shared(path: str) -> bool:
@@ -204,44 +201,24 @@ def is_shared(path: str) -> bool:
     return stat.S_ISREG(status.st_mode) and (stat.S_ISLNK(link.st_mode) or link.st_nlink > 1)
 
 
-def fill(path: str, pieces: Iterable[bytes]) -> None:
+def fill(path: str, content: Iterable[bytes]) -> None:
     """Make a file of ours that is ours alone (0600) with this content. Raises `OSError`."""
     handle = os.open(path, _NEW | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        for piece in pieces:
+        for piece in content:
             write_all(handle, piece)
-    finally:
-        os.close(handle)
-
-
-def write_all(handle: int, piece: bytes) -> None:
-    """Write to the end. Raises `OSError`."""
-    left = memoryview(piece)
-    while left:
-        left = left[os.write(handle, left) :]
-
-
-def pieces_of(path: str) -> Iterator[bytes]:
-    """The bytes of a regular file, some at a time. Raises `OSError`."""
-    handle = os.open(path, FLAGS)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Mismatch(path)
-        while piece := os.read(handle, _CHUNK):
-            yield piece
     finally:
         os.close(handle)
 
 
 def _finish(part: Place, target: Target, directory: int | None) -> None:
     """`directory`: handle of the one that it comes to, for a file that has no attributes yet."""
-    handle = os.open(part.name, _READ, dir_fd=part.directory)
+    handle = os.open(part.name, READ, dir_fd=part.directory)
     try:
         if directory is not None:
-            if hasattr(os, "geteuid") and os.geteuid() == 0:
-                # An administrator repairs what belongs to somebody else.
-                owner = os.fstat(directory)
-                os.fchown(handle, owner.st_uid, owner.st_gid)
+            if foreign.is_root():
+                # As the rest of the directory, which root owns, or it would have refused.
+                os.fchown(handle, -1, os.fstat(directory).st_gid)
             attributes.set_mode(handle, target.mode)
             os.utime(handle, ns=(target.time, target.time))
         if os.fstat(handle).st_nlink == 1:  # else it was there before
@@ -259,15 +236,6 @@ def _made(new: Place) -> Iterator[int]:
     handle = os.open(new.name, _NEW, 0o600, dir_fd=new.directory)
     try:
         yield handle
-    finally:
-        os.close(handle)
-
-
-def _has(path: str, content: Hash) -> bool:
-    handle = os.open(path, FLAGS)
-    try:
-        is_file = stat.S_ISREG(os.fstat(handle).st_mode)
-        return is_file and of_handle(handle, content.algorithm) == content
     finally:
         os.close(handle)
 

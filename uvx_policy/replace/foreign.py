@@ -10,21 +10,27 @@ import errno
 import os
 import stat
 
+from uvx_policy.terminal.words import user
+
 
 class Foreign(OSError):
     """A directory that another user can change; `uid` is who."""
 
     def __init__(self, path: str, uid: int) -> None:
-        user = name_of(uid).removeprefix("#")
-        whose = f"belongs to user {user}" if uid else "can be changed by other users"
+        whose = f"belongs to user {user(uid)}" if uid else "can be changed by other users"
         what = f"root does not change files in a directory that {whose}"
         super().__init__(errno.EPERM, what, path)
         self.uid = uid
 
 
+def is_root() -> bool:
+    """Does this process have root's rights?"""
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
 def check(handle: int, path: str) -> None:
     """Raises `Foreign` for root, of a directory that is open. `path`: for messages."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if not is_root():
         return
     status = os.fstat(handle)
     if status.st_uid != 0:
@@ -36,16 +42,6 @@ def check(handle: int, path: str) -> None:
 def owner_of(path: str) -> int:
     """The user whom root would be in danger of at this directory, 0 for nobody. Never raises."""
     try:
-        return os.stat(path).st_uid if hasattr(os, "geteuid") and os.geteuid() == 0 else 0
+        return os.stat(path).st_uid if is_root() else 0
     except OSError:
         return 0
-
-
-def name_of(uid: int) -> str:
-    """The name of a user, or `#1000`, as sudo(8) takes both."""
-    import pwd
-
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"#{uid}"

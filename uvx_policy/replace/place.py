@@ -14,18 +14,18 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from uvx_policy.foreign_file import DIRECTORY, FLAGS, NO_FOLLOW
 from uvx_policy.installed.hash import Hash, of_handle
 from uvx_policy.replace import kernel
 from uvx_policy.replace.kernel import Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from typing_extensions import Self
 
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
-_READ = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+#: to read a file of which the name itself counts
+READ = FLAGS | NO_FOLLOW
 #: times that somebody may save a file while it is put back
 _MOST = 1000
 
@@ -70,7 +70,7 @@ class Root:
     def __init__(self, path: str) -> None:
         """`path`: absolute; links in it are followed, those below it are not. Raises `OSError`."""
         self.path = path
-        self.handle = os.open(path, _DIRECTORY)
+        self.handle = os.open(path, DIRECTORY)
 
     def close(self) -> None:
         """Let go."""
@@ -94,9 +94,19 @@ class Root:
         self._make(below)
         return self._open(below)
 
+    @contextlib.contextmanager
+    def place(self, path: str, *, make: bool = False) -> Iterator[Place]:
+        """The place at `path`, its directory held open. Raises as `directory`."""
+        directory, name = os.path.split(path)
+        handle = self.directory(directory, make=make)
+        try:
+            yield Place(handle, name, path)
+        finally:
+            os.close(handle)
+
     def _open(self, below: str) -> int:
         try:
-            return kernel.open_beneath(self.handle, below, _DIRECTORY)
+            return kernel.open_beneath(self.handle, below, DIRECTORY)
         except Unsupported:
             pass
         except OSError as error:
@@ -104,7 +114,7 @@ class Root:
         handle = os.dup(self.handle)
         try:
             for name in below.split(os.sep):
-                inner = os.open(name, _DIRECTORY | _NO_FOLLOW, dir_fd=handle)
+                inner = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=handle)
                 os.close(handle)
                 handle = inner
         except OSError as error:
@@ -271,7 +281,7 @@ def _may_go(place: Place, expected: Seen, content: Hash) -> bool:
     if expected.kind != stat.S_IFREG or not content:
         return True
     try:
-        handle = os.open(place.name, _READ, dir_fd=place.directory)
+        handle = os.open(place.name, READ, dir_fd=place.directory)
     except OSError:  # not for us to read, or too many files: nobody knows
         return False
     try:
@@ -300,7 +310,7 @@ def is_free_to_go(place: Place, contents: Collection[Hash] | None) -> bool | Non
     seen = place.seen
     if seen is None or seen.kind != stat.S_IFREG:
         return True
-    handle = os.open(place.name, _READ, dir_fd=place.directory)
+    handle = os.open(place.name, READ, dir_fd=place.directory)
     try:
         if _has_writer(handle):
             return None

@@ -11,6 +11,8 @@ import time
 from typing import TYPE_CHECKING
 
 from uvx_policy.filesystem.probe import HIDDEN
+from uvx_policy.flock import take_alone
+from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
 from uvx_policy.installed.hash import Hash
 from uvx_policy.replace import foreign
 from uvx_policy.replace.place import Place, Root, Seen, is_free_to_go, seen_at
@@ -31,8 +33,6 @@ _GRACE, _PATIENCE, _OLD = 0.05, 2.0, 3600
 _PAUSE = 0.001
 #: ns; a file that was changed so shortly before may change again without its time telling
 _FRESH = 2 * 10**9
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 class Shop:
@@ -58,11 +58,11 @@ class Shop:
         name = os.path.basename(self.path)
         self._known = -1
         with contextlib.ExitStack() as opened:
-            self._root = Root(directory)
-            opened.callback(self._root.close)
-            foreign.check(self._root.handle, directory)
-            os.mkdir(name, 0o700, dir_fd=self._root.handle)
-            self.handle = os.open(name, _DIRECTORY | _NO_FOLLOW, dir_fd=self._root.handle)
+            self.root = Root(directory)
+            opened.callback(self.root.close)
+            foreign.check(self.root.handle, directory)
+            os.mkdir(name, 0o700, dir_fd=self.root.handle)
+            self.handle = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=self.root.handle)
             opened.callback(os.close, self.handle)
             _check_private(self.handle, self.path)
             # As long as we live: what lies in a shop whose lock is free was left by somebody.
@@ -152,9 +152,9 @@ class Shop:
             if os.listdir(self.handle) in ([], [_KNOWN]):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(_KNOWN, dir_fd=self.handle)
-                os.rmdir(os.path.basename(self.path), dir_fd=self._root.handle)
+                os.rmdir(os.path.basename(self.path), dir_fd=self.root.handle)
         os.close(self.handle)
-        self._root.close()
+        self.root.close()
 
 
 class Shops(contextlib.ExitStack):
@@ -165,7 +165,7 @@ class Shops(contextlib.ExitStack):
         super().__init__()
         self._rescue = rescue
         self._shops: dict[str, Shop] = {}
-        self._roots: dict[str, Root] = {}
+        self.roots: dict[str, Root] = {}
 
     def at(self, place: str, path: str) -> Shop:
         """The one in `place`, or, for a `path` on another file system, beside that.
@@ -189,10 +189,10 @@ class Shops(contextlib.ExitStack):
 
     def root(self, path: str) -> Root:
         """The directory at `path`, held open. Raises `OSError`."""
-        if path not in self._roots:
-            root = self._roots[path] = Root(path)
+        if path not in self.roots:
+            root = self.roots[path] = Root(path)
             self.callback(root.close)
-        return self._roots[path]
+        return self.roots[path]
 
 
 def is_in_shop(path: str) -> bool:
@@ -230,7 +230,7 @@ def is_abandoned(entry: os.DirEntry[str]) -> bool:
 @contextlib.contextmanager
 def taken_over(path: str) -> Iterator[int]:
     """A handle of a shop in which nobody works. Raises `OSError`, also when somebody does."""
-    handle = os.open(path, _DIRECTORY | _NO_FOLLOW)
+    handle = os.open(path, DIRECTORY | NO_FOLLOW)
     try:
         if os.fstat(handle).st_uid != os.geteuid():
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
@@ -266,21 +266,13 @@ def _check_private(handle: int, path: str) -> None:
 
 def _known_in(handle: int) -> set[Hash]:
     with contextlib.suppress(OSError, ValueError):
-        known = os.open(_KNOWN, os.O_RDONLY | _NO_FOLLOW, dir_fd=handle)
+        known = os.open(_KNOWN, os.O_RDONLY | NO_FOLLOW, dir_fd=handle)
         with open(known, encoding="ascii") as lines:
             return {Hash.parse(line.strip()) for line in lines}
     return set()
 
 
 def _lock(handle: int) -> None:
-    """Hold flock(2) on a directory alone. Raises `BlockingIOError` when somebody else does."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise
-    except OSError:  # no locks on this file system
-        pass
+    """Raises `BlockingIOError` when somebody works in it."""
+    if not take_alone(handle):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))

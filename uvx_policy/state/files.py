@@ -60,7 +60,7 @@ def replace(path: str, content: bytes, *, durable: bool = False) -> None:
     handle = os.open(unfinished, flags | flag("O_BINARY"), 0o600)
     try:
         try:
-            _write_all(handle, content)
+            write_all(handle, content)
             if durable:
                 os.fsync(handle)
         finally:
@@ -127,8 +127,11 @@ def _make_directory(state: str, name: str) -> str:
     return directory
 
 
-def _write_all(handle: int, content: bytes) -> None:
-    """A disk that fills up takes a part, and says why only when asked for the rest."""
+def write_all(handle: int, content: bytes) -> None:
+    """Write all of it. Raises `OSError`.
+
+    A disk that fills up takes a part, and says why only when asked for the rest.
+    """
     while content:
         taken = os.write(handle, content)
         if not taken:  # and does not say why: never ask for ever

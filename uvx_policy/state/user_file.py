@@ -14,6 +14,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.flock import take_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,15 +177,8 @@ def _created(path: str, mode: int) -> int:
 
 
 def _lock(handle: int) -> None:
-    if sys.platform != "win32":
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NotEditable(_CHANGED) from None
-        except OSError:  # no locks on this file system
-            pass
+    if not take_alone(handle):
+        raise NotEditable(_CHANGED)
 
 
 def _link(unfinished: str, path: str) -> None:

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import locate
+from uvx_policy.terminal.words import user
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -95,6 +96,12 @@ def chown(path: str, *, uid: int, gid: int) -> Command:
     """What gives everything below `path` to a user, who types it."""
     sudo = ("sudo",) if uid else ()
     return command(*sudo, "chown", "-R", f"{uid}:{gid}", path)
+
+
+def as_user(uid: int, *words: str) -> Command:
+    """What root types to have another user do it (sudo(8))."""
+    name = user(uid)
+    return command("sudo", "-u", f"#{uid}" if name == str(uid) else name, *words)
 
 
 def shell_of(environ: Mapping[str, str] = os.environ) -> Shell:

@@ -57,6 +57,16 @@ def path(name: str, home: str) -> str:
     return safe(name)
 
 
+def user(uid: int) -> str:
+    """The name of a user, or the number."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 def age(seconds: float) -> str:
     """How long ago, roughly: `just now`, `5 minutes ago`, `3 days ago`."""
     for length, noun in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):

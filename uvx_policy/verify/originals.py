@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from uvx_policy.foreign_file import FLAGS
+from uvx_policy.foreign_file import pieces
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import record
 from uvx_policy.installed.hash import NO_HASH, Hash, of_pieces
@@ -72,17 +72,7 @@ def chunks(original: Original) -> Iterator[bytes]:
     if original.member:
         yield from _member_chunks(original)
         return
-    handle = _open(original.path)
-    left = original.length
-    try:
-        while left is None or left > 0:
-            chunk = os.read(handle, _CHUNK if left is None else min(_CHUNK, left))
-            if not chunk:
-                return
-            left = None if left is None else left - len(chunk)
-            yield chunk
-    finally:
-        os.close(handle)
+    yield from pieces(original.path, original.length)
 
 
 class Originals:
@@ -257,11 +247,3 @@ def _member_chunks(original: Original) -> Iterator[bytes]:
                 yield chunk
     except _NO_WHEEL as error:
         raise OSError(f"`{original.path}` is damaged: {error}") from error
-
-
-def _open(path: str) -> int:
-    handle = os.open(path, FLAGS)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(f"`{path}` is not a file")
-    return handle
