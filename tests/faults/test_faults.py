@@ -142,7 +142,7 @@ def test_init(scene: Scene, kind: str) -> None:
 
 @KINDS
 def test_reinstall(rich: Scene, kind: str) -> None:
-    """A script was edited, and nothing tells its hash any more."""
+    """A script was edited, and its hash is no longer known."""
     which = faults(kind)
     script, record = rich.a / ".venv/bin/rewritten", record_of(rich.a, schemes.NAME)
     original, rows, edit = script.read_text(), record.read_bytes(), "#!/bin/sh\necho mine\n"

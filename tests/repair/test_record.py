@@ -313,7 +313,7 @@ def test_what_nobody_named_is_not_removed_while_its_record_is_damaged(scene: Sce
 
 
 def test_a_script_that_was_edited_is_made_by_uv(rich: Scene) -> None:
-    """Nothing tells its hash any more: uv reinstalls this one package, and the edit is saved."""
+    """Its hash is no longer known: uv reinstalls this one package, and the edit is saved."""
     script = rich.a / ".venv/bin/rewritten"
     original = script.read_text()
     script.write_text("#!/bin/sh\necho mine\n")
@@ -345,7 +345,7 @@ def contents(project: Path) -> dict[str, bytes]:
 
 
 def spoilt(rich: Scene) -> dict[str, bytes]:
-    """Only uv can help: a script was edited, and nothing tells its hash. What is there then."""
+    """Only uv can help: a script was edited, and its hash is not known. What is there then."""
     (rich.a / ".venv/bin/rewritten").write_text("#!/bin/sh\necho mine\n")
     empty(record_of(rich.a, schemes.NAME))
     return contents(rich.a)

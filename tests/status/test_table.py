@@ -291,7 +291,7 @@ def test_drift_of_edited_files_is_fixed_without_losing_them() -> None:
     text = told(drift)
 
     assert "hint: copy the shared files in place: linkpolicy detach -p /p/.venv\n" in text
-    # How it differs from the policy is no part of its name.
+    # How it differs from the policy is not part of its name.
     assert "\nedited  /p: " in text
 
 

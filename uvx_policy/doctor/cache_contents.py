@@ -278,7 +278,7 @@ def look_unused(case: Case) -> Iterator[Diagnostic]:
         yield from _not_looked_at(cache, inspection)
         if inspection.is_complete:
             yield warn(
-                f"No environment uses the cache `{cache.path}` any more, and nothing was put "
+                f"No environment uses the cache `{cache.path}` any longer, and nothing was put "
                 "there for a month.",
                 Fix.by(
                     "Remove what is in it, if you do not need it",

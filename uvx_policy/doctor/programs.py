@@ -54,7 +54,7 @@ def _environment(path: str) -> str:
 
 
 def environment_of(program: str, *, search_path: str) -> str:
-    """The environment of a program on PATH, "" when it is not there or is no Python program.
+    """The environment of a program on PATH, "" when it is missing or is not a Python program.
 
     Recognized by its `#!` line, because a program may be linked or copied to another directory.
     """

@@ -125,7 +125,7 @@ _ELSEWHERE = Fix.by(
 
 
 def _fixable(case: Case, plan: Plan) -> Fix | None:
-    """What to do about a cache that linkpolicy made, and that is not ours alone any more.
+    """What to do about a cache that linkpolicy made, and that is no longer ours alone.
 
     The checks `caches-mode` and `caches-owner` tell of it as well; the first fixes it.
     """

@@ -30,7 +30,7 @@ def look_first(case: Case) -> Iterator[Diagnostic]:
     if not setup_state.has_shims(case):
         yield skip("there are no shims")
         return
-    # A shim that is missing is no matter of PATH: another check tells it.
+    # A missing shim has nothing to do with PATH: another check reports it.
     shims = filter(shim_directories.is_shim, setup_state.shims_in(setup_state.directory(case)))
     there = list(map(os.path.basename, shims))
     for program in there:

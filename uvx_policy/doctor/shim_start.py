@@ -63,7 +63,7 @@ def begin(case: Case) -> list[tuple[str, Begun]]:
     for path in filter(os.path.isfile, (*paths, _fallback(paths[0]))):
         environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}
         if not os.path.isfile(_fallback(path)):
-            # It tells its way; a native shim would hand over to Python for that.
+            # This shim can report how it started; a native shim would start Python for that.
             environ["LINKPOLICY_LOG"] = "debug"
         begun.append((path, started.begin([path, "--version"], environ=environ, cwd=case.cwd)))
     return begun

@@ -131,7 +131,7 @@ def _outcome(attempt: Callable[[], None]) -> int:
 
 
 class _NoUnnamedFiles(Exception):
-    """O_TMPFILE, or a link of such a file, is not to be had here."""
+    """O_TMPFILE, or a link of such a file, is not supported here."""
 
 
 def _try_unnamed(cache: str, destination: str) -> tuple[int, int]:
@@ -253,7 +253,7 @@ def _remove(name: str, directory: int | None = None) -> None:
     try:  # noqa: SIM105 (contextlib is slow to import)
         os.unlink(name, dir_fd=directory)
     except OSError:
-        # Not there, as after a refused link; or not ours to remove any more.
+        # Not there, as after a refused link; or no longer ours to remove.
         pass
 
 

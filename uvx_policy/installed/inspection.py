@@ -153,7 +153,7 @@ class _Inspection:
         self._note_closed(*_up_to(environment, site), os.path.join(environment, _SCRIPTS))
         for below in sorted(directories):
             self._note_closed(os.path.join(site, below), os.path.join(site, below, "__pycache__"))
-        # What uv left when it failed half-way is in no RECORD any more.
+        # What uv left when it failed half-way is no longer in any RECORD.
         named = {below.partition("/")[0] for below in directories}
         with contextlib.suppress(OSError), os.scandir(site) as entries:
             for entry in entries:

@@ -55,7 +55,7 @@ def keep(state: str, survey: Survey) -> None:
 def kept(
     state: str, environment: str, glance: str | None = None, sites: Sequence[str] | None = None
 ) -> Survey | None:
-    """What was kept; `None` when there is nothing, or it does not hold any more. Never raises.
+    """What was kept; `None` when there is nothing, or it no longer holds. Never raises.
 
     `glance`: what `Glance.of` tells now; `None` when nobody looked. `sites`: the environment's site
     directories, where they are known already.

@@ -72,7 +72,7 @@ class Damage(Value):
     finding: Finding
     #: the finding's own first
     locations: tuple[Location, ...]
-    #: of the content that it is to have; `NO_HASH` where nothing tells
+    #: of the content that it is to have; `NO_HASH` where it is not known
     hash: Hash = NO_HASH
     #: where that content is; of a RECORD: that of the wheel. `None` when it was not found
     original: Original | None = None

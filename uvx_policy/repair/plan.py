@@ -206,7 +206,7 @@ class _Planner:
 
     def _why_not_fetched(self, damage: Damage) -> str:
         if not damage.finding.version:
-            return "its original is not on this machine, and nothing tells its version"
+            return "its original is not on this machine, and its version is not known"
         return self._fetched.get(_distribution(damage), "")
 
     def _fetch(self, damage: Damage) -> Step:

@@ -113,7 +113,7 @@ def rebuilt(wheel: str, tree: Tree, dist_info: str) -> bytes | None:
     """The RECORD at `dist_info` in `tree` as it was unpacked, or written by the installer.
 
     `wheel`: path of the wheel's RECORD. `None` when it cannot be computed: a script was edited, and
-    nothing tells its hash. Raises `OSError`.
+    its hash is not known. Raises `OSError`.
     """
     if tree.kind == "archive":
         return record.read_at(wheel).content

@@ -25,7 +25,7 @@ _MOST = 64 << 20
 
 
 class Aside:
-    """The files of one package, kept. Close it, when they are not needed any more."""
+    """The files of one package, kept. Close it when they are no longer needed."""
 
     def __init__(self, root: str, paths: Iterable[str]) -> None:
         """`root`: absolute path that all files lie below. Raises `OSError`: nothing is kept then.
@@ -50,7 +50,7 @@ class Aside:
             raise
 
     def bring_back(self) -> int:
-        """Put back what is not at its path any more; how many files. Raises `OSError`."""
+        """Put back what is no longer at its path; how many files. Raises `OSError`."""
         self._is_owed = True
         count = _bring_back(self._shop.handle, self._shop.root, self._kept)
         self._is_owed = False

@@ -275,7 +275,7 @@ def take_away(
 
 
 def _may_go(place: Place, expected: Seen, content: Hash) -> bool:
-    """Is it exactly what was expected, and does nobody write to it any more?"""
+    """Is it exactly what was expected, and is nobody writing to it?"""
     if place.seen != expected:
         return False
     if expected.kind != stat.S_IFREG or not content:

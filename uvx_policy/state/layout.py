@@ -101,7 +101,7 @@ def shim_directory(environ: dict[str, str], platform: str) -> str:
 
 
 def home(environ: dict[str, str], platform: str) -> str:
-    """The user's home directory; "" when nothing tells."""
+    """The user's home directory; "" when it is not known."""
     if platform == "win32":
         return environ.get("USERPROFILE", "")
     if environ.get("HOME"):

@@ -152,7 +152,7 @@ def _status(finding: Finding) -> os.stat_result | None:
 
 
 def _own_names(finding: Finding) -> set[str]:
-    """Real paths of the names that are known; a symbolic link is no name of the inode."""
+    """Real paths of the names that are known; a symbolic link is not a name of the inode."""
     others = (place.path for place in finding.elsewhere if place.how == "same-inode")
     return {os.path.realpath(path) for path in (finding.path, *others)}
 

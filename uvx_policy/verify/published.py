@@ -50,7 +50,7 @@ class Published:
             return NO_HASH
 
     def expected(self, finding: Finding) -> Hash:
-        """The hash that the file of a finding should have, `NO_HASH` when nothing tells."""
+        """The hash that the file of a finding should have, `NO_HASH` when it is not known."""
         row = finding.row
         if row is None:
             return NO_HASH
