@@ -42,7 +42,7 @@ ROOMS = {
     "installed": "core state terminal filesystem",
     "caches": "core terminal uv machine installed",
     "verify": "core state terminal machine installed",
-    "replace": "core state terminal filesystem installed",
+    "replace": "core state terminal host filesystem installed",
     "repair": "core state terminal settings machine installed caches verify replace",
     "status": "core state terminal host machine filesystem installed",
     "setup": "core state terminal settings machine caches",

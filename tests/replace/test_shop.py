@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.ordinary_user import UID, as_user, only_root
+from tests.ordinary_user import UID, only_root
 from uvx_policy.caches import contents
 from uvx_policy.filesystem.probe import HIDDEN
 from uvx_policy.installed.hash import of_pieces
 from uvx_policy.replace import foreign
 from uvx_policy.replace.foreign import Foreign
-from uvx_policy.replace.place import Place, Root
+from uvx_policy.replace.place import Place
 from uvx_policy.replace.shop import PREFIX, Shop, clean_up, is_in_shop
 
 LIVING = """
@@ -147,47 +147,3 @@ def test_root_does_not_work_where_others_can_rename(
 
     assert list(place.iterdir()) == []
     assert foreign.owner_of(str(place)) == (UID if change is of_another_user else 0)
-
-
-RACER = """
-import ctypes, os, sys
-libc = ctypes.CDLL(None)
-one, other = map(os.fsencode, sys.argv[1:])
-print("ready", flush=True)
-while True:
-    libc.renameat2(-100, one, -100, other, 2)
-"""
-
-
-@only_root
-def test_a_directory_that_turns_into_a_link_leads_nowhere(tmp_path: Path) -> None:
-    """Its owner exchanges it with a link to a directory of root's, all the time."""
-    secret = tmp_path / "secret"
-    secret.mkdir(mode=0o755)
-    (secret / "file").write_text("root's")
-    theirs = tmp_path / "theirs"
-    (theirs / "package").mkdir(parents=True)
-    (theirs / "package/file").write_text("theirs")
-    (theirs / "link").symlink_to(secret)
-    for path in (theirs, *theirs.rglob("*")):
-        os.chown(path, UID, UID, follow_symlinks=False)
-    tmp_path.chmod(0o755)
-    words = [sys.executable, "-c", RACER, str(theirs / "package"), str(theirs / "link")]
-    reached = set()
-
-    with subprocess.Popen(as_user(words), stdout=subprocess.PIPE) as racer:
-        assert racer.stdout is not None
-        racer.stdout.readline()
-        root = Root(str(theirs))
-        for _ in range(200):
-            try:
-                handle = root.directory(str(theirs / "package"))
-            except OSError:
-                continue
-            reached.add(os.fstat(handle).st_ino)
-            os.close(handle)
-        root.close()
-        racer.kill()
-
-    assert secret.stat().st_ino not in reached
-    assert reached

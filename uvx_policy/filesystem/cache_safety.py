@@ -153,6 +153,22 @@ def anybody_may_exchange(status: Status) -> bool:
     return bool(status.mode & _EVERYBODY_MAY_WRITE and not status.mode & _STICKY)
 
 
+def who_may_exchange(host: Host, path: str) -> tuple[str, int] | None:
+    """Give what other users may exchange on the way to `path`, and who: 0 for a group or everybody.
+
+    The first directory or link from `/` on, `path` itself included, that is neither root's nor
+    ours, or in which others may rename; `None` where there is none. What comes before it nobody
+    can change, so the answer does not depend on when it is asked. Raises `Unreadable`.
+    """
+    for at, status in _way(host, path):
+        if status.uid not in (0, host.uid) and status.uid != host.unmapped_uid():
+            return at, status.uid
+        is_open = status.mode & _OTHERS_MAY_WRITE and not status.mode & _STICKY
+        if status.kind == "directory" and is_open:
+            return at, 0
+    return None
+
+
 def _way(host: Host, path: str) -> Iterator[tuple[str, Status]]:
     """Give all that the kernel passes on its way to `path`, links and their targets included.
 

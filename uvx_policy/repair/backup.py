@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.installed.hash import Hash, of_file, of_pieces
+from uvx_policy.replace import foreign
 from uvx_policy.replace.build import fill
 from uvx_policy.state.files import flush, make_private
 from uvx_policy.value import Value
@@ -80,7 +81,10 @@ def keep(edits: Sequence[Edit], directory: str, earlier: str = "") -> Kept:
     name = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
     path = earlier or _free_name(os.path.join(directory, f"{name}-{os.getpid()}"))
     try:
+        # Before and after: nobody else may choose where it is made, or have made it.
+        foreign.check_way(path)
         make_private(path, anywhere=True)
+        foreign.check_way(path)
     except OSError as error:
         raise CannotKeep(f"cannot save your edits in `{path}`: {error.strerror}") from error
     try:

@@ -17,6 +17,7 @@ from uvx_policy.installed.tree import trees_of_environment
 from uvx_policy.machine.machine import open_machine
 from uvx_policy.repair.model import Location, Step
 from uvx_policy.repair.shared import Shared, shared_files
+from uvx_policy.repair.words import given
 from uvx_policy.repair.work import Work
 from uvx_policy.replace.build import is_shared
 from uvx_policy.replace.place import seen_at
@@ -165,8 +166,8 @@ def _carry_out(
     for step in failed:
         console.say(("failed  ", "red"), f"{console.path(step.location.path)}: {step.detail}")
     for uid in sorted({step.whose for step in failed} - {0}):
-        again = as_user(uid, *wanted.command)
-        console.hint(Hint(text="run detach as the owner", commands=(again,)))
+        commands = (*given(uid, [wanted.environment]), as_user(uid, *wanted.command))
+        console.hint(Hint(text="run detach as the owner", commands=commands))
     done = [step for step in work.done if step.result != "failed"]
     packages = words.count(len({step.distribution for step in done}), "package")
     console.say(f"{words.count(len(done), 'file')} of {packages} detached.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING
 from uvx_policy.installed import record
 from uvx_policy.repair import fetch
 from uvx_policy.terminal import words
-from uvx_policy.terminal.command import Hint, as_user, command
+from uvx_policy.terminal.command import Hint, as_user, chown, command
 from uvx_policy.verify import report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from uvx_policy.installed.finding import Finding
     from uvx_policy.repair.model import Action, Outcome, Step
     from uvx_policy.repair.work import Work
+    from uvx_policy.terminal.command import Command
     from uvx_policy.terminal.console import Console, Parts
     from uvx_policy.verify.tally import Tally
 
@@ -134,7 +136,15 @@ def _for_others(steps: Sequence[Step]) -> Iterator[Hint]:
             others.setdefault(step.whose, {})[step.location.owner] = None
     for uid, owners in others.items():
         again = as_user(uid, "linkpolicy", "repair", *owners)
-        yield Hint(text="run repair as the owner", commands=(again,))
+        yield Hint(text="run repair as the owner", commands=(*given(uid, owners), again))
+
+
+def given(uid: int, owners: Iterable[str]) -> Iterator[Command]:
+    """What gives a user those of these directories that are root's, in one of the user's own."""
+    for owner in owners:
+        with contextlib.suppress(OSError):
+            if os.stat(owner).st_uid == 0:
+                yield chown(owner, uid=uid, gid=os.stat(os.path.dirname(owner)).st_gid)
 
 
 def counted(steps: Sequence[Step]) -> Iterator[Parts]:

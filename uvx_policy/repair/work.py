@@ -136,6 +136,8 @@ class Work:
         )
         kept = backup.keep([edit], self._edits_directory, self.saved)
         self.saved = kept.directory or self.saved
+        if path not in kept.contents:  # its directory was renamed: it is still there
+            raise backup.CannotKeep(f"cannot save your edits: `{place.path}` was moved away")
 
     def interrupted(self) -> list[Step]:
         """What was done when Ctrl-C came; the file system knows of the last step."""

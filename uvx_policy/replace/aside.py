@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy.replace import shop
+from uvx_policy.replace.build import copied
 from uvx_policy.replace.place import Changed, Place, Root, put_where_nothing_is
 from uvx_policy.replace.shop import Shop
 
@@ -73,8 +73,7 @@ class Aside:
                         dst_dir_fd=self._shop.handle, follow_symlinks=False,
                     )  # fmt: skip
                 except OSError:  # no hard links here, or not of another user's file
-                    kept = os.path.join(self._shop.path, name)
-                    shutil.copy2(path, kept, follow_symlinks=False)
+                    copied(place, Place(self._shop.handle, name, path))
         except (FileNotFoundError, Changed):  # nothing, or nothing of this environment's
             return
         self._kept[name] = path
@@ -87,26 +86,29 @@ def finish(directory: str) -> int:
     raises: what cannot be put back stays where it is.
     """
     count = 0
-    with contextlib.suppress(OSError, ValueError), os.scandir(directory) as entries:
+    with (
+        contextlib.suppress(OSError, ValueError),
+        contextlib.closing(Root(directory)) as root,
+        os.scandir(root.handle) as entries,
+    ):
         for entry in entries:
             if shop.is_abandoned(entry):
                 with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-                    count += _finished(entry.path, directory)
+                    count += _finished(root, entry.name)
     return count
 
 
-def _finished(path: str, directory: str) -> int:
-    with shop.taken_over(path) as handle:
+def _finished(root: Root, name: str) -> int:
+    with shop.taken_over(root, name) as handle:
         try:
             listed = os.open(_LIST, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=handle)
         except FileNotFoundError:
             return 0
         with open(listed, "rb") as stream:
             told = json.loads(stream.read(_MOST))
-        if os.path.realpath(told["root"]) != os.path.realpath(directory):
+        if os.path.realpath(told["root"]) != os.path.realpath(root.path):
             return 0
-        with contextlib.closing(Root(directory)) as root:
-            count = _bring_back(handle, root, told["files"])
+        count = _bring_back(handle, root, told["files"])
         _clear(handle)
         return count
 

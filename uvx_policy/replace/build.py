@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.filesystem.probe import FICLONE
-from uvx_policy.foreign_file import FLAGS, pieces
+from uvx_policy.foreign_file import FLAGS, NO_FOLLOW, pieces
 from uvx_policy.installed.hash import NO_HASH, Hash, of_handle, read
 from uvx_policy.replace import attributes, foreign
 from uvx_policy.replace.place import READ, Changed, Place, Seen, put, take_away
@@ -24,6 +24,7 @@ from uvx_policy.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from uvx_policy.replace.shop import Shops
 
@@ -95,7 +96,7 @@ class Builder:
                 elif read(source, target.hash.algorithm).hash != target.hash:
                     raise Mismatch(source)
                 elif way == "symlink":
-                    self._deliver(target, lambda new: _point(source, new))
+                    self._deliver(target, lambda new: _point(source, new), is_link=True)
             except OSError as error:  # noqa: PERF203 (at most three ways)
                 final = isinstance(error, (Mismatch, Changed)) or error.errno == errno.ENOSPC
                 if way == ways[-1] or final:
@@ -112,7 +113,8 @@ class Builder:
         self._shops.settle_names_of(target.path)
         if not is_shared(target.path):
             return False
-        source = os.open(target.path, FLAGS)
+        with self._place(target) as place:
+            source = _opened(place, target.seen)
         try:
             before = os.fstat(source)
             content = of_handle(source, "sha256")
@@ -140,8 +142,12 @@ class Builder:
                 place, shop.free("new"), target.seen, target.content,
                 partial(shop.retire, target.path),
             )  # fmt: skip
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(target.path))
+        directory = os.path.dirname(target.path)
+        with (
+            contextlib.suppress(OSError),
+            self._shops.root(target.root).place(directory) as place,
+        ):
+            os.rmdir(place.name, dir_fd=place.directory)
 
     def forget_bytecode(self, target: Target) -> None:
         """Python compares the time in seconds and the size only: an edit may be in there still."""
@@ -154,7 +160,6 @@ class Builder:
             contextlib.suppress(OSError),
             self._shops.root(target.root).place(anything) as place,
         ):
-            foreign.check(place.directory, target.path)
             for entry in os.listdir(place.directory):
                 if entry.startswith(f"{stem}.") and entry.endswith(".pyc"):
                     place.beside(entry).unlink()
@@ -165,15 +170,19 @@ class Builder:
         build: Callable[[Place], None],
         *,
         is_new: bool = False,
+        is_link: bool = False,
         unchanged: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Build a file, and put it at the target. `is_new`: it gets owner, mode and time."""
+        """Build a file, and put it at the target.
+
+        `is_new`: it gets owner, mode and time; `is_link`: it has no content to be compared.
+        """
         shop = self._shops.at(target.workplace, target.path)
         part = shop.free("part")
         try:
             build(part)
             with self._place(target) as place:
-                if part.kind == stat.S_IFREG:
+                if not is_link:
                     _finish(part, target, place.directory if is_new else None)
                 shop.may_go(target.hash, target.content)
                 new = part.renamed(shop.free("new"))
@@ -184,12 +193,9 @@ class Builder:
         finally:
             part.unlink()
 
-    @contextlib.contextmanager
-    def _place(self, target: Target) -> Iterator[Place]:
+    def _place(self, target: Target) -> AbstractContextManager[Place]:
         root = self._shops.root(target.root)
-        with root.place(target.path, make=target.seen is None) as place:
-            foreign.check(place.directory, target.path)
-            yield place
+        return root.place(target.path, make=target.seen is None)
 
 
 def is_shared(path: str) -> bool:
@@ -209,6 +215,57 @@ def fill(path: str, content: Iterable[bytes]) -> None:
             write_all(handle, piece)
     finally:
         os.close(handle)
+
+
+def copied(place: Place, new: Place) -> None:
+    """Copy a file or a symbolic link, with all that it has as far as possible. Raises `OSError`."""
+    if place.kind == stat.S_IFLNK:
+        text = os.readlink(place.name, dir_fd=place.directory)
+        os.symlink(text, new.name, dir_fd=new.directory)
+        return
+    source = os.open(place.name, READ, dir_fd=place.directory)
+    try:
+        status = os.fstat(source)
+        if not stat.S_ISREG(status.st_mode):
+            raise Changed(place.path)
+        with _made(new) as handle:
+            _copy(source, handle)
+            with contextlib.suppress(attributes.CannotKeep):
+                attributes.copy(source, handle, place.path)
+            os.utime(handle, ns=(status.st_atime_ns, status.st_mtime_ns))
+    finally:
+        os.close(source)
+
+
+def _opened(place: Place, seen: Seen | None) -> int:
+    """The file that was seen, open; of a link what it leads to. Raises `OSError`, `Changed`."""
+    if seen is None or place.seen != seen:
+        raise Changed(place.path)
+    is_link = seen.kind == stat.S_IFLNK
+    if is_link:
+        path = _text(place, seen)
+        foreign.check_way(os.path.join(os.path.dirname(place.path), path))
+        handle = os.open(path, FLAGS, dir_fd=place.directory)
+    else:
+        handle = os.open(place.name, READ, dir_fd=place.directory)
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode) or not (is_link or Seen.of(status) == seen):
+        os.close(handle)
+        raise Changed(place.path)
+    return handle
+
+
+def _text(place: Place, seen: Seen) -> str:
+    """Where the very link leads that was seen. Raises `OSError`, `Changed`."""
+    if not hasattr(os, "O_PATH"):
+        return os.readlink(place.name, dir_fd=place.directory)
+    link = os.open(place.name, os.O_PATH | NO_FOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
+    try:
+        if Seen.of(os.fstat(link)) != seen:
+            raise Changed(place.path)
+        return os.readlink("", dir_fd=link)
+    finally:
+        os.close(link)
 
 
 def _finish(part: Place, target: Target, directory: int | None) -> None:
@@ -246,12 +303,17 @@ def _is_same(source: str, path: str) -> bool:
 
 
 def _link(source: str, new: Place, target: Target) -> None:
-    if stat.S_IMODE(os.stat(source).st_mode) != target.mode:
-        raise OSError(errno.ENOTSUP, "its permissions are others", source)
     os.link(os.path.realpath(source), new.name, dst_dir_fd=new.directory, follow_symlinks=False)
+    # Of the name that is ours alone: the other one may be another file by now.
+    status = os.lstat(new.name, dir_fd=new.directory)
+    if stat.S_IMODE(status.st_mode) != target.mode:
+        raise OSError(errno.ENOTSUP, "its permissions are others", source)
+    if foreign.is_root() and status.st_uid != 0:  # who could write to it at any time
+        raise OSError(errno.EPERM, "the original belongs to another user", source)
 
 
 def _point(source: str, new: Place) -> None:
+    foreign.check_way(source)
     os.symlink(os.path.realpath(source), new.name, dir_fd=new.directory)
 
 

@@ -1,7 +1,7 @@
 """Root does not work in a directory that another user can change.
 
-Whoever can rename what is in a directory chooses what root's calls reach there: with root's rights
-that is a way to become root. So root refuses, and says who may.
+Whoever can rename what is in a directory chooses what root's calls reach there and below: with
+root's rights that is a way to become root. So root refuses, and says who may.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ import errno
 import os
 import stat
 
+from uvx_policy.errors import Unreadable
+from uvx_policy.filesystem.cache_safety import who_may_exchange
+from uvx_policy.host import Host
+from uvx_policy.terminal.command import command
 from uvx_policy.terminal.words import user
 
 
 class Foreign(OSError):
-    """A directory that another user can change; `uid` is who."""
+    """A directory that other users can change; `uid` is who, 0 for a group or everybody."""
 
     def __init__(self, path: str, uid: int) -> None:
-        whose = f"belongs to user {user(uid)}" if uid else "can be changed by other users"
-        what = f"root does not change files in a directory that {whose}"
-        super().__init__(errno.EPERM, what, path)
+        can = f"other users can change: {command('chmod', 'go-w', path)}"
+        whose = f"belongs to user {user(uid)}" if uid else can
+        super().__init__(errno.EPERM, f"root does not work in `{path}`, which {whose}", path)
         self.uid = uid
 
 
@@ -37,6 +41,21 @@ def check(handle: int, path: str) -> None:
         raise Foreign(path, status.st_uid)
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise Foreign(path, 0)
+
+
+def check_way(path: str) -> None:
+    """Raises `Foreign` for root where another user can choose what `path` (absolute) leads to.
+
+    What is missing ends the way. An access list (ACL) that lets others write shows in the mode.
+    """
+    if not is_root():
+        return
+    try:
+        others = who_may_exchange(Host(environ={}), path)
+    except Unreadable as error:
+        raise OSError(errno.EACCES, str(error), path) from error
+    if others is not None:
+        raise Foreign(*others)
 
 
 def owner_of(path: str) -> int:

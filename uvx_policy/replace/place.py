@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.foreign_file import DIRECTORY, FLAGS, NO_FOLLOW
 from uvx_policy.installed.hash import Hash, of_handle
-from uvx_policy.replace import kernel
+from uvx_policy.replace import foreign, kernel
 from uvx_policy.replace.kernel import Unsupported
 
 if TYPE_CHECKING:
@@ -65,12 +65,22 @@ def seen_at(path: str) -> Seen | None:
 
 
 class Root:
-    """A directory below which files are replaced, held open. Close it."""
+    """A directory below which files are replaced, held open. Close it.
+
+    For root neither it, nor what leads to it, nor a directory below it that is opened may be
+    another user's to change: all raise `Foreign` then.
+    """
 
     def __init__(self, path: str) -> None:
         """`path`: absolute; links in it are followed, those below it are not. Raises `OSError`."""
+        foreign.check_way(path)
         self.path = path
         self.handle = os.open(path, DIRECTORY)
+        try:
+            foreign.check(self.handle, path)
+        except OSError:
+            os.close(self.handle)
+            raise
 
     def close(self) -> None:
         """Let go."""
@@ -106,17 +116,24 @@ class Root:
 
     def _open(self, below: str) -> int:
         try:
-            return kernel.open_beneath(self.handle, below, DIRECTORY)
+            # Root looks at each of them on the way.
+            if not foreign.is_root():
+                return kernel.open_beneath(self.handle, below, DIRECTORY)
         except Unsupported:
             pass
         except OSError as error:
             raise self._explained(error, below) from error
         handle = os.dup(self.handle)
+        path = self.path
         try:
             for name in below.split(os.sep):
                 inner = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=handle)
                 os.close(handle)
-                handle = inner
+                handle, path = inner, os.path.join(path, name)
+                foreign.check(handle, path)
+        except foreign.Foreign:
+            os.close(handle)
+            raise
         except OSError as error:
             os.close(handle)
             raise self._explained(error, below) from error

@@ -14,7 +14,6 @@ from uvx_policy.filesystem.probe import HIDDEN
 from uvx_policy.flock import take_alone
 from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
 from uvx_policy.installed.hash import Hash
-from uvx_policy.replace import foreign
 from uvx_policy.replace.place import Place, Root, Seen, is_free_to_go, seen_at
 
 if TYPE_CHECKING:
@@ -60,7 +59,6 @@ class Shop:
         with contextlib.ExitStack() as opened:
             self.root = Root(directory)
             opened.callback(self.root.close)
-            foreign.check(self.root.handle, directory)
             os.mkdir(name, 0o700, dir_fd=self.root.handle)
             self.handle = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=self.root.handle)
             opened.callback(os.close, self.handle)
@@ -201,18 +199,24 @@ def is_in_shop(path: str) -> bool:
 
 
 def clean_up(directory: str, rescue: Callable[[Place, str], None]) -> None:
-    """Remove the shops and the probes in `directory` that killed processes left. Never raises.
+    """Remove the shops and the probes in `directory` that killed processes left.
+
+    Raises nothing but what `rescue` raises; root does nothing where others can rename.
 
     A process that was killed right after it exchanged two files has left what somebody saved at
     the path in that moment, perhaps: `rescue(place, path)` keeps what is not known to be ours.
     """
-    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+    with (
+        contextlib.suppress(OSError),
+        contextlib.closing(Root(directory)) as root,
+        os.scandir(root.handle) as entries,
+    ):
         for entry in entries:
             with contextlib.suppress(OSError):
                 if is_abandoned(entry):
-                    _clear(entry.path, rescue)
+                    _clear(root, entry.name, rescue)
                 elif entry.name.startswith(HIDDEN) and _is_old_file(entry):
-                    os.unlink(entry.path)
+                    os.unlink(entry.name, dir_fd=root.handle)
 
 
 def _is_old_file(entry: os.DirEntry[str]) -> bool:
@@ -228,21 +232,21 @@ def is_abandoned(entry: os.DirEntry[str]) -> bool:
 
 
 @contextlib.contextmanager
-def taken_over(path: str) -> Iterator[int]:
+def taken_over(root: Root, name: str) -> Iterator[int]:
     """A handle of a shop in which nobody works. Raises `OSError`, also when somebody does."""
-    handle = os.open(path, DIRECTORY | NO_FOLLOW)
+    handle = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=root.handle)
     try:
-        if os.fstat(handle).st_uid != os.geteuid():
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+        _check_private(handle, os.path.join(root.path, name))
         _lock(handle)
         yield handle
     finally:
         os.close(handle)
 
 
-def _clear(path: str, rescue: Callable[[Place, str], None]) -> None:
+def _clear(root: Root, shop: str, rescue: Callable[[Place, str], None]) -> None:
     """Raises `OSError`, also when somebody works in it."""
-    with taken_over(path) as handle:
+    path = os.path.join(root.path, shop)
+    with taken_over(root, shop) as handle:
         known = _known_in(handle)
         for name in os.listdir(handle):
             place = Place(handle, name, os.path.join(path, name))
@@ -254,7 +258,7 @@ def _clear(path: str, rescue: Callable[[Place, str], None]) -> None:
                 if not is_known:
                     rescue(place, path)
             place.unlink()
-        os.rmdir(path)
+        os.rmdir(shop, dir_fd=root.handle)
 
 
 def _check_private(handle: int, path: str) -> None:
