@@ -15,6 +15,8 @@ from uvx_policy.repair import backup as keep
 from uvx_policy.repair import unfinished
 from uvx_policy.repair.backup import CannotKeep, Edit
 from uvx_policy.repair.model import Location, Step
+from uvx_policy.repair.work import Work
+from uvx_policy.replace.place import Place
 from uvx_policy.verify.originals import Original
 
 
@@ -184,3 +186,17 @@ def test_what_others_could_have_written_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "state/repairs" / name).chmod(0o666)
 
     assert unfinished.left(state) == {name: []}
+
+
+def test_what_was_moved_away_meanwhile_is_not_taken_for_saved(tmp_path: Path) -> None:
+    """Whoever asked would delete it."""
+    path = tmp_path / "renamed/new-1"
+    path.parent.mkdir()
+    path.write_text("an edit")
+    handle = os.open(path.parent, os.O_RDONLY)
+    path.parent.rename(tmp_path / "elsewhere")
+
+    with pytest.raises(CannotKeep):
+        Work("", str(tmp_path / "edits"), 1).rescue(Place(handle, "new-1", str(path)), "module.py")
+
+    os.close(handle)

@@ -13,9 +13,10 @@ import pytest
 
 from tests.filesystems import FileSystems
 from tests.odd_files import fifo
+from tests.ordinary_user import UID, only_root
 from uvx_policy.foreign_file import pieces
 from uvx_policy.installed.hash import of_pieces
-from uvx_policy.replace import kernel, place, shop
+from uvx_policy.replace import attributes, build, kernel, place, shop
 from uvx_policy.replace.attributes import CannotKeep
 from uvx_policy.replace.build import Builder, Mismatch, Target, Way, is_shared
 from uvx_policy.replace.place import Changed, Place, seen_at
@@ -398,3 +399,59 @@ def test_what_cannot_be_kept_leaves_the_file(scene: Scene, monkeypatch: pytest.M
 
     assert scene.old.stat().st_ino == inode
     assert scene.left() == []
+
+
+# Others meanwhile ---------------------------------------------------------------------------------
+
+
+def test_what_is_detached_is_the_file_that_was_seen(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link was at its name for the moment in which it was opened, and the file is back."""
+    closed = scene.base / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "secret").write_text("only for us")
+    aside, name = scene.base / "aside", scene.base / "another name"
+    name.hardlink_to(scene.old)
+    shared, copy = build.is_shared, attributes.copy
+
+    def turns_into_a_link(path: str) -> bool:
+        answer = shared(path)
+        scene.old.rename(aside)
+        scene.old.symlink_to(closed / "secret")
+        return answer
+
+    def is_back(source: int, new: int, path: str) -> None:
+        copy(source, new, path)
+        aside.replace(scene.old)
+
+    monkeypatch.setattr(build, "is_shared", turns_into_a_link)
+    monkeypatch.setattr(attributes, "copy", is_back)
+
+    with pytest.raises(Changed):
+        scene.builder.detach(scene.target())
+
+    assert aside.read_bytes() == OLD
+    assert scene.old.is_symlink()
+
+
+def test_what_is_no_file_is_linked_from_nowhere(scene: Scene) -> None:
+    """The file in the cache became a FIFO."""
+    scene.source.unlink()
+    os.mkfifo(scene.source)
+    scene.source.chmod(0o644)
+
+    with pytest.raises(OSError, match="seek"):
+        scene.builder.take(scene.target(), str(scene.source), ("hardlink",))
+
+    assert scene.old.read_bytes() == OLD
+
+
+@only_root
+def test_root_links_to_nothing_that_another_user_owns(scene: Scene) -> None:
+    os.chown(scene.source, UID, UID)
+
+    ways: tuple[Way, ...] = ("hardlink", "symlink", "copy")
+    assert scene.builder.take(scene.target(), str(scene.source), ways) == "copy"
+
+    assert (scene.old.read_bytes(), scene.old.stat().st_uid) == (NEW, 0)
