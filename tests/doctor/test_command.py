@@ -23,7 +23,7 @@ from tests.doctor.conftest import Person
 from uvx_policy import cli
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Diagnostic
+from uvx_policy.doctor.diagnostic import Check, Deed, Diagnostic
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.state import layout
 
@@ -217,7 +217,7 @@ class Lamp:
 
     def __init__(self, *, refuses: BaseException | None = None) -> None:
         self.on = False
-        self.turned: list[bool] = []
+        self.planned = self.turned = 0
         self._refuses = refuses
 
     def check(self, name: str = "lamp", fix_text: str = FIX.text) -> Check:
@@ -227,12 +227,16 @@ class Lamp:
 
         return well(name)._replace(look=look, fix=self._fix)
 
-    def _fix(self, _: Case, dry_run: bool) -> Iterator[str]:
-        self.turned.append(dry_run)
+    def _fix(self, _: Case) -> Iterator[Deed]:
+        self.planned += 1
+        yield Deed(("would turn it on",), self._turn)
+
+    def _turn(self) -> Iterator[str]:
+        self.turned += 1
         yield "turned it on"
         if self._refuses is not None:
             raise self._refuses
-        self.on = self.on or not dry_run
+        self.on = True
 
 
 def test_what_was_fixed_is_looked_at_again(
@@ -260,9 +264,9 @@ def test_a_dry_run_changes_nothing_and_the_finding_stays(
 
     code, out, _ = called(capsys, "--fix", "--dry-run")
 
-    assert (code, lamp.on, lamp.turned) == (1, False, [True])
+    assert (code, lamp.on, lamp.planned, lamp.turned) == (1, False, 1, 0)
     assert "Would fix" in out
-    assert "turned it on" in out
+    assert "would turn it on" in out
     assert "After fixing" not in out
 
 
@@ -295,7 +299,7 @@ def test_one_deed_that_fixes_two_checks_is_done_once(
 
     code, out, _ = called(capsys, "--fix", "--yes")
 
-    assert (code, lamp.turned) == (0, [False])
+    assert (code, lamp.turned) == (0, 1)
     assert "(a, b)" in out
 
 
@@ -312,7 +316,7 @@ def test_what_is_not_safe_or_cannot_be_fixed_is_left_alone(
     )
 
     assert called(capsys, "--fix", "--yes")[0] == 1
-    assert lamp.turned == []
+    assert (lamp.planned, lamp.turned) == (0, 0)
 
 
 @pytest.mark.parametrize(

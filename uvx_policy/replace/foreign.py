@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 
+from uvx_policy.foreign_file import DIRECTORY
 from uvx_policy.terminal.words import user
 
 
@@ -37,6 +38,20 @@ def check(handle: int, path: str) -> None:
         raise Foreign(path, status.st_uid)
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise Foreign(path, 0)
+
+
+def check_above(path: str) -> None:
+    """The same of the directory that `path` (absolute) lies in, or will. Raises `OSError`, too."""
+    if not is_root():
+        return
+    directory = os.path.dirname(path)
+    while not os.path.lexists(directory):
+        directory = os.path.dirname(directory)
+    handle = os.open(directory, DIRECTORY)
+    try:
+        check(handle, path)
+    finally:
+        os.close(handle)
 
 
 def owner_of(path: str) -> int:
