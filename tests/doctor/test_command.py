@@ -346,6 +346,49 @@ def test_a_fix_that_does_not_work_out_is_told_and_the_others_are_done(
     assert "✓ The title of good" in again
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_warning_that_a_fix_does_not_remove_is_an_exit_code_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Also where the fix itself sees no fault."""
+    stubborn = check(
+        "stubborn",
+        Diagnostic(status="warn", detail="It is loud.", fix=FIX),
+        fix=lambda _: (Deed(("would turn it down",), lambda: ("turned it down",)),),
+    )
+    only_these(monkeypatch, stubborn)
+
+    code, out, _ = called(capsys, "--fix", "--yes", *words)
+
+    assert code == 1
+    if words:
+        (fixed,) = json.loads(out)["mended"]
+        assert fixed["fault"] == "it is found again"
+    else:
+        assert "Found 1 warning in 1 check. 1 fix was not done." in out
+
+
+def test_a_fix_that_was_not_done_is_told_where_nothing_is_wrong_any_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else was faster."""
+    lamp = Lamp(refuses=LinkPolicyError("it changed in the meantime"))
+    real = lamp._turn
+
+    def turn() -> Iterator[str]:
+        lamp.on = True
+        yield from real()
+
+    monkeypatch.setattr(lamp, "_turn", turn)
+    only_these(monkeypatch, lamp.check())
+
+    code, out, _ = called(capsys, "--fix", "--yes")
+
+    assert code == 1
+    assert "Found no problems: 1 check. 1 fix was not done." in out
+    assert "All checks passed" not in out
+
+
 def test_json_tells_what_was_fixed_and_how_it_is_now(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

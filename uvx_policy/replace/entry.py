@@ -83,9 +83,10 @@ def make_directory(above: Entry, name: str, permissions: int) -> None:
 
 @contextlib.contextmanager
 def _opened(name: str, entry: Entry | None, above: int | None = None) -> Iterator[int]:
-    """A handle of what is there, if it is what was seen; `None`: whatever it is."""
+    """A handle of what is there, if it is what was seen; `None`: of any directory."""
     try:
-        handle = os.open(name, _OPEN | NO_FOLLOW, dir_fd=above)
+        kind = 0 if entry else getattr(os, "O_DIRECTORY", 0)
+        handle = os.open(name, _OPEN | NO_FOLLOW | kind, dir_fd=above)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             raise
