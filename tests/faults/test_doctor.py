@@ -16,7 +16,7 @@ import pytest
 
 from tests.doctor.standing import Place, Standing
 from tests.edges.setup_home import Home
-from tests.faults.injection import faulty
+from tests.faults.injection import FAULTS, faulty
 from tests.faults.test_faults import KINDS, PROFILE, faults
 from tests.filesystems import FileSystems
 from tests.uv.world import World, linkpolicy
@@ -221,3 +221,24 @@ def test_each_fix(
             assert third == 0, (where, out)
             assert "Fixing" not in out, (where, out)
             assert patient.tree() == well, where
+
+
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGINT"])
+def test_what_a_probe_leaves_is_removed_by_the_next_run(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch, signal: str
+) -> None:
+    place = _place(fs, newest_uv, monkeypatch)
+    place.cache.mkdir(parents=True)
+    left = 0
+    for number in itertools.count():
+        shutil.rmtree(place.world.home / STATE, ignore_errors=True)  # what probes found out
+        code = faulty(("doctor", "decision"), place.project, before=number, fault=FAULTS[signal])
+        if code is None:
+            break
+        for path in place.disk.rglob(f"{HIDDEN}*"):
+            left += 1
+            os.utime(path, (path.stat().st_mtime - 60,) * 2)
+        linkpolicy("doctor", "decision", cwd=place.project)
+        assert [*place.disk.rglob(f"{HIDDEN}*")] == [], (number, code)
+    assert number > 2
+    assert left
