@@ -47,7 +47,7 @@ ROOMS = {
     "status": "core state terminal host machine filesystem installed",
     "setup": "core state terminal settings machine caches",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
-    "verify setup",
+    "verify replace repair setup",
     "explain": "core replay pipeline shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
     "cli": "core terminal settings pipeline shim machine caches verify repair status setup "

@@ -8,7 +8,7 @@ import pytest
 
 from uvx_policy.doctor import engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, Group
+from uvx_policy.doctor.diagnostic import Check, Deed, Diagnostic, Fix, Group
 from uvx_policy.terminal.command import Shell, command
 
 FIX = Fix(text="Turn it off and on again", commands=(command("off"), command("on")), safe=True)
@@ -23,7 +23,7 @@ def check(
     name: str,
     *told: Diagnostic,
     group: Group = "installation",
-    fix: Callable[[Case, bool], Iterable[str]] | None = None,
+    fix: Callable[[Case], Iterable[Deed]] | None = None,
     thorough: bool = False,
 ) -> Check:
     return Check(

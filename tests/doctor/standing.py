@@ -75,7 +75,8 @@ class Standing:
         assert check.fix is not None
         if not dry_run:
             WITNESS.fixed()
-        return list(check.fix(self.case(), dry_run))
+        deeds = list(check.fix(self.case()))
+        return [line for deed in deeds for line in (deed.would if dry_run else deed.do())]
 
     def types(self, command: str, *, code: int = 0) -> None:
         """What a person does with a fix: type it into the shell that goes on being used."""

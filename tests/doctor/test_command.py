@@ -23,7 +23,7 @@ from tests.doctor.conftest import Person
 from uvx_policy import cli
 from uvx_policy.doctor import crash_log, engine
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.diagnostic import Check, Diagnostic
+from uvx_policy.doctor.diagnostic import Check, Deed, Diagnostic
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.state import layout
 
@@ -217,7 +217,7 @@ class Lamp:
 
     def __init__(self, *, refuses: BaseException | None = None) -> None:
         self.on = False
-        self.turned: list[bool] = []
+        self.planned = self.turned = 0
         self._refuses = refuses
 
     def check(self, name: str = "lamp", fix_text: str = FIX.text) -> Check:
@@ -227,12 +227,16 @@ class Lamp:
 
         return well(name)._replace(look=look, fix=self._fix)
 
-    def _fix(self, _: Case, dry_run: bool) -> Iterator[str]:
-        self.turned.append(dry_run)
+    def _fix(self, _: Case) -> Iterator[Deed]:
+        self.planned += 1
+        yield Deed(("would turn it on",), self._turn)
+
+    def _turn(self) -> Iterator[str]:
+        self.turned += 1
         yield "turned it on"
         if self._refuses is not None:
             raise self._refuses
-        self.on = self.on or not dry_run
+        self.on = True
 
 
 def test_what_was_fixed_is_looked_at_again(
@@ -260,9 +264,9 @@ def test_a_dry_run_changes_nothing_and_the_finding_stays(
 
     code, out, _ = called(capsys, "--fix", "--dry-run")
 
-    assert (code, lamp.on, lamp.turned) == (1, False, [True])
+    assert (code, lamp.on, lamp.planned, lamp.turned) == (1, False, 1, 0)
     assert "Would fix" in out
-    assert "turned it on" in out
+    assert "would turn it on" in out
     assert "After fixing" not in out
 
 
@@ -295,7 +299,7 @@ def test_one_deed_that_fixes_two_checks_is_done_once(
 
     code, out, _ = called(capsys, "--fix", "--yes")
 
-    assert (code, lamp.turned) == (0, [False])
+    assert (code, lamp.turned) == (0, 1)
     assert "(a, b)" in out
 
 
@@ -312,7 +316,7 @@ def test_what_is_not_safe_or_cannot_be_fixed_is_left_alone(
     )
 
     assert called(capsys, "--fix", "--yes")[0] == 1
-    assert lamp.turned == []
+    assert (lamp.planned, lamp.turned) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -340,6 +344,49 @@ def test_a_fix_that_does_not_work_out_is_told_and_the_others_are_done(
     again = out.partition("After fixing:")[2]
     assert "✗ It is off.  bad" in again
     assert "✓ The title of good" in again
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_warning_that_a_fix_does_not_remove_is_an_exit_code_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Also where the fix itself sees no fault."""
+    stubborn = check(
+        "stubborn",
+        Diagnostic(status="warn", detail="It is loud.", fix=FIX),
+        fix=lambda _: (Deed(("would turn it down",), lambda: ("turned it down",)),),
+    )
+    only_these(monkeypatch, stubborn)
+
+    code, out, _ = called(capsys, "--fix", "--yes", *words)
+
+    assert code == 1
+    if words:
+        (fixed,) = json.loads(out)["mended"]
+        assert fixed["fault"] == "it is found again"
+    else:
+        assert "Found 1 warning in 1 check. 1 fix was not done." in out
+
+
+def test_a_fix_that_was_not_done_is_told_where_nothing_is_wrong_any_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody else was faster."""
+    lamp = Lamp(refuses=LinkPolicyError("it changed in the meantime"))
+    real = lamp._turn
+
+    def turn() -> Iterator[str]:
+        lamp.on = True
+        yield from real()
+
+    monkeypatch.setattr(lamp, "_turn", turn)
+    only_these(monkeypatch, lamp.check())
+
+    code, out, _ = called(capsys, "--fix", "--yes")
+
+    assert code == 1
+    assert "Found no problems: 1 check. 1 fix was not done." in out
+    assert "All checks passed" not in out
 
 
 def test_json_tells_what_was_fixed_and_how_it_is_now(

@@ -426,7 +426,8 @@ _ORDINARY = textwrap.dedent("""
         }
         for told in check.look(case())
     ]
-    done = list(check.fix(case(), False)) if sys.argv[2] == "fix" else []
+    deeds = check.fix(case()) if sys.argv[2] == "fix" else []
+    done = [line for deed in deeds for line in deed.do()]
     if sys.argv[2] == "type":
         os.system(before[0]["command"])
     after = [told.detail for told in check.look(case())]

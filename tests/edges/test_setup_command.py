@@ -585,6 +585,17 @@ def test_a_stranger_s_uv_that_appears_after_the_plan_is_not_overwritten(home: Ho
     assert not (home.root / ".profile").exists()
 
 
+def test_a_directory_that_was_opened_to_others_after_the_plan_gets_no_shim(home: Home) -> None:
+    home.shims.mkdir(parents=True)
+    plan = home.plan()
+    home.shims.chmod(0o777)
+
+    with pytest.raises(LinkPolicyError, match="others can write to"):
+        setup_command.carry_out(plan)
+
+    assert list(home.shims.iterdir()) == []
+
+
 def test_uninstall_never_deletes_a_stranger_s_uv(home: Home) -> None:
     home.setup()
     (home.shims / "uv").unlink()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BUCKET = re.compile(r"(?:[a-z]+-)*[a-z]+-v\d+\Z")
 _FILES = frozenset(("CACHEDIR.TAG", ".gitignore", ".lock"))
 #: uv's temporary files and directories
-_TEMPORARY = ".tmp"
+TEMPORARY = ".tmp"
 
 
 def foreign(names: Iterable[str]) -> tuple[str, ...]:
@@ -25,7 +25,7 @@ def foreign(names: Iterable[str]) -> tuple[str, ...]:
     """
     others = set(names) - _FILES
     return tuple(
-        sorted(each for each in others if not each.startswith(_TEMPORARY) and not bucket_kind(each))
+        sorted(each for each in others if not each.startswith(TEMPORARY) and not bucket_kind(each))
     )
 
 

@@ -13,6 +13,7 @@ import os
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from uvx_policy.caches import contents
 from uvx_policy.caches.archive_links import LINKING_BUCKETS, Link
 from uvx_policy.foreign_file import DIRECTORY
 from uvx_policy.installed.quick import Look
@@ -226,6 +227,9 @@ class _Inspecting:
         # What an sdist was unpacked into holds no links of uv's; there and deeper in other buckets
         # everything was written by one uv.
         if below == ARCHIVES or os.path.basename(below) == "src":
+            return False
+        # Being written, or left: nothing there is part of the cache.
+        if below.startswith(contents.TEMPORARY):
             return False
         return depth <= _DEEP or below.startswith(LINKING_BUCKETS)
 

@@ -13,7 +13,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from uvx_policy.caches import archive_links, locks
+from uvx_policy.caches import archive_links
 from uvx_policy.caches.inspection import Inspection, hard_links_are_protected, inspect
 from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import MOST_NAMED, Check, Diagnostic, Fix, fail, skip, warn
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uvx_policy.caches.archive_links import Link
+    from uvx_policy.doctor.diagnostic import Deed
     from uvx_policy.installed.finding import Finding, State
     from uvx_policy.machine.caches import Cache
 
@@ -218,47 +219,15 @@ def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
     )
 
 
-def fix_copied(case: Case, dry_run: bool) -> Iterator[str]:
-    """Let each link lead to the archive of the same name in its own cache, if there is one.
+def fix_copied(case: Case) -> Iterator[Deed]:
+    """Let each link lead to the archive of the same name in its own cache, if there is one."""
+    from uvx_policy.doctor import deeds
 
-    Raises `OSError`.
-    """
     for cache in own_caches(case):
-        found = list(archive_links.leading_elsewhere(cache.path, archive_links.links(cache.path)))
-        if not found:
-            continue
-        if not locks.is_free(cache.path):
-            holder = next(iter(locks.holders(cache.path)), locks.Holder(pid=0))
-            yield f"left `{cache.path}` alone: {holder} uses it"
-            continue
-        done = gone = 0
-        for link in found:
-            own = os.path.join(cache.path, ARCHIVES, link.archive)
-            if os.path.isdir(own):
-                done += 1
-                if not dry_run:
-                    _replace_link(link.path, os.path.relpath(own, os.path.dirname(link.path)))
-            else:
-                # The package is not unpacked here: to uv the link means that it is.
-                gone += 1
-                if not dry_run:
-                    os.unlink(link.path)
-        made, removed = ("would make", "would remove") if dry_run else ("made", "removed")
-        yield f"{made} {count(done, 'link')} in `{cache.path}` relative"
-        if gone:
-            links = f"{count(gone, 'link')} in `{cache.path}`"
-            yield f"{removed} {links} to archives that it does not have"
-
-
-def _replace_link(link: str, target: str) -> None:
-    temporary = f"{link}.linkpolicy-{os.getpid()}"
-    os.symlink(target, temporary)
-    try:
-        os.replace(temporary, link)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+        found = archive_links.leading_elsewhere(cache.path, archive_links.links(cache.path))
+        deed = deeds.make_relative(case, cache.path, found)
+        if deed is not None:
+            yield deed
 
 
 # Caches that nobody uses -------------------------------------------------------------------------

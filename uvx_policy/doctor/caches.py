@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.caches.locks import Holder
+    from uvx_policy.doctor.diagnostic import Deed
     from uvx_policy.machine.caches import Cache
     from uvx_policy.model import Mount
 
@@ -86,13 +87,15 @@ def look_mode(case: Case) -> Iterator[Diagnostic]:
         )
 
 
-def fix_mode(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_mode(case: Case) -> Iterator[Deed]:
     """Take the right to write from all others."""
+    from uvx_policy.doctor.deeds import Entry, change_permissions
+
     for cache in _open_to_others(case):
-        mode = cache.mode & ~(_GROUP_MAY_WRITE | _EVERYBODY_MAY_WRITE)
-        if not dry_run:
-            os.chmod(cache.path, mode)
-        yield f"{'would set' if dry_run else 'set'} the mode of `{cache.path}` to {mode:04o}"
+        entry = Entry.at(cache.path)
+        mode = entry.permissions & ~(_GROUP_MAY_WRITE | _EVERYBODY_MAY_WRITE)
+        what = f"the mode of `{cache.path}` to {mode:04o}"
+        yield change_permissions(entry, mode, would=f"would set {what}", done=f"set {what}")
 
 
 def _open_to_others(case: Case) -> Iterator[Cache]:

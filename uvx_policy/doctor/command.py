@@ -82,12 +82,15 @@ def _run_for_people(options: argparse.Namespace, checks: Sequence[Check], case: 
     report = Report(Console(), everything=bool(options.checks), hide=hide)
     results = engine.results(checks, case, watched=_shown_while_running)
     found = report.print_results(checks, results)
+    _clean_up(case, options)
     fixed = list(_fix(found, options, report)) if options.fix else []
     if fixed and not options.dry_run:
         before = found
         found = list(engine.results(checks, _case(options), watched=_shown_while_running))
+        fixed = engine.judge(fixed, found)
         _print_outcome(report, found, before, fixed)
-    report.print_summary(found, offer_fix=not options.fix)
+    undone = sum(bool(each.fault.text) for each in fixed)
+    report.print_summary(found, offer_fix=not options.fix, undone=undone)
     return exit_code(found, fixed, strict=options.strict)
 
 
@@ -95,17 +98,19 @@ def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case
     from uvx_policy.doctor import engine
 
     found = list(engine.results(checks, case, watched=_shown_while_running))
+    _clean_up(case, options)
     fixed = list(_fix(found, options)) if options.fix else []
     if fixed and not options.dry_run:
         case = _case(options)
         found = list(engine.results(checks, case, watched=_shown_while_running))
+        fixed = engine.judge(fixed, found)
     report = as_object(found, case)
     if options.fix:
         report["mended"] = [
             {
                 "ids": [check.id for check in each.checks],
                 "done": list(each.done),
-                "fault": each.fault,
+                "fault": each.fault.text,
             }
             for each in fixed
         ]
@@ -116,11 +121,13 @@ def _run_for_machines(options: argparse.Namespace, checks: Sequence[Check], case
 
 
 def exit_code(results: Iterable[Result], fixed: Iterable[Fixed], *, strict: bool) -> int:
-    """0 fine, 1 findings, 2 when a check or a fix failed itself: then nobody knows."""
+    """0 fine, 1 findings or a fix that was not done, 2 when a check or a fix failed itself."""
     found = {finding.status for result in results for finding in result.findings}
-    if "crash" in found or any(each.crashed for each in fixed):
+    faults = [each.fault for each in fixed if each.fault.text]
+    if "crash" in found or any(fault.crashed for fault in faults):
         return errors.EXIT_REFUSED
-    return errors.EXIT_FINDINGS if "fail" in found or (strict and "warn" in found) else 0
+    wrong = "fail" in found or (strict and "warn" in found)
+    return errors.EXIT_FINDINGS if wrong or faults else 0
 
 
 def as_object(results: Sequence[Result], case: Case) -> dict[str, Any]:
@@ -153,6 +160,14 @@ def finding_object(finding: Finding, shell: Shell) -> dict[str, Any]:
     return fields
 
 
+def _clean_up(case: Case, options: argparse.Namespace) -> None:
+    """What killed runs left; a dry run changes nothing."""
+    if not options.dry_run:
+        from uvx_policy.doctor import leftovers
+
+        leftovers.clean_up(case, after_fixes=options.fix)
+
+
 def _facts(case: Case) -> dict[str, Any] | None:
     from uvx_policy.doctor import facts_report
 
@@ -168,12 +183,19 @@ def _fix(
 ) -> Iterator[Fixed]:
     """Take each offer that the user agrees to, and print what was done; without a report, all."""
     from uvx_policy.doctor import engine
+    from uvx_policy.doctor.engine import Fixed
 
     for offer in engine.offers(results):
-        if report and not (options.yes or options.dry_run or report.ask(offer)):
-            continue
         # A fresh case: what was fixed before has changed the machine.
-        fixed = engine.apply(offer, _case(options), dry_run=options.dry_run)
+        case = _case(options)
+        planned = engine.plan(offer, case)
+        if options.dry_run:
+            fixed = Fixed(checks=planned.checks, done=planned.would, fault=planned.fault)
+        else:
+            is_asked = report is not None and bool(planned.deeds) and not options.yes
+            if report and is_asked and not report.ask(offer, planned):
+                continue
+            fixed = engine.carry_out(planned, case)
         if report:
             report.print_fixed(fixed, offer, dry_run=options.dry_run)
         yield fixed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from uvx_policy import decide as policy
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.decide import Facts
+    from uvx_policy.doctor.diagnostic import Deed
     from uvx_policy.faults import Fault
     from uvx_policy.model import Capability, Origin, Sourced
     from uvx_policy.pipeline import Plan
@@ -73,13 +75,15 @@ def _fix_of(fault: Fault) -> Fix:
     return Fix.by(f"{advice[0].upper()}{advice[1:]}")
 
 
-def fix_settings(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_settings(case: Case) -> Iterator[Deed]:
     """Take away everybody's right to write, which keeps a file from being used."""
+    from uvx_policy.doctor.deeds import Entry, change_permissions
+
     for fault in _faults(case):
         if fault.kind == "writable-by-all":
-            if not dry_run:
-                os.chmod(fault.path, os.stat(fault.path).st_mode & 0o7775)
-            yield str(command("chmod", "o-w", fault.path))
+            entry, typed = Entry.at(fault.path), str(command("chmod", "o-w", fault.path))
+            mode = entry.permissions & ~stat.S_IWOTH
+            yield change_permissions(entry, mode, would=typed, done=typed)
 
 
 def _faults(case: Case) -> tuple[Fault, ...]:

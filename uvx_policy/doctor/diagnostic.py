@@ -74,6 +74,16 @@ class Finding(Value):
     ms: float = 0.0
 
 
+class Deed(NamedTuple):
+    """One thing that a fix does. It holds what was seen when it was planned."""
+
+    #: lines that say what would be done
+    would: tuple[str, ...]
+    #: does it where there is still what was seen, and yields a line for each thing done; raises
+    #: `OSError` and `LinkPolicyError` for what was left or failed
+    do: Callable[[], Iterable[str]]
+
+
 class Check(NamedTuple):
     """One named check. `look` may raise anything: that becomes a finding of status "crash"."""
 
@@ -83,9 +93,9 @@ class Check(NamedTuple):
     title: str
     #: yields nothing when all is well, or findings, or one "skip" with the reason
     look: Callable[[Case], Iterable[Diagnostic]]
-    #: fixes what `look` found with a safe fix; yields a line for each thing done; with `dry_run`
-    #: changes nothing and says what it would do. `None`: there is nothing safe to do
-    fix: Callable[[Case, bool], Iterable[str]] | None = None
+    #: plans what fixes what `look` found with a safe fix, and changes nothing; raises what a deed
+    #: raises. `None`: there is nothing safe to do
+    fix: Callable[[Case], Iterable[Deed]] | None = None
     #: computes once (`Case.once`) what `look` needs and has to wait for, before any check has its
     #: turn; what it raises is dropped
     begin: Callable[[Case], object] | None = None

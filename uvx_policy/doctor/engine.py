@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import time
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from uvx_policy.doctor import crash_log
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Finding, Group, Status, fine, skip, warn
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
+from uvx_policy.replace.foreign import Foreign
 from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.diagnostic import Deed
 
 #: in the order of the report: each group's module ends with `CHECKS`
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -142,6 +144,17 @@ def _raise(error: Exception, _: Case) -> NoReturn:
 # Fixes -------------------------------------------------------------------------------------------
 
 
+class Undone(Value):
+    """Why something of a fix was not done."""
+
+    #: "" when all was
+    text: str = ""
+    #: it crashed: a bug of ours
+    crashed: bool = False
+    #: the user who may do it, where root does not; 0 for nobody
+    whose: int = 0
+
+
 class Offer(Value):
     """One fix that can be applied; several checks may share it."""
 
@@ -150,21 +163,32 @@ class Offer(Value):
     text: str
 
 
+class Planned(Value):
+    """What an offer would change, as it was seen when the user was asked."""
+
+    checks: tuple[Check, ...]
+    deeds: tuple[Deed, ...]
+    #: why there are not more
+    fault: Undone
+
+    @property
+    def would(self) -> tuple[str, ...]:
+        """A line for each thing that would be done."""
+        return tuple(line for deed in self.deeds for line in deed.would)
+
+
 class Fixed(Value):
     """The outcome of one fix that was applied."""
 
     checks: tuple[Check, ...]
     #: a line for each thing done, or that would be done
     done: tuple[str, ...]
-    #: why it could not be done, "" when it was
-    fault: str = ""
-    #: it crashed: a bug of ours
-    crashed: bool = False
+    fault: Undone
 
 
 def offers(results: Sequence[Result]) -> list[Offer]:
     """Every fix that can be applied, in the order of the report."""
-    found: dict[Callable[[Case, bool], Iterable[str]], Offer] = {}
+    found: dict[Callable[[Case], Iterable[Deed]], Offer] = {}
     for result in results:
         fix = result.check.fix
         safe = [
@@ -179,17 +203,75 @@ def offers(results: Sequence[Result]) -> list[Offer]:
     return list(found.values())
 
 
-def apply(offer: Offer, case: Case, *, dry_run: bool) -> Fixed:
-    """Fix it, or with `dry_run` find out what would be done. Raises nothing of the deed's."""
+def plan(offer: Offer, case: Case) -> Planned:
+    """Look at what is to be changed. Raises nothing of the fix's."""
     fix = offer.checks[0].fix
+    deeds, faults = [], _Faults(offer.checks[0], case)
+    with faults.noted():
+        for deed in fix(case) if fix is not None else ():
+            deeds.append(deed)  # noqa: PERF402 (keeps what was planned before an error)
+    return Planned(checks=offer.checks, deeds=tuple(deeds), fault=faults.all)
+
+
+def carry_out(planned: Planned, case: Case) -> Fixed:
+    """Do all of it; one deed that fails keeps no other from being done. Raises nothing of theirs.
+
+    `case`: for the log of crashes.
+    """
     done: list[str] = []
-    fault, crashed = "", False
-    try:
-        for line in fix(case, dry_run) if fix is not None else ():
-            done.append(line)  # noqa: PERF402 (keeps what was done before an error)
-    except (LinkPolicyError, OSError) as error:
-        fault = str(error)
-    except Exception as error:  # noqa: BLE001 (one broken fix must not keep others from being done)
-        crash_log.keep(case, f"fixing {offer.checks[0].id}", error, [])
-        fault, crashed = f"{type(error).__name__}: {error}", True
-    return Fixed(checks=offer.checks, done=tuple(done), fault=fault, crashed=crashed)
+    faults = _Faults(planned.checks[0], case, planned.fault)
+    for deed in planned.deeds:
+        with faults.noted():
+            for line in deed.do():
+                done.append(line)  # noqa: PERF402 (keeps what was done before an error)
+    return Fixed(checks=planned.checks, done=tuple(done), fault=faults.all)
+
+
+def judge(fixed: Sequence[Fixed], results: Sequence[Result]) -> list[Fixed]:
+    """What came of the fixes, now that their checks have looked again.
+
+    What was done without a fault, and is found as before, is not fixed.
+    """
+    still = {check.id for offer in offers(results) for check in offer.checks}
+    text = "it is found again"
+    return [
+        each.replace(fault=Undone(text=text))
+        if not each.fault.text and any(check.id in still for check in each.checks)
+        else each
+        for each in fixed
+    ]
+
+
+class _Faults:
+    """Collects what goes wrong while a fix is planned or carried out."""
+
+    def __init__(self, check: Check, case: Case, earlier: Undone = Undone()) -> None:  # noqa: B008
+        self._check = check
+        self._case = case
+        self.all = earlier
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        try:
+            yield
+        except Foreign as error:
+            self._add(_words(error), whose=error.uid)
+        except (LinkPolicyError, OSError) as error:
+            self._add(_words(error))
+        except Exception as error:  # noqa: BLE001 (one broken fix must not keep others from being done)
+            crash_log.keep(self._case, f"fixing {self._check.id}", error, [])
+            self._add(f"{type(error).__name__}: {error}", crashed=True)
+
+    def _add(self, text: str, *, crashed: bool = False, whose: int = 0) -> None:
+        before = self.all
+        self.all = Undone(
+            text=f"{before.text}; {text}" if before.text else text,
+            crashed=crashed or before.crashed,
+            whose=whose or before.whose,
+        )
+
+
+def _words(error: LinkPolicyError | OSError) -> str:
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        return f"`{error.filename}`: {error.strerror}"
+    return str(error)

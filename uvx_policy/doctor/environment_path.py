@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uvx_policy import symlinked_venv
 from uvx_policy.caches.contents import names_in
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
-from uvx_policy.doctor.remedies import can_be_made, install, make_behind
+from uvx_policy.doctor.remedies import can_be_made, install
 from uvx_policy.foreign_file import read_foreign
 from uvx_policy.terminal.command import command
 from uvx_policy.uv import invocation
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.diagnostic import Deed
 
 NAMED = "UV_PROJECT_ENVIRONMENT"
 #: a file `.venv` may name the environment ("experimental and may change")
@@ -64,12 +65,14 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
     return say(f"`{path}` is a symbolic link to `{os.readlink(path)}`, {why}.", fix, paths)
 
 
-def fix_dangling(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_dangling(case: Case) -> Iterator[Deed]:
     """Make the directory behind the link."""
+    from uvx_policy.doctor.deeds import make_behind
+
     path = path_of(case)
     is_dangling = os.path.islink(path) and not os.path.exists(path)
     if is_dangling and can_be_made(case, path) and not is_central(os.path.realpath(path)):
-        yield make_behind(path, dry_run)
+        yield make_behind(path)
 
 
 def look_link_kept(case: Case) -> Iterator[Diagnostic]:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import project_cache
 from uvx_policy.doctor.case import Case, where_decided
-from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, skip, warn
+from uvx_policy.doctor.diagnostic import Check, Deed, Diagnostic, Fix, fine, skip, warn
 from uvx_policy.doctor.project_cache import in_use
 from uvx_policy.doctor.remedies import take_back
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.filesystem import places
 from uvx_policy.filesystem.capability import installed_into, probe_links
 from uvx_policy.host import nearest_existing
+from uvx_policy.replace import foreign
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import command
 from uvx_policy.uv.directories import own_cache
@@ -145,7 +146,7 @@ def _fixable(case: Case, plan: Plan) -> Fix | None:
 
 
 @where_decided
-def fix_linking(case: Case, plan: Plan, facts: Facts, dry_run: bool) -> Iterator[str]:
+def fix_linking(case: Case, plan: Plan, facts: Facts) -> Iterator[Deed]:
     """Write `cache = "project"` into the project's settings; comments and layout stay."""
     if not _copies(plan) or plan.outcome.cache_dir.code.startswith("explicit-"):
         return
@@ -154,10 +155,14 @@ def fix_linking(case: Case, plan: Plan, facts: Facts, dry_run: bool) -> Iterator
     from uvx_policy.settings import init_command  # tomlkit is slow to import
 
     writing = init_command.plan_init(plan.destination.project, {"cache": "project"})
-    if not dry_run:
+    changes = [f"{change} in `{writing.path}`" for change in writing.changes]
+
+    def write() -> Iterator[str]:
+        foreign.check_way(writing.before.real_path)
         init_command.write_init(writing)
-    for change in writing.changes:
-        yield f"{'would ' if dry_run else ''}{change} in `{writing.path}`"
+        yield from changes
+
+    yield Deed(tuple(f"would {change}" for change in changes), write)
 
 
 def _copies(plan: Plan) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.case import Case, where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, warn
-from uvx_policy.doctor.remedies import can_be_made, is_ours, make_behind, reinstall_everything
+from uvx_policy.doctor.remedies import can_be_made, is_ours, reinstall_everything
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.host import nearest_existing
 from uvx_policy.terminal.command import command
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.decide import Facts
+    from uvx_policy.doctor.diagnostic import Deed
     from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
@@ -95,17 +96,18 @@ def look_makeable(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
 
 
 @where_decided
-def fix_makeable(case: Case, _: Plan, facts: Facts, dry_run: bool) -> Iterator[str]:
+def fix_makeable(case: Case, _: Plan, facts: Facts) -> Iterator[Deed]:
     """Make the directory behind a dangling link, or let ourselves write the directory above."""
+    from uvx_policy.doctor.deeds import Entry, change_permissions, make_behind
+
     if not _is_missing(facts) or not _why_missing(case, facts.cache)[1].safe:
         return
     if os.path.islink(facts.cache) and not os.path.exists(facts.cache):
-        yield make_behind(facts.cache, dry_run, mode=0o700)
+        yield make_behind(facts.cache, mode=0o700)
         return
     above = nearest_existing(case.host, facts.cache)
-    if not dry_run:
-        os.chmod(above, os.stat(above).st_mode & 0o7777 | _OWN)
-    yield f"{'would let' if dry_run else 'let'} you write `{above}`"
+    entry, what = Entry.at(above), f"let you write `{above}`"
+    yield change_permissions(entry, entry.permissions | _OWN, would=f"would {what}", done=what)
 
 
 def _is_missing(facts: Facts) -> bool:

@@ -115,14 +115,6 @@ def can_be_made(case: Case, link: str) -> bool:
     return os.path.isdir(parent) and case.host.may_write(parent)
 
 
-def make_behind(link: str, dry_run: bool, *, mode: int = 0o777) -> str:
-    """Make the directory, and say so."""
-    target = os.path.realpath(link)
-    if not dry_run:
-        os.mkdir(target, mode)
-    return f"{'would make' if dry_run else 'made'} `{target}`"
-
-
 # What belongs to somebody else -------------------------------------------------------------------
 
 

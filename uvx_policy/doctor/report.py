@@ -7,15 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.engine import GROUPS, STATUSES, offers
-from uvx_policy.terminal.command import command
-from uvx_policy.terminal.words import count, size
+from uvx_policy.terminal.command import Hint, as_user, command
+from uvx_policy.terminal.words import count, size, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.doctor.diagnostic import Check, Finding, Fix, Status
-    from uvx_policy.doctor.engine import Fixed, Offer, Result
-    from uvx_policy.terminal.command import Hint
+    from uvx_policy.doctor.engine import Fixed, Offer, Planned, Result
     from uvx_policy.terminal.console import Console, Part
 
 _STYLES: dict[Status, str] = {
@@ -30,7 +29,8 @@ _MOST_PATHS = 5
 _INDENT = "    "
 #: statuses of problems, and their nouns
 _NOUNS: dict[Status, str] = {"fail": "failure", "crash": "crash", "warn": "warning"}
-_FIX = command("linkpolicy", "doctor", "--fix")
+_FIX_WORDS = ("linkpolicy", "doctor", "--fix")
+_FIX = command(*_FIX_WORDS)
 _VERIFY = command("linkpolicy", "doctor", "--verify")
 
 
@@ -67,9 +67,11 @@ class Report:
             printed += of_group
         return printed
 
-    def ask(self, offer: Offer) -> bool:
-        """Ask whether to apply this fix."""
+    def ask(self, offer: Offer, planned: Planned) -> bool:
+        """Show what this fix would do, and ask whether to apply it."""
         self._console.say()
+        for line in planned.would:
+            self._console.say("  ", self._hide(line))
         return self._console.ask(self._hide(offer.text), "?")
 
     def print_fixed(self, fixed: Fixed, offer: Offer, *, dry_run: bool) -> None:
@@ -80,8 +82,11 @@ class Report:
         say((f"{verb}: ", "bold"), self._hide(offer.text), f"  ({ids})")
         for line in fixed.done:
             say("  ", self._hide(line))
-        if fixed.fault:
-            say("  ", ("not done", "bold red"), ": ", self._hide(fixed.fault))
+        if fixed.fault.text:
+            say("  ", ("not done", "bold red"), ": ", self._hide(fixed.fault.text))
+        if fixed.fault.whose:
+            typed = as_user(fixed.fault.whose, *_FIX_WORDS, *(check.id for check in fixed.checks))
+            self._console.hint(Hint(text="run doctor as the owner", commands=(typed,)))
 
     def print_again(self, results: Sequence[Result]) -> None:
         """What is true after fixing, also where all is well."""
@@ -90,8 +95,11 @@ class Report:
         for finding in _worst_first(results):
             self._print_finding(finding)
 
-    def print_summary(self, results: Sequence[Result], *, offer_fix: bool) -> None:
-        """What was found, what was not looked at, and what to type for either."""
+    def print_summary(self, results: Sequence[Result], *, offer_fix: bool, undone: int = 0) -> None:
+        """What was found, what was not looked at, and what to type for either.
+
+        `undone`: fixes that were not done, or not completely.
+        """
         shell = self._console.shell
         checks = count(len(results), "check")
         skipped = sum(result.worst == "skip" for result in results)
@@ -99,9 +107,13 @@ class Report:
         self._console.say()
         line: tuple[Part, ...] = (("All checks passed", "bold green"), f": {checks}")
         line += (f", {skipped:,} skipped.",) if skipped else (".",)
+        if undone and not problems:
+            line = ("Found no problems", *line[1:])
         if problems:
             line = ("Found ", *problems, f" in {checks}")
             line += (f" ({skipped:,} skipped).",) if skipped else (".",)
+        if undone:
+            line += (f" {undone} {verb(undone, 'fix was', 'fixes were')} not done.",)
         if any(result.check.thorough and result.worst == "skip" for result in results):
             line += (" File contents were not compared; run ",)
             line += ((f"`{_VERIFY.rendered(shell)}`", "bold cyan"), ".")

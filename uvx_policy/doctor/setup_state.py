@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.case import Case, once
-from uvx_policy.doctor.diagnostic import Fix
+from uvx_policy.doctor.diagnostic import Deed, Fix
 from uvx_policy.doctor.programs import on_path
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.replace import foreign
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shells, shim_directories
@@ -31,15 +33,24 @@ def setup(text: str) -> Fix:
     return Fix.by(text, SETUP, safe=True)
 
 
-def fix_by_setup(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_by_setup(case: Case) -> Iterator[Deed]:
     """Do what `linkpolicy setup` does, for the same directory, shells and launcher as before."""
     for each in plans(case):
         if isinstance(each, LinkPolicyError):
             raise each
-        if dry_run:
-            yield from each.render().splitlines()
-        else:
-            yield from setup_command.carry_out(each)
+        yield Deed(tuple(each.render().splitlines()), partial(_carry_out, each))
+
+
+def _carry_out(plan: SetupPlan) -> Iterator[str]:
+    """Raises `LinkPolicyError` also where something had to be left, as `setup` exits with 1."""
+    paths = (edit.before.real_path for edit in plan.edits)
+    for path in (plan.record_path, plan.shim_directory, *paths):
+        foreign.check_way(path)
+    lines = setup_command.carry_out(plan)
+    yield from lines
+    if not lines.complete:
+        left = (f"`{path}`: {why}" if path else why for path, why in lines.problems)
+        raise LinkPolicyError("; ".join(left))
 
 
 @once

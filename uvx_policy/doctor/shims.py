@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
+    from uvx_policy.doctor.diagnostic import Deed
 
 _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -87,14 +88,15 @@ def look_private(case: Case) -> Iterator[Diagnostic]:
         )
 
 
-def fix_private(case: Case, dry_run: bool) -> Iterator[str]:
+def fix_private(case: Case) -> Iterator[Deed]:
     """Take the right to write from others, where it is ours to take."""
+    from uvx_policy.doctor.deeds import Entry, change_permissions
+
     for path in _open_to_others(setup_state.directory(case)):
-        told = os.lstat(path)
-        if told.st_uid == os.geteuid():
-            if not dry_run:
-                os.chmod(path, stat.S_IMODE(told.st_mode) & ~_OPEN_TO_OTHERS)
-            yield f"chmod go-w {path}"
+        entry, typed = Entry.at(path), str(command("chmod", "go-w", path))
+        if entry.owner == os.geteuid():
+            mode = entry.permissions & ~_OPEN_TO_OTHERS
+            yield change_permissions(entry, mode, would=typed, done=typed)
 
 
 def look_current(case: Case) -> Iterator[Diagnostic]:

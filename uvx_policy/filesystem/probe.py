@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 FICLONE = 0x40049409
 #: every name that we ever make in another's directory begins so
 HIDDEN = ".tmp-linkpolicy-probe-"
+_CONTENT = b"linkpolicy"
 
 #: Worked (0), could not be tried (-1), or the errno of the attempt.
 WORKED = 0
@@ -242,7 +243,12 @@ def _fill(file: int) -> None:
     # Whole blocks: less than one cannot be cloned on some file systems. No zeros: a file system
     # that compresses would have nothing to share.
     size = min(max(os.fstat(file).st_blksize, 4096), 131072) if hasattr(os, "O_TMPFILE") else 65536
-    os.write(file, b"linkpolicy".ljust(size, b"."))
+    os.write(file, _CONTENT.ljust(size, b"."))
+
+
+def is_written_by_probe(content: bytes) -> bool:
+    """Is it what a file of a probe holds, or the beginning of that?"""
+    return content == _CONTENT[: len(content)].ljust(len(content), b".")
 
 
 def _hidden_name() -> str:

@@ -133,6 +133,10 @@ class Builder:
             os.close(source)
         return True
 
+    def point(self, target: Target, text: str) -> None:
+        """Put a symbolic link with this text at the target."""
+        self._deliver(target, lambda new: os.symlink(text, new.name, dir_fd=new.directory))
+
     def remove(self, target: Target) -> None:
         """Remove a file, and its directory if nothing else is in it."""
         shop = self._shops.at(target.workplace, target.path)

@@ -10,11 +10,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from uvx_policy.filesystem.probe import HIDDEN
+from uvx_policy.filesystem.probe import HIDDEN, is_written_by_probe
 from uvx_policy.flock import take_alone
 from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
 from uvx_policy.installed.hash import Hash
-from uvx_policy.replace.place import Place, Root, Seen, is_free_to_go, seen_at
+from uvx_policy.replace.place import READ, Place, Root, Seen, is_free_to_go, seen_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +27,9 @@ PREFIX = ".tmp-linkpolicy-"
 #: the hashes of what may be thrown away, one on a line
 _KNOWN = "known"
 #: seconds: until whoever has looked up a path has opened it; that a program gets to close a file
-#: which it opened in the wrong moment; after which a file of a probe was left
-_GRACE, _PATIENCE, _OLD = 0.05, 2.0, 3600
+#: which it opened in the wrong moment; after which a file of a probe was left, which takes
+#: milliseconds (one that was stopped for longer says that it does not know)
+_GRACE, _PATIENCE, _OLD = 0.05, 2.0, 10
 _PAUSE = 0.001
 #: ns; a file that was changed so shortly before may change again without its time telling
 _FRESH = 2 * 10**9
@@ -215,14 +216,31 @@ def clean_up(directory: str, rescue: Callable[[Place, str], None]) -> None:
             with contextlib.suppress(OSError):
                 if is_abandoned(entry):
                     _clear(root, entry.name, rescue)
-                elif entry.name.startswith(HIDDEN) and _is_old_file(entry):
-                    os.unlink(entry.name, dir_fd=root.handle)
+    clean_up_probes(directory)
 
 
-def _is_old_file(entry: os.DirEntry[str]) -> bool:
-    """Was it left by a probe, which takes milliseconds?"""
-    status = entry.stat(follow_symlinks=False)
-    return stat.S_ISREG(status.st_mode) and status.st_mtime < time.time() - _OLD
+def clean_up_probes(directory: str) -> None:
+    """Remove what killed probes (`filesystem.probe`) left in `directory`. Never raises."""
+    with contextlib.suppress(OSError), contextlib.closing(Root(directory)) as root:
+        for name in os.listdir(root.handle):
+            if not name.startswith(HIDDEN):
+                continue
+            with contextlib.suppress(OSError):
+                if _was_left_by_probe(name, root.handle):
+                    os.unlink(name, dir_fd=root.handle)
+
+
+def _was_left_by_probe(name: str, directory: int) -> bool:
+    """Is it old, this user's, and has it nothing in it but what probes write?"""
+    handle = os.open(name, READ, dir_fd=directory)
+    try:
+        status = os.fstat(handle)
+        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+        if not is_ours or status.st_mtime > time.time() - _OLD:
+            return False
+        return is_written_by_probe(os.read(handle, status.st_size + 1))
+    finally:
+        os.close(handle)
 
 
 def is_abandoned(entry: os.DirEntry[str]) -> bool:

@@ -169,6 +169,8 @@ def carry_out(plan: SetupPlan) -> Lines:
         if wanted != recorded:
             setup_record.save(plan.record_path, wanted)
         setup_steps.make_directories(plan.directories)
+        if plan.shims:
+            shim_directories.check_places(plan.shim_directory)
         for path, content in plan.shims:
             shim_directories.write(path, content)
             lines.append(f"wrote    {lines.shown(path)}")

@@ -35,10 +35,15 @@ def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
     default = layout.shim_directory(dict(environ), sys.platform)
     directory = absolute(given if given is not None else default, home)
     _refuse_beside_uv(directory, environ, home)
+    check_places(directory)
+    return directory
+
+
+def check_places(directory: str) -> None:
+    """Raises `LinkPolicyError` when somebody else could put a program where the shims are."""
     with explained(f"cannot use `{directory}`"):
         for place in (directory, fallbacks(directory)):
             check_private(place)
-    return directory
 
 
 def absolute(directory: str, home: str) -> str:
