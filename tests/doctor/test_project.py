@@ -241,7 +241,7 @@ def test_a_cache_of_ours_that_others_may_write_is_told_and_closed_by_typing_alon
     cache.chmod(0o777)
 
     told = here.one(only(CHECKS, "linking"))
-    assert f"`{cache}`: other users can write to it (mode 0777)" in told.detail
+    assert f"`{cache}`: everybody can write to it (mode 0777)" in told.detail
     assert told.fix
     assert not told.fix.safe
     assert here.fix(only(CHECKS, "linking")) == []
@@ -276,6 +276,27 @@ def test_a_cache_of_ours_that_can_be_fixed_is_no_reason_to_write_settings(
     assert wrong(here) == []
     assert f"from `{cache}`" in decision(here)
     assert (here.cwd / "pyproject.toml").read_text() == before
+
+
+@pytest.mark.fixes("linking", by="typing")
+def test_a_disk_that_a_group_may_write_is_told_and_what_to_type(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = fs.image("ext4")
+    world = World(fs.other_ext4 / "world", newest_uv, home=fs.other_ext4 / "home")
+    here = Standing(world, world.project(disk / "project"), monkeypatch)
+    (here.cwd / ".uv-cache").write_text("in the way of what would be suggested first")
+    os.chown(disk, -1, UID)
+    disk.chmod(0o775)
+
+    told = here.one(only(CHECKS, "linking"))
+    assert f"`{disk}` on its way is writable for group {UID}" in told.detail
+    assert told.fix
+    assert typed(told.fix) == f"chmod +t {disk}"
+    here.types(typed(told.fix))
+
+    assert wrong(here) == []
+    assert f"from `{disk}/.uv-cache-0`" in decision(here)
 
 
 @pytest.mark.fixes("linking", by="typing")

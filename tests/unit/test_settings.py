@@ -10,8 +10,8 @@ import pytest
 import uvx_policy
 from uvx_policy import toml_file
 from uvx_policy.errors import ConfigError, Unreadable
-from uvx_policy.host import Host, Status
-from uvx_policy.model import DEFAULT, Origin
+from uvx_policy.host import Host
+from uvx_policy.model import DEFAULT, Origin, Status
 from uvx_policy.settings.reader import KEYS, CacheEntry, Setting, Settings, read_settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
 from uvx_policy.errors import LinkPolicyError, Unreadable
-from uvx_policy.filesystem import cache_safety
+from uvx_policy.filesystem import cache_safety, others
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import nearest_existing
@@ -171,10 +171,12 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
 
 def _is_open(case: Case, directory: str) -> bool:
     try:
-        status = os.stat(directory)
-    except OSError:
+        status = case.host.status(directory)
+        if status is None or status.uid != case.host.uid:
+            return False
+        return bool(others.who_may_write(case.host, directory, status))
+    except Unreadable:
         return False
-    return status.st_uid == case.host.uid and bool(status.st_mode & 0o022)
 
 
 def _mount_of(case: Case, table: MountTable | None, path: str) -> Mount | None:

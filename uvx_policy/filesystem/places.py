@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import cache_safety
+from uvx_policy.filesystem import cache_safety, others
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
 from uvx_policy.filesystem.mounts import MountTable, is_within
 from uvx_policy.host import Host, nearest_existing
@@ -193,15 +193,19 @@ class _Search:
         return tuple(way)
 
     def _may_hold(self, parent: str, *, is_top: bool) -> bool:
-        """Tell whether a new cache may be made in this directory, as far as its owner decides."""
+        """Tell whether a new cache in this directory is worth a judgment: its owner decides.
+
+        So is one where others may exchange it, whosever it is: nobody knows why it is not taken
+        if it is not named.
+        """
         status = self._host.status(parent)
         if status is None or self._host.uid < 0 or not self._host.may_write(parent):
             return False
-        if status.mode & 0o002:
-            # Everybody's: only the root of a mount, as of a disk that all users share, and only
-            # where nobody can take away what another one made.
-            return is_top and not cache_safety.anybody_may_exchange(status)
-        return status.uid == self._host.uid
+        if status.mode & 0o002 and status.mode & 0o1000:
+            # Everybody's: only the root of a mount, as of a disk that all users share.
+            return is_top
+        is_mine = status.uid == self._host.uid
+        return is_mine or bool(others.who_may_exchange(self._host, parent, status))
 
     def _device_of(self, path: str) -> Mount | int | None:
         """The mount that `path` lies on, or `st_dev` where there is no mount table."""

@@ -2,8 +2,8 @@
 
 A witness is a *token*, what to look at and how, and a *sight*, the text that was seen:
 
-    s       stat(2)         absent "-"; a directory "d:<mode>:<uid>:<device>:<inode>"; else
-    l       lstat(2)        "<f|k|o>:<mode>:<uid>:<device>:<inode>:<size>:<mtime ns>:<ctime ns>"
+    s       stat(2)         absent "-"; a directory "d:<mode>:<uid>:<gid>:<device>:<inode>"; else
+    l       lstat(2)        "<f|k|o>:<the same>:<size>:<mtime ns>:<ctime ns>"
     a<mode> access(2)       "y" or "n"
     n       names within    "<count>:<sum of their mixed fingerprints>", "-" when absent
     c       whole content   "<length>:<fingerprint>", of files of /proc, and of text that was read
@@ -12,6 +12,8 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
     f<n>    free space      "y" when at least n bytes are free for us, "n", "-" when it fails
     d       ioctl(2)        what new files in a directory inherit (`read_attributes`):
                             "<bits>:<project>:<policy>", "-" where the file system tells of none
+    x       getxattr(2)     the access list of a directory, whose ctime is no witness:
+                            "<length>:<fingerprint>", "-" when it has none
 
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
 (`shims/launcher.c`). A sight of "!" is never equal to anything.
@@ -92,7 +94,7 @@ def look(token: str, path: str | bytes) -> str:
         return _LOOKS[token[:1]](path, token[1:])
     except OSError as error:
         is_absent = error.errno in _ABSENT and token in ("s", "l", "n")
-        return "-" if is_absent or token[:1] in ("r", "v", "f") else BLURRED
+        return "-" if is_absent or token[:1] in ("r", "v", "f", "x") else BLURRED
     except (ValueError, KeyError):
         return BLURRED
 
@@ -102,7 +104,8 @@ def status_sight(told: os.stat_result | None) -> str:
     if told is None:
         return "-"
     kind = _KINDS.get(told.st_mode & 0o170000, "o")
-    whose = f"{kind}:{told.st_mode & 0o7777:x}:{told.st_uid:x}:{told.st_dev:x}:{told.st_ino:x}"
+    owners = f"{told.st_uid:x}:{told.st_gid:x}"
+    whose = f"{kind}:{told.st_mode & 0o7777:x}:{owners}:{told.st_dev:x}:{told.st_ino:x}"
     if kind == "d":
         return whose
     times = f"{told.st_mtime_ns & _64_BITS:x}:{told.st_ctime_ns & _64_BITS:x}"
@@ -134,6 +137,23 @@ def file_system_sight(told: os.statvfs_result) -> str:
 def size_of(told: os.statvfs_result) -> int:
     """Bytes of a file system, at most 32 GiB: on ZFS the size changes with every file written."""
     return min(told.f_blocks * told.f_frsize, 2**35)
+
+
+def access_list_sight(told: bytes) -> str:
+    """Render what `access_list_of` gives."""
+    return content_sight(told) if told else "-"
+
+
+def access_list_of(path: str | bytes) -> bytes:
+    """The POSIX access list of what is at `path`; b"" where there is none, or no such thing."""
+    if not hasattr(os, "getxattr"):
+        return b""
+    try:
+        return os.getxattr(path, "system.posix_acl_access")
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
+            return b""
+        raise
 
 
 def attributes_sight(told: tuple[int, int, int] | None) -> str:
@@ -229,6 +249,7 @@ _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "v": lambda path, _: file_system_sight(os.statvfs(path)),
     "f": _look_for_room,
     "d": lambda path, _: attributes_sight(attributes_of(path)),
+    "x": lambda path, _: access_list_sight(access_list_of(path)),
 }
 
 TYPE_CHECKING = False
