@@ -320,6 +320,29 @@ def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
         subprocess.run(["umount", world.default_cache], check=True)
 
 
+def test_a_cache_of_caches_is_used_instead_of_one_that_is_a_mount_of_its_own(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dev container: the cache is a volume, the project lies on another."""
+    disk = fs.image("ext4")
+    world = World(fs.ext4, newest_uv)
+    here = Standing(world, world.project(disk / "project"), monkeypatch)
+    mounted = fs.bind(fs.other_ext4)
+    world.default_cache.mkdir(parents=True)
+    subprocess.run(["mount", "--bind", mounted, world.default_cache], check=True)
+    named = disk / "named"
+    write(world.home / ".config/linkpolicy/config.toml", f'[caches]\n"{disk}" = "{named}"\n')
+    try:
+        world.uv("sync", cwd=here.cwd)
+
+        (cached,) = archived(named)
+        assert same_inode(installed(here.cwd / ".venv") / "__init__.py", cached)
+        assert f"from `{named}`" in decision(here)
+        assert here.told(only(CHECKS, "linking")) == []
+    finally:
+        subprocess.run(["umount", world.default_cache], check=True)
+
+
 # Cold ---------------------------------------------------------------------------------------------
 
 
