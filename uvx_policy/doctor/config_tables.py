@@ -16,7 +16,7 @@ from uvx_policy.host import nearest_existing
 from uvx_policy.settings import path_glob
 from uvx_policy.settings.check import Checker
 from uvx_policy.settings.keys import MACHINE_DEFAULTS, MACHINE_RULES, USER_DEFAULTS, USER_RULES
-from uvx_policy.settings.reader import rule_matches
+from uvx_policy.settings.reader import names_of_user, rule_matches
 from uvx_policy.state import layout, register
 from uvx_policy.terminal.command import command
 from uvx_policy.toml_file import read_toml
@@ -51,7 +51,8 @@ def read_configs(case: Case) -> list[tuple[TomlFile, Config]]:
     ):
         file = parsed(case, path) if path else None
         if file is not None:
-            checker = Checker(file, home=own, windows=platform == "win32")
+            names = names_of_user(case.host) if defaults == MACHINE_DEFAULTS else None
+            checker = Checker(file, home=own, windows=platform == "win32", names=names)
             found.append((file, checker.config(defaults=defaults, rules=rules)))
     return found
 
