@@ -102,7 +102,7 @@ def _bits(rights: str) -> int:
 
 
 class FakeHost(Host):
-    """Give it paths, mounts, and per mount point its free and total bytes."""
+    """Give it paths, mounts, and per mount point its free and total bytes, and its free inodes."""
 
     def __init__(
         self,
@@ -116,6 +116,7 @@ class FakeHost(Host):
         space: dict[str, tuple[int, int]] | None = None,
         unmapped_uid: int | None = None,
         boot_id: str = "boot",
+        files: dict[str, int] | None = None,
         groups: dict[int, Group] | None = None,
         accounts: dict[int, str] | None = None,
     ) -> None:
@@ -123,6 +124,7 @@ class FakeHost(Host):
         self.uid = uid
         self.mounts = mounts if mounts is not None else [fake_mount("/")]
         self._space = space or {}
+        self._files = files or {}
         self._unmapped_uid = unmapped_uid
         self._boot_id = boot_id
         self._groups = GROUPS if groups is None else groups
@@ -149,7 +151,7 @@ class FakeHost(Host):
         other = FakeHost(
             mounts=self.mounts, uid=self.uid, cwd=cwd, environ=self.environ, platform=self.platform,
             space=self._space, unmapped_uid=self._unmapped_uid, boot_id=self._boot_id,
-            groups=self._groups, accounts=self._accounts,
+            files=self._files, groups=self._groups, accounts=self._accounts,
         )  # fmt: skip
         other.paths = self.paths
         return other
@@ -222,6 +224,11 @@ class FakeHost(Host):
     def free_bytes(self, path: str, *, needed: int) -> int:  # noqa: ARG002
         mount = self._mount(self.real_path(path))
         return self._space.get(mount.point, _ROOMY)[0] if mount else -1
+
+    def free_files(self, path: str, *, needed: int) -> tuple[int, int] | None:
+        mount = self._mount(self.real_path(path))
+        free = self._files.get(mount.point) if mount else None
+        return None if free is None else (free, needed // 16384)
 
     def mount_table(self) -> str | None:
         if self.platform != "linux":

@@ -241,9 +241,21 @@ class Host:
         except (OSError, AttributeError):
             self.witnesses.add(f"f{needed:x}", path, "-")
             return -1
-        free = told.f_bavail * told.f_frsize
-        self.witnesses.add(f"f{needed:x}", path, "y" if free >= needed else "n")
-        return free
+        self.witnesses.add(f"f{needed:x}", path, witness.room_sight(told, needed))
+        return told.f_bavail * told.f_frsize
+
+    def free_files(self, path: str, *, needed: int) -> tuple[int, int] | None:
+        """How many more files can be made at `path`, and how many `needed` bytes of a cache are.
+
+        `None` where nobody counts them. A decision may depend only on whether they are enough.
+        """
+        if self.free_bytes(path, needed=needed) < 0 or self.platform == "win32":
+            return None
+        try:
+            free = witness.free_files(os.statvfs(path))
+        except OSError:
+            return None
+        return None if free is None else (free, witness.files_in(needed))
 
     def mount_table(self) -> str | None:
         """Text of /proc/self/mountinfo; `None` where there is none. Raises `Unreadable`."""

@@ -25,6 +25,7 @@ from uvx_policy.filesystem.places import (
 from uvx_policy.filesystem.probe import try_links
 from uvx_policy.host import Host
 from uvx_policy.model import DEFAULT
+from uvx_policy.replay.witness import look
 from uvx_policy.settings.keys import CacheEntry
 from uvx_policy.state import layout
 
@@ -226,6 +227,31 @@ def test_a_nearly_full_disk_gets_no_cache(fs: FileSystems) -> None:
 
     assert found.chosen is None
     assert "MiB are free" in found.rejected[0][1]
+
+
+def use_up_inodes(root: Path, left: int) -> None:
+    directory = root / "ballast"
+    directory.mkdir()
+    for number in range(os.statvfs(root).f_favail - left):
+        (directory / str(number)).touch()
+
+
+def test_a_disk_with_hardly_any_inodes_gets_no_cache(fs: FileSystems) -> None:
+    """With room for a gigabyte, and not for the files of one more package."""
+    root = fs.image("ext4", size=100 * 1024**2)
+    host = Host(environ={}, cwd="/")
+    assert find(root / "p" / ".venv", host=host).chosen
+    assert ("f2000000", str(root), "y") in host.witnesses
+    use_up_inodes(root, left=100)
+
+    host = Host(environ={}, cwd="/")
+    found = find(root / "p" / ".venv", host=host)
+
+    assert found.chosen is None
+    assert "only 100 more files (inodes) fit there, 2048 are needed" in found.rejected[0][1]
+    # Seen again by what replays the decision.
+    assert ("f2000000", str(root), "n") in host.witnesses
+    assert look("f2000000", str(root)) == "n"
 
 
 def test_a_bind_mounted_project_gets_a_cache_only_within_itself_and_when_allowed(

@@ -223,7 +223,10 @@ def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) 
 
 
 def why_full(host: Host, existing: str) -> str:
-    """Tell how little is free on the file system of the directory `existing`, when too little."""
+    """Tell how little is free on the file system of the directory `existing`, when too little.
+
+    Bytes, or inodes: a disk with many small files can be full of those.
+    """
     file_system = host.file_system(existing)
     if file_system is None:
         return "its free space is not known"
@@ -231,4 +234,7 @@ def why_full(host: Host, existing: str) -> str:
     free = host.free_bytes(existing, needed=needed)
     if free < needed:
         return f"only {free // 1024**2} MiB are free there, {needed // 1024**2} are needed"
+    files = host.free_files(existing, needed=needed)
+    if files is not None and files[0] < files[1]:
+        return f"only {files[0]} more files (inodes) fit there, {files[1]} are needed"
     return ""

@@ -9,7 +9,8 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
     c       whole content   "<length>:<fingerprint>", of files of /proc, and of text that was read
     r       readlink(2)     "<length>:<fingerprint>", "-" when it is no link
     v       statvfs(3)      "<f_fsid>:<size in bytes, at most 2**35>", "-" when it fails
-    f<n>    free space      "y" when at least n bytes are free for us, "n", "-" when it fails
+    f<n>    free space      "y" when at least n bytes are free for us, and as many files can be made
+                            as `files_in` n bytes, "n", "-" when it fails
     d       ioctl(2)        what new files in a directory inherit (`read_attributes`):
                             "<bits>:<project>:<policy>", "-" where the file system tells of none
     x       getxattr(2)     the access list of a directory, whose ctime is no witness:
@@ -139,6 +140,23 @@ def size_of(told: os.statvfs_result) -> int:
     return min(told.f_blocks * told.f_frsize, 2**35)
 
 
+def room_sight(told: os.statvfs_result, needed: int) -> str:
+    """Render whether there is room for so many bytes, in files of a usual size."""
+    free = free_files(told)
+    has_files = free is None or free >= files_in(needed)
+    return "y" if has_files and told.f_bavail * told.f_frsize >= needed else "n"
+
+
+def free_files(told: os.statvfs_result) -> int | None:
+    """How many more files can be made; `None` where they are not counted, as on btrfs."""
+    return told.f_favail if told.f_files else None
+
+
+def files_in(size: int) -> int:
+    """How many files these bytes of a cache are: one for 16 KiB, as mkfs.ext4 has it."""
+    return size >> 14
+
+
 def access_list_sight(told: bytes) -> str:
     """Render what `access_list_of` gives."""
     return content_sight(told) if told else "-"
@@ -235,8 +253,7 @@ def _look_inside(path: str | bytes, _: str) -> str:
 
 
 def _look_for_room(path: str | bytes, needed: str) -> str:
-    told = os.statvfs(path)
-    return "y" if told.f_bavail * told.f_frsize >= int(needed, 16) else "n"
+    return room_sight(os.statvfs(path), int(needed, 16))
 
 
 _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
