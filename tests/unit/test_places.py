@@ -18,7 +18,7 @@ from uvx_policy.filesystem.places import (
     default_cache_usable,
     find_place,
 )
-from uvx_policy.model import DEFAULT, Mount, Origin
+from uvx_policy.model import DEFAULT, Capability, Mount, Origin, Support
 from uvx_policy.settings.keys import CacheEntry
 
 ME, OTHER = 1000, 2000
@@ -125,6 +125,33 @@ def test_a_cache_that_is_in_use_further_down_is_kept() -> None:
     assert found.chosen.directory == "/mnt/data/me/.uv-cache-1000"
     assert found.chosen.exists
     assert found.chosen.probe_from == "/mnt/data/me/.uv-cache-1000"
+
+
+@pytest.mark.parametrize(
+    ("clone", "hardlink", "expected"),
+    [
+        ("no", "no", "/mnt/data/me/.uv-cache-1000"),
+        ("no", "yes", "/mnt/data/.uv-cache-1000"),
+        ("yes", "no", "/mnt/data/.uv-cache-1000"),
+        ("no", "unknown", "/mnt/data/.uv-cache-1000"),
+    ],
+)
+def test_where_the_top_does_not_link_one_further_down_is_taken(
+    clone: Support, hardlink: Support, expected: str
+) -> None:
+    top = Capability(clone=clone, hardlink=hardlink, detail="it is encrypted")
+    below = Capability(clone="no", hardlink="yes")
+    host = machine({"/mnt/data": MINE})
+
+    found = find_place(
+        host, host.table, destination="/mnt/data/me/p/.venv", project="/mnt/data/me/p",
+        workspace="/mnt/data/me/p", entries=(), allow_project=False,
+        links_from=lambda directory: top if directory == "/mnt/data" else below,
+    )  # fmt: skip
+
+    assert chosen(found) == expected
+    assert bool(found.rejected) is (expected == "/mnt/data/me/.uv-cache-1000")
+    assert all("it is encrypted" in why for _, why in found.rejected)
 
 
 class BusyHost(FakeHost):

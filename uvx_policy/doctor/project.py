@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts
     from uvx_policy.filesystem.places import Place
+    from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
 #: reasons that are told of those for which directories hold no cache
@@ -219,14 +220,19 @@ def _place(case: Case, plan: Plan, *, prefer_project: bool) -> Place | None:
         entries=plan.facts.settings.caches if plan.facts else (),
         allow_project=False,
         prefer_project=prefer_project,
+        links_from=lambda directory: _capability(case, plan, directory),
     ).chosen
     return found if found and _can_link(case, plan, found.probe_from) else None
 
 
 def _can_link(case: Case, plan: Plan, directory: str) -> bool:
-    into = installed_into(case.host, plan.destination.path)
-    links = probe_links(case.host, case.state, case.mounts, cache=directory, destination=into)
+    links = _capability(case, plan, directory)
     return "yes" in (links.clone, links.hardlink)
+
+
+def _capability(case: Case, plan: Plan, directory: str) -> Capability:
+    into = installed_into(case.host, plan.destination.path)
+    return probe_links(case.host, case.state, case.mounts, cache=directory, destination=into)
 
 
 CHECKS: tuple[Check, ...] = (
