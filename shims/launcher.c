@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "tables.h"
@@ -32,6 +33,7 @@
 #define RECORD_FORMAT "linkpolicy-decision-v1"
 #define GUARD_VERSION "1"
 #define IGNORED_NAME "_LINKPOLICY_IGNORED"
+#define ACCESS_LIST "system.posix_acl_access"
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
@@ -637,17 +639,17 @@ static uint64_t nanoseconds(struct timespec time) {
     return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec;
 }
 
-static bool see_status(const char *path, int flags, struct text *sight) {
+static bool see_status(const char *path, bool followed, struct text *sight) {
     struct stat status;
-    if (fstatat(AT_FDCWD, path, &status, flags) != 0)
+    if (fstatat(AT_FDCWD, path, &status, followed ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
         return (errno == ENOENT || errno == ENOTDIR) && put_letter(sight, '-');
     mode_t type = status.st_mode & S_IFMT;
     put_byte(sight, type == S_IFREG ? 'f' : type == S_IFDIR ? 'd' : type == S_IFLNK ? 'k' : 'o');
-    uint64_t numbers[] = {status.st_mode & 07777, status.st_uid, status.st_dev, status.st_ino,
-                          (uint64_t)status.st_size, nanoseconds(status.st_mtim),
+    uint64_t numbers[] = {status.st_mode & 07777, status.st_uid, status.st_gid, status.st_dev,
+                          status.st_ino, (uint64_t)status.st_size, nanoseconds(status.st_mtim),
                           nanoseconds(status.st_ctim)};
     put_byte(sight, ':');
-    return put_numbers(sight, type == S_IFDIR ? 4 : COUNT(numbers), numbers);
+    return put_numbers(sight, type == S_IFDIR ? 5 : COUNT(numbers), numbers);
 }
 
 static bool see_names(const char *path, struct text *sight) {
@@ -691,8 +693,7 @@ static bool see_content(const char *path, struct text *sight) {
     return got == 0 && put_numbers(sight, 2, (uint64_t[]){length, sum});
 }
 
-static bool see_link(const char *path, struct text *sight) {
-    ssize_t length = readlink(path, scratch, sizeof scratch);
+static bool put_text(struct text *sight, ssize_t length) {
     if (length < 0) return put_letter(sight, '-');
     struct slice text = {scratch, (size_t)length};
     uint64_t numbers[] = {text.length, fingerprint(text)};
@@ -719,7 +720,8 @@ static bool see_file_system(const char *path, struct text *sight) {
 static bool see_room(const char *path, uint64_t needed, struct text *sight) {
     struct statfs status;
     if (statfs(path, &status) != 0) return put_letter(sight, '-');
-    return put_letter(sight, bytes_in(status.f_bavail, &status) >= needed ? 'y' : 'n');
+    bool files = status.f_files == 0 || status.f_ffree >= needed >> 14; /* one for 16 KiB */
+    return put_letter(sight, files && bytes_in(status.f_bavail, &status) >= needed ? 'y' : 'n');
 }
 
 /* As `read_attributes` in witness.py. Numbers: musl's compiler does not find <linux/fs.h>. */
@@ -742,8 +744,7 @@ static bool see_attributes(const char *path, struct text *sight) {
 }
 
 static bool see_access(const char *path, uint64_t mode, struct text *sight) {
-    if (mode > (R_OK | W_OK | X_OK)) return false;
-    return put_letter(sight, access(path, (int)mode) == 0 ? 'y' : 'n');
+    return mode <= 07 && put_letter(sight, access(path, (int)mode) == 0 ? 'y' : 'n');
 }
 
 /* Lower-case hexadecimal, up to 64 bits; nothing at all is false, too. */
@@ -766,21 +767,20 @@ static bool holds(struct slice witness) {
     struct slice parameter = {token.start + 1, token.length - 1};
     uint64_t number = 0;
     char kind = token.start[0];
-    bool numbered = kind == 'a' || kind == 'f';
+    bool numbered = kind == 'a' || kind == 'f', clear = false;
     if (numbered ? !read_hex(parameter, &number) : parameter.length > 0) return false;
 
-    char seen_bytes[160]; /* a letter and 7 numbers of 64 bits: 120 */
+    char seen_bytes[160]; /* a letter and 8 numbers of 64 bits: 137 */
     struct text seen = TEXT(seen_bytes);
-    bool clear = false;
     switch (kind) {
-    case 's': clear = see_status(path, 0, &seen); break;
-    case 'l': clear = see_status(path, AT_SYMLINK_NOFOLLOW, &seen); break;
+    case 's': case 'l': clear = see_status(path, kind == 's', &seen); break;
     case 'a': clear = see_access(path, number, &seen); break;
     case 'n': clear = see_names(path, &seen); break;
     case 'c': clear = see_content(path, &seen); break;
-    case 'r': clear = see_link(path, &seen); break;
+    case 'r': clear = put_text(&seen, readlink(path, scratch, sizeof scratch)); break;
     case 'v': clear = see_file_system(path, &seen); break;
     case 'd': clear = see_attributes(path, &seen); break;
+    case 'x': clear = put_text(&seen, getxattr(path, ACCESS_LIST, scratch, sizeof scratch)); break;
     case 'f': clear = see_room(path, number, &seen); break;
     default: break;
     }

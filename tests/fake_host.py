@@ -3,34 +3,53 @@
     FakeHost({"/home/me": Directory(uid=1000), "/home/me/a": File("text"), "/l": Link("/home/me")},
              mounts=[fake_mount("/", "ext4"), fake_mount("/mnt/data", "xfs")], uid=1000)
 
-Parents come by themselves, as directories of root with mode 0755. Permissions are the owner's or
-the others' bits; groups, and the permission to search the directories above, are left out.
+Parents come by themselves, as directories of root with mode 0755. A directory belongs to a group of
+several users, unless it is said; `groups` and `accounts` are the machine's. Whether this user may
+write is told by the owner's or the others' bits; his groups, and the permission to search the
+directories above, are left out.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
+import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from uvx_policy.accounts import Group
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem.mounts import MountTable, is_read_only, is_within
-from uvx_policy.host import FileSystem, Host, Status
-from uvx_policy.model import Attributes, Mount
+from uvx_policy.host import Host
+from uvx_policy.model import Attributes, FileSystem, Mount, Status
 
 if TYPE_CHECKING:
-    from uvx_policy.host import PathKind
+    from uvx_policy.model import PathKind
 
 GIB = 1024**3
 #: free and total bytes where nothing else is said
 _ROOMY = (50 * GIB, 100 * GIB)
 
 
+#: of several users
+DEVELOPERS = 200
+#: what a machine with user private groups has
+GROUPS = {
+    0: Group(name="root", members=(), primary_of=("operator", "root"), is_local=True),
+    DEVELOPERS: Group(name="dev", members=("me", "you"), primary_of=(), is_local=True),
+    1000: Group(name="me", members=(), primary_of=("me",), is_local=True),
+    2000: Group(name="you", members=(), primary_of=("you",), is_local=True),
+}
+ACCOUNTS = {0: "root", 1000: "me", 2000: "you"}
+
+
 class Directory(NamedTuple):
     uid: int = 0
     mode: int = 0o755
     unreadable: bool = False
+    gid: int = DEVELOPERS
+    #: entries of its access list, as ("user", 2000, "rwx"); its mask is in `mode`
+    access: tuple[tuple[str, int, str], ...] = ()
 
 
 class File(NamedTuple):
@@ -65,8 +84,25 @@ def fake_table(*rows: Mount) -> MountTable:
     return MountTable(rows=rows, parents=tuple(-1 for _ in rows))
 
 
+def access_list(*entries: tuple[str, int, str]) -> bytes:
+    """As the kernel gives it (posix_acl_xattr.h); entries of the owner and the mask are added.
+
+    The entry of the group that owns it has the tag "group of directory".
+    """
+    tags = {"user": 0x02, "group of directory": 0x04, "group": 0x08}
+    bits = [(tags[tag], _bits(rights), number) for tag, number, rights in entries]
+    if all(tag != 0x04 for tag, _, _ in bits):
+        bits.append((0x04, 0, 0xFFFFFFFF))
+    every = [(0x01, 7, 0xFFFFFFFF), *bits, (0x10, 7, 0xFFFFFFFF), (0x20, 0, 0xFFFFFFFF)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in sorted(every))
+
+
+def _bits(rights: str) -> int:
+    return sum({"r": 4, "w": 2, "x": 1}.get(letter, 0) for letter in rights)
+
+
 class FakeHost(Host):
-    """Give it paths, mounts, and per mount point its free and total bytes."""
+    """Give it paths, mounts, and per mount point its free and total bytes, and its free inodes."""
 
     def __init__(
         self,
@@ -80,13 +116,19 @@ class FakeHost(Host):
         space: dict[str, tuple[int, int]] | None = None,
         unmapped_uid: int | None = None,
         boot_id: str = "boot",
+        files: dict[str, int] | None = None,
+        groups: dict[int, Group] | None = None,
+        accounts: dict[int, str] | None = None,
     ) -> None:
         super().__init__(environ=dict(environ or {}), cwd=cwd, platform=platform)
         self.uid = uid
         self.mounts = mounts if mounts is not None else [fake_mount("/")]
         self._space = space or {}
+        self._files = files or {}
         self._unmapped_uid = unmapped_uid
         self._boot_id = boot_id
+        self._groups = GROUPS if groups is None else groups
+        self._accounts = ACCOUNTS if accounts is None else accounts
         self.paths: dict[str, Directory | File | Link] = {"/": Directory()}
         for path, node in (paths or {}).items():
             self.add(path, node)
@@ -109,6 +151,7 @@ class FakeHost(Host):
         other = FakeHost(
             mounts=self.mounts, uid=self.uid, cwd=cwd, environ=self.environ, platform=self.platform,
             space=self._space, unmapped_uid=self._unmapped_uid, boot_id=self._boot_id,
+            files=self._files, groups=self._groups, accounts=self._accounts,
         )  # fmt: skip
         other.paths = self.paths
         return other
@@ -167,9 +210,25 @@ class FakeHost(Host):
     def attributes(self, directory: str) -> Attributes | None:  # noqa: ARG002
         return None
 
+    def access_list(self, path: str) -> bytes:
+        node = self._node(self.real_path(path), path)
+        entries = node.access if isinstance(node, Directory) else ()
+        return access_list(*entries) if entries else b""
+
+    def group(self, gid: int) -> Group | None:
+        return self._groups.get(gid)
+
+    def account(self, uid: int) -> str:
+        return self._accounts.get(uid, "")
+
     def free_bytes(self, path: str, *, needed: int) -> int:  # noqa: ARG002
         mount = self._mount(self.real_path(path))
         return self._space.get(mount.point, _ROOMY)[0] if mount else -1
+
+    def free_files(self, path: str, *, needed: int) -> tuple[int, int] | None:
+        mount = self._mount(self.real_path(path))
+        free = self._files.get(mount.point) if mount else None
+        return None if free is None else (free, needed // 16384)
 
     def mount_table(self) -> str | None:
         if self.platform != "linux":
@@ -204,6 +263,7 @@ class FakeHost(Host):
             kind=kinds[type(node)],
             mode=0o777 if isinstance(node, Link) else node.mode,
             uid=node.uid,
+            gid=node.gid if isinstance(node, Directory) else node.uid,
             device=mount.mount_id if mount else 0,
             inode=1 + list(self.paths).index(real),
             size=len(node.text) if isinstance(node, File) else 0,

@@ -1,10 +1,12 @@
-"""Attributes that new files inherit from their directory: set for tests, the plain way."""
+"""What a directory has beside its mode, attributes and access lists: set for tests."""
 
 from __future__ import annotations
 
 import os
 import struct
 from pathlib import Path
+
+from tests.fake_host import access_list
 
 # linux/fs.h, linux/fscrypt.h
 _FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS, _FS_NOCOW_FL = 0x80086601, 0x40086602, 0x800000
@@ -38,6 +40,14 @@ def encrypt(directory: Path, key: bytes = b"k" * 64) -> None:
     # Version 2; AES-256-XTS for contents, AES-256-CTS for names; the identifier of the key.
     policy = bytearray(struct.pack("=BBBB4x16s", 2, 1, 4, 0, bytes(wanted[8:24])))
     _ask(directory, _FS_IOC_SET_ENCRYPTION_POLICY, policy)
+
+
+def share_with(directory: Path, *entries: tuple[str, int, str]) -> None:
+    """`setfacl -m`: an access list of nothing but these entries, its owner's aside.
+
+    The mask lets them have it all, and so has the mode the group's bits.
+    """
+    os.setxattr(directory, "system.posix_acl_access", access_list(*entries))
 
 
 def _ask(directory: Path, request: int, answer: bytearray) -> None:

@@ -22,6 +22,7 @@ MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
     "host": "host",
+    "accounts": "host",
     "pipeline": "pipeline",
     "explain": "explain",
     "cli": "cli",

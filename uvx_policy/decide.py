@@ -63,7 +63,9 @@ def needs_place(facts: Facts) -> bool:
         return False
     if facts.settings.cache.value == "project" or facts.cache_usable == "no":
         return True
-    return not facts.cache_is_mount_point and _links(facts.capability) == "no"
+    # Where uv's cache was mounted on purpose, only what somebody named in [caches] is better.
+    may_move = not facts.cache_is_mount_point or bool(facts.settings.caches)
+    return may_move and _links(facts.capability) == "no"
 
 
 def left_alone(destination: Destination) -> Outcome | None:
@@ -109,7 +111,8 @@ def _decide_cache(facts: Facts) -> Decision:
         return _cannot_tell("from uv's cache", facts.capability)
     if links == "yes":
         return _left("same-device", "files link from uv's own cache to here")
-    if facts.cache_is_mount_point:
+    is_named = facts.place is not None and facts.place.code == "device-cache-configured"
+    if facts.cache_is_mount_point and not is_named:
         return _left(
             "cache-is-mount-point", "uv's cache is a mount of its own, put there on purpose"
         )

@@ -14,17 +14,16 @@ import os
 import sys
 from time import time_ns
 
+from uvx_policy import accounts
 from uvx_policy.errors import Unreadable
-from uvx_policy.model import Attributes
+from uvx_policy.model import Attributes, FileSystem, Status
 from uvx_policy.replay import witness
 from uvx_policy.replay.key import Variables
-from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
-
-    PathKind: TypeAlias = Literal["file", "directory", "symlink", "other", "absent"]
+    from uvx_policy.accounts import Group
+    from uvx_policy.model import PathKind
 
 #: Files larger than this are no configuration (a pyproject.toml of uv's own tests has 0.3 MB).
 MAX_TEXT = 4 * 1024 * 1024
@@ -33,31 +32,6 @@ _MOST_LINKS = 40
 
 #: errno of stat(2) that mean "there is nothing of that name"
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
-
-
-class Status(Value):
-    """What stat(2) or lstat(2) says.
-
-    Of a directory, size and times are 0: no decision may depend on an entry that comes or goes.
-    """
-
-    kind: PathKind
-    #: permission bits, `st_mode & 0o7777`
-    mode: int
-    uid: int
-    device: int
-    inode: int
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-
-class FileSystem(Value):
-    """What statvfs(3) says that stays."""
-
-    #: bytes, at most 32 GiB
-    total: int
-    identity: str
 
 
 class Host:
@@ -224,6 +198,32 @@ class Host:
         self.witnesses.add("d", directory, witness.attributes_sight(told))
         return Attributes.of(told) if told else None
 
+    def access_list(self, path: str) -> bytes:
+        """The POSIX access list of a directory (acl(5)), as Linux keeps it; b"" where none is.
+
+        Raises `Unreadable`.
+        """
+        try:
+            told = witness.access_list_of(path)
+        except OSError as error:
+            raise self._unreadable(path, error) from error
+        self.witnesses.add("x", path, witness.access_list_sight(told))
+        return told
+
+    def group(self, gid: int) -> Group | None:
+        """The group of this number, `None` for none. Raises `Unreadable`."""
+        passwd, group, _ = [self._database(path) for path in _ACCOUNTS]
+        told = accounts.read_group(gid, uid=self.uid, passwd=passwd, group=group)
+        if told is not None and not told.is_local and told.name == self.account(self.uid):
+            # Whoever else gets into it: no file here changes with it.
+            self.witnesses.spoil(f"the group `{told.name}` is that of a directory service")
+        return told
+
+    def account(self, uid: int) -> str:
+        """Name of the user of this number, "" for none. Raises `Unreadable`."""
+        self._database(_ACCOUNTS[0])
+        return accounts.account(uid)
+
     def free_bytes(self, path: str, *, needed: int) -> int:
         """Bytes that are free for us at `path`, -1 if unknown.
 
@@ -241,9 +241,21 @@ class Host:
         except (OSError, AttributeError):
             self.witnesses.add(f"f{needed:x}", path, "-")
             return -1
-        free = told.f_bavail * told.f_frsize
-        self.witnesses.add(f"f{needed:x}", path, "y" if free >= needed else "n")
-        return free
+        self.witnesses.add(f"f{needed:x}", path, witness.room_sight(told, needed))
+        return told.f_bavail * told.f_frsize
+
+    def free_files(self, path: str, *, needed: int) -> tuple[int, int] | None:
+        """How many more files can be made at `path`, and how many `needed` bytes of a cache are.
+
+        `None` where nobody counts them. A decision may depend only on whether they are enough.
+        """
+        if self.free_bytes(path, needed=needed) < 0 or self.platform == "win32":
+            return None
+        try:
+            free = witness.free_files(os.statvfs(path))
+        except OSError:
+            return None
+        return None if free is None else (free, witness.files_in(needed))
 
     def mount_table(self) -> str | None:
         """Text of /proc/self/mountinfo; `None` where there is none. Raises `Unreadable`."""
@@ -315,20 +327,7 @@ class Host:
 
     def _status(self, path: str, *, follow: bool) -> Status | None:
         told = self._stat(path, follow=follow)
-        if told is None:
-            return None
-        kind = _KINDS.get(told.st_mode & 0o170000, "other")
-        stays = kind != "directory"
-        return Status(
-            kind=kind,
-            mode=told.st_mode & 0o7777,
-            uid=told.st_uid,
-            device=told.st_dev,
-            inode=told.st_ino,
-            size=told.st_size if stays else 0,
-            mtime_ns=told.st_mtime_ns if stays else 0,
-            ctime_ns=told.st_ctime_ns if stays else 0,
-        )
+        return Status.of(told) if told is not None else None
 
     def _stat(self, path: str, *, follow: bool) -> os.stat_result | None:
         try:
@@ -353,6 +352,12 @@ class Host:
         self.witnesses.add("c", path, witness.content_sight(content))
         return content
 
+    def _database(self, path: str) -> bytes:
+        try:
+            return self._content(path) if self.status(path) else b""
+        except OSError as error:
+            raise self._unreadable(path, error) from error
+
     def _unreadable(self, path: str, error: OSError) -> Unreadable:
         self.witnesses.spoil(f"`{path}` cannot be read")
         return Unreadable(path, os.strerror(error.errno) if error.errno else str(error))
@@ -374,7 +379,8 @@ def nearest_existing(host: Host, path: str) -> str:
 
 
 _MOUNT_TABLE = "/proc/self/mountinfo"
+#: what says who is in which group, and who else is asked for that
+_ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/nsswitch.conf")
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 #: inode(7): the file type bits of st_mode
 _LINK = 0o120000
-_KINDS: dict[int, PathKind] = {0o100000: "file", 0o040000: "directory", _LINK: "symlink"}

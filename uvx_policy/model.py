@@ -10,7 +10,10 @@ from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from typing import Literal, TypeAlias
+
+    PathKind: TypeAlias = Literal["file", "directory", "symlink", "other", "absent"]
 
     LinkMode: TypeAlias = Literal["clone", "copy", "hardlink", "symlink"]
     Support: TypeAlias = Literal["yes", "no", "unknown"]
@@ -177,3 +180,50 @@ class Refusal(Value):
     code: str
     because: str
     origin: Origin
+
+
+#: inode(7): the file type bits of st_mode
+_KINDS: dict[int, PathKind] = {0o100000: "file", 0o040000: "directory", 0o120000: "symlink"}
+
+
+class Status(Value):
+    """What stat(2) or lstat(2) says.
+
+    Of a directory, size and times are 0: no decision may depend on an entry that comes or goes.
+    """
+
+    kind: PathKind
+    #: permission bits, `st_mode & 0o7777`
+    mode: int
+    uid: int
+    gid: int
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, told: os.stat_result) -> Status:
+        """What the system says, without what comes and goes in a directory."""
+        kind = _KINDS.get(told.st_mode & 0o170000, "other")
+        stays = kind != "directory"
+        return cls(
+            kind=kind,
+            mode=told.st_mode & 0o7777,
+            uid=told.st_uid,
+            gid=told.st_gid,
+            device=told.st_dev,
+            inode=told.st_ino,
+            size=told.st_size if stays else 0,
+            mtime_ns=told.st_mtime_ns if stays else 0,
+            ctime_ns=told.st_ctime_ns if stays else 0,
+        )
+
+
+class FileSystem(Value):
+    """What statvfs(3) says that stays."""
+
+    #: bytes, at most 32 GiB
+    total: int
+    identity: str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts, Outcome
     from uvx_policy.edits import Edits
-    from uvx_policy.model import UvVersion
+    from uvx_policy.model import Capability, UvVersion
     from uvx_policy.replay.witness import Witnesses
     from uvx_policy.symlinked_venv import LinkPlan
     from uvx_policy.uv.invocation import Invocation
@@ -217,6 +217,10 @@ def _gather(
     from uvx_policy.uv.settings import default_cache_dir
 
     table = read_mount_table(host)
+
+    def links_from(directory: str) -> Capability:
+        return probe_links(host, state, table, cache=directory, destination=into)
+
     cache = default_cache_dir(host, choices)
     if cache:
         usable = places.default_cache_usable(host, cache)
@@ -226,9 +230,7 @@ def _gather(
             cache_is_mount_point=places.cache_is_mount_point(table, host.real_path(cache)),
         )
         if usable == "yes":
-            near = nearest_existing(host, cache)
-            links = probe_links(host, state, table, cache=near, destination=into)
-            facts = facts.replace(capability=links)
+            facts = facts.replace(capability=links_from(nearest_existing(host, cache)))
     if not policy.needs_place(facts):
         return facts, ()
     destination = facts.destination
@@ -244,14 +246,14 @@ def _gather(
         entries=facts.settings.caches,
         allow_project=facts.cache_usable == "no",
         prefer_project=facts.settings.cache.value == "project",
+        links_from=links_from,
     )
     if found.chosen is not None:
-        near = found.chosen.probe_from
         facts = facts.replace(
             place=found.chosen,
             # Listed only where it counts: uv changes that directory all the time.
             place_is_cold=not facts.offline or places.cache_is_cold(host, found.chosen.directory),
-            place_capability=probe_links(host, state, table, cache=near, destination=into),
+            place_capability=links_from(found.chosen.probe_from),
         )
     return facts, found.rejected
 

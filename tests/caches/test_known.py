@@ -227,7 +227,7 @@ def open_to_all(path: Path) -> None:
         (loop, "cannot be read"),
         (make_file, "it is not a directory"),
         (foreign, f"belongs to user {UID}"),
-        (open_to_all, "other users can write to it (mode 0777)"),
+        (open_to_all, "everybody can write to it (mode 0777)"),
     ],
 )
 def test_what_is_wrong_with_a_cache(machine: Machine, make: object, problem: str) -> None:

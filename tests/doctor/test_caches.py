@@ -18,6 +18,7 @@ from tests.doctor.checks import typed
 from tests.doctor.standing import EACH_PLACE, ROOT, Place, Standing, only
 from tests.doctor.witness import WITNESS
 from tests.filesystems import FileSystems
+from tests.inherited import share_with
 from tests.ordinary_user import UID, as_user
 from tests.uv.world import NAME, ORIGINAL, PYTHON, World, archived, installed
 from uvx_policy.caches import inspection, locks
@@ -167,6 +168,15 @@ def test_a_umask_for_a_private_group_is_no_fault(ext4: Place) -> None:
 def test_a_group_of_several_is_one(ext4: Place) -> None:
     ext4.standing.types("umask 002 && uv sync")
     os.chown(ext4.cache, -1, UID)
+
+    fixed_by_its_own_command(ext4.standing, "caches-mode")
+
+
+@pytest.mark.fixes("caches-mode", by="typing")
+def test_a_user_in_the_access_list_is_one_too(ext4: Place) -> None:
+    ext4.sync()
+    share_with(ext4.cache, ("user", UID, "rwx"), ("user", 0, "rwx"))
+    assert f"user {UID} can write" in ext4.standing.one(check("caches-mode")).detail
 
     fixed_by_its_own_command(ext4.standing, "caches-mode")
 
@@ -358,6 +368,22 @@ def test_a_cache_below_a_directory_for_everybody(elsewhere: Place) -> None:
     above.chmod(0o777)
     told = elsewhere.standing.one(check("caches-place"))
     assert "writable for everybody" in told.detail
+
+    fixed_by_its_own_command(elsewhere.standing, "caches-place")
+
+
+@pytest.mark.fixes("caches-place", by="typing")
+@pytest.mark.parametrize("listed", [False, True], ids=["group", "access list"])
+def test_a_cache_below_a_directory_of_a_group(elsewhere: Place, listed: bool) -> None:
+    elsewhere.sync()
+    above = Path(elsewhere.standing.case().used_cache).parent
+    if listed:
+        share_with(above, ("user", UID, "rwx"))
+    else:
+        os.chown(above, -1, UID)
+        above.chmod(0o775)
+    told = elsewhere.standing.one(check("caches-place"))
+    assert f"writable for {'user' if listed else 'group'} {UID}" in told.detail
 
     fixed_by_its_own_command(elsewhere.standing, "caches-place")
 

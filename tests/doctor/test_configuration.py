@@ -634,7 +634,7 @@ def test_an_entry_that_cannot_be_used_is_told_with_the_reason(
     expected = {
         "no file system": "does not exist",
         "other disk": "lies on another file system",
-        "open": "other users can write to it (mode 0777)",
+        "open": "everybody can write to it (mode 0777)",
         "read-only": "is mounted read-only",
         "a file": "it is a file",
     }[fault]

@@ -241,7 +241,7 @@ def test_a_cache_of_ours_that_others_may_write_is_told_and_closed_by_typing_alon
     cache.chmod(0o777)
 
     told = here.one(only(CHECKS, "linking"))
-    assert f"`{cache}`: other users can write to it (mode 0777)" in told.detail
+    assert f"`{cache}`: everybody can write to it (mode 0777)" in told.detail
     assert told.fix
     assert not told.fix.safe
     assert here.fix(only(CHECKS, "linking")) == []
@@ -279,6 +279,27 @@ def test_a_cache_of_ours_that_can_be_fixed_is_no_reason_to_write_settings(
 
 
 @pytest.mark.fixes("linking", by="typing")
+def test_a_disk_that_a_group_may_write_is_told_and_what_to_type(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = fs.image("ext4")
+    world = World(fs.other_ext4 / "world", newest_uv, home=fs.other_ext4 / "home")
+    here = Standing(world, world.project(disk / "project"), monkeypatch)
+    (here.cwd / ".uv-cache").write_text("in the way of what would be suggested first")
+    os.chown(disk, -1, UID)
+    disk.chmod(0o775)
+
+    told = here.one(only(CHECKS, "linking"))
+    assert f"`{disk}` on its way is writable for group {UID}" in told.detail
+    assert told.fix
+    assert typed(told.fix) == f"chmod +t {disk}"
+    here.types(typed(told.fix))
+
+    assert wrong(here) == []
+    assert f"from `{disk}/.uv-cache-0`" in decision(here)
+
+
+@pytest.mark.fixes("linking", by="typing")
 def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
     fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,6 +315,29 @@ def test_a_cache_that_is_a_mount_of_its_own_is_not_left_but_told(
         assert told.fix
         assert typed(told.fix) == "linkpolicy init --cache project"
         here.types(typed(told.fix))
+        assert here.told(only(CHECKS, "linking")) == []
+    finally:
+        subprocess.run(["umount", world.default_cache], check=True)
+
+
+def test_a_cache_of_caches_is_used_instead_of_one_that_is_a_mount_of_its_own(
+    fs: FileSystems, newest_uv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dev container: the cache is a volume, the project lies on another."""
+    disk = fs.image("ext4")
+    world = World(fs.ext4, newest_uv)
+    here = Standing(world, world.project(disk / "project"), monkeypatch)
+    mounted = fs.bind(fs.other_ext4)
+    world.default_cache.mkdir(parents=True)
+    subprocess.run(["mount", "--bind", mounted, world.default_cache], check=True)
+    named = disk / "named"
+    write(world.home / ".config/linkpolicy/config.toml", f'[caches]\n"{disk}" = "{named}"\n')
+    try:
+        world.uv("sync", cwd=here.cwd)
+
+        (cached,) = archived(named)
+        assert same_inode(installed(here.cwd / ".venv") / "__init__.py", cached)
+        assert f"from `{named}`" in decision(here)
         assert here.told(only(CHECKS, "linking")) == []
     finally:
         subprocess.run(["umount", world.default_cache], check=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fake_host import access_list
+from tests.inherited import share_with
 from tests.ordinary_user import only_root
 from uvx_policy.filesystem.cache_directory import UnsafeCacheDirectory, make_cache_directory
 
@@ -55,6 +57,22 @@ def test_missing_parents_are_made_for_me_alone(place: Path) -> None:
     assert [mode(path) for path in (place, place / "a", place / "a" / "b")] == [0o700] * 3
 
 
+@only_root
+def test_what_lies_in_it_is_for_nobody_whom_a_directory_above_lets_in(place: Path) -> None:
+    """`setfacl -d`: through a hard link in an environment he would write into the cache."""
+    name = "system.posix_acl_default"
+    os.setxattr(place.parent, name, access_list(("user", OTHER, "rwx")))
+    beside = place.parent / "beside"
+    beside.touch()
+    assert os.listxattr(beside) == ["system.posix_acl_access"]
+
+    make_cache_directory(str(place / "cache"))
+    (place / "cache" / "file").touch()
+
+    assert os.listxattr(place / "cache" / "file") == []
+    assert name in os.listxattr(place.parent)
+
+
 def link(path: Path) -> None:
     (path.parent / "elsewhere").mkdir(mode=0o700)
     path.symlink_to("elsewhere")
@@ -93,7 +111,13 @@ def sticky_for_everybody(path: Path) -> None:
 
 def for_a_group(path: Path) -> None:
     path.mkdir()
+    os.chown(path, -1, OTHER)
     path.chmod(0o770)
+
+
+def by_list(path: Path) -> None:
+    path.mkdir()
+    share_with(path, ("user", OTHER, "rwx"))
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["as the cache", "as its parent"])
@@ -108,7 +132,9 @@ def for_a_group(path: Path) -> None:
         pytest.param(
             of_another_user, "belongs to user 12345", id="another user's", marks=only_root
         ),
-        pytest.param(for_everybody, "writable for", id="for everybody"),
+        pytest.param(for_everybody, "everybody", id="for everybody"),
+        pytest.param(for_a_group, "group 12345", id="for a group", marks=only_root),
+        pytest.param(by_list, "user 12345", id="by ACL", marks=only_root),
     ],
 )
 def test_what_somebody_put_there_before_is_refused_and_left_alone(
@@ -123,13 +149,14 @@ def test_what_somebody_put_there_before_is_refused_and_left_alone(
     assert sorted((path, path.lstat().st_mode) for path in place.parent.rglob("*")) == before
 
 
-@pytest.mark.parametrize("prepare", [sticky_for_everybody, for_a_group])
+@only_root
+@pytest.mark.parametrize("prepare", [sticky_for_everybody, for_a_group, by_list])
 def test_a_cache_that_others_may_write_is_refused_even_with_some_order(
     place: Path, prepare: Callable[[Path], None]
 ) -> None:
     prepare(place)
 
-    with pytest.raises(UnsafeCacheDirectory, match="writable for others"):
+    with pytest.raises(UnsafeCacheDirectory, match="is not yours alone: "):
         make_cache_directory(str(place))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from tests.filesystems import FileSystems, flush, same_inode, shared_extents
 from tests.inherited import encrypt, set_nocow, set_quota_project
-from tests.uv.world import NAME, World, installed
+from tests.uv.world import NAME, World, archived, installed
 
 pytestmark = [pytest.mark.filesystem, pytest.mark.uv]
 
@@ -197,11 +198,15 @@ def test_where_nothing_links_nothing_is_promised(
     newest_uv: Path, fs: FileSystems, kind: str, first: str
 ) -> None:
     disk = NOTHING_LINKS[kind].disk(fs)
-    odd_directory = disk / "odd"
-    odd_directory.mkdir()
-    NOTHING_LINKS[kind].make_odd(odd_directory)
     world = World(disk / "world", newest_uv)
-    ordinary, odd = world.project(disk / "ordinary"), world.project(odd_directory / "p")
+
+    def odd_project(name: str, policy: str = "") -> Path:
+        """The directory of the project itself is odd: no cache can be beside it."""
+        (disk / name).mkdir()
+        NOTHING_LINKS[kind].make_odd(disk / name)
+        return world.project(disk / name, policy)
+
+    ordinary, odd = world.project(disk / "ordinary"), odd_project("odd")
     expected = {ordinary: ("hardlink", "hardlink-works"), odd: ("copy", "nothing-links")}
     for project in sorted(expected, key=lambda each: (first not in str(each), each)):
         assert explained(world, project) == expected[project]
@@ -211,7 +216,7 @@ def test_where_nothing_links_nothing_is_promised(
     # Neither for what was decided here ...
     assert saved(world, odd) == 0
     # ... nor for what a plain uv has made, and no decision is known of.
-    other = world.project(odd_directory / "other")
+    other = odd_project("other")
     world.plain("sync", cwd=other, UV_LINK_MODE="copy")
     assert saved(world, other, "--refresh") == 0
     plain = world.project(disk / "plain")
@@ -221,8 +226,38 @@ def test_where_nothing_links_nothing_is_promised(
         told = linkpolicy(world, "doctor", cwd=odd, code=None, **chosen)
         assert "--reinstall" not in told
         assert chosen or NOTHING_LINKS[kind].words in told
-    strict = world.project(odd_directory / "strict", STRICT.format("auto"))
+    strict = odd_project("strict", STRICT.format("auto"))
     assert world.uv("sync", cwd=strict, check=False).returncode == 2
+
+
+@pytest.mark.parametrize("kind", NOTHING_LINKS)
+@pytest.mark.parametrize("in_use", [False, True], ids=["the first", "one above in use"])
+def test_a_cache_lies_as_far_down_as_it_must_to_link(
+    newest_uv: Path, fs: FileSystems, kind: str, in_use: bool
+) -> None:
+    disk = NOTHING_LINKS[kind].disk(fs)
+    world = World(fs.ext4 / "world", newest_uv, fs.ext4 / "home")
+    odd = disk / "home" / "odd"
+    odd.mkdir(parents=True)
+    NOTHING_LINKS[kind].make_odd(odd)
+    above = f".uv-cache-{os.geteuid()}"
+    if in_use:
+        world.uv("sync", cwd=world.project(disk / "home" / "ordinary"))
+    project = world.project(odd / "p")
+    second = world.project(odd / "second")
+
+    try:
+        assert explained(world, project) == ("hardlink", "hardlink-works")
+        for each in (project, second):
+            world.uv("sync", cwd=each)
+
+            (cached,) = archived(odd / above)
+            assert same_inode(installed(each / ".venv") / "__init__.py", cached)
+            told = linkpolicy(world, "doctor", cwd=each, code=None)
+            assert "Every file is copied" not in told
+    finally:
+        for made in (disk / above, disk / "home" / above, disk.parent / above):
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def saved(world: World, project: Path, *words: str) -> int:

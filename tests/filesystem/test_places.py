@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import mounts
 from tests.filesystems import FileSystems
+from tests.inherited import share_with
+from tests.replay.machine import patient, wait_for_tick
 from uvx_policy.filesystem.cache_directory import make_cache_directory
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.filesystem.places import (
@@ -21,6 +25,7 @@ from uvx_policy.filesystem.places import (
 from uvx_policy.filesystem.probe import try_links
 from uvx_policy.host import Host
 from uvx_policy.model import DEFAULT
+from uvx_policy.replay.witness import look
 from uvx_policy.settings.keys import CacheEntry
 from uvx_policy.state import layout
 
@@ -102,6 +107,82 @@ def test_a_sticky_root_is_used_and_an_open_one_is_not(fs: FileSystems) -> None:
     assert find(root / "p" / ".venv", host=User(ME)).chosen is None
 
 
+def shared_with_a_group(directory: Path) -> None:
+    os.chown(directory, -1, OTHER)
+    directory.chmod(0o2775)
+
+
+def shared_by_a_list(directory: Path) -> None:
+    share_with(directory, ("user", ME, "rwx"), ("group", OTHER, "rwx"))
+
+
+@pytest.mark.parametrize("share", [shared_with_a_group, shared_by_a_list])
+def test_below_a_directory_that_is_shared_no_cache_lies_unless_it_is_sticky(
+    fs: FileSystems, share: Callable[[Path], None]
+) -> None:
+    root = fs.image("ext4", size=64 * 1024**2)
+    (root / "me").mkdir()
+    os.chown(root / "me", ME, ME)
+    share(root)
+
+    found = find(root / "me" / "p" / ".venv", host=User(ME))
+
+    assert found.chosen is None
+    assert f"`{root}` on its way is writable for group {OTHER}" in found.rejected[-1][1]
+    root.chmod(root.stat().st_mode | 0o1000)
+    assert chosen(find(root / "me" / "p" / ".venv", host=User(ME))) == str(
+        root / "me" / f".uv-cache-{ME}"
+    )
+
+
+DATABASES = {
+    "a private group": (f"me:x:{ME}:{ME}::/:\n", f"me:x:{ME}:\n", True),
+    "with root in it": (f"me:x:{ME}:{ME}::/:\n", f"me:x:{ME}:root,me\n", True),
+    "with another member": (f"me:x:{ME}:{ME}::/:\n", f"me:x:{ME}:you\n", False),
+    "another's primary group": (
+        f"me:x:{ME}:{ME}::/:\nyou:x:{OTHER}:{ME}::/:\n", f"me:x:{ME}:\n", False,
+    ),
+    "a group of all users": (f"me:x:{ME}:{ME}::/:\n", f"users:x:{ME}:\n", False),
+    "a group of mine": (f"me:x:{ME}:7::/:\n", f"club:x:{ME}:me\n", True),
+    "nobody's": ("", "", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_a_group_of_one_user_is_that_user(fs: FileSystems, tmp_path: Path, database: str) -> None:
+    """As where the umask is 002 by default, because every user has such a group."""
+    passwd, group, is_private = DATABASES[database]
+    root = fs.image("ext4", size=64 * 1024**2)
+    os.chown(root, ME, ME)
+    root.chmod(0o775)
+    (tmp_path / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n" + passwd)
+    (tmp_path / "group").write_text("root:x:0:\n" + group)
+    wait_for_tick()
+
+    with (
+        patient(),
+        mounts.private(),
+        mounts.bound(str(tmp_path / "passwd"), "/etc/passwd"),
+        mounts.bound(str(tmp_path / "group"), "/etc/group"),
+    ):
+        host = User(ME)
+        found = find(root / "p" / ".venv", host=host)
+
+    assert (found.chosen is not None) is is_private, found
+    assert host.witnesses.spoilt == ""
+    assert {("c", "/etc/passwd"), ("c", "/etc/group"), ("x", str(root))} <= {
+        (token, path) for token, path, _ in host.witnesses
+    }
+
+
+def test_without_a_shared_directory_no_account_is_looked_up(fs: FileSystems) -> None:
+    host = User(ME)
+
+    find(fs.ext4 / "p" / ".venv", host=host)
+
+    assert not any(path.startswith("/etc/") for _, path, _ in host.witnesses)
+
+
 def test_what_another_user_put_into_a_sticky_root_is_not_used(fs: FileSystems) -> None:
     root = fs.image("ext4", size=64 * 1024**2)
     root.chmod(0o1777)
@@ -146,6 +227,31 @@ def test_a_nearly_full_disk_gets_no_cache(fs: FileSystems) -> None:
 
     assert found.chosen is None
     assert "MiB are free" in found.rejected[0][1]
+
+
+def use_up_inodes(root: Path, left: int) -> None:
+    directory = root / "ballast"
+    directory.mkdir()
+    for number in range(os.statvfs(root).f_favail - left):
+        (directory / str(number)).touch()
+
+
+def test_a_disk_with_hardly_any_inodes_gets_no_cache(fs: FileSystems) -> None:
+    """With room for a gigabyte, and not for the files of one more package."""
+    root = fs.image("ext4", size=100 * 1024**2)
+    host = Host(environ={}, cwd="/")
+    assert find(root / "p" / ".venv", host=host).chosen
+    assert ("f2000000", str(root), "y") in host.witnesses
+    use_up_inodes(root, left=100)
+
+    host = Host(environ={}, cwd="/")
+    found = find(root / "p" / ".venv", host=host)
+
+    assert found.chosen is None
+    assert "only 100 more files (inodes) fit there, 2048 are needed" in found.rejected[0][1]
+    # Seen again by what replays the decision.
+    assert ("f2000000", str(root), "n") in host.witnesses
+    assert look("f2000000", str(root)) == "n"
 
 
 def test_a_bind_mounted_project_gets_a_cache_only_within_itself_and_when_allowed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.facts import DEVICE_PLACE, FLAG, VARIABLE, facts, setting
+from tests.unit.facts import DEVICE_PLACE, ENTRY, FLAG, VARIABLE, facts, setting
 from uvx_policy.decide import Facts, decide, needs_place
 from uvx_policy.edits import edits_for
 from uvx_policy.model import Capability, Destination
@@ -30,6 +30,15 @@ wishes = st.builds(
     st.builds(setting, st.sampled_from(["copy", "error"]), layer),
 )
 kinds = st.sampled_from(["project", "environment", "target", "tool", "none", "cache", "unknown"])
+
+
+def _as_they_come(told: Facts) -> Facts:
+    """A place that was configured is one of `[caches]`."""
+    if told.place is None or told.place.code != "device-cache-configured":
+        return told
+    return told.replace(settings=told.settings.replace(caches=(ENTRY,)))
+
+
 all_facts: st.SearchStrategy[Facts] = st.builds(
     facts,
     platform=st.sampled_from(["linux", "darwin", "win32"]),
@@ -53,7 +62,7 @@ all_facts: st.SearchStrategy[Facts] = st.builds(
     ),
     place_is_cold=st.booleans(),
     place_capability=capability,
-)
+).map(_as_they_come)
 
 
 @given(all_facts)

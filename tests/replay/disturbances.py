@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests import mounts
 from tests.filesystems import flush
-from tests.inherited import set_nocow, set_quota_project
-from uvx_policy.replay.witness import look
+from tests.inherited import set_nocow, set_quota_project, share_with
+from uvx_policy.replay.witness import access_list_of, look
 
 Disturbance = Callable[[str], AbstractContextManager[None]]
 
@@ -29,19 +29,11 @@ def of_witness(token: str, sight: str) -> dict[str, Disturbance]:
         if kind == "-":
             return {"a directory appears": _directory_appears}
         return {"a name appears": _name_appears, "gone": _gone}
-    if letter == "r":
-        return {"re-pointed": _re_pointed}
     if letter == "a":
         # Of root, who may write everything that is not read-only.
         way: Disturbance = _read_only if int(token[1:], 16) & os.W_OK else _chmod_0
         return {"not allowed": way, "gone": _gone}
-    if letter == "v":
-        return {"mounted over": _mounted_over}
-    if letter == "f":
-        return {"full": _full, "mounted over": _mounted_over}
-    if letter == "d":
-        return {**_OF_WHAT_IS_INHERITED, "mounted over": _mounted_over}
-    return {"another content": _other_content}
+    return _OF_THE_REST[letter]
 
 
 def from_outside(token: str, sight: str) -> dict[str, Disturbance]:
@@ -117,6 +109,26 @@ def _chown(path: str) -> Iterator[None]:
     os.chown(path, 12345, -1)
     yield
     os.chown(path, os.geteuid(), -1)
+
+
+@contextlib.contextmanager
+def _chgrp(path: str) -> Iterator[None]:
+    group = os.stat(path).st_gid
+    os.chown(path, -1, 12346)
+    yield
+    os.chown(path, -1, group)
+
+
+@contextlib.contextmanager
+def _shared(path: str) -> Iterator[None]:
+    """By an access list; the mode and all else stays."""
+    name, before = "system.posix_acl_access", access_list_of(path)
+    share_with(Path(path), ("user", 12345, "rwx"), ("group of directory", 0, "rwx"))
+    yield
+    if before:
+        os.setxattr(path, name, before)
+    else:
+        os.removexattr(path, name)
 
 
 @contextlib.contextmanager
@@ -278,7 +290,7 @@ _OF_FILES: dict[str, Disturbance] = {
 }  # fmt: skip
 _OF_DIRECTORIES: dict[str, Disturbance] = {
     "gone": _gone, "another": _another_directory, "chmod": _chmod, "chown": _chown,
-    "mounted over": _mounted_over,
+    "chgrp": _chgrp, "mounted over": _mounted_over,
 }  # fmt: skip
 _OF_WHAT_IS_INHERITED: dict[str, Disturbance] = {
     "NOCOW": _inherits(set_nocow, lambda path: set_nocow(path, False)),
@@ -297,3 +309,11 @@ _OF_WHAT_IS_INHERITED: dict[str, Disturbance] = {
 _OF_LINKS: dict[str, Disturbance] = {
     "re-pointed": _re_pointed, "the same again": _the_same_link_again, "gone": _gone,
 }  # fmt: skip
+_OF_THE_REST: dict[str, dict[str, Disturbance]] = {
+    "r": {"re-pointed": _re_pointed},
+    "v": {"mounted over": _mounted_over},
+    "f": {"full": _full, "mounted over": _mounted_over},
+    "d": {**_OF_WHAT_IS_INHERITED, "mounted over": _mounted_over},
+    "x": {"shared": _shared, "mounted over": _mounted_over},
+    "c": {"another content": _other_content},
+}

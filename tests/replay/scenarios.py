@@ -191,6 +191,23 @@ def sync_with_a_chosen_cache(machine: Machine, there: Path) -> Call:
     return machine.call("sync", cwd=_far(machine, there))
 
 
+@_scenario("project", "hardlink-works", "device-cache", far="ext4")
+def sync_below_a_directory_of_a_private_group(machine: Machine, there: Path) -> Call:
+    project = _far(machine, there)
+    os.chown(there, -1, 0)
+    there.chmod(0o775)
+    inherited.share_with(there, ("user", 0, "rwx"), ("group of directory", 0, "rwx"))
+    return machine.call("sync", cwd=project)
+
+
+@_scenario("project", "nothing-links", "no-eligible-place", far="ext4")
+def sync_below_a_directory_that_is_shared(machine: Machine, there: Path) -> Call:
+    project = _far(machine, there)
+    os.chown(there, -1, 12345)
+    there.chmod(0o775)
+    return machine.call("sync", cwd=project)
+
+
 @_scenario("project", "nothing-links", "offline-cold-cache", far="ext4")
 def sync_offline_on_another_device(machine: Machine, there: Path) -> Call:
     return machine.call("sync", "--offline", cwd=_far(machine, there))

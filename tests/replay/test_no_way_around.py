@@ -62,7 +62,7 @@ class Look(NamedTuple):
             return ("v", "f")
         if self.name in ("open", "openat") and "O_RDONLY" in self.arguments:
             return ("s", "l", "n") if "O_DIRECTORY" in self.arguments else ("s", "c")
-        return {"getdents64": ("n",), "ioctl": ("d",)}.get(self.name, ())
+        return {"getdents64": ("n",), "ioctl": ("d",), "getxattr": ("x",)}.get(self.name, ())
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

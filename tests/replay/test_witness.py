@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests import mounts
 from tests.filesystems import FileSystems
+from tests.inherited import share_with
 from tests.odd_files import bound_socket
 from tests.replay.machine import Machine, wait_for_tick
 from uvx_policy.edits import Edits
@@ -35,6 +36,7 @@ def place(fs: FileSystems, request: pytest.FixtureRequest) -> Path:
         (directory / name).write_text(name[:4])
     (directory / "file").chmod(0o640)
     (directory / "directory" / ODD).mkdir(parents=True)
+    share_with(directory / "directory", ("user", 12345, "rwx"))
     (directory / "link").symlink_to("file")
     (directory / "dangling").symlink_to(f"nowhere {ODD}")
     (directory / "loop").symlink_to("loop")
@@ -51,7 +53,7 @@ def seen_by_host(directory: Path) -> Witnesses:
         host.status, host.link_status, host.read_text, host.list_names, host.read_link,
         host.real_path, host.may_write, host.may_execute, host.file_system, host.mount_id,
         lambda path: host.read_head(path, 4), lambda path: host.free_bytes(path, needed=4096),
-        lambda path: host.free_bytes(path, needed=2**62), host.attributes,
+        lambda path: host.free_bytes(path, needed=2**62), host.attributes, host.access_list,
     ]  # fmt: skip
     names = [*os.listdir(directory), "absent", "file/below", ODD, "directory/absent", "."]
     for look_at in looks:
@@ -63,6 +65,7 @@ def seen_by_host(directory: Path) -> Witnesses:
                     continue
     for whole in (host.boot_id, host.mount_table, host.unmapped_uid):
         whole()
+    host.group(0)
     return host.witnesses
 
 
@@ -75,7 +78,7 @@ def test_whatever_a_host_sees_holds_as_long_as_nothing_changes(
     missed = [each for each in seen if look(each[0], each[1]) != each[2]]
 
     assert missed == []
-    assert {token[0] for token, _, _ in seen} == set("slancvfrd")
+    assert {token[0] for token, _, _ in seen} == set("slancvfrdx")
     # The same texts, rendered by the launcher.
     call = here.call("sync")
     collected = Witnesses(time.time_ns())
@@ -134,6 +137,14 @@ CHANGES: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "chown": ("s", "file", lambda path: os.chown(path, 12345, 0)),
     "chmod of a directory": ("s", "directory", lambda path: path.chmod(0o777)),
     "chown of a directory": ("s", "directory", lambda path: os.chown(path, 12345, 0)),
+    "chgrp of a directory": ("s", "directory", lambda path: os.chown(path, 0, 12345)),
+    "an access list": ("x", ".", lambda path: share_with(path, ("user", 12345, "rwx"))),
+    "another access list": (
+        "x", "directory", lambda path: share_with(path, ("user", 12346, "rwx"))
+    ),
+    "no access list any more": (
+        "x", "directory", lambda path: os.removexattr(path, "system.posix_acl_access")
+    ),
     "another directory": ("s", "directory", _replaced_by_another),
     "a directory instead": ("s", "file", _replaced_by_directory),
     "its target made": ("s", "dangling", lambda path: (path.parent / f"nowhere {ODD}").touch()),
@@ -217,7 +228,7 @@ def test_of_a_content_that_is_too_long_the_beginning_is_equal_to_nothing(
     assert (look("c", str(path)) != witness.BLURRED) is is_seen
 
 
-@pytest.mark.parametrize("token", ["", "x", "ax", "a8z", "fg"])
+@pytest.mark.parametrize("token", ["", "y", "ax", "a8z", "fg"])
 def test_an_unheard_of_token_sees_nothing(tmp_path: Path, token: str) -> None:
     assert look(token, str(tmp_path)) == witness.BLURRED
 

@@ -75,6 +75,7 @@ HAPPENINGS = Counter(
     install=5,
     touch=10,
     hand_down=4,
+    share=2,
 )
 
 
@@ -202,6 +203,7 @@ class _Planner:
             "cover": (pick(world.COVERABLE),),
             "touch": (pick(world.HARMLESS),),
             "hand_down": (pick(world.HANDED_DOWN),),
+            "share": (pick(world.SHARED), pick(("", "0", "0", "12345")), pick(("", "", "0"))),
         }
         return Step(name, arguments[name])
 

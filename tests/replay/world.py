@@ -130,6 +130,8 @@ HANDED_DOWN = (
     "{o}", "{o}/solo", "{o}/solo/.venv", "{o}/.uv-cache-0", "{o}/chosen-cache", "{o}/far-env",
     "{o}/far-env/lib/python3.12/site-packages",
 )  # fmt: skip
+#: directories that others may be let into
+SHARED = ("{o}", "{o}", "{o}/solo", "{o}/.uv-cache-0", "{o}/chosen-cache")
 #: where a program may be that answers as uv, which for the last two matters to nobody
 INSTALLED = ("{b}/bin/uv", "{b}/bin/uv", "{b}/bin2/uv", "{b}/bin/uvx", "{b}/env1/bin/python",
              "{b}/bin2/python3")  # fmt: skip
@@ -267,6 +269,16 @@ class World:
         """New files in it become NOCOW; or no more (btrfs)."""
         path = self.at(directory)
         inherited.set_nocow(Path(path), look("d", path) == "0:0:0")
+
+    def share(self, directory: str, group: str, listed: str) -> None:
+        """Let this group, and whoever is listed, write a directory; "" for nobody."""
+        path = Path(self.at(directory))
+        with contextlib.suppress(OSError):
+            os.removexattr(path, "system.posix_acl_access")
+        os.chown(path, -1, int(group or 0))
+        path.chmod(0o775 if group else 0o755)
+        if listed:
+            inherited.share_with(path, ("user", int(listed), "rwx"))
 
     def install(self, program: str, version: str, way: str) -> None:
         """Put another version of a program there: by renaming, or by writing into the file."""

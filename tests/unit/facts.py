@@ -7,6 +7,7 @@ from typing import Any
 from uvx_policy.decide import Facts
 from uvx_policy.filesystem.places import Place
 from uvx_policy.model import DEFAULT, Capability, Destination, Origin, Sourced
+from uvx_policy.settings.keys import CacheEntry
 from uvx_policy.settings.reader import Setting, Settings
 
 BOTH = Capability(clone="yes", hardlink="yes", detail="")
@@ -27,6 +28,13 @@ DEVICE_PLACE = Place(
     origin=DEFAULT,
     probe_from="/mnt",
     exists=False,
+)
+
+
+ENTRY = CacheEntry(
+    filesystem="/mnt",
+    directory="/mnt/mine",
+    origin=Origin(kind="file", name="/home/u/.config/linkpolicy/config.toml", line=2),
 )
 
 

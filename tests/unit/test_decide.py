@@ -11,6 +11,7 @@ from tests.unit.facts import (
     CLONES,
     CONFIG,
     DEVICE_PLACE,
+    ENTRY,
     FLAG,
     HALF_KNOWN,
     HARDLINKS,
@@ -111,6 +112,27 @@ def told(outcome: Outcome) -> tuple[str | None, str, str | None, str]:
             {**OTHER_DEVICE, "cache_is_mount_point": True},
             ("copy", "nothing-links", None, "cache-is-mount-point"),
             id="a cache mount is left in peace",
+        ),
+        pytest.param(
+            {
+                **OTHER_DEVICE,
+                "cache_is_mount_point": True,
+                "settings": settings().replace(caches=(ENTRY,)),
+                "place": DEVICE_PLACE.replace(
+                    code="device-cache-configured", directory="/mnt/mine"
+                ),
+            },
+            ("hardlink", "hardlink-works", "/mnt/mine", "device-cache-configured"),
+            id="a cache that the user named is used instead of a cache mount",
+        ),
+        pytest.param(
+            {
+                **OTHER_DEVICE,
+                "cache_is_mount_point": True,
+                "settings": settings().replace(caches=(ENTRY,)),
+            },
+            ("copy", "nothing-links", None, "cache-is-mount-point"),
+            id="a cache mount is left in peace where the user named one for elsewhere",
         ),
         pytest.param(
             {**OTHER_DEVICE, "cache_usable": "no", "capability": UNKNOWN},
@@ -315,6 +337,15 @@ def test_fallback_error_refuses_nothing_else(given: dict[str, Any]) -> None:
         pytest.param({"capability": NEITHER, "cache_dir": FLAG}, False, id="explicit cache"),
         pytest.param({"capability": NEITHER, "no_cache": FLAG}, False, id="no cache"),
         pytest.param({"capability": NEITHER, "cache_is_mount_point": True}, False, id="mount"),
+        pytest.param(
+            {
+                "capability": NEITHER,
+                "cache_is_mount_point": True,
+                "settings": settings().replace(caches=(ENTRY,)),
+            },
+            True,
+            id="mount, and [caches]",
+        ),
         pytest.param({"cache_usable": "no"}, True, id="not writable"),
         pytest.param({"settings": settings(cache=setting("project", 5))}, True, id="project asked"),
         pytest.param(

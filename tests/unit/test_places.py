@@ -7,7 +7,8 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from tests.fake_host import GIB, Directory, FakeHost, File, Link, fake_mount
+from tests.fake_host import DEVELOPERS, GIB, Directory, FakeHost, File, Link, fake_mount
+from uvx_policy.accounts import Group
 from uvx_policy.filesystem import mounts
 from uvx_policy.filesystem.places import (
     Place,
@@ -17,11 +18,10 @@ from uvx_policy.filesystem.places import (
     default_cache_usable,
     find_place,
 )
-from uvx_policy.model import DEFAULT, Mount, Origin
+from uvx_policy.model import DEFAULT, Capability, Mount, Origin, Support
 from uvx_policy.settings.keys import CacheEntry
 
 ME, OTHER = 1000, 2000
-OTHERS_WRITE = "other users can write to it"
 MIB = 1024**2
 FROM_FILE = Origin(kind="file", name="/home/me/.config/linkpolicy/config.toml", line=3)
 
@@ -127,6 +127,33 @@ def test_a_cache_that_is_in_use_further_down_is_kept() -> None:
     assert found.chosen.probe_from == "/mnt/data/me/.uv-cache-1000"
 
 
+@pytest.mark.parametrize(
+    ("clone", "hardlink", "expected"),
+    [
+        ("no", "no", "/mnt/data/me/.uv-cache-1000"),
+        ("no", "yes", "/mnt/data/.uv-cache-1000"),
+        ("yes", "no", "/mnt/data/.uv-cache-1000"),
+        ("no", "unknown", "/mnt/data/.uv-cache-1000"),
+    ],
+)
+def test_where_the_top_does_not_link_one_further_down_is_taken(
+    clone: Support, hardlink: Support, expected: str
+) -> None:
+    top = Capability(clone=clone, hardlink=hardlink, detail="it is encrypted")
+    below = Capability(clone="no", hardlink="yes")
+    host = machine({"/mnt/data": MINE})
+
+    found = find_place(
+        host, host.table, destination="/mnt/data/me/p/.venv", project="/mnt/data/me/p",
+        workspace="/mnt/data/me/p", entries=(), allow_project=False,
+        links_from=lambda directory: top if directory == "/mnt/data" else below,
+    )  # fmt: skip
+
+    assert chosen(found) == expected
+    assert bool(found.rejected) is (expected == "/mnt/data/me/.uv-cache-1000")
+    assert all("it is encrypted" in why for _, why in found.rejected)
+
+
 class BusyHost(FakeHost):
     """Another process of mine makes `to_come` after `looks` looks of this one."""
 
@@ -170,9 +197,9 @@ def test_a_cache_that_another_of_mine_makes_while_i_look_is_the_one() -> None:
     ("node", "why"),
     [
         pytest.param(Directory(uid=OTHER), "belongs to user 2000", id="of another user"),
-        pytest.param(Directory(uid=ME, mode=0o777), OTHERS_WRITE, id="for everybody"),
-        pytest.param(Directory(uid=ME, mode=0o770), OTHERS_WRITE, id="for a group"),
-        pytest.param(Directory(uid=ME, mode=0o1777), OTHERS_WRITE, id="sticky"),
+        pytest.param(Directory(uid=ME, mode=0o777), "everybody can", id="for everybody"),
+        pytest.param(Directory(uid=ME, mode=0o770), "`dev` can", id="for a group"),
+        pytest.param(Directory(uid=ME, mode=0o1777), "everybody can", id="sticky"),
         pytest.param(Directory(uid=ME, mode=0o500), "cannot be written", id="closed"),
         pytest.param(File(uid=ME), "is a file", id="file"),
         pytest.param(Link("/home/me/x", uid=ME), "symbolic link", id="dangling link of mine"),
@@ -233,6 +260,126 @@ def test_a_symlinked_environment_counts_where_it_leads() -> None:
     host = machine({"/home/me/p/.venv": Link("/mnt/data/me/venvs/p", uid=ME)})
 
     found = find(host, "/home/me/p/.venv", project="/home/me/p")
+
+    assert chosen(found) == "/mnt/data/me/.uv-cache-1000"
+
+
+# Whom others are ---------------------------------------------------------------------------------
+
+GROUPS = {
+    0: Group(name="root", members=(), primary_of=("operator", "root"), is_local=True),
+    ME: Group(name="me", members=(), primary_of=("me",), is_local=True),
+    DEVELOPERS: Group(name="dev", members=("me", "you"), primary_of=(), is_local=True),
+    301: Group(name="mine", members=("me", "root"), primary_of=(), is_local=True),
+    302: Group(name="empty", members=(), primary_of=(), is_local=True),
+    303: Group(name="users", members=("me",), primary_of=("me",), is_local=True),
+    304: Group(name="hidden", members=("me",), primary_of=("you",), is_local=True),
+    305: Group(name="remote", members=("me",), primary_of=(), is_local=False),
+}
+OPEN_TO = [
+    pytest.param(Directory(mode=0o777), "everybody", id="everybody"),
+    pytest.param(Directory(mode=0o775), "the group `dev`", id="a group of several"),
+    pytest.param(Directory(mode=0o775, gid=302), "the group `empty`", id="nobody it knows of"),
+    pytest.param(Directory(mode=0o775, gid=303), "the group `users`", id="a group of all users"),
+    pytest.param(Directory(mode=0o775, gid=304), "the group `hidden`", id="a primary group"),
+    pytest.param(Directory(mode=0o775, gid=305), "the group `remote`", id="a directory service"),
+    pytest.param(Directory(mode=0o775, gid=999), "group 999", id="a group of no name"),
+    pytest.param(
+        Directory(mode=0o775, gid=ME, access=(("user", OTHER, "rwx"),)), "user 2000", id="ACL: user"
+    ),
+    pytest.param(
+        Directory(mode=0o775, gid=ME, access=(("user", ME, "rwx"), ("group", DEVELOPERS, "-wx"))),
+        "the group `dev`", id="ACL: group",
+    ),
+    pytest.param(
+        Directory(mode=0o775, access=(("user", ME, "rwx"), ("group of directory", 0, "rwx"))),
+        "the group `dev`", id="ACL: its own group",
+    ),
+]  # fmt: skip
+CLOSED = [
+    pytest.param(Directory(mode=0o755), id="the owner alone"),
+    pytest.param(Directory(mode=0o2775, gid=ME), id="a private group"),
+    pytest.param(Directory(mode=0o775, gid=0), id="root's group"),
+    pytest.param(Directory(mode=0o775, gid=301), id="a group of only me and root"),
+    pytest.param(Directory(mode=0o775, access=(("user", ME, "rwx"),)), id="ACL: me"),
+    pytest.param(Directory(mode=0o775, access=(("user", OTHER, "r-x"),)), id="ACL: to read"),
+    pytest.param(Directory(mode=0o775, access=(("group", ME, "rwx"),)), id="ACL: private group"),
+    pytest.param(Directory(mode=0o755, access=(("user", OTHER, "rwx"),)), id="ACL: masked"),
+]
+
+
+@pytest.mark.parametrize("uid", [0, ME], ids=["root's", "mine"])
+@pytest.mark.parametrize(("node", "who"), OPEN_TO)
+def test_below_a_directory_in_which_others_may_exchange_it_is_no_cache(
+    node: Directory, who: str, uid: int
+) -> None:
+    """It is named: nobody knows otherwise why the files are copied."""
+    there: dict[str, Directory | File | Link] = {"/mnt/data": node._replace(uid=uid)}
+    why = f"`/mnt/data` on its way is writable for {who}"
+
+    found = find(machine(there, groups=GROUPS))
+
+    assert found.chosen is None
+    assert why in dict(found.rejected)["/mnt/data/me/.uv-cache-1000"]
+    asked = find(machine(there, groups=GROUPS), entries=(entry("/mnt/data", "/mnt/data/me/c"),))
+    assert asked.chosen is None
+    assert asked.rejected[0] == ("/mnt/data/me/c", why)
+
+
+@pytest.mark.parametrize(("node", "who"), OPEN_TO)
+def test_in_a_sticky_directory_nobody_else_may_exchange_it(node: Directory, who: str) -> None:
+    del who
+    host = machine({"/mnt/data": node._replace(mode=node.mode | 0o1000)}, groups=GROUPS)
+
+    assert chosen(find(host, "/mnt/data/me/p/.venv")) in (
+        "/mnt/data/.uv-cache-1000",  # which everybody may write
+        "/mnt/data/me/.uv-cache-1000",
+    )
+
+
+@pytest.mark.parametrize("node", CLOSED)
+def test_below_a_directory_that_is_mine_alone_one_may_be(node: Directory) -> None:
+    host = machine({"/mnt/data": node._replace(uid=ME)}, groups=GROUPS)
+
+    assert chosen(find(host)) == "/mnt/data/.uv-cache-1000"
+
+
+@pytest.mark.parametrize(("node", "who"), OPEN_TO)
+@pytest.mark.parametrize("sticky", [0, 0o1000])
+def test_a_cache_that_others_may_write_is_not_used(node: Directory, who: str, sticky: int) -> None:
+    cache = node._replace(uid=ME, mode=node.mode | sticky)
+    host = machine({"/mnt/data/me/.uv-cache-1000": cache}, groups=GROUPS)
+
+    found = find(host)
+
+    assert found.chosen is None
+    assert f"{who} can write to it (mode {cache.mode:04o})" in found.rejected[0][1]
+
+
+@pytest.mark.parametrize("node", CLOSED)
+def test_a_cache_that_is_mine_alone_is_used(node: Directory) -> None:
+    cache = node._replace(uid=ME)
+    host = machine({"/mnt/data/me/.uv-cache-1000": cache}, groups=GROUPS)
+
+    assert chosen(find(host)) == "/mnt/data/me/.uv-cache-1000"
+
+
+@pytest.mark.parametrize(("node", "who"), OPEN_TO)
+def test_a_project_in_a_shared_directory_may_keep_its_own_cache(node: Directory, who: str) -> None:
+    """Whoever may exchange that may exchange the environment beside it as well."""
+    del who
+    host = machine({"/mnt/data": node, "/mnt/data/p": Directory(uid=ME)}, groups=GROUPS)
+
+    found = find(host, "/mnt/data/p/.venv", project="/mnt/data/p", prefer_project=True)
+
+    assert chosen(found) == "/mnt/data/p/.uv-cache"
+
+
+def test_in_a_shared_directory_a_directory_above_it_is_taken_if_there_is_one() -> None:
+    shared = Directory(uid=ME, mode=0o2775)
+    host = machine({"/mnt/data/me/team": shared, "/mnt/data/me/team/p": MINE})
+
+    found = find(host, "/mnt/data/me/team/p/.venv", project="/mnt/data/me/team/p")
 
     assert chosen(found) == "/mnt/data/me/.uv-cache-1000"
 
@@ -549,7 +696,18 @@ nodes = st.one_of(
     st.builds(
         Directory,
         uid=st.sampled_from([0, ME, ME, ME, OTHER]),
-        mode=st.sampled_from([0o755, 0o755, 0o700, 0o775, 0o777, 0o1777]),
+        mode=st.sampled_from([0o755, 0o755, 0o700, 0o775, 0o775, 0o777, 0o1777, 0o1775]),
+        gid=st.sampled_from([0, ME, ME, DEVELOPERS]),
+        access=st.sampled_from(
+            [
+                (),
+                (),
+                (),
+                (("user", OTHER, "rwx"),),
+                (("group", DEVELOPERS, "rwx"),),
+                (("user", ME, "rwx"), ("group of directory", 0, "rwx")),
+            ]
+        ),
     ),
     st.builds(Link, paths, uid=st.sampled_from([0, ME, OTHER])),
     st.builds(File, uid=st.just(ME)),
@@ -621,7 +779,8 @@ def test_a_forbidden_place_is_never_chosen(
     mount = host._mount(directory if itself else place.probe_from)
     assert mount
     assert all(status and status.kind == "directory" for status in on_the_way)
-    assert itself is None or (itself.kind, itself.uid, itself.mode & 0o022) == ("directory", ME, 0)
+    assert itself is None or (itself.kind, itself.uid) == ("directory", ME)
+    assert not is_open(host, directory)
     assert not mounts.why_read_only(mount)
     assert not mounts.why_noexec(mount)
     assert host.may_write(place.probe_from)
@@ -635,7 +794,9 @@ def test_a_forbidden_place_is_never_chosen(
     assert host.free_bytes(place.probe_from, needed=32 * MIB) > 32 * MIB
     if place.code != "project-cache":
         assert all(status and status.uid in (0, ME) for status in on_the_way)
-        assert all(status and status.mode & 0o1002 != 0o002 for status in on_the_way)
+        for path, status in zip(parents(directory), on_the_way, strict=False):
+            assert status
+            assert status.mode & 0o1000 or not is_open(host, path)
     if place.code == "device-cache":
         assert posixpath.basename(directory) == ".uv-cache-1000"
         assert not mounts.why_unfit(mount)
@@ -645,6 +806,19 @@ def test_a_forbidden_place_is_never_chosen(
     if place.code == "project-cache":
         assert allow or prefer
         assert directory == posixpath.join(host.real_path(project), ".uv-cache")
+
+
+def is_open(host: FakeHost, path: str) -> bool:
+    """May anybody but root and me write this directory?"""
+    node = host.paths.get(path)
+    if not isinstance(node, Directory):
+        return False
+    by_group = node.gid == DEVELOPERS
+    if node.access:
+        named = {(tag, number) for tag, number, rights in node.access if "w" in rights}
+        by_group &= ("group of directory", 0) in named
+        by_group |= bool({("user", OTHER), ("group", DEVELOPERS)} & named)
+    return bool(node.mode & 0o002) or bool(node.mode & 0o020 and by_group)
 
 
 # uv's own cache -----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ import pytest
 import uvx_policy
 from uvx_policy import toml_file
 from uvx_policy.errors import ConfigError, Unreadable
-from uvx_policy.host import Host, Status
-from uvx_policy.model import DEFAULT, Origin
+from uvx_policy.host import Host
+from uvx_policy.model import DEFAULT, Origin, Status
 from uvx_policy.settings.reader import KEYS, CacheEntry, Setting, Settings, read_settings
 
 if TYPE_CHECKING:
@@ -336,6 +336,66 @@ def test_caches_of_the_user_come_before_those_of_the_machine(machine: Machine) -
         directory=f"{machine.home}/c",
         origin=Origin(kind="file", name=str(machine.user), line=2),
     )
+
+
+def read_as(machine: Machine, uid: int, accounts: dict[int, str]) -> list[tuple[str, str]]:
+    """The entries that this user gets."""
+
+    class User(Host):
+        def account(self, uid: int) -> str:
+            return accounts.get(uid, "")
+
+    machine.host = User(environ=machine.environ)
+    machine.host.uid = uid
+    return [(each.filesystem, each.directory) for each in machine.read().caches]
+
+
+def test_the_machines_file_says_for_each_user_where(machine: Machine) -> None:
+    machine.site.write_text(
+        '[caches]\n"/scratch/{user}" = "/scratch/{user}/uv-{uid}"\n"/tmp" = "/tmp/{uid}/uv"\n'
+    )
+    accounts = {1001: "ann", 1002: "bob.b@dom", 1004: "../root", 1005: ".."}
+
+    assert read_as(machine, 1001, accounts) == [
+        ("/scratch/ann", "/scratch/ann/uv-1001"), ("/tmp", "/tmp/1001/uv"),
+    ]  # fmt: skip
+    assert read_as(machine, 1002, accounts)[0][1] == "/scratch/bob.b@dom/uv-1002"
+    for uid in (1003, 1004, 1005):  # without a name, or with one that leads elsewhere
+        assert read_as(machine, uid, accounts) == [("/tmp", f"/tmp/{uid}/uv")]
+
+
+def test_who_i_am_is_asked_only_for_a_placeholder(machine: Machine) -> None:
+    machine.host = Host(environ=machine.environ)
+    machine.site.write_text('[caches]\n"/a" = "/a/{uid}"\n')
+    machine.read()
+    assert not machine.host.witnesses.knows("c", "/etc/passwd")
+
+    machine.site.write_text('[caches]\n"/a" = "/a/{user}"\n')
+    machine.host = Host(environ=machine.environ)
+    (entry,) = machine.read().caches
+
+    assert entry.directory == f"/a/{machine.host.account(os.geteuid())}"
+    assert machine.host.witnesses.knows("c", "/etc/passwd")
+
+
+@pytest.mark.parametrize("wrong", ["{home}", "{", "}", "{}", "{user", "{{user}}", "{user}}"])
+@pytest.mark.parametrize("where", ["key", "value"])
+def test_another_brace_of_the_machine_is_a_fault(machine: Machine, wrong: str, where: str) -> None:
+    line = f'"/a" = "/a/{wrong}"' if where == "value" else f'"/a/{wrong}" = "/a"'
+    machine.site.write_text(f"[caches]\n{line}\n")
+
+    (fault,) = machine.faults()
+
+    assert fault == (
+        "etc/linkpolicy/config.toml:2: braces in [caches] of the machine can only be "
+        "`{user}` and `{uid}`"
+    )
+
+
+def test_in_a_users_own_file_a_brace_is_a_character(machine: Machine) -> None:
+    machine.user.write_text('[caches]\n"/a" = "/a/{user}/{x"\n')
+
+    assert machine.read().caches[0].directory == "/a/{user}/{x"
 
 
 def test_the_root_is_a_file_system_too(machine: Machine) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,9 @@ import pytest
 
 from tests import real_uv
 from tests.filesystems import FileSystems, same_inode
+from tests.inherited import share_with
 from tests.odd_files import bound_socket, fifo
+from tests.ordinary_user import as_user
 from tests.uv.world import World, archived, installed
 from uvx_policy import pipeline, under_policy
 from uvx_policy.edits import Edits
@@ -100,8 +104,15 @@ def sticky_for_everybody(path: Path) -> None:
     _poisoned(path, mode=0o1777)
 
 
-def for_the_group(path: Path) -> None:
-    _poisoned(path, mode=0o770)
+def for_a_group(path: Path) -> None:
+    _poisoned(path, mode=0o750)
+    os.chown(path, -1, OTHER)
+    path.chmod(0o770)
+
+
+def for_a_user_in_its_access_list(path: Path) -> None:
+    _poisoned(path, mode=0o700)
+    share_with(path, ("user", OTHER, "rwx"))
 
 
 def _poisoned(path: Path, *, mode: int) -> None:
@@ -114,7 +125,7 @@ def _poisoned(path: Path, *, mode: int) -> None:
 
 PREPARED = [
     link_to_a_directory, dangling_link, looping_link, file, fifo, bound_socket, of_another_user,
-    for_everybody, sticky_for_everybody, for_the_group,
+    for_everybody, sticky_for_everybody, for_a_group, for_a_user_in_its_access_list,
 ]  # fmt: skip
 Prepare = Callable[[Path], None]
 
@@ -192,6 +203,17 @@ def through_a_directory_for_everybody(way: Path) -> None:
     way.chmod(0o777)
 
 
+def through_a_directory_of_a_group(way: Path) -> None:
+    way.mkdir()
+    os.chown(way, -1, OTHER)
+    way.chmod(0o2775)
+
+
+def through_a_directory_with_an_access_list(way: Path) -> None:
+    way.mkdir()
+    share_with(way, ("group", OTHER, "rwx"))
+
+
 def through_a_link_in_a_directory_of_another(way: Path) -> None:
     theirs = way.parent / "theirs"
     theirs.mkdir()
@@ -202,7 +224,8 @@ def through_a_link_in_a_directory_of_another(way: Path) -> None:
 
 WAYS = [
     through_a_link_of_another, through_a_directory_of_another, through_a_directory_for_everybody,
-    through_a_link_in_a_directory_of_another,
+    through_a_link_in_a_directory_of_another, through_a_directory_of_a_group,
+    through_a_directory_with_an_access_list,
 ]  # fmt: skip
 
 
@@ -227,6 +250,90 @@ def test_a_configured_cache_behind_what_another_controls_is_not_used(
     assert os.path.lexists(chosen) == exists
     assert not exists or os.listdir(chosen) == []
     assert ours(done) == []
+
+
+@pytest.mark.parametrize(
+    "share", [through_a_directory_of_a_group, through_a_directory_with_an_access_list]
+)
+def test_in_a_shared_directory_the_cache_is_that_of_a_directory_above(
+    world: World, disk: Path, share: Callable[[Path], None]
+) -> None:
+    share(disk / "team")
+    project = world.project(disk / "team" / "project")
+
+    done = world.uv("sync", cwd=project)
+
+    (cached,) = archived(disk / NAME)
+    assert same_inode(installed(project / ".venv") / "__init__.py", cached)
+    assert ours(done) == []
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["mode", "access list"])
+def test_a_directory_of_the_users_private_group_holds_one(
+    world: World, disk: Path, listed: bool
+) -> None:
+    """As all have where the umask is 002."""
+    os.chown(disk, -1, os.getegid())
+    disk.chmod(0o775)
+    if listed:
+        share_with(disk, ("user", os.geteuid(), "rwx"), ("user", OTHER, "r-x"))
+    project = world.project(disk / "project")
+
+    world.uv("sync", cwd=project)
+
+    (cached,) = archived(disk / NAME)
+    assert same_inode(installed(project / ".venv") / "__init__.py", cached)
+
+
+@pytest.mark.parametrize("sticky", [False, True], ids=["open", "sticky"])
+def test_what_a_group_may_exchange_is_not_chosen_and_what_it_may_not_is(
+    world: World, disk: Path, sticky: bool
+) -> None:
+    """The group's member tries all the time. Without `sticky` only uv's own cache is safe."""
+    os.chown(disk, -1, OTHER)
+    disk.chmod(0o1775 if sticky else 0o775)
+    evil = disk / "evil"
+    evil.mkdir()
+    evil.chmod(0o777)
+    bait = disk / "bait"
+    bait.mkdir()
+    projects = [world.project(disk / f"project-{number}") for number in range(4)]
+    other = subprocess.Popen(
+        as_user(["/bin/sh", "-c", _EXCHANGING, "sh", NAME], uid=OTHER),
+        cwd=disk, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        for project in projects:
+            world.uv("sync", cwd=project)
+        if not sticky:
+            wait_until(bait.is_symlink)  # or the test would prove nothing
+    finally:
+        os.killpg(other.pid, signal.SIGKILL)
+        other.wait()
+
+    assert list(evil.iterdir()) == []
+    assert bait.is_symlink() is not sticky
+    used = disk / NAME if sticky else world.default_cache
+    assert archived(used)
+    assert not (disk / NAME).is_symlink()
+    assert (disk / NAME).exists() is sticky
+    assert {is_copied(project / ".venv") for project in projects} == {not sticky}
+
+
+_EXCHANGING = """
+while :; do
+    for name in bait "$1"; do mv -T "$name" "was-$name" && ln -s evil "$name"; done
+done
+"""
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """At most 20 seconds."""
+    for _ in range(400):
+        if true():
+            return
+        time.sleep(0.05)
+    pytest.fail("it never happened")
 
 
 def _configure(world: World, text: str) -> Path:

@@ -243,6 +243,22 @@ def test_a_tmpfs_never_holds_a_cache(fs: FileSystems, each_uv: Path) -> None:
     assert "falling back" not in done.stderr
 
 
+def test_where_uv_alone_has_inodes_enough_so_has_the_shim(fs: FileSystems, newest_uv: Path) -> None:
+    """A cache there would take as many again (uv #7642, with a quota of inodes)."""
+    disk = fs.image("ext4", size=100 << 20)
+    world = World(fs.ext4 / "world", newest_uv, fs.ext4 / "home")
+    project = world.project(disk / "project")
+    ballast = disk / "ballast"
+    ballast.mkdir()
+    for number in range(os.statvfs(disk).f_favail - 45):
+        (ballast / str(number)).touch()
+
+    world.uv("sync", cwd=project)
+
+    assert (installed(project / ".venv") / "__init__.py").stat().st_nlink == 1
+    assert archived(world.default_cache)
+
+
 def test_offline_stays_with_the_warm_cache(fs: FileSystems, each_uv: Path) -> None:
     far = fs.image("ext4")
     world = World(far / "world", each_uv, home=fs.other_ext4 / "home")

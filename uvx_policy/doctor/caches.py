@@ -15,7 +15,7 @@ from uvx_policy.doctor import cache_contents
 from uvx_policy.doctor.cache_contents import own_caches
 from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
-from uvx_policy.doctor.remedies import take_back
+from uvx_policy.doctor.remedies import exchangeable, take_back
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from uvx_policy.machine.caches import Cache
     from uvx_policy.model import Mount
 
-_GROUP_MAY_WRITE = 0o020
-_EVERYBODY_MAY_WRITE = 0o002
+_OTHERS_MAY_WRITE = 0o022
 #: seconds; whoever makes others wait for a cache longer than that is named
 LONG = 600.0
 #: what rootless containers lie on: as local as an overlay
@@ -73,11 +72,10 @@ def _is_in_home_of_another(case: Case, cache: str) -> bool:
 
 def look_mode(case: Case) -> Iterator[Diagnostic]:
     """Can nobody else write into a cache, and so into what gets installed?"""
-    for cache in _open_to_others(case):
-        who = "everybody" if cache.mode & _EVERYBODY_MAY_WRITE else "your group"
+    for cache, reason in _shared(case):
         yield warn(
-            f"The cache `{cache.path}` can be written by {who} (mode {cache.mode:04o}): "
-            "whoever changes a file there changes what you install.",
+            f"The cache `{cache.path}` is not yours alone: {reason}. "
+            "Whoever changes a file there changes what you install.",
             Fix.by(
                 "Remove write permission for others",
                 command("chmod", "go-w", cache.path),
@@ -88,40 +86,26 @@ def look_mode(case: Case) -> Iterator[Diagnostic]:
 
 
 def fix_mode(case: Case) -> Iterator[Deed]:
-    """Take the right to write from all others."""
+    """Take the right to write from all others; with an access list, by its mask."""
     from uvx_policy.doctor.deeds import Entry, change_permissions
 
-    for cache in _open_to_others(case):
+    for cache, _ in _shared(case):
         entry = Entry.at(cache.path)
-        mode = entry.permissions & ~(_GROUP_MAY_WRITE | _EVERYBODY_MAY_WRITE)
+        mode = entry.permissions & ~_OTHERS_MAY_WRITE
         what = f"the mode of `{cache.path}` to {mode:04o}"
         yield change_permissions(entry, mode, would=f"would set {what}", done=f"set {what}")
 
 
-def _open_to_others(case: Case) -> Iterator[Cache]:
+def _shared(case: Case) -> Iterator[tuple[Cache, str]]:
+    """The caches that others may write, and who."""
     for cache in own_caches(case):
-        open_to_all = cache.mode & _EVERYBODY_MAY_WRITE
-        open_to_group = cache.mode & _GROUP_MAY_WRITE and not _is_private_group(case, cache)
-        if open_to_all or open_to_group:
-            yield cache
-
-
-def _is_private_group(case: Case, cache: Cache) -> bool:
-    """Tell whether the group is this user alone, as where the umask is 002 by default.
-
-    A cache that linkpolicy made is never for a group: it would not be used.
-    """
-    if sys.platform == "win32" or known.DEVICE_CACHE in cache.origins:
-        return False
-    import grp
-    import pwd
-
-    try:
-        group = grp.getgrgid(os.stat(cache.path).st_gid)
-        user = pwd.getpwuid(case.host.uid)
-    except (OSError, KeyError):
-        return False
-    return group.gr_gid == user.pw_gid and set(group.gr_mem) <= {user.pw_name}
+        try:
+            status = case.host.status(cache.path)
+            reason = cache_safety.why_shared(case.host, cache.path, status) if status else ""
+        except Unreadable:
+            continue
+        if reason:
+            yield cache, reason
 
 
 # Where it lies -----------------------------------------------------------------------------------
@@ -140,15 +124,9 @@ def look_place(case: Case) -> Iterator[Diagnostic]:
 def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
     moved = _name_another(case, cache)
     try:
-        for above in cache_safety.ancestors(os.path.dirname(cache.path)):
-            told = case.host.status(above)
-            if told is not None and cache_safety.anybody_may_exchange(told):
-                if told.uid == case.host.uid:
-                    moved = Fix.by(
-                        "Let nobody else replace entries of that directory",
-                        command("chmod", "+t", above),
-                    )
-                return f"`{above}` above it is writable for everybody", moved
+        reason, closed = exchangeable(case, cache.path)
+        if reason:
+            return reason, closed or moved
         reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
             case.host, os.path.dirname(cache.path)
         )

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
 from uvx_policy.errors import LinkPolicyError, Unreadable
-from uvx_policy.filesystem import cache_safety
+from uvx_policy.filesystem import cache_safety, others
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import nearest_existing
 from uvx_policy.settings import path_glob
 from uvx_policy.settings.check import Checker
 from uvx_policy.settings.keys import MACHINE_DEFAULTS, MACHINE_RULES, USER_DEFAULTS, USER_RULES
-from uvx_policy.settings.reader import rule_matches
+from uvx_policy.settings.reader import names_of_user, rule_matches
 from uvx_policy.state import layout, register
 from uvx_policy.terminal.command import command
 from uvx_policy.toml_file import read_toml
@@ -51,7 +51,8 @@ def read_configs(case: Case) -> list[tuple[TomlFile, Config]]:
     ):
         file = parsed(case, path) if path else None
         if file is not None:
-            checker = Checker(file, home=own, windows=platform == "win32")
+            names = names_of_user(case.host) if defaults == MACHINE_DEFAULTS else None
+            checker = Checker(file, home=own, windows=platform == "win32", names=names)
             found.append((file, checker.config(defaults=defaults, rules=rules)))
     return found
 
@@ -171,10 +172,12 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
 
 def _is_open(case: Case, directory: str) -> bool:
     try:
-        status = os.stat(directory)
-    except OSError:
+        status = case.host.status(directory)
+        if status is None or status.uid != case.host.uid:
+            return False
+        return bool(others.who_may_write(case.host, directory, status))
+    except Unreadable:
         return False
-    return status.st_uid == case.host.uid and bool(status.st_mode & 0o022)
 
 
 def _mount_of(case: Case, table: MountTable | None, path: str) -> Mount | None:

@@ -13,9 +13,9 @@ from uvx_policy.doctor import project_cache
 from uvx_policy.doctor.case import Case, where_decided
 from uvx_policy.doctor.diagnostic import Check, Deed, Diagnostic, Fix, fine, skip, warn
 from uvx_policy.doctor.project_cache import in_use
-from uvx_policy.doctor.remedies import take_back
-from uvx_policy.errors import LinkPolicyError
-from uvx_policy.filesystem import places
+from uvx_policy.doctor.remedies import exchangeable, take_back
+from uvx_policy.errors import LinkPolicyError, Unreadable
+from uvx_policy.filesystem import others, places
 from uvx_policy.filesystem.capability import installed_into, probe_links
 from uvx_policy.host import nearest_existing
 from uvx_policy.replace import foreign
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from uvx_policy.decide import Facts
     from uvx_policy.filesystem.places import Place
+    from uvx_policy.model import Capability
     from uvx_policy.pipeline import Plan
 
 #: reasons that are told of those for which directories hold no cache
 _MOST_REASONS = 4
-_OTHERS_MAY_WRITE = 0o022
 _EXPLAIN = Fix.by("Show what is known", command("linkpolicy", "explain"))
 
 
@@ -113,7 +113,7 @@ def look_linking(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
         return
     yield warn(
         f"{detail}{_why_no_place(plan, facts)}.",
-        fixable or _ELSEWHERE,
+        fixable or _closed(case, plan) or _ELSEWHERE,
         tuple(path for path, _ in plan.rejected[:_MOST_REASONS]),
         bytes=private,
     )
@@ -137,11 +137,21 @@ def _fixable(case: Case, plan: Plan) -> Fix | None:
             continue
         if status.uid != case.host.uid:
             return take_back(case, path)
-        if status.mode & _OTHERS_MAY_WRITE:
+        if others.who_may_write(case.host, path, status):
             return Fix.by(
                 "Remove write permission for others; if anyone used it, remove the cache",
                 command("chmod", "go-w", path),
             )
+    return None
+
+
+def _closed(case: Case, plan: Plan) -> Fix | None:
+    """What to do about a directory of ours in which others could exchange the cache."""
+    with contextlib.suppress(Unreadable):
+        for path, _ in plan.rejected:
+            _, fix = exchangeable(case, path)
+            if fix is not None:
+                return fix
     return None
 
 
@@ -215,14 +225,19 @@ def _place(case: Case, plan: Plan, *, prefer_project: bool) -> Place | None:
         entries=plan.facts.settings.caches if plan.facts else (),
         allow_project=False,
         prefer_project=prefer_project,
+        links_from=lambda directory: _capability(case, plan, directory),
     ).chosen
     return found if found and _can_link(case, plan, found.probe_from) else None
 
 
 def _can_link(case: Case, plan: Plan, directory: str) -> bool:
-    into = installed_into(case.host, plan.destination.path)
-    links = probe_links(case.host, case.state, case.mounts, cache=directory, destination=into)
+    links = _capability(case, plan, directory)
     return "yes" in (links.clone, links.hardlink)
+
+
+def _capability(case: Case, plan: Plan, directory: str) -> Capability:
+    into = installed_into(case.host, plan.destination.path)
+    return probe_links(case.host, case.state, case.mounts, cache=directory, destination=into)
 
 
 CHECKS: tuple[Check, ...] = (

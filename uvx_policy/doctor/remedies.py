@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.doctor.diagnostic import Fix
 from uvx_policy.doctor.project_files import read_text
+from uvx_policy.filesystem import others
 from uvx_policy.installed import sentences
 from uvx_policy.setup.shells import every_start_up_file
 from uvx_policy.state import layout
@@ -113,6 +114,28 @@ def can_be_made(case: Case, link: str) -> bool:
     """Tell whether only the last directory is missing: on an unmounted disk more would be."""
     parent = os.path.dirname(os.path.realpath(link))
     return os.path.isdir(parent) and case.host.may_write(parent)
+
+
+# A directory in which others may exchange things --------------------------------------------------
+
+
+def exchangeable(case: Case, path: str) -> tuple[str, Fix | None]:
+    """Why somebody else may exchange `path`, "" if nobody may; what to do where that is ours.
+
+    The nearest directory above it in which that is so. Raises `Unreadable`.
+    """
+    for above in ancestors(os.path.dirname(path)):
+        status = case.host.status(above)
+        who = others.who_may_exchange(case.host, above, status) if status is not None else ""
+        if status is None or not who:
+            continue
+        # Others keep what they can do there with what is their own.
+        text, typed = "Let nobody else replace entries of that directory", ("chmod", "+t", above)
+        mine = status.uid == case.host.uid
+        return f"`{above}` above it is writable for {who}", (
+            Fix.by(text, command(*typed)) if mine else None
+        )
+    return "", None
 
 
 # What belongs to somebody else -------------------------------------------------------------------

@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 
-from uvx_policy.errors import LinkPolicyError
+from uvx_policy.errors import LinkPolicyError, Unreadable
+from uvx_policy.filesystem import cache_safety, others
 from uvx_policy.host import Host
+from uvx_policy.model import Status
 from uvx_policy.state.layout import PROJECT_CACHE
 from uvx_policy.state.reading import flag
-
-_OTHERS_MAY_WRITE = 0o022
-_STICKY = 0o1000
 
 
 class UnsafeCacheDirectory(LinkPolicyError):
@@ -28,10 +27,10 @@ def make_cache_directory(path: str) -> None:
 
     Fine when it is there already; then it is checked and never changed.
     Missing parents are made with mode 0700, too. The way is walked component by component and no
-    symbolic link is followed; every directory on it must belong to root or us and must not be
-    writable for everybody unless it is sticky, or another user could exchange what is below.
+    symbolic link is followed; every directory on it must belong to root or us, and nobody else may
+    exchange what is below (`others.who_may_exchange`).
     A project's own cache (`layout.PROJECT_CACHE`) may lie below anybody's directories: whoever
-    owns them controls the environment beside it anyway.
+    may change them controls the project and the environment beside it anyway.
     Raises `UnsafeCacheDirectory`.
     """
     if not hasattr(os, "O_NOFOLLOW") or not hasattr(os, "geteuid"):
@@ -43,17 +42,17 @@ def make_cache_directory(path: str) -> None:
     here = os.open("/", _WALK)
     try:
         for depth, name in enumerate(names, start=1):
-            below = _enter(path, here, name)
+            reached = f"/{'/'.join(names[:depth])}"
+            below = _enter(path, here, name, reached)
             os.close(here)
             here = below
-            told = os.fstat(here)
             reason = ""
             if depth == len(names):
-                reason = _why_not_ours(told)
+                reason = _why_not_ours(reached, here)
             elif names[-1] != PROJECT_CACHE:
-                reason = _why_not_trusted(told)
+                reason = _why_not_trusted(reached, here)
             if reason:
-                raise UnsafeCacheDirectory(path, f"`/{'/'.join(names[:depth])}` {reason}")
+                raise UnsafeCacheDirectory(path, f"`{reached}` {reason}")
     finally:
         os.close(here)
 
@@ -62,16 +61,17 @@ def make_cache_directory(path: str) -> None:
 _WALK = flag("O_PATH") | flag("O_DIRECTORY") | flag("O_NOFOLLOW") | flag("O_CLOEXEC")
 
 
-def _enter(path: str, parent: int, name: str) -> int:
+def _enter(path: str, parent: int, name: str, reached: str) -> int:
     try:
         try:
             return os.open(name, _WALK, dir_fd=parent)
         except FileNotFoundError:
             pass
-        try:  # noqa: SIM105 (contextlib is slow to import)
+        try:
             # Not makedirs(exist_ok=True): it takes whatever is there. mkdir(2) follows no link in
             # the last component, so a dangling one is EEXIST here and refused below.
             os.mkdir(name, 0o700, dir_fd=parent)
+            _hand_down_no_access(reached)
         except FileExistsError:  # by another process of ours, this moment, or a dangling link
             pass
         return os.open(name, _WALK, dir_fd=parent)
@@ -83,20 +83,44 @@ def _enter(path: str, parent: int, name: str) -> int:
         raise UnsafeCacheDirectory(path, f"`{name}`: {reason}") from error
 
 
-def _why_not_ours(told: os.stat_result) -> str:
-    if told.st_uid != os.geteuid():
-        return f"belongs to user {told.st_uid}"
-    if told.st_mode & _OTHERS_MAY_WRITE:
-        return f"is writable for others (mode {told.st_mode & 0o7777:04o})"
-    return ""
+def _hand_down_no_access(made: str) -> None:
+    """Let nobody be in the access lists of new files whom a directory above puts there (acl(5)).
+
+    He cannot come in here, but to a file that is hard linked into an environment he can.
+    """
+    if hasattr(os, "removexattr"):
+        try:  # noqa: SIM105 (contextlib is slow to import)
+            os.removexattr(made, "system.posix_acl_default", follow_symlinks=False)
+        except OSError:  # there is none, as nearly always
+            pass
 
 
-def _why_not_trusted(told: os.stat_result) -> str:
-    if told.st_uid not in (0, os.geteuid()) and told.st_uid != Host(environ={}).unmapped_uid():
-        return f"belongs to user {told.st_uid}"
-    if told.st_mode & 0o002 and not told.st_mode & _STICKY:
-        return "is writable for everybody"
-    return ""
+# An access list is read by its path, as an O_PATH handle gives none. That path leads here: what is
+# above was found to be nobody else's to exchange. In a project's directory it may be exchanged,
+# which gains nothing (see above).
+
+
+def _why_not_ours(path: str, handle: int) -> str:
+    told = Status.of(os.fstat(handle))
+    if told.uid != os.geteuid():
+        return f"belongs to user {told.uid}"
+    try:
+        reason = cache_safety.why_shared(Host(environ={}), path, told)
+    except Unreadable as error:
+        return f"cannot be looked at: {error.reason}"
+    return reason and f"is not yours alone: {reason}"
+
+
+def _why_not_trusted(path: str, handle: int) -> str:
+    told = Status.of(os.fstat(handle))
+    host = Host(environ={})
+    if told.uid not in (0, host.uid) and told.uid != host.unmapped_uid():
+        return f"belongs to user {told.uid}"
+    try:
+        who = others.who_may_exchange(host, path, told)
+    except Unreadable as error:
+        return f"cannot be looked at: {error.reason}"
+    return who and f"is writable for {who}"
 
 
 def _make_by_name(path: str) -> None:

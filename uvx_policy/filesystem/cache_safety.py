@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import mounts
-from uvx_policy.host import Host, Status, nearest_existing
+from uvx_policy.filesystem import mounts, others
+from uvx_policy.host import Host, nearest_existing
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.filesystem.mounts import MountTable
+    from uvx_policy.model import Status
 
 #: never less than this must be free ...
 _LEAST_FREE = 32 * 1024**2
@@ -21,9 +22,6 @@ _LEAST_FREE = 32 * 1024**2
 _MOST_FREE = 1024**3
 _FREE_PART = 20
 
-_OTHERS_MAY_WRITE = 0o022
-_EVERYBODY_MAY_WRITE = 0o002
-_STICKY = 0o1000
 _MOST_LINKS = 40
 
 
@@ -43,8 +41,8 @@ class Wish(Value):
     #: inside a project
     by_user: bool = False
     #: `<workspace root>/.uv-cache`: it lives and dies with the environment beside it, which may
-    #: well be in the layers of a container or in memory; whoever owns the directories above
-    #: already controls that environment
+    #: well be in the layers of a container or in memory; whoever owns the directories above, or
+    #: may exchange what lies in them, already controls the project and that environment
     for_project: bool = False
 
 
@@ -133,7 +131,11 @@ def ancestors(path: str) -> Iterator[str]:
 
 
 def why_open_to_others(host: Host, directory: str, wish: Wish) -> str:
-    """Every directory and symbolic link on the way must be root's or ours. Raises `Unreadable`."""
+    """Every directory and symbolic link on the way must be root's or ours, and stay what it is.
+
+    The project's own cache (`wish`) may lie in anybody's directories: nobody gains what they do not
+    have already. Raises `Unreadable`.
+    """
     if host.uid < 0:  # Windows: no owners to see
         return ""
     invoking = host.environ.get("SUDO_UID", "") if host.uid == 0 else ""
@@ -143,18 +145,16 @@ def why_open_to_others(host: Host, directory: str, wish: Wish) -> str:
             continue
         if status.uid not in (0, host.uid) and status.uid != host.unmapped_uid():
             return f"`{path}` on its way belongs to user {status.uid}"
-        if status.kind == "directory" and anybody_may_exchange(status):
-            return f"`{path}` on its way is writable for everybody"
+        if status.kind != "directory":
+            continue
+        who = others.who_may_exchange(host, path, status)
+        if who:
+            return f"`{path}` on its way is writable for {who}"
     return ""
 
 
-def anybody_may_exchange(status: Status) -> bool:
-    """Tell whether other users may rename or remove what lies in this directory."""
-    return bool(status.mode & _EVERYBODY_MAY_WRITE and not status.mode & _STICKY)
-
-
-def who_may_exchange(host: Host, path: str) -> tuple[str, int] | None:
-    """Give what other users may exchange on the way to `path`, and who: 0 for a group or everybody.
+def exchangeable_on_way(host: Host, path: str) -> tuple[str, int] | None:
+    """Give what others may exchange on the way to `path`, and who: 0 for a group or everybody.
 
     The first directory or link from `/` on, `path` itself included, that is neither root's nor
     ours, or in which others may rename; `None` where there is none. What comes before it nobody
@@ -163,8 +163,7 @@ def who_may_exchange(host: Host, path: str) -> tuple[str, int] | None:
     for at, status in _way(host, path):
         if status.uid not in (0, host.uid) and status.uid != host.unmapped_uid():
             return at, status.uid
-        is_open = status.mode & _OTHERS_MAY_WRITE and not status.mode & _STICKY
-        if status.kind == "directory" and is_open:
+        if status.kind == "directory" and others.who_may_exchange(host, at, status):
             return at, 0
     return None
 
@@ -216,9 +215,15 @@ def _why_not_writable(host: Host, real: str, existing: str) -> str:
         return f"it is a {status.kind}"
     if host.uid >= 0 and status.uid != host.uid:
         return f"it belongs to user {status.uid}"
-    if host.uid >= 0 and status.mode & _OTHERS_MAY_WRITE:
-        return f"other users can write to it (mode {status.mode:04o})"
-    return "" if host.may_write(real) else "it cannot be written"
+    return why_shared(host, real, status) or (
+        "" if host.may_write(real) else "it cannot be written"
+    )
+
+
+def why_shared(host: Host, directory: str, status: Status) -> str:
+    """Give who else can write to a cache, as a reason against it. Raises `Unreadable`."""
+    who = others.who_may_write(host, directory, status)
+    return f"{who} can write to it (mode {status.mode:04o})" if who else ""
 
 
 def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) -> str:
@@ -233,7 +238,10 @@ def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) 
 
 
 def why_full(host: Host, existing: str) -> str:
-    """Tell how little is free on the file system of the directory `existing`, when too little."""
+    """Tell how little is free on the file system of the directory `existing`, when too little.
+
+    Bytes, or inodes: a disk with many small files can be full of those.
+    """
     file_system = host.file_system(existing)
     if file_system is None:
         return "its free space is not known"
@@ -241,4 +249,7 @@ def why_full(host: Host, existing: str) -> str:
     free = host.free_bytes(existing, needed=needed)
     if free < needed:
         return f"only {free // 1024**2} MiB are free there, {needed // 1024**2} are needed"
+    files = host.free_files(existing, needed=needed)
+    if files is not None and files[0] < files[1]:
+        return f"only {files[0]} more files (inodes) fit there, {files[1]} are needed"
     return ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import cache_safety
+from uvx_policy.filesystem import cache_safety, others
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
 from uvx_policy.filesystem.mounts import MountTable, is_within
 from uvx_policy.host import Host, nearest_existing
@@ -18,9 +18,10 @@ from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Literal, TypeAlias
 
-    from uvx_policy.model import Mount, Support
+    from uvx_policy.model import Capability, Mount, Support
     from uvx_policy.settings.keys import CacheEntry
 
     PlaceCode: TypeAlias = Literal["device-cache-configured", "device-cache", "project-cache"]
@@ -58,6 +59,7 @@ def find_place(
     entries: tuple[CacheEntry, ...],
     allow_project: bool,
     prefer_project: bool = False,
+    links_from: Callable[[str], Capability] | None = None,
 ) -> Places:
     """Find the cache directory for what is linked into `destination`.
 
@@ -65,6 +67,10 @@ def find_place(
     that name in the topmost directory there that the user owns (or in a sticky mount root);
     with `allow_project`, `<workspace>/.uv-cache`. With `prefer_project` (the policy says
     `cache = "project"`) that one comes first.
+
+    `links_from` says what links from an existing directory into the destination. Of the directories
+    on the destination's file system the first is taken from which something does: quota projects
+    and encrypted directories refuse what comes from above. Without any, the first of all.
 
     `destination`, `project` and `workspace` are absolute, need not exist, may have symbolic links
     in them, and may be "" (except the destination). What cannot be read is no place.
@@ -75,7 +81,7 @@ def find_place(
             for path in (destination, project, workspace, host.cwd)
         ]
         near = Surroundings(destination=real[0], project=real[1], workspace=real[2], cwd=real[3])
-        search = _Search(host, table, near)
+        search = _Search(host, table, near, links_from)
     except Unreadable as error:
         return Places(chosen=None, rejected=((error.path, error.reason),))
     own = [search.in_project] if allow_project or prefer_project else []
@@ -94,12 +100,19 @@ def find_place(
 class _Search:
     """The candidates for one destination. Each method gives the first fit one of its kind."""
 
-    def __init__(self, host: Host, table: MountTable | None, near: Surroundings) -> None:
+    def __init__(
+        self,
+        host: Host,
+        table: MountTable | None,
+        near: Surroundings,
+        links_from: Callable[[str], Capability] | None,
+    ) -> None:
         """Raise `Unreadable` when the destination's file system cannot be told."""
         self.rejected: list[tuple[str, str]] = []
         self._host = host
         self._table = table
         self._near = near
+        self._links_from = links_from
         device = self._device_of(near.destination)
         if device is None:
             raise Unreadable(near.destination, "its mount is not in the mount table")
@@ -139,6 +152,7 @@ class _Search:
         existed = {
             parent: self._host.link_kind(os.path.join(parent, name)) != "absent" for parent in way
         }
+        first: Place | None = None
         for parent in sorted(way, key=lambda parent: not existed[parent]):
             if not existed[parent] and not self._may_hold(parent, is_top=parent == way[0]):
                 continue
@@ -146,9 +160,21 @@ class _Search:
             because = f"the {what} on the file system of `{way[0]}`"
             directory = os.path.join(parent, name)
             place = self._judge(directory, "device-cache", Wish(), because=because)
-            if place:
+            if place is None:
+                continue
+            reason = self._why_not_linked(place.probe_from)
+            if not reason:
                 return place
-        return None
+            self.rejected.append((directory, reason))
+            first = first or place
+        return first
+
+    def _why_not_linked(self, directory: str) -> str:
+        if self._links_from is None:
+            return ""
+        capability = self._links_from(directory)
+        nothing = (capability.clone, capability.hardlink) == ("no", "no")
+        return f"nothing can be linked from there: {capability.detail}" if nothing else ""
 
     def in_project(self) -> Place | None:
         """Give `.uv-cache` beside the workspace's pyproject.toml."""
@@ -193,15 +219,19 @@ class _Search:
         return tuple(way)
 
     def _may_hold(self, parent: str, *, is_top: bool) -> bool:
-        """Tell whether a new cache may be made in this directory, as far as its owner decides."""
+        """Tell whether a new cache in this directory is worth a judgment: its owner decides.
+
+        So is one where others may exchange it, whosever it is: nobody knows why it is not taken
+        if it is not named.
+        """
         status = self._host.status(parent)
         if status is None or self._host.uid < 0 or not self._host.may_write(parent):
             return False
-        if status.mode & 0o002:
-            # Everybody's: only the root of a mount, as of a disk that all users share, and only
-            # where nobody can take away what another one made.
-            return is_top and not cache_safety.anybody_may_exchange(status)
-        return status.uid == self._host.uid
+        if status.mode & 0o002 and status.mode & 0o1000:
+            # Everybody's: only the root of a mount, as of a disk that all users share.
+            return is_top
+        is_mine = status.uid == self._host.uid
+        return is_mine or bool(others.who_may_exchange(self._host, parent, status))
 
     def _device_of(self, path: str) -> Mount | int | None:
         """The mount that `path` lies on, or `st_dev` where there is no mount table."""

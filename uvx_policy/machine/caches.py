@@ -10,8 +10,9 @@ import stat
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from uvx_policy.errors import LinkPolicyError
-from uvx_policy.filesystem import mounts
+from uvx_policy.errors import LinkPolicyError, Unreadable
+from uvx_policy.filesystem import cache_safety, mounts
+from uvx_policy.model import Status
 from uvx_policy.settings import reader
 from uvx_policy.state import layout
 from uvx_policy.uv import directories, invocation, settings, workspace
@@ -39,7 +40,6 @@ _MOST_DIRECTORIES = 2000
 #: directories above each other that are looked at one by one
 _DEEP = 100
 
-_OTHERS_MAY_WRITE = 0o022
 #: where no cache of ours is, and a look might wait for a server that is gone
 _WHY_ELSEWHERE = (
     mounts.why_volatile, mounts.why_network, mounts.why_fuse, mounts.why_overlay,
@@ -148,7 +148,11 @@ def look(path: str, origins: tuple[str, ...], host: Host, table: MountTable | No
         owner=told.st_uid if host.uid >= 0 else None,
         mode=told.st_mode & 0o7777,
     )
-    return cache.replace(problem=_problem(cache, told, host, mount))
+    try:
+        problem = _problem(cache, told, host, mount)
+    except Unreadable as error:
+        problem = str(error)
+    return cache.replace(problem=problem)
 
 
 def _problem(cache: Cache, told: os.stat_result, host: Host, mount: Mount | None) -> str:
@@ -156,8 +160,9 @@ def _problem(cache: Cache, told: os.stat_result, host: Host, mount: Mount | None
         return "it is not a directory"
     if cache.owner is not None and cache.owner != host.uid:
         return f"it belongs to user {cache.owner}, not to you (user {host.uid})"
-    if host.uid >= 0 and cache.mode & _OTHERS_MAY_WRITE:
-        return f"other users can write to it (mode {cache.mode:04o})"
+    reason = cache_safety.why_shared(host, cache.path, Status.of(told))
+    if reason:
+        return reason
     if mount is not None and mounts.is_read_only(mount):
         return f"`{mount.point}` is mounted read-only"
     if not os.access(cache.path, os.W_OK | os.X_OK):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from uvx_policy.host import Status
+    from uvx_policy.model import Status
 
 #: statuses that are remembered at most: of directories that many environments lie in
 _MOST = 4096

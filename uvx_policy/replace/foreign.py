@@ -11,7 +11,7 @@ import os
 import stat
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem.cache_safety import who_may_exchange
+from uvx_policy.filesystem.cache_safety import exchangeable_on_way
 from uvx_policy.host import Host
 from uvx_policy.terminal.command import command
 from uvx_policy.terminal.words import user
@@ -46,12 +46,12 @@ def check(handle: int, path: str) -> None:
 def check_way(path: str) -> None:
     """Raises `Foreign` for root where another user can choose what `path` (absolute) leads to.
 
-    What is missing ends the way. An access list (ACL) that lets others write shows in the mode.
+    What is missing ends the way.
     """
     if not is_root():
         return
     try:
-        others = who_may_exchange(Host(environ={}), path)
+        others = exchangeable_on_way(Host(environ={}), path)
     except Unreadable as error:
         raise OSError(errno.EACCES, str(error), path) from error
     if others is not None:

@@ -2,16 +2,19 @@
 
 A witness is a *token*, what to look at and how, and a *sight*, the text that was seen:
 
-    s       stat(2)         absent "-"; a directory "d:<mode>:<uid>:<device>:<inode>"; else
-    l       lstat(2)        "<f|k|o>:<mode>:<uid>:<device>:<inode>:<size>:<mtime ns>:<ctime ns>"
+    s       stat(2)         absent "-"; a directory "d:<mode>:<uid>:<gid>:<device>:<inode>"; else
+    l       lstat(2)        "<f|k|o>:<the same>:<size>:<mtime ns>:<ctime ns>"
     a<mode> access(2)       "y" or "n"
     n       names within    "<count>:<sum of their mixed fingerprints>", "-" when absent
     c       whole content   "<length>:<fingerprint>", of files of /proc, and of text that was read
     r       readlink(2)     "<length>:<fingerprint>", "-" when it is no link
     v       statvfs(3)      "<f_fsid>:<size in bytes, at most 2**35>", "-" when it fails
-    f<n>    free space      "y" when at least n bytes are free for us, "n", "-" when it fails
+    f<n>    free space      "y" when at least n bytes are free for us, and as many files can be made
+                            as `files_in` n bytes, "n", "-" when it fails
     d       ioctl(2)        what new files in a directory inherit (`read_attributes`):
                             "<bits>:<project>:<policy>", "-" where the file system tells of none
+    x       getxattr(2)     the access list of a directory, whose ctime is no witness:
+                            "<length>:<fingerprint>", "-" when it has none
 
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
 (`shims/launcher.c`). A sight of "!" is never equal to anything.
@@ -92,7 +95,7 @@ def look(token: str, path: str | bytes) -> str:
         return _LOOKS[token[:1]](path, token[1:])
     except OSError as error:
         is_absent = error.errno in _ABSENT and token in ("s", "l", "n")
-        return "-" if is_absent or token[:1] in ("r", "v", "f") else BLURRED
+        return "-" if is_absent or token[:1] in ("r", "v", "f", "x") else BLURRED
     except (ValueError, KeyError):
         return BLURRED
 
@@ -102,7 +105,8 @@ def status_sight(told: os.stat_result | None) -> str:
     if told is None:
         return "-"
     kind = _KINDS.get(told.st_mode & 0o170000, "o")
-    whose = f"{kind}:{told.st_mode & 0o7777:x}:{told.st_uid:x}:{told.st_dev:x}:{told.st_ino:x}"
+    owners = f"{told.st_uid:x}:{told.st_gid:x}"
+    whose = f"{kind}:{told.st_mode & 0o7777:x}:{owners}:{told.st_dev:x}:{told.st_ino:x}"
     if kind == "d":
         return whose
     times = f"{told.st_mtime_ns & _64_BITS:x}:{told.st_ctime_ns & _64_BITS:x}"
@@ -134,6 +138,40 @@ def file_system_sight(told: os.statvfs_result) -> str:
 def size_of(told: os.statvfs_result) -> int:
     """Bytes of a file system, at most 32 GiB: on ZFS the size changes with every file written."""
     return min(told.f_blocks * told.f_frsize, 2**35)
+
+
+def room_sight(told: os.statvfs_result, needed: int) -> str:
+    """Render whether there is room for so many bytes, in files of a usual size."""
+    free = free_files(told)
+    has_files = free is None or free >= files_in(needed)
+    return "y" if has_files and told.f_bavail * told.f_frsize >= needed else "n"
+
+
+def free_files(told: os.statvfs_result) -> int | None:
+    """How many more files can be made; `None` where they are not counted, as on btrfs."""
+    return told.f_favail if told.f_files else None
+
+
+def files_in(size: int) -> int:
+    """How many files these bytes of a cache are: one for 16 KiB, as mkfs.ext4 has it."""
+    return size >> 14
+
+
+def access_list_sight(told: bytes) -> str:
+    """Render what `access_list_of` gives."""
+    return content_sight(told) if told else "-"
+
+
+def access_list_of(path: str | bytes) -> bytes:
+    """The POSIX access list of what is at `path`; b"" where there is none, or no such thing."""
+    if not hasattr(os, "getxattr"):
+        return b""
+    try:
+        return os.getxattr(path, "system.posix_acl_access")
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
+            return b""
+        raise
 
 
 def attributes_sight(told: tuple[int, int, int] | None) -> str:
@@ -215,8 +253,7 @@ def _look_inside(path: str | bytes, _: str) -> str:
 
 
 def _look_for_room(path: str | bytes, needed: str) -> str:
-    told = os.statvfs(path)
-    return "y" if told.f_bavail * told.f_frsize >= int(needed, 16) else "n"
+    return room_sight(os.statvfs(path), int(needed, 16))
 
 
 _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
@@ -229,6 +266,7 @@ _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "v": lambda path, _: file_system_sight(os.statvfs(path)),
     "f": _look_for_room,
     "d": lambda path, _: attributes_sight(attributes_of(path)),
+    "x": lambda path, _: access_list_sight(access_list_of(path)),
 }
 
 TYPE_CHECKING = False

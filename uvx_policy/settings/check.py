@@ -16,7 +16,7 @@ from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from uvx_policy.faults import FaultKind
     from uvx_policy.toml_file import KeyPath, TomlFile
@@ -57,12 +57,23 @@ class Config(Value):
 class Checker:
     """Checks one file and collects its `faults`."""
 
-    def __init__(self, file: TomlFile, *, home: str = "", windows: bool = False) -> None:
-        """`home`: what `~` stands for."""
+    def __init__(
+        self,
+        file: TomlFile,
+        *,
+        home: str = "",
+        windows: bool = False,
+        names: Mapping[str, Callable[[], str]] | None = None,
+    ) -> None:
+        """`home`: what `~` stands for; `names`: what `{NAME}` does in `[caches]`, "" for nothing.
+
+        Without `names` a brace is a character like any other.
+        """
         self.file = file
         self.faults: list[Fault] = []
         self._home = home
         self._windows = windows
+        self._names = names
 
     def project(self, layer: int = PROJECT) -> dict[str, Setting]:
         """Check a linkpolicy.toml, or the table in a pyproject.toml that has one."""
@@ -159,8 +170,9 @@ class Checker:
         found: dict[str, CacheEntry] = {}
         for name, value in caches.items():
             keys: KeyPath = ("caches", name)
-            filesystem = self._absolute(keys, "a file system in [caches]", name)
-            directory = self._absolute(keys, f"the cache of `{shown(name)}`", value)
+            what = f"the cache of `{shown(name)}`"
+            filesystem = self._absolute(keys, "a file system in [caches]", name, filled=True)
+            directory = self._absolute(keys, what, value, filled=True)
             if filesystem in found:
                 message = f"`{shown(filesystem)}` has a cache above already"
                 self.fault(keys, message, kind="duplicate")
@@ -170,12 +182,46 @@ class Checker:
                 )
         return tuple(found.values())
 
-    def _absolute(self, keys: KeyPath, what: str, value: object, *, pattern: bool = False) -> str:
-        """Check a path; with `~` expanded and no needless slash, "" when it is wrong."""
+    def _filled(self, keys: KeyPath, text: str) -> str:
+        """`text` with what its placeholders stand for; "" when one is wrong or stands for nothing.
+
+        The latter is no fault: the entry is not for a user who has no name.
+        """
+        if self._names is None:
+            return text
+        filled = ""
+        while text:
+            plain, brace, text = text.partition("{")
+            name, closing, text = text.partition("}") if brace else ("", "", "")
+            if "}" in plain or (brace and not (closing and name in self._names)):
+                known = " and ".join(f"`{{{each}}}`" for each in self._names)
+                self.fault(keys, f"braces in [caches] of the machine can only be {known}")
+                return ""
+            value = self._names[name]() if brace else ""
+            if brace and (not value or "/" in value or value in (".", "..")):
+                return ""
+            filled += plain + value
+        return filled
+
+    def _absolute(
+        self,
+        keys: KeyPath,
+        what: str,
+        value: object,
+        *,
+        pattern: bool = False,
+        filled: bool = False,
+    ) -> str:
+        """Check a path; with `~` expanded and no needless slash, "" when it is wrong.
+
+        `filled`: it may have placeholders.
+        """
         if not isinstance(value, str):
             self.fault(keys, f"{what} must be a string, not {_described(value)}")
             return ""
-        path = self._slashes(value)
+        path = self._slashes(self._filled(keys, value) if filled else value)
+        if value and not path:
+            return ""
         if path == "~" or path.startswith("~/"):
             home = self._slashes(self._home)
             path = (path_glob.literal(home) if pattern else home) + path[1:]

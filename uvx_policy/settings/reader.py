@@ -17,7 +17,7 @@ from uvx_policy.toml_file import parse_toml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from uvx_policy.host import Host
     from uvx_policy.toml_file import TomlFile
@@ -57,6 +57,18 @@ def read_settings(host: Host, *, project: str, workspace: str, place: str) -> Se
         **{key.field: chosen[key.name] for key in KEYS if key.name in chosen},
         caches=(*user.caches, *(each for each in machine.caches if each.filesystem not in own)),
     )
+
+
+def names_of_user(host: Host) -> dict[str, Callable[[], str]]:
+    """What `[caches]` of the machine may say in braces; "" for what this user does not have."""
+
+    def name() -> str:
+        try:
+            return host.account(host.uid)
+        except Unreadable:
+            return ""
+
+    return {"user": name, "uid": lambda: str(host.uid) if host.uid >= 0 else ""}
 
 
 def merge(tables: Iterable[dict[str, Setting]]) -> dict[str, Setting]:
@@ -119,7 +131,12 @@ class _Reader:
         if file is None:
             return Config()
         home = layout.home(self.host.environ, self.host.platform)
-        checker = Checker(file, home=home, windows=self.host.platform == "win32")
+        checker = Checker(
+            file,
+            home=home,
+            windows=self.host.platform == "win32",
+            names=names_of_user(self.host) if defaults == keys.MACHINE_DEFAULTS else None,
+        )
         found = checker.config(defaults=defaults, rules=rules)
         self.faults += checker.faults
         return found
