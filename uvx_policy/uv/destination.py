@@ -69,6 +69,28 @@ def find_destination(
         return _unknown(str(error))
 
 
+def project_environment(
+    host: Host, invocation: Invocation, settings: UvSettings, version: UvVersion | None
+) -> Destination:
+    """The environment that `uv sync` would use where this call is made. No path: none. Never raises
+
+    on purpose.
+    """
+    files = settings.files or TomlFiles(host)
+    finder = _Finder(
+        host=host, invocation=invocation, settings=settings, version=version, files=files
+    )
+    try:
+        return finder.with_project(finder.of_project())
+    except (Unreadable, ConfigError) as error:
+        return _unknown(str(error))
+
+
+def manages_cache(invocation: Invocation) -> bool:
+    """Tell whether this is `uv cache ...`, or `uv clean`, its hidden name."""
+    return invocation.command[:1] in (("cache",), ("clean",))
+
+
 class _Finder(Value):
     """Finds the destination of one call."""
 
@@ -135,6 +157,9 @@ class _Finder(Value):
             return self._script()
         if is_on(self.settings.isolated):
             return _in_cache("an isolated environment is in uv's cache")
+        return self.of_project()
+
+    def of_project(self) -> Destination:
         project = None if is_on(self.settings.no_project) else self._project()
         if project is None or not project.managed:
             return _nothing("uv finds no project")
