@@ -136,9 +136,14 @@ class _Finder(Value):
             return self._beside_project("uv runs outside of a project")
         if is_on(self.settings.isolated):
             return _in_cache("an isolated environment is in uv's cache")
-        if is_on(self.settings.no_sync):
+        environment = self._project_environment(project)
+        # Nothing is installed then, but an environment that is missing is made.
+        if is_on(self.settings.no_sync) and not self._is_missing(environment):
             return self._beside_project("nothing is installed without a sync")
-        return self._project_environment(project)
+        return environment
+
+    def _is_missing(self, environment: Destination) -> bool:
+        return bool(environment.path) and self.host.kind(environment.path) == "absent"
 
     def _beside_project(self, because: str) -> Destination:
         """Handle `uv run` where only what --with adds is installed, if anything."""
@@ -151,6 +156,9 @@ class _Finder(Value):
         command = self.invocation.command
         scripted = self.invocation.has("script")
         reason = self._why_nothing(command, scripted=scripted)
+        if reason and command == ("check",):
+            environment = self.of_project()
+            return environment if self._is_missing(environment) else _nothing(reason)
         if reason:
             return _nothing(reason)
         if scripted:
@@ -317,6 +325,12 @@ class _Finder(Value):
     def _tool(self) -> Destination:
         root = tool_root(self.host, self.version)
         words = self.invocation.positionals
+        if (
+            self.invocation.command == ("tool", "upgrade")
+            and not words
+            and not self._has_tool(root)
+        ):
+            return _nothing("no tool is installed")
         name = tool_name(words[0]) if len(words) == 1 else ""
         if name and self.host.link_kind(os.path.join(self.host.cwd, words[0])) != "absent":
             name = ""  # uv may take it for a path to install from
@@ -328,6 +342,12 @@ class _Finder(Value):
             return _unknown("some tools lie elsewhere")
         because = "the tool's directory"
         return Destination(kind="tool", path=path, because=because, origin=root.origin)
+
+    def _has_tool(self, root: Sourced) -> bool:
+        return any(
+            self.host.kind(os.path.join(root.value, name)) == "directory"
+            for name in self.host.list_names(root.value)
+        )
 
     def with_project(self, found: Destination) -> Destination:
         """Add the project that the environment belongs to."""
