@@ -7,14 +7,22 @@ mode that will really happen.
 
 from __future__ import annotations
 
-from uvx_policy.model import DEFAULT, UNTRIED, Decision, Refusal
+from uvx_policy.model import DEFAULT, UNTRIED, Capability, Decision, Refusal
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
     from uvx_policy.filesystem.places import Place
-    from uvx_policy.model import Capability, Destination, Origin, Sourced, Support, UvVersion
+    from uvx_policy.model import Destination, Origin, Sourced, Support, UvVersion
     from uvx_policy.settings.reader import Setting, Settings
+
+    Purpose: TypeAlias = Literal[
+        "link",  # it links files into the destination
+        "manage",  # `uv cache ...`: it acts on the cache that `uv sync` uses for the destination
+        "write",  # it links nothing there, but fails without a cache that it can write
+    ]
 
 #: uv before this loses executable bits when it clones on Linux (uv 0.10.6, changelog)
 _CLONE_KEEPS_MODES = (0, 10, 6)
@@ -27,7 +35,9 @@ class Facts(Value):
     platform: str
     #: the real uv's version, `None` when it does not say
     version: UvVersion | None
+    #: where files are linked to; for the other purposes where `uv sync` would link them
     destination: Destination
+    purpose: Purpose = "link"
     settings: Settings
     #: uv's own explicit choices, `None` where there is none
     link_mode: Sourced | None
@@ -42,7 +52,9 @@ class Facts(Value):
     capability: Capability = UNTRIED
     #: where a cache on the destination's device could be; `None`: nowhere, or not looked for
     place: Place | None = None
-    place_is_cold: bool = True
+    #: a package that the call needs, `cache` holds and `place` does not: "" for none, `None` when
+    #: what the call needs cannot be told
+    place_lacks: str | None = None
     #: from `place` into the destination
     place_capability: Capability = UNTRIED
 
@@ -52,6 +64,8 @@ class Outcome(Value):
 
     link_mode: Decision
     cache_dir: Decision
+    #: uv's cache cannot be written and there is no other: a temporary one, as with `--no-cache`
+    temporary_cache: bool = False
     #: when set, uv must not be started (exit 2)
     refusal: Refusal | None = None
 
@@ -59,7 +73,7 @@ class Outcome(Value):
 def needs_place(facts: Facts) -> bool:
     """Could another cache be better? Looking for one costs time: ask this first."""
     is_chosen = facts.cache_dir or facts.no_cache or facts.settings.cache.value == "default"
-    if is_chosen or facts.destination.kind in _LEFT_ALONE:
+    if is_chosen or (facts.purpose == "link" and facts.destination.kind in _LEFT_ALONE):
         return False
     if facts.settings.cache.value == "project" or facts.cache_usable == "no":
         return True
@@ -79,16 +93,22 @@ def left_alone(destination: Destination) -> Outcome | None:
 
 def decide(facts: Facts) -> Outcome:
     """The decision. Total: every combination of facts has an answer."""
-    alone = left_alone(facts.destination)
+    alone = left_alone(facts.destination) if facts.purpose == "link" else None
     if alone is not None:
         return alone
     cache_dir = _decide_cache(facts)
-    capability = facts.place_capability if cache_dir.value is not None else facts.capability
-    link_mode = _decide_link_mode(facts, capability)
+    outcome = Outcome(
+        link_mode=_left(*_LEFT_ALONE["none"]),
+        cache_dir=cache_dir,
+        temporary_cache=cache_dir.code == _TEMPORARY,
+    )
+    if facts.purpose != "link":
+        return outcome
+    link_mode = _decide_link_mode(facts, cache_dir)
     if isinstance(link_mode, Refusal):
         left = _left(link_mode.code, link_mode.because)
-        return Outcome(link_mode=left, cache_dir=cache_dir, refusal=link_mode)
-    return Outcome(link_mode=link_mode, cache_dir=cache_dir)
+        return outcome.replace(link_mode=left, refusal=link_mode)
+    return outcome.replace(link_mode=link_mode)
 
 
 def _decide_cache(facts: Facts) -> Decision:
@@ -124,26 +144,45 @@ def _use_place(facts: Facts, origin: Origin) -> Decision | None:
     place = facts.place
     if place is None:
         return None
-    links = _links(facts.place_capability)
-    if links == "unknown":
-        return _cannot_tell(f"from `{place.directory}`", facts.place_capability)
-    if links == "no" and place.code == "device-cache":
-        return None
-    if facts.offline and facts.place_is_cold and facts.cache_usable != "no":
-        return _left("offline-cold-cache", f"offline, and `{place.directory}` holds nothing yet")
+    if facts.cache_usable != "no":  # otherwise any cache that can be written is better than none
+        links = _links(facts.place_capability)
+        if links == "unknown":
+            return _cannot_tell(f"from `{place.directory}`", facts.place_capability)
+        if links == "no" and place.code == "device-cache":
+            return None
+        kept = _kept_warm(facts, place)
+        if kept is not None:
+            return kept
     named = place.origin if origin == DEFAULT else origin
     return _chosen(place.directory, place.code, place.because, named)
 
 
+def _kept_warm(facts: Facts, place: Place) -> Decision | None:
+    """Keep uv's own cache where it holds what the other one would need a network for.
+
+    A project that asks for a cache of its own gets it, unless it is known that uv is offline.
+    """
+    if facts.place_lacks and (facts.offline or place.code != "project-cache"):
+        because = f"`{facts.cache}` holds `{facts.place_lacks}`, which `{place.directory}` lacks"
+        return _left("warm-cache", because)
+    if facts.place_lacks is None and facts.offline:
+        because = f"offline, and whether `{place.directory}` holds what is needed cannot be told"
+        return _left("offline-cold-cache", because)
+    return None
+
+
 def _nowhere(facts: Facts) -> Decision:
-    because = "no directory on this device may hold a cache"
     if facts.cache_usable == "no":
         because = "uv's cache cannot be written, and no other directory may hold one"
-    return _left("no-eligible-place", because)
+        return _left(_TEMPORARY, because)
+    return _left("no-eligible-place", "no directory on this device may hold a cache")
 
 
-def _decide_link_mode(facts: Facts, capability: Capability) -> Decision | Refusal:
+def _decide_link_mode(facts: Facts, cache_dir: Decision) -> Decision | Refusal:
     settings = facts.settings
+    capability = facts.place_capability if cache_dir.value is not None else facts.capability
+    if cache_dir.code == _TEMPORARY:
+        capability = _FROM_TEMPORARY
     if facts.link_mode:
         return _explicit(facts.link_mode, "the link mode was chosen")
     if is_hackable(settings):
@@ -158,7 +197,7 @@ def _decide_link_mode(facts: Facts, capability: Capability) -> Decision | Refusa
         # uv unpacks into a directory below TMPDIR that does not exist yet: nothing to try.
         because = "without a cache there is nothing to link from"
         return _left("no-cache", because, facts.no_cache.origin)
-    if asked.value == "symlink":
+    if asked.value == "symlink" and cache_dir.code != _TEMPORARY:
         return configured
     if asked.value == "clone":
         return _clone(facts, capability, asked) or _nothing_links(
@@ -233,6 +272,11 @@ def _explicit(choice: Sourced, what: str) -> Decision:
 
 def _cannot_tell(where: str, capability: Capability) -> Decision:
     return _left("cannot-tell", f"cannot tell what links {where}: {capability.detail}")
+
+
+_TEMPORARY = "temporary-cache"
+#: uv removes it at its end: nothing may lead into it, and most often it is on another device
+_FROM_TEMPORARY = Capability(clone="no", hardlink="no", detail="uv's cache is a temporary one")
 
 
 def _left(code: str, because: str, origin: Origin = DEFAULT) -> Decision:

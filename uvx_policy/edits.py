@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from uvx_policy.symlinked_venv import LinkPlan
 
 CACHE_VARIABLE = "UV_CACHE_DIR"
+NO_CACHE_VARIABLE = "UV_NO_CACHE"
 LINK_MODE_VARIABLE = "UV_LINK_MODE"
 ENVIRONMENT_VARIABLE = "UV_PROJECT_ENVIRONMENT"
 
@@ -34,6 +35,7 @@ def edits_for(outcome: Outcome, link: LinkPlan | None, *, cache_exists: bool) ->
     """The edits that carry out a decision."""
     variables = {
         CACHE_VARIABLE: outcome.cache_dir.value,
+        NO_CACHE_VARIABLE: "1" if outcome.temporary_cache else None,
         LINK_MODE_VARIABLE: outcome.link_mode.value,
         ENVIRONMENT_VARIABLE: link.project_environment if link is not None else None,
     }

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy import errors, guard, locate, pipeline, shim
-from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
+from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE, NO_CACHE_VARIABLE
 from uvx_policy.machine.machine import machine_here
 from uvx_policy.replay.key import key_of_call
 from uvx_policy.replay.prediction import Prediction, predict
@@ -99,7 +99,8 @@ def _rows(plan: Plan, prediction: Prediction, copied: str) -> Iterator[tuple[str
         decision = plan.outcome.link_mode
         yield "policy", _decision(decision.replace(because=""), decision.because)
     else:
-        yield "installs to", [_destination(plan)]
+        if plan.facts.purpose == "link":
+            yield "installs to", [_destination(plan)]
         chosen = plan.facts.link_mode.value if plan.facts.link_mode else "left to uv"
         yield "link mode", _decision(plan.outcome.link_mode, "none works" if refusal else chosen)
         if copied:
@@ -117,7 +118,7 @@ def _rows(plan: Plan, prediction: Prediction, copied: str) -> Iterator[tuple[str
     yield "record", [((prediction.state, "cyan"), (f"  {prediction.because}", "dim"))]
     version = ".".join(map(str, plan.version)) if plan.version else ""
     yield "real uv", [((f"{plan.uv} {version}".strip(), "dim"),)]
-    if plan.outcome.cache_dir.code == "no-eligible-place":
+    if plan.outcome.cache_dir.code in ("no-eligible-place", "temporary-cache"):
         yield "no cache in", [((f"{place}: {why}", "dim"),) for place, why in plan.rejected]
 
 
@@ -129,7 +130,7 @@ def as_exports(plan: Plan, syntax: str) -> str:
     variables = {
         name: value
         for name, value in plan.edits.variables.items()
-        if name in (CACHE_VARIABLE, LINK_MODE_VARIABLE)
+        if name in (CACHE_VARIABLE, LINK_MODE_VARIABLE, NO_CACHE_VARIABLE)
     }
     if syntax == "json":
         return json.dumps(variables, indent=2) + "\n"

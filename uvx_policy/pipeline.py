@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.decide import Facts, Outcome
+    from uvx_policy.decide import Facts, Outcome, Purpose
     from uvx_policy.edits import Edits
     from uvx_policy.model import Capability, UvVersion
     from uvx_policy.replay.witness import Witnesses
@@ -109,20 +109,25 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     except (Unreadable, ConfigError) as error:
         # uv reads the same files and says itself what is wrong with them.
         return left_alone(Destination(kind="unknown", because=str(error)), version)
+    served = destination
+    purpose: Purpose = "link"
     if policy.left_alone(destination) is not None:
-        return left_alone(destination, version)
+        served, purpose = _served(host, invocation, choices, version)
+        if destination.kind == "unknown" or not served.path:
+            return left_alone(destination, version)
     from uvx_policy.settings import reader as own
 
     settings = own.read_settings(
         host,
-        project=destination.project,
-        workspace=destination.workspace,
-        place=os.path.dirname(destination.path),
+        project=served.project,
+        workspace=served.workspace,
+        place=os.path.dirname(served.path),
     )
     facts = policy.Facts(
         platform=host.platform,
         version=version,
-        destination=destination,
+        destination=served,
+        purpose=purpose,
         settings=settings,
         link_mode=choices.link_mode,
         cache_dir=choices.cache_dir,
@@ -135,22 +140,25 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     try:
         from uvx_policy.filesystem.capability import installed_into
 
-        into = installed_into(host, destination.path)
-        facts, rejected = _gather(host, facts, choices, into=into, state=state)
+        into = installed_into(host, served.path)
+        facts, rejected = _gather(host, facts, choices, invocation, into=into, state=state)
         link = _link_plan(host, invocation, choices, facts)
     except Unreadable as error:
         # What needs no facts, `hackable` for one, holds all the same.
         facts = facts.replace(capability=UNTRIED.replace(detail=str(error)))
     outcome = policy.decide(facts)
     edits = rewriting.edits_for(
-        outcome, link, cache_exists=facts.place is not None and facts.place.exists
+        outcome,
+        link,
+        # `uv cache` commands make none either.
+        cache_exists=purpose == "manage" or (facts.place is not None and facts.place.exists),
     )
     return Plan(
         uv=uv,
         version=version,
         invocation=invocation,
         destination=destination,
-        device=_device(host, into) if into else None,
+        device=_device(host, into) if into and purpose == "link" else None,
         facts=facts,
         outcome=outcome,
         link=link,
@@ -207,8 +215,35 @@ def without_directories(edits: Edits) -> Edits:
     return rewriting.Edits(variables={rewriting.LINK_MODE_VARIABLE: "copy"})
 
 
+def _served(
+    host: Host, invocation: Invocation, choices: UvSettings, version: UvVersion | None
+) -> tuple[Destination, Purpose]:
+    """Whose cache a command uses that links nothing: the environment's of `uv sync` here.
+
+    No path: uv's own cache serves. Raises nothing.
+    """
+    from uvx_policy.filesystem.places import default_cache_usable
+    from uvx_policy.uv import destination as destinations
+    from uvx_policy.uv.settings import default_cache_dir
+
+    beside = destinations.project_environment(host, invocation, choices, version)
+    if destinations.manages_cache(invocation):
+        return beside, "manage"
+    cache = default_cache_dir(host, choices)
+    if choices.cache_dir or not cache or default_cache_usable(host, cache) != "no":
+        return Destination(kind="none"), "write"
+    here = Destination(kind="none", path=host.cwd, because="the current directory")
+    return beside if beside.path else here, "write"
+
+
 def _gather(
-    host: Host, facts: Facts, choices: UvSettings, *, into: str, state: str
+    host: Host,
+    facts: Facts,
+    choices: UvSettings,
+    invocation: Invocation,
+    *,
+    into: str,
+    state: str,
 ) -> tuple[Facts, tuple[tuple[str, str], ...]]:
     """Facts about caches and links `into` the destination; rejected places. Raises `Unreadable`."""
     from uvx_policy.filesystem import places
@@ -251,11 +286,27 @@ def _gather(
     if found.chosen is not None:
         facts = facts.replace(
             place=found.chosen,
-            # Listed only where it counts: uv changes that directory all the time.
-            place_is_cold=not facts.offline or places.cache_is_cold(host, found.chosen.directory),
+            place_lacks=_lacks(host, facts, invocation, found.chosen.directory, into),
             place_capability=links_from(found.chosen.probe_from),
         )
     return facts, found.rejected
+
+
+def _lacks(host: Host, facts: Facts, invocation: Invocation, place: str, into: str) -> str | None:
+    """What this call needs, uv's own cache holds and `place` lacks; see `Facts.place_lacks`."""
+    from uvx_policy.uv import locked
+
+    if facts.cache_usable == "no":
+        return ""
+    if facts.destination.kind != "project":
+        return None
+    anew = invocation.has("reinstall") or invocation.has("reinstall-package")
+    is_new = host.kind(facts.destination.path) == "absent"
+    installed = () if anew or is_new else host.list_names(into)
+    names = locked.wanted(host, facts.destination.workspace, installed=installed)
+    if names is None:
+        return None
+    return locked.lacking(host, names, held_by=facts.cache, lacked_by=place)
 
 
 def _link_plan(
@@ -263,7 +314,7 @@ def _link_plan(
 ) -> LinkPlan | None:
     """How a symbolic link at the destination is kept; `None` when there is no link to keep."""
     destination = facts.destination
-    is_kept = facts.settings.symlinked_venv.value != "ignore"
+    is_kept = facts.settings.symlinked_venv.value != "ignore" and facts.purpose == "link"
     if destination.kind not in ("project", "new") or not is_kept:
         return None
     if host.link_kind(destination.path) != "symlink":

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 
     from uvx_policy.edits import Edits
 
-#: First words after which uv links nothing, whatever follows: no need to understand the rest.
-#: `invocation.parse` would say the same, a few milliseconds later.
-QUICK = frozenset(
-    ("--version", "-V", "--help", "-h", "help", "self", "auth", "cache", "init", "publish")
-)
+#: First words after which uv links nothing and needs no cache, whatever follows: no need to
+#: understand the rest. `invocation.parse` would say the same, a few milliseconds later.
+QUICK = frozenset(("--version", "-V", "--help", "-h", "help"))
 
 
 def main(program: str, shim: str, embedded: "Sequence[str]" = ()) -> "NoReturn":

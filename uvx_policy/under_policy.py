@@ -64,7 +64,7 @@ def edits_for(  # noqa: RET503 (stop never returns)
 
 def _register(plan: Plan) -> None:
     """Remember the environment, so that `linkpolicy status` knows it."""
-    if plan.facts is None:
+    if plan.facts is None or plan.facts.purpose != "link":
         return
     from time import time
 

@@ -190,7 +190,7 @@ def behind_a_foreign_shim(scene: Scene, start: str, *then: Path) -> None:
 
 
 @pytest.mark.parametrize("start", ["exec", "command"])
-@pytest.mark.parametrize("words", [WORDS, ("cache",)])
+@pytest.mark.parametrize("words", [WORDS, ("help",)])
 def test_what_came_straight_back_is_pythons(
     scene: Scene, start: str, words: tuple[str, ...]
 ) -> None:
@@ -201,13 +201,13 @@ def test_what_came_straight_back_is_pythons(
     # The first call of a command that links nothing meets the foreign shim itself.
     left = guard_of(seen)
     assert seen.handed_over
-    if words == ("cache",):
+    if words == ("help",):
         assert left is not None
         assert left.tried == (str(scene.base / "foreign" / "uv"),)
 
 
 @pytest.mark.parametrize("start", ["exec", "command"])
-@pytest.mark.parametrize("words", [WORDS, ("cache",)])
+@pytest.mark.parametrize("words", [WORDS, ("help",)])
 def test_without_python_the_next_uv_is_taken(
     broken: Scene, start: str, words: tuple[str, ...]
 ) -> None:
@@ -245,7 +245,7 @@ def test_ourselves_under_another_name_is_skipped(scene: Scene, how: str) -> None
         script(other, "#!/bin/sh\n# linkpolicy-shim-v1: starts the real uv\nexit 9\n")
     scene.environ["PATH"] = f"{other.parent}:{scene.environ['PATH']}"
 
-    assert scene.outcome("uv", "cache").words == (b"uv", b"cache")
+    assert scene.outcome("uv", "help").words == (b"uv", b"help")
 
 
 # Finding uv ---------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ def test_ourselves_under_another_name_is_skipped(scene: Scene, how: str) -> None
 def test_odd_path_entries(scene: Scene, path: str, found: bool) -> None:
     scene.environ["PATH"] = path.format(shims=scene.shims, real=scene.real)
 
-    seen = scene.outcome("uv", "cache", cwd=scene.base)
+    seen = scene.outcome("uv", "help", cwd=scene.base)
 
     assert seen.handed_over is not found
 
@@ -277,7 +277,7 @@ def test_an_empty_entry_is_the_cwd(scene: Scene) -> None:
     for path in (f"{scene.shims}:", f":{scene.shims}", f"{scene.shims}::/nowhere"):
         scene.environ["PATH"] = path
 
-        seen = scene.outcome("uv", "cache", cwd=scene.real)
+        seen = scene.outcome("uv", "help", cwd=scene.real)
 
         left = guard_of(seen)
         assert left is not None
@@ -295,7 +295,7 @@ def test_a_directory_a_fifo_and_a_data_file_are_no_uv(scene: Scene) -> None:
         found.append(str(directory))
     scene.environ["PATH"] = ":".join([*found, str(scene.real)])
 
-    assert not scene.outcome("uv", "cache").handed_over
+    assert not scene.outcome("uv", "help").handed_over
 
 
 def test_embedded_uvs_come_last(scene: Scene) -> None:
@@ -305,11 +305,11 @@ def test_embedded_uvs_come_last(scene: Scene) -> None:
         os.link(scene.uv, directory / "uv")
     (first / "uv").chmod(0o755)
     scene.configure("uv", "/nowhere", first, second)
-    seen = scene.outcome("uv", "cache")
+    seen = scene.outcome("uv", "help")
     scene.uv.unlink()
-    then = scene.outcome("uv", "cache")
+    then = scene.outcome("uv", "help")
     (first / "uv").unlink()
-    last = scene.outcome("uv", "cache")
+    last = scene.outcome("uv", "help")
 
     tried = [left.tried for left in map(guard_of, (seen, then, last)) if left]
     assert tried == [(str(scene.uv),), (str(first / "uv"),), (str(second / "uv"),)]
@@ -322,11 +322,11 @@ def test_uvx_is_searched_on_all_of_path_before_uv(scene: Scene) -> None:
         os.link(scene.uv, directory / "uvx")
     scene.configure("uvx", embedded)
     scene.environ["PATH"] += f":{late}"
-    seen = [scene.outcome("uvx", "cache")]
+    seen = [scene.outcome("uvx", "help")]
     (late / "uvx").unlink()
-    seen.append(scene.outcome("uvx", "cache"))
+    seen.append(scene.outcome("uvx", "help"))
     scene.uv.unlink()
-    seen.append(scene.outcome("uvx", "cache"))
+    seen.append(scene.outcome("uvx", "help"))
 
     tried = [left.tried for left in map(guard_of, seen) if left]
     assert tried == [(str(late / "uvx"),), (str(scene.uv),), (str(embedded / "uvx"),)]
@@ -336,7 +336,7 @@ def test_without_path_the_usual_directories_count(scene: Scene) -> None:
     del scene.environ["PATH"]
     expected = not (os.path.exists("/bin/uv") or os.path.exists("/usr/bin/uv"))
 
-    assert scene.outcome("uv", "cache").handed_over is expected
+    assert scene.outcome("uv", "help").handed_over is expected
 
 
 # Limits -------------------------------------------------------------------------------------------
@@ -437,7 +437,7 @@ def test_no_word_at_all_not_even_a_name(scene: Scene) -> None:
 def test_an_unconfigured_launcher_says_so(scene: Scene, configured: bool) -> None:
     binary = scene.shims / "uv" if configured else scene.unconfigured
 
-    done = subprocess.run([binary, "cache"], env=scene.environ, capture_output=True, check=False)
+    done = subprocess.run([binary, "help"], env=scene.environ, capture_output=True, check=False)
 
     expected = (
         b"linkpolicy: this launcher is not configured (hint: `linkpolicy setup` installs it)\n"
@@ -461,4 +461,4 @@ def test_a_configuration_that_setup_would_not_write_is_none(
     spoilt = binary[:at] + configuration[:room].ljust(room, b"\0") + binary[at + room :]
     (scene.shims / "uv").write_bytes(spoilt)
 
-    assert scene.run("uv", "cache").returncode == 126
+    assert scene.run("uv", "help").returncode == 126

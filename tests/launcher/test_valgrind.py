@@ -61,7 +61,7 @@ def test_a_directory_with_an_encryption_policy(fs: FileSystems, scene: Scene) ->
 
 
 def test_a_quick_word(scene: Scene) -> None:
-    check(scene, "cache", handed_over=False)
+    check(scene, "help", handed_over=False)
 
 
 def test_a_miss(scene: Scene) -> None:

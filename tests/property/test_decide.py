@@ -39,6 +39,7 @@ def _as_they_come(told: Facts) -> Facts:
     return told.replace(settings=told.settings.replace(caches=(ENTRY,)))
 
 
+LEFT_ALONE = ("none", "cache", "unknown")
 all_facts: st.SearchStrategy[Facts] = st.builds(
     facts,
     platform=st.sampled_from(["linux", "darwin", "win32"]),
@@ -60,7 +61,8 @@ all_facts: st.SearchStrategy[Facts] = st.builds(
             DEVICE_PLACE.replace(code="project-cache", directory="/p/.uv-cache"),
         ]
     ),
-    place_is_cold=st.booleans(),
+    place_lacks=st.sampled_from([None, "", "rich"]),
+    purpose=st.sampled_from(["link", "manage", "write"]),
     place_capability=capability,
 ).map(_as_they_come)
 
@@ -80,7 +82,8 @@ def test_an_explicit_choice_is_never_overridden(told: Facts) -> None:
     variables = edits_for(decide(told), None, cache_exists=True).variables
 
     assert not (told.link_mode and "UV_LINK_MODE" in variables)
-    assert not ((told.cache_dir or told.no_cache) and "UV_CACHE_DIR" in variables)
+    caches = {"UV_CACHE_DIR", "UV_NO_CACHE"} & variables.keys()
+    assert not ((told.cache_dir or told.no_cache) and caches)
 
 
 @given(all_facts)
@@ -89,11 +92,30 @@ def test_unknown_never_yields_an_edit(told: Facts) -> None:
     nothing = Capability(clone="unknown", hardlink="unknown")
     outcome = decide(told.replace(capability=nothing, place_capability=nothing))
 
+    if told.cache_usable == "no":  # uv would fail: anything is better
+        return
     assert (
         outcome.cache_dir.value is None or told.place is None or told.place.code != "device-cache"
     )
     assert outcome.link_mode.value is None or outcome.link_mode.code in ("hackable", "configured")
     assert outcome.refusal is None
+
+
+@given(all_facts)
+def test_a_cache_that_cannot_be_written_is_never_left_to_uv(told: Facts) -> None:
+    outcome = decide(told.replace(cache_usable="no", cache_dir=None, no_cache=None))
+    cache = told.settings.cache.value
+
+    if cache != "default" and (told.purpose != "link" or told.destination.kind not in LEFT_ALONE):
+        assert outcome.cache_dir.value is not None or outcome.temporary_cache
+
+
+@given(all_facts)
+def test_what_links_nothing_is_told_no_link_mode(told: Facts) -> None:
+    outcome = decide(told)
+
+    assert told.purpose == "link" or outcome.link_mode.value is None
+    assert told.purpose == "link" or outcome.refusal is None
 
 
 @given(all_facts)
@@ -131,8 +153,8 @@ def test_hackable_in_the_most_specific_layer_means_copies(told: Facts) -> None:
     hackable = told.settings.replace(hackable=setting("true", 99))
     outcome = decide(told.replace(settings=hackable, link_mode=None))
 
-    assert outcome.link_mode.value == "copy" or told.destination.kind in (
-        "none",
-        "cache",
-        "unknown",
+    assert (
+        outcome.link_mode.value == "copy"
+        or told.destination.kind in LEFT_ALONE
+        or told.purpose != "link"
     )

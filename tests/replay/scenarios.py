@@ -208,6 +208,52 @@ def sync_below_a_directory_that_is_shared(machine: Machine, there: Path) -> Call
     return machine.call("sync", cwd=project)
 
 
+LOCKED = """\
+version = 1
+
+[[package]]
+name = "rich"
+version = "14.0.0"
+source = { registry = "https://example.com/simple" }
+"""
+
+
+def _held(cache: Path) -> None:
+    put(cache / "wheels-v6/index/0123456789abcdef/rich/14.0.0-py3-none-any.http", "", 0o644)
+
+
+@_scenario("project", "nothing-links", "warm-cache", far="ext4")
+def sync_with_what_only_uvs_own_cache_holds(machine: Machine, there: Path) -> Call:
+    project = _far(machine, there)
+    put(project / "uv.lock", LOCKED, 0o644)
+    _held(machine.home / ".cache/uv")
+    return machine.call("sync", cwd=project)
+
+
+@_scenario("project", "hardlink-works", "device-cache", far="ext4")
+def sync_with_what_both_caches_hold(machine: Machine, there: Path) -> Call:
+    project = _far(machine, there)
+    put(project / "uv.lock", LOCKED, 0o644)
+    _held(machine.home / ".cache/uv")
+    _held(there / f".uv-cache-{os.geteuid()}")
+    return machine.call("sync", cwd=project)
+
+
+@_scenario("project", "hardlink-works", "device-cache", far="ext4")
+def sync_with_all_installed(machine: Machine, there: Path) -> Call:
+    project = _far(machine, there)
+    put(project / "uv.lock", LOCKED, 0o644)
+    _held(machine.home / ".cache/uv")
+    make_environment(project / ".venv")
+    (project / ".venv/lib/python3.12/site-packages/rich-14.0.0.dist-info").mkdir()
+    return machine.call("sync", cwd=project)
+
+
+@_scenario("none", "links-nothing", "device-cache", far="ext4")
+def cache_dir_on_another_device(machine: Machine, there: Path) -> Call:
+    return machine.call("cache", "dir", cwd=_far(machine, there))
+
+
 @_scenario("project", "nothing-links", "offline-cold-cache", far="ext4")
 def sync_offline_on_another_device(machine: Machine, there: Path) -> Call:
     return machine.call("sync", "--offline", cwd=_far(machine, there))
@@ -216,7 +262,7 @@ def sync_offline_on_another_device(machine: Machine, there: Path) -> Call:
 @_scenario("project", "hardlink-works", "device-cache", far="ext4")
 def sync_offline_with_a_warm_cache(machine: Machine, there: Path) -> Call:
     project = _far(machine, there)
-    (there / f".uv-cache-{os.geteuid()}" / "archive-v0" / "wheel").mkdir(parents=True)
+    put(project / "uv.lock", "version = 1\n", 0o644)
     return machine.call("sync", cwd=project, UV_OFFLINE="1")
 
 

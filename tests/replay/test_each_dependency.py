@@ -20,6 +20,11 @@ from tests.replay.scenarios import SCENARIOS
 from uvx_policy.replay import key, records
 from uvx_policy.replay.records import Decided
 
+#: caches that are used, or not, for what the lock file names
+OF_THE_LOCK_FILE = {
+    "device-cache", "device-cache-configured", "project-cache", "offline-cold-cache", "warm-cache",
+}  # fmt: skip
+
 every = pytest.mark.parametrize("scenario", SCENARIOS)
 
 
@@ -196,11 +201,14 @@ def test_another_directory_user_or_uv_makes_another_key(
 
 
 @every
-def test_what_no_decision_depends_on_causes_no_miss(recorded: Recorded) -> None:
+def test_what_no_decision_depends_on_causes_no_miss(recorded: Recorded, scenario: str) -> None:
     machine, call = recorded.machine, recorded.call
     recorded.again()
 
-    for name in ("README.md", "uv.lock", "requirements.txt", "src.py", ".git", ".python-version"):
+    names = ["README.md", "requirements.txt", "src.py", ".git", ".python-version"]
+    if SCENARIOS[scenario].decided[2] not in OF_THE_LOCK_FILE:
+        names.append("uv.lock")
+    for name in names:
         put(Path(call.cwd) / name, "x", 0o644)
     put(machine.home / ".bashrc", "x")
     noise = {"TERM": "dumb", "PWD": "/x", "EDITOR": "vi", "UV_INDEX_URL": "x", "LANG": "C"}

@@ -176,13 +176,15 @@ SAME = (
     ("run pytest -k slow", "run mypy --strict src"),
     ("run -- pytest", "run tool"),
     ("pip install rich", "pip install -r requirements.txt -c constraints.txt"),
-    ("sync", "sync --quiet --group dev --no-dev --upgrade --reinstall"),
+    ("sync", "sync --quiet --group dev --no-dev --upgrade"),
     ("remove rich", "remove httpx"),
 )
 DIFFERENT = (
     ("sync", "sync --frozen"),
     ("sync", "sync --active"),
     ("sync", "--offline sync"),
+    ("sync", "sync --reinstall"),
+    ("sync", "sync --reinstall-package rich"),
     ("sync --project a", "sync --project b"),
     ("sync --directory a", "sync --directory=a"),
     ("run script.py", "run other.py"),

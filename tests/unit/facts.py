@@ -70,7 +70,7 @@ def facts(**given: Any) -> Facts:
         "cache_is_mount_point": False,
         "capability": HARDLINKS,
         "place": None,
-        "place_is_cold": True,
+        "place_lacks": "",
         "place_capability": UNKNOWN,
     }
     return Facts(**{**base, **given})

@@ -37,6 +37,10 @@ def told(outcome: Outcome) -> tuple[str | None, str, str | None, str]:
     return mode.value, mode.code, cache.value, cache.code
 
 
+NO_CACHE_AT_ALL: dict[str, Any] = {"cache_usable": "no", "capability": UNKNOWN}
+NOTHING_LINKED: dict[str, Any] = {"settings": settings(fallback=setting("error", 5))}
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -99,14 +103,24 @@ def told(outcome: Outcome) -> tuple[str | None, str, str | None, str]:
             id="a place that cannot be tried: uv's own cache stays, and it links nothing",
         ),
         pytest.param(
-            {**OTHER_DEVICE, "offline": True},
+            {**OTHER_DEVICE, "offline": True, "place_lacks": None},
             ("copy", "nothing-links", None, "offline-cold-cache"),
-            id="offline stays with the warm cache",
+            id="offline stays with uv's own cache where needs cannot be told",
         ),
         pytest.param(
-            {**OTHER_DEVICE, "offline": True, "place_is_cold": False},
+            {**OTHER_DEVICE, "offline": True},
             ("hardlink", "hardlink-works", "/mnt/.uv-cache-0", "device-cache"),
-            id="offline with a warm device cache",
+            id="offline with a device cache that lacks nothing",
+        ),
+        pytest.param(
+            {**OTHER_DEVICE, "place_lacks": "rich"},
+            ("copy", "nothing-links", None, "warm-cache"),
+            id="a warm cache is not exchanged for one that needs the network",
+        ),
+        pytest.param(
+            {**OTHER_DEVICE, "place_lacks": None},
+            ("hardlink", "hardlink-works", "/mnt/.uv-cache-0", "device-cache"),
+            id="needs cannot be told, and there is a network",
         ),
         pytest.param(
             {**OTHER_DEVICE, "cache_is_mount_point": True},
@@ -146,8 +160,33 @@ def told(outcome: Outcome) -> tuple[str | None, str, str | None, str]:
         ),
         pytest.param(
             {"cache_usable": "no", "capability": UNKNOWN},
-            (None, "cannot-tell", None, "no-eligible-place"),
+            ("copy", "nothing-links", None, "temporary-cache"),
             id="uv's cache cannot be written and nothing else can",
+        ),
+        pytest.param(
+            {**NO_CACHE_AT_ALL, "settings": settings(link_mode=setting("symlink", 5))},
+            ("copy", "nothing-links", None, "temporary-cache"),
+            id="symlinks into a temporary cache would be an error of uv's",
+        ),
+        pytest.param(
+            {**OTHER_DEVICE, "cache_usable": "no", "place_capability": UNKNOWN},
+            (None, "cannot-tell", "/mnt/.uv-cache-0", "device-cache"),
+            id="a cache that may not link is better than one that cannot be written",
+        ),
+        pytest.param(
+            {**NOTHING_LINKED, "purpose": "manage"},
+            (None, "links-nothing", None, "same-device"),
+            id="`uv cache` commands: the cache that a sync would use",
+        ),
+        pytest.param(
+            {**OTHER_DEVICE, **NOTHING_LINKED, "purpose": "manage"},
+            (None, "links-nothing", "/mnt/.uv-cache-0", "device-cache"),
+            id="`uv cache` commands: the cache of the device",
+        ),
+        pytest.param(
+            {**NO_CACHE_AT_ALL, **NOTHING_LINKED, "purpose": "write"},
+            (None, "links-nothing", None, "temporary-cache"),
+            id="what only writes a cache gets one",
         ),
         pytest.param(
             {"cache_usable": "unknown"},

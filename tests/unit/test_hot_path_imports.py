@@ -98,7 +98,6 @@ def shim(tmp_path: Path, stand_in: Path) -> Shim:
     [
         pytest.param(("--version",), id="version"),
         pytest.param(("help", "sync"), id="help"),
-        pytest.param(("cache", "dir"), id="cache"),
         pytest.param((), id="nothing"),
     ],
 )

@@ -78,6 +78,8 @@ class Row(NamedTuple):
     any_code: bool = False
     #: what uv links is gone when it ends, or was there before
     leaves_nothing: bool = False
+    #: uv makes an environment and installs nothing into it
+    only_made: bool = False
     #: our answer may be the directory that holds the right one
     above: bool = False
 
@@ -132,10 +134,11 @@ ROWS = (
     Row("version-UV_NO_SYNC", "version --bump patch", P, variables={"UV_NO_SYNC": "1"}, since=(0, 7)),
     Row("version-UV_FROZEN", "version --bump patch", P, variables={"UV_FROZEN": "1"}, since=(0, 7)),
     Row("remove-no-sync.addendum-13", f"remove --no-sync {PACKAGE}", P),
-    Row("check-UV_NO_SYNC", "check", P, variables={"UV_NO_SYNC": "1"}, since=(0, 12), any_code=True),
+    Row("check-UV_NO_SYNC", "check", P, variables={"UV_NO_SYNC": "1"}, since=(0, 12), any_code=True, only_made=True),
     Row("check-UV_ISOLATED", "check", P, variables={"UV_ISOLATED": "1"}, since=(0, 12), any_code=True, leaves_nothing=True),
     Row("check.trap-7", "check", P, since=(0, 12), any_code=True),
-    Row("check-no-sync", "check --no-sync", P, since=(0, 12), any_code=True),
+    Row("check-no-sync", "check --no-sync", P, since=(0, 12), any_code=True, only_made=True),
+    Row("check-no-sync-over-an-environment", "check --no-sync", P, envs=("p/.venv",), since=(0, 12), any_code=True),
     Row("check-isolated", "check --isolated", P, since=(0, 12), any_code=True, leaves_nothing=True),
     Row("check-no-project", "check --no-project", P, since=(0, 12), any_code=True),
     Row("metadata-sync", "workspace metadata --sync", P, since=(0, 12)),
@@ -216,8 +219,9 @@ ROWS = (
     Row("run", "run python -c 0", P),
     Row("run-alone", "run", P, any_code=True),
     Row("run-module", "run -m this", P),
-    Row("run-frozen-locked", "run --no-sync python -c 0", P),
-    Row("run-UV_NO_SYNC", "run python -c 0", P, variables={"UV_NO_SYNC": "yes"}),
+    Row("run-no-sync", "run --no-sync python -c 0", P, only_made=True),
+    Row("run-no-sync-over-an-environment", "run --no-sync python -c 0", P, envs=("p/.venv",)),
+    Row("run-UV_NO_SYNC", "run python -c 0", P, variables={"UV_NO_SYNC": "yes"}, only_made=True),
     Row("run-isolated", "run --isolated python -c 0", P, leaves_nothing=True),
     Row("run-UV_ISOLATED", "run python -c 0", P, variables={"UV_ISOLATED": "1"}, leaves_nothing=True, changes=("0.8.15",)),
     Row("run-no-project", "run --no-project python -c 0", P),
@@ -237,6 +241,11 @@ ROWS = (
     Row("run-block-two", "run s.py", {**P, "p/s.py": "# /// other\n# x = 1\n# ///\n" + SCRIPT}),
     Row("run-block-trailing-blank", "run s.py", {**P, "p/s.py": SCRIPT.replace("script\n", "script \n")}),
     Row("run-other-project.trap-8", "run ../q/s.py", {**PQ, "q/s.py": "pass\n"}, changes=("newest",)),
+    Row("run-other-directory.trap-8", "run ../q/s.py", {**P, "q/s.py": "pass\n"}),
+    Row("run-other-directory-with-settings.trap-8", "run ../q/s.py", {**P, "q/s.py": "pass\n", "q/uv.toml": "preview = false\n"}),
+    Row("run-other-directory-below-a-project.trap-8", "run ../q/sub/s.py", {**PQ, "q/sub/s.py": "pass\n"}, changes=("newest",)),
+    Row("run-other-unmanaged.trap-8", "run ../q/s.py", {**P, "q/s.py": "pass\n", "q/pyproject.toml": project("q", "[tool.uv]\nmanaged = false\n")}, changes=("newest",)),
+    Row("run-other-without-project-table.trap-8", "run ../q/s.py", {**P, "q/s.py": "pass\n", "q/pyproject.toml": "[tool.x]\n"}, since=(0, 12), only_made=True),
     Row("run-other-project-script-option.trap-8", "run -s ../q/s.py", {**PQ, "q/s.py": "pass\n"}, changes=("newest",)),
     Row("run-other-package.trap-8", "run ../q/pack", {**PQ, "q/pack/__main__.py": ""}, changes=("newest",)),
     Row("run-python-other.trap-8", "run python ../q/s.py", {**PQ, "q/s.py": "pass\n"}),
@@ -249,7 +258,8 @@ ROWS = (
     Row("run-stdin", "run -", P, unknown_before=ALWAYS),
     Row("run-with.trap-7", f"run --with {SECOND} python -c 0", P),
     Row("run-with-outside", f"run --with {PACKAGE} python -c 0", {"e/x": ""}, cwd="e"),
-    Row("run-with-and-no-sync", f"run --no-sync --with {PACKAGE} python -c 0", P),
+    Row("run-with-and-no-sync", f"run --no-sync --with {PACKAGE} python -c 0", P, only_made=True),
+    Row("run-with-and-no-sync-over-an-environment", f"run --no-sync --with {PACKAGE} python -c 0", P, envs=("p/.venv",)),
     Row("run-with-and-no-project", f"run --no-project -w {PACKAGE} python -c 0".replace("-w", "--with"), P),
     Row("env-file-moves.addendum-1", "run --env-file f python -c 0", {**P, "p/f": "UV_PROJECT_ENVIRONMENT=u\n"}, unknown_before=(0, 11, 17)),
     Row("UV_ENV_FILE-moves.addendum-1", "run python -c 0", {**P, "p/f": "UV_PROJECT_ENVIRONMENT=u\n"}, variables={"UV_ENV_FILE": "f"}, unknown_before=(0, 11, 17)),
@@ -411,6 +421,7 @@ ROWS = (
     Row("tool-install-wheel", f"tool install {{wheels}}/{PACKAGE}-1.0-py3-none-any.whl", {"e/x": ""}, cwd="e", above=True),
     Row("tool-install-name-of-a-file", f"tool install {PACKAGE}", {f"e/{PACKAGE}": ""}, cwd="e", above=True),
     Row("tool-install-ignores-VIRTUAL_ENV", f"tool install {PACKAGE}", P, envs=("e",), variables={"VIRTUAL_ENV": "{w}/e"}),
+    Row("tool-upgrade-all-of-none", "tool upgrade --all", {"e/x": ""}, cwd="e"),
     Row("tool-list.addendum-13", "tool list", P),
 )  # fmt: skip
 
@@ -559,7 +570,7 @@ def _try(row: Row, version: str, world: Path, wheels: Path, base: Path, cache: P
         [real_uv.provide(version) / "uv", *words],
         cwd=cwd, env=environ, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    found = _places(world, environments=words[0] == "venv") - before
+    found = _places(world, environments=row.only_made or words[0] == "venv") - before
     return Outcome(
         answer, found, _cached(world) != before_cached, run.returncode, run.stderr, str(world)
     )

@@ -16,6 +16,7 @@ import pytest
 
 from tests import real_uv
 from tests.filesystems import FileSystems, same_inode
+from tests.uv.index_server import index_of
 from tests.uv.world import NAME, World, archived, installed
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
@@ -173,14 +174,60 @@ def test_nothing_of_ours_lies_in_a_cache(fs: FileSystems, each_uv: Path) -> None
     assert not [path for path in cache.rglob("*") if "linkpolicy" in path.name]
 
 
-def test_cache_commands_see_uvs_own_cache(fs: FileSystems, each_uv: Path) -> None:
+@pytest.mark.parametrize(
+    "words", [("cache", "dir"), ("cache", "clean", NAME), ("cache", "prune"), ("clean", NAME)]
+)
+def test_cache_commands_act_on_the_cache_of_the_project(
+    fs: FileSystems, each_uv: Path, words: tuple[str, ...]
+) -> None:
+    """`uv cache clean PACKAGE` (uv #15700), `find $(uv cache dir)` (uv #10896)."""
     far = fs.image("ext4")
     world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
     project = world.project(far / "project")
+    world.plain("sync", cwd=project)
+    world.uv("sync", "--reinstall", cwd=project)
+    (cache,) = far.glob(".uv-cache-*")
+    shutil.rmtree(project / ".venv")
 
-    told = world.uv("cache", "dir", cwd=project).stdout
+    done = world.uv(*words, cwd=project)
 
-    assert told == world.plain("cache", "dir", cwd=project).stdout
+    named = world.uv("cache", "dir", cwd=project).stdout
+    assert named == f"{cache}\n"
+    assert archived(world.default_cache)
+    assert bool(archived(cache)) is (words[-1] != NAME)
+    assert "linkpolicy:" not in done.stderr
+
+
+def test_cache_commands_outside_of_a_project_act_on_uvs_own(fs: FileSystems, each_uv: Path) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+    world.uv("sync", cwd=world.project(far / "project"))
+
+    assert world.uv("cache", "dir", cwd=far).stdout == f"{world.default_cache}\n"
+
+
+def test_a_cache_that_was_chosen_is_the_one_that_cache_commands_see(
+    fs: FileSystems, newest_uv: Path
+) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", newest_uv, home=fs.other_ext4 / "home")
+    project = world.project(far / "project")
+    chosen = str(far / "chosen")
+
+    by_flag = world.uv("cache", "dir", "--cache-dir", chosen, cwd=project)
+    by_variable = world.uv("cache", "dir", cwd=project, UV_CACHE_DIR=chosen)
+
+    assert by_flag.stdout == by_variable.stdout == f"{chosen}\n"
+
+
+def test_asking_for_the_cache_makes_none(fs: FileSystems, newest_uv: Path) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", newest_uv, home=fs.other_ext4 / "home")
+    project = world.project(far / "project")
+
+    world.uv("cache", "dir", cwd=project)
+
+    assert not list(far.glob(".uv-cache-*"))
 
 
 def test_a_read_only_home_gets_a_cache_that_can_be_written(fs: FileSystems, each_uv: Path) -> None:
@@ -259,16 +306,59 @@ def test_where_uv_alone_has_inodes_enough_so_has_the_shim(fs: FileSystems, newes
     assert archived(world.default_cache)
 
 
-def test_offline_stays_with_the_warm_cache(fs: FileSystems, each_uv: Path) -> None:
+def test_offline_stays_with_the_cache_where_needs_cannot_be_told(
+    fs: FileSystems, each_uv: Path
+) -> None:
     far = fs.image("ext4")
     world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
     project = world.project(far / "project")
-    world.plain("sync", cwd=project)
+    world.plain("venv", str(project / ".venv"), cwd=project)
+
+    world.pip_install("--offline", cwd=project)
+
+    assert archived(world.default_cache)
+    assert not list(far.glob(".uv-cache-*"))
+
+
+@pytest.mark.parametrize("flag", [(), ("--offline",)])
+def test_a_warm_cache_is_not_exchanged_for_one_that_needs_the_network(
+    fs: FileSystems, each_uv: Path, flag: tuple[str, ...]
+) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
+    with index_of(world.wheels, far / "index") as url:
+        project = world.project(
+            far / "project", uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n', own=False
+        )
+        world.plain("sync", cwd=project)
     shutil.rmtree(project / ".venv")
 
-    world.uv("sync", "--offline", cwd=project)
+    done = world.uv("sync", "--frozen", *flag, cwd=project)  # nobody listens there any more
 
+    assert installed(project / ".venv").is_dir()
+    assert "falling back" not in done.stderr
     assert not list(far.glob(".uv-cache-*"))
+
+
+def test_what_both_caches_hold_comes_from_the_one_on_the_device(
+    fs: FileSystems, newest_uv: Path
+) -> None:
+    far = fs.image("ext4")
+    world = World(far / "world", newest_uv, home=fs.other_ext4 / "home")
+    with index_of(world.wheels, far / "index") as url:
+        project = world.project(
+            far / "project", uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n', own=False
+        )
+        world.uv("sync", cwd=project)  # both are cold: the device's it is
+        world.plain("sync", "--reinstall", cwd=project)
+    assert archived(world.default_cache)
+    (cache,) = far.glob(".uv-cache-*")
+    shutil.rmtree(project / ".venv")
+
+    world.uv("sync", "--frozen", cwd=project)
+
+    (cached,) = archived(cache)
+    assert same_inode(installed(project / ".venv") / "__init__.py", cached)
 
 
 def test_a_cache_that_is_a_mount_is_left_in_peace(fs: FileSystems, each_uv: Path) -> None:

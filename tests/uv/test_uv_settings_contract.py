@@ -154,6 +154,7 @@ ROWS = (
     Row("UV_OFFLINE-is-0", SYNC, {"p/pyproject.toml": NAME + "[tool.uv]\noffline = true\n"}, {"UV_OFFLINE": "0"}, changes=("newest",)),
     # the table for `uv pip`
     Row("pip-table.trap-7", INSTALL, {"p/pyproject.toml": PIP}),
+    Row("pip-table-for-venv", "venv --seed", {"p/pyproject.toml": PIP}),
     Row("pip-table-is-for-pip-only", SYNC, {"p/pyproject.toml": PIP}),
     Row("pip-table-of-the-user-beats-the-project's-link-mode", INSTALL, {"p/pyproject.toml": NAME + '[tool.uv]\nlink-mode = "copy"\n', USER: '[pip]\nlink-mode = "symlink"\nprefix = "x"\n'}),
     Row("pip-table-merges", INSTALL, {"p/pyproject.toml": PIP, USER: '[pip]\nprefix = "x"\ntarget = "u"\n'}),
@@ -180,6 +181,8 @@ ROWS = (
     Row("script-sync", "sync --script s.py", {**ALL_LAYERS, "p/s.py": SCRIPT}, since=(0, 6)),
     Row("script-add", "add --script s.py x", {**ALL_LAYERS, "p/s.py": SCRIPT}, since=(0, 6)),
     Row("script-elsewhere.trap-8", "run ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/uv.toml": 'cache-dir = "q"\nlink-mode = "hardlink"\n'}, changes=("newest",)),
+    Row("script-elsewhere-without-settings.trap-8", "run ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n"}),
+    Row("script-elsewhere-in-a-project-without-settings.trap-8", "run ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/pyproject.toml": NAME}, changes=("newest",)),
     Row("script-elsewhere-no-project.trap-8", "run --no-project ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/uv.toml": 'cache-dir = "q"\nlink-mode = "hardlink"\n'}, changes=("newest",)),
     Row("script-elsewhere-with-project.trap-8", "run --project . ../q/s.py", {**ALL_LAYERS, "q/s.py": "pass\n", "q/uv.toml": 'cache-dir = "q"\nlink-mode = "hardlink"\n'}),
     # values that uv refuses are choices all the same

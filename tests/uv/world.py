@@ -126,13 +126,14 @@ class World:
         self.give(path)
         return path
 
-    def project(self, directory: Path, policy: str = "", uv: str = "") -> Path:
-        """A project that depends on the tiny wheel, without any network."""
+    def project(self, directory: Path, policy: str = "", uv: str = "", *, own: bool = True) -> Path:
+        """A project that depends on the tiny wheel, without any network unless not `own`."""
+        wheels = f'[tool.uv]\nno-index = true\nfind-links = ["{self.wheels}"]\n' if own else ""
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "pyproject.toml").write_text(
             f'[project]\nname = "{directory.name}"\nversion = "1"\nrequires-python = ">=3.8"\n'
             f'dependencies = ["{NAME}"]\n\n'
-            f'[tool.uv]\nno-index = true\nfind-links = ["{self.wheels}"]\n{uv}\n{policy}',
+            f"{wheels}{uv}\n{policy}",
             encoding="utf-8",
         )
         self.give(directory)

@@ -80,7 +80,11 @@ def look_decision(case: Case) -> Iterator[Diagnostic]:
 def look_linking(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """Is every file copied although nobody asked for copies?"""
     code = plan.outcome.cache_dir.code
-    if not _copies(plan) or code in ("default-cache", "offline-cold-cache"):
+    if not _copies(plan) or code in (
+        "default-cache",
+        "offline-cold-cache",
+        "warm-cache",
+    ):
         return  # what the settings ask for, and what `look_cold` tells
     detail = f"Every file is copied into `{plan.destination.path}`: "
     private = case.survey.private_bytes if case.survey else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.doctor.case import Case, where_decided
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, warn
 from uvx_policy.doctor.remedies import can_be_made, is_ours, reinstall_everything
+from uvx_policy.edits import CACHE_VARIABLE
 from uvx_policy.filesystem import cache_safety, mounts, places
 from uvx_policy.host import nearest_existing
 from uvx_policy.terminal.command import command
@@ -46,13 +47,18 @@ def look_cold(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
         # What is installed already would not be installed again, and so fill nothing.
         fill = reinstall_everything(case)
         here = " What is installed here already is not linked from there."
-    if plan.outcome.cache_dir.code == "offline-cold-cache":
+    code = plan.outcome.cache_dir.code
+    if code in ("offline-cold-cache", "warm-cache"):
+        why = f"holds `{facts.place_lacks}`: the cache on the environment's file system lacks it"
+        variable = (CACHE_VARIABLE, there)
+        if code == "offline-cold-cache":
+            why = f"stays in use: uv is offline, and what `{there}` lacks cannot be told"
+            variable = ("UV_OFFLINE", "0")
         yield warn(
-            f"uv is offline, and the cache on the environment's file system, `{there}`, "
-            f"holds nothing yet: each file is copied from `{facts.cache}`.",
+            f"Each file is copied. `{facts.cache}` {why}.",
             Fix.by(
-                "Fill it once while the network is available",
-                fill.replace(variables=(("UV_OFFLINE", "0"),)),
+                "Fill the other cache once while the network is available",
+                fill.replace(variables=(variable,)),
             ),
             (there,),
         )

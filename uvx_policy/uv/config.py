@@ -79,9 +79,14 @@ def explicit_file(files: TomlFiles, path: str) -> Configuration:
 
 
 def discovered(
-    host: Host, files: TomlFiles, start: str | None, version: UvVersion | None, *, system: bool
+    host: Host,
+    files: TomlFiles,
+    starts: tuple[str, ...],
+    version: UvVersion | None,
+    *,
+    system: bool,
 ) -> Configuration:
-    """Read project (looked for from `start` upward, `None` for not at all), user and system file.
+    """Read project (looked for from each start upward, one after the other), user and system file.
 
     Raises `Unreadable` and `ConfigError`.
     """
@@ -90,19 +95,20 @@ def discovered(
         for path in (user_file(host), system_file(host, version) if system else "")
         if path and (found := files.read(path)) is not None
     )
-    projects = [()] if start is None else _project_readings(files, start, version)
+    projects = _project_readings(files, starts, version)
     return Configuration(readings=tuple((*layers, *shared) for layers in projects))
 
 
 def _project_readings(
-    files: TomlFiles, start: str, version: UvVersion | None
+    files: TomlFiles, starts: tuple[str, ...], version: UvVersion | None
 ) -> list[tuple[Layer, ...]]:
     """List what the project's layer may be: one layer or none for each reading."""
     readings: list[tuple[Layer, ...]] = []
-    for layer in project_layers(files, start):
-        readings.append((layer,))
-        if not layer.prefix or _is_understood(layer, version):
-            return readings
+    for start in starts:
+        for layer in project_layers(files, start):
+            readings.append((layer,))
+            if not layer.prefix or _is_understood(layer, version):
+                return readings
     readings.append(())
     return readings
 

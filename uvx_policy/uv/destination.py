@@ -69,6 +69,28 @@ def find_destination(
         return _unknown(str(error))
 
 
+def project_environment(
+    host: Host, invocation: Invocation, settings: UvSettings, version: UvVersion | None
+) -> Destination:
+    """The environment that `uv sync` would use where this call is made. No path: none. Never raises
+
+    on purpose.
+    """
+    files = settings.files or TomlFiles(host)
+    finder = _Finder(
+        host=host, invocation=invocation, settings=settings, version=version, files=files
+    )
+    try:
+        return finder.with_project(finder.of_project())
+    except (Unreadable, ConfigError) as error:
+        return _unknown(str(error))
+
+
+def manages_cache(invocation: Invocation) -> bool:
+    """Tell whether this is `uv cache ...`, or `uv clean`, its hidden name."""
+    return invocation.command[:1] in (("cache",), ("clean",))
+
+
 class _Finder(Value):
     """Finds the destination of one call."""
 
@@ -114,9 +136,14 @@ class _Finder(Value):
             return self._beside_project("uv runs outside of a project")
         if is_on(self.settings.isolated):
             return _in_cache("an isolated environment is in uv's cache")
-        if is_on(self.settings.no_sync):
+        environment = self._project_environment(project)
+        # Nothing is installed then, but an environment that is missing is made.
+        if is_on(self.settings.no_sync) and not self._is_missing(environment):
             return self._beside_project("nothing is installed without a sync")
-        return self._project_environment(project)
+        return environment
+
+    def _is_missing(self, environment: Destination) -> bool:
+        return bool(environment.path) and self.host.kind(environment.path) == "absent"
 
     def _beside_project(self, because: str) -> Destination:
         """Handle `uv run` where only what --with adds is installed, if anything."""
@@ -129,12 +156,18 @@ class _Finder(Value):
         command = self.invocation.command
         scripted = self.invocation.has("script")
         reason = self._why_nothing(command, scripted=scripted)
+        if reason and command == ("check",):
+            environment = self.of_project()
+            return environment if self._is_missing(environment) else _nothing(reason)
         if reason:
             return _nothing(reason)
         if scripted:
             return self._script()
         if is_on(self.settings.isolated):
             return _in_cache("an isolated environment is in uv's cache")
+        return self.of_project()
+
+    def of_project(self) -> Destination:
         project = None if is_on(self.settings.no_project) else self._project()
         if project is None or not project.managed:
             return _nothing("uv finds no project")
@@ -292,6 +325,12 @@ class _Finder(Value):
     def _tool(self) -> Destination:
         root = tool_root(self.host, self.version)
         words = self.invocation.positionals
+        if (
+            self.invocation.command == ("tool", "upgrade")
+            and not words
+            and not self._has_tool(root)
+        ):
+            return _nothing("no tool is installed")
         name = tool_name(words[0]) if len(words) == 1 else ""
         if name and self.host.link_kind(os.path.join(self.host.cwd, words[0])) != "absent":
             name = ""  # uv may take it for a path to install from
@@ -303,6 +342,12 @@ class _Finder(Value):
             return _unknown("some tools lie elsewhere")
         because = "the tool's directory"
         return Destination(kind="tool", path=path, because=because, origin=root.origin)
+
+    def _has_tool(self, root: Sourced) -> bool:
+        return any(
+            self.host.kind(os.path.join(root.value, name)) == "directory"
+            for name in self.host.list_names(root.value)
+        )
 
     def with_project(self, found: Destination) -> Destination:
         """Add the project that the environment belongs to."""

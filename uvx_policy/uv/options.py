@@ -256,8 +256,8 @@ SIGNIFICANT = frozenset(
         " generate-shell-completion gui-script help isolated link-mode managed-python module"
         " no-active no-cache no-config no-env-file no-managed-python no-offline no-preview"
         " no-project no-sync no-system offline prefix preview preview-features project python"
-        " python-preference script show-settings sync system target version with with-editable"
-        " with-requirements"
+        " python-preference reinstall reinstall-package script show-settings sync system target"
+        " version with with-editable with-requirements"
     )
 )
 

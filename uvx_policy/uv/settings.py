@@ -15,7 +15,14 @@ from uvx_policy.uv import config as uv_config
 from uvx_policy.uv.config import Configuration, Layer
 from uvx_policy.uv.directories import own_cache, tool_name, tool_root
 from uvx_policy.uv.script_block import find_script, read_block
-from uvx_policy.uv.workspace import TomlFiles, absolute, find_project, project_directory, table
+from uvx_policy.uv.workspace import (
+    TomlFiles,
+    absolute,
+    find_project,
+    project_directory,
+    starting_points,
+    table,
+)
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -52,6 +59,8 @@ _ISOLATED_IS_NOT_NO_CONFIG = (
 _ISOLATED_WAS_GLOBAL = ((0, 8, 14), (0, 8, 15), (0, 9, 30))
 #: a variable that says no is "not said" up to the first, and overrules files from the second
 _VARIABLE_MAY_SAY_NO = ((0, 10, 12), (0, 13, 8))
+#: first words of commands that heed [tool.uv.pip]
+_OF_PIP = (("pip",), ("venv",))
 _PIP = (("pip", "install"), ("pip", "sync"), ("pip", "uninstall"))
 
 
@@ -97,7 +106,7 @@ def read_uv_settings(host: Host, invocation: Invocation, version: UvVersion | No
     settings = UvSettings(
         link_mode=read.option("link-mode", "UV_LINK_MODE")
         or read.receipt("link-mode")
-        or (read.configured("pip", "link-mode") if command[:1] == ("pip",) else None)
+        or (read.configured("pip", "link-mode") if command[:1] in _OF_PIP else None)
         or read.configured("link-mode"),
         cache_dir=read.option("cache-dir", "UV_CACHE_DIR") or read.configured("cache-dir"),
         no_cache=_if_on(read.global_switch("no-cache", "", "UV_NO_CACHE")),
@@ -254,7 +263,7 @@ class _Reader:
         return uv_config.discovered(
             self.host,
             self.files,
-            None if command[:1] in (("tool",), ("self",)) else self._configuration_start(),
+            () if command[:1] in (("tool",), ("self",)) else self._configuration_starts(),
             self.version,
             system=not self._is_set("UV_NO_SYSTEM_CONFIG"),
         )
@@ -274,14 +283,23 @@ class _Reader:
             raise Unreadable("UV_ISOLATED", "whether it stands for --no-config is not known")
         return True
 
-    def _configuration_start(self) -> str:
-        """Start at the workspace root; where uv discovers none, at the project directory."""
+    def _configuration_starts(self) -> tuple[str, ...]:
+        """Start at the workspace root; where uv discovers none, at the directory itself."""
+        starts = []
+        for directory in starting_points(self.host, self.invocation, self.version, self.files):
+            root = self._workspace_root(directory)
+            starts.append(root or directory)
+            if root:  # its settings are the project's, also when it has none
+                break
+        return tuple(starts)
+
+    def _workspace_root(self, directory: str) -> str:
         try:
-            project = find_project(self.host, self.project_directory, self.version, self.files)
+            project = find_project(self.host, directory, self.version, self.files)
         except ConfigError:
-            return self.project_directory
+            return ""
         if project is None or not project.managed or not (project.is_project or project.is_root):
-            return self.project_directory
+            return ""
         return project.workspace
 
     def _script_layer(self) -> Layer | None:

@@ -93,9 +93,25 @@ def working_directory(host: Host, invocation: Invocation, version: UvVersion | N
 def project_directory(
     host: Host, invocation: Invocation, version: UvVersion | None, files: TomlFiles | None = None
 ) -> str:
-    """Where uv starts to look for a project and for its configuration. Absolute, lexical.
+    """Where uv starts to look for the project: the first directory in which it finds one.
 
-    `host` is the one after `working_directory`. Raises `Unreadable` when it cannot be told.
+    Absolute, lexical. `host` is the one after `working_directory`. Raises `Unreadable` when it
+    cannot be told.
+    """
+    files = files or TomlFiles(host)
+    *before, last = starting_points(host, invocation, version, files)
+    for path in before:
+        if find_project(host, path, version, files) is not None:
+            return path
+    return last
+
+
+def starting_points(
+    host: Host, invocation: Invocation, version: UvVersion | None, files: TomlFiles
+) -> tuple[str, ...]:
+    """Where uv starts to look for a project and for its configuration, each for itself.
+
+    Several: where it finds none from the one, it looks from the next. Raises `Unreadable`.
     """
     named = invocation.value("project")
     if named is None and "UV_PROJECT" in host.environ:
@@ -104,15 +120,15 @@ def project_directory(
         if version >= _UV_PROJECT_SINCE:
             named = host.environ["UV_PROJECT"]
     if named is None:
-        return _beside_target(host, invocation, version, files or TomlFiles(host))
+        return _beside_target(host, invocation, version, files)
     if not named:
         raise Unreadable("UV_PROJECT", "is empty, which uv takes for an error")
     path = absolute(host.cwd, named)
     if os.path.basename(path) != "pyproject.toml" or host.kind(path) != "file":
-        return path
+        return (path,)
     if version is None:
         raise Unreadable(path, "whether this uv accepts a file as project cannot be told")
-    return os.path.dirname(path) if version >= _PROJECT_FILE_SINCE else path
+    return (os.path.dirname(path) if version >= _PROJECT_FILE_SINCE else path,)
 
 
 def find_project(
@@ -216,14 +232,16 @@ def _pyproject(files: TomlFiles, directory: str) -> dict[str, Any]:
 
 def _beside_target(
     host: Host, invocation: Invocation, version: UvVersion | None, files: TomlFiles
-) -> str:
-    """Project directory of `uv run path/script.py`, and of everything else: the cwd."""
+) -> tuple[str, ...]:
+    """The starting points of `uv run path/script.py`, and of everything else: the cwd."""
     beside = _target_directory(host, invocation)
     if not beside or (version is not None and version < _TARGET_DISCOVERY_PREVIEW):
-        return host.cwd
+        return (host.cwd,)
     path = absolute(host.cwd, beside)
-    if path == host.cwd or (version is not None and version >= _TARGET_DISCOVERY_SINCE):
-        return path
+    if path == host.cwd:
+        return (host.cwd,)
+    if version is not None and version >= _TARGET_DISCOVERY_SINCE:
+        return (path, host.cwd)
     previews = (
         invocation.has("preview")
         or invocation.has("preview-features")
@@ -231,12 +249,12 @@ def _beside_target(
         or host.environ.get("UV_PREVIEW_FEATURES")
     )
     if version is not None and not previews:
-        return host.cwd
+        return (host.cwd,)
     here = find_project(host, host.cwd, version, files)
     there = find_project(host, path, version, files)
     if here is None or there is None or here.workspace != there.workspace:
         raise Unreadable(path, "whether this uv looks for a project there cannot be told")
-    return host.cwd
+    return (host.cwd,)
 
 
 def _target_directory(host: Host, invocation: Invocation) -> str:

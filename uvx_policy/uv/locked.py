@@ -1,0 +1,134 @@
+"""What a lock file asks of a cache, and which cache has it.
+
+uv.lock is read by lines: uv alone writes it, and a TOML parser takes 60 ms for 300 packages, more
+than all the rest of a decision. What is not as uv writes it cannot be told.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uvx_policy.host import Host
+
+    #: normalized name -> versions, of which an environment has one
+    Versions = dict[str, tuple[str, ...]]
+
+#: directories (`--find-links`) and paths need none
+_OVER_NETWORK = ('registry = "http', 'url = "http')
+
+
+def wanted(host: Host, workspace: str, *, installed: Iterable[str]) -> Versions | None:
+    """What the lock file of `workspace` names, comes over a network and is not installed yet.
+
+    `installed`: names in site-packages. `None` when it cannot be told: there is no such file, or a
+    repository is involved. Raises `Unreadable`.
+    """
+    text = host.read_text(os.path.join(workspace, "uv.lock")) if workspace else None
+    if text is None:
+        return None
+    locked: Versions = {}
+    from_git = set()
+    for name, version, source in _packages(text):
+        if source.startswith(_OVER_NETWORK):
+            locked[name] = (*locked.get(name, ()), version)
+        elif source.startswith("git ="):
+            from_git.add(name)
+    for entry in installed:
+        stem, _, suffix = entry.rpartition(".")
+        package, _, version = stem.partition("-")
+        name = _normalized(package)
+        if suffix == "dist-info" and version in locked.get(name, ()):
+            del locked[name]
+        from_git.discard(name)
+    return None if from_git else locked
+
+
+def lacking(host: Host, packages: Versions, *, held_by: str, lacked_by: str) -> str:
+    """The first of these packages that the one cache holds and the other does not; "" for none.
+
+    A cache holds a package when a bucket has a wheel or a source distribution of one of its
+    versions. Buckets of an older format than the other cache's do not count: the uv that runs here
+    has moved on. Raises `Unreadable`.
+    """
+    rich, poor = _Buckets(host, held_by), _Buckets(host, lacked_by)
+    for name, versions in packages.items():
+        held = rich.formats_with(name, versions)
+        if held and not any(
+            number <= poor.formats_with(name, versions).get(kind, -1)
+            for kind, number in held.items()
+        ):
+            return name
+    return ""
+
+
+def _packages(text: str) -> Iterator[tuple[str, str, str]]:
+    """(normalized name, version, source): `("rich", "14.0.0", 'registry = "https:...')`."""
+    name = version = ""
+    for line in text.splitlines():
+        if line == "[[package]]":
+            name = version = ""
+        elif line.startswith('name = "'):
+            name = line[8:-1]
+        elif line.startswith('version = "'):
+            version = line[11:-1]
+        elif line.startswith("source = { "):
+            yield name, version, line[11:]
+
+
+class _Buckets:
+    """The buckets of one cache that hold distributions: `wheels-v*` and `sdists-v*`."""
+
+    def __init__(self, host: Host, cache: str) -> None:
+        self._host = host
+        self._cache = cache
+        #: (kind of the bucket, number of its format, directory of one index), the newest last
+        self._indexes: list[tuple[str, int, str]] | None = None
+
+    def formats_with(self, name: str, versions: tuple[str, ...]) -> dict[str, int]:
+        """Kind of bucket -> the newest format in which one of these versions is held."""
+        if self._indexes is None:
+            self._indexes = sorted(self._find_indexes())
+        return {
+            kind: number
+            for kind, number, index in self._indexes
+            if self._holds(index, name, versions)
+        }
+
+    def _holds(self, index: str, package: str, versions: tuple[str, ...]) -> bool:
+        directory = os.path.join(index, package)
+        # Most packages are in no cache, and what is absent is the cheaper witness.
+        if self._host.kind(directory) != "directory":
+            return False
+        # A source distribution is the directory `2.0.0`. A wheel is `2.0.0-py3-none-any.http`, of
+        # uv 0.6 and earlier `my_package-2.0.0-...`; `.rev`: from a file; `.msgpack`: only metadata.
+        prefix = package.replace("-", "_") + "-"
+        return any(
+            name in versions
+            or (
+                name.endswith((".http", ".rev"))
+                and name.removeprefix(prefix).partition("-")[0] in versions
+            )
+            for name in self._host.list_names(directory)
+        )
+
+    def _find_indexes(self) -> Iterator[tuple[str, int, str]]:
+        for bucket in self._host.list_names(self._cache):
+            kind, _, digits = bucket.rpartition("-v")
+            if kind not in ("wheels", "sdists") or not digits.isdecimal():
+                continue
+            for index in self._host.list_names(os.path.join(self._cache, bucket)):
+                directory = os.path.join(self._cache, bucket, index)
+                if index == "pypi":
+                    yield kind, int(digits), directory
+                elif index in ("index", "url"):
+                    for other in self._host.list_names(directory):
+                        yield kind, int(digits), os.path.join(directory, other)
+
+
+def _normalized(name: str) -> str:
+    """PEP 503, of a name that the file system has already."""
+    return name.lower().replace("_", "-").replace(".", "-")
