@@ -291,9 +291,19 @@ def _env(options: argparse.Namespace) -> int:
             f"refused: {plan.outcome.refusal.because}",
             hint=f'`fallback = "error"` in {plan.outcome.refusal.origin}',
         )
-    pipeline.prepare(plan.edits.replace(make_directory=""))
-    sys.stdout.write(explain.as_exports(plan, options.syntax or "sh"))
+    edits = explain.for_whole_job(plan)
+    pipeline.prepare(edits)
+    sys.stdout.write(explain.as_exports(edits.variables, options.syntax or "sh"))
+    if plan.outcome.cache_dir.code == "project-cache":
+        _say_left_out(plan.outcome.cache_dir.value or "")
     return 0
+
+
+def _say_left_out(cache: str) -> None:
+    from uvx_policy.terminal.console import Console
+
+    text = f"note: `{cache}` is the cache of this project alone, so it is not set for what follows"
+    Console(stream=sys.stderr).say(text)
 
 
 def _run(words: list[str]) -> int:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy import errors, guard, locate, pipeline, shim
-from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE, NO_CACHE_VARIABLE
+from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE, NO_CACHE_VARIABLE, Edits
 from uvx_policy.machine.machine import machine_here
 from uvx_policy.replay.key import key_of_call
 from uvx_policy.replay.prediction import Prediction, predict
@@ -122,16 +122,24 @@ def _rows(plan: Plan, prediction: Prediction, copied: str) -> Iterator[tuple[str
         yield "no cache in", [((f"{place}: {why}", "dim"),) for place, why in plan.rejected]
 
 
-def as_exports(plan: Plan, syntax: str) -> str:
-    """Lines for a shell ("sh", "fish", "powershell"), "github" or "json".
+def for_whole_job(plan: Plan) -> Edits:
+    """What of a plan may hold for all that follows in a shell or a job.
 
-    Only the cache and the link mode: a project environment's path must not leak into a whole job.
+    The path of an environment would empty it when another project is synced. A cache in the project
+    came with it, perhaps, and what is in it as well: it must not serve another project.
     """
-    variables = {
-        name: value
-        for name, value in plan.edits.variables.items()
-        if name in (CACHE_VARIABLE, LINK_MODE_VARIABLE, NO_CACHE_VARIABLE)
-    }
+    kept = {LINK_MODE_VARIABLE, NO_CACHE_VARIABLE}
+    if plan.outcome.cache_dir.code != "project-cache":
+        kept.add(CACHE_VARIABLE)
+    edits = plan.edits
+    return Edits(
+        variables={name: value for name, value in edits.variables.items() if name in kept},
+        make_cache=edits.make_cache if CACHE_VARIABLE in kept else "",
+    )
+
+
+def as_exports(variables: dict[str, str], syntax: str) -> str:
+    """Lines for a shell ("sh", "fish", "powershell"), "github" or "json" that set these."""
     if syntax == "json":
         return json.dumps(variables, indent=2) + "\n"
     line, escapes = _EXPORT[syntax]

@@ -499,3 +499,19 @@ def test_a_project_stays_private_when_its_cache_cannot_be_made(
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("linkpolicy: ")
     assert str(taken) in line
+
+
+@pytest.mark.parametrize("syntax", ["sh", "github", "json"])
+def test_the_cache_of_one_project_is_not_named_to_a_whole_job(
+    world: World, disk: Path, syntax: str
+) -> None:
+    """What is in it may have come with the repository, and later calls may have secrets."""
+    project = world.project(disk / "project", '[tool.linkpolicy]\ncache = "project"\n')
+    (project / ".uv-cache").mkdir(mode=0o700)
+
+    done = world.linkpolicy("env", "--syntax", syntax, cwd=project)
+
+    assert done.code == 0
+    assert "UV_CACHE_DIR" not in done.out
+    assert "UV_LINK_MODE" in done.out
+    assert f"note: `{project}/.uv-cache` is the cache of this project alone" in done.err
