@@ -37,7 +37,7 @@ class Home:
     ) -> SetupPlan:
         return setup_command.plan_setup(
             environ=self.environ,
-            shell=shell,
+            shells_to_set_up=(shell,) if shell else None,
             shim_directory=shim_dir,
             modify_path=modify_path,
             launcher=launcher,

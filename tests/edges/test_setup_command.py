@@ -21,7 +21,7 @@ from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
-from uvx_policy.setup import shells, startup_file
+from uvx_policy.setup import shell_lines, shells, startup_file
 
 BEGIN, END = startup_file.BEGIN.decode(), startup_file.END.decode()
 
@@ -239,7 +239,7 @@ def test_the_block_of_an_older_version_is_known_from_the_record(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as older:
-        older.setitem(shells._TEMPLATES, "fish", b"set -gx PATH @SHIMS@ $PATH # 0.0.1\n")
+        older.setitem(shell_lines._TEMPLATES, "fish", b"set -gx PATH @SHIMS@ $PATH # 0.0.1\n")
         home.setup("fish")
     config = home.root / ".config/fish/config.fish"
     assert "0.0.1" in config.read_text()

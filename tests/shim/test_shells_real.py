@@ -86,7 +86,7 @@ class Machine:
     def setup(self, shim_directory: str | None = None) -> None:
         plan = setup_command.plan_setup(
             environ=self.environ,
-            shell=self.shell,
+            shells_to_set_up=(self.shell,),
             shim_directory=shim_directory,
             modify_path=True,
         )
