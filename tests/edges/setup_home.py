@@ -26,6 +26,7 @@ class Home:
         self.root = root
         self.environ = {"HOME": str(root), "PATH": "/usr/bin:/bin", "SHELL": "/bin/bash"}
         self.shims = root / ".local/share/linkpolicy/shims"
+        self.env_file = root / ".local/share/linkpolicy/env.sh"
         self.record = root / ".local/state/linkpolicy/setup.json"
 
     def plan(

@@ -179,9 +179,9 @@ _NUSHELL = rb"""def --env _linkpolicy_path [] {
 }
 _linkpolicy_path
 # for programs that look here and not on PATH
-if ($"(@SHIMS@)/uv" | path exists) {
+if (@SHIMS@ + "/uv" | path exists) {
     for name in [TOX_UV_PATH UV HATCH_ENV_TYPE_VIRTUAL_UV_PATH] {
-        if $name not-in $env { load-env { $name: $"(@SHIMS@)/uv" } }
+        if $name not-in $env { load-env { $name: (@SHIMS@ + "/uv") } }
     }
 }
 # and once more at every prompt
