@@ -514,6 +514,14 @@ def test_linkpolicy_lies_beside_the_shims_and_runs(home: Home) -> None:
     assert run_own(home, "--version").stdout == f"linkpolicy {__version__}\n"
 
 
+def test_another_linkpolicy_on_path_comes_first(home: Home) -> None:
+    home.setup()
+    other = stranger(home.root / "bin of mine/linkpolicy")
+
+    for path in (f"{home.shims}:/usr/bin:{other.parent}", f"{other.parent}:{home.shims}:/usr/bin"):
+        assert run_own(home, "--version", path=path).stdout == "the real uv\n"
+
+
 def test_a_linkpolicy_that_was_removed_is_said_and_another_one_is_started(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -528,7 +536,7 @@ def test_a_linkpolicy_that_was_removed_is_said_and_another_one_is_started(
     beside = run_own(home, "setup", path=f"{home.root}/loop:{home.shims}:{other.parent}:/usr/bin")
 
     assert (alone.returncode, alone.stdout) == (127, "")
-    assert f"it was removed from {gone}" in alone.stderr
+    assert f"error: linkpolicy was removed from {gone}\n" in alone.stderr
     assert "uv tool install uvx-policy" in alone.stderr
     assert (beside.returncode, beside.stdout, beside.stderr) == (0, "the real uv\n", "")
 
@@ -642,7 +650,7 @@ def test_the_environment_of_a_project_or_a_clone_is_named(
 
     (note,) = [note for note in home.plan().notes if "installed" in note]
 
-    assert "the project ~/clone" in note
+    assert "of a project, ~/clone:" in note
     assert "`uv tool install uvx-policy`" in note
 
 

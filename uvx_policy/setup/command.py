@@ -76,7 +76,8 @@ class SetupPlan(Value):
         lines += [f"delete  {shown(path)}" for path in self.stale]
         lines += [f"remove  {shown(path)}/" for path in self.stale_directories]
         for edit in self.edits:
-            lines += [f"make    {shown(path)}/" for path in edit.directories[-1:]]
+            made = [path for path in edit.directories if path not in self.directories]
+            lines += [f"make    {shown(path)}/" for path in made[-1:]]
             lines.append(setup_words.told(edit, shown))
         lines.append(f"write   {shown(self.record_path)}  (a note for `linkpolicy uninstall`)")
         closing = ["", f"launcher: {self.launcher}", *closing]
@@ -224,9 +225,9 @@ def _stale_directories(
 def _where_it_lives(project: str, shown: Shown) -> Iterator[str]:
     if project:
         yield (
-            f"linkpolicy is installed in an environment of the project {shown(project)}: without "
-            "that, uv runs without a policy. Better: `uv tool install uvx-policy`, then "
-            "`linkpolicy setup`"
+            f"linkpolicy is installed in the environment of a project, {shown(project)}: when that "
+            "is removed, uv runs without a policy. To install it where it stays: "
+            "`uv tool install uvx-policy`, then `linkpolicy setup` in a new shell"
         )
 
 

@@ -1,4 +1,4 @@
-"""`linkpolicy` itself beside the shims: what setup was called with is not on PATH everywhere."""
+"""`linkpolicy` itself beside the shims: where it is installed is not on PATH, often."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ if TYPE_CHECKING:
 #: its name, on PATH and in an environment
 NAME = "linkpolicy"
 
-# The installed command by its path, because what upgrades linkpolicy makes it again at the same
-# place. Not `python -m`, which would import what lies in the working directory.
+# Whoever installs linkpolicy anew and types its name means that one, so what else is on PATH comes
+# first; none like this file, which would come back here. Its own by its path, because what upgrades
+# linkpolicy makes it again at the same place. Not `python -m`, which would import what lies in the
+# working directory.
 _TEMPLATE = """\
 #!/bin/sh
-# {marker}: starts the linkpolicy that `linkpolicy setup` was called with
+# {marker}: starts linkpolicy, another one on PATH before the one that wrote this
 # Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
+IFS=:
+set -f
+for directory in ${{PATH-}}; do
+    program=$directory/{name}
+    if [ -f "$program" ] && [ -x "$program" ]; then
+        line=
+        {{ read -r line; read -r line; }} 2>/dev/null <"$program"
+        case $line in "# {marker}:"*) ;; *) exec "$program" "$@" ;; esac
+    fi
+done
 if [ -x {path} ]; then
     exec {path} "$@"
 fi
-# It is gone. Another one, but none like this file: that would come back here.
-IFS=:
-set -f
-for directory in $PATH; do
-    if [ -f "$directory/{name}" ] && [ -x "$directory/{name}" ]; then
-        line=
-        {{ read -r line; read -r line; }} 2>/dev/null <"$directory/{name}"
-        case $line in "# {marker}:"*) ;; *) exec "$directory/{name}" "$@" ;; esac
-    fi
-done
-printf '%s\\n' 'linkpolicy: it was removed from '{path} \\
-    'hint: install it again, then run `setup` from there: uv tool install uvx-policy' >&2
+printf '%s\\n' 'error: linkpolicy was removed from '{path} \\
+    'hint: install it again, then run `linkpolicy setup`: uv tool install uvx-policy' >&2
 exit 127
 """
 

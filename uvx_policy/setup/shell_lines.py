@@ -125,13 +125,15 @@ _SH = rb"""_linkpolicy_path() {
     if [ "${PATH-}" != "$1" ] && (PATH=$1) 2>&-; then export PATH="$1"; fi
 }
 _linkpolicy_path
-if [ -x @SHIMS@/uv ]; then # for programs that look here and not on PATH
+# For programs that look here and not on PATH.
+if [ -x @SHIMS@/uv ]; then
     [ -n "${TOX_UV_PATH+set}" ] || export TOX_UV_PATH=@SHIMS@/uv
     [ -n "${UV+set}" ] || export UV=@SHIMS@/uv
     [ -n "${HATCH_ENV_TYPE_VIRTUAL_UV_PATH+set}" ] ||
         export HATCH_ENV_TYPE_VIRTUAL_UV_PATH=@SHIMS@/uv
 fi
-case $-${BASH_VERSION:+bash}${ZSH_VERSION:+zsh} in # and once more at the first prompt
+# And once more at the first prompt.
+case $-${BASH_VERSION:+bash}${ZSH_VERSION:+zsh} in
 *i*bash)
     eval '_linkpolicy_prompt() {
         _linkpolicy_path
