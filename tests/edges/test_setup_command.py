@@ -650,8 +650,23 @@ def test_the_environment_of_a_project_or_a_clone_is_named(
 
     (note,) = [note for note in home.plan().notes if "installed" in note]
 
-    assert "of a project, ~/clone:" in note
+    assert "in a project or clone, ~/clone:" in note
     assert "`uv tool install uvx-policy`" in note
+
+
+def test_an_editable_installation_of_a_clone_is_named(
+    home: Home, lasting_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed_in(monkeypatch, lasting_place / "environment")
+    (lasting_place / "clone/uvx_policy").mkdir(parents=True)
+    (lasting_place / "clone/pyproject.toml").touch()
+    package = lasting_place / "clone/uvx_policy/__init__.py"
+    monkeypatch.setattr(uvx_policy, "__file__", str(package))
+    home.environ["TMPDIR"] = str(lasting_place / "clone")
+
+    (note,) = [note for note in home.plan().notes if "installed" in note]
+
+    assert "in a project or clone, ~/clone:" in note
 
 
 @pytest.mark.filesystem

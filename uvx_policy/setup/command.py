@@ -225,8 +225,8 @@ def _stale_directories(
 def _where_it_lives(project: str, shown: Shown) -> Iterator[str]:
     if project:
         yield (
-            f"linkpolicy is installed in the environment of a project, {shown(project)}: when that "
-            "is removed, uv runs without a policy. To install it where it stays: "
+            f"linkpolicy is installed in a project or clone, {shown(project)}: when that is moved "
+            "or removed, uv runs without a policy. To install it where it stays: "
             "`uv tool install uvx-policy`, then `linkpolicy setup` in a new shell"
         )
 

@@ -39,7 +39,7 @@ class DoesNotLast(LinkPolicyError):
 
 
 def check(shim_directory: str, environ: Mapping[str, str]) -> str:
-    """The project whose environment linkpolicy is installed in, "" for none.
+    """The project or clone that linkpolicy is installed in, "" for none.
 
     Raises `DoesNotLast` when it lies where `uvx`, `pipx run` or the system will remove it. A
     temporary directory is fine for shims that lie in the same one: they go with it.
@@ -52,7 +52,7 @@ def check(shim_directory: str, environ: Mapping[str, str]) -> str:
         if _is_of_pipx_run(place):
             why = f"linkpolicy runs from pipx's cache `{os.path.dirname(place)}`"
             raise DoesNotLast(why, "pipx", "install")
-    project = _project()
+    project = _project(places)
     shims = os.path.realpath(shim_directory)
     for directory in () if project else _temporary_directories(environ):
         for place in places:
@@ -83,11 +83,13 @@ def _is_of_pipx_run(place: str) -> bool:
     return bool(_PIPX_NAME.match(name)) and os.path.basename(above) in _PIPX_CACHES
 
 
-def _project() -> str:
-    if sys.prefix == sys.base_prefix:
-        return ""
-    above = os.path.dirname(os.path.abspath(sys.prefix))
-    return above if any(os.path.exists(f"{above}/{name}") for name in _OF_A_PROJECT) else ""
+def _project(places: tuple[str, ...]) -> str:
+    """Where the environment or, installed editable, the package itself lies."""
+    environment, package = places[0], places[-1]
+    for directory in (os.path.dirname(environment) if len(places) > 1 else package, package):
+        if any(os.path.exists(f"{directory}/{name}") for name in _OF_A_PROJECT):
+            return directory
+    return ""
 
 
 def _temporary_directories(environ: Mapping[str, str]) -> Iterator[str]:
