@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from tests.edges.older_blocks import OLDER
 from tests.edges.setup_home import Home, stranger, without_directories
 from tests.filesystems import FileSystems
 from uvx_policy import __version__, locate
+from uvx_policy.demo import tiny_wheel
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import lasting, own_command, shell_lines, shells, startup_file
@@ -601,6 +603,29 @@ def test_an_environment_in_uv_s_cache_is_refused(
 
     assert [str(each) for each in caught.value.commands] == ["uv tool install uvx-policy"]
     assert home.tree() == before
+
+
+@pytest.mark.uv
+def test_uvx_itself_is_refused(home: Home, each_uv: Path, tmp_path: Path) -> None:
+    """A real `uvx` makes the environment, and Python there runs this package."""
+    wheel = tiny_wheel.build_wheel(str(tmp_path))
+    words = ["tool", "run", "--no-index", "--offline", "--python", sys.executable, "--from", wheel]
+    site = sysconfig.get_path("purelib")
+    root = str(Path(uvx_policy.__file__).parent.parent)
+
+    done = subprocess.run(
+        [each_uv, *words, "python", "-m", "uvx_policy.cli", "setup", "--shell", "bash"],
+        env={**home.environ, "PYTHONPATH": f"{root}:{site}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"runs from uv's cache `{home.root}/.cache/uv`" in done.stderr
+    assert "uv tool install uvx-policy" in done.stderr
+    assert not home.shims.exists()
+    assert not (home.root / ".bashrc").exists()
 
 
 @pytest.mark.parametrize("cache", [".cache/pipx", ".local/share/pipx/.cache"])
