@@ -15,6 +15,7 @@ from hypothesis import settings
 from tests import real_uv, sandbox
 from tests.filesystems import FileSystems, fs, mounted
 from tests.uv.world import World
+from uvx_policy.setup.shell_lines import CLIENT_VARIABLES
 
 __all__ = ("fs", "mounted")
 
@@ -49,7 +50,7 @@ def isolation(
     home = tmp_path_factory.mktemp(f"home{next(_numbers)}", numbered=False)
     for name in list(os.environ):
         if (name.startswith(_STRIPPED) and not name.startswith(_KEPT)) or name in (
-            "VIRTUAL_ENV", "UV", "NO_COLOR", "FORCE_COLOR", "COLUMNS",
+            "VIRTUAL_ENV", *CLIENT_VARIABLES, "NO_COLOR", "FORCE_COLOR", "COLUMNS",
         ):  # fmt: skip
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))

@@ -97,7 +97,7 @@ def _add_setup(commands: _Commands) -> None:
     from uvx_policy.setup.shells import SHELLS
 
     setup = commands.add_parser("setup", help="install the shims and put them first on PATH")
-    setup.add_argument("--shell", choices=SHELLS, help="shell to set up (default: this one)")
+    setup.add_argument("--shell", choices=SHELLS, help="set up this shell only")
     setup.add_argument("--shim-dir", metavar="DIR", help="directory for the shims")
     setup.add_argument(
         "--launcher",
@@ -220,7 +220,7 @@ def _setup(options: argparse.Namespace) -> int:
 
     plan = setup_command.plan_setup(
         environ=os.environ,
-        shell=options.shell,
+        shells_to_set_up=(options.shell,) if options.shell else None,
         shim_directory=options.shim_dir,
         modify_path=not options.no_modify_path,
         launcher=options.launcher,

@@ -26,6 +26,7 @@ class Home:
         self.root = root
         self.environ = {"HOME": str(root), "PATH": "/usr/bin:/bin", "SHELL": "/bin/bash"}
         self.shims = root / ".local/share/linkpolicy/shims"
+        self.env_file = root / ".local/share/linkpolicy/env.sh"
         self.record = root / ".local/state/linkpolicy/setup.json"
 
     def plan(
@@ -37,7 +38,7 @@ class Home:
     ) -> SetupPlan:
         return setup_command.plan_setup(
             environ=self.environ,
-            shell=shell,
+            shells_to_set_up=(shell,) if shell else None,
             shim_directory=shim_dir,
             modify_path=modify_path,
             launcher=launcher,

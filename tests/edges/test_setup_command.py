@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +17,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import uvx_policy
+from tests.edges.older_blocks import OLDER
 from tests.edges.setup_home import Home, stranger, without_directories
-from uvx_policy import locate
+from tests.filesystems import FileSystems
+from uvx_policy import __version__, locate
+from uvx_policy.demo import tiny_wheel
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import command as setup_command
+from uvx_policy.setup import lasting, own_command, shell_lines, shells, startup_file
 from uvx_policy.setup import record as setup_record
-from uvx_policy.setup import shells, startup_file
 
 BEGIN, END = startup_file.BEGIN.decode(), startup_file.END.decode()
 
@@ -63,7 +68,8 @@ def test_the_record_is_private_and_tells_every_inserted_byte(home: Home) -> None
     assert stat.S_IMODE(home.record.parent.stat().st_mode) == 0o700
     record = setup_record.load(str(home.record))
     assert record is not None
-    bashrc, profile = record.files
+    own, bashrc, profile = record.files
+    assert own.path == str(home.root / ".local/share/linkpolicy/env.sh")
     assert bashrc.path == str(home.root / ".bashrc")
     assert (bashrc.created, bashrc.newline_added) == (False, True)
     assert (home.root / ".bashrc").read_bytes() == b"no line end \xff" + bashrc.inserted
@@ -239,7 +245,7 @@ def test_the_block_of_an_older_version_is_known_from_the_record(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as older:
-        older.setitem(shells._TEMPLATES, "fish", b"set -gx PATH @SHIMS@ $PATH # 0.0.1\n")
+        older.setitem(shell_lines._SOURCES, "fish", b"source @SHIMS@ # 0.0.1\n")
         home.setup("fish")
     config = home.root / ".config/fish/config.fish"
     assert "0.0.1" in config.read_text()
@@ -318,7 +324,388 @@ def test_two_names_of_one_file_get_one_block(home: Home) -> None:
     assert home.tree() == before
 
 
-# --- which shell, and what is said ----------------------------------------------------------------
+@pytest.mark.parametrize("shell", shells.SHELLS)
+@pytest.mark.parametrize("with_record", [True, False])
+def test_the_block_of_an_older_version_is_replaced_and_taken_back(
+    home: Home, shell: str, with_record: bool
+) -> None:
+    files = shells.start_up_files(
+        shell, environ=home.environ, home=str(home.root), platform=sys.platform
+    )
+    for file in files:
+        Path(file.path).parent.mkdir(parents=True, exist_ok=True)
+        Path(file.path).write_bytes(b"# mine\n\xff no line end")
+    before = home.tree()
+    for file in files:
+        Path(file.path).write_bytes(
+            startup_file.with_block(b"# mine\n\xff no line end", OLDER[shell], is_ours=bool)
+        )
+    older = home.tree()
+
+    home.uninstall()
+    assert home.tree() == before
+
+    for name in files:
+        Path(name.path).write_bytes(older[str(Path(name.path).relative_to(home.root))][1])  # type: ignore[index]
+    lines = home.setup(shell)
+    assert lines.complete
+    for file in files:
+        text = Path(file.path).read_bytes()
+        assert text.count(BEGIN.encode()) == 1
+        assert OLDER[shell] not in text
+    if not with_record:
+        home.record.unlink()
+    assert home.uninstall().complete
+
+    assert without_directories(home.tree()) == without_directories(before)
+
+
+def test_a_start_up_file_gets_one_line_that_reads_our_own_file(home: Home) -> None:
+    home.setup()
+
+    _, _, made, line, _ = (home.root / ".bashrc").read_text().splitlines()
+    assert made == "# linkpolicy made this file."
+    path = "$HOME/.local/share/linkpolicy/env.sh"
+    assert line == f'if [ -r "{path}" ]; then . "{path}"; fi'
+
+
+def test_what_the_user_adds_to_our_own_file_stays(home: Home) -> None:
+    home.setup()
+    with home.env_file.open("a") as stream:
+        stream.write("export MINE=1\n")
+
+    home.uninstall()
+
+    assert home.env_file.read_text() == "export MINE=1\n"
+    assert not (home.root / ".profile").exists()
+
+
+def test_our_own_file_that_somebody_edited_is_left_alone_and_stays_on_record(home: Home) -> None:
+    home.setup()
+    home.env_file.write_text(
+        home.env_file.read_text().replace("export PATH=", "export PATH=/mine:")
+    )
+    before = home.env_file.read_bytes()
+
+    for lines in (home.setup(), home.uninstall()):
+        assert not lines.complete
+        assert any("env.sh: line 1: somebody edited" in line for line in lines)
+
+    assert home.env_file.read_bytes() == before
+    record = setup_record.load(str(home.record))
+    assert record is not None
+    assert [file.path for file in record.files] == [str(home.env_file)]
+
+
+def test_uninstall_says_what_running_shells_still_have(home: Home) -> None:
+    home.setup()
+
+    (line,) = [line for line in home.uninstall() if "unset" in line]
+
+    assert "`unset TOX_UV_PATH UV HATCH_ENV_TYPE_VIRTUAL_UV_PATH`" in line
+
+
+# --- which shells ---------------------------------------------------------------------------------
+
+
+def test_every_shell_that_has_a_start_up_file_is_set_up(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shells, "detect", lambda _: "bash")
+    for name in (".zshrc", ".config/fish/config.fish", ".tcshrc"):
+        (home.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (home.root / name).write_text("# mine\n")
+    before = home.tree()
+
+    lines = home.setup(None)
+
+    assert lines.complete
+    for name in (".bashrc", ".profile", ".zshrc", ".zprofile", ".config/fish/config.fish"):
+        assert BEGIN in (home.root / name).read_text()
+    assert not (home.root / ".config/nushell").exists()
+    assert "note: tcsh is left out: linkpolicy does not know that shell (~/.tcshrc)" in lines
+    assert not home.plan(None).changes_anything
+    home.uninstall()
+    assert home.tree() == before
+
+
+def test_one_shell_can_be_chosen_and_the_others_are_named(home: Home) -> None:
+    (home.root / ".zshrc").write_text("# mine\n")
+
+    lines = home.setup("fish")
+
+    assert (home.root / ".zshrc").read_text() == "# mine\n"
+    assert not (home.root / ".bashrc").exists()
+    assert "note: zsh is left out: `--shell` names another" in lines
+
+
+def test_a_zsh_with_its_files_elsewhere_is_left_out_when_that_is_not_known(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shells, "detect", lambda _: "bash")
+    (home.root / ".zshenv").write_text("export ZDOTDIR=~/.config/zsh\n")
+
+    lines = home.setup(None)
+
+    assert not (home.root / ".zshrc").exists()
+    assert "note: zsh is left out: ZDOTDIR is not known here; run it in zsh" in lines
+
+
+@pytest.mark.parametrize("shell", shells.SHELLS)
+def test_desktop_sessions_are_set_up_for_every_shell(home: Home, shell: str) -> None:
+    (home.root / ".bash_profile").write_text("# mine\n")
+    (home.root / ".config/environment.d").mkdir(parents=True)
+    before = home.tree()
+
+    assert home.setup(shell).complete
+
+    assert BEGIN in (home.root / ".profile").read_text()
+    session = (home.root / ".config/environment.d/90-linkpolicy.conf").read_text()
+    assert f'PATH="{home.shims}:${{PATH}}"\n' in session
+    home.uninstall()
+    assert home.tree() == before
+
+
+_GENERATOR = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
+
+
+@pytest.mark.skipif(not _GENERATOR.exists(), reason="no systemd")
+@pytest.mark.parametrize("name", ["plain", 'it\'s $HOME "x" `y` \\n*[é] {z}'])
+def test_systemd_understands_our_file(home: Home, name: str) -> None:
+    (home.root / ".config/environment.d").mkdir(parents=True)
+    home.setup(shim_dir=str(home.root / name))
+
+    said = subprocess.run(
+        [_GENERATOR],
+        env={"HOME": str(home.root), "PATH": "/usr/bin:/bin", "TOX_UV_PATH": "/mine/uv"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    lines = (line.partition("=") for line in said.splitlines())
+    given = {name: _unquoted(value) for name, _, value in lines}
+    shim = f"{home.root}/{name}/uv"
+    assert given["PATH"] == f"{home.root}/{name}:/usr/bin:/bin"
+    assert (given["UV"], given["HATCH_ENV_TYPE_VIRTUAL_UV_PATH"]) == (shim, shim)
+    assert given["TOX_UV_PATH"] == "/mine/uv"
+
+
+def _unquoted(value: str) -> str:
+    """As sh reads it."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"printf %s {value}"], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+# --- linkpolicy itself ----------------------------------------------------------------------------
+
+
+def run_own(
+    home: Home, *words: str, path: str = "/usr/bin:/bin"
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [home.shims / "linkpolicy", *words],
+        env={"HOME": str(home.root), "PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_linkpolicy_lies_beside_the_shims_and_runs(home: Home) -> None:
+    home.setup()
+
+    assert run_own(home, "--version").stdout == f"linkpolicy {__version__}\n"
+
+
+def test_another_linkpolicy_on_path_comes_first(home: Home) -> None:
+    home.setup()
+    other = stranger(home.root / "bin of mine/linkpolicy")
+
+    for path in (f"{home.shims}:/usr/bin:{other.parent}", f"{other.parent}:{home.shims}:/usr/bin"):
+        assert run_own(home, "--version", path=path).stdout == "the real uv\n"
+
+
+def test_a_linkpolicy_that_was_removed_is_said_and_another_one_is_started(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "it's gone/linkpolicy"
+    monkeypatch.setattr(own_command, "installed", lambda: str(gone))
+    home.setup()
+    (home.root / "loop").mkdir()
+    shutil.copy2(home.shims / "linkpolicy", home.root / "loop/linkpolicy")
+    other = stranger(home.root / "bin of mine/linkpolicy")
+
+    alone = run_own(home, "setup", path=f"{home.root}/loop:{home.shims}:/usr/bin")
+    beside = run_own(home, "setup", path=f"{home.root}/loop:{home.shims}:{other.parent}:/usr/bin")
+
+    assert (alone.returncode, alone.stdout) == (127, "")
+    assert f"error: linkpolicy was removed from {gone}\n" in alone.stderr
+    assert "uv tool install uvx-policy" in alone.stderr
+    assert (beside.returncode, beside.stdout, beside.stderr) == (0, "the real uv\n", "")
+
+
+def test_a_linkpolicy_of_the_user_s_own_there_stays(home: Home) -> None:
+    own = stranger(home.shims / "linkpolicy")
+    before = own.read_bytes()
+
+    assert home.setup().complete
+    assert own.read_bytes() == before
+    home.uninstall()
+
+    assert own.read_bytes() == before
+    assert os.listdir(home.shims) == ["linkpolicy"]
+
+
+def test_without_a_command_of_our_own_there_is_none_beside_the_shims(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_command, "installed", lambda: "")
+
+    assert home.setup().complete
+
+    assert sorted(os.listdir(home.shims)) == ["uv", "uvx"]
+
+
+# --- where linkpolicy is installed ----------------------------------------------------------------
+
+
+def installed_in(monkeypatch: pytest.MonkeyPatch, environment: Path) -> Path:
+    """Let linkpolicy be installed in this environment."""
+    package = environment / "lib/python3/site-packages/uvx_policy/__init__.py"
+    package.parent.mkdir(parents=True)
+    package.touch()
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    monkeypatch.setattr(uvx_policy, "__file__", str(package))
+    return environment
+
+
+@pytest.fixture
+def lasting_place(home: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that is not in a temporary one, whatever pytest thinks of."""
+    monkeypatch.setattr(lasting, "_TEMPORARY", ())
+    return home.root
+
+
+@pytest.mark.parametrize(
+    "environment",
+    ["archive-v0/PIHVLmbSAP4OE", "environments-v2/tool-1", "builds-v0/.tmpAbCdEf"],
+)
+def test_an_environment_in_uv_s_cache_is_refused(
+    home: Home, lasting_place: Path, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    cache = lasting_place / "cache of uv"
+    cache.mkdir()
+    (cache / "CACHEDIR.TAG").touch()
+    installed_in(monkeypatch, cache / environment)
+    before = home.tree()
+
+    with pytest.raises(LinkPolicyError, match="uv's cache") as caught:
+        home.setup()
+
+    assert [str(each) for each in caught.value.commands] == ["uv tool install uvx-policy"]
+    assert home.tree() == before
+
+
+@pytest.mark.uv
+def test_uvx_itself_is_refused(home: Home, each_uv: Path, tmp_path: Path) -> None:
+    """A real `uvx` makes the environment, and Python there runs this package."""
+    wheel = tiny_wheel.build_wheel(str(tmp_path))
+    words = ["tool", "run", "--no-index", "--offline", "--python", sys.executable, "--from", wheel]
+    site = sysconfig.get_path("purelib")
+    root = str(Path(uvx_policy.__file__).parent.parent)
+
+    done = subprocess.run(
+        [each_uv, *words, "python", "-m", "uvx_policy.cli", "setup", "--shell", "bash"],
+        env={**home.environ, "PYTHONPATH": f"{root}:{site}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"runs from uv's cache `{home.root}/.cache/uv`" in done.stderr
+    assert "uv tool install uvx-policy" in done.stderr
+    assert not home.shims.exists()
+    assert not (home.root / ".bashrc").exists()
+
+
+@pytest.mark.parametrize("cache", [".cache/pipx", ".local/share/pipx/.cache"])
+def test_an_environment_of_pipx_run_is_refused(
+    home: Home, lasting_place: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    installed_in(monkeypatch, lasting_place / cache / "31e61817e45e44f")
+
+    with pytest.raises(LinkPolicyError, match="pipx") as caught:
+        home.plan()
+
+    assert [str(each) for each in caught.value.commands] == ["pipx install uvx-policy"]
+
+
+@pytest.mark.parametrize(
+    "environment", [".local/share/uv/tools/uvx-policy", ".local/share/pipx/venvs/uvx-policy", "lp"]
+)
+def test_an_environment_that_stays_is_fine(
+    home: Home, lasting_place: Path, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    installed_in(monkeypatch, lasting_place / environment)
+
+    assert [note for note in home.plan().notes if "installed" in note] == []
+
+
+def test_an_environment_in_a_temporary_directory_is_refused(
+    home: Home, lasting_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = lasting_place / "temporary"
+    installed_in(monkeypatch, temporary / "tmpabc/venv")
+    home.environ["TMPDIR"] = str(temporary)
+
+    with pytest.raises(LinkPolicyError, match="temporary directory"):
+        home.plan()
+    # These shims go when it goes.
+    assert home.plan(shim_dir=str(temporary / "shims")).changes_anything
+
+
+@pytest.mark.parametrize("mark", ["pyproject.toml", ".git"])
+def test_the_environment_of_a_project_or_a_clone_is_named(
+    home: Home, lasting_place: Path, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    installed_in(monkeypatch, lasting_place / "clone/.venv")
+    (lasting_place / "clone" / mark).touch()
+    # A clone may be made anywhere.
+    home.environ["TMPDIR"] = str(lasting_place / "clone")
+
+    (note,) = [note for note in home.plan().notes if "installed" in note]
+
+    assert "in a project or clone, ~/clone:" in note
+    assert "`uv tool install uvx-policy`" in note
+
+
+def test_an_editable_installation_of_a_clone_is_named(
+    home: Home, lasting_place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed_in(monkeypatch, lasting_place / "environment")
+    (lasting_place / "clone/uvx_policy").mkdir(parents=True)
+    (lasting_place / "clone/pyproject.toml").touch()
+    package = lasting_place / "clone/uvx_policy/__init__.py"
+    monkeypatch.setattr(uvx_policy, "__file__", str(package))
+    home.environ["TMPDIR"] = str(lasting_place / "clone")
+
+    (note,) = [note for note in home.plan().notes if "installed" in note]
+
+    assert "in a project or clone, ~/clone:" in note
+
+
+@pytest.mark.filesystem
+def test_a_directory_where_nothing_can_be_run_is_refused(home: Home, fs: FileSystems) -> None:
+    place = fs.bind(fs.tmpfs, noexec=True)
+
+    with pytest.raises(LinkPolicyError, match="noexec") as caught:
+        home.plan(shim_dir=str(place / "a/b"))
+
+    assert [str(each) for each in caught.value.commands] == ["linkpolicy setup --shim-dir DIR"]
+    assert os.listdir(place) == []
+
+
+# --- what is said ---------------------------------------------------------------------------------
 
 
 def test_an_unknown_shell_gets_the_shims_and_the_line_to_add(
@@ -328,18 +715,15 @@ def test_an_unknown_shell_gets_the_shims_and_the_line_to_add(
 
     lines = home.setup(None)
 
-    assert sorted(home.tree()) == [
-        ".local",
-        ".local/share",
-        ".local/share/linkpolicy",
-        ".local/share/linkpolicy/shims",
+    assert list(without_directories(home.tree())) == [
+        ".local/share/linkpolicy/env.sh",
+        ".local/share/linkpolicy/shims/linkpolicy",
         ".local/share/linkpolicy/shims/uv",
         ".local/share/linkpolicy/shims/uvx",
-        ".local/state",
-        ".local/state/linkpolicy",
         ".local/state/linkpolicy/setup.json",
+        ".profile",
     ]
-    assert "could not tell which shell you use: no start-up file is changed" in lines
+    assert "could not tell which shell you use: see `--shell`" in lines
     assert lines[-1] == f"  export PATH='{home.shims}':\"$PATH\""
     assert not lines.complete
 
@@ -366,7 +750,10 @@ def test_another_uv_that_would_still_come_first_is_named(home: Home) -> None:
     assert lines[-2] == "Open a new shell, or type here:"
 
 
-def test_when_the_shims_come_first_already_nothing_is_left_to_do(home: Home) -> None:
+def test_when_the_shims_come_first_already_nothing_is_left_to_do(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lasting, "check", lambda *_: "")
     stranger(home.root / ".local/bin/uv")
     home.setup()
     home.environ["PATH"] = f"{home.shims}:{home.root}/.local/bin:/usr/bin"
@@ -403,7 +790,8 @@ def test_the_diff_of_the_dry_run_applies(home: Home, tmp_path: Path) -> None:
     (home.root / ".bashrc").write_bytes(b"a\n\nno line end")
     plan = home.plan()
     shown = plan.render()
-    patch = shown[shown.index("--- ~/.bashrc") : shown.index("\n--- /dev/null")]
+    patch = shown[shown.index("--- ~/.bashrc") :]
+    patch = patch[: patch.index("\n--- /dev/null")]
 
     copy = tmp_path / "copy"
     copy.write_bytes(b"a\n\nno line end")
@@ -476,7 +864,8 @@ def test_shims_that_stay_in_another_directory_are_told(home: Home) -> None:
 
     assert "note: the shims in ~/first stay until `linkpolicy uninstall`" in lines
     assert (home.root / ".bashrc").read_text().count(BEGIN) == 1
-    assert str(home.root / "second") in (home.root / ".bashrc").read_text()
+    assert str(home.root / "second") in home.env_file.read_text()
+    assert str(home.root / "first") not in home.env_file.read_text()
     home.uninstall()
     assert home.tree() == {}
 
@@ -693,5 +1082,6 @@ def test_a_record_can_be_read_by_people(home: Home) -> None:
 
     stored = json.loads(home.record.read_text())
 
-    assert stored["shims"] == [str(home.shims / "uv"), str(home.shims / "uvx")]
+    programs = ("linkpolicy", "uv", "uvx")
+    assert stored["shims"] == [str(home.shims / program) for program in programs]
     assert stored["files"][0]["inserted"].startswith(BEGIN)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.edges.older_blocks import OLDER
 from tests.edges.setup_home import Home, without_directories
 from tests.faults.injection import FAULTS, faulty
 from tests.filesystems import same_inode
@@ -21,6 +22,7 @@ from tests.repair.test_record import record_of, rich
 from tests.uv.world import ORIGINAL
 from tests.verify import test_with_uv as schemes
 from uvx_policy.replace.shop import PREFIX
+from uvx_policy.setup import startup_file
 
 __all__ = ("rich",)
 
@@ -178,7 +180,7 @@ def home(isolation: Path) -> Home:
 
 
 @KINDS
-@pytest.mark.parametrize("action", ["setup", "uninstall"])
+@pytest.mark.parametrize("action", ["setup", "setup after an older version", "uninstall"])
 def test_setup_and_uninstall(home: Home, kind: str, action: str) -> None:
     """Files of the user's are the old ones or the new ones, and all is taken back in the end."""
     which = faults(kind)
@@ -188,7 +190,10 @@ def test_setup_and_uninstall(home: Home, kind: str, action: str) -> None:
         for fault in which(number):
             if action == "uninstall":
                 home.setup()
-            command = words if action == "setup" else ("uninstall",)
+            if action == "setup after an older version":
+                older = startup_file.with_block(PROFILE.encode(), OLDER["bash"], is_ours=bool)
+                (home.root / ".bashrc").write_bytes(older)
+            command = ("uninstall",) if action == "uninstall" else words
             code = faulty(command, home.root, before=number, fault=fault)
             if code is None:
                 assert number > 5
@@ -197,8 +202,10 @@ def test_setup_and_uninstall(home: Home, kind: str, action: str) -> None:
             where = (number, fault, code)
             assert (home.root / ".bashrc").read_text().startswith(PROFILE), where
             assert code != 70, where
-            if action == "setup":
+            if action != "uninstall":
                 home.setup()
-                assert (home.root / ".bashrc").read_text().count("linkpolicy/shims") == 1, where
+                for file in (home.root / ".bashrc", home.root / ".profile", home.env_file):
+                    assert file.read_bytes().count(startup_file.BEGIN) == 1, where
+                assert OLDER["bash"] not in (home.root / ".bashrc").read_bytes(), where
             home.uninstall()
             assert without_directories(home.tree()) == before, where

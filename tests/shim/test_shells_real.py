@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from uvx_policy import __version__
 from uvx_policy.setup import command as setup_command
+from uvx_policy.setup.shell_lines import CLIENT_VARIABLES
 
 #: what uv's own installer writes to ~/.local/bin/env, and pyenv's and mise's habits
 INSTALLER_ENV = """\
@@ -86,7 +88,7 @@ class Machine:
     def setup(self, shim_directory: str | None = None) -> None:
         plan = setup_command.plan_setup(
             environ=self.environ,
-            shell=self.shell,
+            shells_to_set_up=(self.shell,),
             shim_directory=shim_directory,
             modify_path=True,
         )
@@ -134,15 +136,24 @@ class Machine:
         _type([self.program, *options], self.environ, typed)
         return result.read_text().strip()
 
+    def transcript(self, options: Sequence[str], *commands: str) -> str:
+        """What is on the terminal in which these commands were typed."""
+        typed = "".join(f"{line}\n" for line in (*commands, "exit"))
+        return _type([self.program, *options], self.environ, typed)
 
-def _type(words: Sequence[str], environ: dict[str, str], typed: str) -> None:
-    """Type into a program in a terminal of its own, one line for each prompt's worth of quiet."""
+
+def _type(words: Sequence[str], environ: dict[str, str], typed: str) -> str:
+    """Type into a program in a terminal of its own, one line for each prompt's worth of quiet.
+
+    Returns what was on the terminal.
+    """
     child, terminal = pty.fork()
     if child == 0:
         os.execve(words[0], list(words), environ)
     lines = typed.encode().splitlines(keepends=True)
     deadline = time.monotonic() + 30
     prompted = False
+    shown = b""
     try:
         while time.monotonic() < deadline:
             quiet = not select.select([terminal], [], [], 0.4)[0]
@@ -152,6 +163,7 @@ def _type(words: Sequence[str], environ: dict[str, str], typed: str) -> None:
                 said = os.read(terminal, 65536)
                 if not said:
                     break
+                shown += said
                 prompted = True
                 if b"\x1b[6n" in said:  # nushell's editor asks where the cursor is
                     os.write(terminal, b"\x1b[1;1R")
@@ -163,6 +175,7 @@ def _type(words: Sequence[str], environ: dict[str, str], typed: str) -> None:
             if time.monotonic() >= deadline:
                 os.kill(child, 9)
         os.waitpid(child, 0)
+    return shown.decode(errors="replace")
 
 
 SHELLS = ("sh", "bash", "zsh", "fish", "nushell")
@@ -356,3 +369,129 @@ def test_the_shim_itself_starts_the_next_uv_on_path(machine: Machine) -> None:
     machine.setup()
 
     assert machine.run(["-lic"], "uv --version") == "a real uv"
+
+
+# Variables, and linkpolicy itself -----------------------------------------------------------------
+
+#: prints a variable, "" when it is unset
+VALUE = {"nushell": "print ($env.{}? | default '')", "fish": "echo ${}"}
+#: ... in a shell that has read its start-up files
+LOGIN = {"nushell": ["-l", "-c"], "bash": ["-lic"], "zsh": ["-lic"]}
+
+
+def value(machine: Machine, name: str) -> str:
+    shown = VALUE.get(machine.shell, 'echo "${{{}-}}"').format(name)
+    return machine.run(LOGIN.get(machine.shell, ["-lc"]), shown)
+
+
+@pytest.mark.parametrize("name", CLIENT_VARIABLES)
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_programs_that_do_not_look_at_path_find_the_shim_in_a_variable(
+    machine: Machine, name: str
+) -> None:
+    machine.setup()
+
+    assert value(machine, name) == str(machine.shims / "uv")
+    machine.environ[name] = "/usr/bin/mine"
+    assert value(machine, name) == "/usr/bin/mine"
+    machine.environ[name] = ""
+    assert value(machine, name) == ""
+    del machine.environ[name]
+    (machine.shims / "uv").unlink()
+    assert value(machine, name) == ""
+
+
+@pytest.mark.parametrize("machine", ["bash", "zsh", "fish"], indirect=True)
+def test_a_variable_that_a_later_line_unsets_stays_unset_at_the_prompt(machine: Machine) -> None:
+    machine.setup()
+    machine.append("set -e UV\n" if machine.shell == "fish" else "unset UV\n")
+
+    assert machine.at_prompt(["-i"], "true", "echo $UV") == ""
+
+
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_linkpolicy_is_a_command_in_the_next_shell(machine: Machine) -> None:
+    machine.setup()
+
+    said = machine.run(LOGIN.get(machine.shell, ["-lc"]), "linkpolicy --version")
+
+    assert said == f"linkpolicy {__version__}"
+
+
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_a_shell_whose_file_of_ours_is_gone_says_nothing(machine: Machine) -> None:
+    machine.setup()
+    for path in machine.shims.parent.glob("env.*"):
+        path.unlink()
+    options = LOGIN.get(machine.shell, ["-lc"])
+
+    assert machine.run(options, "echo well") == "well"
+    if machine.shell in ("sh", "bash", "zsh"):
+        assert machine.run(["-ec"], '. "$HOME/.profile"; echo well') == "well"
+
+
+@pytest.mark.parametrize("machine", SHELLS, indirect=True)
+def test_a_shell_in_a_shell_has_the_same_path(machine: Machine) -> None:
+    machine.append(OTHERS[machine.shell])
+    machine.setup()
+    options = LOGIN.get(machine.shell, ["-lc"])
+
+    machine.environ["PATH"] = outer = ":".join(
+        machine.run(options, PATH[machine.shell]).splitlines()
+    )
+
+    inner = machine.run(options, PATH[machine.shell]).splitlines()
+    assert inner[0] == str(machine.shims)
+    assert inner.count(str(machine.shims)) == outer.split(":").count(str(machine.shims)) == 1
+
+
+# Shells that refuse -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("machine", "line"),
+    [
+        pytest.param("bash", "readonly PROMPT_COMMAND", id="bash, unset PROMPT_COMMAND"),
+        pytest.param("bash", "readonly PROMPT_COMMAND='MINE=1'", id="bash, PROMPT_COMMAND"),
+        pytest.param("bash", "readonly PATH", id="bash, PATH"),
+        pytest.param("bash", "readonly UV=/x", id="bash, UV"),
+        pytest.param("bash", "set -eu", id="bash, errexit and nounset"),
+        pytest.param("bash", "set -o posix", id="bash, posix"),
+        pytest.param("bash", "set -o noclobber -o noglob; IFS=x", id="bash, noclobber and noglob"),
+        pytest.param("zsh", "typeset -gar precmd_functions=(true)", id="zsh, precmd_functions"),
+        pytest.param("zsh", "typeset -r PATH", id="zsh, PATH"),
+        pytest.param("zsh", "typeset -r UV=/x", id="zsh, UV"),
+        pytest.param("zsh", "setopt nounset warn_create_global ksh_arrays", id="zsh, options"),
+        pytest.param("sh", "readonly PATH", id="sh, PATH"),
+        pytest.param("sh", "readonly UV=/x; set -eu", id="sh, UV"),
+    ],
+    indirect=["machine"],
+)
+@pytest.mark.parametrize("where", ["above", "below"])
+def test_no_shell_complains_about_our_line(machine: Machine, line: str, where: str) -> None:
+    file = {"sh": ".profile", "bash": ".bashrc", "zsh": ".zshrc"}[machine.shell]
+    if where == "above":
+        (machine.home / file).write_text(f"{line}\n")
+    machine.setup()
+    with (machine.home / file).open("a") as stream:
+        stream.write(f"{line}\necho the end\n" if where == "below" else "echo the end\n")
+    machine.environ["ENV"] = f"{machine.home}/.profile"  # sh reads this in a terminal
+
+    said = machine.transcript(["-i"], "true", "true")
+
+    assert "the end" in said
+    assert not [word for word in ("linkpolicy", "readonly", "read-only", "rror") if word in said]
+
+
+@pytest.mark.parametrize("machine", ["bash"], indirect=True)
+@pytest.mark.parametrize("other", ["", 'PATH="/usr/bin:$PATH"\n'], ids=["alone", "with another"])
+def test_a_restricted_bash_does_not_complain_at_its_prompt(machine: Machine, other: str) -> None:
+    machine.setup()
+    with (machine.home / ".bashrc").open("a") as stream:
+        stream.write(f"{other}echo the end\n")
+
+    said = machine.transcript(["-r", "-i"], "true", "true")
+
+    assert "the end" in said
+    assert "restricted" not in said
+    assert "readonly" not in said

@@ -7,8 +7,9 @@ import os
 import pytest
 import shellingham  # type: ignore[import-untyped]
 
+from tests.edges.older_blocks import OLDER
 from uvx_policy.errors import UsageError
-from uvx_policy.setup import shells
+from uvx_policy.setup import shell_lines, shells
 
 HOME = "/home/me"
 
@@ -209,12 +210,12 @@ AWKWARD = '/a b/it\'s $HOME "x" `y` \\n*[é]\u2019'
     ],
 )
 def test_an_awkward_directory_is_quoted(shell: str, quoted: str) -> None:
-    assert quoted in shells.block(shell, AWKWARD).decode()
-    assert quoted in shells.line_by_hand(shell, AWKWARD)
+    assert quoted in shell_lines.env_lines(shell, AWKWARD).decode()
+    assert quoted in shell_lines.line_by_hand(shell, AWKWARD)
 
 
-def test_the_powershell_block_compares_names_exactly_and_splits_without_a_pattern() -> None:
-    assert shells.block("powershell", "/s").decode().splitlines() == [
+def test_the_powershell_file_compares_names_exactly_and_splits_without_a_pattern() -> None:
+    assert shell_lines.env_lines("powershell", "/s").decode().splitlines()[:5] == [
         "$env:PATH = & {",
         "    $shims = '/s'",
         (
@@ -229,26 +230,26 @@ def test_the_powershell_block_compares_names_exactly_and_splits_without_a_patter
 @pytest.mark.parametrize("shell", shells.SHELLS)
 @pytest.mark.parametrize("name", ["/a\nb", "/a:b", "/a\x1bb", "/a\x7fb"])
 def test_a_directory_that_path_or_a_line_cannot_carry_is_refused(shell: str, name: str) -> None:
-    with pytest.raises(shells.UnsuitablePath):
-        shells.block(shell, name)
-    with pytest.raises(shells.UnsuitablePath):
-        shells.line_by_hand(shell, name)
+    with pytest.raises(shell_lines.UnsuitablePath):
+        shell_lines.env_lines(shell, name)
+    with pytest.raises(shell_lines.UnsuitablePath):
+        shell_lines.line_by_hand(shell, name)
 
 
 @pytest.mark.parametrize("shell", ["nushell", "powershell"])
 def test_bytes_that_are_no_utf8_are_refused_where_scripts_must_be_utf8(shell: str) -> None:
-    with pytest.raises(shells.UnsuitablePath, match="UTF-8"):
-        shells.block(shell, "/a\udcff")
+    with pytest.raises(shell_lines.UnsuitablePath, match="UTF-8"):
+        shell_lines.env_lines(shell, "/a\udcff")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_bytes_that_are_no_utf8_survive_elsewhere(shell: str) -> None:
-    assert b"'/a\xff'" in shells.block(shell, "/a\udcff")
+    assert b"'/a\xff'" in shell_lines.env_lines(shell, "/a\udcff")
 
 
 @pytest.mark.parametrize("shell", shells.SHELLS)
 def test_our_lines_are_known_again_whatever_their_directory(shell: str) -> None:
-    assert shells.is_ours(shells.block(shell, "/elsewhere/it's"))
+    assert shell_lines.is_ours(shell_lines.env_lines(shell, "/elsewhere/it's"))
 
 
 @pytest.mark.parametrize("shell", shells.SHELLS)
@@ -267,12 +268,84 @@ def test_our_lines_are_known_again_whatever_their_directory(shell: str) -> None:
 def test_lines_that_somebody_edited_are_not_ours(shell: str, edit: object) -> None:
     assert callable(edit)
 
-    assert not shells.is_ours(edit(shells.block(shell, "/elsewhere")))
+    assert not shell_lines.is_ours(edit(shell_lines.env_lines(shell, "/elsewhere")))
 
 
 @pytest.mark.parametrize("shell", shells.SHELLS)
-def test_a_block_names_the_directory_once(shell: str) -> None:
-    assert shells.block(shell, "/elsewhere").count(b"/elsewhere") == 1
+def test_lines_with_two_directories_are_not_ours(shell: str) -> None:
+    lines = shell_lines.env_lines(shell, "/elsewhere")
+
+    assert not shell_lines.is_ours(lines.replace(b"/elsewhere", b"/somewhere", 1))
+
+
+@pytest.mark.parametrize("shell", [shell for shell in shells.SHELLS if shell != "nushell"])
+def test_the_line_of_a_start_up_file_is_known_again(shell: str) -> None:
+    line = shell_lines.source_line(shell, "/elsewhere/it's/env", "/home/me")
+
+    assert line.count(b"\n") == 1
+    assert shell_lines.is_ours(line)
+    assert not shell_lines.is_ours(line.replace(b"/elsewhere", b"/somewhere", 1))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        pytest.param("/home/me/x y/env.sh", '"$HOME/x y/env.sh"', id="below the home directory"),
+        pytest.param("/home/me/a$b/env.sh", "'/home/me/a$b/env.sh'", id="not in double quotes"),
+        pytest.param("/home/mean/env.sh", "'/home/mean/env.sh'", id="beside it"),
+    ],
+)
+def test_a_start_up_file_names_our_own_file(path: str, said: str) -> None:
+    line = shell_lines.source_line("bash", path, HOME).decode()
+
+    assert line == f"if [ -r {said} ]; then . {said}; fi\n"
+
+
+@pytest.mark.parametrize("shell", shells.SHELLS)
+def test_the_block_of_an_older_version_is_known_without_a_record(shell: str) -> None:
+    assert shell_lines.is_ours(OLDER[shell])
+    assert not shell_lines.is_ours(OLDER[shell] + b"export MINE=1\n")
+    assert not shell_lines.is_ours(OLDER[shell].replace(b"PATH", b"path", 1))
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        pytest.param((), [], id="none"),
+        pytest.param((".profile",), [], id="what all read tells of none"),
+        pytest.param((".bash_login",), ["bash"], id="a login file of bash"),
+        pytest.param(
+            (".bashrc", ".zshenv", ".config/fish/config.fish", ".config/nushell/config.nu"),
+            ["bash", "zsh", "fish", "nushell"],
+            id="several",
+        ),
+    ],
+)
+def test_a_shell_is_in_use_when_it_has_a_start_up_file(
+    present: tuple[str, ...], expected: list[str]
+) -> None:
+    there = {f"{HOME}/{name}" for name in present}
+
+    found = shells.in_use(environ={}, home=HOME, platform="linux", exists=there.__contains__)
+
+    assert list(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("platform", "present", "expected"),
+    [
+        pytest.param("linux", "/nowhere", [True, False], id="no systemd"),
+        pytest.param("linux", "/run/systemd/system", [True, True], id="systemd"),
+        pytest.param("linux", f"{HOME}/.config/environment.d", [True, True], id="its directory"),
+        pytest.param("darwin", "/run/systemd/system", [], id="macOS"),
+    ],
+)
+def test_a_desktop_session_reads(platform: str, present: str, expected: list[bool]) -> None:
+    found = shells.session_files(
+        environ={}, home=HOME, platform=platform, exists=lambda path: path == present
+    )
+
+    assert [file.create for file in found] == expected
 
 
 @pytest.mark.parametrize(

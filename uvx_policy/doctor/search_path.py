@@ -54,9 +54,8 @@ def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> 
     line = setup_state.line_by_hand(case)
     by_hand = Fix.by("Open a new shell, or run this here", *((line,) if line else ()))
     managed = setup_state.is_managed(case)
-    if managed and not any(
-        isinstance(each, LinkPolicyError) or each.edits for each in setup_state.plans(case)
-    ):
+    plan = setup_state.plan(case) if managed else None
+    if plan and not isinstance(plan, LinkPolicyError) and not plan.edits:
         return warn(
             f"{what} in this shell: it was started before the shims were put on PATH, or "
             f"something puts another directory in front of `{directory}`.",
@@ -133,22 +132,22 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
     if not setup_state.is_managed(case):
         yield skip("no start-up file was changed by `linkpolicy setup`")
         return
-    for plan in setup_state.plans(case):
-        if isinstance(plan, LinkPolicyError):
-            yield skip(str(plan))
-            return
-        for problem in plan.problems:
-            yield warn(
-                f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
-                Fix.by("Fix it by hand, then run", SETUP),
-                (problem.path,) if problem.path else (),
-            )
-        for edit in plan.edits:
-            yield warn(
-                f"`{edit.before.path}` {_what_is_wrong(edit)}.",
-                setup("Put the block back at the end"),
-                (edit.before.path,),
-            )
+    plan = setup_state.plan(case)
+    if isinstance(plan, LinkPolicyError):
+        yield skip(str(plan))
+        return
+    for problem in plan.problems:
+        yield warn(
+            f"`{problem.path}`: {problem.reason}." if problem.path else problem.reason,
+            Fix.by("Fix it by hand, then run", SETUP),
+            (problem.path,) if problem.path else (),
+        )
+    for edit in plan.edits:
+        yield warn(
+            f"`{edit.before.path}` {_what_is_wrong(edit)}.",
+            setup("Put the block back at the end"),
+            (edit.before.path,),
+        )
 
 
 def _what_is_wrong(edit: Edit) -> str:

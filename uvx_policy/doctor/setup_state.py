@@ -14,7 +14,7 @@ from uvx_policy.errors import LinkPolicyError
 from uvx_policy.replace import foreign
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
-from uvx_policy.setup import shells, shim_directories
+from uvx_policy.setup import shell_lines, shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.terminal.command import ShellLine, command
 
@@ -33,20 +33,28 @@ def setup(text: str) -> Fix:
     return Fix.by(text, SETUP, safe=True)
 
 
+def setup_if_it_can(case: Case, text: str) -> Fix:
+    """The same, or what `setup` would ask for where it does nothing."""
+    planned = plan(case)
+    if isinstance(planned, LinkPolicyError):
+        return Fix.by(f"`linkpolicy setup` cannot do it here: {planned}", *planned.commands)
+    return setup(text)
+
+
 def fix_by_setup(case: Case) -> Iterator[Deed]:
     """Do what `linkpolicy setup` does, for the same directory, shells and launcher as before."""
-    for each in plans(case):
-        if isinstance(each, LinkPolicyError):
-            raise each
-        yield Deed(tuple(each.render().splitlines()), partial(_carry_out, each))
+    planned = plan(case)
+    if isinstance(planned, LinkPolicyError):
+        raise planned
+    yield Deed(tuple(planned.render().splitlines()), partial(_carry_out, planned))
 
 
-def _carry_out(plan: SetupPlan) -> Iterator[str]:
+def _carry_out(planned: SetupPlan) -> Iterator[str]:
     """Raises `LinkPolicyError` also where something had to be left, as `setup` exits with 1."""
-    paths = (edit.before.real_path for edit in plan.edits)
-    for path in (plan.record_path, plan.shim_directory, *paths):
+    paths = (edit.before.real_path for edit in planned.edits)
+    for path in (planned.record_path, planned.shim_directory, *paths):
         foreign.check_way(path)
-    lines = setup_command.carry_out(plan)
+    lines = setup_command.carry_out(planned)
     yield from lines
     if not lines.complete:
         left = (f"`{path}`: {why}" if path else why for path, why in lines.problems)
@@ -54,9 +62,19 @@ def _carry_out(plan: SetupPlan) -> Iterator[str]:
 
 
 @once
-def plans(case: Case) -> tuple[SetupPlan | LinkPolicyError, ...]:
-    """What `setup` would do now, called as it was before: one plan for each shell, at least one."""
-    return tuple(_plan_for(case, shell) for shell in _shells(case))
+def plan(case: Case) -> SetupPlan | LinkPolicyError:
+    """What `setup` would do now, for the same shells, directory and launcher as before."""
+    known = record(case)
+    try:
+        return setup_command.plan_setup(
+            environ=case.environ,
+            shells_to_set_up=_shells(case),
+            shim_directory=directory(case),
+            modify_path=known is None or bool(known.files),
+            launcher=known.launcher if known else "auto",
+        )
+    except LinkPolicyError as error:
+        return error
 
 
 @once
@@ -89,7 +107,9 @@ def is_managed(case: Case) -> bool:
 def line_by_hand(case: Case) -> ShellLine | None:
     """What puts the shims first on PATH in the shell that runs us, `None` when nothing can."""
     try:
-        return ShellLine(text=shells.line_by_hand(shells.detect(case.environ), directory(case)))
+        return ShellLine(
+            text=shell_lines.line_by_hand(shells.detect(case.environ), directory(case))
+        )
     except LinkPolicyError:  # a name that cannot stand on PATH
         return None
 
@@ -109,25 +129,11 @@ def record_path(case: Case) -> str:
         return ""
 
 
-def _plan_for(case: Case, shell: str | None) -> SetupPlan | LinkPolicyError:
-    known = record(case)
-    try:
-        return setup_command.plan_setup(
-            environ=case.environ,
-            shell=shell,
-            shim_directory=directory(case),
-            modify_path=known is None or bool(known.files),
-            launcher=known.launcher if known else "auto",
-        )
-    except LinkPolicyError as error:
-        return error
-
-
-def _shells(case: Case) -> tuple[str | None, ...]:
-    """The shells whose start-up files `setup` changed; `(None,)`: `setup` finds out which runs."""
+def _shells(case: Case) -> tuple[str, ...] | None:
+    """The shells whose start-up files `setup` changed; `None`: `setup` finds out which to take."""
     known = record(case)
     if not known or not known.files:
-        return (None,)
+        return None
     changed = {file.path for file in known.files}
     home = setup_steps.own_places(case.environ)[0]
     found = []
@@ -135,6 +141,4 @@ def _shells(case: Case) -> tuple[str | None, ...]:
         files = shells.start_up_files(shell, environ=case.environ, home=home, platform=sys.platform)
         if next(file.path for file in files if file.create) in changed:
             found.append(shell)
-    if "bash" in found and "sh" in found:  # they share a file, and bash has one more
-        found.remove("sh")
-    return tuple(found) or (None,)
+    return tuple(found) or None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import setup_state
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, skip, warn
-from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup
+from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup, setup_if_it_can
 from uvx_policy.doctor.shim_start import begin, starts
 from uvx_policy.errors import LinkPolicyError, Unreadable
 from uvx_policy.setup import shim_directories
@@ -29,7 +29,7 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
         yield fail(
             "The shims are not installed: `uv` runs without a policy, "
             "except through `linkpolicy run`.",
-            setup("Install the shims and put them first on PATH"),
+            setup_if_it_can(case, "Install the shims and put them first on PATH"),
         )
         return
     for path in setup_state.shims_in(setup_state.directory(case)):
@@ -105,14 +105,14 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
     if not setup_state.has_shims(case):
         yield skip("there are no shims")
         return
-    plan = setup_state.plans(case)[0]  # what it says of the shims, all say
+    plan = setup_state.plan(case)
     if isinstance(plan, LinkPolicyError):
         yield skip(str(plan))
         return
     # What is missing is told by another check; here are those that are there and differ.
     differing = tuple(path for path, _ in plan.shims if os.path.lexists(path)) + plan.stale
     behind = tuple(path for path, _ in plan.shims if not os.path.lexists(path))
-    behind = tuple(path for path in behind if os.path.dirname(path) != directory)
+    behind = tuple(path for path in behind if path not in setup_state.shims_in(directory))
     if differing or behind:
         yield warn(
             "The shims were written by another version or installation of linkpolicy, "
@@ -140,7 +140,7 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
                 f"`{start.path} --version` does not work: {because.removeprefix('linkpolicy: ')}.",
                 Fix.by("Reinstall that uv the way it was installed")
                 if case.uv in because
-                else setup("Write the shims again"),
+                else setup_if_it_can(case, "Write the shims again"),
                 (start.path,),
             )
         elif start.without_policy:

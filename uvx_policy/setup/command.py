@@ -12,13 +12,14 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
+from uvx_policy.setup import lasting, own_command, shell_lines, shells, shim_directories
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import record as setup_record
-from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import SetupRecord
 from uvx_policy.setup.words import Lines, Problem
+from uvx_policy.state import layout
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class SetupPlan(Value):
         lines += [f"delete  {shown(path)}" for path in self.stale]
         lines += [f"remove  {shown(path)}/" for path in self.stale_directories]
         for edit in self.edits:
-            lines += [f"make    {shown(path)}/" for path in edit.directories[-1:]]
+            made = [path for path in edit.directories if path not in self.directories]
+            lines += [f"make    {shown(path)}/" for path in made[-1:]]
             lines.append(setup_words.told(edit, shown))
         lines.append(f"write   {shown(self.record_path)}  (a note for `linkpolicy uninstall`)")
         closing = ["", f"launcher: {self.launcher}", *closing]
@@ -85,40 +87,53 @@ class SetupPlan(Value):
 def plan_setup(
     *,
     environ: Mapping[str, str],
-    shell: str | None,
+    shells_to_set_up: Sequence[str] | None,
     shim_directory: str | None,
     modify_path: bool,
     launcher: str = "auto",
 ) -> SetupPlan:
     """What setup has to change here. Changes nothing.
 
-    `shell`: one of `shells.SHELLS` or an alias, `None` to find out. `shim_directory`: absolute or
-    relative, `None` for the usual one. `launcher`: one of `setup.launcher.CHOICES`. Raises
-    `LinkPolicyError` when the shims cannot be put there; a start-up file that cannot be changed is
-    a problem of the plan, and the rest goes on.
+    `shells_to_set_up`: of `shells.SHELLS` or aliases; `None` for the one that is running, and all
+    that have a start-up file. `shim_directory`: absolute or relative, `None` for the usual one.
+    `launcher`: one of `setup.launcher.CHOICES`. Raises `LinkPolicyError` when the shims cannot be
+    put there, or would outlive this installation; a start-up file that cannot be changed is a
+    problem of the plan, and the rest goes on.
     """
     home, record_path = setup_steps.own_places(environ)
     shown = setup_words.shown_from(home)
-    known = shells.named(shell) if shell else shells.detect(environ)
+    named = tuple(map(shells.named, shells_to_set_up or ()))
+    known = named[0] if named else shells.detect(environ)
     directory = shim_directories.choose(shim_directory, environ, home)
     # First of all, because it refuses a directory whose name the shell cannot carry.
-    by_hand = shells.line_by_hand(known, directory)
+    by_hand = shell_lines.line_by_hand(known, directory)
+    project = lasting.check(directory, environ)
 
     record = setup_record.load(record_path)
     is_ours = setup_steps.judge(record)
 
     wanted: dict[str, Edit] = {}  # by real path: two names may lead to one file
     problems: list[Problem] = []
-    if modify_path and known is None:
-        reason = "could not tell which shell you use: no start-up file is changed"
-        problems.append(Problem("", reason))
-    elif modify_path and known is not None:
-        lines = shells.block(known, directory)
-        for file in shells.start_up_files(known, environ=environ, home=home, platform=sys.platform):
-            setup_steps.insertion(file, lines, is_ours, wanted, problems)
+    in_use = shells.in_use(environ=environ, home=home, platform=sys.platform)
+    elsewhere = shells.zsh_elsewhere(environ, home)
+    found = (shell for shell in in_use if shell != "zsh" or not elsewhere)
+    chosen = named or tuple(dict.fromkeys((*([known] if known else []), *found)))
+    if modify_path:
+        if known is None:
+            problems.append(Problem("", "could not tell which shell you use: see `--shell`"))
+        for each in shells.additions(
+            chosen,
+            directory,
+            environ=environ,
+            home=home,
+            data_home=layout.data_home(dict(environ), sys.platform),
+            platform=sys.platform,
+        ):
+            setup_steps.insertion(each, is_ours, wanted, problems)
     edits = [edit for edit in wanted.values() if edit.after != edit.before.content]
 
     kind, files = setup_launcher.shims(directory, launcher)
+    files += _own(directory)
     paths = [path for path, _ in files]
     stale = [path for path in shim_directories.ours(directory) if path not in paths]
     # The first file lies in the innermost directory.
@@ -140,7 +155,11 @@ def plan_setup(
         stale_directories=_stale_directories(directory, paths, stale),
         edits=tuple(edits),
         problems=tuple(problems),
-        notes=tuple(_notes(edits, record, directory, in_front, shown)),
+        notes=(
+            *_where_it_lives(project, shown),
+            *(_left_out(in_use, chosen, bool(named), home, shown) if modify_path else ()),
+            *_notes(edits, record, directory, in_front, shown),
+        ),
         by_hand=by_hand,
         path_is_managed=modify_path and known is not None,
         is_first_now=not in_front and directory in search_path.split(":"),
@@ -187,6 +206,13 @@ def carry_out(plan: SetupPlan) -> Lines:
     return lines
 
 
+def _own(directory: str) -> setup_launcher.Files:
+    """`linkpolicy` itself, unless the user has one of that name there."""
+    path, content = shim_directories.own_path(directory), own_command.script()
+    is_free = not os.path.lexists(path) or shim_directories.is_ours(path)
+    return ((path, content),) if content and is_free else ()
+
+
 def _stale_directories(
     directory: str, paths: Sequence[str], stale: Sequence[str]
 ) -> tuple[str, ...]:
@@ -196,6 +222,28 @@ def _stale_directories(
         return ()
     kept = {f"{place}/{name}" for name in os.listdir(place)} - set(stale)
     return () if kept else (place,)
+
+
+def _where_it_lives(project: str, shown: Shown) -> Iterator[str]:
+    if project:
+        yield (
+            f"linkpolicy is installed in a project or clone, {shown(project)}: when that is moved "
+            "or removed, uv runs without a policy. To install it where it stays: "
+            "`uv tool install uvx-policy`, then `linkpolicy setup` in a new shell"
+        )
+
+
+def _left_out(
+    in_use: Sequence[str], chosen: Sequence[str], by_name: bool, home: str, shown: Shown
+) -> Iterator[str]:
+    for shell in in_use:
+        if shell not in chosen:
+            why = (
+                "`--shell` names another" if by_name else "ZDOTDIR is not known here; run it in zsh"
+            )
+            yield f"{shell} is left out: {why}"
+    for shell, path in shells.unknown_in_use(home):
+        yield f"{shell} is left out: linkpolicy does not know that shell ({shown(path)})"
 
 
 def _notes(

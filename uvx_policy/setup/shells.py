@@ -1,10 +1,8 @@
-"""What each shell needs so that our `uv` is the first on PATH: which files, which lines. Pure.
+"""What each shell needs so that our `uv` is the first on PATH: which files. Pure.
 
 **The end of the file that is read last.** Every installer (uv's, Homebrew, pyenv, mise, conda)
-prepends to PATH, so whoever speaks last wins. Our block therefore goes to the end of the file, and
-`linkpolicy setup` moves it there again when lines were added below it. It takes our directory out
-of PATH wherever it is and puts it in front: no duplicates, however often it is read. For lines that
-are added below later, bash, zsh and fish look once more at the first prompt, nushell at every one.
+prepends to PATH, so whoever speaks last wins. Our line (`shell_lines`) therefore goes to the end of
+the file, and `linkpolicy setup` moves it there again when lines were added below it.
 
 **Being first is harmless.** The shim starts the next uv on PATH, so the user's order among the real
 ones stays what it was.
@@ -16,40 +14,59 @@ Why these files:
   never `.bash_profile`, which would hide a later `.profile`.
 - zsh: `.zshrc` is read last in a terminal. `.zprofile` serves `zsh -lc`: on macOS path_helper, in
   /etc/zprofile, has just put the system's directories in front again. `.zshenv` is read by every
-  script, so it gets a block only when it is there already, and may put a real uv in front.
+  script, so it gets a line only when it is there already, and may put a real uv in front.
 - fish: `config.fish`, not a file of our own in `conf.d`: those are read before `config.fish`, and
   `fish_add_path ~/.local/bin` there would win in every `fish -c`, which has no prompt to repair it.
 - nushell: `config.nu`, read after `env.nu`. (`nu -c` reads neither and has its parent's PATH.)
 - PowerShell: the profile of all hosts (console, editors). Lines in a host's own profile come later.
+- desktop sessions: `.profile`, which an X session reads whatever the login shell is, and a file in
+  `environment.d` for what systemd starts. Editors that are started from a menu have no more.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
+import re
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.errors import LinkPolicyError, UsageError
+from uvx_policy.errors import UsageError
+from uvx_policy.foreign_file import read_foreign
+from uvx_policy.setup import shell_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 #: what `--shell` accepts; "sh" stands for every plain Bourne shell
 SHELLS = ("bash", "zsh", "fish", "nushell", "powershell", "sh")
 
 _ALIASES = {"nu": "nushell", "pwsh": "powershell", "dash": "sh", "ash": "sh", "ksh": "sh"}
+#: bytes of a start-up file that are looked at
+_LONGEST = 1 << 20
+#: start-up files of shells that we do not know
+_UNKNOWN = {
+    ".tcshrc": "tcsh",
+    ".cshrc": "csh",
+    ".xonshrc": "xonsh",
+    ".config/elvish/rc.elv": "elvish",
+}
 
 
 class StartUpFile(NamedTuple):
-    """A file that a shell reads when it starts."""
+    """A file that a shell, or a session, reads when it starts."""
 
     path: str
     #: make it when it is missing
     create: bool
 
 
-class UnsuitablePath(LinkPolicyError, ValueError):
-    """A directory whose name this shell, or PATH itself, cannot carry."""
+class Addition(NamedTuple):
+    """What a file gets."""
+
+    file: StartUpFile
+    #: what stands between our markers; raises `shell_lines.UnsuitablePath`
+    lines: Callable[[], bytes]
 
 
 def named(shell: str) -> str:
@@ -96,41 +113,114 @@ def start_up_files(
             StartUpFile(f"{directory}/.zshrc", create=True),
         )
     # fish and PowerShell use ~/.config on macOS too; nushell asks the platform.
-    named_base = environ.get("XDG_CONFIG_HOME", "")
-    base = named_base if named_base.startswith("/") else f"{home}/.config"
-    if shell == "nushell" and platform == "darwin" and base != named_base:
+    base = _config_home(environ, home)
+    if shell == "nushell" and platform == "darwin" and base != environ.get("XDG_CONFIG_HOME"):
         base = f"{home}/Library/Application Support"
     return (StartUpFile(f"{base}/{_BELOW_CONFIG[shell]}", create=True),)
 
 
+def session_files(
+    *,
+    environ: Mapping[str, str],
+    home: str,
+    platform: str,
+    exists: Callable[[str], bool] = os.path.exists,
+) -> tuple[StartUpFile, ...]:
+    """What a desktop session reads, whatever the shell is; none on macOS and Windows."""
+    if platform in ("darwin", "win32"):
+        return ()
+    config = _config_home(environ, home)
+    # As sd_booted(3) asks.
+    has_systemd = exists("/run/systemd/system") or exists(f"{config}/environment.d")
+    return (
+        StartUpFile(f"{home}/.profile", create=True),
+        StartUpFile(f"{config}/{_SESSION}", create=has_systemd),
+    )
+
+
+def in_use(
+    *,
+    environ: Mapping[str, str],
+    home: str,
+    platform: str,
+    exists: Callable[[str], bool] = os.path.exists,
+) -> tuple[str, ...]:
+    """The shells that have a start-up file here, but for `.profile`, which all kinds read."""
+    found = []
+    for shell in SHELLS:
+        paths = [f"{home}/{name}" for name in _LOGIN_FILES if shell == "bash"]
+        files = start_up_files(shell, environ=environ, home=home, platform=platform)
+        paths += [file.path for file in files]
+        if any(exists(path) for path in paths if path != f"{home}/.profile"):
+            found.append(shell)
+    return tuple(found)
+
+
+def zsh_elsewhere(environ: Mapping[str, str], home: str) -> bool:
+    """Does `.zshenv` set ZDOTDIR, and we do not run in zsh to know where the other files are?"""
+    if environ.get("ZDOTDIR"):
+        return False
+    try:
+        return b"ZDOTDIR" in read_foreign(f"{home}/.zshenv", _LONGEST)
+    except (OSError, ValueError):
+        return False
+
+
+def unknown_in_use(
+    home: str, exists: Callable[[str], bool] = os.path.exists
+) -> tuple[tuple[str, str], ...]:
+    """Shells that we do not know and that have a start-up file here: name, path."""
+    paths = [(name, f"{home}/{path}") for path, name in _UNKNOWN.items()]
+    return tuple((name, path) for name, path in paths if exists(path))
+
+
+def env_file(shell: str, data_home: str) -> str:
+    """Path of our own file for this shell, "" when it has none."""
+    return f"{data_home}/{_ENV_FILES[shell]}" if shell in _ENV_FILES else ""
+
+
 def every_start_up_file(*, environ: Mapping[str, str], home: str, platform: str) -> tuple[str, ...]:
-    """Where a block of ours can be when no record tells: all files of all shells."""
+    """The files of others where a block of ours can be when no record tells: of all shells."""
     paths = [f"{home}/{name}" for name in (".bashrc", *_LOGIN_FILES)]
     for shell in SHELLS:
         files = start_up_files(shell, environ=environ, home=home, platform=platform)
         paths += [file.path for file in files]
+    files = session_files(environ=environ, home=home, platform=platform)
+    paths += [file.path for file in files]
     return tuple(dict.fromkeys(paths))
 
 
-def block(shell: str, directory: str) -> bytes:
-    """The lines between our markers, without them. Raises `UnsuitablePath`."""
-    return _TEMPLATES[shell].replace(_HOLE, _quoted(shell, directory))
+def every_env_file(data_home: str) -> tuple[str, ...]:
+    """Our own files, of all shells."""
+    return tuple(dict.fromkeys(f"{data_home}/{name}" for name in _ENV_FILES.values()))
 
 
-def is_ours(lines: bytes) -> bool:
-    """Did `block` write these lines, for whatever directory? If not, somebody edited them."""
-    for template in _TEMPLATES.values():
-        before, _, after = template.partition(_HOLE)
-        middle = lines[len(before) : len(lines) - len(after)]
-        if lines == before + middle + after and middle and b"\n" not in middle:
-            return True
-    return False
-
-
-def line_by_hand(shell: str | None, directory: str) -> str:
-    """One line to type or to add by hand; in sh's language when the shell is unknown."""
-    template = _BY_HAND.get(shell or "sh", 'export PATH={}:"$PATH"')
-    return template.format(os.fsdecode(_quoted(shell or "sh", directory)))
+def additions(
+    chosen: Sequence[str],
+    directory: str,
+    *,
+    environ: Mapping[str, str],
+    home: str,
+    data_home: str,
+    platform: str,
+) -> tuple[Addition, ...]:
+    """What each file gets, for these shells and for desktop sessions; our own files come first."""
+    sessions = session_files(environ=environ, home=home, platform=platform)
+    own: dict[str, Addition] = {}
+    others: dict[str, Addition] = {}
+    for shell in (*chosen, *(["sh"] if sessions else [])):
+        lines = partial(shell_lines.env_lines, shell, directory)
+        path = env_file(shell, data_home)
+        if path:
+            own[path] = Addition(StartUpFile(path, create=True), lines)
+            lines = partial(shell_lines.source_line, shell, path, home)
+        for file in start_up_files(shell, environ=environ, home=home, platform=platform):
+            others.setdefault(file.path, Addition(file, lines))
+    for file in sessions:
+        others.setdefault(
+            file.path, Addition(file, partial(shell_lines.env_lines, "session", directory))
+        )
+    return (*own.values(), *others.values())
 
 
 def early_return(content: bytes) -> int | None:
@@ -139,8 +229,6 @@ def early_return(content: bytes) -> int | None:
     There `ssh HOST uv ...` finds a real uv and never comes as far as our block. (Nothing is said
     of the usual .bashrc, which ends before it sets PATH: there no uv is found either.)
     """
-    import re
-
     lines = content.splitlines()
     sets_path = False
     for number, line in enumerate(lines, start=1):
@@ -152,33 +240,15 @@ def early_return(content: bytes) -> int | None:
     return None
 
 
+def _config_home(environ: Mapping[str, str], home: str) -> str:
+    named = environ.get("XDG_CONFIG_HOME", "")
+    return named if named.startswith("/") else f"{home}/.config"
+
+
 def _canonical(name: str) -> str | None:
     base = posixpath.basename(name).lower()
     base = _ALIASES.get(base, base)
     return base if base in SHELLS else None
-
-
-def _quoted(shell: str, directory: str) -> bytes:
-    """As the shell reads it. Raises `UnsuitablePath`."""
-    if ":" in directory:
-        raise UnsuitablePath(f"`{directory}` cannot be on PATH: `:` separates its entries")
-    if any(character < " " or character == "\x7f" for character in directory):
-        raise UnsuitablePath(f"{directory!r} has a line break or control character in its name")
-    raw = os.fsencode(directory)
-    if shell in ("nushell", "powershell"):
-        try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError:
-            raise UnsuitablePath(f"{directory!r} is not UTF-8, and {shell} needs that") from None
-    if shell in ("fish", "nushell"):
-        quote = b"'" if shell == "fish" else b'"'
-        return quote + raw.replace(b"\\", b"\\\\").replace(quote, b"\\" + quote) + quote
-    if shell == "powershell":
-        # PowerShell takes the typographic quotes for apostrophes, too.
-        for apostrophe in "'\u2018\u2019\u201a\u201b":
-            raw = raw.replace(apostrophe.encode(), apostrophe.encode() * 2)
-        return b"'" + raw + b"'"
-    return b"'" + raw.replace(b"'", b"'\\''") + b"'"
 
 
 _LOGIN_FILES = (".bash_profile", ".bash_login", ".profile")
@@ -187,101 +257,12 @@ _BELOW_CONFIG = {
     "nushell": "nushell/config.nu",
     "powershell": "powershell/profile.ps1",
 }
-_BY_HAND = {
-    "fish": "set -gx PATH {} $PATH",
-    "nushell": "$env.PATH = ($env.PATH | prepend {})",
-    "powershell": "$env:PATH = {} + [IO.Path]::PathSeparator + $env:PATH",
-}
-
-_HOLE = b"@SHIMS@"
-
-# Only what dash can parse: .profile is read by sh as well, and one text is easier to trust.
-# No `local`, no fork; `set --` keeps the function free of global variables.
-_PATH_SH = rb"""_linkpolicy_path() {
-    set -- @SHIMS@ ":${PATH-}:"
-    while case $2 in *":$1:"*) ;; *) false ;; esac; do
-        set -- "$1" "${2%%":$1:"*}:${2#*":$1:"}"
-    done
-    set -- "$1" "${2#:}"
-    set -- "$1" "${2%:}"
-    export PATH="$1${2:+:$2}"
-}
-_linkpolicy_path
-"""
-
-# The removal is bash's alone and stands in `eval`, because dash may refuse to parse it.
-# In front and not at the end of PROMPT_COMMAND: what ends in `;` cannot be followed by another.
-_SH = (
-    _PATH_SH
-    + rb"""case $-${BASH_VERSION:+bash} in *i*bash) # and once more at the first prompt
-    eval '_linkpolicy_prompt() {
-        _linkpolicy_path; PROMPT_COMMAND=${PROMPT_COMMAND/_linkpolicy_prompt;/}; }'
-    PROMPT_COMMAND="_linkpolicy_prompt;${PROMPT_COMMAND-}" ;;
-esac
-"""
-)
-
-# `[@]`, because with the option KSH_ARRAYS a bare name is only the first element.
-_ZSH = (
-    _PATH_SH
-    + rb"""if [[ -o interactive ]]; then
-    _linkpolicy_prompt() { # once more at the first prompt
-        _linkpolicy_path
-        precmd_functions=(${precmd_functions[@]:#_linkpolicy_prompt})
-    }
-    typeset -ga precmd_functions
-    precmd_functions=(${precmd_functions[@]:#_linkpolicy_prompt} _linkpolicy_prompt)
-fi
-"""
-)
-
-# Not fish_add_path: it needs fish 3.2 and ignores a directory that is missing just now.
-_FISH = rb"""function _linkpolicy_path
-    set -l shims @SHIMS@
-    set -l others
-    for directory in $PATH
-        test "$directory" = "$shims"; or set others $others $directory
-    end
-    set -gx PATH $shims $others
-end
-_linkpolicy_path
-if status is-interactive
-    # once more at the first prompt
-    function _linkpolicy_prompt --on-event fish_prompt
-        _linkpolicy_path
-        functions --erase _linkpolicy_prompt
-    end
-end
-"""
-
-_NUSHELL = rb"""def --env _linkpolicy_path [] {
-    let shims = @SHIMS@
-    $env.PATH = ($env.PATH | split row (char esep) | where $it != $shims | prepend $shims)
-}
-_linkpolicy_path
-# and once more at every prompt
-$env.config = ($env.config? | default {} | upsert hooks { default {} })
-$env.config = ($env.config | upsert hooks.pre_prompt { default [] })
-if not ($env.config.hooks.pre_prompt | any { try { get linkpolicy } catch { false } }) {
-    $env.config.hooks.pre_prompt = (
-        $env.config.hooks.pre_prompt | append { linkpolicy: true, code: {|| _linkpolicy_path } }
-    )
-}
-"""
-
-# The method Split, not -split, which takes a regular expression.
-_POWERSHELL = rb"""$env:PATH = & {
-    $shims = @SHIMS@
-    $others = @("$env:PATH".Split([IO.Path]::PathSeparator) | Where-Object { $_ -cne $shims })
-    (@($shims) + $others) -join [IO.Path]::PathSeparator
-}
-"""
-
-_TEMPLATES = {
-    "bash": _SH,
-    "sh": _SH,
-    "zsh": _ZSH,
-    "fish": _FISH,
-    "nushell": _NUSHELL,
-    "powershell": _POWERSHELL,
+#: after every other file there; below ~/.config
+_SESSION = "environment.d/90-linkpolicy.conf"
+_ENV_FILES = {
+    "bash": "env.sh",
+    "sh": "env.sh",
+    "zsh": "env.sh",
+    "fish": "env.fish",
+    "powershell": "env.ps1",
 }

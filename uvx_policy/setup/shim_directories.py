@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
+from uvx_policy.setup import own_command
 from uvx_policy.state import layout
 from uvx_policy.state.user_file import UNFINISHED, put
 from uvx_policy.terminal.command import command
@@ -40,10 +41,11 @@ def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
 
 
 def check_places(directory: str) -> None:
-    """Raises `LinkPolicyError` when somebody else could put a program where the shims are."""
+    """Raises `LinkPolicyError` where others could put a program, or none can be started."""
     with explained(f"cannot use `{directory}`"):
         for place in (directory, fallbacks(directory)):
             check_private(place)
+        check_executable(directory)
 
 
 def absolute(directory: str, home: str) -> str:
@@ -61,8 +63,14 @@ def fallbacks(directory: str) -> str:
 def places(directory: str) -> tuple[str, ...]:
     """Every path where a file of ours may lie, for this directory of shims."""
     behind = fallbacks(directory)
-    shims = [f"{place}/{program}" for place in (directory, behind) for program in PROGRAMS]
-    return (*shims, *(f"{path}{UNFINISHED}" for path in shims))
+    paths = [f"{place}/{program}" for place in (directory, behind) for program in PROGRAMS]
+    paths.append(own_path(directory))
+    return (*paths, *(f"{path}{UNFINISHED}" for path in paths))
+
+
+def own_path(directory: str) -> str:
+    """Where `linkpolicy` itself lies, for this directory of shims."""
+    return f"{directory}/{own_command.NAME}"
 
 
 def ours(directory: str) -> list[str]:
@@ -139,6 +147,20 @@ def check_private(directory: str) -> None:
                 )
 
 
+def check_executable(directory: str) -> None:
+    """Raises `LinkPolicyError` where the system runs no program, and `OSError`."""
+    there = os.path.realpath(directory)
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    # Windows has no statvfs(3); not every system tells.
+    if hasattr(os, "statvfs") and os.statvfs(there).f_flag & getattr(os, "ST_NOEXEC", 0):
+        raise LinkPolicyError(
+            f"no program can be run in `{directory}`: its file system is mounted with `noexec`",
+            hint="choose a directory on another file system for the shims",
+            commands=(command("linkpolicy", "setup", "--shim-dir", "DIR"),),
+        )
+
+
 def uv_in_front(search_path: str, directory: str) -> str:
     """The uv on PATH that hides our shim, "" when the shim comes first or there is no other."""
     for entry in search_path.split(":"):
@@ -172,7 +194,8 @@ def _refuse_beside_uv(directory: str, environ: Mapping[str, str], home: str) -> 
                 f"uv's installer writes to `{directory}`, and would overwrite the shims", hint=hint
             )
     for path in places(directory):
-        if os.path.lexists(path) and not is_ours(path):
+        is_needed = path != own_path(directory)
+        if is_needed and os.path.lexists(path) and not is_ours(path):
             raise LinkPolicyError(
                 f"`{path}` is not ours, and the shims cannot live beside a real uv", hint=hint
             )

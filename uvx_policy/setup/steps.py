@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import record as setup_record
-from uvx_policy.setup import shells, shim_directories, startup_file
+from uvx_policy.setup import shell_lines, shells, shim_directories, startup_file
 from uvx_policy.setup.record import Inserted
 from uvx_policy.setup.shim_directories import explained
 from uvx_policy.setup.words import Edit, Problem, told
@@ -62,18 +62,18 @@ def _noting(path: str, problems: list[Problem]) -> Iterator[None]:
 
 
 def insertion(
-    file: shells.StartUpFile,
-    lines: bytes,
+    addition: shells.Addition,
     is_ours: Callable[[bytes], bool],
     edits: dict[str, Edit],
     problems: list[Problem],
 ) -> None:
-    """Add what puts our block into a start-up file to `edits` (by real path), or to `problems`."""
+    """Add what puts our block into a file to `edits` (by real path), or to `problems`."""
+    file = addition.file
     with _noting(file.path, problems):
         before = user_file.read(file.path)
         if before.content is None and not file.create:
             return
-        after = startup_file.with_block(before.content, lines, is_ours=is_ours)
+        after = startup_file.with_block(before.content, addition.lines(), is_ours=is_ours)
         if after != before.content:
             user_file.check_editable(before)
         directories = missing_directories(os.path.dirname(before.real_path))
@@ -104,7 +104,7 @@ def judge(record: SetupRecord | None) -> Callable[[bytes], bool]:
     for file in record.files if record else ():
         with contextlib.suppress(LinkPolicyError):
             known.update(block.lines for block in startup_file.blocks(file.inserted))
-    return lambda lines: lines in known or shells.is_ours(lines)
+    return lambda lines: lines in known or shell_lines.is_ours(lines)
 
 
 def carry_out_edit(edit: Edit, lines: Lines) -> None:

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy.setup import record as setup_record
-from uvx_policy.setup import shells, shim_directories
+from uvx_policy.setup import shell_lines, shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import SetupRecord
@@ -94,7 +94,11 @@ def plan_uninstall(
 
     edits: dict[str, Edit] = {}
     usual = shells.every_start_up_file(environ=environ, home=home, platform=sys.platform)
-    for path in dict.fromkeys((*(file.path for file in known.files), *usual)):
+    data_home = layout.data_home(dict(environ), sys.platform)
+    own = shells.every_env_file(data_home) if data_home else ()
+    # Our own files last: start-up files read them.
+    recorded = (file.path for file in known.files if file.path not in own)
+    for path in dict.fromkeys((*recorded, *usual, *own)):
         setup_steps.removal(path, is_ours, edits, problems)
     failed = {problem.path for problem in problems}
 
@@ -165,4 +169,7 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
     if plan.shims:
         lines.append("")
         lines.append("Shells that are open now may still look for the shims: type `hash -r` there.")
+    if plan.edits:
+        names = " ".join(shell_lines.CLIENT_VARIABLES)
+        lines.append(f"They still have the variables, too: type `unset {names}` there.")
     return lines

@@ -108,7 +108,7 @@ def shell_of(environ: Mapping[str, str] = os.environ) -> Shell:
     """The shell that called us, and gave us these variables."""
     search_path = environ.get("PATH", "")
     called = sys.argv[0] if sys.argv else ""
-    # PATH has no linkpolicy after `.venv/bin/linkpolicy setup`, for one: only the shims are on it.
+    # PATH has none after `.venv/bin/linkpolicy setup`, until the next shell.
     name = _NAME
     if os.path.basename(called) == _NAME and os.path.dirname(called):
         name = _NAME if _first(_NAME, search_path) else os.path.abspath(called)
