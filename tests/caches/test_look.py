@@ -197,7 +197,7 @@ def test_who_uses_a_cache_and_what_is_wrong_with_it(machine: Machine) -> None:
         (told,) = machine.linkpolicy("cache", "list", "--json").json["caches"]
 
     assert f"(pid {uv.pid}) holds its lock" in listed
-    assert "other users can write to it (mode 0777)" in listed
+    assert "everybody can write to it (mode 0777)" in listed
     assert [each["pid"] for each in told["in_use_by"]] == [uv.pid]
     assert told["in_use_by"][0]["command"].startswith("uv run")
 

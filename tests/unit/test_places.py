@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import event, given
@@ -18,8 +19,11 @@ from uvx_policy.filesystem.places import (
     default_cache_usable,
     find_place,
 )
-from uvx_policy.model import DEFAULT, Capability, Mount, Origin, Support
+from uvx_policy.model import DEFAULT, Capability, Mount, Origin
 from uvx_policy.settings.keys import CacheEntry
+
+if TYPE_CHECKING:
+    from uvx_policy.model import Support
 
 ME, OTHER = 1000, 2000
 MIB = 1024**2
