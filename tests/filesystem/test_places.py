@@ -15,6 +15,7 @@ from tests.filesystems import FileSystems
 from tests.inherited import share_with
 from tests.replay.machine import patient, wait_for_tick
 from uvx_policy.filesystem.cache_directory import make_cache_directory
+from uvx_policy.filesystem.cache_safety import Surroundings, Wish, why_not
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.filesystem.places import (
     Places,
@@ -360,3 +361,26 @@ def test_a_cache_mount_is_recognised(fs: FileSystems) -> None:
 
     assert cache_is_mount_point(table, str(cache))
     assert not cache_is_mount_point(table, str(fs.xfs))
+
+
+def test_a_disk_quota_that_leaves_no_room_is_seen(fs: FileSystems) -> None:
+    disk = fs.image("btrfs")
+    free = Host(environ={}).free_bytes(str(disk), needed=0)
+    subprocess.run(["btrfs", "quota", "enable", disk], check=True, capture_output=True)
+    for name, limit in (("narrow", "20M"), ("wide", "100M")):
+        subprocess.run(
+            ["btrfs", "subvolume", "create", disk / name], check=True, capture_output=True
+        )
+        subprocess.run(["btrfs", "qgroup", "limit", limit, disk / name], check=True)
+    host = Host(environ={})
+    table = read_mount_table(host)
+    near = Surroundings(destination="", project="", workspace="", cwd="/")
+
+    reasons = {
+        name: why_not(host, table, f"{disk}/{name}/cache", near=near, wish=Wish())
+        for name in ("narrow", "wide")
+    }
+
+    assert free > 64 << 20
+    assert reasons == {"narrow": "a disk quota leaves less than 32 MiB there", "wide": ""}
+    assert os.listdir(disk / "narrow") == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import mounts, others
+from uvx_policy.filesystem import mounts, others, quota
 from uvx_policy.host import Host, nearest_existing
 from uvx_policy.value import Value
 
@@ -67,6 +67,7 @@ def why_not(
             or _why_not_writable(host, real, existing)
             or _why_mount(host, table, existing, wish)
             or why_full(host, existing)
+            or _why_quota(host, table, existing)
         )
     except Unreadable as error:
         return str(error)
@@ -235,6 +236,13 @@ def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) 
         return mounts.why_unfit(mount)
     served = "" if wish.by_user else mounts.why_network(mount) or mounts.why_fuse(mount)
     return served or mounts.why_read_only(mount) or mounts.why_noexec(mount)
+
+
+def _why_quota(host: Host, table: MountTable | None, existing: str) -> str:
+    mount = table.find(existing, host.mount_id(existing)) if table else None
+    if mount and quota.may_be_enforced(mount) and quota.refuses(existing, _LEAST_FREE):
+        return f"a disk quota leaves less than {_LEAST_FREE // 1024**2} MiB there"
+    return ""
 
 
 def why_full(host: Host, existing: str) -> str:
