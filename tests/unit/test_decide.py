@@ -60,8 +60,8 @@ def told(outcome: Outcome) -> tuple[str | None, str, str | None, str]:
         ),
         pytest.param(
             {"capability": BOTH, "version": None},
-            (None, "uv-version-unknown", None, "same-device"),
-            id="clones work and uv does not say its version",
+            ("copy", "uv-version-unknown", None, "same-device"),
+            id="clones work and which uv it is cannot be told",
         ),
         pytest.param(
             {"version": None},
