@@ -22,7 +22,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from uvx_policy import locate
+from uvx_policy import locate, real_uv
 from uvx_policy.setup import launcher, shim_directories, shim_file
 from uvx_policy.state import layout
 
@@ -38,11 +38,14 @@ _KEPT = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_NATIVE_TLS", 
 #: a word that uv and the stand-in refuse as their last one, with exit code 2
 PLANTED = "--planted-into-the-record"
 
+#: by which linkpolicy takes a program for uv itself
+_MARKS = '" "'.join(mark.decode() for mark in real_uv.MARKS)
 #: Exits at once, so that what is left is the shim's own work; only the question for its version is
 #: handed to the real uv, because waiting for that answer is part of the first decision.
 _STAND_IN = f"""\
 #include <string.h>
 #include <unistd.h>
+const char marks[] = "{_MARKS}";
 int main(int count, char **words) {{
     if (count == 2 && strcmp(words[1], "--version") == 0) {{
         execv(REAL_UV, words);
@@ -220,6 +223,13 @@ def _write_program(path: str, content: bytes) -> None:
     with open(path, "xb") as stream:
         stream.write(content)
     os.chmod(path, 0o700)
+
+
+def put_manager(directory: str, *, uv: str) -> str:
+    """Write a script `uv` into `directory` (made) that takes as long as mise to start uv."""
+    path = os.path.join(directory, "uv")
+    _write_program(path, f'#!/bin/sh\nsleep 0.02\nexec {shlex.quote(uv)} "$@"\n'.encode())
+    return path
 
 
 def compile_stand_in(directory: str, *, uv: str) -> str:

@@ -144,6 +144,7 @@ class Bench:
         self.bare_exec = harness.compile_bare_exec(self.path("bare exec"), uv=uv)
         self.project = self.path("project")
         write_project(self.project)
+        self.manager = harness.put_manager(self.path("manager"), uv=uv)
         #: reason codes of what was decided, for each place
         self.decided: dict[str, str] = {}
         self._replayed: list[Replayed] = []
@@ -232,6 +233,21 @@ def _sync(bench: Bench) -> list[Line]:
     ]
 
 
+def _managed(bench: Bench) -> list[Line]:
+    """The same with another manager's shim in front of uv."""
+    alone = "uv sync: manager's shim"
+    return [
+        Line(alone, bench.call(bench.manager, *SYNC).timed),
+        *(
+            _replayed(bench, f"{alone} behind {name}, replayed", shim, alone, target=target)
+            for name, shim, target in (
+                ("native launcher", bench.native, "1.20x"),
+                ("Python shim", bench.python, ""),
+            )
+        ),
+    ]
+
+
 def _decisions(bench: Bench, where: str, directory: str) -> list[Line]:
     """A stand-in instead of uv, so that what is added is the shim's own work."""
     uv = bench.stand_in
@@ -263,7 +279,11 @@ def _replayed(
 ) -> Line:
     if not shim:
         return Line(title, bench.why_not_native)
-    uv = bench.stand_in if "stand-in" in alone else bench.uv
+    uv = bench.uv
+    if "stand-in" in alone:
+        uv = bench.stand_in
+    elif "manager" in alone:
+        uv = bench.manager
     replayed = bench.replays(shim, uv=uv, directory=directory)
     return Line(title, replayed.timed, alone, target)
 
@@ -278,7 +298,7 @@ def measure(bench: Bench, *, elsewhere: str | None, installed: str | None, pairs
     if elsewhere is not None:
         places["other device"] = os.path.join(elsewhere, "project")
         write_project(places["other device"])
-    lines = [*_floor(bench), *_version(bench, installed), *_sync(bench)]
+    lines = [*_floor(bench), *_version(bench, installed), *_sync(bench), *_managed(bench)]
     for where, directory in places.items():
         lines += _decisions(bench, where, directory)
     measures = {line.name: line.measure for line in lines if not isinstance(line.measure, str)}

@@ -15,7 +15,7 @@ LONGEST = 400
 #: modules beside the packages, by the room that they are in
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard symlinked_venv toml_file "
-    "launch locate trace safe wildcards foreign_file flock"
+    "launch locate real_uv trace safe wildcards foreign_file flock"
 )
 SHIM = "shim under_policy"
 MODULES_BESIDE = {
@@ -56,7 +56,8 @@ ROOMS = {
 }
 #: what runs while nothing of the machine may be seen; `guard` reads its own pid
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
-    "guard", "minimal_os", "toml_file", "launch", "locate", "trace", "foreign_file", "flock",
+    "guard", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace", "foreign_file",
+    "flock",
 }  # fmt: skip
 
 MODULES = sorted(

@@ -33,7 +33,7 @@ class Facts(Value):
 
     #: `sys.platform` of the machine
     platform: str
-    #: the real uv's version, `None` when it does not say
+    #: the real uv's version, `None` when it makes no difference here, or cannot be told
     version: UvVersion | None
     #: where files are linked to; for the other purposes where `uv sync` would link them
     destination: Destination
@@ -229,13 +229,17 @@ def _clone(facts: Facts, capability: Capability, asked: Setting) -> Decision | N
         return None
     if capability.clone == "unknown":
         return _cannot_tell("here", capability)
-    if facts.platform != "linux" or (facts.version and facts.version >= _CLONE_KEEPS_MODES):
+    version = facts.version
+    if facts.platform != "linux" or (version is not None and version >= _CLONE_KEEPS_MODES):
         because = "clones work here: nothing is shared once a file is edited"
         return _chosen("clone", "clone-works", because, asked.origin)
-    if facts.version is None:
-        because = "clones work here, but some versions of uv lose file modes when they clone"
-        return _left("uv-version-unknown", because)
     # On btrfs and XFS uv's copy is copy_file_range(2), which shares extents and keeps modes.
+    if version is None:
+        because = (
+            "clones work here, but some versions of uv lose file modes when they clone, and this "
+            "one's version is unknown; its copies share their blocks all the same"
+        )
+        return _chosen("copy", "uv-version-unknown", because, asked.origin)
     because = (
         "clones work here, but this uv loses file modes when it clones; "
         "its copies share their blocks all the same"

@@ -116,8 +116,11 @@ def _rows(plan: Plan, prediction: Prediction, copied: str) -> Iterator[tuple[str
     else:
         yield "sets", [(("nothing: uv runs as usual", "green"),)]
     yield "record", [((prediction.state, "cyan"), (f"  {prediction.because}", "dim"))]
-    version = ".".join(map(str, plan.version)) if plan.version else ""
-    yield "real uv", [((f"{plan.uv} {version}".strip(), "dim"),)]
+    lines: list[Parts] = [((f"{plan.uv} {plan.dotted_version()}".strip(), "dim"),)]
+    if plan.lacks_version:
+        missing = f"its version matters here, and is not known: {plan.lacks_version}"
+        lines.append(((missing, "yellow"),))
+    yield "real uv", lines
     if plan.outcome.cache_dir.code in ("no-eligible-place", "temporary-cache"):
         yield "no cache in", [((f"{place}: {why}", "dim"),) for place, why in plan.rejected]
 

@@ -16,7 +16,7 @@ from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.decide import Facts, Outcome, Purpose
     from uvx_policy.edits import Edits
@@ -31,7 +31,10 @@ class Plan(Value):
     """Everything that was found out and decided for one call of uv."""
 
     uv: str
+    #: `None` when it makes no difference here, or cannot be told
     version: UvVersion | None
+    #: why a version that would have made a difference cannot be told, "" when none is missing
+    lacks_version: str = ""
     invocation: Invocation
     destination: Destination
     #: `st_dev` of the destination's nearest existing directory, `None` when there is no destination
@@ -47,10 +50,16 @@ class Plan(Value):
     #: directories that may not hold a cache, and why
     rejected: tuple[tuple[str, str], ...] = ()
 
+    def dotted_version(self) -> str:
+        """`0.13.8`, "" when it cannot be told. Asks uv where it made no difference so far."""
+        from uvx_policy.uv.version import RealUv
+
+        real = RealUv(Host(environ=dict(os.environ)), self.uv, state=self.state)
+        return ".".join(map(str, self.version or real.version() or ()))
+
     def story(self) -> Iterator[str]:
         """The plan in lines, for `LINKPOLICY_LOG=debug`."""
-        version = ".".join(map(str, self.version)) if self.version else "of unknown version"
-        yield f"real uv: `{self.uv}` {version}"
+        yield f"real uv: `{self.uv}` {self.dotted_version() or 'of unknown version'}"
         yield f"destination: {self.destination.kind} `{self.destination.path}`"
         if self.facts is not None:
             yield f"cache `{self.facts.cache}`: {self.facts.capability.detail}"
@@ -68,17 +77,73 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     Raises `ConfigError` for faults in linkpolicy's own settings. Touches nothing but a try of
     clone and hard link that leaves nothing behind, and our own memory.
     """
-    from uvx_policy.uv import version as uv_version
+    from uvx_policy.uv.version import RealUv
 
     invocation = command_line.parse_significant(program, tuple(arguments))
     # Seen by another `Host`: where facts are remembered is nothing that a decision depends on.
     state = state_directory(Host(environ=environ))
+    host = _host(environ)
+
+    def plan_with(version: UvVersion | None) -> Plan:
+        return _plan(host, invocation, version, uv=uv, state=state)
+
+    # `uvx` stays in uv's cache, whatever the version.
+    if invocation.informative or invocation.uncertain or program == "uvx":
+        return plan_with(None)
+    real = RealUv(host, uv, state=state)
+    version, common = real.remembered(), None
+    if version is None:
+        common, in_one_place = _plan_with_any(plan_with)
+        if common is not None and in_one_place:
+            return common
+        # What was looked at for other versions is nothing that the decision depends on.
+        host = _host(environ)
+        real = RealUv(host, uv, state=state)
+        version = real.version()
+    plan = common if common is not None and version is None else plan_with(version)
+    return plan.replace(lacks_version=real.why_unknown)
+
+
+def _host(environ: dict[str, str]) -> Host:
+    """A new one, that has seen linkpolicy itself: another version of it may decide otherwise."""
     host = Host(environ=environ)
-    # Another version of linkpolicy may decide otherwise.
     if host.status(str(uvx_policy.__file__)) is None:
         host.witnesses.spoil("linkpolicy is not a file")
+    return host
 
-    def left_alone(destination: Destination, version: UvVersion | None = None) -> Plan:
+
+def _plan_with_any(plan_with: Callable[[UvVersion | None], Plan]) -> tuple[Plan | None, bool]:
+    """The plan if it changes the same for uv whatever its version, else `None`.
+
+    Also, does every version install into the same place?
+    """
+    from uvx_policy.uv.version import assumptions
+
+    plan: Plan | None = None
+    places = set()
+    for version in assumptions():
+        earlier = plan
+        try:
+            plan = plan_with(version)
+        except ConfigError:  # of the project that this version would take
+            return None, False
+        if earlier is not None and (
+            earlier.edits != plan.edits or earlier.outcome.refusal != plan.outcome.refusal
+        ):
+            return None, False
+        places.add((plan.destination.kind, plan.destination.path))
+    if plan is not None:
+        facts = plan.facts and plan.facts.replace(version=None)
+        plan = plan.replace(version=None, facts=facts)
+    return plan, len(places) == 1
+
+
+def _plan(
+    host: Host, invocation: Invocation, version: UvVersion | None, *, uv: str, state: str
+) -> Plan:
+    """The plan for a uv of this version."""
+
+    def left_alone(destination: Destination) -> Plan:
         outcome = policy.left_alone(destination)
         assert outcome is not None  # noqa: S101 (a promise of this module, not a check of input)
         return Plan(
@@ -96,8 +161,6 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     if invocation.uncertain:
         because = "these words are not understood; uv gets them as is"
         return left_alone(Destination(kind="unknown", because=because))
-    # `uvx` stays in uv's cache, whatever the version.
-    version = None if program == "uvx" else uv_version.uv_version(host, uv, state=state)
     try:
         from uvx_policy.uv import destination as destinations
         from uvx_policy.uv import settings as uv_settings
@@ -108,13 +171,13 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
         destination = destinations.find_destination(host, invocation, choices, version)
     except (Unreadable, ConfigError) as error:
         # uv reads the same files and says itself what is wrong with them.
-        return left_alone(Destination(kind="unknown", because=str(error)), version)
+        return left_alone(Destination(kind="unknown", because=str(error)))
     served = destination
     purpose: Purpose = "link"
     if policy.left_alone(destination) is not None:
         served, purpose = _served(host, invocation, choices, version)
         if destination.kind == "unknown" or not served.path:
-            return left_alone(destination, version)
+            return left_alone(destination)
     from uvx_policy.settings import reader as own
 
     settings = own.read_settings(

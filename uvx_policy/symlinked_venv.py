@@ -83,10 +83,12 @@ def keep_link(
     is_venv = invocation.command == ("venv",)
     keeps = version is not None and version >= (_VENV_KEEPS_LINK if is_venv else _SYNC_KEEPS_LINK)
     # Somebody named the path (UV_PROJECT_ENVIRONMENT, --active, an argument): theirs stays theirs.
-    if version is not None and not keeps and destination.origin.kind == "default":
+    # A uv of unknown version gets it too: one that would keep the link works the same with it.
+    if not keeps and destination.origin.kind == "default":
+        may = "may" if version is None else "would"
         resolved = LinkPlan(
             code="link-resolved",
-            because=f"this uv would replace the link `{destination.path}`: "
+            because=f"this uv {may} replace the link `{destination.path}`: "
             "it gets the resolved path",
             make_directory=make,
         )

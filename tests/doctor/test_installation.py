@@ -18,13 +18,16 @@ import pytest
 from tests import real_uv
 from tests.doctor.conftest import Person, copied
 from tests.doctor.standing import program
+from tests.launcher import programs
+from tests.replay.machine import STAND_IN
 from tests.uv.world import PYTHON
-from uvx_policy.doctor import shim_start
+from uvx_policy.doctor import shim_start, started
 from uvx_policy.doctor.case import Case
-from uvx_policy.doctor.installation import OLDEST
 from uvx_policy.errors import Unreadable
+from uvx_policy.real_uv import MARKS
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import startup_file
+from uvx_policy.uv.version import OLDEST
 
 pytestmark = pytest.mark.uv
 
@@ -83,21 +86,63 @@ _AN_UPDATE = pytest.mark.fixes("real-uv-version", by="hand: without a network no
 @pytest.mark.parametrize(
     ("says", "finding"),
     [
-        pytest.param("uv 0.5.22", {"real-uv-version": "warn"}, marks=_AN_UPDATE),
-        ("uv 99.0.0 (unknown newer)", {}),
+        pytest.param("0.5.22", {"real-uv-version": "warn"}, marks=_AN_UPDATE),
+        ("99.0.0 (unknown newer)", {}),
         pytest.param("what?", {"real-uv-version": "warn"}, marks=_AN_UPDATE),
     ],
 )
 def test_a_version_that_is_too_old_or_not_told(
     person: Person, says: str, finding: dict[str, str]
 ) -> None:
-    program(person.base / "odd" / "uv", f'#!/bin/sh\necho "{says}"\n')
+    flags = ("-O1", '-DWHO="uv"', f'-DVERSION="{says}"', programs.MARKS)
+    copied(programs.compile_c(STAND_IN, flags), person.base / "odd")
     person.path.insert(0, str(person.base / "odd"))
 
     assert person.found("real-uv-version") == finding
 
     person.path.pop(0)  # what an update comes to
     assert person.found("real-uv-version") == {}
+
+
+def test_a_program_that_starts_uv_is_told_of_where_uv_s_version_would_matter(
+    person: Person,
+) -> None:
+    log = person.base / "started"
+    variables = "$MISE_AUTO_INSTALL $MISE_NOT_FOUND_AUTO_INSTALL $PROTO_AUTO_INSTALL"
+    program(
+        person.base / "foreign" / "uv",
+        f'#!/bin/sh\necho "$* {variables}" >>{log}\nexec {person.uv} "$@"\n',
+    )
+    person.path.insert(0, str(person.base / "foreign"))
+    person.cwd = person.base / "project"
+    person.cwd.mkdir()
+    (person.cwd / "pyproject.toml").write_text('[project]\nname = "p"\nversion = "1"\n')
+    assert person.found("real-uv-version") == {}
+
+    (person.base / "environment").mkdir()
+    (person.cwd / ".venv").symlink_to(person.base / "environment")
+    finding = person.one("real-uv-version")
+    assert finding["status"] == "warn"
+    assert "not uv itself" in finding["detail"]
+
+    person.found()
+    # Started at all to see whether settings are accepted, and told not to install anything.
+    assert set(log.read_text().splitlines()) == {"cache dir false false false"}
+
+
+def test_what_takes_long_is_not_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another manager may be in the middle of an installation."""
+    monkeypatch.setattr(started, "_PATIENCE", 0.1)
+    script = f"sleep 0.5; echo working >&2; touch {tmp_path}/done"
+
+    begun = started.begin(["/bin/sh", "-c", script], environ={}, cwd=str(tmp_path))
+    ended = started.end("sh", begun)
+
+    assert ended.code is None
+    assert "did not end" in ended.said
+    assert not isinstance(begun, OSError)
+    assert begun[0].wait(20) == 0
+    assert (tmp_path / "done").exists()
 
 
 # The shims ----------------------------------------------------------------------------------------
@@ -303,7 +348,7 @@ def test_a_shim_whose_package_is_gone(person: Person, launcher: str) -> None:
 
 def test_a_real_uv_that_does_not_run(settled: Person) -> None:
     path = copied(settled.uv, settled.base / "broken")
-    path.write_bytes(b"\x7fELF of another machine")
+    path.write_bytes(b"\x7fELF of another machine" + b"".join(MARKS))
     settled.path.insert(1, str(path.parent))
 
     told = {each["id"]: each for each in settled.asks("installation")}

@@ -14,6 +14,8 @@ from typing import IO, NoReturn
 
 import pytest
 
+from uvx_policy import real_uv
+
 HERE = Path(__file__).parent
 SHIMS = HERE.parent.parent / "shims"
 
@@ -25,6 +27,8 @@ SANITIZED = (
 )  # fmt: skip
 #: for valgrind, which replaces functions of a libc that is not linked statically only
 PLAIN = ("-std=c11", "-D_GNU_SOURCE", "-g", "-O1")
+#: for a stand-in that linkpolicy shall take for uv itself
+MARKS = '-DMARKS="{}"'.format('" "'.join(mark.decode() for mark in real_uv.MARKS))
 
 
 def shipped() -> tuple[str, ...]:

@@ -265,7 +265,7 @@ def stand_in(version: str = VERSIONS[0], *, who: str = "uv") -> bytes:
     """The binary that stands for this uv, or for the Python shim. All have the same size."""
     known = (version, who)
     if known not in _stand_ins:
-        flags = ("-O1", "-s", f'-DWHO="{who}"', f'-DVERSION="{version:8}"')
+        flags = ("-O1", "-s", f'-DWHO="{who}"', f'-DVERSION="{version:8}"', programs.MARKS)
         _stand_ins[known] = programs.compile_c(STAND_IN, flags).read_bytes()
     return _stand_ins[known]
 

@@ -1,5 +1,6 @@
 /* Stands for a program that a shim starts: says who it is, its words and its variables on stdout,
- * each ended by NUL. As uv it answers the question for its version instead. */
+ * each ended by NUL. As uv it answers the question for its version instead. With -DMARKS it has what
+ * makes linkpolicy take it for uv itself (uvx_policy/real_uv.py). */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,10 @@
 #endif
 
 extern char **environ;
+
+#ifdef MARKS
+const char marks[] = MARKS;
+#endif
 
 static void say(const char *string) { fwrite(string, 1, strlen(string) + 1, stdout); }
 

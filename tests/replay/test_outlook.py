@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.replay.machine import Call, Machine, Stopped, make_environment, put, wait_for_tick
+from tests.replay.machine import (
+    Call,
+    Machine,
+    Stopped,
+    make_environment,
+    put,
+    stand_in,
+    wait_for_tick,
+)
 from uvx_policy import cli, host
 from uvx_policy.replay.witness import Witnesses
 
@@ -148,11 +156,24 @@ def test_what_is_not_understood_is_decided_each_time(explained: Explained) -> No
     assert _never(explained, call) == "there is no key for this call"
 
 
-def test_a_uv_that_is_a_script_is_decided_each_time(explained: Explained) -> None:
-    put(explained.machine.bin / "uv", "#!/bin/sh\necho uv 0.10.12\n", 0o755)
+@pytest.mark.parametrize("words", [("sync",), ("sync", "--active")])
+def test_a_script_that_starts_uv_is_replayed_until_it_changes(
+    explained: Explained, words: tuple[str, ...]
+) -> None:
+    """Another manager's shim: which uv it starts is not asked, also where that would matter."""
+    machine = explained.machine
+    script = "#!/bin/sh\nexec /nowhere/uv\n"
+    put(machine.bin / "uv", script, 0o755)
     wait_for_tick()
+    call = machine.call(*words, VIRTUAL_ENV="environment")
+    assert not machine.replays(call)
 
-    assert "a script or a shim" in _never(explained, explained.machine.call("sync"))
+    assert machine.replays(call)
+    assert explained.record(call)["state"] == "replayed"
+
+    put(machine.bin / "uv", stand_in(), 0o755)
+    wait_for_tick()
+    assert not machine.replays(call)
 
 
 def test_a_directory_that_is_made_first_delays_the_record(explained: Explained) -> None:

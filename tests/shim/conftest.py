@@ -78,9 +78,13 @@ def without_guard(entries: Sequence[bytes]) -> list[bytes]:
     return [entry for entry in entries if not entry.startswith(guard.NAME.encode() + b"=")]
 
 
-def put_recorder(directory: Path) -> None:
-    """Let a recording stand-in be `uv` and `uvx` there. Skips where it cannot be compiled."""
-    recorder = programs.compile_c(SOURCE, ("-O1", "-Wall", "-Wextra"))
+def put_recorder(directory: Path, *, is_uv: bool = True) -> None:
+    """Let a recording stand-in be `uv` and `uvx` there. Skips where it cannot be compiled.
+
+    `is_uv`: linkpolicy takes it for uv itself; else for a program that starts one.
+    """
+    flags = (programs.MARKS,) if is_uv else ()
+    recorder = programs.compile_c(SOURCE, ("-O1", "-Wall", "-Wextra", *flags))
     shutil.copy(recorder, directory / "uv")
     os.link(directory / "uv", directory / "uvx")
 

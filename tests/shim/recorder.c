@@ -7,6 +7,9 @@
  * RECORD_ECHO=1      copy stdin to stdout first
  * RECORD_RUN=PROGRAM then execute PROGRAM with the same words, looked up on PATH (a foreign shim)
  * RECORD_FORK=1      ... in a child process
+ * RECORD_ANSWER=CODE when asked for its version: become a shell that runs this
+ *
+ * With -DMARKS it has what makes linkpolicy take it for uv itself (uvx_policy/real_uv.py).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -20,6 +23,10 @@
 #include <unistd.h>
 
 extern char **environ;
+
+#ifdef MARKS
+const char marks[] = MARKS;
+#endif
 
 static void hex(FILE *out, const char *key, const char *value) {
     fprintf(out, "%s ", key);
@@ -66,6 +73,7 @@ static void record(const char *path, char **argv) {
 int main(int argc, char **argv) {
     const char *told;
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        if ((told = getenv("RECORD_ANSWER"))) return execl("/bin/sh", "sh", "-c", told, (char *)0);
         puts("uv 0.13.8 (stand-in)");
         if (!getenv("RECORD_VERSION")) return 0;
     }

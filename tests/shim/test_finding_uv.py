@@ -171,6 +171,27 @@ def test_a_foreign_shim_that_takes_the_next_uv_is_survived(
     assert installed.seen().words[-2:] == (b"sync", b"--frozen")
 
 
+@pytest.mark.parametrize("variables", [{}, {"UV_WORKING_DIRECTORY": "/"}])
+def test_a_foreign_shim_is_started_once_for_each_call(
+    installed: Installed, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    """It may install uv first: no question of ours sets that off, or breaks it off.
+
+    Not even where uv's version matters: the variable is unknown before uv 0.9.1.
+    """
+    log = tmp_path / "started"
+    script = f'echo "$*" >>{log}; sleep 0.1; exec {installed.real}/uv "$@"'
+    foreign = foreign_shim(tmp_path / "foreign", script)
+    environ = installed.environ(PATH=path_of(installed.shims, foreign), **variables)
+
+    for _ in range(2):
+        done = installed.run("uv", "sync", environ=environ)
+
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert installed.seen().words == (f"{installed.real}/uv".encode(), b"sync")
+    assert log.read_text() == "sync\nsync\n"
+
+
 @pytest.mark.parametrize("start", ["exec", "command"])
 @pytest.mark.parametrize("word", ["sync", "--version"])
 def test_recursion_ends_at_once_and_names_both_paths(

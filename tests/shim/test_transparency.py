@@ -211,12 +211,12 @@ def test_ctrl_c_while_we_decide_kills_silently_as_it_would_kill_uv(
     installed: Installed, tmp_path: Path
 ) -> None:
     """A uv that is slow to say its version holds the shim in the middle of its decision."""
-    slow = installed.real / "uv"
-    slow.unlink()
-    slow.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexec sleep 30\n")
-    slow.chmod(0o755)
+    environ = installed.environ(
+        RECORD_ANSWER=f"touch {tmp_path}/asked; exec sleep 30",
+        UV_WORKING_DIRECTORY=str(tmp_path),  # unknown before uv 0.9.1
+    )
     process = subprocess.Popen(
-        ["uv", "sync"], env=installed.environ(), stderr=subprocess.PIPE, start_new_session=True
+        ["uv", "sync"], env=environ, stderr=subprocess.PIPE, start_new_session=True
     )
     deadline = time.monotonic() + 20
     while not (tmp_path / "asked").exists() and time.monotonic() < deadline:

@@ -65,8 +65,8 @@ NOTHING_LINKED: dict[str, Any] = {"settings": settings(fallback=setting("error",
         ),
         pytest.param(
             {"capability": BOTH, "version": None},
-            (None, "uv-version-unknown", None, "same-device"),
-            id="clones work and uv does not say its version",
+            ("copy", "uv-version-unknown", None, "same-device"),
+            id="clones work and which uv it is cannot be told",
         ),
         pytest.param(
             {"version": None},

@@ -84,7 +84,7 @@ def plan(
         ),
         pytest.param(WORKING, "venv", (0, 8, 15), "link-kept", "", None, "", id="new venv"),
         pytest.param(
-            WORKING, "sync", None, "link-left-alone", "", None, "", id="unknown version: left alone"
+            WORKING, "sync", None, "link-resolved", "", "/data/env", "", id="unknown version"
         ),
         pytest.param(
             WORKING.replace(into_cache=True),

@@ -13,6 +13,7 @@ from uvx_policy.installed import linking
 from uvx_policy.installed.inspection import inspect
 from uvx_policy.installed.prefetch import Prefetch
 from uvx_policy.machine.machine import Machine
+from uvx_policy.uv.version import uv_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from uvx_policy.installed.linking import Linking
     from uvx_policy.installed.model import Survey
     from uvx_policy.installed.tree import Index
+    from uvx_policy.model import UvVersion
     from uvx_policy.pipeline import Plan
 
 P = ParamSpec("P")
@@ -40,6 +42,11 @@ class Case(Machine):
         #: files that a check of this run has reported already
         self.reported: set[str] = set()
         self._prefetch: Prefetch | None = None
+
+    @cached_property
+    def version(self) -> UvVersion | None:
+        """The real uv's version; unlike `uv_version` asks uv, unless it is remembered."""
+        return uv_version(self.host, self.uv, state=self.state) if self.uv else None
 
     @cached_property
     def environment(self) -> str:

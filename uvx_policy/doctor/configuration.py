@@ -155,6 +155,8 @@ def _change(case: Case, name: str, value: str, origin: Origin) -> Fix:
 @where_decided
 def look_choices(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     """What was chosen for uv itself always wins: told where it defeats a setting or cannot work."""
+    # What would be without that choice may depend on a version that does not matter with it.
+    facts = facts.replace(version=case.version)
     chosen = ", ".join(
         f"`{name} = {value.value}` ({value.origin})"
         for name, value in (("link-mode", facts.link_mode), ("cache-dir", facts.cache_dir))

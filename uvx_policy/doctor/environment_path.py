@@ -81,7 +81,7 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
     if plan is None or plan.facts is None or not os.path.islink(path) or not os.path.isdir(path):
         return
     target = os.path.realpath(path)
-    version = ".".join(map(str, plan.version)) if plan.version else "of unknown version"
+    version = ".".join(map(str, case.version)) if case.version else "of unknown version"
     # `uv run` is the command that cannot be helped: what starts a program gets no variable of ours.
     kept = symlinked_venv.keep_link(
         symlinked_venv.LinkFacts(
@@ -92,7 +92,7 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
         ),
         invocation=invocation.parse_significant("uv", ("run", "python")),
         destination=plan.facts.destination,
-        version=plan.version,
+        version=case.version,
         at_workspace_root=True,
     )
     if kept.code != "link-left-alone":
@@ -118,7 +118,7 @@ def look_file(case: Case) -> Iterator[Diagnostic]:
     if not os.path.isfile(path) or (plan is not None and plan.destination.kind == "cache"):
         return
     aside = command("mv", path, f"{path}-file")
-    follows = plan is not None and plan.version is not None and plan.version >= _FOLLOWS_FILES
+    follows = case.version is not None and case.version >= _FOLLOWS_FILES
     named = _named_environment(path) if follows else ""
     if not named:
         yield fail(

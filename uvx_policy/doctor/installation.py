@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 from uvx_policy import locate
 from uvx_policy.doctor import search_path, shims
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, skip, warn
+from uvx_policy.real_uv import is_uv
 from uvx_policy.terminal.command import command
-from uvx_policy.uv.version import uv_version
+from uvx_policy.uv.version import OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
-
-#: oldest version of uv that linkpolicy is tested with (docs/reference/supported-uv.md)
-OLDEST = (0, 5, 23)
 
 
 def look_real_uv(case: Case) -> Iterator[Diagnostic]:
@@ -40,11 +38,22 @@ def look_real_uv_version(case: Case) -> Iterator[Diagnostic]:
     if not case.uv:
         yield skip("there is no real uv")
         return
-    version = uv_version(case.host, case.uv, state=case.state)
-    if version is None:
+    version = case.version
+    if version is None and is_uv(case.uv):
         yield warn(
             f"`{case.uv} --version` prints no version: uv is left alone where the version matters.",
             Fix.by("See what it prints", command(case.uv, "--version")),
+            (case.uv,),
+        )
+    elif version is None:
+        # It may well be one of those that are known: told where it makes a difference.
+        lacks = case.sound_plan.lacks_version if case.sound_plan else ""
+        if not lacks:
+            yield skip(f"`{case.uv}` is not uv itself, but another program that starts it")
+            return
+        yield warn(
+            f"The version of `{case.uv}` would matter here, and is not known: {lacks}.",
+            Fix.by("Put the directory of uv itself on PATH"),
             (case.uv,),
         )
     elif version < OLDEST:

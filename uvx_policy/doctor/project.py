@@ -48,15 +48,14 @@ def look_decision(case: Case) -> Iterator[Diagnostic]:
         return
     call = " ".join(("uv", *case.usual_call))
     mode, cached, facts = plan.outcome.link_mode, plan.outcome.cache_dir, plan.facts
-    unsure = ("cannot-tell", "uv-version-unknown")
     if facts is None and plan.destination.kind == "unknown":
         told = f"The destination of uv is unknown, so uv runs without a policy: {mode.because}."
         yield warn(told, _EXPLAIN)
     elif facts is None:
         yield skip(f"`{call}` would install nothing here: {mode.because}.")
-    elif mode.code in unsure:
+    elif mode.code == "cannot-tell":
         yield warn(f"The link mode is left to uv: {mode.because}.", _EXPLAIN)
-    elif cached.code in unsure:
+    elif cached.code == "cannot-tell":
         yield warn(f"The cache is left to uv: {cached.because}.", _EXPLAIN)
     else:
         cache, capability = in_use(plan, facts)

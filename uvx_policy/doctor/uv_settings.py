@@ -55,8 +55,7 @@ def begin_uv_settings(case: Case) -> None:
 
 
 def _known_faults(case: Case) -> Iterator[Diagnostic]:
-    plan = case.sound_plan
-    modes = link_modes(plan.version if plan else None)
+    modes = link_modes(case.version)
     yield from _refused_variables(case, modes)
     for layer in _layers(case):
         yield from _refused_modes(layer, modes)

@@ -12,6 +12,7 @@ import os
 from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.model import Origin, Sourced
 from uvx_policy.uv.directories import system_file, user_file
+from uvx_policy.uv.version import OLDEST
 from uvx_policy.uv.workspace import TomlFiles, ancestors, table
 from uvx_policy.value import Value
 
@@ -145,11 +146,13 @@ def _are_valid(
     """Check the names, and the values that we use; of all others we trust that they are right."""
     unknown = set(settings)
     for since, names in keys.items():
-        if since == _OLDEST or (version is not None and version >= since):
-            unknown.difference_update(names.split())
+        # Names first: the version is looked at only where it matters.
+        known = unknown.intersection(names.split())
+        if known and (since == OLDEST or (version is not None and version >= since)):
+            unknown -= known
     return (
         not unknown
-        and settings.get("link-mode", "copy") in link_modes(version)
+        and ("link-mode" not in settings or settings["link-mode"] in link_modes(version))
         and all(isinstance(settings.get(name, False), bool) for name in _BOOLEANS)
         and all(isinstance(settings.get(name, ""), str) for name in _STRINGS)
     )
@@ -168,7 +171,6 @@ def _text(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-_OLDEST = (0, 5, 23)
 _REFLINK_SINCE = (0, 9, 28)
 _BOOLEANS = ("no-cache", "offline", "preview", "system")
 _STRINGS = ("cache-dir", "target", "prefix", "python", "python-preference")
@@ -176,7 +178,7 @@ _STRINGS = ("cache-dir", "target", "prefix", "python", "python-preference")
 #: What uv itself lists when a uv.toml has an unknown key, for three versions. A key that is newer
 #: than the uv at hand, or newer than this list, makes a reading doubtful, no more.
 _KEYS: dict[UvVersion, str] = {
-    _OLDEST: """required-version native-tls offline no-cache cache-dir preview python-preference
+    OLDEST: """required-version native-tls offline no-cache cache-dir preview python-preference
         python-downloads concurrent-downloads concurrent-builds concurrent-installs index index-url
         extra-index-url no-index find-links index-strategy keyring-provider allow-insecure-host
         resolution prerelease fork-strategy dependency-metadata config-settings no-build-isolation
@@ -194,7 +196,7 @@ _KEYS: dict[UvVersion, str] = {
         pyodide-install-mirror audit exclude-dependencies minimum-libc-version""",
 }
 _PIP_KEYS: dict[UvVersion, str] = {
-    _OLDEST: """python system break-system-packages target prefix index-url extra-index-url no-index
+    OLDEST: """python system break-system-packages target prefix index-url extra-index-url no-index
         find-links index-strategy keyring-provider no-build no-binary only-binary
         no-build-isolation no-build-isolation-package strict extra all-extras no-extra no-deps
         allow-empty-requirements resolution prerelease fork-strategy dependency-metadata

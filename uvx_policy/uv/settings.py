@@ -15,6 +15,7 @@ from uvx_policy.uv import config as uv_config
 from uvx_policy.uv.config import Configuration, Layer
 from uvx_policy.uv.directories import own_cache, tool_name, tool_root
 from uvx_policy.uv.script_block import find_script, read_block
+from uvx_policy.uv.version import OLDEST
 from uvx_policy.uv.workspace import (
     TomlFiles,
     absolute,
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _FALSE = ("n", "no", "f", "false", "off", "0")
 
-#: the oldest uv that we know; a variable that is older than it needs no version
-_OLDEST = (0, 5, 23)
+#: the variables that are newer than `OLDEST`
 _SINCE = {
     "UV_ISOLATED": (0, 8, 14),
     "UV_NO_PROJECT": (0, 11, 8),
@@ -241,13 +241,13 @@ class _Reader:
     def _is_set(self, variable: str) -> bool:
         """Tell whether this uv knows the variable and its value is true. Raises `Unreadable`."""
         value = self.host.environ.get(variable)
-        since = _SINCE.get(variable, _OLDEST)
+        since = _SINCE.get(variable, OLDEST)
         if value is None or (self.version is not None and self.version < since):
             return False
         told = boolean(value)
         if told is None:
             raise Unreadable(variable, "is not a boolean, which uv takes for an error")
-        if told and self.version is None and since != _OLDEST:
+        if told and self.version is None and since != OLDEST:
             raise Unreadable(variable, "whether this uv knows it cannot be told")
         return told
 

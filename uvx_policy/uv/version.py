@@ -1,4 +1,4 @@
-"""The real uv's version, asked once and remembered with the binary's identity."""
+"""The real uv's version: assumed as long as it does not matter, asked once where it does."""
 
 from __future__ import annotations
 
@@ -9,46 +9,133 @@ from uvx_policy.state import facts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import NoReturn
+
     from uvx_policy.host import Host
     from uvx_policy.model import UvVersion
 
+#: the oldest version whose rules are known, and that is tested (docs/reference/supported-uv.md)
+OLDEST = (0, 5, 23)
 #: int() raises for thousands
 _MOST_DIGITS = 9
-#: seconds that `uv --version` may take; it needs 0.005
-_PATIENCE = 5
-_SIGKILL = 9
-#: of its answer
-_MOST_BYTES = 65536
-_NATIVE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
+#: what is remembered of a program that is not uv itself
+_NOT_UV = "not uv"
+
+
+class RealUv:
+    """The program at `uv`. What is found out about it is remembered until the file changes."""
+
+    def __init__(self, host: Host, uv: str, *, state: str) -> None:
+        """`uv`: its path. `state`: where facts are remembered, "" for nowhere."""
+        self._host, self._state = host, state
+        self._file = uv
+        self._key: tuple[str, ...] = ()
+        #: why `version` gave none, for people
+        self.why_unknown = ""
+        spoilt = host.witnesses.spoilt
+        try:
+            self._file = host.real_path(uv)
+            status = host.status(self._file)
+        except Unreadable:
+            return
+        # Not of a file that was changed this moment: the next one could have the same identity.
+        if status is not None and host.witnesses.spoilt == spoilt:
+            numbers = (status.device, status.inode, status.size, status.mtime_ns, status.ctime_ns)
+            self._key = (self._file, *map(str, numbers))
+
+    def remembered(self) -> UvVersion | None:
+        """Its version if that is remembered."""
+        return parse_version(self._recall() or "")
+
+    def version(self) -> UvVersion | None:
+        """Its version; `None` when it does not say, or is not uv itself but what starts one.
+
+        Only uv itself is asked: another manager's shim (mise, pyenv, proto, pixi) may install a uv
+        first, and its answer depends on the directory and on its configuration.
+        """
+        from uvx_policy.real_uv import is_uv
+
+        answer = self._recall()
+        if answer is None:
+            answer = _ask(self._file, self._host) if is_uv(self._file) else _NOT_UV
+            if self._key and (answer == _NOT_UV or parse_version(answer) is not None):
+                facts.remember(self._state, "uv-version", self._key, answer)
+        version = parse_version(answer)
+        if answer == _NOT_UV:
+            self.why_unknown = (
+                "it is not uv itself, but starts one that is known to its manager alone "
+                "(put the directory of uv itself on PATH, in front of it)"
+            )
+        elif version is None:
+            self.why_unknown = "it did not say it"
+            self._host.witnesses.spoil("this uv did not say its version")
+        return version
+
+    def _recall(self) -> str | None:
+        return facts.recall(self._state, "uv-version", self._key) if self._key else None
+
+
+def assumptions() -> Iterator[UvVersion]:
+    """Versions, each of which stands for all up to the next; the last one for all later ones too.
+
+    Everything that depends on the version has to be done with one of them before the next is taken:
+    it is the comparisons that say where the next one begins. Whatever is decided alike with all of
+    them is decided alike with every version. What is older than `OLDEST` is taken for it.
+    """
+    begin: tuple[int, int, int] | None = OLDEST
+    while begin is not None:
+        assumed = _Assumed(begin)
+        yield assumed
+        begin = assumed.end
+
+
+class _Assumed(tuple[int, int, int]):  # noqa: SLOT001 (a tuple has no room for slots)
+    """A version that knows from which later one on a comparison would have come out otherwise.
+
+    It can only be compared with `<`, `<=`, `>` and `>=`: what else depends on it went unnoticed.
+    """
+
+    end: tuple[int, int, int] | None = None
+
+    def __lt__(self, other: tuple[int, ...]) -> bool:
+        return not self >= other
+
+    def __ge__(self, other: tuple[int, ...]) -> bool:
+        return self._reaches(*other)
+
+    def __le__(self, other: tuple[int, ...]) -> bool:
+        return not self > other
+
+    def __gt__(self, other: tuple[int, ...]) -> bool:
+        first, second, third = other
+        return self._reaches(first, second, third + 1)
+
+    def _reaches(self, *threshold: int) -> bool:
+        if tuple.__ge__(self, threshold):
+            return True
+        first, second, third = threshold
+        if self.end is None or threshold < self.end:
+            self.end = (first, second, third)
+        return False
+
+    def __bool__(self) -> bool:
+        return True
+
+    def _unnoticed(self, *_: object) -> NoReturn:
+        raise TypeError("a version may only be compared by its order")
+
+    __eq__ = __ne__ = __getitem__ = __iter__ = __len__ = __contains__ = __hash__ = _unnoticed
 
 
 def uv_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
-    """Version of the program at `uv`, `None` when it does not say.
-
-    A binary's answer is remembered until its identity changes. A script's is not: it may be another
-    manager's shim (mise, asdf, pyenv), whose answer depends on the directory.
-    """
-    key = _identity(host, uv)
-    if not key:
-        host.witnesses.spoil("this uv is a script or a shim, and may be another one next time")
-    known = facts.recall(state, "uv-version", key) if key else None
-    text = known if known is not None else _ask(uv, host)
-    version = parse_version(text)
-    if version is None:
-        host.witnesses.spoil("this uv did not say its version")
-    elif key and known is None and not host.witnesses.spoilt:
-        # Not of a binary that was changed this moment: the next one could have the same identity.
-        facts.remember(state, "uv-version", key, text)
-    return version
+    """See `RealUv.version`."""
+    return RealUv(host, uv, state=state).version()
 
 
 def remembered_version(host: Host, uv: str, *, state: str) -> UvVersion | None:
-    """The version of the program at `uv` if it is remembered; `None` otherwise. Starts nothing."""
-    try:
-        key = _identity(host, uv)
-    except Unreadable:
-        return None
-    return parse_version(facts.recall(state, "uv-version", key) or "") if key else None
+    """See `RealUv.remembered`. Starts nothing."""
+    return RealUv(host, uv, state=state).remembered()
 
 
 def parse_version(text: str) -> UvVersion | None:
@@ -67,27 +154,9 @@ def parse_version(text: str) -> UvVersion | None:
     return (numbers[0], numbers[1], numbers[2]) if len(numbers) == 3 else None  # noqa: PLR2004
 
 
-def _identity(host: Host, uv: str) -> tuple[str, ...]:
-    """Key of the memory; () for what is not a plain binary of its own name."""
-    real = host.real_path(uv)
-    status = host.status(real)
-    # mise's shim is a link named `uv` to a binary named `mise`: its answer is not the binary's.
-    if status is None or os.path.basename(real) not in ("uv", "uv.exe"):
-        return ()
-    if not host.read_head(real, 4).startswith(_NATIVE):
-        return ()
-    numbers = (status.device, status.inode, status.size, status.mtime_ns, status.ctime_ns)
-    return (real, *map(str, numbers))
-
-
 def _ask(uv: str, host: Host) -> str:
-    from uvx_policy import guard
-
+    """What `uv --version` prints. Without a time limit: it is uv itself, which starts next."""
     quiet = {name: value for name, value in host.environ.items() if not name.startswith("UV_")}
-    # A foreign shim that falls back to the next uv on PATH must not land in ours and ask again.
-    quiet["LINKPOLICY_BYPASS"] = "1"
-    if guard.NAME in os.environ:
-        quiet[guard.NAME] = os.environ[guard.NAME]
     words = [uv, "--version"]
     try:
         answer = _output(words, quiet) if hasattr(os, "posix_spawn") else _run(words, quiet)
@@ -97,14 +166,14 @@ def _ask(uv: str, host: Host) -> str:
 
 
 def _output(words: list[str], environ: dict[str, str]) -> bytes:
-    """What the program prints, b"" if it takes too long. Raises `OSError`.
+    """What the program prints. Raises `OSError`.
 
     Not `subprocess`: importing it takes longer than uv does to answer.
     """
     from uvx_policy.launch import IGNORED_BY_PYTHON
 
     readable, writable = os.pipe()
-    try:
+    with open(readable, "rb") as stream:
         try:
             child = os.posix_spawn(
                 words[0],
@@ -120,48 +189,20 @@ def _output(words: list[str], environ: dict[str, str]) -> bytes:
             )
         finally:
             os.close(writable)
-        answer = _read_all(readable)
-        if answer is None:
-            os.kill(child, _SIGKILL)
-        os.waitpid(child, 0)
-    finally:
-        os.close(readable)
-    return answer or b""
-
-
-def _read_all(readable: int) -> bytes | None:
-    """Everything until the other end is closed; `None` if that takes too long, or is too much."""
-    from select import POLLHUP, POLLIN, poll
-    from time import monotonic
-
-    deadline = monotonic() + _PATIENCE
-    waiting = poll()
-    waiting.register(readable, POLLIN | POLLHUP)
-    found = b""
-    while len(found) < _MOST_BYTES:
-        left = deadline - monotonic()
-        if left <= 0 or not waiting.poll(left * 1000):
-            return None
-        part = os.read(readable, _MOST_BYTES)
-        if not part:
-            return found
-        found += part
-    return None
+        answer = stream.read()
+    os.waitpid(child, 0)
+    return answer
 
 
 def _run(words: list[str], environ: dict[str, str]) -> bytes:
     """Do what `_output` does, on Windows."""
     import subprocess
 
-    try:
-        return subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environ,
-            timeout=_PATIENCE,
-            check=False,
-        ).stdout
-    except subprocess.SubprocessError:
-        return b""
+    return subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environ,
+        check=False,
+    ).stdout
