@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.edges.setup_home import Home, stranger, without_directories
+from tests.edges.setup_home import STAND_IN, Home, stranger, without_directories
 from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import command as setup_command
@@ -333,6 +333,8 @@ def test_an_unknown_shell_gets_the_shims_and_the_line_to_add(
         ".local/share",
         ".local/share/linkpolicy",
         ".local/share/linkpolicy/shims",
+        ".local/share/linkpolicy/shims/.linkpolicy",
+        f".local/share/linkpolicy/shims/{STAND_IN}",
         ".local/share/linkpolicy/shims/uv",
         ".local/share/linkpolicy/shims/uvx",
         ".local/state",
@@ -368,8 +370,9 @@ def test_another_uv_that_would_still_come_first_is_named(home: Home) -> None:
 
 def test_when_the_shims_come_first_already_nothing_is_left_to_do(home: Home) -> None:
     stranger(home.root / ".local/bin/uv")
+    home.environ["PATH"] = f"{home.root}/.local/bin:/usr/bin"
     home.setup()
-    home.environ["PATH"] = f"{home.shims}:{home.root}/.local/bin:/usr/bin"
+    home.environ["PATH"] = f"{home.shims}:{home.environ['PATH']}"
 
     assert home.setup() == [
         "Nothing to do: the shims in ~/.local/share/linkpolicy/shims are in place.",
@@ -601,12 +604,12 @@ def test_a_shim_that_lost_its_mode_or_content_is_fixed(home: Home) -> None:
     home.setup()
     good = (home.shims / "uv").read_bytes()
     (home.shims / "uv").chmod(0o644)
-    (home.shims / "uvx").write_bytes(good[:200])
+    (home.shims / "uvx").write_bytes(good[:600])
 
     home.setup()
 
     assert stat.S_IMODE((home.shims / "uv").stat().st_mode) == 0o755
-    assert b"uvx" in (home.shims / "uvx").read_bytes()[200:]
+    assert b"uvx" in (home.shims / "uvx").read_bytes()[600:]
 
 
 def test_a_tight_umask_does_not_matter(home: Home) -> None:
@@ -682,5 +685,5 @@ def test_a_record_can_be_read_by_people(home: Home) -> None:
 
     stored = json.loads(home.record.read_text())
 
-    assert stored["shims"] == [str(home.shims / "uv"), str(home.shims / "uvx")]
+    assert stored["shims"] == [str(home.shims / name) for name in (STAND_IN, "uv", "uvx")]
     assert stored["files"][0]["inserted"].startswith(BEGIN)

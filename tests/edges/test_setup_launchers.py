@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edges.setup_home import Home, killed_at, stranger, without_directories
+from tests.edges.setup_home import STAND_IN, Home, killed_at, stranger, without_directories
 from uvx_policy import cli, locate
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import command as setup_command
@@ -61,7 +61,8 @@ def files_below(directory: Path) -> list[str]:
 
 
 NATIVE = [".linkpolicy/uv", ".linkpolicy/uvx", "uv", "uvx"]
-PYTHON = ["uv", "uvx"]
+PROGRAMS = ["uv", "uvx"]
+PYTHON = [STAND_IN, *PROGRAMS]
 
 
 @pytest.mark.parametrize("launcher", ["auto", "native"])
@@ -72,7 +73,7 @@ def test_a_native_shim_is_the_launcher_with_its_configuration_and_our_marker(
 
     assert "launcher: native" in lines
     assert files_below(home.shims) == NATIVE
-    for program in PYTHON:
+    for program in PROGRAMS:
         content = (home.shims / program).read_bytes()
         before, _, rest = content.partition(MAGIC)
         fields = rest[: 8192 - len(MAGIC)].split(b"\0")
@@ -120,7 +121,7 @@ def test_the_dry_run_shows_both_ways_and_changes_nothing(home: Home) -> None:
     shown = home.plan(launcher="python").render()
 
     assert "  delete  ~/.local/share/linkpolicy/shims/.linkpolicy/uv\n" in shown
-    assert "  remove  ~/.local/share/linkpolicy/shims/.linkpolicy/\n" in shown
+    assert f"  write   ~/.local/share/linkpolicy/shims/{STAND_IN}\n" in shown
     assert "\nlauncher: Python\n" in shown
     assert home.tree() == before
 
@@ -174,7 +175,7 @@ def test_the_record_of_an_installation_before_the_launchers_is_enough(home: Home
     del stored["launcher"]
     assert sorted(stored) == ["directories", "files", "shims", "version"]
     home.record.write_text(json.dumps(stored))
-    for program in PYTHON:  # what the version before wrote
+    for program in PROGRAMS:  # what the version before wrote
         old = (
             (home.shims / program).read_bytes().replace(b"SHIM, ", b"").replace(b"__file__, ", b"")
         )
@@ -418,7 +419,7 @@ def test_killed_anywhere_setup_and_uninstall_can_be_repeated(tmp_path: Path, she
             step,
             lambda home=home: home.setup(shell, launcher=launchers[1]),  # type: ignore[misc]
         )
-        for program in PYTHON:  # there at every moment, and whole
+        for program in PROGRAMS:  # there at every moment, and whole
             assert shim_directories.is_shim(str(home.shims / program))
         if step % 2:
             assert home.setup(shell, launcher=launchers[1]).complete

@@ -18,6 +18,7 @@ from uvx_policy.setup import shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import SetupRecord
+from uvx_policy.setup.remembered import to_remember
 from uvx_policy.setup.words import Lines, Problem
 from uvx_policy.value import Value
 
@@ -118,7 +119,8 @@ def plan_setup(
             setup_steps.insertion(file, lines, is_ours, wanted, problems)
     edits = [edit for edit in wanted.values() if edit.after != edit.before.content]
 
-    kind, files = setup_launcher.shims(directory, launcher)
+    remembered = to_remember(environ, home=home, shims=directory)
+    kind, files = setup_launcher.shims(directory, launcher, remembered)
     paths = [path for path, _ in files]
     stale = [path for path in shim_directories.ours(directory) if path not in paths]
     # The first file lies in the innermost directory.

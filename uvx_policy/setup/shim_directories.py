@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROGRAMS = ("uv", "uvx")
-#: beside native shims: the directory of the Python shims that they fall back to
-FALLBACKS = ".linkpolicy"
 _MODE = 0o755
 
 
@@ -50,13 +48,16 @@ def absolute(directory: str, home: str) -> str:
 
 def fallbacks(directory: str) -> str:
     """Where the Python shims lie that the native shims of this directory fall back to."""
-    return f"{directory}/{FALLBACKS}"
+    return f"{directory}/{layout.SHIM_FALLBACKS}"
 
 
 def places(directory: str) -> tuple[str, ...]:
     """Every path where a file of ours may lie, for this directory of shims."""
     behind = fallbacks(directory)
     shims = [f"{place}/{program}" for place in (directory, behind) for program in PROGRAMS]
+    with contextlib.suppress(OSError):  # what stands in for Python bears the name of that
+        names = (name.removesuffix(UNFINISHED) for name in sorted(os.listdir(behind)))
+        shims += [f"{behind}/{name}" for name in names if name.startswith("python")]
     return (*shims, *(f"{path}{UNFINISHED}" for path in shims))
 
 
@@ -67,7 +68,7 @@ def ours(directory: str) -> list[str]:
 
 def owner(path: str) -> str:
     """The directory of shims that has this path among its `places`."""
-    return os.path.dirname(path).removesuffix(f"/{FALLBACKS}")
+    return os.path.dirname(path).removesuffix(f"/{layout.SHIM_FALLBACKS}")
 
 
 def is_in_place(path: str, content: bytes) -> bool:
