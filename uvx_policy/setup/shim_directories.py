@@ -108,13 +108,16 @@ def is_ours(path: str) -> bool:
     return is_shim(path) or (path.endswith(UNFINISHED) and os.path.lexists(path))
 
 
-def check_private(directory: str) -> None:
-    """Raises `LinkPolicyError` when others could put a program there, and `OSError`."""
+def check_private(directory: str, *, roots: bool = False) -> None:
+    """Raises `LinkPolicyError` when others could put a program there, and `OSError`.
+
+    `roots`: it may be root's, whose programs everybody runs; setup writes to the user's own only.
+    """
     if os.path.lexists(directory):
         status = os.stat(directory)
         if not stat.S_ISDIR(status.st_mode):
             raise LinkPolicyError(f"`{directory}` is not a directory")
-        if status.st_uid != os.geteuid():
+        if status.st_uid != os.geteuid() and not (roots and status.st_uid == 0):
             raise LinkPolicyError(f"`{directory}` belongs to another user")
         if status.st_mode & 0o022:
             raise LinkPolicyError(
