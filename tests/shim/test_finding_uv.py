@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.shim.conftest import Installed
+from tests import sandbox
+from tests.shim.conftest import Installed, in_terminal
 from uvx_policy import locate
-from uvx_policy.setup import shim_file
+from uvx_policy.setup import interpreter, shim_file
 
 
 def path_of(*directories: Path | str) -> str:
@@ -279,3 +282,230 @@ def test_a_vanished_cwd_stops_nothing(installed: Installed, tmp_path: Path) -> N
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert installed.seen().words == (b"uv", b"sync")
+
+
+# What setup remembered ----------------------------------------------------------------------------
+
+
+def remembering(installed: Installed, directory: Path, *, package: bool = True) -> None:
+    """Let both shims remember this directory, and nothing else. `package`: it is there."""
+    for program in ("uv", "uvx"):
+        text = shim_file.render(program, remembered=str(directory))
+        text = text.replace(repr(locate.embedded_directories()).encode(), b"[]")
+        if not package:
+            text = text.replace(b"uvx_policy.shim", b"uvx_policy_gone.shim")
+        (installed.shims / program).write_bytes(text)
+
+
+MINIMAL = "/usr/bin:/bin"
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with", "without"])
+@pytest.mark.parametrize("program", ["uv", "uvx"])
+def test_where_path_has_none_the_remembered_one_serves(
+    installed: Installed, program: str, package: bool
+) -> None:
+    remembering(installed, installed.real, package=package)
+
+    done = installed.run(installed.shims / program, "x", environ=installed.environ(PATH=MINIMAL))
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert installed.seen().words == (program.encode(), b"x")
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with", "without"])
+def test_a_remembered_uv_alone_is_told_to_be_uvx(installed: Installed, package: bool) -> None:
+    (installed.real / "uvx").unlink()
+    remembering(installed, installed.real, package=package)
+
+    installed.run(installed.shims / "uvx", "x", environ=installed.environ(PATH=MINIMAL))
+
+    assert installed.seen().words == (b"uv", b"tool", b"uvx", b"x")
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with", "without"])
+def test_path_is_before_what_is_remembered(
+    installed: Installed, tmp_path: Path, package: bool
+) -> None:
+    remembering(installed, tmp_path / "old", package=package)
+    shutil.copytree(installed.real, tmp_path / "old")
+    (tmp_path / "old/uv").unlink()
+    (tmp_path / "old/uv").write_text("#!/bin/sh\nexit 9\n")
+    (tmp_path / "old/uv").chmod(0o755)
+
+    assert installed.run("uv", "x").returncode == 0
+    minimal = installed.environ(PATH=MINIMAL)
+    assert installed.run(installed.shims / "uv", "x", environ=minimal).returncode == 9
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with", "without"])
+def test_a_remembered_uv_that_is_gone_or_ours_is_none(
+    installed: Installed, tmp_path: Path, package: bool
+) -> None:
+    for directory in (tmp_path / "gone", installed.shims):
+        remembering(installed, directory, package=package)
+
+        minimal = installed.environ(PATH=MINIMAL)
+        done = installed.run(installed.shims / "uv", "x", environ=minimal)
+
+        assert done.returncode == 127
+
+
+@pytest.mark.parametrize("launcher", ["python", "native"])
+def test_linkpolicy_run_and_explain_know_it_as_well(
+    installed: Installed, tmp_path: Path, launcher: str
+) -> None:
+    home = tmp_path / "home"
+    shims = home / ".local/share/linkpolicy/shims"
+    environ = {"HOME": str(home), "PATH": f"{installed.real}:{MINIMAL}", "RECORD_VERSION": "1"}
+    environ["RECORD_TO"] = str(installed.record)
+    # A directory below HOME: everything else below a temporary directory is temporary.
+    shutil.move(installed.real, tmp_path / "home/bin")
+    environ["PATH"] = f"{home}/bin:{MINIMAL}"
+    linkpolicy = sandbox.linkpolicy(sandbox.PYTHON)
+    setup = ("setup", "--no-modify-path", "--launcher", launcher)
+    done = installed.run(*linkpolicy, *setup, environ=environ)
+    if launcher == "native" and b"no native launcher" in done.stderr:
+        pytest.skip("no native launcher here")
+    assert done.returncode == 0, done.stderr
+    minimal = {**environ, "PATH": MINIMAL}
+
+    for start in ((shims / "uvx",), (*linkpolicy, "run", "--", "uvx")):
+        assert installed.run(*start, "x", environ=minimal).returncode == 0
+        assert installed.seen().words == (b"uvx", b"x")
+    told = installed.run(*linkpolicy, "explain", "--json", "--", "uv", "sync", environ=minimal)
+    assert json.loads(told.stdout)["uv"] == str(home / "bin/uv")
+
+
+# Python is gone -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def without_python(installed: Installed) -> Installed:
+    """Shims whose interpreter was removed."""
+    directory = os.path.dirname(interpreter.base_interpreter())
+    for program in ("uv", "uvx"):
+        text = (installed.shims / program).read_bytes()
+        if b"env -S" not in text.splitlines()[0]:
+            pytest.skip("this `env` cannot do it")
+        (installed.shims / program).write_bytes(
+            text.replace(f" PATH={directory}:".encode(), b" PATH=/nowhere/bin:")
+        )
+    return installed
+
+
+ODD_WORDS = ("", "a b", "$HOME", "*", b"\xff", "line\nbreak", "-x", "A=1")
+
+
+@pytest.mark.parametrize("program", ["uv", "uvx"])
+def test_without_python_uv_runs_all_the_same(without_python: Installed, program: str) -> None:
+    environ = without_python.environ(RECORD_EXIT="9", EMPTY="", BYTES="\udcff")
+
+    done = without_python.run(program, *ODD_WORDS, environ=environ, cwd=without_python.real)
+
+    assert (done.returncode, done.stdout, done.stderr) == (9, b"", b"")
+    seen = without_python.seen()
+    # A shell starts it by its path.
+    assert seen.words[0] == os.fsencode(without_python.real / program)
+    assert seen.words[1:] == tuple(os.fsencode(word) for word in ODD_WORDS)
+    variables = dict(entry.split(b"=", 1) for entry in seen.environ)
+    assert variables[b"PATH"] == os.fsencode(environ["PATH"])
+    assert variables[b"EMPTY"] == b""
+    assert variables[b"BYTES"] == b"\xff"
+    assert b"_LINKPOLICY_PATH" not in variables
+
+
+def test_without_python_and_uvx_uv_is_told_to_be_uvx(without_python: Installed) -> None:
+    (without_python.real / "uvx").unlink()
+
+    without_python.run("uvx", "x")
+
+    assert without_python.seen().words[1:] == (b"tool", b"uvx", b"x")
+
+
+def test_without_python_death_by_signal_passes(without_python: Installed) -> None:
+    environ = without_python.environ(RECORD_SIGNAL="15")
+
+    assert without_python.run("uv", "sync", environ=environ).returncode == -15
+
+
+@pytest.mark.parametrize("path", [None, "", MINIMAL], ids=["unset", "empty", "minimal"])
+def test_without_python_the_remembered_uv_is_found(
+    without_python: Installed, path: str | None
+) -> None:
+    (stand_in,) = (without_python.shims / ".linkpolicy").iterdir()
+    stand_in.write_bytes(shim_file.render_stand_in([str(without_python.real)]))
+    environ = without_python.environ(PATH=path or "")
+    if path is None:
+        del environ["PATH"]
+
+    done = without_python.run(without_python.shims / "uv", "sync", environ=environ)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert without_python.seen().words[1:] == (b"sync",)
+
+
+def test_without_python_and_uv_one_line_says_so(without_python: Installed) -> None:
+    (stand_in,) = (without_python.shims / ".linkpolicy").iterdir()
+    embedded = locate.embedded_directories()[0]
+    stand_in.write_text(stand_in.read_text().replace(embedded, "/nowhere"))
+
+    done = without_python.run(
+        without_python.shims / "uv", "sync", environ=without_python.environ(PATH=MINIMAL)
+    )
+
+    assert (done.returncode, done.stdout) == (127, b"")
+    shim = without_python.shims / "uv"
+    assert done.stderr.decode() == f"linkpolicy: no uv on PATH but the shim `{shim}`\n"
+
+
+def test_without_python_a_foreign_shim_is_survived(
+    without_python: Installed, tmp_path: Path
+) -> None:
+    own = tmp_path / "foreign"
+    foreign = foreign_shim(own, NEXT_ON_PATH.format(own=own, start="exec"))
+    path = path_of(without_python.shims, foreign, without_python.real)
+
+    done = without_python.run("uv", "sync", environ=without_python.environ(PATH=path))
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert without_python.seen().words[-1] == b"sync"
+
+
+# The policy is off --------------------------------------------------------------------------------
+
+
+def without_package(installed: Installed) -> None:
+    text = (installed.shims / "uv").read_text()
+    (installed.shims / "uv").write_text(text.replace("uvx_policy.shim", "uvx_policy_gone.shim"))
+
+
+@pytest.mark.parametrize("python", [True, False], ids=["no linkpolicy", "no Python"])
+def test_a_terminal_is_told_once_that_the_policy_is_off(
+    request: pytest.FixtureRequest, installed: Installed, tmp_path: Path, python: bool
+) -> None:
+    if python:
+        without_package(installed)
+    else:
+        request.getfixturevalue("without_python")
+    state = tmp_path / "state"
+    environ = installed.environ(XDG_STATE_HOME=str(state))
+
+    assert said_in_terminals(environ, "uv sync; uv sync") == [b"", b""]  # nowhere to note it
+    (state / "linkpolicy").mkdir(parents=True)
+    assert installed.run("uv", "sync", environ=environ).stderr == b""
+    assert not list((state / "linkpolicy").iterdir())
+    said = said_in_terminals(environ, "uv sync; uv sync; uv sync 2>/dev/null")
+
+    for each in said:
+        assert each.startswith(b"linkpolicy: cannot run `%b/uv`: " % os.fsencode(installed.shims))
+        assert each.count(b"\n") == 1
+        assert b"linkpolicy setup" in each
+    told = list((state / "linkpolicy/told").iterdir())
+    assert [path.stat().st_mode & 0o777 for path in told] == [0o600, 0o600]
+    assert stat.S_IMODE((state / "linkpolicy/told").stat().st_mode) == 0o700
+
+
+def said_in_terminals(environ: dict[str, str], line: str) -> list[bytes]:
+    """What two terminals show, each with a shell that runs this line."""
+    return [in_terminal(["/bin/sh", "-c", line], environ) for _ in range(2)]
