@@ -1077,7 +1077,7 @@ static bool is_first_here(void) {
     put_number(&path, (uint64_t)getsid(0), 10, 1);
     put_byte(&path, '\0');
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
-    int handle = path.full ? -1 : open(scratch, flags, 0600);
+    int handle = path.full ? -1 : openat(AT_FDCWD, scratch, flags, 0600);
     if (handle >= 0) close(handle);
     return handle >= 0;
 }

@@ -35,9 +35,11 @@ LAUNCHERS = [
 def pipx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """pipx from the package index, in an environment of its own."""
     environment = tmp_path_factory.mktemp("pipx")
-    venv.create(environment, with_pip=True, symlinks=True)
-    pip = [str(environment / "bin/python"), "-m", "pip", "install", "--quiet", "pipx"]
-    subprocess.run(pip, check=True)
+    venv.create(environment, symlinks=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin/python")]
+    # With a `rustc` on PATH pip asks for its version, and rustup writes into HOME.
+    path = {**os.environ, "PATH": MINIMAL}
+    subprocess.run([*pip, "install", "--quiet", "pipx"], env=path, check=True)
     return environment / "bin/pipx"
 
 
