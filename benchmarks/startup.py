@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from benchmarks import harness, instructions, peers
 from benchmarks.project import SYNC, Decided, Replayed, write_project
-from uvx_policy.setup import shim_file
+from uvx_policy.setup import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -189,7 +189,7 @@ class Bench:
 
 
 def _floor(bench: Bench) -> list[Line]:
-    python = shim_file.base_interpreter()
+    python = interpreter.base_interpreter()
     bare = bench.call(python, "-IS", "-c", "pass")
     return [Line("bare interpreter: python -IS -c pass", bare.timed)]
 

@@ -8,7 +8,7 @@
  *
  * No heap, no stdio, no thread. Buffers are static and of fixed size: untouched pages cost nothing,
  * and what does not fit goes to Python. A file is opened once and judged by its handle.
- * Nothing is written, and no process is started.
+ * No process is started, and nothing is written, but a note that a terminal was told of our end.
  *
  * Built by hatch_build.py with the flags in the file CFLAGS. Static: the dynamic loader would add
  * 0.2 ms, half of what all this costs (README.md). Not position independent: nothing to relocate.
@@ -46,7 +46,7 @@ enum {
 };
 
 /* `linkpolicy setup` writes into a copy of this binary, after the head: program, path of the Python
- * shim, directories of embedded uvs, each ended by NUL, and one empty string.
+ * shim, directories to search after PATH, each ended by NUL, and one empty string.
  * Not static: the compiler could see that nobody here writes to it, and take it for empty. */
 extern char launcher_config[8192];
 char launcher_config[8192] = CONFIG_HEAD;
@@ -198,7 +198,7 @@ extern char **environ;
 
 static const char *program;  /* "uv" or "uvx" */
 static const char *fallback; /* path of the Python shim */
-static struct slice embedded;          /* directories, each ended by NUL */
+static struct slice embedded; /* directories to search after PATH, each ended by NUL */
 
 static const char *const *arguments; /* without argv[0] */
 static size_t argument_count;
@@ -411,27 +411,29 @@ static bool is_real(struct slice directory, const char *name, bool again) {
            !(again && outer_says("tried", uv));
 }
 
-/* The first program of this name in directories that `separator` separates. */
-static bool find_in(struct slice directories, char separator, const char *name, bool again) {
+/* The first program of this name on PATH. */
+static bool find_on(struct slice directories, const char *name, bool again) {
     struct slice directory;
     bool more = directories.length > 0;
     while (more) {
-        more = cut(&directories, separator, &directory);
+        more = cut(&directories, ':', &directory);
         if (is_real(directory, name, again)) return true;
     }
     return false;
 }
 
-/* Find what to become, in the order of `_candidates` in uvx_policy/shim.py. `again`: leave out what
+/* Find what to become, in the order of `candidates` in uvx_policy/shim.py. `again`: leave out what
  * came straight back to us. */
 static bool find_uv(bool again) {
     const char *path = variable((const char *const *)environ, "PATH");
     struct slice on_path = slice_of(path ? path : "/bin:/usr/bin"); /* os.defpath */
-    struct slice beside = embedded;
-    if (beside.length > 0) beside.length--; /* the NUL of the last one separates nothing */
     bool uvx = strcmp(program, "uvx") == 0;
-    return (uvx && find_in(on_path, ':', "uvx", again)) || find_in(on_path, ':', "uv", again) ||
-           (uvx && find_in(beside, '\0', "uvx", again)) || find_in(beside, '\0', "uv", again);
+    if ((uvx && find_on(on_path, "uvx", again)) || find_on(on_path, "uv", again)) return true;
+    struct slice rest = embedded, directory;
+    while (cut(&rest, '\0', &directory))
+        if ((uvx && is_real(directory, "uvx", again)) || is_real(directory, "uv", again))
+            return true;
+    return false;
 }
 
 /* Is this a call that the policy never touches? */
@@ -795,16 +797,17 @@ static char record[LONGEST_RECORD + 1];
 static const char *added_word_items[MOST_ADDED], *added_variable_items[MOST_ADDED];
 static struct list added_words, added_variables;
 
-/* Path of the directory of records, as `state_home` in uvx_policy/layout.py. */
-static bool put_state_directory(struct text *path) {
-    const char *xdg = variable(clean.items, "XDG_STATE_HOME");
-    const char *home = variable(clean.items, "HOME");
+/* Path of a directory below our state directory, as `state_home` in uvx_policy/state/layout.py. */
+static bool put_state_directory(struct text *path, const char *below) {
+    const char *xdg = variable((const char *const *)environ, "XDG_STATE_HOME");
+    const char *home = variable((const char *const *)environ, "HOME");
     bool is_xdg = xdg && xdg[0] == '/';
     const char *base = is_xdg ? xdg : home;
     /* Without HOME the passwd entry counts; and a backslash would count as a separator. */
     if (!base || base[0] != '/' || strchr(base, '\\')) return false;
     put_string(path, base);
-    put_string(path, is_xdg ? "/linkpolicy/decisions" : "/.local/state/linkpolicy/decisions");
+    put_string(path, is_xdg ? "/linkpolicy" : "/.local/state/linkpolicy");
+    put_string(path, below);
     put_byte(path, '\0');
     return !path->full;
 }
@@ -819,7 +822,7 @@ static bool is_private(int handle, mode_t type, struct stat *status) {
  * directory, so that nobody can put another one in its place between the two looks. */
 static int open_record(struct stat *status) {
     struct text path = TEXT(scratch);
-    if (!put_state_directory(&path)) return -1;
+    if (!put_state_directory(&path, "/decisions")) return -1;
     char name_bytes[17];
     struct text name = TEXT(name_bytes);
     put_number(&name, fingerprint((struct slice){key.bytes, key.length}), 16, 16);
@@ -1056,10 +1059,35 @@ static void forget_added(void) {
     added_variables = LIST(added_variable_items);
 }
 
+/* Is this the first time in this terminal session? Never for a program that reads stderr, nor where
+ * that cannot be noted: a line for each call would be too many. */
+static bool is_first_here(void) {
+    char terminal[256];
+    bool seen = isatty(STDERR_FILENO);
+    ssize_t length = seen ? readlink("/proc/self/fd/2", terminal, sizeof terminal) : 0;
+    struct text path = TEXT(scratch);
+    struct stat state;
+    if (length <= 0 || !put_state_directory(&path, "/told/")) return false;
+    if (stat(scratch, &state) != 0) mkdir(scratch, 0700);
+    if (stat(scratch, &state) != 0 || state.st_uid != uid) return false;
+    path.length--;
+    for (ssize_t index = 0; index < length; index++)
+        put_byte(&path, terminal[index] == '/' ? '-' : terminal[index]);
+    put_byte(&path, '.');
+    put_number(&path, (uint64_t)getsid(0), 10, 1);
+    put_byte(&path, '\0');
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    int handle = path.full ? -1 : openat(AT_FDCWD, scratch, flags, 0600);
+    if (handle >= 0) close(handle);
+    return handle >= 0;
+}
+
 /* The Python shim is gone: become the real uv all the same, without policy. Its exit code. */
 static int fail_open(void) {
     const char *log = variable((const char *const *)environ, "LINKPOLICY_LOG");
-    if (log && log[0]) tell("cannot run `", fallback, "`; `linkpolicy setup` renews it");
+    if ((log && log[0]) || is_first_here())
+        tell("cannot run `", fallback, "`: uv runs without a policy "
+             "(hint: uv tool install uvx-policy && linkpolicy setup)");
     forget_added();
     bool again = came_back();
     if (!find_uv(again)) {

@@ -49,9 +49,9 @@ ROOMS = {
     "setup": "core state terminal settings machine caches",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "verify replace repair setup",
-    "explain": "core replay pipeline shim machine",
+    "explain": "core state replay pipeline shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core terminal settings pipeline shim machine caches verify repair status setup "
+    "cli": "core state terminal settings pipeline shim machine caches verify repair status setup "
     "doctor explain demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` reads its own pid

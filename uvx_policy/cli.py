@@ -307,13 +307,14 @@ def _say_left_out(cache: str) -> None:
 
 
 def _run(words: list[str]) -> int:
-    from uvx_policy import locate, shim
+    from uvx_policy import shim
+    from uvx_policy.state.remembered import after_path
 
     words = words[1:] if words[:1] == ["--"] else words
     if words[:1] not in (["uv"], ["uvx"]):
         hint = "for example: linkpolicy run -- uv sync"
         raise errors.UsageError("no command to run was given", hint=hint)
-    own, embedded = os.path.abspath(sys.argv[0]), locate.embedded_directories()
+    own, embedded = os.path.abspath(sys.argv[0]), after_path(os.environ, words[0])
     shim.become(words[0], words[1:], shim=own, embedded=embedded)
 
 

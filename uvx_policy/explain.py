@@ -6,11 +6,12 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from uvx_policy import errors, guard, locate, pipeline, shim
+from uvx_policy import errors, guard, pipeline, shim
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE, NO_CACHE_VARIABLE, Edits
 from uvx_policy.machine.machine import machine_here
 from uvx_policy.replay.key import key_of_call
 from uvx_policy.replay.prediction import Prediction, predict
+from uvx_policy.state.remembered import after_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ def plan_for(uv_words: list[str]) -> tuple[Plan, list[str]]:
             raise errors.RealUvNotFound
         return machine.plan, ["uv", *machine.usual_call]
     words = uv_words if uv_words[0] in ("uv", "uvx") else ["uv", *uv_words]
-    uv = next(shim.candidates(words[0], shim="", embedded=locate.embedded_directories()), "")
+    uv = next(shim.candidates(words[0], shim="", embedded=after_path(os.environ, words[0])), "")
     if not uv:
         raise errors.RealUvNotFound
     environ = guard.without_ours(os.environ)

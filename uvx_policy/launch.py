@@ -25,6 +25,8 @@ IGNORED_BY_PYTHON = [
 ]
 #: the launcher, which starts without that, tells which of them its caller had ignored
 IGNORED_BEFORE = "_LINKPOLICY_IGNORED"
+#: PATH as the caller had it: `env` in the `#!` line looked along another one (`setup.shim_file`)
+SAVED_PATH = "_LINKPOLICY_PATH"
 _ignored_before: list[str] = []
 
 
@@ -33,12 +35,17 @@ def become_invisible() -> None:
 
     - SIGINT has Python's handler: during our few milliseconds Ctrl-C must kill, silently.
     - PEP 538 sets LC_CTYPE in the C locale.
+    - PATH led `env` to Python. An empty one comes back as none: `env` says the same of both.
 
     SIGPIPE and SIGXFSZ stay ignored until `execute`: a warning for a pipe that nobody reads, or a
     fact remembered where no file may grow, would end the shim instead of failing.
     """
     if os.name == "posix" and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    if SAVED_PATH in os.environ:
+        os.environ["PATH"] = os.environ.pop(SAVED_PATH)
+        if not os.environ["PATH"]:
+            del os.environ["PATH"]
     if IGNORED_BEFORE in os.environ:
         _ignored_before[:] = os.environ.pop(IGNORED_BEFORE).split(",")
     if os.environ.get("LC_CTYPE") in _COERCED and sys.flags.utf8_mode and _was_coerced():

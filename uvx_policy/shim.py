@@ -32,8 +32,9 @@ def become(
 ) -> "NoReturn":
     """Become the real `program` ("uv" or "uvx") under policy. `shim` is our own path.
 
-    `embedded`: directories to search after PATH. Exits 127 when there is no real uv, 126 when it
-    cannot be executed or starts the shim again, 2 when the policy refuses; else uv's own code.
+    `embedded`: directories to search after PATH, best first. Exits 127 when there is no real uv,
+    126 when it cannot be executed or starts the shim again, 2 when the policy refuses; else uv's
+    own code.
     """
     launch.become_invisible()
     environ = guard.without_ours(os.environ)
@@ -103,9 +104,12 @@ def _mark(program: str, arguments: list[str]) -> guard.Guard:
 
 
 def candidates(program: str, *, shim: str, embedded: "Sequence[str]") -> "Iterator[str]":
-    """What may be started, best first: PATH before embedded, and for `uvx` also a uv alone."""
+    """What may be started, best first: on PATH, then in each of the directories `embedded`.
+
+    For `uvx` also a uv alone: in all of PATH, and in each directory, after the `uvx` there.
+    """
     names = ("uvx", "uv") if program == "uvx" else ("uv",)
-    for search_path, directories in ((os.environ.get("PATH"), ()), ("", embedded)):
+    for search_path, directories in ((os.environ.get("PATH"), ()), *(("", (d,)) for d in embedded)):
         for name in names:
             yield from locate.real_programs(
                 name, search_path=search_path, shim=shim, embedded=directories

@@ -251,6 +251,28 @@ def test_the_directory_of_the_shims_belongs_to_another_user(settled: Person) -> 
 
 
 @pytest.mark.fixes("shims-current", by="fix")
+def test_the_uv_that_the_shims_remember_is_gone(settled: Person) -> None:
+    old, new = settled.home / "old", settled.home / "new"
+    for directory in (old, new):
+        directory.mkdir()
+        (directory / "uv").symlink_to(settled.uv)
+    settled.path = [str(settled.shims), str(old), *settled.path]
+    settled.types("linkpolicy", "setup", "--shell", "bash")
+    assert settled.found("shims-current") == {}
+
+    settled.path[1] = str(new)
+    differs = settled.one("shims-current")
+    (old / "uv").unlink()
+    gone = settled.one("shims-current")
+
+    assert f"remember `{old}/uv`" in differs["detail"]
+    assert f"`{new}/uv`" in differs["detail"]
+    assert gone["detail"].startswith(f"`{old}/uv`, which the shims remember")
+    settled.fixes("shims-current")
+    assert settled.found("shims-current") == {}
+
+
+@pytest.mark.fixes("shims-current", by="fix")
 def test_shims_of_another_linkpolicy(settled: Person) -> None:
     shims = [path for path in settled.shims.rglob("uv*") if path.is_file()]
     old = [path for path in shims if path.read_bytes().startswith(b"#!")]

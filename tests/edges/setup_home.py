@@ -11,9 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uvx_policy.setup import command as setup_command
+from uvx_policy.setup import interpreter
 from uvx_policy.setup.command import SetupPlan
 from uvx_policy.setup.uninstall import UninstallPlan, carry_out_uninstall, plan_uninstall
 from uvx_policy.setup.words import Lines
+
+#: beside Python shims, where this machine's `env` can make use of it
+STAND_IN = f".linkpolicy/{os.path.basename(interpreter.base_interpreter())}"
 
 
 class Home:

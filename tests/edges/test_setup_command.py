@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import uvx_policy
 from tests.edges.older_blocks import OLDER
-from tests.edges.setup_home import Home, stranger, without_directories
+from tests.edges.setup_home import STAND_IN, Home, stranger, without_directories
 from tests.filesystems import FileSystems
 from uvx_policy import __version__, locate
 from uvx_policy.demo import tiny_wheel
@@ -717,6 +717,7 @@ def test_an_unknown_shell_gets_the_shims_and_the_line_to_add(
 
     assert list(without_directories(home.tree())) == [
         ".local/share/linkpolicy/env.sh",
+        f".local/share/linkpolicy/shims/{STAND_IN}",
         ".local/share/linkpolicy/shims/linkpolicy",
         ".local/share/linkpolicy/shims/uv",
         ".local/share/linkpolicy/shims/uvx",
@@ -755,8 +756,9 @@ def test_when_the_shims_come_first_already_nothing_is_left_to_do(
 ) -> None:
     monkeypatch.setattr(lasting, "check", lambda *_: "")
     stranger(home.root / ".local/bin/uv")
+    home.environ["PATH"] = f"{home.root}/.local/bin:/usr/bin"
     home.setup()
-    home.environ["PATH"] = f"{home.shims}:{home.root}/.local/bin:/usr/bin"
+    home.environ["PATH"] = f"{home.shims}:{home.environ['PATH']}"
 
     assert home.setup() == [
         "Nothing to do: the shims in ~/.local/share/linkpolicy/shims are in place.",
@@ -1001,12 +1003,12 @@ def test_a_shim_that_lost_its_mode_or_content_is_fixed(home: Home) -> None:
     home.setup()
     good = (home.shims / "uv").read_bytes()
     (home.shims / "uv").chmod(0o644)
-    (home.shims / "uvx").write_bytes(good[:200])
+    (home.shims / "uvx").write_bytes(good[:600])
 
     home.setup()
 
     assert stat.S_IMODE((home.shims / "uv").stat().st_mode) == 0o755
-    assert b"uvx" in (home.shims / "uvx").read_bytes()[200:]
+    assert b"uvx" in (home.shims / "uvx").read_bytes()[600:]
 
 
 def test_a_tight_umask_does_not_matter(home: Home) -> None:
@@ -1082,6 +1084,6 @@ def test_a_record_can_be_read_by_people(home: Home) -> None:
 
     stored = json.loads(home.record.read_text())
 
-    programs = ("linkpolicy", "uv", "uvx")
+    programs = (STAND_IN, "linkpolicy", "uv", "uvx")
     assert stored["shims"] == [str(home.shims / program) for program in programs]
     assert stored["files"][0]["inserted"].startswith(BEGIN)

@@ -15,13 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.edges.setup_home import Home, killed_at, stranger, without_directories
+from tests.edges.setup_home import STAND_IN, Home, killed_at, stranger, without_directories
+from tests.ordinary_user import only_root
 from uvx_policy import cli, locate
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import shim_directories, startup_file
+from uvx_policy.state.remembered import remembered_by
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -62,7 +64,7 @@ def files_below(directory: Path) -> list[str]:
 
 PROGRAMS = ["uv", "uvx"]
 NATIVE = [".linkpolicy/uv", ".linkpolicy/uvx", "linkpolicy", *PROGRAMS]
-PYTHON = ["linkpolicy", *PROGRAMS]
+PYTHON = [STAND_IN, "linkpolicy", *PROGRAMS]
 
 
 @pytest.mark.parametrize("launcher", ["auto", "native"])
@@ -121,7 +123,7 @@ def test_the_dry_run_shows_both_ways_and_changes_nothing(home: Home) -> None:
     shown = home.plan(launcher="python").render()
 
     assert "  delete  ~/.local/share/linkpolicy/shims/.linkpolicy/uv\n" in shown
-    assert "  remove  ~/.local/share/linkpolicy/shims/.linkpolicy/\n" in shown
+    assert f"  write   ~/.local/share/linkpolicy/shims/{STAND_IN}\n" in shown
     assert "\nlauncher: Python\n" in shown
     assert home.tree() == before
 
@@ -429,3 +431,132 @@ def test_killed_anywhere_setup_and_uninstall_can_be_repeated(tmp_path: Path, she
         step += 1
 
     assert step > 10
+
+
+# Which uv the shims remember ----------------------------------------------------------------------
+
+
+def remembered(home: Home) -> list[str | None]:
+    return [remembered_by(str(home.shims), program) for program in PROGRAMS]
+
+
+@pytest.mark.parametrize("launcher", ["native", "python"])
+def test_the_shims_remember_where_setup_saw_uv_as_path_names_it(home: Home, launcher: str) -> None:
+    versioned = stranger(home.root / "uv-0.9.1/bin/uv").parent
+    (home.root / "current").symlink_to("uv-0.9.1")
+    stranger(home.root / "other/uvx")
+    home.environ["PATH"] = f"{home.root}/current/bin:{home.root}/other:/usr/bin"
+
+    home.setup(launcher=launcher)
+
+    assert versioned.is_dir()
+    assert remembered(home) == [f"{home.root}/current/bin", f"{home.root}/other"]
+    if launcher == "native":
+        for program, directory in zip(PROGRAMS, remembered(home), strict=True):
+            fields = (home.shims / program).read_bytes().partition(MAGIC)[2].split(b"\0")
+            assert fields[2:4] == [
+                os.fsencode(path) for path in (str(directory), locate.embedded_directories()[0])
+            ]
+
+
+@pytest.mark.parametrize("launcher", ["native", "python"])
+def test_setup_again_renews_what_is_remembered_and_loses_nothing(home: Home, launcher: str) -> None:
+    old, new = stranger(home.root / "old/uv"), stranger(home.root / "new/uv")
+    home.environ["PATH"] = f"{old.parent}:/usr/bin"
+    home.setup(launcher=launcher)
+
+    home.environ["PATH"] = "/usr/bin:/bin"  # sees none, and that one still serves
+    assert not home.plan(launcher=launcher).changes_anything
+    home.environ["PATH"] = f"{new.parent}:{old.parent}:/usr/bin"
+    home.setup(launcher=launcher)
+    assert remembered(home) == [str(new.parent)] * 2
+    home.environ["PATH"] = "/usr/bin:/bin"
+    new.unlink()
+    home.setup(launcher=launcher)
+    assert remembered(home) == ["", ""]
+
+
+def in_environment(place: Path) -> None:
+    (place.parent / "pyvenv.cfg").write_text("")
+
+
+def in_conda(place: Path) -> None:
+    (place.parent / "conda-meta").mkdir()
+
+
+def in_base_of_conda(place: Path) -> None:
+    in_conda(place)
+    (place.parent / "condabin").mkdir()
+
+
+def open_to_all(place: Path) -> None:
+    place.chmod(0o777)
+
+
+def somebody_else_s(place: Path) -> None:
+    os.chown(place, 12345, -1)
+
+
+def nothing_special(place: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("place", "make", "lasts"),
+    [
+        ("home/bin", nothing_special, True),
+        ("home/venv/bin", in_environment, False),
+        ("home/conda/envs/x/bin", in_conda, False),
+        ("home/conda/bin", in_base_of_conda, True),
+        ("home/.cache/uv/archive-v0/abc/bin", nothing_special, False),
+        ("elsewhere/bin", nothing_special, False),  # below a temporary directory
+        ("home/open/bin", open_to_all, False),
+        pytest.param("home/theirs/bin", somebody_else_s, False, marks=only_root),
+    ],
+)
+def test_only_what_lasts_is_remembered(
+    tmp_path: Path, place: str, make: Callable[[Path], None], lasts: bool
+) -> None:
+    root = tmp_path / "home"
+    root.mkdir()
+    home = Home(root)
+    directory = stranger(tmp_path / place / "uv").parent
+    make(directory)
+    second = stranger(root / "second/uv").parent
+    home.environ["PATH"] = f"relative:{directory}:{second}:/usr/bin"
+
+    home.setup()
+
+    assert remembered(home) == [str(directory if lasts else second)] * 2
+
+
+@pytest.mark.parametrize("launcher", ["native", "python"])
+def test_our_own_shims_are_not_remembered(home: Home, launcher: str) -> None:
+    home.setup(launcher=launcher)
+    shutil.copytree(home.shims, home.root / "copy")
+    home.environ["PATH"] = f"{home.shims}:{home.root}/copy:/usr/bin"
+
+    home.setup(launcher=launcher)
+
+    assert remembered(home) == ["", ""]
+
+
+def test_root_s_directory_is_private_enough_to_run_but_not_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shims = tmp_path / "shims"
+    shims.mkdir(mode=0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    owner = shims.stat().st_uid
+
+    with pytest.raises(LinkPolicyError, match="another user"):
+        shim_directories.check_private(str(shims))
+    if owner == 0:
+        shim_directories.check_private(str(shims), roots=True)
+        os.chown(shims, 12346, -1)
+    with pytest.raises(LinkPolicyError, match="another user"):
+        shim_directories.check_private(str(shims), roots=True)
+    monkeypatch.setattr(os, "geteuid", lambda: shims.stat().st_uid)
+    shims.chmod(0o775)
+    with pytest.raises(LinkPolicyError, match="others can write"):
+        shim_directories.check_private(str(shims), roots=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.launcher.conftest import Scene, guard_of, without_guard
+from tests.shim.conftest import in_terminal
 from uvx_policy import guard
 
 WORDS = ("sync", "--frozen", "x")
@@ -94,6 +95,26 @@ def test_who_asks_for_a_story_hears_that_there_is_no_python(broken: Scene) -> No
     assert done.stderr.startswith(b"linkpolicy: cannot run `")
     assert done.stderr.count(b"\n") == 1
     assert not broken.seen().handed_over
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc")
+def test_a_terminal_is_told_once(broken: Scene) -> None:
+    state = broken.home / ".local/state/linkpolicy"
+    uv = broken.shims / "uv"
+    line = ["/bin/sh", "-c", f"{uv} sync; {uv} sync 2>/dev/null; {uv} sync"]
+    assert in_terminal(line, broken.environ) == b""  # nowhere to note it
+    state.mkdir(parents=True)
+    assert broken.run("uv", "sync").stderr == b""
+    assert not list(state.iterdir())
+
+    said = [in_terminal(line, broken.environ) for _ in range(2)]
+
+    for each in said:
+        assert each.startswith(b"linkpolicy: cannot run `%b`: " % os.fsencode(broken.fallback))
+        assert each.count(b"\n") == 1
+        assert b"linkpolicy setup" in each
+    assert len(list((state / "told").iterdir())) == 2
+    assert {path.stat().st_size for path in (state / "told").iterdir()} == {0}
 
 
 def test_without_python_and_without_uv_one_line_says_so(broken: Scene) -> None:
@@ -296,6 +317,20 @@ def test_a_directory_a_fifo_and_a_data_file_are_no_uv(scene: Scene) -> None:
     scene.environ["PATH"] = ":".join([*found, str(scene.real)])
 
     assert not scene.outcome("uv", "help").handed_over
+
+
+def test_for_uvx_each_directory_after_path_is_searched_for_both(scene: Scene) -> None:
+    first, second = scene.base / "first", scene.base / "second"
+    for path in (first / "uv", second / "uvx"):
+        path.parent.mkdir()
+        shutil.copy(scene.uv, path)
+    scene.configure("uvx", first, second)
+    scene.environ["PATH"] = str(scene.shims)
+
+    assert scene.outcome("uvx", "help").words == (b"uv", b"tool", b"uvx", b"help")
+
+    (first / "uv").unlink()
+    assert scene.outcome("uvx", "help").words == (b"uvx", b"help")
 
 
 def test_embedded_uvs_come_last(scene: Scene) -> None:

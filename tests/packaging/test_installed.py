@@ -195,7 +195,7 @@ def test_there_and_back_and_nothing_is_left(machine: Installation) -> None:
     for launcher, kind in (("python", "Python"), ("native", "native"), ("python", "Python")):
         assert f"launcher: {kind}" in machine.setup("--launcher", launcher)
         assert machine.kind() == kind
-        assert (machine.shims / ".linkpolicy").exists() == (kind == "native")
+        assert (machine.shims / ".linkpolicy/uv").exists() == (kind == "native")
         assert machine.uv("--version").stdout == f"real:{machine.real}/uv:--version\n"
     machine.setup("--launcher", "native")
 
@@ -262,7 +262,7 @@ def test_after_an_update_to_a_pure_wheel_setup_takes_the_native_shims_away(
     assert any(line.startswith("launcher: Python (") for line in machine.setup())
 
     assert machine.kind() == "Python"
-    assert not (machine.shims / ".linkpolicy").exists()
+    assert not (machine.shims / ".linkpolicy/uv").exists()
 
 
 def test_the_marker_ends_a_native_shim(machine: Installation) -> None:

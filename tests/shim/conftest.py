@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,7 @@ import pytest
 
 from tests.launcher import programs
 from uvx_policy import guard
-from uvx_policy.setup import shim_file
+from uvx_policy.setup import launcher, shim_directories
 
 SOURCE = Path(__file__).parent / "recorder.c"
 
@@ -78,6 +80,20 @@ def without_guard(entries: Sequence[bytes]) -> list[bytes]:
     return [entry for entry in entries if not entry.startswith(guard.NAME.encode() + b"=")]
 
 
+def in_terminal(argv: list[str], environ: Mapping[str, str]) -> bytes:
+    """What a program prints in a terminal and session of its own."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.execve(argv[0], argv, environ)
+    output = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(master, 1024):
+            output += chunk
+    os.waitpid(pid, 0)
+    os.close(master)
+    return output.replace(b"\r\n", b"\n")
+
+
 def put_recorder(directory: Path, *, is_uv: bool = True) -> None:
     """Let a recording stand-in be `uv` and `uvx` there. Skips where it cannot be compiled.
 
@@ -95,8 +111,8 @@ def installed(tmp_path: Path) -> Installed:
     shims, real = tmp_path / "shims", tmp_path / "real"
     for directory in (shims, real):
         directory.mkdir()
-    for program in ("uv", "uvx"):
-        (shims / program).write_bytes(shim_file.render(program))
-        (shims / program).chmod(0o755)
+    for path, content in launcher.shims(str(shims), "python")[1]:
+        Path(path).parent.mkdir(exist_ok=True)
+        shim_directories.write(path, content)
     put_recorder(real)
     return Installed(shims, real, tmp_path / "record")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import sandbox
 from tests.shim.conftest import Installed
 from uvx_policy import locate
 from uvx_policy.setup import shim_file
@@ -241,7 +243,7 @@ def test_the_shim_outlives_its_package(installed: Installed) -> None:
     "sabotage",
     [
         pytest.param(("uvx_policy.shim", "uvx_policy_gone.shim"), id="package gone"),
-        pytest.param(("main(PROGRAM, SHIM, EMBEDDED)", "raise KeyError"), id="package broken"),
+        pytest.param(("    main(PROGRAM, ", "    raise KeyError("), id="package broken"),
     ],
 )
 def test_a_broken_package_and_a_foreign_shim_still_end_in_uv(
@@ -300,3 +302,96 @@ def test_a_vanished_cwd_stops_nothing(installed: Installed, tmp_path: Path) -> N
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert installed.seen().words == (b"uv", b"sync")
+
+
+# What setup remembered ----------------------------------------------------------------------------
+
+
+def remembering(installed: Installed, directory: Path, *, package: bool = True) -> None:
+    """Let both shims remember this directory, and nothing else. `package`: it is there."""
+    for program in ("uv", "uvx"):
+        text = shim_file.render(program, remembered=str(directory))
+        text = text.replace(repr(locate.embedded_directories()).encode(), b"[]")
+        if not package:
+            text = text.replace(b"uvx_policy.shim", b"uvx_policy_gone.shim")
+        (installed.shims / program).write_bytes(text)
+
+
+MINIMAL = "/usr/bin:/bin"
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with", "without"])
+@pytest.mark.parametrize("program", ["uv", "uvx"])
+def test_where_path_has_none_the_remembered_one_serves(
+    installed: Installed, program: str, package: bool
+) -> None:
+    remembering(installed, installed.real, package=package)
+
+    done = installed.run(installed.shims / program, "x", environ=installed.environ(PATH=MINIMAL))
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert installed.seen().words == (program.encode(), b"x")
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with", "without"])
+def test_a_remembered_uv_alone_is_told_to_be_uvx(installed: Installed, package: bool) -> None:
+    (installed.real / "uvx").unlink()
+    remembering(installed, installed.real, package=package)
+
+    installed.run(installed.shims / "uvx", "x", environ=installed.environ(PATH=MINIMAL))
+
+    assert installed.seen().words == (b"uv", b"tool", b"uvx", b"x")
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with", "without"])
+def test_path_is_before_what_is_remembered(
+    installed: Installed, tmp_path: Path, package: bool
+) -> None:
+    remembering(installed, tmp_path / "old", package=package)
+    shutil.copytree(installed.real, tmp_path / "old")
+    (tmp_path / "old/uv").unlink()
+    (tmp_path / "old/uv").write_text("#!/bin/sh\nexit 9\n")
+    (tmp_path / "old/uv").chmod(0o755)
+
+    assert installed.run("uv", "x").returncode == 0
+    minimal = installed.environ(PATH=MINIMAL)
+    assert installed.run(installed.shims / "uv", "x", environ=minimal).returncode == 9
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["with", "without"])
+def test_a_remembered_uv_that_is_gone_or_ours_is_none(
+    installed: Installed, tmp_path: Path, package: bool
+) -> None:
+    for directory in (tmp_path / "gone", installed.shims):
+        remembering(installed, directory, package=package)
+
+        minimal = installed.environ(PATH=MINIMAL)
+        done = installed.run(installed.shims / "uv", "x", environ=minimal)
+
+        assert done.returncode == 127
+
+
+@pytest.mark.parametrize("launcher", ["python", "native"])
+def test_linkpolicy_run_and_explain_know_it_as_well(
+    installed: Installed, tmp_path: Path, launcher: str
+) -> None:
+    home = tmp_path / "home"
+    shims = home / ".local/share/linkpolicy/shims"
+    environ = {"HOME": str(home), "PATH": f"{installed.real}:{MINIMAL}", "RECORD_VERSION": "1"}
+    environ["RECORD_TO"] = str(installed.record)
+    # A directory below HOME: everything else below a temporary directory is temporary.
+    shutil.move(installed.real, tmp_path / "home/bin")
+    environ["PATH"] = f"{home}/bin:{MINIMAL}"
+    linkpolicy = sandbox.linkpolicy(sandbox.PYTHON)
+    setup = ("setup", "--no-modify-path", "--launcher", launcher)
+    done = installed.run(*linkpolicy, *setup, environ=environ)
+    if launcher == "native" and b"no native launcher" in done.stderr:
+        pytest.skip("no native launcher here")
+    assert done.returncode == 0, done.stderr
+    minimal = {**environ, "PATH": MINIMAL}
+
+    for start in ((shims / "uvx",), (*linkpolicy, "run", "--", "uvx")):
+        assert installed.run(*start, "x", environ=minimal).returncode == 0
+        assert installed.seen().words == (b"uvx", b"x")
+    told = installed.run(*linkpolicy, "explain", "--json", "--", "uv", "sync", environ=minimal)
+    assert json.loads(told.stdout)["uv"] == str(home / "bin/uv")

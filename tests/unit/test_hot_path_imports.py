@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks import harness
 from tests.launcher.programs import need_compiler
-from uvx_policy.setup import shim_file
+from uvx_policy.setup import interpreter, shim_file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only")
 
@@ -66,7 +66,7 @@ class Shim:
 
     def imports(self, *words: str, cwd: Path) -> set[str]:
         """Every module that the shim itself imports for these words of uv."""
-        python = shim_file.base_interpreter()
+        python = interpreter.base_interpreter()
         started = _imports(["-c", "pass"], python=python, cwd=cwd, environ=self.environ)
         return (
             _imports([str(self.path), *words], python=python, cwd=cwd, environ=self.environ)
@@ -150,7 +150,7 @@ def test_a_decision_in_a_project_loads_nothing_slow_but_what_tomli_does(
     paths = shim_file.package_paths()
     parser = _imports(
         ["-c", f"import sys; sys.path += {paths!r}; import tomli"],
-        python=shim_file.base_interpreter(), cwd=tmp_path, environ=shim.environ,
+        python=interpreter.base_interpreter(), cwd=tmp_path, environ=shim.environ,
     )  # fmt: skip
 
     imported = shim.imports("sync", cwd=project)

@@ -21,6 +21,7 @@ from uvx_policy.demo.report import Outcome
 from uvx_policy.errors import EXIT_FINDINGS, RealUvNotFound, UsageError
 from uvx_policy.filesystem import probe
 from uvx_policy.host import Host
+from uvx_policy.state.remembered import after_path
 from uvx_policy.terminal.progress import progress
 from uvx_policy.uv import version as uv_version
 
@@ -165,7 +166,7 @@ def _find_uv(temporary: str, environ: Mapping[str, str]) -> tuple[str, UvVersion
     private = demo_stage.private_environ(environ, os.path.join(temporary, "uv"))
     host = Host(environ=private, cwd=temporary)
     for path in locate.real_programs(
-        "uv", search_path=environ.get("PATH"), embedded=locate.embedded_directories()
+        "uv", search_path=environ.get("PATH"), embedded=after_path(environ)
     ):
         version = uv_version.uv_version(host, os.path.abspath(path), state="")
         if version is not None:

@@ -14,6 +14,7 @@ from uvx_policy.errors import LinkPolicyError
 from uvx_policy.replace import foreign
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
+from uvx_policy.setup import remembered as setup_remembered
 from uvx_policy.setup import shell_lines, shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.terminal.command import ShellLine, command
@@ -86,6 +87,12 @@ def directory(case: Case) -> str:
     known = record(case)
     owners = map(shim_directories.owner, known.shims if known else ())
     return next(owners, case.shim_directory)
+
+
+def to_remember(case: Case) -> str:
+    """The directory of the uv that `setup` would let the shims remember, "" for none."""
+    home = setup_steps.own_places(case.environ)[0]
+    return setup_remembered.to_remember(case.environ, home=home, shims=directory(case))["uv"]
 
 
 def has_shims(case: Case) -> bool:

@@ -11,7 +11,8 @@ from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, ski
 from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup, setup_if_it_can
 from uvx_policy.doctor.shim_start import begin, starts
 from uvx_policy.errors import LinkPolicyError, Unreadable
-from uvx_policy.setup import shim_directories
+from uvx_policy.setup import remembered, shim_directories
+from uvx_policy.state.remembered import remembered_by
 from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def look_private(case: Case) -> Iterator[Diagnostic]:
         )
         return
     try:
-        shim_directories.check_private(directory)
+        for place in (directory, shim_directories.fallbacks(directory)):
+            shim_directories.check_private(place, roots=True)
     except OSError as error:
         raise Unreadable(directory, shim_directories.reason(error)) from error
     except LinkPolicyError as error:
@@ -113,18 +115,33 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
     differing = tuple(path for path, _ in plan.shims if os.path.lexists(path)) + plan.stale
     behind = tuple(path for path, _ in plan.shims if not os.path.lexists(path))
     behind = tuple(path for path in behind if path not in setup_state.shims_in(directory))
+    known = remembered_by(directory, "uv") or ""
     if differing or behind:
         yield warn(
-            "The shims were written by another version or installation of linkpolicy, "
+            _about_remembered(known, setup_state.to_remember(case))
+            or "The shims were written by another version or installation of linkpolicy, "
             f"or with another launcher than the {plan.launcher.kind} one.",
             setup("Write them again"),
             (*differing, *behind),
         )
         return
+    remember = f" They remember `{known}/uv` for programs with another PATH." if known else ""
     yield fine(
-        f"The shims are up to date; launcher: {plan.launcher}.",
+        f"The shims are up to date; launcher: {plan.launcher}.{remember}",
         paths=setup_state.shims_in(directory),
     )
+
+
+def _about_remembered(known: str, wanted: str) -> str:
+    """What is wrong with the uv that the shims remember, "" when it is not that."""
+    if known == wanted:
+        return ""
+    serves_whom = "programs whose PATH has no uv"
+    if not known:
+        return f"The shims do not remember `{wanted}/uv` for {serves_whom}."
+    if not remembered.serves("uv", known):
+        return f"`{known}/uv`, which the shims remember for {serves_whom}, is gone."
+    return f"The shims remember `{known}/uv` for {serves_whom}, and your PATH has `{wanted}/uv`."
 
 
 def look_start(case: Case) -> Iterator[Diagnostic]:

@@ -12,7 +12,7 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from uvx_policy import guard, locate, pipeline, shim
+from uvx_policy import guard, pipeline, shim
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import Host, nearest_existing
@@ -20,6 +20,7 @@ from uvx_policy.machine.onlooker import Onlooker
 from uvx_policy.machine.policy import policy_of, settings_for
 from uvx_policy.state import layout, register
 from uvx_policy.state.register import Environment
+from uvx_policy.state.remembered import after_path
 from uvx_policy.uv import directories
 from uvx_policy.uv.destination import project_above
 from uvx_policy.uv.workspace import ancestors, find_project
@@ -80,7 +81,7 @@ class Machine:
     @cached_property
     def uv(self) -> str:
         """Path of the real uv, "" when there is none."""
-        return next(shim.candidates("uv", shim="", embedded=locate.embedded_directories()), "")
+        return next(shim.candidates("uv", shim="", embedded=after_path(self.environ)), "")
 
     @cached_property
     def uv_version(self) -> UvVersion | None:

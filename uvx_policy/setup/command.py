@@ -18,6 +18,7 @@ from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import SetupRecord
+from uvx_policy.setup.remembered import to_remember
 from uvx_policy.setup.words import Lines, Problem
 from uvx_policy.state import layout
 from uvx_policy.value import Value
@@ -132,7 +133,8 @@ def plan_setup(
             setup_steps.insertion(each, is_ours, wanted, problems)
     edits = [edit for edit in wanted.values() if edit.after != edit.before.content]
 
-    kind, files = setup_launcher.shims(directory, launcher)
+    remembered = to_remember(environ, home=home, shims=directory)
+    kind, files = setup_launcher.shims(directory, launcher, remembered)
     files += _own(directory)
     paths = [path for path, _ in files]
     stale = [path for path in shim_directories.ours(directory) if path not in paths]

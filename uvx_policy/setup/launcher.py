@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Literal, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import uvx_policy
 from uvx_policy import locate
 from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
-from uvx_policy.setup import shim_directories, shim_file
+from uvx_policy.setup import interpreter, shim_directories, shim_file
 from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: what `linkpolicy setup --launcher` takes
 CHOICES = ("auto", "native", "python")
@@ -49,16 +53,20 @@ class Launcher(Value):
         return f"{self.kind} ({self.because})" if self.because else self.kind
 
 
-def shims(directory: str, wanted: str) -> tuple[Launcher, Files]:
+def shims(
+    directory: str, wanted: str, remembered: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Launcher, Files]:
     """The shims for `directory` (absolute). `wanted`: one of `CHOICES`.
+
+    `remembered`: for a program, the directory to find it in where PATH has none.
 
     Starts the native launcher once, to see whether it runs here. Raises `LinkPolicyError` when
     there can be no shims, or no native ones and `wanted` is "native".
     """
     if wanted == "python":
-        return _python(directory)
+        return _python(directory, remembered)
     try:
-        return _native(directory)
+        return _native(directory, remembered)
     except _NoNativeLauncher as error:
         if wanted == "native":
             raise LinkPolicyError(
@@ -66,7 +74,7 @@ def shims(directory: str, wanted: str) -> tuple[Launcher, Files]:
                 hint="use the Python launcher",
                 commands=(command("linkpolicy", "setup", "--launcher", "python"),),
             ) from error
-        return _python(directory, because=str(error))
+        return _python(directory, remembered, because=str(error))
 
 
 def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str]) -> bytes:
@@ -93,26 +101,36 @@ def compiled() -> str:
     return os.path.join(os.path.dirname(os.path.abspath(str(uvx_policy.__file__))), "launcher")
 
 
-def _python(directory: str, *, because: str = "") -> tuple[Launcher, Files]:
+def _python(
+    directory: str, remembered: Mapping[str, str], *, because: str = ""
+) -> tuple[Launcher, Files]:
     programs = shim_directories.PROGRAMS
-    files = tuple((f"{directory}/{program}", _python_shim(program)) for program in programs)
+    stand_in = interpreter.place_of_stand_in(shim_directories.fallbacks(directory))
+    files: Files = ()
+    if stand_in:
+        content = shim_file.render_stand_in(map(remembered.get, programs))
+        files = ((stand_in, content),)
+    for program in programs:
+        content = _python_shim(program, remembered.get(program, ""), stand_in=stand_in)
+        files += ((f"{directory}/{program}", content),)
     return Launcher(kind="Python", because=because), files
 
 
-def _native(directory: str) -> tuple[Launcher, Files]:
+def _native(directory: str, remembered: Mapping[str, str]) -> tuple[Launcher, Files]:
     binary = _usable()
-    embedded = locate.embedded_directories()
     behind: Files = ()
     front: Files = ()
     for program in shim_directories.PROGRAMS:
         shim = f"{directory}/{program}"
         fallback = f"{shim_directories.fallbacks(directory)}/{program}"
+        known = remembered.get(program, "")
+        after_path = [known, *locate.embedded_directories()]
         try:
-            content = configured(binary, program=program, fallback=fallback, embedded=embedded)
+            content = configured(binary, program=program, fallback=fallback, embedded=after_path)
         except ValueError as error:
             raise _NoNativeLauncher(f"the native launcher cannot be used: {error}") from error
         front += ((shim, content),)
-        behind += ((fallback, _python_shim(program, shim=shim)),)
+        behind += ((fallback, _python_shim(program, known, shim=shim)),)
     return Launcher(kind="native"), behind + front
 
 
@@ -156,13 +174,13 @@ def _why_it_does_not_run(path: str) -> str:
     return ""
 
 
-def _python_shim(program: str, *, shim: str = "") -> bytes:
+def _python_shim(program: str, remembered: str, *, shim: str = "", stand_in: str = "") -> bytes:
     """The Python shim, checked: it carries the marker, and Python can read it.
 
     `shim`: the native shim that falls back to it, if one does. Raises `LinkPolicyError`.
     """
     try:
-        content = shim_file.render(program, shim=shim)
+        content = shim_file.render(program, shim=shim, remembered=remembered, stand_in=stand_in)
         if content.startswith(b"#!") and b"python" in content.partition(b"\n")[0]:
             compile(content, program, "exec")
     except (ValueError, SyntaxError) as error:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROGRAMS = ("uv", "uvx")
-#: beside native shims: the directory of the Python shims that they fall back to
-FALLBACKS = ".linkpolicy"
 _MODE = 0o755
 
 
@@ -57,15 +55,18 @@ def absolute(directory: str, home: str) -> str:
 
 def fallbacks(directory: str) -> str:
     """Where the Python shims lie that the native shims of this directory fall back to."""
-    return f"{directory}/{FALLBACKS}"
+    return f"{directory}/{layout.SHIM_FALLBACKS}"
 
 
 def places(directory: str) -> tuple[str, ...]:
     """Every path where a file of ours may lie, for this directory of shims."""
     behind = fallbacks(directory)
-    paths = [f"{place}/{program}" for place in (directory, behind) for program in PROGRAMS]
-    paths.append(own_path(directory))
-    return (*paths, *(f"{path}{UNFINISHED}" for path in paths))
+    shims = [f"{place}/{program}" for place in (directory, behind) for program in PROGRAMS]
+    with contextlib.suppress(OSError):  # what stands in for Python bears the name of that
+        names = (name.removesuffix(UNFINISHED) for name in sorted(os.listdir(behind)))
+        shims += [f"{behind}/{name}" for name in names if name.startswith("python")]
+    shims.append(own_path(directory))
+    return (*shims, *(f"{path}{UNFINISHED}" for path in shims))
 
 
 def own_path(directory: str) -> str:
@@ -80,7 +81,7 @@ def ours(directory: str) -> list[str]:
 
 def owner(path: str) -> str:
     """The directory of shims that has this path among its `places`."""
-    return os.path.dirname(path).removesuffix(f"/{FALLBACKS}")
+    return os.path.dirname(path).removesuffix(f"/{layout.SHIM_FALLBACKS}")
 
 
 def is_in_place(path: str, content: bytes) -> bool:
@@ -120,13 +121,16 @@ def is_ours(path: str) -> bool:
     return is_shim(path) or (path.endswith(UNFINISHED) and os.path.lexists(path))
 
 
-def check_private(directory: str) -> None:
-    """Raises `LinkPolicyError` when others could put a program there, and `OSError`."""
+def check_private(directory: str, *, roots: bool = False) -> None:
+    """Raises `LinkPolicyError` when others could put a program there, and `OSError`.
+
+    `roots`: it may be root's, whose programs everybody runs; setup writes to the user's own only.
+    """
     if os.path.lexists(directory):
         status = os.stat(directory)
         if not stat.S_ISDIR(status.st_mode):
             raise LinkPolicyError(f"`{directory}` is not a directory")
-        if status.st_uid != os.geteuid():
+        if status.st_uid != os.geteuid() and not (roots and status.st_uid == 0):
             raise LinkPolicyError(f"`{directory}` belongs to another user")
         if status.st_mode & 0o022:
             raise LinkPolicyError(

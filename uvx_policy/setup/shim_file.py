@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from typing import TYPE_CHECKING
 
-from uvx_policy import locate
+from uvx_policy import launch, locate
+from uvx_policy.setup import interpreter
+from uvx_policy.state import layout
 
-#: execve(2): the kernel reads 256 bytes of a `#!` line since Linux 5.1, 127 before, macOS 512.
-_MAX_SHEBANG = 127
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Python compiles this on every call of uv, so what is hardly ever needed stays a string in it.
 _TEMPLATE = """\
@@ -17,9 +21,9 @@ _TEMPLATE = """\
 # Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
 import sys
 
-PROGRAM, SHIM, EMBEDDED = {program!r}, {shim}, {embedded!r}
+PROGRAM, SHIM, REMEMBERED, EMBEDDED = {program!r}, {shim}, {remembered!r}, {embedded!r}
 PATHS = {paths!r}
-WITHOUT_POLICY = '''\\
+WITHOUT_POLICY = '''\
 {without_policy}'''
 try:
     # Ours first while this is imported (all else that it needs is built in), then last again:
@@ -28,10 +32,12 @@ try:
     from uvx_policy.shim import main
 
     sys.path[:] = [*sys.path[len(PATHS):], *PATHS]
-    main(PROGRAM, SHIM, EMBEDDED)
+    main(PROGRAM, SHIM, [*REMEMBERED, *EMBEDDED])
 except Exception:
     exec(WITHOUT_POLICY)
 """
+
+_LOST = "uv runs without a policy (hint: uv tool install uvx-policy && linkpolicy setup)"
 
 #: Holds no backslash, no brace and no `'''`: it goes into the template as it is.
 _WITHOUT_POLICY = """\
@@ -46,6 +52,23 @@ def say(text):
         print("linkpolicy: " + text, file=sys.stderr)
 
 
+def is_first_here():
+    # Once for each terminal session, and never to a program that reads stderr.
+    if not os.isatty(2):
+        return False
+    base = os.environ.get("XDG_STATE_HOME", "")
+    if base[:1] != "/":
+        base = os.environ["HOME"] + "/STATE_BELOW_HOME"
+    state = base + "/linkpolicy"
+    if os.stat(state).st_uid != os.geteuid():
+        return False
+    if not os.path.isdir(state + "/TOLD"):
+        os.mkdir(state + "/TOLD", 0o700)
+    name = os.ttyname(2).replace("/", "-") + "." + str(os.getsid(0))
+    os.close(os.open(state + "/TOLD/" + name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return True
+
+
 def is_ours(path):
     with open(path, "rb") as stream:
         head = stream.read(1024)
@@ -53,63 +76,149 @@ def is_ours(path):
         return b"MARKER" in head or b"MARKER" in stream.read()
 
 
-if os.environ.get("LINKPOLICY_LOG"):
-    say("cannot run; `linkpolicy setup` renews `" + SHIM + "`")
+if "SAVED_PATH" in os.environ:
+    os.environ["PATH"] = os.environ.pop("SAVED_PATH")
+    if not os.environ["PATH"]:
+        del os.environ["PATH"]
+try:
+    if os.environ.get("LINKPOLICY_LOG") or is_first_here():
+        say("cannot run `" + SHIM + "`: LOST")
+except (OSError, KeyError):
+    pass
 pid, *tried = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep)
 tried = tried if pid == str(os.getpid()) else []
 # Python ignores both when it starts; these were ignored before, says the native launcher.
 ignored = os.environ.pop("_LINKPOLICY_IGNORED", "").split(",")
-for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), *EMBEDDED]:
-    path = os.path.join(directory or ".", PROGRAM)
-    if path in tried or not os.path.isfile(path) or not os.access(path, os.X_OK):
-        continue
-    try:
-        if not is_ours(path):
-            for signal in (_signal.SIGPIPE, _signal.SIGXFSZ):
-                if str(int(signal)) not in ignored:
-                    _signal.signal(signal, _signal.SIG_DFL)
-            os.environ["_LINKPOLICY_TRIED"] = os.pathsep.join([str(os.getpid()), *tried, path])
-            os.execv(path, [PROGRAM, *sys.argv[1:]])
-    except OSError:
-        pass
+ways = [(PROGRAM, [PROGRAM])]
+if PROGRAM == "uvx":
+    ways.append(("uv", ["uv", "tool", "uvx"]))
+on_path = os.environ.get("PATH", os.defpath).split(os.pathsep)
+for directories in (on_path, *([directory] for directory in [*REMEMBERED, *EMBEDDED])):
+    for name, words in ways:
+        for directory in directories:
+            path = os.path.join(directory or ".", name)
+            if path in tried or not os.path.isfile(path) or not os.access(path, os.X_OK):
+                continue
+            try:
+                if not is_ours(path):
+                    for signal in (_signal.SIGPIPE, _signal.SIGXFSZ):
+                        if str(int(signal)) not in ignored:
+                            _signal.signal(signal, _signal.SIG_DFL)
+                    started = os.pathsep.join([str(os.getpid()), *tried, path])
+                    os.environ["_LINKPOLICY_TRIED"] = started
+                    os.execv(path, [*words, *sys.argv[1:]])
+            except OSError:
+                pass
 say("no " + PROGRAM + " on PATH but the shim `" + SHIM + "`")
 sys.exit(127)
 """
 
+#: What `env` starts with `-IS SHIM WORDS...` where the Python of the shims is gone. It does what
+#: `_WITHOUT_POLICY` does, with nothing but POSIX; so that it never has to, it is a file of its own.
+_STAND_IN = """\
+#!/bin/sh
+# MARKER: for the shims `uv` and `uvx` when their Python is gone
+# Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
+shim=$2
+case ${2##*/} in uvx*) program=uvx ;; *) program=uv ;; esac
+shift 2
+search=$SAVED_PATH
+unset SAVED_PATH
+if [ "$search" ]; then PATH=$search; else unset PATH; fi
 
-def render(program: str, *, shim: str = "") -> bytes:
+say() {
+    if [ ! "$LINKPOLICY_LOG" ]; then
+        # Once for each terminal session, and never to a program that reads stderr.
+        [ -t 3 ] || return
+        case $XDG_STATE_HOME in /*) state=$XDG_STATE_HOME ;; *) state=$HOME/STATE_BELOW_HOME ;; esac
+        state=$state/linkpolicy session=$PPID
+        [ -O "$state" ] || return
+        read -r _ _ _ _ _ session _ </proc/self/stat
+        PATH=/usr/bin:/bin
+        umask 077
+        [ -d "$state/TOLD" ] || mkdir "$state/TOLD"
+        terminal=$(tty <&3 | tr / -)
+        set -C
+        : >"$state/TOLD/$terminal.$session" || return
+    fi
+    echo "linkpolicy: $1" >&3
+}
+
+# The first NAME in DIRECTORIES... that is no shim of ours and did not start this one again.
+first() {
+    name=$1
+    shift
+    for directory; do
+        found=${directory:-.}/$name
+        [ -f "$found" ] && [ -x "$found" ] || continue
+        case $tried: in *:"$found":*) continue ;; esac
+        (PATH=/usr/bin:/bin; grep -q MARKER "$found") 2>/dev/null || return 0
+    done
+    return 1
+}
+
+look() {
+    first "$program" "$@" || { [ "$program" = uvx ] && first uv "$@"; }
+}
+
+(say 'cannot run `'"$shim"'`: LOST') 3>&2 2>/dev/null
+case $_LINKPOLICY_TRIED in "$$":*) tried=$_LINKPOLICY_TRIED ;; *) tried=$$ ;; esac
+set -f
+IFS=:
+if ! LOOK; then
+    echo "linkpolicy: no $program on PATH but the shim "'`'"$shim"'`' >&2
+    exit 127
+fi
+[ "$program" = "${found##*/}" ] || set -- tool uvx "$@"
+_LINKPOLICY_TRIED=$tried:$found
+export _LINKPOLICY_TRIED
+exec "$found" "$@"
+"""
+
+
+def render(program: str, *, shim: str = "", remembered: str = "", stand_in: str = "") -> bytes:
     """The shim `uv` or `uvx`, for the interpreter and the package that are running now.
 
     `shim`: the file on PATH, when that is a native launcher and this is what it falls back to.
-    Raises `ValueError` when the interpreter's path cannot stand in a `#!` line.
+    `remembered`: directory of the uv that serves where PATH has none, "" for none. `stand_in`:
+    where `render_stand_in` lies, if it does. Raises `ValueError` when the interpreter's path cannot
+    stand in a `#!` line.
     """
-    interpreter = base_interpreter()
-    if len(interpreter) + len("#! -IS") > _MAX_SHEBANG or any(c in interpreter for c in " \t\n"):
-        raise ValueError(f"the interpreter's path cannot stand in a `#!` line: `{interpreter}`")
-    marker = locate.MARKER.decode("ascii")
     text = _TEMPLATE.format(
-        interpreter=interpreter,
-        marker=marker,
+        interpreter=interpreter.line(stand_in),
+        marker=locate.MARKER.decode("ascii"),
         program=program,
         shim=repr(shim) if shim else "__file__",
         paths=package_paths(),
+        remembered=[remembered] if remembered else [],
         embedded=locate.embedded_directories(),
-        without_policy=_WITHOUT_POLICY.replace("MARKER", marker),
+        without_policy=_filled_in(_WITHOUT_POLICY),
     )
     return os.fsencode(text)
 
 
-def base_interpreter() -> str:
-    """The interpreter below any virtual environment.
+def render_stand_in(remembered: Iterable[str | None]) -> bytes:
+    """What runs instead of the interpreter of both shims, when that is gone: uv without a policy.
 
-    It starts faster (no pyvenv.cfg to look for), and when the environment that holds linkpolicy is
-    deleted, the shim still starts and hands over to uv.
+    `remembered`: as for `render`, of each.
     """
-    base = getattr(sys, "_base_executable", None) or sys.executable
-    base = os.path.realpath(base)
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    versioned = os.path.join(os.path.dirname(base), name)
-    return versioned if os.path.exists(versioned) else base
+    after_path = dict.fromkeys(filter(None, (*remembered, *locate.embedded_directories())))
+    looks = ["${search:-/bin:/usr/bin}", *map(shlex.quote, after_path)]
+    look = " || ".join(f"look {directories}" for directories in looks)
+    return os.fsencode(_filled_in(_STAND_IN).replace("LOOK", f"{{ {look}; }}"))
+
+
+def _filled_in(text: str) -> str:
+    below = layout.state_home({"HOME": "/"}, sys.platform)
+    for name, value in (
+        ("MARKER", locate.MARKER.decode("ascii")),
+        ("SAVED_PATH", launch.SAVED_PATH),
+        ("STATE_BELOW_HOME", below.removesuffix(f"/{layout.APP}").lstrip("/")),
+        ("TOLD", layout.TOLD.directory),
+        ("LOST", _LOST),
+    ):
+        text = text.replace(name, value)
+    return text
 
 
 def package_paths() -> list[str]:

@@ -15,6 +15,9 @@ PROJECT_FILE = "linkpolicy.toml"
 CONFIG_FILE = "config.toml"
 #: cache directory beside a project's pyproject.toml, for `cache = "project"`
 PROJECT_CACHE = ".uv-cache"
+#: beside native shims: the directory of the Python shims that they fall back to; beside Python
+#: shims: of what stands in for their interpreter
+SHIM_FALLBACKS = ".linkpolicy"
 #: what `linkpolicy setup` did; a file in the state directory itself
 SETUP_RECORD = "setup.json"
 
@@ -59,10 +62,23 @@ VERIFIED = Store("verified", prefix="verified-", longest=16 << 20, most=512)
 REPAIRS = Store("repairs", prefix="repair-", longest=64 << 20)
 #: tracebacks of checks that failed themselves (`doctor.crash_log`)
 CRASHES = Store("doctor", longest=262_144)
+#: terminal sessions that were told that linkpolicy is gone; the shims write it themselves
+TOLD = Store("told", longest=64)
 #: edits that a repair replaced (`repair.backup`): a directory for each repair
 EDITS = Store("edits", is_users=True)
 
-STORES = (DECISIONS, FACTS, ENVIRONMENTS, SURVEYS, REGISTER, VERIFIED, REPAIRS, CRASHES, EDITS)
+STORES = (
+    DECISIONS,
+    FACTS,
+    ENVIRONMENTS,
+    SURVEYS,
+    REGISTER,
+    VERIFIED,
+    REPAIRS,
+    CRASHES,
+    TOLD,
+    EDITS,
+)
 
 
 def device_cache_name(uid: int) -> str:
