@@ -14,8 +14,8 @@ LONGEST = 400
 
 #: modules beside the packages, by the room that they are in
 CORE = (
-    "value model errors faults fingerprint minimal_os decide edits guard symlinked_venv toml_file "
-    "launch locate trace safe wildcards foreign_file flock"
+    "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
+    "toml_file launch locate trace safe wildcards foreign_file flock"
 )
 SHIM = "shim under_policy"
 MODULES_BESIDE = {

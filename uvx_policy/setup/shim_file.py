@@ -36,7 +36,8 @@ except Exception:
 #: Holds no backslash, no brace and no `'''`: it goes into the template as it is.
 _WITHOUT_POLICY = """\
 # linkpolicy is gone or broken: uv must run all the same. What was started from here and came back
-# (the pid survives exec) is not started again.
+# is not started again: this process is the same, or too many are below one another without a
+# `uv run` that has counted itself.
 import _signal
 import os
 
@@ -53,10 +54,24 @@ def is_ours(path):
         return b"MARKER" in head or b"MARKER" in stream.read()
 
 
+def identity():
+    try:
+        with open("/proc/self/stat", "rb") as stream:
+            status = stream.read().decode("ascii", "replace")
+        return status.split()[0] + "." + status.rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        # A pid repeats in every pid namespace.
+        return "" if sys.platform == "linux" else str(os.getpid())
+
+
 if os.environ.get("LINKPOLICY_LOG"):
     say("cannot run; `linkpolicy setup` renews `" + SHIM + "`")
-pid, *tried = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep)
-tried = tried if pid == str(os.getpid()) else []
+me, depth = identity(), os.environ.get("UV_RUN_RECURSION_DEPTH", "").replace(os.pathsep, "")
+given = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep) + ["", "", ""]
+(before, depth_before, turns), tried = given[:3], [path for path in given[3:] if path]
+turns = "+" if depth != depth_before else turns + "+"
+if turns == "+" or not (me and me == before or len(turns) > 25):
+    tried = []
 # Python ignores both when it starts; these were ignored before, says the native launcher.
 ignored = os.environ.pop("_LINKPOLICY_IGNORED", "").split(",")
 for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), *EMBEDDED]:
@@ -68,10 +83,13 @@ for directory in [*os.environ.get("PATH", os.defpath).split(os.pathsep), *EMBEDD
             for signal in (_signal.SIGPIPE, _signal.SIGXFSZ):
                 if str(int(signal)) not in ignored:
                     _signal.signal(signal, _signal.SIG_DFL)
-            os.environ["_LINKPOLICY_TRIED"] = os.pathsep.join([str(os.getpid()), *tried, path])
+            os.environ["_LINKPOLICY_TRIED"] = os.pathsep.join([me, depth, turns, *tried, path])
             os.execv(path, [PROGRAM, *sys.argv[1:]])
     except OSError:
         pass
+if tried:
+    say("`" + tried[-1] + "` starts this shim (`" + SHIM + "`) again, and PATH has no other")
+    sys.exit(126)
 say("no " + PROGRAM + " on PATH but the shim `" + SHIM + "`")
 sys.exit(127)
 """
