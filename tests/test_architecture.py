@@ -53,9 +53,10 @@ ROOMS = {
     "cli": "core terminal settings pipeline shim machine caches verify repair status setup "
     "doctor explain demo",
 }
-#: what runs while nothing of the machine may be seen; `guard` reads its own pid
+#: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
-    "guard", "minimal_os", "toml_file", "launch", "locate", "trace", "foreign_file", "flock",
+    "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "trace", "foreign_file",
+    "flock",
 }  # fmt: skip
 
 MODULES = sorted(

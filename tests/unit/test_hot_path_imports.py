@@ -24,9 +24,9 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on
 QUICK = {"guard", "launch", "locate", "shim", "minimal_os"}
 #: and what a call loads that is replayed from its record
 REPLAY = QUICK | {
-    "edits", "errors", "replay", "replay.key", "replay.records", "replay.witness", "state",
-    "state.layout", "state.reading", "trace", "under_policy", "uv", "uv.invocation", "uv.options",
-    "value",
+    "edits", "errors", "fingerprint", "replay", "replay.key", "replay.records", "replay.witness",
+    "state", "state.layout", "state.reading", "trace", "under_policy", "uv", "uv.invocation",
+    "uv.options", "value",
 }  # fmt: skip
 #: and never these, from whichever library
 SLOW = {
