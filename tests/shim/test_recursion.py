@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,27 @@ import pytest
 from tests import real_uv
 from tests.shim.conftest import Installed
 from uvx_policy import guard, recursion
+from uvx_policy.setup import shim_file
 
-#: starts `uv run` again with the very same words, until N is as many as TIMES
+#: starts the shim again with the very same words, until N is as many as TIMES
 AGAIN = """\
 import os, subprocess, sys
 n = int(os.environ.get("N", "0"))
 print(n, flush=True)
 if n < int(os.environ["TIMES"]):
     os.environ["N"] = str(n + 1)
-    words = ["uv", "run", "--no-project", "--python", sys.executable, "again.py"]
+    words = [os.environ["SHIM"], "run", "--no-project", "--python", sys.executable, "again.py"]
     how = os.environ["HOW"]
     if how == "exec":
-        os.execvp("uv", words)
+        os.execv(words[0], words)
     if how == "fork":
         sys.exit(subprocess.call(words))
     sys.exit(subprocess.call(["/bin/sh", "-c", " ".join(words) + "; exit $?"]))
 """
+PYTHON = shim_file.base_interpreter()
 #: what runs a command without /proc, and in another pid namespace that has the /proc of this one
 WITHOUT_PROC = ("unshare", "-m", "/bin/sh", "-ec", 'mount -t tmpfs none /proc\nexec "$@"', "sh")
+FIRST_PID = ("unshare", "--pid", "--fork", *WITHOUT_PROC[1:])
 OTHER_PIDS = ("unshare", "--pid", "--fork")
 NESTED = ("unshare", "--pid", "--fork", "--mount-proc")
 
@@ -44,7 +46,12 @@ def with_uv(installed: Installed, version: str, *behind: Path, **changes: str) -
     """The environment, with a real uv instead of the stand-in."""
     path = [installed.shims, real_uv.provide(version), *behind, "/usr/bin", "/bin"]
     return installed.environ(
-        PATH=":".join(map(str, path)), UV_OFFLINE="1", UV_PYTHON_DOWNLOADS="never", **changes
+        PATH=":".join(map(str, path)),
+        # uv puts the directory of the interpreter first on PATH.
+        SHIM=str(installed.shims / "uv"),
+        UV_OFFLINE="1",
+        UV_PYTHON_DOWNLOADS="never",
+        **changes,
     )
 
 
@@ -63,15 +70,15 @@ def test_what_uv_runs_may_start_the_very_same_again(
     other = script(tmp_path / "other" / "uv", "exit 77").parent
     bypass = {"LINKPOLICY_BYPASS": "1"} if times == 3 else {}
     environ = with_uv(installed, version, other, HOW=how, TIMES=str(times), **bypass)
-    words = ["run", "--no-project", "--python", sys.executable, "again.py"]
+    words = [environ["SHIM"], "run", "--no-project", "--python", PYTHON, "again.py"]
 
-    done = installed.run(*before, "uv", *words, environ=environ, cwd=tmp_path)
+    done = installed.run(*before, *words, environ=environ, cwd=tmp_path)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.split() == [str(n).encode() for n in range(times + 1)]
 
 
-@pytest.mark.parametrize("before", [(), WITHOUT_PROC, NESTED], ids=["", "without /proc", "nested"])
+@pytest.mark.parametrize("before", [(), FIRST_PID, NESTED], ids=["", "without /proc", "nested"])
 @pytest.mark.parametrize("inside", [OTHER_PIDS, NESTED], ids=["outer /proc", "own /proc"])
 @pytest.mark.parametrize("version", real_uv.each((0, 6)))
 def test_a_uv_in_a_pid_namespace_below_another_uv(
@@ -81,12 +88,15 @@ def test_a_uv_in_a_pid_namespace_below_another_uv(
     before: tuple[str, ...],
     inside: tuple[str, ...],
 ) -> None:
-    if before == WITHOUT_PROC and inside == NESTED:
+    if before == FIRST_PID and inside == NESTED:
         pytest.skip("it would bring a /proc back")
     other = script(tmp_path / "other" / "uv", "exit 77").parent
-    words = ["uv", "run", "--no-project", "--python", sys.executable, *inside, "uv", "--version"]
+    environ = with_uv(installed, version, other)
+    words = [environ["SHIM"], "run", "--no-project", "--python", PYTHON]
 
-    done = installed.run(*before, *words, environ=with_uv(installed, version, other), cwd=tmp_path)
+    done = installed.run(
+        *before, *words, *inside, environ["SHIM"], "--version", environ=environ, cwd=tmp_path
+    )
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"uv ")
