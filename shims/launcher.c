@@ -40,6 +40,8 @@ enum {
     EXIT_CANNOT_EXECUTE = 126, EXIT_NOT_FOUND = 127,
     MOST_WORDS = 8000, /* of the command line, and as many environment variables */
     MOST_ADDED = 64,   /* words or variables of a record, and values of ours in a guard */
+    MOST_DIGITS = 9,   /* of a number in a guard */
+    MOST_TURNS = 200, UNKNOWN_TURNS = 8, MOST_GENERATIONS = 1000, /* see recursion.py */
     LONGEST_RECORD = 262144,
     LONGEST_GUARD = 65536,  /* below MAX_ARG_STRLEN of execve(2) */
     LONGEST_PSEUDO = 1 << 24, /* bytes of /proc/self/mountinfo; more may never end */
@@ -102,6 +104,11 @@ static void put(struct text *text, struct slice slice) {
 
 static void put_string(struct text *text, const char *string) {
     put(text, slice_of(string));
+}
+
+/* With the NUL that ends it. */
+static void put_field(struct text *text, const char *string) {
+    put(text, (struct slice){string, strlen(string) + 1});
 }
 
 static void put_byte(struct text *text, char byte) {
@@ -206,8 +213,7 @@ static char **argument_vector;       /* with it, as given */
 
 static uid_t uid;               /* the effective one: who must own what we believe */
 static char cwd[PATH_MAX];      /* "" when there is none any more */
-static char identity[48];       /* of this process: "<pid>.<start time>" */
-static char call_checksum[17];  /* of program, cwd and words */
+static char identity[72];       /* of this process: "<pid>.<start time>.<device of /proc>" */
 
 /* Text and file buffers of one function at a time. */
 static char scratch[32768];
@@ -231,36 +237,52 @@ static bool read_configuration(void) {
     return false;
 }
 
-/* As `process_identity` in uvx_policy/guard.py: the start time is field 22 of proc_pid_stat(5), and
- * field 2, the command's name, may hold spaces and parentheses. */
-static void see_identity(void) {
-    struct text text = TEXT(identity);
-    put_number(&text, (uint64_t)getpid(), 10, 1);
-    put_byte(&text, '.');
-    int handle = open("/proc/self/stat", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+/* As `see_process` in uvx_policy/guard.py. Of proc_pid_stat(5) field 22 is the start time, field 4
+ * the parent, and field 2, the command's name, may hold spaces and parentheses. */
+static bool see_process(const char *number, struct text *seen, struct text *parent) {
+    char path[64];
+    struct text text = TEXT(path);
+    put_string(&text, "/proc/");
+    put_string(&text, number);
+    put_field(&text, "/stat");
+    struct stat status;
+    int handle = text.full ? -1 : open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     ssize_t got = handle < 0 ? -1 : read(handle, scratch, sizeof scratch);
+    if (got > 0 && fstat(handle, &status) != 0) got = -1;
     if (handle >= 0) close(handle);
     const char *name_end = got > 0 ? memrchr(scratch, ')', (size_t)got) : NULL;
-    if (name_end) {
-        struct slice rest = {name_end, (size_t)(scratch + got - name_end)}, field = rest;
-        for (int number = 2; number <= 22; number++) cut(&rest, ' ', &field);
-        bool digits = rest.length > 0 && strspn(field.start, "0123456789") == field.length;
-        if (digits) put(&text, field);
+    if (!name_end) return false;
+    struct slice rest = {scratch, (size_t)got}, field;
+    cut(&rest, ' ', &field);
+    put(seen, field);
+    put_byte(seen, '.');
+    rest = (struct slice){name_end, (size_t)(scratch + got - name_end)};
+    for (int number_of_field = 2; number_of_field <= 22; number_of_field++) {
+        if (!cut(&rest, ' ', &field)) return false;
+        if (number_of_field == 4) put(parent, field);
     }
-    put_byte(&text, '\0');
+    put(seen, field);
+    put_byte(seen, '.');
+    put_number(seen, status.st_dev, 10, 1);
+    put_byte(seen, '\0');
+    put_byte(parent, '\0');
+    return !seen->full && !parent->full;
 }
 
-/* As `checksum` there. */
-static void see_checksum(void) {
-    uint64_t sum = fingerprint_more(1, slice_of(program));
-    sum = fingerprint_more(sum, (struct slice){"", 1});
-    sum = fingerprint_more(sum, slice_of(cwd));
-    for (size_t index = 0; index < argument_count; index++) {
-        sum = fingerprint_more(sum, (struct slice){"", 1});
-        sum = fingerprint_more(sum, slice_of(arguments[index]));
+/* As `process_identity` there. */
+static void see_identity(void) {
+    char parent_bytes[24];
+    struct text text = TEXT(identity), parent = TEXT(parent_bytes);
+    if (see_process("self", &text, &parent)) return;
+    enum { PIDFD_OPEN = 434 }; /* on every architecture; not every <sys/syscall.h> has it */
+    text = TEXT(identity);
+    struct stat status;
+    int handle = (int)syscall(PIDFD_OPEN, getpid(), 0);
+    if (handle >= 0 && fstat(handle, &status) == 0 && status.st_mode & S_IXUSR) {
+        put_string(&text, "pidfd.");
+        put_number(&text, status.st_ino, 10, 1);
     }
-    struct text text = TEXT(call_checksum);
-    put_number(&text, sum, 16, 16);
+    if (handle >= 0) close(handle);
     put_byte(&text, '\0');
 }
 
@@ -272,12 +294,12 @@ static void see_call(int argc, char **argv) {
     /* Not getcwd(3), which allocates when the path is long or out of reach. */
     if (syscall(SYS_getcwd, cwd, sizeof cwd) < 0 || cwd[0] != '/') cwd[0] = '\0';
     see_identity();
-    see_checksum();
 }
 
 /* Our own variable --------------------------------------------------------------------------- */
 
-static struct slice outer_guard; /* the fields that an outer shim left, without the version */
+static bool is_below;            /* an outer shim has left a guard */
+static struct slice outer_guard; /* its fields, without the version */
 
 /* Environment variables without those that are our own old answers. */
 static const char *clean_items[MOST_WORDS + 1];
@@ -294,22 +316,26 @@ static bool next_field(struct slice *rest, const char *name, struct slice *value
     return false;
 }
 
+/* Cut the next byte off what stands escaped in a guard, and give what it means. */
+static char cut_byte(struct slice *escaped) {
+    char byte = escaped->start[0];
+    size_t used = 1;
+    if (byte == '%' && escaped->length >= 3) {
+        bool percent = memcmp(escaped->start, "%25", 3) == 0;
+        bool semicolon = memcmp(escaped->start, "%3b", 3) == 0;
+        if (semicolon) byte = ';';
+        if (percent || semicolon) used = 3;
+    }
+    escaped->start += used;
+    escaped->length -= used;
+    return byte;
+}
+
 /* Is `escaped`, as it stands in a guard, the same as `plain`? */
 static bool means(struct slice escaped, struct slice plain) {
-    size_t at = 0;
-    for (size_t index = 0; index < plain.length; index++) {
-        if (at >= escaped.length) return false;
-        char byte = escaped.start[at];
-        if (byte == '%' && escaped.length - at >= 3) {
-            bool percent = memcmp(escaped.start + at, "%25", 3) == 0;
-            bool semicolon = memcmp(escaped.start + at, "%3b", 3) == 0;
-            if (semicolon) byte = ';';
-            if (percent || semicolon) at += 2;
-        }
-        at++;
-        if (byte != plain.start[index]) return false;
-    }
-    return at == escaped.length;
+    for (size_t index = 0; index < plain.length; index++)
+        if (escaped.length == 0 || cut_byte(&escaped) != plain.start[index]) return false;
+    return escaped.length == 0;
 }
 
 static void put_escaped(struct text *text, struct slice plain) {
@@ -326,21 +352,84 @@ static void read_guard(void) {
     struct slice version;
     outer_guard = slice_of(value ? value : "");
     cut(&outer_guard, ';', &version);
-    if (!equals(version, GUARD_VERSION)) outer_guard.length = 0;
+    is_below = equals(version, GUARD_VERSION);
+    if (!is_below) outer_guard.length = 0;
 }
 
-/* Does the outer guard have this field? */
-static bool outer_says(const char *name, const char *plain) {
+/* The value of this field of the outer guard, the last of that name. */
+static struct slice outer_field(const char *name) {
+    struct slice value, last = {"", 0}, rest = outer_guard;
+    while (next_field(&rest, name, &value)) last = value;
+    return last;
+}
+
+/* Was this program started, and came back? */
+static bool is_tried(const char *path) {
     struct slice value, rest = outer_guard;
-    while (next_field(&rest, name, &value))
-        if (means(value, slice_of(plain))) return true;
+    while (next_field(&rest, "tried", &value))
+        if (means(value, slice_of(path))) return true;
     return false;
 }
 
-/* Is this process what an outer shim started, without a real uv in between? Python asks for more
- * (`came_back` in guard.py); what is rare enough is handed to it. */
-static bool came_back(void) {
-    return outer_says("process", identity) || outer_says("words", call_checksum);
+static uint64_t number_in(struct slice digits) {
+    uint64_t number = 0;
+    for (size_t index = 0; index < digits.length && index < MOST_DIGITS; index++) {
+        if (digits.start[index] < '0' || digits.start[index] > '9') return 0;
+        number = number * 10 + (uint64_t)(digits.start[index] - '0');
+    }
+    return number;
+}
+
+static bool same_file(const struct stat *one, const struct stat *other) {
+    return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
+/* As `_uv_above` in uvx_policy/recursion.py, but that no program is read. `complete`: every process
+ * was seen, up to the one that left the guard. */
+static bool is_uv_above(const char *named, bool *complete) {
+    struct slice oldest = outer_field("process");
+    struct stat uv_status, status;
+    bool is_named = named[0] && stat(named, &uv_status) == 0;
+    char seen_bytes[72], number[24], parent_bytes[24], path_bytes[64];
+    struct text seen = TEXT(seen_bytes), parent = TEXT(number);
+    bool clear = see_process("self", &seen, &parent);
+    for (int generation = 0; clear && generation < MOST_GENERATIONS && !*complete; generation++) {
+        seen = TEXT(seen_bytes);
+        parent = TEXT(parent_bytes);
+        clear = see_process(number, &seen, &parent);
+        struct text path = TEXT(path_bytes);
+        put_string(&path, "/proc/");
+        put_string(&path, number);
+        put_field(&path, "/exe");
+        if (clear && is_named && stat(path_bytes, &status) == 0 && same_file(&uv_status, &status))
+            return true;
+        *complete = clear && equals(oldest, seen_bytes);
+        memcpy(number, parent_bytes, sizeof number);
+    }
+    return false;
+}
+
+static uint64_t depth; /* UV_RUN_RECURSION_DEPTH */
+static uint64_t turn;  /* as in a guard */
+
+enum came_back { NO, YES, ASK_PYTHON, ENDLESS };
+
+/* Is this process what an outer shim started, without a real uv in between? As `follow` in
+ * uvx_policy/recursion.py. Sets `turn`. */
+static enum came_back came_back(void) {
+    const char *run = variable((const char *const *)environ, "UV_RUN_RECURSION_DEPTH");
+    const char *named = variable((const char *const *)environ, "UV");
+    depth = number_in(slice_of(run ? run : ""));
+    turn = 0;
+    if (!named) named = "";
+    if (!is_below || depth > number_in(outer_field("depth"))) return NO;
+    turn = number_in(outer_field("turn")) + 1;
+    if (identity[0] && equals(outer_field("process"), identity)) return YES;
+    bool complete = false, was_uv = is_uv_above(named, &complete);
+    if (!was_uv && !complete) was_uv = named[0] && !means(outer_field("uv"), slice_of(named));
+    if (!was_uv) turn += UNKNOWN_TURNS - 1;
+    if (turn > MOST_TURNS) return was_uv ? ENDLESS : YES;
+    return !was_uv && complete ? ASK_PYTHON : NO; /* it reads what the programs are */
 }
 
 /* Fill `clean`. False for what only Python knows to treat: too many of them, one of ours twice. */
@@ -385,7 +474,7 @@ static bool is_marked(const char *path, off_t size) {
         /* It may be executed but not read: then only a copy of ourselves can be told. */
         struct stat own, other;
         return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 &&
-               own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+               same_file(&own, &other);
     }
     size_t wanted[] = {1024, 64};
     off_t from[] = {0, size > 64 ? size - 64 : 0};
@@ -408,7 +497,7 @@ static bool is_real(struct slice directory, const char *name, bool again) {
     struct stat status;
     return !path.full && access(uv, X_OK) == 0 && stat(uv, &status) == 0 &&
            S_ISREG(status.st_mode) && !is_marked(uv, status.st_size) &&
-           !(again && outer_says("tried", uv));
+           !(again && is_tried(uv));
 }
 
 /* The first program of this name on PATH. */
@@ -593,10 +682,6 @@ static bool keep_significant_words(void) {
 
 static char key_bytes[LONGEST_KEY];
 static struct text key;
-
-static void put_field(struct text *text, const char *string) {
-    put(text, (struct slice){string, strlen(string) + 1});
-}
 
 /* As `make_key` in uvx_policy/replay/key.py. */
 static bool make_key(void) {
@@ -927,11 +1012,15 @@ static void execute(const char *path, const char **words, const char *const *var
 /* As `render` in uvx_policy/guard.py. */
 static bool render_guard(bool again) {
     struct text text = TEXT(guard_bytes);
+    const char *named = variable((const char *const *)environ, "UV");
     put_string(&text, GUARD_NAME "=" GUARD_VERSION ";process=");
     put_string(&text, identity);
-    put_string(&text, ";words=");
-    put_string(&text, call_checksum);
-    put_string(&text, ";turn=0");
+    put_string(&text, ";turn=");
+    put_number(&text, turn, 10, 1);
+    put_string(&text, ";depth=");
+    put_number(&text, depth, 10, 1);
+    put_string(&text, ";uv=");
+    put_escaped(&text, slice_of(named ? named : ""));
     struct slice value, rest = outer_guard;
     while (again && next_field(&rest, "tried", &value)) {
         put_string(&text, ";tried=");
@@ -1082,6 +1171,15 @@ static bool is_first_here(void) {
     return handle >= 0;
 }
 
+/* What the outer shim became. */
+static const char *tried_last(void) {
+    struct slice escaped = outer_field("tried");
+    struct text path = TEXT(uv);
+    while (escaped.length > 0) put_byte(&path, cut_byte(&escaped));
+    put_byte(&path, '\0');
+    return path.full ? program : uv;
+}
+
 /* The Python shim is gone: become the real uv all the same, without policy. Its exit code. */
 static int fail_open(void) {
     const char *log = variable((const char *const *)environ, "LINKPOLICY_LOG");
@@ -1089,10 +1187,12 @@ static int fail_open(void) {
         tell("cannot run `", fallback, "`: uv runs without a policy "
              "(hint: uv tool install uvx-policy && linkpolicy setup)");
     forget_added();
-    bool again = came_back();
-    if (!find_uv(again)) {
-        if (again) {
-            tell("what PATH has as ", program, " starts this shim again, and is the only one");
+    enum came_back back = came_back();
+    bool again = back == YES;
+    if (back == ENDLESS || !find_uv(again)) {
+        if (back == ENDLESS || again) {
+            tell("`", tried_last(), again ? "` starts this shim again, and PATH has no other uv"
+                                          : "` starts this shim again and again");
             return EXIT_CANNOT_EXECUTE;
         }
         tell("no ", program, " on PATH but this shim (hint: install uv, then `linkpolicy setup`)");
@@ -1118,7 +1218,7 @@ int main(int argc, char **argv) {
     forget_added();
     const char *log = variable((const char *const *)environ, "LINKPOLICY_LOG");
     bool wants_story = log && log[0]; /* only Python tells one */
-    if (!wants_story && cwd[0] && clean_environment() && !came_back() && find_uv(false)) {
+    if (!wants_story && cwd[0] && clean_environment() && came_back() == NO && find_uv(false)) {
         if (is_left_alone() || (keep_significant_words() && make_key() && replay()))
             become_uv(false);
     }

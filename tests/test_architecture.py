@@ -14,8 +14,8 @@ LONGEST = 400
 
 #: modules beside the packages, by the room that they are in
 CORE = (
-    "value model errors faults fingerprint minimal_os decide edits guard symlinked_venv toml_file "
-    "launch locate real_uv trace safe wildcards foreign_file flock"
+    "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
+    "toml_file launch locate real_uv trace safe wildcards foreign_file flock"
 )
 SHIM = "shim under_policy"
 MODULES_BESIDE = {
@@ -54,9 +54,10 @@ ROOMS = {
     "cli": "core state terminal settings pipeline shim machine caches verify repair status setup "
     "doctor explain demo",
 }
-#: what runs while nothing of the machine may be seen; `guard` reads its own pid
+#: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
-    "guard", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace", "foreign_file",
+    "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
+    "foreign_file",
     "flock",
 }  # fmt: skip
 

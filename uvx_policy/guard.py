@@ -2,14 +2,15 @@
 
 `_LINKPOLICY_ACTIVE` holds fields separated by `;` (`%` and `;` escaped in values):
 
-    1;process=<pid>.<start time>;words=<fingerprint>;turn=<n>;tried=<path>...;set=<NAME>=<value>...
+    1;process=<identity>;turn=<n>;depth=<n>;uv=<path>;tried=<path>...;set=<NAME>=<value>...
 
 It answers two questions for a shim that is entered below another one:
 which environment variables are our own old answers (they are dropped and decided afresh: what fits
-one project may ruin another), and whether what we started came straight back to us (recursion).
+one project may ruin another), and whether what we started came straight back to us (`recursion`).
 """
 
-from uvx_policy.fingerprint import fingerprint
+import sys
+
 from uvx_policy.minimal_os import os
 
 TYPE_CHECKING = False
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 NAME = "_LINKPOLICY_ACTIVE"
 _VERSION = "1"
-#: Same words again and again through other processes: nobody does that on purpose.
-_MAX_TURNS = 8
+#: of a number; int() raises for thousands
+_MOST_DIGITS = 9
+_OWNER_MAY_EXECUTE = 0o100
 
 
 class Guard:
@@ -29,18 +31,20 @@ class Guard:
         self,
         *,
         process: str = "",
-        words: str = "",
         turn: int = 0,
+        depth: int = 0,
+        uv: str = "",
         tried: tuple[str, ...] = (),
         values: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        #: identity of the process that wrote it: "<pid>.<start time>"
+        #: `process_identity` of the process that wrote it
         self.process = process
-        #: checksum of its words and cwd
-        self.words = words
-        #: how many shims in a row had the very same words
+        #: how many shims are above it: see `recursion.follow`
         self.turn = turn
-        #: programs started so far that came back
+        #: the values of UV_RUN_RECURSION_DEPTH and UV that it was started with
+        self.depth = depth
+        self.uv = uv
+        #: what it became, behind what it had become before and came back
         self.tried = tried
         #: variable -> the value that we gave it
         self.values = values
@@ -51,7 +55,7 @@ def read(environ: "Mapping[str, str]") -> Guard | None:
     fields = environ.get(NAME, "").split(";")
     if fields[0] != _VERSION:
         return None
-    single = {"process": "", "words": "", "turn": ""}
+    single = {"process": "", "turn": "", "depth": "", "uv": ""}
     tried = []
     values = []
     for field in fields[1:]:
@@ -63,15 +67,20 @@ def read(environ: "Mapping[str, str]") -> Guard | None:
             values.append((variable, _unescape(given)))
         elif name in single:
             single[name] = value
-    # Never longer than ours: int() raises for thousands of digits.
-    digits = single.pop("turn")[:9]
-    turn = int(digits) if digits.isdecimal() else 0
-    return Guard(**single, turn=turn, tried=tuple(tried), values=tuple(values))
+    return Guard(
+        process=single["process"],
+        turn=_number(single["turn"]),
+        depth=_number(single["depth"]),
+        uv=_unescape(single["uv"]),
+        tried=tuple(tried),
+        values=tuple(values),
+    )
 
 
 def render(guard: Guard) -> str:
     """The variable's value. `read` gives the same guard back."""
-    fields = [_VERSION, f"process={guard.process}", f"words={guard.words}", f"turn={guard.turn}"]
+    fields = [_VERSION, f"process={guard.process}", f"turn={guard.turn}", f"depth={guard.depth}"]
+    fields.append(f"uv={_escape(guard.uv)}")
     fields += [f"tried={_escape(path)}" for path in guard.tried]
     fields += [f"set={name}={_escape(value)}" for name, value in guard.values]
     return ";".join(fields)
@@ -91,33 +100,64 @@ def without_ours(environ: "Mapping[str, str]") -> dict[str, str]:
     }
 
 
-def came_back(outer: Guard, *, words: str, pid: int, parent: int) -> bool:
-    """Is this shim entered by what the outer shim started, without a real uv in between?
+def fresh(environ: "Mapping[str, str]") -> Guard:
+    """The guard of this process, which was started with these environment variables.
 
-    `exec` keeps the process: our own identity in the variable means that we started ourselves.
-    A parent with the same words in the same cwd is a foreign shim that forked instead. A real uv
-    never starts its own words again, it starts what stands behind `uv run`.
+    Below an outer shim `recursion.follow` has more to say.
     """
-    if outer.process == process_identity(pid):
-        return True
-    if outer.words != words:
-        return False
-    return outer.process.partition(".")[0] == str(parent) or outer.turn >= _MAX_TURNS
+    return Guard(
+        process=process_identity(),
+        depth=_number(environ.get("UV_RUN_RECURSION_DEPTH", "")),
+        uv=environ.get("UV", ""),
+    )
 
 
-def process_identity(pid: int) -> str:
-    """`<pid>.<start time>`: a pid alone is reused, and repeats in every pid namespace."""
+def process_identity() -> str:
+    """What no other process is called that lives now; "" when nothing of that kind can be seen.
+
+    A pid alone is reused. It repeats in every pid namespace, and is soon the first of the next one:
+    within one tick of start times.
+    """
     try:
-        with open("/proc/self/stat", "rb") as stream:
-            # proc_pid_stat(5): the command name may hold spaces and parentheses; field 22
-            return f"{pid}.{int(stream.read().rpartition(b')')[2].split()[19])}"
+        return see_process("self")[0]
     except (OSError, ValueError, IndexError):
-        return f"{pid}."
+        return _identity_without_proc()
 
 
-def checksum(program: str, arguments: list[str], cwd: str) -> str:
-    """Short identity of one call's words and place."""
-    return f"{fingerprint(os.fsencode(chr(0).join([program, cwd, *arguments]))):016x}"
+def see_process(number: str) -> tuple[str, str]:
+    """`<pid>.<start time>.<device of /proc>` of a process, and its parent's number.
+
+    Each pid namespace has a /proc of its own, which numbers the processes.
+
+    Raises `OSError`, `ValueError` or `IndexError` when /proc does not have it.
+    """
+    with open(f"/proc/{number}/stat", "rb", buffering=0) as stream:
+        text = stream.read()
+        device = os.stat(stream.fileno()).st_dev
+    # proc_pid_stat(5): the command name may hold spaces and parentheses; fields 1, 4 and 22
+    fields = text.rpartition(b")")[2].split()
+    pid = int(text.partition(b" ")[0])
+    return f"{pid}.{int(fields[19])}.{device}", f"{int(fields[1])}"
+
+
+def _identity_without_proc() -> str:
+    if sys.platform != "linux":
+        return str(os.getpid())  # no pid namespaces
+    try:
+        handle = os.pidfd_open(os.getpid())
+    except (AttributeError, OSError):
+        return ""
+    try:
+        status = os.stat(handle)
+    finally:
+        os.close(handle)
+    # Since Linux 6.9; before, all have one inode, which nobody may execute.
+    return f"pidfd.{status.st_ino}" if status.st_mode & _OWNER_MAY_EXECUTE else ""
+
+
+def _number(text: str) -> int:
+    digits = text[:_MOST_DIGITS]
+    return int(digits) if digits.isascii() and digits.isdigit() else 0
 
 
 def _escape(text: str) -> str:

@@ -26,15 +26,15 @@ def real_programs(
     `search_path` is the value of PATH (None when unset: `os.defpath`, as in execvp(3)); an empty or
     relative entry counts from the cwd, as it does for every shell.
     """
-    own = _identity(shim) if shim else None
+    own = identity(shim) if shim else None
     listed = os.defpath if search_path is None else search_path
     directories = listed.split(os.pathsep) if listed else []
     suffix = ".exe" if os.name == "nt" else ""
     for directory in [*directories, *embedded]:
         path = os.path.join(directory or ".", program + suffix)
         if os.access(path, os.X_OK) and os.path.isfile(path):
-            identity = _identity(path)
-            if identity is not None and identity != own and not is_ours(path):
+            found = identity(path)
+            if found is not None and found != own and not is_ours(path):
                 yield path
 
 
@@ -66,7 +66,8 @@ def is_ours(path: str) -> bool:
         return False
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def identity(path: str) -> tuple[int, int] | None:
+    """Device and inode of the file, `None` when there is none."""
     try:
         status = os.stat(path)
     except OSError:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: First words after which uv links nothing and needs no cache, whatever follows: no need to
 #: understand the rest. `invocation.parse` would say the same, a few milliseconds later.
 QUICK = frozenset(("--version", "-V", "--help", "-h", "help"))
+_INSTALL = "install uv, or linkpolicy with its own: pip install 'uvx-policy[uv]'"
 
 
 def main(program: str, shim: str, embedded: "Sequence[str]" = ()) -> "NoReturn":
@@ -42,7 +43,7 @@ def become(
         shim = os.path.abspath(shim)
     except OSError:  # a relative path from a directory that is nowhere any more (umount -l)
         pass
-    uv, mark = _real_program(program, arguments, shim=shim, embedded=embedded)
+    uv, mark = _real_program(program, shim=shim, embedded=embedded)
     edits = None
     if uv and not is_quick(arguments, environ):
         from uvx_policy.under_policy import edits_for
@@ -57,10 +58,15 @@ def become(
 
 
 def _real_program(  # noqa: RET503 (stop never returns)
-    program: str, arguments: list[str], *, shim: str, embedded: "Sequence[str]"
+    program: str, *, shim: str, embedded: "Sequence[str]"
 ) -> tuple[str, guard.Guard]:
     """Path of the program to become, and the guard to leave for what it starts. Exits when none."""
-    mark = _mark(program, arguments)
+    mark = guard.fresh(os.environ)
+    outer = guard.read(os.environ)
+    if outer is not None:
+        from uvx_policy import recursion
+
+        recursion.follow(mark, outer)
     for path in candidates(program, shim=shim, embedded=embedded):
         if path not in mark.tried:
             mark.tried = (*mark.tried, path)
@@ -72,7 +78,7 @@ def _real_program(  # noqa: RET503 (stop never returns)
             errors.EXIT_CANNOT_EXECUTE,
             f"`{mark.tried[-1]}` starts this shim (`{shim}`) again, "
             f"and PATH has no other {program}",
-            "put the directory of the real uv on PATH",
+            _INSTALL,
         )
     blocked = locate.not_executable(program, search_path=os.environ.get("PATH"))
     if blocked:
@@ -81,26 +87,8 @@ def _real_program(  # noqa: RET503 (stop never returns)
     trace.stop(
         errors.EXIT_NOT_FOUND,
         f"no {program} on PATH but this shim (`{shim}`)",
-        "install uv, or linkpolicy with its own: pip install 'uvx-policy[uv]'",
+        _INSTALL,
     )
-
-
-def _mark(program: str, arguments: list[str]) -> guard.Guard:
-    """Our guard. `tried` holds what came straight back to us, so that it is not started again."""
-    pid = os.getpid()
-    try:
-        cwd = os.getcwd()
-    except OSError:  # vanished
-        cwd = ""
-    words = guard.checksum(program, arguments, cwd)
-    mark = guard.Guard(process=guard.process_identity(pid), words=words)
-    outer = guard.read(os.environ)
-    if outer is None:
-        return mark
-    if guard.came_back(outer, words=words, pid=pid, parent=os.getppid()):
-        mark.tried = outer.tried
-    mark.turn = outer.turn + 1 if outer.words == words else 0
-    return mark
 
 
 def candidates(program: str, *, shim: str, embedded: "Sequence[str]") -> "Iterator[str]":

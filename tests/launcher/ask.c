@@ -65,10 +65,9 @@ static void call(char **given, uint32_t count) {
     while (given < end) append(&added_variables, *given++);
 
     uid = geteuid();
-    see_checksum();
     read_guard();
     bool is_clean = clean_environment();
-    bool back = came_back();
+    bool back = came_back() != NO;
     bool alone = is_clean && is_left_alone();
     bool understood = is_clean && keep_significant_words();
     bool has_key = understood && make_key();

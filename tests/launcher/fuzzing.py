@@ -60,7 +60,12 @@ def _records() -> list[bytes]:
 def _calls() -> list[bytes]:
     """Settings, words, a line that ends them, variables."""
     outer = guard.Guard(
-        process="1.1", words="x", tried=("/uv",), values=(("UV_CACHE_DIR", "/c;%"),)
+        process="1.1",
+        turn=1,
+        depth=2,
+        uv="/x;%",
+        tried=("/uv",),
+        values=(("UV_CACHE_DIR", "/c;%"),),
     )
     marked = f"{guard.NAME}={guard.render(outer)}"
     found = []

@@ -23,13 +23,18 @@ LIKELY = ("run", "sync", "venv", "pip install", "tool run", "tool install")
 PLAIN = ("-", "--", "", "x", "3.12", "ruff", "tool.py", "a/b")
 #: what an outer guard may hold, well formed or not
 GUARD_PIECES = (
-    "1", "2", "", "process=", f"process={IDENTITY}", "process=1.2", "words=", "words=00",
-    "turn=0", "turn=99999999999", "turn=x", f"tried={UV}", "tried=/a%3bb", "tried", "set=",
+    "1", "2", "", "process=", f"process={IDENTITY}", "process=1.2",
+    "depth=1", "depth=x", "uv=/c",
+    "turn=0", "turn=1", "turn=99999999999", "turn=x",
+    "turn=199", "uv=1%3b2", "depth=3", f"tried={UV}", "tried=/a%3bb", "tried", "set=",
     "set=A", "set=A=", "set=A=1", "set=A=1%3b2", "set=A=%25", "set=A=%", "set=A=%2%3b5",
     "set=UV_CACHE_DIR=/c", "set=UV_LINK_MODE=copy", "set==x", "set=A=1=2", "other=1", "==",
 )  # fmt: skip
-VALUES = ("", "1", "1;2", "%", "%25", "%2;5", "/c", "copy", "1=2", "x;y%z")
-NAMES = ("A", "B", "UV_CACHE_DIR", "UV_LINK_MODE", "PATH", "HOME", guard.NAME, "")
+VALUES = ("", "1", "2", "12345678901", "1;2", "%", "%25", "%2;5", "/c", "copy", "1=2", "x;y%z")
+NAMES = (
+    "A", "B", "UV_CACHE_DIR", "UV_LINK_MODE", "PATH", "HOME", "UV", "UV_RUN_RECURSION_DEPTH",
+    guard.NAME, "",
+)  # fmt: skip
 
 
 class Calls:

@@ -80,7 +80,7 @@ def test_a_record_is_replayed_without_python(broken: Scene) -> None:
 
 
 def test_without_python_our_old_answers_are_dropped_all_the_same(broken: Scene) -> None:
-    outer = guard.Guard(process="1.1", words="x", values=(("UV_CACHE_DIR", "/c"),))
+    outer = guard.Guard(process="1.1", values=(("UV_CACHE_DIR", "/c"),))
     broken.environ |= {guard.NAME: guard.render(outer), "UV_CACHE_DIR": "/c"}
 
     assert b"UV_CACHE_DIR" not in broken.outcome("uv", *WORDS).variables()

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.launcher import programs
-from tests.shim import test_finding_uv, test_transparency
-from tests.shim.conftest import Installed, put_recorder
+from tests.shim import test_finding_uv, test_recursion, test_transparency
+from tests.shim.conftest import Installed, put_recorder, without_embedded
 from uvx_policy import locate
 from uvx_policy.setup import launcher as installed_launcher
 from uvx_policy.setup import shim_file
+
+__all__ = ("without_embedded",)
 
 #: these write a Python shim of their own over ours
 _ABOUT_THE_PYTHON_SHIM = ("embedded", "without_a_real_uv", "package")
@@ -19,7 +21,7 @@ _ABOUT_THE_PYTHON_SHIM = ("embedded", "without_a_real_uv", "package")
 globals().update(
     {
         name: test
-        for module in (test_transparency, test_finding_uv)
+        for module in (test_transparency, test_finding_uv, test_recursion)
         for name, test in vars(module).items()
         if name.startswith("test_") and not any(part in name for part in _ABOUT_THE_PYTHON_SHIM)
     }

@@ -14,7 +14,7 @@ from shims import generate_tables
 from tests.launcher.programs import Asked
 from tests.launcher.random_calls import GUARD_PIECES, IDENTITY, NAMES, UV, VALUES, Calls
 from tests.property.test_invocation import LEAVES, given_options, lines, programs, raw
-from uvx_policy import guard, shim
+from uvx_policy import guard, recursion, shim, trace
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.replay import key
 from uvx_policy.uv.invocation import parse
@@ -227,32 +227,57 @@ def test_the_guard_is_pythons_byte_for_byte(
 ) -> None:
     answer = call(asked, program, words, added=["=".join(pair) for pair in added], uv=uv)
 
-    expected = guard.render(
-        guard.Guard(
-            process=IDENTITY,
-            words=guard.checksum(program, words, CWD),
-            tried=(uv,),
-            values=tuple(added),
-        )
-    )
-    assert answer.guard == f"{guard.NAME}={expected}"
+    expected = guard.Guard(process=IDENTITY, tried=(uv,), values=tuple(added))
+    assert answer.guard == f"{guard.NAME}={guard.render(expected)}"
 
 
-@given(environ=environments, words=st.lists(raw, max_size=3), same=st.booleans())
-def test_what_python_takes_for_a_recursion_is_handed_to_it(
-    asked: Asked, environ: list[str], words: list[str], same: bool
-) -> None:
-    own = guard.checksum("uv", words, CWD)
-    if same:
-        environ = [f"{guard.NAME}=1;process=7.1;words={own};turn=8", *environ]
+@given(environ=environments)
+def test_a_guard_is_followed_as_python_does(asked: Asked, environ: list[str]) -> None:
+    _same_guard(asked, environ)
 
-    answer = call(asked, "uv", words, environ)
 
-    outer = guard.read(seen_by_python(environ))
-    if outer is not None and (outer.process == IDENTITY or outer.words == own):
-        assert answer.came_back
-    if outer is None:
-        assert not answer.came_back
+def test_the_guards_of_many_calls_are_followed_as_python_does(asked: Asked) -> None:
+    calls = Calls(seed=3)
+    followed = [_same_guard(asked, calls.environ()) for _ in range(MANY)]
+
+    for turn in (0, 1, 2, recursion.UNKNOWN_TURNS):
+        assert followed.count(turn) > MANY / 1000
+    assert followed.count(-1) > MANY / 1000
+
+
+def _same_guard(asked: Asked, environ: list[str]) -> int:
+    """The turn of both sides; -1 for what the launcher leaves to Python."""
+    answer = call(asked, "uv", ("sync",), environ)
+    given_to_python = seen_by_python(environ)
+    mark, outer = guard.fresh(given_to_python), guard.read(given_to_python)
+    mark.process = IDENTITY
+    came_back = False
+    if outer is not None:
+        outer.tried = ("something",)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(trace, "stop", _raise_endless)
+            try:
+                recursion.follow(mark, outer)
+                came_back = mark.tried == outer.tried
+            except EndlessError:
+                came_back = True
+    if not answer.clean:
+        return -1
+    # No ancestor has the identity in the guard, and so Python has read no program.
+    assert answer.came_back is came_back
+    if answer.came_back:
+        return -1
+    mark.tried = (UV,)
+    assert answer.guard == f"{guard.NAME}={guard.render(mark)}"
+    return mark.turn
+
+
+class EndlessError(Exception):
+    """Instead of the end of this process."""
+
+
+def _raise_endless(*_: object) -> None:
+    raise EndlessError
 
 
 @pytest.mark.parametrize(

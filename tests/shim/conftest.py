@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.launcher import programs
-from uvx_policy import guard
+from uvx_policy import guard, locate
 from uvx_policy.setup import launcher, shim_directories
 
 SOURCE = Path(__file__).parent / "recorder.c"
@@ -103,6 +103,12 @@ def put_recorder(directory: Path, *, is_uv: bool = True) -> None:
     recorder = programs.compile_c(SOURCE, ("-O1", "-Wall", "-Wextra", *flags))
     shutil.copy(recorder, directory / "uv")
     os.link(directory / "uv", directory / "uvx")
+
+
+@pytest.fixture
+def without_embedded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed knows no uv beside PATH's."""
+    monkeypatch.setattr(locate, "embedded_directories", list)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@
  * RECORD_STOP=1      stop (SIGSTOP) once before that
  * RECORD_ECHO=1      copy stdin to stdout first
  * RECORD_RUN=PROGRAM then execute PROGRAM with the same words, looked up on PATH (a foreign shim)
- * RECORD_FORK=1      ... in a child process
+ * RECORD_FORK=1      ... in a child process, for which UV is this program, as uv does it
+ * RECORD_FORK=silent ... in a child process, as a foreign shim does it
  * RECORD_ANSWER=CODE when asked for its version: become a shell that runs this
  *
  * With -DMARKS it has what makes linkpolicy take it for uv itself (uvx_policy/real_uv.py).
@@ -88,6 +89,11 @@ int main(int argc, char **argv) {
         int status = 0;
         pid_t child = getenv("RECORD_FORK") ? fork() : 0;
         if (child == 0) {
+            char self[4096];
+            ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+            self[length > 0 ? length : 0] = '\0';
+            const char *how = getenv("RECORD_FORK");
+            if (how && strcmp(how, "silent") != 0) setenv("UV", self, 1);
             execvp(told, argv);
             return 97;
         }

@@ -1,8 +1,11 @@
-"""The variable of ours: what survives a nested call, and when a call is our own coming back."""
+"""The variable of ours: what survives a nested call, and who wrote it."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,9 +21,10 @@ TEXT = st.text(st.characters(exclude_characters="\0"))
 @given(
     st.builds(
         Guard,
-        process=st.from_regex(r"\d+\.\d*", fullmatch=True),
-        words=st.from_regex(r"[0-9a-f]{8}", fullmatch=True),
-        turn=st.integers(0, 99),
+        process=st.from_regex(r"[a-z0-9.]*", fullmatch=True),
+        turn=st.integers(0, 999),
+        depth=st.integers(0, 999),
+        uv=TEXT,
         tried=st.lists(TEXT).map(tuple),
         values=st.lists(st.tuples(NAMES, TEXT)).map(tuple),
     )
@@ -62,19 +66,35 @@ def test_without_a_guard_nothing_is_dropped() -> None:
     assert guard.without_ours(given) == given
 
 
-OURS = guard.process_identity(os.getpid())
+def test_the_identity_stays_when_the_process_becomes_another_program(tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    say = "from uvx_policy import guard; print(guard.process_identity())"
+    script.write_text(
+        f"import os, sys; {say}; sys.stdout.flush(); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, script, sys.executable, "-c", say],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    before, after = done.stdout.split()
+    assert before == after != guard.process_identity()
 
 
-@pytest.mark.parametrize(
-    ("outer", "expected"),
-    [
-        pytest.param(Guard(process=OURS, words="a"), True, id="same process: exec came back"),
-        pytest.param(Guard(process=f"{os.getpid()}.1", words="b"), False, id="the pid is reused"),
-        pytest.param(Guard(process="77.5", words="a"), True, id="a fork with the same words"),
-        pytest.param(Guard(process="77.5", words="b"), False, id="a child with words of its own"),
-        pytest.param(Guard(process="99.5", words="a"), False, id="same words, not our parent"),
-        pytest.param(Guard(process="99.5", words="a", turn=8), True, id="the same words for ever"),
-    ],
-)
-def test_came_back(outer: Guard, expected: bool) -> None:
-    assert guard.came_back(outer, words="a", pid=os.getpid(), parent=77) is expected
+def test_without_proc_the_identity_is_no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(number: str) -> tuple[str, str]:
+        raise FileNotFoundError(number)
+
+    monkeypatch.setattr(guard, "see_process", gone)
+    child = os.fork()
+    if child == 0:
+        os._exit(guard.process_identity() == OURS_WITHOUT_PROC != "")
+
+    assert guard.process_identity() == OURS_WITHOUT_PROC
+    assert os.waitpid(child, 0)[1] == 0
+
+
+OURS_WITHOUT_PROC = guard._identity_without_proc()

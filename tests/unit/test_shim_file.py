@@ -134,3 +134,53 @@ def test_without_package_and_stderr_nothing_goes_to_stdout(tmp_path: Path) -> No
     )  # fmt: skip
 
     assert (done.returncode, done.stdout) == (127, "")
+
+
+@pytest.mark.parametrize("start", ["exec", "command"])
+@pytest.mark.parametrize("behind", [True, False], ids=["another uv", "no other uv"])
+def test_without_the_package_what_comes_back_is_stopped(
+    tmp_path: Path, start: str, behind: bool
+) -> None:
+    embedded = repr(locate.embedded_directories()).encode()
+    shim = program(tmp_path / "shims/uv", without_package().replace(embedded, b"[]"))
+    again = f'#!/bin/sh\necho >> {tmp_path}/turns\n{start} {shim} "$@" --more\n'
+    foreign = program(tmp_path / "foreign/uv", again)
+    real = program(tmp_path / "real/uv", REAL)
+
+    done = run(shim, shim.parent, foreign.parent, *([real.parent] if behind else []))
+
+    assert (tmp_path / "turns").read_text().count("\n") == (1 if start == "exec" else 25)
+    if behind:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("real sync --more")
+    else:
+        told = f"linkpolicy: `{foreign}` starts this shim (`{shim}`) again, and PATH has no other\n"
+        assert (done.returncode, done.stdout, done.stderr) == (126, "", told)
+
+
+def test_without_the_package_uv_run_may_start_the_very_same_again(tmp_path: Path) -> None:
+    """Which counts itself, and stops after a hundred times."""
+    shim = program(tmp_path / "shims/uv", without_package())
+    again = f"""#!/bin/sh
+UV_RUN_RECURSION_DEPTH=$((${{UV_RUN_RECURSION_DEPTH:-0}} + 1))
+export UV_RUN_RECURSION_DEPTH
+test $UV_RUN_RECURSION_DEPTH = 40 && exec echo done
+{shim} "$@"
+"""
+    real = program(tmp_path / "real/uv", again)
+    other = program(tmp_path / "other/uv", "#!/bin/sh\nexit 77\n")
+
+    done = run(shim, real.parent, other.parent)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize("value", ["", ":", "::::", "x", "1.1:x:y:z", "\udcff;"])
+def test_without_the_package_a_foreign_value_stops_nothing(tmp_path: Path, value: str) -> None:
+    shim = program(tmp_path / "shims/uv", without_package())
+    real = program(tmp_path / "real/uv", REAL)
+
+    done = run(shim, real.parent, _LINKPOLICY_TRIED=value)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("real sync")

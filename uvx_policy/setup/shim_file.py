@@ -42,7 +42,8 @@ _LOST = "uv runs without a policy (hint: uv tool install uvx-policy && linkpolic
 #: Holds no backslash, no brace and no `'''`: it goes into the template as it is.
 _WITHOUT_POLICY = """\
 # linkpolicy is gone or broken: uv must run all the same. What was started from here and came back
-# (the pid survives exec) is not started again.
+# is not started again: this process is the same, or too many are below one another without a
+# `uv run` that has counted itself.
 import _signal
 import os
 
@@ -76,6 +77,16 @@ def is_ours(path):
         return b"MARKER" in head or b"MARKER" in stream.read()
 
 
+def identity():
+    try:
+        with open("/proc/self/stat", "rb") as stream:
+            status = stream.read().decode("ascii", "replace")
+        return status.split()[0] + "." + status.rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        # A pid repeats in every pid namespace.
+        return "" if sys.platform == "linux" else str(os.getpid())
+
+
 if "SAVED_PATH" in os.environ:
     os.environ["PATH"] = os.environ.pop("SAVED_PATH")
     if not os.environ["PATH"]:
@@ -85,8 +96,12 @@ try:
         say("cannot run `" + SHIM + "`: LOST")
 except (OSError, KeyError):
     pass
-pid, *tried = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep)
-tried = tried if pid == str(os.getpid()) else []
+me, depth = identity(), os.environ.get("UV_RUN_RECURSION_DEPTH", "").replace(os.pathsep, "")
+given = os.environ.get("_LINKPOLICY_TRIED", "").split(os.pathsep) + ["", "", ""]
+(before, depth_before, turns), tried = given[:3], [path for path in given[3:] if path]
+turns = "+" if depth != depth_before else turns + "+"
+if turns == "+" or not (me and me == before or len(turns) > 25):
+    tried = []
 # Python ignores both when it starts; these were ignored before, says the native launcher.
 ignored = os.environ.pop("_LINKPOLICY_IGNORED", "").split(",")
 ways = [(PROGRAM, [PROGRAM])]
@@ -104,11 +119,14 @@ for directories in (on_path, *([directory] for directory in [*REMEMBERED, *EMBED
                     for signal in (_signal.SIGPIPE, _signal.SIGXFSZ):
                         if str(int(signal)) not in ignored:
                             _signal.signal(signal, _signal.SIG_DFL)
-                    started = os.pathsep.join([str(os.getpid()), *tried, path])
+                    started = os.pathsep.join([me, depth, turns, *tried, path])
                     os.environ["_LINKPOLICY_TRIED"] = started
                     os.execv(path, [*words, *sys.argv[1:]])
             except OSError:
                 pass
+if tried:
+    say("`" + tried[-1] + "` starts this shim (`" + SHIM + "`) again, and PATH has no other")
+    sys.exit(126)
 say("no " + PROGRAM + " on PATH but the shim `" + SHIM + "`")
 sys.exit(127)
 """
@@ -162,15 +180,24 @@ look() {
 }
 
 (say 'cannot run `'"$shim"'`: LOST') 3>&2 2>/dev/null
-case $_LINKPOLICY_TRIED in "$$":*) tried=$_LINKPOLICY_TRIED ;; *) tried=$$ ;; esac
+# As in the Python text: who, the depth that uv counted, a "+" for each turn, and what was started.
+who=${_LINKPOLICY_TRIED%%:*} rest=${_LINKPOLICY_TRIED#*:}
+counted=${rest%%:*} rest=${rest#*:}
+turns=${rest%%:*}+ tried=:${rest#*:}
+[ "$counted" = "$UV_RUN_RECURSION_DEPTH" ] || turns=+
+[ "$turns" != + ] && { [ "$who" = "$$" ] || [ ${#turns} -gt 25 ]; } || tried=
 set -f
 IFS=:
 if ! LOOK; then
+    if [ "$tried" ]; then
+        echo "linkpolicy: "'`'"${tried##*:}"'`'" starts this shim again, and PATH has no other" >&2
+        exit 126
+    fi
     echo "linkpolicy: no $program on PATH but the shim "'`'"$shim"'`' >&2
     exit 127
 fi
 [ "$program" = "${found##*/}" ] || set -- tool uvx "$@"
-_LINKPOLICY_TRIED=$tried:$found
+_LINKPOLICY_TRIED=$$:$UV_RUN_RECURSION_DEPTH:$turns$tried:$found
 export _LINKPOLICY_TRIED
 exec "$found" "$@"
 """
