@@ -25,7 +25,7 @@ struct subcommand {
     char word[36];
 };
 
-#define KEY_FORMAT "linkpolicy-key-v1:50f3c4a5ce90f557"
+#define KEY_FORMAT "linkpolicy-key-v2:50f3c4a5ce90f557"
 #define GUARD_NAME "_LINKPOLICY_ACTIVE"
 #define MARKER "linkpolicy-shim-v1"
 #define PROGRAM_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"

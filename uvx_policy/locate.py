@@ -4,6 +4,7 @@ Ours is told by identity (device and inode) and by a marker in the file, never b
 a symbolic link to a shim in another directory made pyenv loop for years (pyenv #2696).
 """
 
+import uvx_policy
 from uvx_policy.minimal_os import os
 
 TYPE_CHECKING = False
@@ -45,6 +46,11 @@ def not_executable(program: str, *, search_path: str | None) -> str:
         if os.path.isfile(path) and not os.access(path, os.X_OK):
             return path
     return ""
+
+
+def package() -> str:
+    """Directory of the package `uvx_policy` that is running, absolute."""
+    return os.path.dirname(os.path.abspath(str(uvx_policy.__file__)))
 
 
 def embedded_directories() -> list[str]:

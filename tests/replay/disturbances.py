@@ -36,7 +36,9 @@ def of_witness(token: str, sight: str) -> dict[str, Disturbance]:
         way: Disturbance = _read_only if int(token[1:], 16) & os.W_OK else _chmod_0
         return {"not allowed": way, "gone": _gone}
     if letter == "v":
-        return {"mounted over": _mounted_over}
+        return {"mounted over": _mounted_over, "noexec": _noexec}
+    if letter == "m":
+        return {"mounted over": _mounted_over, "bound over itself": _bound_over_itself}
     if letter == "f":
         return {"full": _full, "mounted over": _mounted_over}
     if letter == "d":
@@ -173,6 +175,20 @@ def _read_only(path: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _noexec(path: str) -> Iterator[None]:
+    with mounts.bound(path, path):
+        mounts.remount(path, noexec=True)
+        yield
+
+
+@contextlib.contextmanager
+def _bound_over_itself(path: str) -> Iterator[None]:
+    """The same file system, the same directory, and links into it are refused."""
+    with mounts.bound(path, path):
+        yield
+
+
+@contextlib.contextmanager
 def _re_pointed(path: str) -> Iterator[None]:
     before = os.readlink(path)
     os.unlink(path)
@@ -241,13 +257,8 @@ def _full(path: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _other_content(path: str) -> Iterator[None]:
-    """For the mount table: any mount; for other files: another one mounted over it."""
+    """Another file is mounted over it."""
     place = Path(os.environ["HOME"], "other-content")
-    if path == "/proc/self/mountinfo":
-        place.mkdir(exist_ok=True)
-        with mounts.tmpfs(str(place)):
-            yield
-        return
     place.with_suffix(".file").write_text("other content")
     with mounts.bound(str(place.with_suffix(".file")), path):
         yield

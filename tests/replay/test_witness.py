@@ -50,6 +50,7 @@ def seen_by_host(directory: Path) -> Witnesses:
     looks: list[Callable[[str], object]] = [
         host.status, host.link_status, host.read_text, host.list_names, host.read_link,
         host.real_path, host.may_write, host.may_execute, host.file_system, host.mount_id,
+        host.mount_identity,
         lambda path: host.read_head(path, 4), lambda path: host.free_bytes(path, needed=4096),
         lambda path: host.free_bytes(path, needed=2**62), host.attributes,
     ]  # fmt: skip
@@ -75,7 +76,7 @@ def test_whatever_a_host_sees_holds_as_long_as_nothing_changes(
     missed = [each for each in seen if look(each[0], each[1]) != each[2]]
 
     assert missed == []
-    assert {token[0] for token, _, _ in seen} == set("slancvfrd")
+    assert {token[0] for token, _, _ in seen} == set("slancvfrdm")
     # The same texts, rendered by the launcher.
     call = here.call("sync")
     collected = Witnesses(time.time_ns())

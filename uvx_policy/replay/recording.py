@@ -35,6 +35,7 @@ def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> tuple
         return "there is no key for this call", False
     if witnesses.spoilt and not witnesses.passing:
         return witnesses.spoilt, False
+    witnesses.settle()
     if edits.make_cache or edits.make_directory:
         return "it makes a directory first", True
     return witnesses.spoilt, True

@@ -11,7 +11,6 @@ import os
 import sys
 from typing import Literal, TypeAlias
 
-import uvx_policy
 from uvx_policy import locate
 from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
 from uvx_policy.setup import shim_directories, shim_file
@@ -23,7 +22,7 @@ CHOICES = ("auto", "native", "python")
 
 #: how the configuration begins in the compiled launcher, and the bytes that it has; both as in
 #: shims/launcher.c
-_MAGIC = b"linkpolicy-launcher-config-v1\n"
+_MAGIC = b"linkpolicy-launcher-config-v2\n"
 _CONFIGURATION = 8192
 #: a Python shim has the marker here
 _HEAD = 1024
@@ -80,7 +79,7 @@ def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str
     blank = _MAGIC.ljust(_CONFIGURATION, b"\0")
     if at < 0 or binary.find(_MAGIC, at + 1) >= 0 or binary[at:end] != blank:
         raise ValueError("it has no place for its configuration")
-    fields = (program, fallback, *filter(None, embedded), "")
+    fields = (program, fallback, locate.package(), *filter(None, embedded), "")
     configuration = _MAGIC + b"".join(os.fsencode(field) + b"\0" for field in fields)
     if len(configuration) > _CONFIGURATION:
         raise ValueError("the paths that it must know are too long for it")
@@ -90,7 +89,7 @@ def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str
 
 def compiled() -> str:
     """Where the package has its native launcher, if it has one."""
-    return os.path.join(os.path.dirname(os.path.abspath(str(uvx_policy.__file__))), "launcher")
+    return os.path.join(locate.package(), "launcher")
 
 
 def _python(directory: str, *, because: str = "") -> tuple[Launcher, Files]:
