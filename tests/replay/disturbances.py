@@ -35,23 +35,15 @@ def of_witness(token: str, sight: str) -> dict[str, Disturbance]:
         # Of root, who may write everything that is not read-only.
         way: Disturbance = _read_only if int(token[1:], 16) & os.W_OK else _chmod_0
         return {"not allowed": way, "gone": _gone}
-    if letter == "v":
-        return {"mounted over": _mounted_over, "noexec": _noexec}
-    if letter == "m":
-        return {"mounted over": _mounted_over, "bound over itself": _bound_over_itself}
     if letter == "f":
         return {"full": _full, "mounted over": _mounted_over}
-    if letter == "d":
-        return {**_OF_WHAT_IS_INHERITED, "mounted over": _mounted_over}
-    return {"another content": _other_content}
+    return _OF_OTHERS[letter]
 
 
 def from_outside(token: str, sight: str) -> dict[str, Disturbance]:
     """The same for what is not ours to change: something else is mounted over it."""
     kind = sight.partition(":")[0]
-    if token[0] == "c" or kind == "f":
-        return {"another content": _other_content}
-    return {}
+    return _OF_OTHERS["c"] if token[0] == "c" or kind == "f" else {}
 
 
 @contextlib.contextmanager
@@ -305,6 +297,12 @@ _OF_WHAT_IS_INHERITED: dict[str, Disturbance] = {
         lambda path: set_quota_project(path, 7), before="200:7:0",
     ),
 }  # fmt: skip
+_OF_OTHERS: dict[str, dict[str, Disturbance]] = {
+    "c": {"another content": _other_content},
+    "d": {**_OF_WHAT_IS_INHERITED, "mounted over": _mounted_over},
+    "m": {"mounted over": _mounted_over, "bound over itself": _bound_over_itself},
+    "v": {"mounted over": _mounted_over, "noexec": _noexec},
+}
 _OF_LINKS: dict[str, Disturbance] = {
     "re-pointed": _re_pointed, "the same again": _the_same_link_again, "gone": _gone,
 }  # fmt: skip
