@@ -44,8 +44,9 @@ enum {
 };
 
 /* `linkpolicy setup` writes into a copy of this binary, after the head: program, path of the Python
- * shim, the package behind it, directories of embedded uvs, each ended by NUL, and one empty string.
- * Not static: the compiler could see that nobody here writes to it, and take it for empty. */
+ * shim, the package whose records these are, directories of embedded uvs, each ended by NUL, and
+ * one empty string. Not static: the compiler could see that nobody here writes to it, and take it
+ * for empty. */
 extern char launcher_config[8192];
 char launcher_config[8192] = CONFIG_HEAD;
 

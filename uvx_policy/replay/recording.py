@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from uvx_policy import locate
 from uvx_policy.replay import records
 from uvx_policy.state import files
 from uvx_policy.state.layout import DECISIONS
@@ -17,6 +20,10 @@ def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
     reason, _ = why_not(state, key, edits, witnesses)
     if reason:
         return reason
+    for path in locate.edited_files():
+        witnesses.add_status("s", path, os.stat(path))
+    if witnesses.spoilt:
+        return witnesses.spoilt
     content = records.render(key, edits, witnesses)
     if len(content) > DECISIONS.longest:
         return "it depends on too many things"

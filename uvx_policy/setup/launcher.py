@@ -68,18 +68,21 @@ def shims(directory: str, wanted: str) -> tuple[Launcher, Files]:
         return _python(directory, because=str(error))
 
 
-def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str]) -> bytes:
+def configured(
+    binary: bytes, *, program: str, fallback: str, embedded: list[str], package: str = ""
+) -> bytes:
     """The launcher with its configuration, and the marker of a shim of ours at its end.
 
-    `fallback`: path of the Python shim; `embedded`: directories to search after PATH. Raises
-    `ValueError` when this is no launcher as it was compiled, or the configuration has no room.
+    `fallback`: path of the Python shim; `embedded`: directories to search after PATH; `package`:
+    whose records it repeats, by default those of the package that is running. Raises `ValueError`
+    when this is no launcher as it was compiled, or the configuration has no room.
     """
     at = binary.find(_MAGIC)
     end = at + _CONFIGURATION
     blank = _MAGIC.ljust(_CONFIGURATION, b"\0")
     if at < 0 or binary.find(_MAGIC, at + 1) >= 0 or binary[at:end] != blank:
         raise ValueError("it has no place for its configuration")
-    fields = (program, fallback, locate.package(), *filter(None, embedded), "")
+    fields = (program, fallback, package or locate.package(), *filter(None, embedded), "")
     configuration = _MAGIC + b"".join(os.fsencode(field) + b"\0" for field in fields)
     if len(configuration) > _CONFIGURATION:
         raise ValueError("the paths that it must know are too long for it")
