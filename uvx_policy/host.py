@@ -276,13 +276,12 @@ class Host:
         """Id of the mount that `path` lies on (proc_pid_fdinfo(5)); `None` if unknown.
 
         Exact where the longest matching mount point is not: overmounts, mounts that were moved.
-        Its witnesses tell the mount from all others, and how it is mounted.
+        Its witness tells the mount from all others; how it is mounted is asked of `file_system`.
         """
         flags = getattr(os, "O_PATH", None)
         if flags is None:
             return None
         self.mount_identity(path)
-        self.file_system(path)
         try:
             handle = os.open(path, flags | _CLOEXEC)
             try:

@@ -145,6 +145,26 @@ def test_a_mount_that_is_mounted_otherwise_causes_a_miss(
     assert is_replayed(places.machine, places.call)
 
 
+@pytest.mark.parametrize("scenario", ["sync_on_another_device"])
+def test_a_device_cache_that_becomes_noexec_is_left(
+    scenario: str, there: Path, here: Machine, own_mounts: None
+) -> None:
+    """And is taken again: only the options of the mount differ."""
+    del own_mounts  # after `there`, which is a mount
+    call = SCENARIOS[scenario].build(here, there)
+    before = recorded(here, call)
+    identity = look("m", str(there))
+
+    mounts.remount(str(there), noexec=True)
+
+    assert look("m", str(there)) == identity
+    assert not is_replayed(here, call)
+    assert str(there) not in str(recorded(here, call)).replace(call.cwd, "")
+    mounts.remount(str(there))
+    assert not is_replayed(here, call)
+    assert recorded(here, call) == before
+
+
 def test_a_mount_that_another_one_follows_causes_a_miss(places: Places) -> None:
     """Unmounted and mounted again: the kernel uses its id again, and nothing else differs."""
     path = places.at("packages")

@@ -183,18 +183,23 @@ def test_what_comes_and_goes_in_a_directory_does_not_change_it(place: Path) -> N
 def test_mounting_is_seen_in_every_way(tmp_path: Path) -> None:
     path = str(tmp_path)
     looks = [("s", path), ("l", path), ("v", path), ("f1000000", path), ("a2", path)]
-    looks.append(("c", "/proc/self/mountinfo"))
+    looks += [("m", path), ("c", "/proc/self/mountinfo")]
     before = [look(*each) for each in looks]
 
     with mounts.tmpfs(path):
         assert [look(*each) != was for each, was in zip(looks, before, strict=True)] == [
-            True, True, True, True, False, True,
+            True, True, True, True, False, True, True,
         ]  # fmt: skip
         with mounts.bound(path, path, read_only=True):
             assert look("a2", path) == "n"
+            seen = {look("v", path)}
+            for how in ({}, {"noexec": True}, {"read_only": True, "noexec": True}):
+                mounts.remount(path, **how)
+                seen.add(look("v", path))
+            assert len(seen) == 4
 
     # A mount that was taken away again leaves no trace.
-    assert [look(*each) for each in looks[:5]] == before[:5]
+    assert [look(*each) for each in looks[:6]] == before[:6]
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 70000, b"\0\xff\n"])
