@@ -165,6 +165,24 @@ def test_a_device_cache_that_becomes_noexec_is_left(
     assert recorded(here, call) == before
 
 
+@pytest.mark.parametrize("scenario", ["sync_with_a_chosen_cache"])
+def test_a_chosen_cache_on_a_mount_of_its_own_that_is_no_longer_noexec(
+    scenario: str, there: Path, here: Machine, own_mounts: None
+) -> None:
+    """It was refused for that, so nothing else on that mount was looked at."""
+    del own_mounts  # after `there`, which is a mount
+    call = SCENARIOS[scenario].build(here, there)
+    chosen = str(there / "chosen")
+    mounts.bind(chosen, chosen)
+    mounts.remount(chosen, noexec=True)
+    recorded(here, call)
+    assert (f"{there}/link", f"`{chosen}` is mounted noexec") in here.plan(call).rejected
+
+    mounts.remount(chosen)
+
+    assert not is_replayed(here, call)
+
+
 def test_a_mount_that_another_one_follows_causes_a_miss(places: Places) -> None:
     """Unmounted and mounted again: the kernel uses its id again, and nothing else differs."""
     path = places.at("packages")

@@ -20,10 +20,6 @@ def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
     reason, _ = why_not(state, key, edits, witnesses)
     if reason:
         return reason
-    for path in locate.edited_files():
-        witnesses.add_status("s", path, os.stat(path))
-    if witnesses.spoilt:
-        return witnesses.spoilt
     content = records.render(key, edits, witnesses)
     if len(content) > DECISIONS.longest:
         return "it depends on too many things"
@@ -32,6 +28,16 @@ def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
     except (OSError, ValueError) as error:
         return f"it cannot be written ({error})"
     return ""
+
+
+def see_own_code(witnesses: Witnesses) -> None:
+    """Let what the decision has loaded of a checkout be its witnesses."""
+    for path in locate.edited_files():
+        try:
+            told = os.stat(path)
+        except OSError:  # another branch, checked out this moment
+            told = None
+        witnesses.add_status("s", path, told)
 
 
 def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> tuple[str, bool]:
