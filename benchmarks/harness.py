@@ -193,8 +193,20 @@ def find_uv(named: str | None) -> str:
 def put_shim(directory: str) -> str:
     """Write the Python shim `uv` into `directory` (made); its path."""
     path = os.path.join(directory, "uv")
-    _write_program(path, shim_file.render("uv"))
+    _write_program(path, _shim_of(_installed(directory)))
     return path
+
+
+def _installed(directory: str) -> str:
+    """A copy of the package below `directory`; in this tree each module is a witness of its own."""
+    copy = os.path.join(directory, "site-packages", "uvx_policy")
+    shutil.copytree(locate.package(), copy)
+    return copy
+
+
+def _shim_of(package: str, *, shim: str = "") -> bytes:
+    before, after = (repr(os.path.dirname(path)) for path in (locate.package(), package))
+    return os.fsencode(os.fsdecode(shim_file.render("uv", shim=shim)).replace(before, after))
 
 
 def put_launcher(directory: str, *, symbols: bool = False) -> str:
@@ -208,11 +220,14 @@ def put_launcher(directory: str, *, symbols: bool = False) -> str:
         flags = [flag for flag in shlex.split(stream.read()) if not (symbols and flag == "-s")]
     path = os.path.join(directory, "uv")
     fallback = os.path.join(shim_directories.fallbacks(directory), "uv")
-    _write_program(fallback, shim_file.render("uv", shim=path))
+    package = _installed(directory)
+    _write_program(fallback, _shim_of(package, shim=path))
     binary = os.path.join(directory, "compiled")
     _compile(os.path.join(shims, "launcher.c"), binary, *flags)
     with open(binary, "rb") as stream:
-        content = launcher.configured(stream.read(), program="uv", fallback=fallback, embedded=[])
+        content = launcher.configured(
+            stream.read(), program="uv", fallback=fallback, embedded=[], package=package
+        )
     os.unlink(binary)
     _write_program(path, content)
     return path

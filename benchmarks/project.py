@@ -7,11 +7,14 @@ import os
 import shutil
 import sys
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks import harness
 from uvx_policy.setup import shim_directories
 from uvx_policy.state import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: about as long as the pyproject.toml of a small library
 _PYPROJECT = """\
@@ -169,6 +172,17 @@ class Replayed:
                 time.sleep(0.1)
             else:
                 return
+
+    def misses(self, happenings: Iterable[None]) -> int:
+        """How often the decision is made anew, of one call after each of these."""
+        found = 0
+        for _ in happenings:
+            try:
+                self.planted(self.call)
+            except harness.BenchmarkError:  # noqa: PERF203 (what starts programs takes longer)
+                found += 1
+                self.prove()
+        return found
 
     def planted(self, call: harness.Call) -> str:
         """Run a call while the record appends a word that uv refuses; what it says on stderr.

@@ -3,8 +3,8 @@
     python benchmarks/startup.py [--pairs N] [--install-peers DIR] [--device DIR] [--uv PATH]
                                  [--json]
 
-Prints two tables; README.md beside this file says what each row means. Needs a real uv and `cc`,
-for the instructions also valgrind.
+Prints three tables; README.md beside this file says what each row means. Needs a real uv and `cc`,
+for the instructions also valgrind, for the mounts root.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,12 +24,15 @@ from benchmarks.project import SYNC, Decided, Replayed, write_project
 from uvx_policy.setup import interpreter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _REAL = "uv --version: real uv"
 
 #: milliseconds; what is less is told with one digit more
 _SMALL = 2
+
+#: what is mounted, and unmounted again, for each row of the third table
+_MOUNTS = 10
 
 #: environment variables of what is measured, beside PATH
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "USER", "UV_PYTHON_DOWNLOADS")
@@ -123,6 +127,15 @@ def _told(series: harness.Series, sign: str = "") -> str:
 
 def _figures(series: harness.Series) -> dict[str, object]:
     return {"median": series.median, "quartiles": series.quartiles}
+
+
+class Missed(NamedTuple):
+    """A row of the third table."""
+
+    name: str
+    calls: int
+    #: calls that decided anew, or why they were not counted
+    misses: int | str
 
 
 class Bench:
@@ -341,6 +354,35 @@ def _counted(call: harness.Call, run: Callable[[harness.Call], object]) -> int |
         return f"not counted: {str(error).splitlines()[0]}"
 
 
+# What is mounted elsewhere ------------------------------------------------------------------------
+
+
+def miss(bench: Bench) -> list[Missed]:
+    """Count how many calls decide anew when something was mounted, or unmounted, before each."""
+    point = bench.path("elsewhere")
+    os.mkdir(point)
+    rows = []
+    for name, shim in {"native launcher": bench.native, "Python shim": bench.python}.items():
+        told: int | str = bench.why_not_native
+        if shim:
+            replayed = bench.replays(shim, uv=bench.stand_in)
+            try:
+                told = replayed.misses(_mounts(point))
+            except OSError as error:
+                told = f"not counted: {error}"
+        rows.append(Missed(f"uv sync: {name}", 2 * _MOUNTS, told))
+    return rows
+
+
+def _mounts(point: str) -> Iterator[None]:
+    for _ in range(_MOUNTS):
+        for words in (("mount", "-t", "tmpfs", "none", point), ("umount", point)):
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise OSError(done.stderr.strip())
+            yield
+
+
 def main() -> None:
     asked = _arguments()
     try:
@@ -357,6 +399,7 @@ def main() -> None:
             bench = Bench(scratch, uv)
             rows = measure(bench, elsewhere=elsewhere, installed=installed, pairs=asked.pairs)
             counts = count(bench)
+            missed = miss(bench)
     except harness.BenchmarkError as error:
         harness.fail(error)
     if asked.json:
@@ -366,6 +409,7 @@ def main() -> None:
             "decided": bench.decided,
             "rows": [row.as_dict() for row in rows],
             "instructions": [row._asdict() for row in counts],
+            "mounts": [row._asdict() for row in missed],
         }
         print(json.dumps(told, indent=2))
         return
@@ -380,6 +424,12 @@ def main() -> None:
         "Instructions in user mode, until it becomes uv",
         ("", "instructions", "of the real uv's"),
         (row.cells(counts[0]) for row in counts),
+        {},
+    )
+    harness.show(
+        "Calls that decide anew, when before each something is mounted or unmounted elsewhere",
+        ("", "calls", "decided anew"),
+        ((row.name, str(row.calls), str(row.misses)) for row in missed),
         {},
     )
 

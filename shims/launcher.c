@@ -29,7 +29,7 @@
 
 #include "tables.h"
 
-#define CONFIG_HEAD "linkpolicy-launcher-config-v1\n"
+#define CONFIG_HEAD "linkpolicy-launcher-config-v2\n"
 #define RECORD_FORMAT "linkpolicy-decision-v1"
 #define GUARD_VERSION "1"
 #define IGNORED_NAME "_LINKPOLICY_IGNORED"
@@ -44,12 +44,13 @@ enum {
     MOST_TURNS = 200, UNKNOWN_TURNS = 8, MOST_GENERATIONS = 1000, /* see recursion.py */
     LONGEST_RECORD = 262144,
     LONGEST_GUARD = 65536,  /* below MAX_ARG_STRLEN of execve(2) */
-    LONGEST_PSEUDO = 1 << 24, /* bytes of /proc/self/mountinfo; more may never end */
+    LONGEST_PSEUDO = 1 << 24, /* bytes of a file of /proc, or of a text; more may never end */
 };
 
 /* `linkpolicy setup` writes into a copy of this binary, after the head: program, path of the Python
- * shim, directories to search after PATH, each ended by NUL, and one empty string.
- * Not static: the compiler could see that nobody here writes to it, and take it for empty. */
+ * shim, the package whose records these are, directories to search after PATH, each ended
+ * by NUL, and one empty string. Not static: the compiler could see that nobody here writes to it,
+ * and take it for empty. */
 extern char launcher_config[8192];
 char launcher_config[8192] = CONFIG_HEAD;
 
@@ -180,7 +181,7 @@ static uint64_t shifted_and_added(uint64_t sum, unsigned bits, uint64_t more) {
 static uint64_t fingerprint_more(uint64_t sum, struct slice slice) {
     const unsigned char *byte = (const unsigned char *)slice.start;
     size_t left = slice.length;
-    for (; left >= 7; left -= 7) { /* seven at once: a mount table may have a megabyte */
+    for (; left >= 7; left -= 7) { /* seven at once: a pyproject.toml may have a megabyte */
         uint64_t seven = 0;
         for (int index = 0; index < 7; index++) seven = seven << 8 | *byte++;
         sum = shifted_and_added(sum, 56, seven);
@@ -205,6 +206,7 @@ extern char **environ;
 
 static const char *program;  /* "uv" or "uvx" */
 static const char *fallback; /* path of the Python shim */
+static const char *package;  /* whose decisions are repeated: another linkpolicy may differ */
 static struct slice embedded; /* directories to search after PATH, each ended by NUL */
 
 static const char *const *arguments; /* without argv[0] */
@@ -228,6 +230,8 @@ static bool read_configuration(void) {
     if (strcmp(program, "uv") != 0 && strcmp(program, "uvx") != 0) return false;
     if (!cut(&rest, '\0', &field) || field.start[0] != '/') return false;
     fallback = field.start;
+    if (!cut(&rest, '\0', &field) || field.start[0] != '/') return false;
+    package = field.start;
     embedded.start = rest.start;
     while (cut(&rest, '\0', &field))
         if (field.length == 0) {
@@ -687,6 +691,7 @@ static struct text key;
 static bool make_key(void) {
     key = TEXT(key_bytes);
     put_field(&key, KEY_FORMAT);
+    put_field(&key, package);
     put_field(&key, program);
     put_field(&key, uv);
     put_number(&key, uid, 10, 1);
@@ -793,14 +798,16 @@ static uint64_t bytes_in(uint64_t blocks, const struct statfs *status) {
     return size && blocks > UINT64_MAX / size ? UINT64_MAX : blocks * size;
 }
 
-/* statfs(2), because C libraries differ in what they make of its f_fsid for statvfs(3). */
+/* statfs(2), because C libraries differ in what they make of its f_fsid for statvfs(3). Of the
+ * flags: read-only, noexec. */
 static bool see_file_system(const char *path, struct text *sight) {
     struct statfs status;
     if (statfs(path, &status) != 0) return put_letter(sight, '-');
     uint32_t id[2];
     memcpy(id, &status.f_fsid, sizeof id);
     uint64_t size = bytes_in(status.f_blocks, &status), most = UINT64_C(1) << 35;
-    uint64_t numbers[] = {(uint64_t)id[1] << 32 | id[0], size < most ? size : most};
+    uint64_t flags = (uint64_t)status.f_flags & 9;
+    uint64_t numbers[] = {(uint64_t)id[1] << 32 | id[0], size < most ? size : most, flags};
     return put_numbers(sight, COUNT(numbers), numbers);
 }
 
@@ -809,6 +816,34 @@ static bool see_room(const char *path, uint64_t needed, struct text *sight) {
     if (statfs(path, &status) != 0) return put_letter(sight, '-');
     bool files = status.f_files == 0 || status.f_ffree >= needed >> 14; /* one for 16 KiB */
     return put_letter(sight, files && bytes_in(status.f_bavail, &status) >= needed ? 'y' : 'n');
+}
+
+/* As `mount_sight` in witness.py, of an answer of statx(2). Places and numbers are those of
+ * linux/stat.h, the same for all processors; C libraries had no `struct statx` for long. */
+static bool put_mount(const char *answer, struct text *sight) {
+    enum { BIRTH = 0x800, MOUNT = 0x1000, UNIQUE = 0x4000, TOP = 13 };
+    uint32_t narrow[64];
+    uint64_t wide[32];
+    memcpy(narrow, answer, sizeof narrow);
+    memcpy(wide, answer, sizeof wide);
+    uint32_t mask = narrow[0];
+    size_t born = mask & BIRTH ? 10 : 12;
+    uint64_t numbers[] = {mask & (UNIQUE | MOUNT) ? wide[18] : UINT64_MAX, wide[1] >> TOP & 1,
+                          narrow[34], narrow[35], wide[4],
+                          wide[born] * UINT64_C(1000000000) + narrow[2 * born + 2]};
+    return put_numbers(sight, mask & UNIQUE ? 2 : COUNT(numbers), numbers);
+}
+
+static bool see_mount(const char *path, struct text *sight) {
+#ifdef SYS_statx
+    enum { WANTED = 0x4000 | 0x1000 | 0x800 | 0x180, NO_AUTOMOUNT = 0x800 };
+    uint64_t answer[32];
+    return syscall(SYS_statx, AT_FDCWD, path, NO_AUTOMOUNT, WANTED, answer) == 0 &&
+           put_mount((const char *)answer, sight);
+#else
+    (void)path, (void)sight;
+    return false;
+#endif
 }
 
 /* As `read_attributes` in witness.py. Numbers: musl's compiler does not find <linux/fs.h>. */
@@ -869,6 +904,7 @@ static bool holds(struct slice witness) {
     case 'd': clear = see_attributes(path, &seen); break;
     case 'x': clear = put_text(&seen, getxattr(path, ACCESS_LIST, scratch, sizeof scratch)); break;
     case 'f': clear = see_room(path, number, &seen); break;
+    case 'm': clear = see_mount(path, &seen); break;
     default: break;
     }
     return clear && !seen.full && same((struct slice){seen.bytes, seen.length}, expected);

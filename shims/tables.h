@@ -25,7 +25,7 @@ struct subcommand {
     char word[36];
 };
 
-#define KEY_FORMAT "linkpolicy-key-v1:a413c0d4b0c3892e"
+#define KEY_FORMAT "linkpolicy-key-v2:a413c0d4b0c3892e"
 #define GUARD_NAME "_LINKPOLICY_ACTIVE"
 #define MARKER "linkpolicy-shim-v1"
 #define PROGRAM_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"

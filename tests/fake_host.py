@@ -246,6 +246,9 @@ class FakeHost(Host):
         mount = self._mount(self.real_path(path))
         return mount.mount_id if mount else None
 
+    def mount_identity(self, path: str) -> str:
+        return f"mount {self.mount_id(path)}"
+
     def boot_id(self) -> str:
         return self._boot_id
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 _libc = ctypes.CDLL(None, use_errno=True)
 # mount(2), unshare(2), setns(2); `os` has the last two since Python 3.12 only
 _CLONE_FS, _CLONE_NEWNS = 0x200, 0x20000
-_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_MOVE = 0x1, 0x20, 0x1000, 0x2000
+_MS_RDONLY, _MS_NOEXEC, _MS_REMOUNT, _MS_BIND, _MS_MOVE = 0x1, 0x8, 0x20, 0x1000, 0x2000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _MNT_DETACH = 2
 
@@ -69,7 +69,18 @@ def bind(source: str, point: str, *, read_only: bool = False, recursive: bool = 
     """See `bound`. `recursive`: with all that is mounted below, which is never made read-only."""
     _mount(source, point, None, _MS_BIND | (_MS_REC if recursive else 0))
     if read_only:
-        _mount(None, point, None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
+        remount(point, read_only=True)
+
+
+def remount(point: str, *, read_only: bool = False, noexec: bool = False) -> None:
+    """Change how what is mounted at `point` is mounted there."""
+    flags = (_MS_RDONLY if read_only else 0) | (_MS_NOEXEC if noexec else 0)
+    _mount(None, point, None, _MS_BIND | _MS_REMOUNT | flags)
+
+
+def mount_disk(device: str, point: str, kind: str) -> None:
+    """A block device."""
+    _mount(device, point, kind, 0)
 
 
 def mount_tmpfs(point: str, options: str = "size=1m,mode=755", *, flags: int = 0) -> None:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 MAX_TEXT = 4 * 1024 * 1024
 
 _MOST_LINKS = 40
-
 #: errno of stat(2) that mean "there is nothing of that name"
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
@@ -259,12 +258,16 @@ class Host:
 
     def mount_table(self) -> str | None:
         """Text of /proc/self/mountinfo; `None` where there is none. Raises `Unreadable`."""
+        # No witness, for it changes all the time: `mount_id` gives one for each row that counts.
         if self.platform != "linux":
             return None
         try:
-            return os.fsdecode(self._content(_MOUNT_TABLE))
+            content = _whole(_MOUNT_TABLE)
         except OSError as error:
             raise self._unreadable(_MOUNT_TABLE, error) from error
+        # A row that is gone by the time of `mount_id` could be taken for another with its id.
+        self.witnesses.add_meanwhile("c", _MOUNT_TABLE, witness.content_sight(content))
+        return os.fsdecode(content)
 
     def bsd_mount_table(self) -> str | None:
         """What `/sbin/mount` prints on macOS; `None` elsewhere. Raises `Unreadable`. Costs 3 ms."""
@@ -283,33 +286,40 @@ class Host:
         """Id of the mount that `path` lies on (proc_pid_fdinfo(5)); `None` if unknown.
 
         Exact where the longest matching mount point is not: overmounts, mounts that were moved.
-        Its witness is the mount table: the same table and the same way to `path` give the same id.
+        Its witness tells the mount from all others; how it is mounted is asked of `file_system`.
         """
         flags = getattr(os, "O_PATH", None)
         if flags is None:
             return None
-        if not self.witnesses.knows("c", _MOUNT_TABLE):
-            self.mount_table()
+        self.mount_identity(path)
         try:
             handle = os.open(path, flags | _CLOEXEC)
             try:
-                with open(f"/proc/self/fdinfo/{handle}", "rb") as stream:
-                    for line in stream:
-                        if line.startswith(b"mnt_id:"):
-                            return int(line[7:])
+                for line in _whole(f"/proc/self/fdinfo/{handle}").split(b"\n"):
+                    if line.startswith(b"mnt_id:"):
+                        return int(line[7:])
             finally:
                 os.close(handle)
         except (OSError, ValueError):
             pass
+        self._content(_MOUNT_TABLE)  # it takes more than one row then to tell
         return None
 
-    def boot_id(self) -> str:
-        """Identity of this boot, "" where unknown. Mount ids are reused after a reboot."""
-        try:
-            return self._content("/proc/sys/kernel/random/boot_id").decode("ascii").strip()
-        except (OSError, ValueError):
-            self.witnesses.spoil("the boot has no identity")
+    def mount_identity(self, path: str) -> str:
+        """Tell the mount from all others of this boot (`witness.mount_sight`); "" if unknown."""
+        sight = witness.mount_sight(witness.statx(path))
+        if sight == witness.BLURRED:
+            self.witnesses.spoil(f"the mount of `{path}` cannot be told from others")
             return ""
+        self.witnesses.add("m", path, sight)
+        if not witness.tells_mount(sight):
+            self._content(_MOUNT_TABLE)
+        self.boot_id()
+        return sight
+
+    def boot_id(self) -> str:
+        """Identity of this boot, "" where unknown. Mount ids are used again after a reboot."""
+        return self._content("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
 
     def unmapped_uid(self) -> int | None:
         """Owner that files of unmapped users, root's among them, have in this user namespace.
@@ -321,8 +331,7 @@ class Host:
             if self._content("/proc/self/uid_map").split() == [b"0", b"0", b"4294967295"]:
                 return None
             return int(self._content("/proc/sys/kernel/overflowuid"))
-        except (OSError, ValueError):
-            self.witnesses.spoil("the user namespace cannot be told")
+        except ValueError:
             return None
 
     def _status(self, path: str, *, follow: bool) -> Status | None:
@@ -347,20 +356,25 @@ class Host:
         return allowed
 
     def _content(self, path: str) -> bytes:
-        with open(path, "rb") as stream:
-            content = stream.read()
+        try:
+            content = _whole(path)
+        except OSError:
+            self.witnesses.spoil(f"`{path}` cannot be read")
+            return b""
         self.witnesses.add("c", path, witness.content_sight(content))
         return content
 
     def _database(self, path: str) -> bytes:
-        try:
-            return self._content(path) if self.status(path) else b""
-        except OSError as error:
-            raise self._unreadable(path, error) from error
+        return self._content(path) if self.status(path) else b""
 
     def _unreadable(self, path: str, error: OSError) -> Unreadable:
         self.witnesses.spoil(f"`{path}` cannot be read")
         return Unreadable(path, os.strerror(error.errno) if error.errno else str(error))
+
+
+def _whole(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
 def attributes_of(directory: int) -> Attributes:

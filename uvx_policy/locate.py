@@ -4,6 +4,9 @@ Ours is told by identity (device and inode) and by a marker in the file, never b
 a symbolic link to a shim in another directory made pyenv loop for years (pyenv #2696).
 """
 
+import sys
+
+import uvx_policy
 from uvx_policy.minimal_os import os
 
 TYPE_CHECKING = False
@@ -45,6 +48,22 @@ def not_executable(program: str, *, search_path: str | None) -> str:
         if os.path.isfile(path) and not os.access(path, os.X_OK):
             return path
     return ""
+
+
+def package() -> str:
+    """Directory of the package `uvx_policy` that is running, absolute."""
+    return os.path.dirname(os.path.abspath(str(uvx_policy.__file__)))
+
+
+def edited_files() -> list[str]:
+    """Our modules that are loaded, where they are edited one by one: in a checkout.
+
+    What is installed changes as a whole, `__init__.py` with it.
+    """
+    if os.path.basename(os.path.dirname(package())) in ("site-packages", "dist-packages"):
+        return []
+    own = [module for name, module in sys.modules.items() if name.startswith("uvx_policy.")]
+    return [module.__file__ for module in own if module.__file__]
 
 
 def embedded_directories() -> list[str]:

@@ -325,7 +325,7 @@ def _gather(
         facts = facts.replace(
             cache=cache,
             cache_usable=usable,
-            cache_is_mount_point=places.cache_is_mount_point(table, host.real_path(cache)),
+            cache_is_mount_point=places.cache_is_mount_point(host, table, host.real_path(cache)),
         )
         if usable == "yes":
             facts = facts.replace(capability=links_from(nearest_existing(host, cache)))

@@ -41,6 +41,7 @@ def edits_for(  # noqa: RET503 (stop never returns)
                 if key:
                     from uvx_policy.replay import recording
 
+                    recording.see_own_code(plan.witnesses)
                     recording.keep(plan.state, key, plan.edits, plan.witnesses)
                 _register(plan)
                 return _prepared(plan.edits)

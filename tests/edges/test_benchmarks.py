@@ -115,8 +115,14 @@ def test_startup_prints_its_rows(uv: Path) -> None:
         "uv --version: Python shim",
         "uv sync: native launcher, replayed",
         "uv sync: Python shim, replayed",
+        "uv sync: native launcher",
+        "uv sync: Python shim",
     ]
     assert "uv 0.13.8" in done.stdout
+    for name in ("uv sync: native launcher", "uv sync: Python shim"):
+        told = row_of(done.stdout, name).split("|")[2:4]
+        assert told[0].strip() == "20"
+        assert re.fullmatch(r"\d+|not counted: .+", told[1].strip())
     assert all("not installed (" in row_of(done.stdout, name) for name in PEERS)
     assert "not counted: valgrind is not installed" in done.stdout
 

@@ -35,11 +35,12 @@ def home(tmp_path: Path) -> Home:
     return Home(root)
 
 
-MAGIC = b"linkpolicy-launcher-config-v1\n"
+MAGIC = b"linkpolicy-launcher-config-v2\n"
 #: What setup needs of a native launcher: it ends with 126 as long as it is not configured, and has
 #: one place for its configuration. The real one is in tests/packaging.
 SCRIPT = b"#!/bin/sh\nexit 126\n"
 BLANK = MAGIC.ljust(8192, b"\0")
+PACKAGE = os.fsencode(locate.package()) + b"\0"
 
 
 def built(path: Path, content: bytes = SCRIPT + BLANK + b"\nthe end", mode: int = 0o755) -> Path:
@@ -82,8 +83,9 @@ def test_a_native_shim_is_the_launcher_with_its_configuration_and_our_marker(
         fallback = home.shims / ".linkpolicy" / program
         embedded = os.fsencode(locate.embedded_directories()[0])
         assert before == SCRIPT
-        assert fields[:4] == [program.encode(), os.fsencode(fallback), embedded, b""]
-        assert set(fields[4:]) == {b""}
+        package = PACKAGE.rstrip(b"\0")
+        assert fields[:5] == [program.encode(), os.fsencode(fallback), package, embedded, b""]
+        assert set(fields[5:]) == {b""}
         assert rest[8192 - len(MAGIC) :] == b"\nthe end\nlinkpolicy-shim-v1\n"
         assert shim_directories.is_shim(str(home.shims / program))
         assert stat.S_IMODE((home.shims / program).stat().st_mode) == 0o755
@@ -344,7 +346,7 @@ def test_paths_that_have_no_room_in_the_launcher_make_it_python(
 
 def test_a_configuration_may_fill_its_place_to_the_last_byte() -> None:
     binary = SCRIPT + BLANK
-    room = 8192 - len(MAGIC) - len(b"uv\0/f\0\0\0")
+    room = 8192 - len(MAGIC) - len(b"uv\0/f\0\0\0" + PACKAGE)
 
     full = setup_launcher.configured(binary, program="uv", fallback="/f", embedded=["x" * room])
 
@@ -358,7 +360,7 @@ def test_paths_of_any_bytes_reach_the_launcher_and_empty_ones_do_not_end_them() 
         BLANK, program="uv", fallback=os.fsdecode(b"/\xff/uv"), embedded=["", "/bin"]
     )
 
-    assert content.startswith(MAGIC + b"uv\0/\xff/uv\0/bin\0\0\0")
+    assert content.startswith(MAGIC + b"uv\0/\xff/uv\0" + PACKAGE + b"/bin\0\0\0")
 
 
 def test_a_shim_that_is_running_is_replaced(home: Home) -> None:

@@ -357,10 +357,11 @@ def test_the_real_uv_agrees_on_a_read_only_home(fs: FileSystems, each_uv: Path) 
 def test_a_cache_mount_is_recognised(fs: FileSystems) -> None:
     cache = fs.bind(fs.xfs)
 
-    table = read_mount_table(Host(environ={}))
+    host = Host(environ={})
+    table = read_mount_table(host)
 
-    assert cache_is_mount_point(table, str(cache))
-    assert not cache_is_mount_point(table, str(fs.xfs))
+    assert cache_is_mount_point(host, table, str(cache))
+    assert not cache_is_mount_point(host, table, str(fs.xfs))
 
 
 def test_a_disk_quota_that_leaves_no_room_is_seen(fs: FileSystems) -> None:

@@ -3,8 +3,9 @@
  * Standard input: requests, standard output: answers. Both are lists of byte strings: a number of
  * strings, then each one's length and bytes; numbers have 4 bytes, the least first.
  *
- * Request "call": program, uv, cwd, identity, number of words, words, number of variables, entries,
+ * Request "call": package, program, uv, cwd, identity, number of words, words, number of variables, entries,
  * added entries. Answer: see `call` below. Request "holds": a witness. Answer: "1" or "0".
+ * Request "mount": 256 bytes from statx(2). Answer: the sight.
  */
 #define main launcher_main
 #include "../../shims/launcher.c"
@@ -49,6 +50,7 @@ static void set_place(char *place, size_t room, const char *value) {
 
 static void call(char **given, uint32_t count) {
     char **end = given + count;
+    package = *given++;
     program = *given++;
     set_place(uv, sizeof uv, *given++);
     set_place(cwd, sizeof cwd, *given++);
@@ -102,6 +104,14 @@ int main(void) {
         significant.length = clean.length = 0;
         if (strcmp(given[0], "call") == 0) {
             call(given + 1, count - 1);
+        } else if (strcmp(given[0], "mount") == 0) {
+            char bytes[160], answer[256] = {0};
+            struct text sight = TEXT(bytes);
+            for (size_t at = 0; at < sizeof answer; at++) /* a NUL would end a string */
+                answer[at] = (char)(given[1][2 * at] << 4 | (given[1][2 * at + 1] & 15));
+            put_mount(answer, &sight);
+            write_size(1);
+            write_bytes(sight.bytes, sight.length);
         } else {
             write_size(1);
             write_flag(holds(slice_of(given[1])));

@@ -173,8 +173,8 @@ static void remove_all(void) {
 
 static void configure(const char *as) {
     size_t head = sizeof CONFIG_HEAD - 1;
-    snprintf(launcher_config + head, sizeof launcher_config - head, "%s%c%s%c%s%c", as, 0,
-             python_shim, 0, directory, 0);
+    snprintf(launcher_config + head, sizeof launcher_config - head, "%s%c%s%c/p%c%s%c", as, 0,
+             python_shim, 0, 0, directory, 0);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

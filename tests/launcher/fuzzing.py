@@ -22,7 +22,7 @@ FLAGS = (
 )  # fmt: skip
 #: seen by the witnesses of the first inputs
 PATHS = ("/", "/nowhere", "/etc/passwd", "/proc/self/mountinfo", "/proc/self/exe", "/usr/bin")
-KINDS = ("s", "l", "n", "r", "v", "a4", "a7", "f0", "f1000", "c", "d")
+KINDS = ("s", "l", "n", "r", "v", "a4", "a7", "f0", "f1000", "c", "d", "m")
 
 
 def command(target: str, corpus: Path, *more: str) -> list[str]:
@@ -53,7 +53,7 @@ def _records() -> list[bytes]:
     found = [b"\0" + field + b"\0.\0" for field in fields]
     found.append(b"\0" + b"".join(field + b"\0" for field in fields if b"=!" not in field) + b".\0")
     found.append(b"\0.\0")
-    found.append(b"\1linkpolicy-decision-v1\0k10\0linkpolicy-key-v1:")
+    found.append(b"\1linkpolicy-decision-v1\0k10\0linkpolicy-key-v2:")
     return found
 
 

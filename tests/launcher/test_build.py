@@ -25,7 +25,7 @@ def test_no_compiler_complains(compiler: str, flags: tuple[str, ...]) -> None:
 
 
 def test_the_place_of_the_configuration_is_found_once() -> None:
-    head = b"linkpolicy-launcher-config-v1\n"
+    head = b"linkpolicy-launcher-config-v2\n"
     for flags in (programs.shipped(), programs.PLAIN):
         binary = programs.launcher(flags).read_bytes()
         at = binary.index(head)

@@ -483,12 +483,20 @@ def test_an_unconfigured_launcher_says_so(scene: Scene, configured: bool) -> Non
 
 @pytest.mark.parametrize(
     "configuration",
-    [b"uw\0/x\0\0", b"uv\0relative\0\0", b"\0/x\0\0", b"uv\0\0\0", b"uv\0/x\0" + b"d" * 8192],
+    [
+        b"uw\0/x\0/p\0\0",
+        b"uv\0relative\0/p\0\0",
+        b"\0/x\0/p\0\0",
+        b"uv\0\0\0",
+        b"uv\0/x\0relative\0\0",
+        b"uv\0/x\0\0",
+        b"uv\0/x\0/p\0" + b"d" * 8192,
+    ],
 )
 def test_a_configuration_that_setup_would_not_write_is_none(
     scene: Scene, configuration: bytes
 ) -> None:
-    head = b"linkpolicy-launcher-config-v1\n"
+    head = b"linkpolicy-launcher-config-v2\n"
     binary = scene.unconfigured.read_bytes()
     at = binary.index(head) + len(head)
     assert binary.count(head) == 1

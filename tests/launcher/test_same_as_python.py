@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,9 +15,9 @@ from shims import generate_tables
 from tests.launcher.programs import Asked
 from tests.launcher.random_calls import GUARD_PIECES, IDENTITY, NAMES, UV, VALUES, Calls
 from tests.property.test_invocation import LEAVES, given_options, lines, programs, raw
-from uvx_policy import guard, recursion, shim, trace
+from uvx_policy import guard, locate, recursion, shim, trace
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.replay import key
+from uvx_policy.replay import key, witness
 from uvx_policy.uv.invocation import parse
 
 #: random calls of each kind
@@ -62,8 +63,8 @@ def call(
     uv: str = UV,
 ) -> Answer:
     strings = [
-        "call", program, uv, cwd, IDENTITY, str(len(words)), *words, str(len(environ)), *environ,
-        *added,
+        "call", locate.package(), program, uv, cwd, IDENTITY, str(len(words)), *words,
+        str(len(environ)), *environ, *added,
     ]  # fmt: skip
     answer = asked.ask(*map(os.fsencode, strings))
     texts = [os.fsdecode(string) for string in answer]
@@ -156,6 +157,19 @@ def _same_words(asked: Asked, program: str, words: tuple[str, ...]) -> bool:
         assert answer.key == expected
     assert answer.left_alone is (not words or words[0] in shim.QUICK)
     return answer.understood
+
+
+@given(
+    mask=st.sampled_from([0x57FF, 0x17FF, 0x7FF, 0x4FFF, 0x1000, 0x4000, 0x800, 0]),
+    answer=st.binary(min_size=252, max_size=252),
+)
+def test_the_mount_of_a_path_is_pythons(asked: Asked, mask: int, answer: bytes) -> None:
+    """Whatever the kernel tells of it: also one that knows no unique ids, no ids, no births."""
+    told = mask.to_bytes(4, sys.byteorder) + answer
+
+    # Half bytes, because a string of the request ends with a NUL.
+    halves = bytes(0x10 | half for byte in told for half in (byte >> 4, byte & 15))
+    assert asked.ask(b"mount", halves) == [os.fsencode(witness.mount_sight(told))]
 
 
 guard_pieces = st.one_of(st.sampled_from(GUARD_PIECES), raw.map(lambda text: f"set=A={text}"), raw)

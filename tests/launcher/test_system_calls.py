@@ -24,7 +24,7 @@ ALLOWED = {
     "access", "arch_prctl", "brk", "close", "execve", "faccessat", "fcntl", "fstat", "getcwd",
     "getdents64", "geteuid", "getpid", "getrandom", "mprotect", "newfstatat", "fstatat64",
     "openat", "open", "pread64", "prlimit64", "read", "readlink", "readlinkat", "rseq",
-    "set_robust_list", "set_tid_address", "stat", "lstat", "statfs", "ioctl",
+    "set_robust_list", "set_tid_address", "stat", "lstat", "statfs", "statx", "ioctl",
 }  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def test_a_hit_writes_nothing_and_starts_no_process(scene: Scene) -> None:
     link.symlink_to("nowhere")
     statuses: Seeing = [("s", scene.cwd), ("l", link), ("r", link), ("a2", scene.home)]
     others: Seeing = [("n", scene.cwd), ("c", "/proc/self/mountinfo"), ("v", "/"), ("f1000", "/")]
-    scene.record("uv", *WORDS, witnesses=[*statuses, *others, ("d", scene.cwd)])
+    scene.record("uv", *WORDS, witnesses=[*statuses, *others, ("d", scene.cwd), ("m", scene.cwd)])
 
     made = calls(scene, *WORDS)
 

@@ -47,7 +47,13 @@ def test_a_hit(scene: Scene) -> None:
     scene.environ |= {"UV_CACHE_DIR": "/before", "_LINKPOLICY_ACTIVE": "1;set=A=%25;tried=x"}
     scene.environ["A"] = "%"
     statuses: Seeing = [("s", scene.cwd), ("l", link), ("r", link), ("a2", scene.home)]
-    others: Seeing = [("n", scene.shims), ("c", "/proc/self/mountinfo"), ("v", "/"), ("f1000", "/")]
+    others: Seeing = [
+        ("n", scene.shims),
+        ("c", "/proc/self/mountinfo"),
+        ("v", "/"),
+        ("f1000", "/"),
+        ("m", "/"),
+    ]
     scene.record("uv", *WORDS, witnesses=[*statuses, *others, ("d", scene.cwd)])
 
     check(scene, *WORDS, handed_over=False)

@@ -33,15 +33,15 @@ def of_witness(token: str, sight: str) -> dict[str, Disturbance]:
         # Of root, who may write everything that is not read-only.
         way: Disturbance = _read_only if int(token[1:], 16) & os.W_OK else _chmod_0
         return {"not allowed": way, "gone": _gone}
-    return _OF_THE_REST[letter]
+    if letter == "f":
+        return {"full": _full, "mounted over": _mounted_over}
+    return _OF_OTHERS[letter]
 
 
 def from_outside(token: str, sight: str) -> dict[str, Disturbance]:
     """The same for what is not ours to change: something else is mounted over it."""
     kind = sight.partition(":")[0]
-    if token[0] == "c" or kind == "f":
-        return {"another content": _other_content}
-    return {}
+    return _OF_OTHERS["c"] if token[0] == "c" or kind == "f" else {}
 
 
 @contextlib.contextmanager
@@ -185,6 +185,20 @@ def _read_only(path: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _noexec(path: str) -> Iterator[None]:
+    with mounts.bound(path, path):
+        mounts.remount(path, noexec=True)
+        yield
+
+
+@contextlib.contextmanager
+def _bound_over_itself(path: str) -> Iterator[None]:
+    """The same file system, the same directory, and links into it are refused."""
+    with mounts.bound(path, path):
+        yield
+
+
+@contextlib.contextmanager
 def _re_pointed(path: str) -> Iterator[None]:
     before = os.readlink(path)
     os.unlink(path)
@@ -253,13 +267,8 @@ def _full(path: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _other_content(path: str) -> Iterator[None]:
-    """For the mount table: any mount; for other files: another one mounted over it."""
+    """Another file is mounted over it."""
     place = Path(os.environ["HOME"], "other-content")
-    if path == "/proc/self/mountinfo":
-        place.mkdir(exist_ok=True)
-        with mounts.tmpfs(str(place)):
-            yield
-        return
     place.with_suffix(".file").write_text("other content")
     with mounts.bound(str(place.with_suffix(".file")), path):
         yield
@@ -306,14 +315,14 @@ _OF_WHAT_IS_INHERITED: dict[str, Disturbance] = {
         lambda path: set_quota_project(path, 7), before="200:7:0",
     ),
 }  # fmt: skip
+_OF_OTHERS: dict[str, dict[str, Disturbance]] = {
+    "c": {"another content": _other_content},
+    "d": {**_OF_WHAT_IS_INHERITED, "mounted over": _mounted_over},
+    "m": {"mounted over": _mounted_over, "bound over itself": _bound_over_itself},
+    "r": {"re-pointed": _re_pointed},
+    "v": {"mounted over": _mounted_over, "noexec": _noexec},
+    "x": {"shared": _shared, "mounted over": _mounted_over},
+}
 _OF_LINKS: dict[str, Disturbance] = {
     "re-pointed": _re_pointed, "the same again": _the_same_link_again, "gone": _gone,
 }  # fmt: skip
-_OF_THE_REST: dict[str, dict[str, Disturbance]] = {
-    "r": {"re-pointed": _re_pointed},
-    "v": {"mounted over": _mounted_over},
-    "f": {"full": _full, "mounted over": _mounted_over},
-    "d": {**_OF_WHAT_IS_INHERITED, "mounted over": _mounted_over},
-    "x": {"shared": _shared, "mounted over": _mounted_over},
-    "c": {"another content": _other_content},
-}

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 from unittest import mock
 
 from tests.launcher import programs
-from uvx_policy import guard, host, launch, pipeline, shim, trace
+from uvx_policy import guard, host, launch, locate, pipeline, shim, trace
 from uvx_policy.edits import Edits
 from uvx_policy.replay import key, recording, records
 from uvx_policy.setup import launcher as installed_launcher
@@ -170,7 +170,11 @@ class Machine:
         before = os.getcwd()
         os.chdir(call.cwd)
         try:
-            with mock.patch.dict(os.environ, call.environ, clear=True):
+            with (
+                mock.patch.dict(os.environ, call.environ, clear=True),
+                # As where linkpolicy is installed; `test_own_code.py` is about a checkout.
+                mock.patch.object(locate, "edited_files", list),
+            ):
                 yield
         finally:
             os.chdir(before)

@@ -61,9 +61,9 @@ def test_a_key_is_made_of_fields_that_end(
 ) -> None:
     fields = _key(call).split(b"\0")
 
-    assert fields[0] == f"linkpolicy-key-v1:{key.table_fingerprint()}".encode()
+    assert fields[0] == f"linkpolicy-key-v2:{key.table_fingerprint()}".encode()
     assert fields[-1] == b""
-    assert int(fields[5]) == len(call[2])
+    assert int(fields[6]) == len(call[2])
 
 
 def test_words_and_variables_cannot_be_taken_for_each_other() -> None:

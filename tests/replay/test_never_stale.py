@@ -18,7 +18,7 @@ import pytest
 
 from tests import mounts
 from tests.filesystems import FileSystems
-from tests.inherited import set_nocow
+from tests.inherited import set_nocow, set_quota_project
 from tests.replay.machine import (
     Call,
     Machine,
@@ -379,6 +379,34 @@ def test_a_directory_that_becomes_nocow(
     assert "UV_LINK_MODE': 'hardlink'" in str(after)
     set_nocow(odd, False)
     assert _recorded(here, call) == before
+
+
+@pytest.fixture
+def xfs(fs: FileSystems) -> Path:
+    """Made before the mounts are our own."""
+    return fs.xfs
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("side", ["cache", "project", "project/.venv/lib/python3.12/site-packages"])
+def test_a_directory_that_gets_another_quota_project(
+    xfs: Path, own_mounts: None, here: Machine, side: str
+) -> None:
+    """Hard links into it are refused from then on. Clones are not, so the answer stays right."""
+    del own_mounts
+    put(xfs / "project/pyproject.toml", PROJECT)
+    (xfs / "cache/uv").mkdir(parents=True)
+    if side.startswith("project/"):
+        make_environment(xfs / "project/.venv")
+    call = here.call("sync", cwd=xfs / "project", XDG_CACHE_HOME=str(xfs / "cache"))
+    wait_for_tick()
+    _recorded(here, call)
+    odd = xfs / ("cache/uv" if side == "cache" else side)
+
+    for number in (42, 7, 0):
+        set_quota_project(odd, number, inherited=number > 0)
+        assert here.in_native(call) == (as_given(call), False)
+        _recorded(here, call)
 
 
 def test_a_uv_that_appears_earlier_on_the_same_path_is_found(scene: Scene) -> None:

@@ -52,7 +52,9 @@ class Look(NamedTuple):
     @property
     def tokens(self) -> tuple[str, ...]:
         """Witnesses that see at least what this saw; () when it is no mere look."""
-        if self.name in ("stat", "newfstatat", "statx", "fstatat64", "lstat"):
+        if self.name == "statx":
+            return ("m",)
+        if self.name in ("stat", "newfstatat", "fstatat64", "lstat"):
             return ("l",) if self.name == "lstat" or "NOFOLLOW" in self.arguments else ("s",)
         if self.name in ("access", "faccessat", "faccessat2"):
             return ("a",)
@@ -99,12 +101,15 @@ def _is_excepted(look: Look, machine: Machine, witnesses: list[tuple[str, str]])
         return True  # what we remember of the machine is only a quicker way to see it
     if f"{machine.state}/".startswith(path.rstrip("/") + "/") and look.tokens == ("s",):
         return True  # whether that may be remembered is nothing that a decision depends on
-    if ("c", "/proc/self/mountinfo") in witnesses:
-        if path.startswith("/proc/self/fdinfo/") or "O_PATH" in arguments:
-            return True  # the mount of a path: the mount table says the same
-        if ("c", "/proc/sys/kernel/random/boot_id") in witnesses:
-            # A try of links: holds as long as the two mounts, which the mount table tells
-            return probe.HIDDEN in path or "O_TMPFILE" in arguments or "/proc/self/fd/" in arguments
+    if ("c", "/proc/sys/kernel/random/boot_id") in witnesses:
+        if path == "/proc/self/mountinfo":
+            return True  # a row of it is what it is as long as the mount is the same
+        if "O_PATH" in arguments:
+            return ("m", path) in witnesses
+        if path.startswith("/proc/self/fdinfo/"):
+            return True  # of what was opened with O_PATH
+        # A try of links: holds as long as the two mounts and what is inherited
+        return probe.HIDDEN in path or "O_TMPFILE" in arguments or "/proc/self/fd/" in arguments
     return False
 
 

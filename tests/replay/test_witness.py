@@ -52,6 +52,7 @@ def seen_by_host(directory: Path) -> Witnesses:
     looks: list[Callable[[str], object]] = [
         host.status, host.link_status, host.read_text, host.list_names, host.read_link,
         host.real_path, host.may_write, host.may_execute, host.file_system, host.mount_id,
+        host.mount_identity,
         lambda path: host.read_head(path, 4), lambda path: host.free_bytes(path, needed=4096),
         lambda path: host.free_bytes(path, needed=2**62), host.attributes, host.access_list,
     ]  # fmt: skip
@@ -78,7 +79,7 @@ def test_whatever_a_host_sees_holds_as_long_as_nothing_changes(
     missed = [each for each in seen if look(each[0], each[1]) != each[2]]
 
     assert missed == []
-    assert {token[0] for token, _, _ in seen} == set("slancvfrdx")
+    assert {token[0] for token, _, _ in seen} == set("slancvfrdxm")
     # The same texts, rendered by the launcher.
     call = here.call("sync")
     collected = Witnesses(time.time_ns())
@@ -193,18 +194,23 @@ def test_what_comes_and_goes_in_a_directory_does_not_change_it(place: Path) -> N
 def test_mounting_is_seen_in_every_way(tmp_path: Path) -> None:
     path = str(tmp_path)
     looks = [("s", path), ("l", path), ("v", path), ("f1000000", path), ("a2", path)]
-    looks.append(("c", "/proc/self/mountinfo"))
+    looks += [("m", path), ("c", "/proc/self/mountinfo")]
     before = [look(*each) for each in looks]
 
     with mounts.tmpfs(path):
         assert [look(*each) != was for each, was in zip(looks, before, strict=True)] == [
-            True, True, True, True, False, True,
+            True, True, True, True, False, True, True,
         ]  # fmt: skip
         with mounts.bound(path, path, read_only=True):
             assert look("a2", path) == "n"
+            seen = {look("v", path)}
+            for how in ({}, {"noexec": True}, {"read_only": True, "noexec": True}):
+                mounts.remount(path, **how)
+                seen.add(look("v", path))
+            assert len(seen) == 4
 
     # A mount that was taken away again leaves no trace.
-    assert [look(*each) for each in looks[:5]] == before[:5]
+    assert [look(*each) for each in looks[:6]] == before[:6]
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 70000, b"\0\xff\n"])

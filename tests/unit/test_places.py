@@ -901,13 +901,13 @@ def test_a_cache_that_uv_makes_while_i_look_is_usable_at_every_moment() -> None:
     ],
 )
 def test_a_cache_that_was_mounted_there_is_recognised(point: str, expected: bool) -> None:
-    host = machine(mounts=[fake_mount("/"), fake_mount(point)])
+    host = machine({f"{CACHE}/archive-v0": MINE}, mounts=[fake_mount("/"), fake_mount(point)])
 
-    assert cache_is_mount_point(host.table, CACHE) is expected
+    assert cache_is_mount_point(host, host.table, CACHE) is expected
 
 
 def test_nothing_is_a_mount_point_without_a_table() -> None:
-    assert cache_is_mount_point(None, CACHE) is False
+    assert cache_is_mount_point(machine(), None, CACHE) is False
 
 
 @pytest.mark.parametrize(

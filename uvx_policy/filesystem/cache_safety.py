@@ -229,6 +229,7 @@ def why_shared(host: Host, directory: str, status: Status) -> str:
 
 def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) -> str:
     mount = table.find(existing, host.mount_id(existing)) if table else None
+    host.file_system(existing)  # the witness of read-only and noexec
     asked = wish.by_user or wish.for_project
     if mount is None:
         return "" if asked else "its file system is not known"

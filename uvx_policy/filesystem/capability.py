@@ -98,7 +98,6 @@ class _Side:
         self.inode = status.inode
         self.mount = table.find(self.real, host.mount_id(self.real)) if table else None
         self.attributes = Attributes()
-        root = host.status(self.mount.point) if self.mount else None
         file_system = host.file_system(self.real)
         #: what all directories of its mount have in common
         self.key = (
@@ -107,7 +106,7 @@ class _Side:
             str(status.device),
             # Another file system in the place of this one, during one boot:
             file_system.identity if file_system else "",
-            str(root.inode) if root else "",
+            host.mount_identity(self.mount.point) if self.mount else "",
         )
 
     def likeness(self, host: Host) -> str:
@@ -138,7 +137,8 @@ class _Pair:
         #: what a remembered answer holds for; () when that cannot be told
         self.key: tuple[str, ...] = ()
         self._on_two_file_systems = bool(one and other and one.device != other.device)
-        if boot and one and other and not self._on_two_file_systems:
+        is_told = all(side.key[-1] for side in (self._cache, self._destination))
+        if boot and is_told and not self._on_two_file_systems:
             try:
                 for side in (self._cache, self._destination):
                     self.key += (*side.key, side.likeness(host))

@@ -298,17 +298,22 @@ def _parts(host: Host, path: str) -> Support:
     return "yes" if all(good) else "unknown"
 
 
-def cache_is_mount_point(table: MountTable | None, path: str) -> bool:
+def cache_is_mount_point(host: Host, table: MountTable | None, path: str) -> bool:
     """Tell whether the cache `path` (no symbolic links in it) was mounted there on purpose.
 
     It or its parent is a mount point, as of `--mount=type=cache,target=/root/.cache` in Docker.
-    The root and a home directory on a disk of its own are no such parent.
+    The root and a home directory on a disk of its own are no such parent. Raises `Unreadable`.
     """
-    if table is None:
-        return False
-    points = {row.point for row in table.rows if row.point != "/"}
+
+    def is_mount_point(directory: str) -> bool:
+        if table is None or directory == "/" or host.kind(directory) != "directory":
+            return False
+        mount = table.find(directory, host.mount_id(directory))
+        return mount is not None and mount.point == directory
+
     above = os.path.dirname(path)
-    return path in points or (above in points and os.path.basename(above) in _CACHE_HOMES)
+    is_home_of_caches = os.path.basename(above) in _CACHE_HOMES
+    return is_mount_point(path) or (is_home_of_caches and is_mount_point(above))
 
 
 #: `XDG_CACHE_HOME` by default, and what it is called on macOS

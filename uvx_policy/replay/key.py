@@ -6,6 +6,7 @@ depend on it unnoticed.
 
 from __future__ import annotations
 
+from uvx_policy import locate
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.minimal_os import os
 from uvx_policy.uv import invocation, options
@@ -30,7 +31,7 @@ VARIABLES = (
 )  # fmt: skip
 _KNOWN = frozenset(VARIABLES)
 
-_FORMAT = "linkpolicy-key-v1:"
+_FORMAT = "linkpolicy-key-v2:"
 #: bytes
 LONGEST = 65536
 
@@ -78,7 +79,9 @@ def make_key(
     if not cwd.startswith("/") or "\0" in cwd:
         return b""
     head = f"{_FORMAT}{table_fingerprint()}"
-    fields = [head, program, uv, str(uid), cwd, str(len(words)), *words]
+    # Of several linkpolicies each has its own records. What is installed anew in the same place is
+    # told by its witness (`pipeline.make_plan`).
+    fields = [head, locate.package(), program, uv, str(uid), cwd, str(len(words)), *words]
     fields += [f"{name}={environ[name]}" for name in VARIABLES if name in environ]
     key = os.fsencode("\0".join(fields)) + b"\0"
     return key if len(key) <= LONGEST else b""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from uvx_policy import locate
 from uvx_policy.replay import records
 from uvx_policy.state import files
 from uvx_policy.state.layout import DECISIONS
@@ -27,6 +30,16 @@ def keep(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> str:
     return ""
 
 
+def see_own_code(witnesses: Witnesses) -> None:
+    """Let what the decision has loaded of a checkout be its witnesses."""
+    for path in locate.edited_files():
+        try:
+            told = os.stat(path)
+        except OSError:  # another branch, checked out this moment
+            told = None
+        witnesses.add_status("s", path, told)
+
+
 def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> tuple[str, bool]:
     """Why this decision cannot be kept, "" when it can; and may the next one be kept?"""
     if not state:
@@ -35,6 +48,7 @@ def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> tuple
         return "there is no key for this call", False
     if witnesses.spoilt and not witnesses.passing:
         return witnesses.spoilt, False
+    witnesses.settle()
     if edits.make_cache or edits.make_directory:
         return "it makes a directory first", True
     return witnesses.spoilt, True

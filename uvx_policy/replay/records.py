@@ -74,7 +74,7 @@ def render(key: bytes, edits: Edits, witnesses: Witnesses) -> bytes:
     """The content of a record."""
     fields = [f"a{word}" for word in edits.words]
     fields += [f"e{name}={value}" for name, value in edits.variables.items()]
-    fields += [f"w{token}={sight} {path}" for token, path, sight in witnesses]
+    fields += [f"w{token}={sight} {path}" for token, path, sight in witnesses.needed()]
     body = os.fsencode("".join(f"{field}\0" for field in fields))
     return b"%b\0k%d\0%b%b%b\0" % (_FORMAT, len(key), key, body, _END)
 

@@ -8,13 +8,17 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
     n       names within    "<count>:<sum of their mixed fingerprints>", "-" when absent
     c       whole content   "<length>:<fingerprint>", of files of /proc, and of text that was read
     r       readlink(2)     "<length>:<fingerprint>", "-" when it is no link
-    v       statvfs(3)      "<f_fsid>:<size in bytes, at most 2**35>", "-" when it fails
+    v       statvfs(3)      "<f_fsid>:<size in bytes, at most 2**35>:<1 read-only, 8 noexec>",
+                            "-" when it fails
     f<n>    free space      "y" when at least n bytes are free for us, and as many files can be made
                             as `files_in` n bytes, "n", "-" when it fails
     d       ioctl(2)        what new files in a directory inherit (`read_attributes`):
                             "<bits>:<project>:<policy>", "-" where the file system tells of none
     x       getxattr(2)     the access list of a directory, whose ctime is no witness:
                             "<length>:<fingerprint>", "-" when it has none
+    m       statx(2)        which mount a path lies on, and whether it is its top (`mount_sight`):
+                            "<id>:<top>"; where ids are used again, "<id>:<top>:<major number of the
+                            device>:<minor>:<inode>:<ns of birth, or of the last change>"
 
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
 (`shims/launcher.c`). A sight of "!" is never equal to anything.
@@ -54,6 +58,7 @@ class Witnesses:
         """`now`: the time in ns (CLOCK_REALTIME) before anything was read."""
         self._now = now
         self._seen: dict[tuple[str, str], str] = {}
+        self._meanwhile: dict[tuple[str, str], str] = {}
         #: why the decision cannot be repeated from its witnesses, "" when it can
         self.spoilt = ""
         #: only this one cannot: what spoilt it passes by itself
@@ -65,6 +70,17 @@ class Witnesses:
             self.spoil(f"`{path}` cannot be read")
         elif self._seen.setdefault((token, path), sight) != sight:
             self.spoil(f"`{path}` changed meanwhile", passing=True)
+
+    def add_meanwhile(self, token: str, path: str, sight: str) -> None:
+        """Keep what has to stay as it is until the decision is made (`settle`), and no longer."""
+        if self._meanwhile.setdefault((token, path), sight) != sight:
+            self.spoil(f"`{path}` changed meanwhile", passing=True)
+
+    def settle(self) -> None:
+        """Spoil the decision if what `add_meanwhile` was told is no longer so."""
+        for (token, path), sight in self._meanwhile.items():
+            if look(token, path) != sight:
+                self.spoil(f"`{path}` changed meanwhile", passing=True)
 
     def add_status(self, token: str, path: str, told: os.stat_result | None) -> None:
         """Keep a status; `None` for absent. What was changed this moment is no witness yet."""
@@ -80,13 +96,15 @@ class Witnesses:
         if not self.spoilt or (self.passing and not passing):
             self.spoilt, self.passing = reason, passing
 
-    def knows(self, token: str, path: str) -> bool:
-        """Tell whether this was seen already."""
-        return (token, path) in self._seen
-
     def __iter__(self) -> Iterator[tuple[str, str, str]]:
         """Give token, path and sight of each."""
         return ((token, path, sight) for (token, path), sight in self._seen.items())
+
+    def needed(self) -> Iterator[tuple[str, str, str]]:
+        """Give those that no other one implies."""
+        # Of what is no symbolic link, stat(2) and lstat(2) see the same.
+        seen = self._seen
+        return (each for each in self if each[0] != "s" or each[2] != seen.get(("l", each[1])))
 
 
 def look(token: str, path: str | bytes) -> str:
@@ -132,7 +150,8 @@ def content_sight(content: bytes | bytearray) -> str:
 
 def file_system_sight(told: os.statvfs_result) -> str:
     """Render which file system this is."""
-    return f"{told.f_fsid & _64_BITS:x}:{size_of(told):x}"
+    flags = told.f_flag & (_READ_ONLY | _NOEXEC)
+    return f"{told.f_fsid & _64_BITS:x}:{size_of(told):x}:{flags:x}"
 
 
 def size_of(told: os.statvfs_result) -> int:
@@ -172,6 +191,85 @@ def access_list_of(path: str | bytes) -> bytes:
         if error.errno in (errno.ENODATA, errno.EOPNOTSUPP):
             return b""
         raise
+
+
+def mount_sight(told: bytes | None) -> str:
+    """Render the answer of `statx`: which mount this is, so that no other one has the same sight.
+
+    Since Linux 6.8 a mount has an id that no other one gets until the next boot. Before, ids are
+    used again, also for another disk at the same place; no two disks have a directory that was born
+    in the same nanosecond. Before 5.8 mounts have no ids here (`tells_mount`).
+    """
+    if told is None:
+        return BLURRED
+    mask = _number(told, 0)
+    top = _number(told, 8) >> 13 & 1  # STATX_ATTR_MOUNT_ROOT
+    number = _number(told, 144, 8) if mask & (_MNT_ID_UNIQUE | _MNT_ID) else _NO_MOUNT_ID
+    numbers = [number, top]
+    if not mask & _MNT_ID_UNIQUE:
+        at = 80 if mask & _BIRTH else 96  # ctime: it changes more often, and is as fit to tell
+        seconds, nanoseconds = _number(told, at, 8), _number(told, at + 8)
+        born = seconds * _SECOND + nanoseconds & _64_BITS
+        numbers += [_number(told, 136), _number(told, 140), _number(told, 32, 8), born]
+    return ":".join([f"{number:x}" for number in numbers])
+
+
+def tells_mount(sight: str) -> bool:
+    """Is there an id in this sight, or are all mounts of one file system alike in it?"""
+    return sight != BLURRED and not sight.startswith(f"{_NO_MOUNT_ID:x}:")
+
+
+def statx(path: str | bytes) -> bytes | None:
+    """Ask the kernel about a path, links followed; `None` where there is no answer.
+
+    Before Python 3.15 there is no `os.statx`. `ctypes` alone would cost a replay 3 ms, its inner
+    module 0.5; who has built Python without it has no records.
+    """
+    global _ask_statx  # noqa: PLW0603 (asked for once in each process, on the hot path)
+    try:
+        if _ask_statx is None:
+            _ask_statx = _statx_of_libc()
+        return _ask_statx(os.fsencode(path))
+    except Exception:  # noqa: BLE001 (an inner module of another Python may lack anything)
+        return None
+
+
+_ask_statx: Callable[[bytes], bytes | None] | None = None
+# linux/stat.h; the same for all processors
+_BIRTH, _MNT_ID, _MNT_ID_UNIQUE = 0x800, 0x1000, 0x4000
+_STATX_MASK = _MNT_ID_UNIQUE | _MNT_ID | _BIRTH | 0x180  # inode, ctime
+_AT_FDCWD, _AT_NO_AUTOMOUNT = -100, 0x800
+_NO_MOUNT_ID = _64_BITS
+#: statvfs(3)
+_READ_ONLY, _NOEXEC = 1, 8
+
+
+def _statx_of_libc() -> Callable[[bytes], bytes | None]:
+    import _ctypes
+
+    class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
+        _type_ = "i"
+
+    class Byte(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
+        _type_ = "c"
+
+    class Answer(_ctypes.Array):  # type: ignore[type-arg]
+        _type_ = Byte
+        _length_ = 256
+
+    class Function(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL
+        _restype_ = Int
+
+    library = _ctypes.dlopen(None, 2)  # type: ignore[arg-type] # RTLD_NOW
+    statx_of_libc = Function(_ctypes.dlsym(library, "statx"))
+
+    def ask(path: bytes) -> bytes | None:
+        answer = Answer()
+        failed = statx_of_libc(_AT_FDCWD, path, _AT_NO_AUTOMOUNT, _STATX_MASK, answer)
+        return None if failed else bytes(answer)
+
+    return ask
 
 
 def attributes_sight(told: tuple[int, int, int] | None) -> str:
@@ -233,8 +331,8 @@ def _ioctl(directory: int, request: int, answer: bytearray) -> None:
     ioctl(directory, request, answer)
 
 
-def _number(answer: bytearray | None, at: int) -> int:
-    return int.from_bytes(answer[at : at + 4], sys.byteorder) if answer else 0
+def _number(answer: bytes | bytearray | None, at: int, size: int = 4) -> int:
+    return int.from_bytes(answer[at : at + size], sys.byteorder) if answer else 0
 
 
 def _look_inside(path: str | bytes, _: str) -> str:
@@ -267,6 +365,7 @@ _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "f": _look_for_room,
     "d": lambda path, _: attributes_sight(attributes_of(path)),
     "x": lambda path, _: access_list_sight(access_list_of(path)),
+    "m": lambda path, _: mount_sight(statx(path)),
 }
 
 TYPE_CHECKING = False

@@ -12,7 +12,6 @@ import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import uvx_policy
 from uvx_policy import locate
 from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
 from uvx_policy.setup import interpreter, shim_directories, shim_file
@@ -27,7 +26,7 @@ CHOICES = ("auto", "native", "python")
 
 #: how the configuration begins in the compiled launcher, and the bytes that it has; both as in
 #: shims/launcher.c
-_MAGIC = b"linkpolicy-launcher-config-v1\n"
+_MAGIC = b"linkpolicy-launcher-config-v2\n"
 _CONFIGURATION = 8192
 #: a Python shim has the marker here
 _HEAD = 1024
@@ -77,18 +76,21 @@ def shims(
         return _python(directory, remembered, because=str(error))
 
 
-def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str]) -> bytes:
+def configured(
+    binary: bytes, *, program: str, fallback: str, embedded: list[str], package: str = ""
+) -> bytes:
     """The launcher with its configuration, and the marker of a shim of ours at its end.
 
-    `fallback`: path of the Python shim; `embedded`: directories to search after PATH. Raises
-    `ValueError` when this is no launcher as it was compiled, or the configuration has no room.
+    `fallback`: path of the Python shim; `embedded`: directories to search after PATH; `package`:
+    whose records it repeats, by default those of the package that is running. Raises `ValueError`
+    when this is no launcher as it was compiled, or the configuration has no room.
     """
     at = binary.find(_MAGIC)
     end = at + _CONFIGURATION
     blank = _MAGIC.ljust(_CONFIGURATION, b"\0")
     if at < 0 or binary.find(_MAGIC, at + 1) >= 0 or binary[at:end] != blank:
         raise ValueError("it has no place for its configuration")
-    fields = (program, fallback, *filter(None, embedded), "")
+    fields = (program, fallback, package or locate.package(), *filter(None, embedded), "")
     configuration = _MAGIC + b"".join(os.fsencode(field) + b"\0" for field in fields)
     if len(configuration) > _CONFIGURATION:
         raise ValueError("the paths that it must know are too long for it")
@@ -98,7 +100,7 @@ def configured(binary: bytes, *, program: str, fallback: str, embedded: list[str
 
 def compiled() -> str:
     """Where the package has its native launcher, if it has one."""
-    return os.path.join(os.path.dirname(os.path.abspath(str(uvx_policy.__file__))), "launcher")
+    return os.path.join(locate.package(), "launcher")
 
 
 def _python(
