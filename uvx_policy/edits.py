@@ -45,3 +45,10 @@ def edits_for(outcome: Outcome, link: LinkPlan | None, *, cache_exists: bool) ->
         make_cache=(outcome.cache_dir.value or "") if not cache_exists else "",
         make_directory=link.make_directory if link is not None else "",
     )
+
+
+def without_directories(edits: Edits) -> Edits:
+    """What still holds when a directory cannot be made: private copies, from whichever cache."""
+    if edits.variables.get(LINK_MODE_VARIABLE) != "copy":
+        return NOTHING
+    return Edits(variables={LINK_MODE_VARIABLE: "copy"})

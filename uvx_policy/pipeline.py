@@ -271,42 +271,29 @@ def prepare(edits: Edits) -> None:
         make_cache_directory(edits.make_cache)
 
 
-def without_directories(edits: Edits) -> Edits:
-    """What still holds when a directory cannot be made: private copies, from whichever cache."""
-    if edits.variables.get(rewriting.LINK_MODE_VARIABLE) != "copy":
-        return rewriting.NOTHING
-    return rewriting.Edits(variables={rewriting.LINK_MODE_VARIABLE: "copy"})
-
-
 def _served(
     host: Host, invocation: Invocation, choices: UvSettings, version: UvVersion | None
 ) -> tuple[Destination, Purpose]:
     """Whose cache a command uses that links nothing: the environment's of `uv sync` here.
 
-    No path: uv's own cache serves. Raises nothing.
+    No path: uv's own cache serves.
     """
     from uvx_policy.filesystem.places import default_cache_usable
     from uvx_policy.uv import destination as destinations
     from uvx_policy.uv.settings import default_cache_dir
 
-    beside = destinations.project_environment(host, invocation, choices, version)
-    if destinations.manages_cache(invocation):
-        return beside, "manage"
-    cache = default_cache_dir(host, choices)
-    if choices.cache_dir or not cache or default_cache_usable(host, cache) != "no":
+    manages = destinations.manages_cache(invocation)
+    cache = "" if manages or choices.cache_dir else default_cache_dir(host, choices)
+    if not manages and (not cache or default_cache_usable(host, cache) != "no"):
         return Destination(kind="none"), "write"
-    here = Destination(kind="none", path=host.cwd, because="the current directory")
-    return beside if beside.path else here, "write"
+    beside = destinations.project_environment(host, invocation, choices, version)
+    if beside.path or manages:
+        return beside, "manage" if manages else "write"
+    return Destination(kind="none", path=host.cwd, because="the current directory"), "write"
 
 
 def _gather(
-    host: Host,
-    facts: Facts,
-    choices: UvSettings,
-    invocation: Invocation,
-    *,
-    into: str,
-    state: str,
+    host: Host, facts: Facts, choices: UvSettings, invocation: Invocation, *, into: str, state: str
 ) -> tuple[Facts, tuple[tuple[str, str], ...]]:
     """Facts about caches and links `into` the destination; rejected places. Raises `Unreadable`."""
     from uvx_policy.filesystem import places
@@ -366,10 +353,8 @@ def _lacks(host: Host, facts: Facts, invocation: Invocation, place: str, into: s
     anew = invocation.has("reinstall") or invocation.has("reinstall-package")
     is_new = host.kind(facts.destination.path) == "absent"
     installed = () if anew or is_new else host.list_names(into)
-    names = locked.wanted(host, facts.destination.workspace, installed=installed)
-    if names is None:
-        return None
-    return locked.lacking(host, names, held_by=facts.cache, lacked_by=place)
+    wanted = locked.wanted(host, facts.destination.workspace, installed=installed)
+    return locked.lacking(host, wanted, held_by=facts.cache, lacked_by=place)
 
 
 def _link_plan(
@@ -383,6 +368,7 @@ def _link_plan(
     if host.link_kind(destination.path) != "symlink":
         return None
     from uvx_policy.symlinked_venv import LinkFacts, keep_link
+    from uvx_policy.uv.directories import is_user_base
 
     target = host.real_path(destination.path)
     real_cache = host.real_path(facts.cache) if facts.cache else ""
@@ -394,7 +380,7 @@ def _link_plan(
             parent_exists=host.kind(os.path.dirname(target)) == "directory",
             into_cache=bool(real_cache) and target.startswith(real_cache + os.sep),
             # Asked only of what is missing: a link that leads somewhere needs no more witnesses.
-            is_user_base=not exists and _is_user_base(host, target),
+            is_user_base=not exists and is_user_base(host, target),
         ),
         invocation=invocation,
         destination=destination,
@@ -402,11 +388,6 @@ def _link_plan(
         at_workspace_root=bool(destination.workspace)
         and choices.project_directory == destination.workspace,
     )
-
-
-def _is_user_base(host: Host, target: str) -> bool:
-    home = host.environ.get("HOME", "")
-    return bool(home) and target == host.real_path(os.path.join(home, ".local"))
 
 
 def _device(host: Host, directory: str) -> int | None:

@@ -85,12 +85,13 @@ def _register(plan: Plan) -> None:
 def _prepared(edits: Edits) -> Edits:
     """The edits that can be applied, after their directories were made as far as possible."""
     from uvx_policy import pipeline
+    from uvx_policy.edits import without_directories
 
     try:
         pipeline.prepare(edits)
     except LinkPolicyError as error:
         trace.warn(f"{error}; uv runs without it")
-        return pipeline.without_directories(edits)
+        return without_directories(edits)
     return edits
 
 

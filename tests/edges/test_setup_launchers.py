@@ -456,7 +456,7 @@ def test_the_shims_remember_where_setup_saw_uv_as_path_names_it(home: Home, laun
     if launcher == "native":
         for program, directory in zip(PROGRAMS, remembered(home), strict=True):
             fields = (home.shims / program).read_bytes().partition(MAGIC)[2].split(b"\0")
-            assert fields[2:4] == [
+            assert fields[3:5] == [
                 os.fsencode(path) for path in (str(directory), locate.embedded_directories()[0])
             ]
 

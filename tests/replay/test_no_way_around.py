@@ -29,13 +29,16 @@ sys.path += json.loads(sys.argv[1])
 program, uv, state, *words = sys.argv[2:]
 from uvx_policy import pipeline
 environ = dict(os.environ)
+hosts, make = [], pipeline._host  # one more for trials with versions that uv could have
+pipeline._host = lambda environ: hosts.append(make(environ)) or hosts[-1]
 pipeline.make_plan(program, words, environ=environ, uv=uv)
 shutil.rmtree(state, ignore_errors=True)
 for _ in range(2):
+    hosts.clear()
     os.access("/begin", 0)
-    plan = pipeline.make_plan(program, words, environ=environ, uv=uv)
+    pipeline.make_plan(program, words, environ=environ, uv=uv)
     os.access("/end", 0)
-    print(json.dumps(list(plan.witnesses)))
+    print(json.dumps([each for host in hosts for each in host.witnesses]))
 """
 _LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')

@@ -102,6 +102,7 @@ def put_recorder(directory: Path, *, is_uv: bool = True) -> None:
     flags = (programs.MARKS,) if is_uv else ()
     recorder = programs.compile_c(SOURCE, ("-O1", "-Wall", "-Wextra", *flags))
     shutil.copy(recorder, directory / "uv")
+    (directory / "uvx").unlink(missing_ok=True)
     os.link(directory / "uv", directory / "uvx")
 
 

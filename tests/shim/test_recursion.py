@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import real_uv
-from tests.shim.conftest import Installed
+from tests.shim.conftest import Installed, put_recorder
 from uvx_policy import guard, recursion
 from uvx_policy.setup import interpreter
 
@@ -157,6 +157,7 @@ def test_it_is_stopped_wherever_it_is(
 
 @pytest.mark.usefixtures("without_embedded")
 def test_a_native_wrapper_that_forks_is_no_uv(installed: Installed) -> None:
+    put_recorder(installed.real, is_uv=False)
     environ = installed.environ(RECORD_RUN="uv", RECORD_FORK="silent")
 
     done = installed.run("uv", "cache", "dir", environ=environ)

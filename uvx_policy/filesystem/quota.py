@@ -6,7 +6,6 @@ It is tried, since each file system has its own kinds of quota and its own way t
 from __future__ import annotations
 
 import errno
-import glob
 import os
 
 TYPE_CHECKING = False
@@ -18,16 +17,12 @@ _OPTIONS = frozenset((
     "quota", "usrquota", "uquota", "usrjquota", "grpquota", "gquota", "grpjquota", "prjquota",
     "pquota",
 ))  # fmt: skip
-#: there while a btrfs has quota groups, Linux 5.9
-_GROUPS_OF_BTRFS = "/sys/fs/btrfs/*/qgroups"
 
 
 def may_be_enforced(mount: Mount) -> bool:
-    """Tell whether a quota may refuse what this mount has room for."""
+    """Tell whether a quota may refuse what this mount has room for. btrfs does not say."""
     options = {option.partition("=")[0] for option in mount.super_options}
-    return bool(options & _OPTIONS) or (
-        mount.fstype == "btrfs" and bool(glob.glob(_GROUPS_OF_BTRFS))
-    )
+    return mount.fstype == "btrfs" or bool(options & _OPTIONS)
 
 
 def refuses(directory: str, size: int) -> bool:

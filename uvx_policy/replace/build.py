@@ -135,7 +135,9 @@ class Builder:
 
     def point(self, target: Target, text: str) -> None:
         """Put a symbolic link with this text at the target."""
-        self._deliver(target, lambda new: os.symlink(text, new.name, dir_fd=new.directory))
+        self._deliver(
+            target, lambda new: os.symlink(text, new.name, dir_fd=new.directory), is_link=True
+        )
 
     def remove(self, target: Target) -> None:
         """Remove a file, and its directory if nothing else is in it."""

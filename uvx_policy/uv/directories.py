@@ -123,3 +123,9 @@ def home_directory(host: Host) -> str:
     if host.platform != "win32" and host.environ.get("HOME") == "":
         raise Unreadable("HOME", "is empty, which versions of uv understand differently")
     return layout.home(host.environ, host.platform)
+
+
+def is_user_base(host: Host, path: str) -> bool:
+    """Tell whether this is `~/.local`, from where every Python of the user imports."""
+    home = host.environ.get("HOME", "")
+    return bool(home) and path == host.real_path(os.path.join(home, ".local"))

@@ -47,13 +47,17 @@ def wanted(host: Host, workspace: str, *, installed: Iterable[str]) -> Versions 
     return None if from_git else locked
 
 
-def lacking(host: Host, packages: Versions, *, held_by: str, lacked_by: str) -> str:
+def lacking(host: Host, packages: Versions | None, *, held_by: str, lacked_by: str) -> str | None:
     """The first of these packages that the one cache holds and the other does not; "" for none.
+
+    `None` when it is not known which packages.
 
     A cache holds a package when a bucket has a wheel or a source distribution of one of its
     versions. Buckets of an older format than the other cache's do not count: the uv that runs here
     has moved on. Raises `Unreadable`.
     """
+    if packages is None:
+        return None
     rich, poor = _Buckets(host, held_by), _Buckets(host, lacked_by)
     for name, versions in packages.items():
         held = rich.formats_with(name, versions)
