@@ -25,6 +25,7 @@ MODULES_BESIDE = {
     "accounts": "host",
     "pipeline": "pipeline",
     "explain": "explain",
+    "run": "run",
     "cli": "cli",
 }
 #: room -> rooms that it may import from, at any depth of a function; from the ground up
@@ -50,9 +51,10 @@ ROOMS = {
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "verify replace repair setup",
     "explain": "core replay pipeline shim machine",
+    "run": "core shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core terminal settings pipeline shim machine caches verify repair status setup "
-    "doctor explain demo",
+    "cli": "core terminal settings pipeline machine caches verify repair status setup doctor "
+    "explain run demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` reads its own pid
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {

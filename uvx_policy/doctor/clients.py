@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uvx_policy import locate
 from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
-from uvx_policy.doctor.programs import environment_of, on_path, packages_in
-from uvx_policy.doctor.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
+from uvx_policy.machine.programs import environment_of, on_path, packages_in
+from uvx_policy.machine.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import Command, command
 from uvx_policy.uv.workspace import table
@@ -26,7 +26,7 @@ from uvx_policy.uv.workspace import table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from uvx_policy.doctor.project_files import Requirement
+    from uvx_policy.machine.project_files import Requirement
 
 
 class Found(NamedTuple):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from uvx_policy.faults import Fault
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.machine.caches import Cache
+    from uvx_policy.machine.clients import Place
     from uvx_policy.machine.policy import Policy
     from uvx_policy.model import Mount, UvVersion
     from uvx_policy.pipeline import Plan
@@ -234,6 +235,20 @@ class Machine:
             return None
         return pipeline.make_plan("uv", self.usual_call, environ=self.environ, uv=self.uv)
 
+    def plan_into(self, place: Place, uv: str = "") -> Plan | None:
+        """The decision for what a program installs into that brings the real `uv` with it, perhaps.
+
+        `None` without a real uv. Raises as `plan`.
+        """
+        uv = uv or self.uv
+        if place.is_cache or place.path:
+            words = _words_into(place)
+        elif uv == self.uv:
+            return self.plan
+        else:
+            words = self.usual_call
+        return pipeline.make_plan("uv", words, environ=self.environ, uv=uv) if uv else None
+
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
         """Faults in linkpolicy's settings that prevent the decision."""
@@ -265,6 +280,16 @@ class Machine:
         except LinkPolicyError:
             return ""
         return found.workspace if found and found.managed else ""
+
+
+def _words_into(place: Place) -> tuple[str, ...]:
+    """A call of uv that installs there."""
+    if place.is_cache:
+        return ("tool", "run", "any")
+    for environment in (place.path, os.path.join(place.path, ".venv")):
+        if os.path.exists(os.path.join(environment, "pyvenv.cfg")):
+            return (*PIP_INSTALL, "--python", environment)
+    return (*PIP_INSTALL, "--target", place.path)
 
 
 def machine_here() -> Machine:
