@@ -47,7 +47,7 @@ ROOMS = {
     "replace": "core state terminal host filesystem installed",
     "repair": "core state terminal settings machine installed caches verify replace",
     "status": "core state terminal host machine filesystem installed",
-    "setup": "core state terminal settings machine caches",
+    "setup": "core state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "verify replace repair setup",
     "explain": "core replay pipeline shim machine",

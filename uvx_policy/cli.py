@@ -182,7 +182,9 @@ def _add_from_module(name: str) -> Callable[[_Commands], None]:
     """What adds a command that has a module of its own."""
 
     def add(commands: _Commands) -> None:
-        if name == "cache":
+        if name == "adopt":
+            from uvx_policy.setup.adopt_command import add_parser
+        elif name == "cache":
             from uvx_policy.caches.command import add_parser
         elif name == "detach":
             from uvx_policy.repair.detach import add_parser
@@ -207,6 +209,7 @@ _COMMANDS: dict[str, Callable[[_Commands], None]] = {
     "explain": _add_explain,
     "env": _add_env,
     "run": _add_run,
+    "adopt": _add_from_module("adopt"),
     "status": _add_from_module("status"),
     "demo": _add_demo,
     "doctor": _add_from_module("doctor"),

@@ -106,6 +106,12 @@ def client_of(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     return (named[0], behind[1:]) if named else ("", ())
 
 
+#: programs that ask the `uv` package for its binary, as far as they are known
+PROGRAMS = (
+    "tox", "nox", "hatch", "pyproject-build", "pdm", "pipx", "pre-commit", "cibuildwheel", "juv",
+)  # fmt: skip
+
+
 def is_known(client: str) -> bool:
     """Does it install elsewhere than into the project's environment, perhaps?"""
     return client in _CLIENTS
@@ -203,14 +209,19 @@ def is_yes_of_pdm(value: object) -> bool:
 
 def _pipx(call: _Call) -> Place:
     """`venvs` in its home; what `pipx run` starts is in its cache."""
-    home = call.variable("PIPX_HOME")
-    if "run" in call.words:
-        cache = call.of_user("XDG_CACHE_HOME", ".cache", "pipx")
-        return Place(os.path.join(call.expanded(home), ".cache") if home else cache)
+    if "run" not in call.words:
+        return Place(os.path.join(pipx_home(call.environ), "venvs"))
+    if call.variable("PIPX_HOME"):
+        return Place(os.path.join(pipx_home(call.environ), ".cache"))
+    return Place(call.of_user("XDG_CACHE_HOME", ".cache", "pipx"))
+
+
+def pipx_home(environ: Mapping[str, str]) -> str:
+    """The home of pipx, absolute."""
+    call = _Call(environ, os.sep, ())
     legacy = call.in_home(".local/pipx")
-    if not home:
-        home = legacy if os.path.exists(legacy) else call.of_user("XDG_DATA_HOME", _DATA, "pipx")
-    return Place(os.path.join(call.expanded(home), "venvs"))
+    default = legacy if os.path.exists(legacy) else call.of_user("XDG_DATA_HOME", _DATA, "pipx")
+    return call.expanded(call.variable("PIPX_HOME") or default)
 
 
 def _pre_commit(call: _Call) -> Place:
