@@ -70,7 +70,8 @@ def plan(case: Case) -> SetupPlan | LinkPolicyError:
             environ=case.environ,
             shells_to_set_up=_shells(case),
             shim_directory=directory(case),
-            modify_path=known is None or bool(known.files),
+            # `adopt` alone leaves a record as well.
+            modify_path=not (known and known.shims) or bool(known.files),
             launcher=known.launcher if known else "auto",
         )
     except LinkPolicyError as error:

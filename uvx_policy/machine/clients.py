@@ -244,6 +244,11 @@ def _temporary(call: _Call) -> Place:
     return Place(next(known, call.cwd))
 
 
+def _juv(call: _Call) -> Place:
+    """What it runs is in uv's cache."""
+    return PROJECT if call.words and call.words[0] in ("venv", "sync") else Place(is_cache=True)
+
+
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
@@ -263,5 +268,5 @@ _CLIENTS: dict[str, Callable[[_Call], Place]] = {
     "build": _temporary,
     "pyproject-build": _temporary,
     "cibuildwheel": _temporary,
-    "juv": lambda _: Place(is_cache=True),
+    "juv": _juv,
 }

@@ -54,6 +54,7 @@ class Machine:
         self.environ = guard.without_ours(environ)
         self.cwd = cwd
         self._computed: dict[Callable[..., Any], Any] = {}
+        self._plans: dict[tuple[Place, str], Plan] = {}
         self._known_at: dict[str, tuple[Environment, Policy]] = {}
 
     def once(self, compute: Callable[[Self], T]) -> T:
@@ -241,13 +242,14 @@ class Machine:
         `None` without a real uv. Raises as `plan`.
         """
         uv = uv or self.uv
-        if place.is_cache or place.path:
-            words = _words_into(place)
-        elif uv == self.uv:
+        elsewhere = place.is_cache or place.path
+        if not elsewhere and uv == self.uv:
             return self.plan
-        else:
-            words = self.usual_call
-        return pipeline.make_plan("uv", words, environ=self.environ, uv=uv) if uv else None
+        if uv and (place, uv) not in self._plans:
+            words = _words_into(place) if elsewhere else self.usual_call
+            plan = pipeline.make_plan("uv", words, environ=self.environ, uv=uv)
+            self._plans[place, uv] = plan
+        return self._plans.get((place, uv))
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:

@@ -56,7 +56,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Adopt, undo or list. Raises `LinkPolicyError`."""
-    targets = [adoption.environment_named(each, os.environ) for each in options.targets]
+    known = {each.environment for each in adoption.on_record(os.environ)}
+    targets = []
+    for word in options.targets:
+        # One that is gone can be let go all the same.
+        real = os.path.realpath(word)
+        named = real if real in known else adoption.environment_named(word, os.environ)
+        targets.append(named)
     targets = [*dict.fromkeys(targets)]
     if options.undo:
         return _undo(targets, dry_run=options.dry_run)
