@@ -149,7 +149,7 @@ def _add_env(commands: _Commands) -> None:
 
     env = commands.add_parser(
         "env",
-        help="print the decision as environment variables for CI, Docker or direnv",
+        help="print the decision as environment variables, for CI and containers",
         usage="linkpolicy env [--syntax SYNTAX] [-- UV ARGUMENTS]",
     )
     env.add_argument("--syntax", choices=SYNTAXES)
