@@ -252,7 +252,7 @@ def test_one_of_two_is_let_go(client: Client) -> None:
 
     assert client.pth.exists()
     assert not [*other.rglob(adopted_files.PTH)]
-    assert f"`{other}` is neither" not in client.adopts("--undo", str(other), code=2)
+    assert f"`{other}` is not adopted" in client.adopts("--undo", str(other), code=2)
 
 
 def test_setup_does_not_forget_it(client: Client) -> None:
@@ -409,6 +409,31 @@ def test_an_edit_of_the_pth_is_never_lost(client: Client) -> None:
     client.pth.unlink()
     client.adopts("--undo")
     assert not client.pth.exists()
+
+
+def test_a_pth_of_the_version_before_is_taken_back_after_a_kill(client: Client) -> None:
+    """The record was renewed, the file not yet."""
+    client.adopts(str(client.path))
+    record = client.world.home / ".local/state/linkpolicy/setup.json"
+    stored = json.loads(record.read_text())
+    (entry,) = stored["adopted"]
+    entry["digests"] = ["sha256=another", *entry["digests"]]
+    record.write_text(json.dumps(stored))
+
+    client.adopts("--undo")
+
+    assert not client.pth.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root does not work where others can rename")
+def test_what_root_must_not_change_is_not_on_record(client: Client) -> None:
+    client.site.chmod(0o777)
+
+    assert "other users can change" in client.adopts(str(client.path), code=1)
+
+    assert not client.pth.exists()
+    assert not (client.world.home / ".local/state/linkpolicy/setup.json").exists()
+    assert not (client.world.home / ".local/share/linkpolicy").exists()
 
 
 # The list -----------------------------------------------------------------------------------------

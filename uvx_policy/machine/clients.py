@@ -239,7 +239,7 @@ def _prek(call: _Call) -> Place:
 
 def _temporary(call: _Call) -> Place:
     """Isolated environments of builds (Python's `tempfile`)."""
-    named = (call.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    named = (call.variable("TMPDIR"), call.variable("TEMP"), call.variable("TMP"))
     known = filter(os.path.isdir, (call.expanded(path) for path in (*named, *_TEMPORARY) if path))
     return Place(next(known, call.cwd))
 

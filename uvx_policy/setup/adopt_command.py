@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from uvx_policy.errors import EXIT_FINDINGS, LinkPolicyError
+from uvx_policy.errors import EXIT_FINDINGS, LinkPolicyError, UsageError
 from uvx_policy.machine.clients import PROGRAMS, pipx_home
 from uvx_policy.machine.machine import machine_here
 from uvx_policy.machine.programs import environment_of, own_uv
@@ -56,6 +56,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace) -> int:
     """Adopt, undo or list. Raises `LinkPolicyError`."""
+    if options.json and (options.targets or options.undo):
+        raise UsageError("`--json` is for the list", hint="leave out `ENV|PROGRAM` and `--undo`")
     known = {each.environment for each in adoption.on_record(os.environ)}
     targets = []
     for word in options.targets:

@@ -12,7 +12,6 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.foreign_file import read_foreign
@@ -25,6 +24,7 @@ from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup.record import Adopted, SetupRecord
 from uvx_policy.setup.words import Lines, Problem
 from uvx_policy.state import files, layout
+from uvx_policy.state.user_file import UNFINISHED
 from uvx_policy.terminal.words import user
 from uvx_policy.value import Value
 
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 _DIRECTORY = "adopted"
 #: of a virtual, or conda's, environment
 _SIGNS = ("pyvenv.cfg", "conda-meta")
+#: directories of ours above a shim
+_DEEP = 3
+_MOST_DIGESTS = 4
+_NO_UV = "there is no `uv` package with its program in it"
 #: bytes of a `.pth` of ours
 _MOST = 65536
 
@@ -88,14 +92,20 @@ def wanted(environment: str, environ: Mapping[str, str]) -> Wanted:
     _check_environment(environment, uv)
     shim = _shim_path(environment, environ)
     sites = [site for site in site_directories(environment) if _has_package(site)]
+    if not sites:
+        raise Refused(_NO_UV)
     paths = tuple(os.path.join(site, adopted_files.PTH) for site in sites)
     for path in paths:
         if os.path.lexists(path) and not _content(path).startswith(adopted_files.MARKER):
             raise Refused(f"`{path}` is not linkpolicy's")
     pth = adopted_files.pth(shim=shim, uv=uv)
-    digest = str(of_pieces([pth], "sha256"))
     return Wanted(
-        adopted=Adopted(environment=environment, shim=shim, files=paths, digest=digest),
+        adopted=Adopted(
+            environment=environment,
+            shim=shim,
+            files=paths,
+            digests=(str(of_pieces([pth], "sha256")),),
+        ),
         shim=adopted_files.shim(uv),
         pth=pth,
         seen=tuple(map(_seen, paths)),
@@ -118,7 +128,7 @@ def _check_environment(environment: str, uv: str) -> None:
     if owner != os.geteuid():
         raise Refused(f"it belongs to user {user(owner)}")
     if not uv:
-        raise Refused("there is no `uv` package with its program in it")
+        raise Refused(_NO_UV)
     cache = lasting.cache_of_uv(environment)
     if cache:
         raise Refused(f"it lies in uv's cache `{cache}`, and goes away by itself")
@@ -164,8 +174,6 @@ def why_lost(adopted: Adopted, environ: Mapping[str, str]) -> str:
 def why_not(planned: Wanted) -> str:
     """The same of what is wanted."""
     adopted = planned.adopted
-    if not adopted.files:
-        return "its `uv` package is gone"
     for path, content in ((adopted.shim, planned.shim), *((p, planned.pth) for p in adopted.files)):
         there = _content(path)
         if not there:
@@ -196,18 +204,33 @@ def adopt(planned: Sequence[Wanted], environ: Mapping[str, str]) -> Lines:
     """Put the files in place; what was done, for people. Raises `LinkPolicyError`."""
     home, record_path = setup_steps.own_places(environ)
     lines = Lines(home, ())
+    for each in planned[:1]:
+        lasting.check(os.path.dirname(each.adopted.shim), environ)
     with setup_steps.recording(record_path, make=True) as recorded:
-        record = recorded or SetupRecord()
-        more = SetupRecord(
-            launcher=record.launcher, adopted=tuple(each.adopted for each in planned)
-        )
+        before = recorded or SetupRecord()
+        known = {each.environment: each for each in before.adopted}
+        more = [_with_older(each.adopted, known) for each in planned]
+        record = before.merged(SetupRecord(launcher=before.launcher, adopted=tuple(more)))
         # First: after a kill it never knows too little.
-        setup_record.save(record_path, record.merged(more))
+        setup_record.save(record_path, record)
+        state = os.path.dirname(record_path)
         for each in planned:
             with _noting(each.adopted.environment, lines):
-                _put(each, environ, os.path.dirname(record_path))
+                _put(each, state)
                 lines.append(f"adopted  {lines.shown(each.adopted.environment)}")
+        new = [each for each in more if each.environment not in known]
+        failed = [each for each in new if each.environment in lines.failed]
+        if failed:
+            gone = undo(failed, state, Lines(home, ()))
+            left = tuple(each for each in record.adopted if each.environment not in gone)
+            _save(record_path, record.replace(adopted=left))
     return lines
+
+
+def _with_older(adopted: Adopted, known: Mapping[str, Adopted]) -> Adopted:
+    older = known.get(adopted.environment)
+    digests = dict.fromkeys((*adopted.digests, *(older.digests if older else ())))
+    return adopted.replace(digests=tuple(digests)[:_MOST_DIGESTS])
 
 
 def undo(adopted: Sequence[Adopted], state: str, lines: Lines) -> set[str]:
@@ -233,12 +256,16 @@ def undo_recorded(environments: Sequence[str], environ: Mapping[str, str]) -> Li
         chosen = chosen_of(record.adopted, environments)
         done = undo(chosen, os.path.dirname(record_path), lines)
         left = tuple(each for each in record.adopted if each.environment not in done)
-        after = record.replace(adopted=left)
-        if done and not (after.shims or after.files or after.adopted):
-            os.unlink(record_path)
-        elif done:
-            setup_record.save(record_path, after)
+        if done:
+            _save(record_path, record.replace(adopted=left))
     return lines
+
+
+def _save(path: str, record: SetupRecord) -> None:
+    if record.shims or record.files or record.adopted:
+        setup_record.save(path, record)
+    else:
+        os.unlink(path)
 
 
 def chosen_of(adopted: Sequence[Adopted], environments: Sequence[str]) -> list[Adopted]:
@@ -250,13 +277,12 @@ def chosen_of(adopted: Sequence[Adopted], environments: Sequence[str]) -> list[A
     return [known[name] for name in environments] if environments else [*adopted]
 
 
-def _put(planned: Wanted, environ: Mapping[str, str], state: str) -> None:
+def _put(planned: Wanted, state: str) -> None:
     """Raises `OSError`, `LinkPolicyError`."""
     from uvx_policy.replace.build import Target
 
     shim = planned.adopted.shim
     directory = os.path.dirname(shim)
-    lasting.check(directory, environ)
     setup_steps.make_directories(setup_steps.missing_directories(directory))
     with shim_directories.explained(f"cannot use `{directory}`"):
         shim_directories.check_private(directory)
@@ -289,22 +315,19 @@ def _take_back(adopted: Adopted, state: str) -> None:
     with _builder(state) as builder:
         for path in there:
             content = of_pieces([_content(path)], "sha256")
-            if str(content) != adopted.digest:
+            if str(content) not in adopted.digests:
                 raise Refused(f"`{path}` was edited; remove it by hand")
             site = os.path.dirname(path)
             builder.remove(
                 Target(path=path, root=site, workplace=site, seen=_seen(path), content=content)
             )
-    if locate.is_ours(adopted.shim):
-        os.unlink(adopted.shim)
-    for directory in above_shim(adopted):
+    for path in (adopted.shim, f"{adopted.shim}{UNFINISHED}"):
+        if shim_directories.is_ours(path):
+            os.unlink(path)
+    directory = adopted.shim
+    for _ in range(_DEEP):
+        directory = os.path.dirname(directory)
         setup_steps.remove_directory(directory)
-
-
-def above_shim(adopted: Adopted) -> tuple[str, str]:
-    """The directories that were made for a shim, innermost first."""
-    directory = os.path.dirname(adopted.shim)
-    return directory, os.path.dirname(directory)
 
 
 @contextlib.contextmanager

@@ -44,8 +44,8 @@ class Adopted(Value):
     shim: str
     #: each `.pth` in it
     files: tuple[str, ...]
-    #: of their content, as a RECORD has it
-    digest: str
+    #: of their content, as a RECORD has it, the newest first: a kill may have left an older one
+    digests: tuple[str, ...]
 
 
 class SetupRecord(Value):
@@ -157,5 +157,5 @@ def _adopted(stored: Any) -> Adopted:
         environment=environment,
         shim=shim,
         files=_paths(stored["files"]),
-        digest=str(stored["digest"]),
+        digests=tuple(map(str, stored["digests"])),
     )
