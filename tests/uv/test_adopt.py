@@ -213,6 +213,16 @@ def test_to_adopt_twice_changes_nothing(client: Client) -> None:
     assert (client.files, client.shim.stat().st_ino, client.pth.stat().st_ino) == before
 
 
+def test_what_is_in_place_without_a_record_gets_one(client: Client) -> None:
+    client.adopts(str(client.path))
+    (client.world.home / ".local/state/linkpolicy/setup.json").unlink()
+
+    client.adopts(str(client.path))
+    client.adopts("--undo")
+
+    assert not client.pth.exists()
+
+
 def test_a_dry_run_says_what_would_change(client: Client) -> None:
     before = client.files
 

@@ -133,7 +133,9 @@ def _adopt(targets: Sequence[str], *, dry_run: bool) -> int:
             planned.append(adoption.wanted(environment, os.environ))
         except adoption.Refused as error:  # noqa: PERF203 (few are named)
             refused.append(Problem(environment, str(error)))
-    changes = [each for each in planned if not each.is_done]
+    # Files may be in place without a record of them: its home was lost, or is another.
+    known = {each.environment for each in adoption.on_record(os.environ)}
+    changes = [e for e in planned if not (e.is_done and e.adopted.environment in known)]
     lines = Lines(home, ())
     if dry_run:
         for each in changes:
