@@ -256,6 +256,19 @@ def test_what_nothing_leads_to_the_shim_is_given_the_decision(
     assert f"set=UV_LINK_MODE={mode}" in seen.read_text()
 
 
+def test_what_uvx_starts_is_told_although_the_variable_is_set(here: Standing) -> None:
+    write(here.cwd / "noxfile.py", '@nox.session(venv_backend="uv")\ndef test(session): ...\n')
+    here.environ["UV"] = f"{here.world.shims}/uv"
+    assert here.told(only(CHECKS, "client-nox")) == []
+
+    makefile = write(here.cwd / "Makefile", "test:\n\tuvx nox -s test\n")
+
+    told = here.one(only(CHECKS, "client-nox"))
+    assert f"`{makefile}:2` asks for it" in told.detail
+    assert told.fix
+    assert typed(told.fix) == "linkpolicy run -- uvx nox"
+
+
 @pytest.mark.fixes("client-juv", by="hand: how it is started is not written down anywhere")
 def test_juv_is_found_where_it_installs_into_the_directory(here: Standing) -> None:
     juv(here)

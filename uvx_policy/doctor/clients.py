@@ -41,6 +41,8 @@ class Found(NamedTuple):
     where: Mention | str
     #: more files that tell
     paths: tuple[str, ...] = ()
+    #: what starts it from an environment that goes away by itself, with variables of its own
+    starts: tuple[str, ...] = ()
 
 
 class Client(NamedTuple):
@@ -63,8 +65,6 @@ class Client(NamedTuple):
 
 def look(case: Case, client: Client) -> Iterator[Diagnostic]:
     """Does this project use it, although the shim is not named to it?"""
-    if client.variable and _is_ours(case, case.environ.get(client.variable, "")):
-        return
     place = where_installs(client.id, environ=case.environ, cwd=case.cwd, words=client.words)
     missed = _missed(case, place)
     if missed == {}:
@@ -74,7 +74,8 @@ def look(case: Case, client: Client) -> Iterator[Diagnostic]:
         if found is None:
             continue
         environment = _environment_of(case, client)
-        if environment in _adopted(case):
+        named = bool(client.variable) and _is_ours(case, case.environ.get(client.variable))
+        if not found.starts and (named or environment in _adopted(case)):
             return
         because, paths = found.where, found.paths
         if isinstance(because, Mention):
@@ -84,7 +85,7 @@ def look(case: Case, client: Client) -> Iterator[Diagnostic]:
         effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
         yield warn(
             f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: {because}.",
-            client.fix(case, found) if client.fix else _usual_fix(case, client, environment),
+            client.fix(case, found) if client.fix else _usual_fix(case, client, found, environment),
             tuple(dict.fromkeys(paths)),
         )
         return
@@ -120,10 +121,13 @@ def _tox(case: Case, files: ProjectFiles) -> Found | None:
 
 
 def _nox(case: Case, files: ProjectFiles) -> Found | None:
-    """It takes UV, then a `uv` package beside it, then PATH."""
+    """It takes UV, then a `uv` package beside it, then PATH. `uvx` sets UV to the real one."""
     uses = files.find(_NOX_USES_UV, "noxfile.py")
     if uses is None:
         return None
+    by_uvx = files.command(r"\b(uvx|uv tool run) nox\b")
+    if by_uvx:
+        return Found(by_uvx, (uses.path,), starts=("uvx", "nox"))
     asked = _asked(files.require("nox", extra="uv"))
     if asked is None and files.require("nox"):
         asked = _asked(files.require("uv"))
@@ -257,24 +261,24 @@ def _adopted(case: Case) -> frozenset[str]:
 # What to do about it ------------------------------------------------------------------------------
 
 
-def _usual_fix(case: Case, client: Client, environment: str) -> Fix:
+def _usual_fix(case: Case, client: Client, found: Found, environment: str) -> Fix:
     """Name the shim to it, let its own uv run through one, or give it the decision."""
     tail = f", {client.otherwise}" if client.otherwise else ""
     # The shim on PATH, else the one where `setup` puts it.
     search = (*case.environ.get("PATH", "").split(os.pathsep), case.shim_directory)
     programs = on_path("uv", os.pathsep.join(filter(None, search)))
     shim = next((each.path for each in programs if each.ours), "") if client.variable else ""
-    if shim:
+    if shim and not found.starts:
         return Fix.by(
             f"Name the shim in the shell that starts it{tail}",
             command("export", f"{client.variable}={shim}"),
         )
     adopt = _adopt(case, environment)
-    if adopt is not None:
+    if adopt is not None and not found.starts:
         return Fix.by(f"Let its own uv run through a shim{tail}", adopt)
     return Fix.by(
         f"Start it with the decision for what it installs into{tail}",
-        command("linkpolicy", "run", "--", client.program, *client.words),
+        command("linkpolicy", "run", "--", *(found.starts or (client.program, *client.words))),
     )
 
 
