@@ -156,7 +156,8 @@ def enter(
                 raise
         # The kernel's limit for words and variables together: uv alone may still be below it.
         for name in (*added, guard.NAME):
-            os.environ.pop(name, None)
+            if name in os.environ:
+                del os.environ[name]
         os.environ.update({name: environ[name] for name in added if name in environ})
         launch.execute(uv, words)
     except OSError as error:

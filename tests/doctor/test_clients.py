@@ -528,3 +528,16 @@ def test_a_member_of_a_workspace_has_the_clients_of_its_root(here: Standing) -> 
     here.cwd = member
 
     assert [name for name, _ in here.every(CHECKS)] == ["client-tox"]
+
+
+def test_a_member_s_client_is_judged_by_where_the_root_installs(
+    here: Standing, fs: FileSystems
+) -> None:
+    tox_ini(here)
+    write(here.cwd / "tox.ini", f"[tox]\nwork_dir = {fs.btrfs}/tox\nrequires = tox-uv\n")
+    add(here, '[tool.uv.workspace]\nmembers = ["packages/*"]\n')
+    here.cwd = here.world.project(here.cwd / "packages" / "member")
+
+    told = here.one(only(CHECKS, "client-tox"))
+
+    assert f"UV_CACHE_DIR={fs.btrfs.parent}/.uv-cache-" in told.detail

@@ -14,14 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvx_policy import locate
+from uvx_policy.doctor import adopted
 from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
-from uvx_policy.errors import LinkPolicyError
 from uvx_policy.machine.clients import is_yes_of_pdm, pdm_setting, where_installs
 from uvx_policy.machine.programs import environment_of, on_path, own_uv, packages_in
 from uvx_policy.machine.project_files import Mention, ProjectFiles, find_directory
-from uvx_policy.setup import adoption
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.uv.workspace import table
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from uvx_policy.machine.clients import Place
     from uvx_policy.machine.project_files import Requirement
-    from uvx_policy.terminal.command import Command
 
 
 class Found(NamedTuple):
@@ -65,17 +63,19 @@ class Client(NamedTuple):
 
 def look(case: Case, client: Client) -> Iterator[Diagnostic]:
     """Does this project use it, although the shim is not named to it?"""
-    place = where_installs(client.id, environ=case.environ, cwd=case.cwd, words=client.words)
-    missed = _missed(case, place)
-    if missed == {}:
-        return
     for files in _files(case):
         found = client.find(case, files)
         if found is None:
             continue
+        place = where_installs(
+            client.id, environ=case.environ, cwd=files.directory, words=client.words
+        )
+        missed = _missed(case, place)
+        if missed == {}:
+            continue
         environment = _environment_of(case, client)
         named = bool(client.variable) and _is_ours(case, case.environ.get(client.variable))
-        if not found.starts and (named or environment in _adopted(case)):
+        if not found.starts and (named or environment in adopted.intact(case)):
             return
         because, paths = found.where, found.paths
         if isinstance(because, Mention):
@@ -89,25 +89,6 @@ def look(case: Case, client: Client) -> Iterator[Diagnostic]:
             tuple(dict.fromkeys(paths)),
         )
         return
-
-
-def look_adopted(case: Case) -> Iterator[Diagnostic]:
-    """Is what `linkpolicy adopt` did still in place? Not after `uv tool install --force`."""
-    for each in adoption.on_record(case.environ):
-        why = adoption.why_lost(each, case.environ)
-        if not why:
-            continue
-        again = _adopt(case, each.environment)
-        if again is not None:
-            fix = Fix.by("Adopt it again", again)
-        else:
-            undo = command("linkpolicy", "adopt", "--undo", each.environment)
-            fix = Fix.by("Take it off the list", undo)
-        yield warn(
-            f"The uv of `{each.environment}` was adopted, and runs without policy now: {why}.",
-            fix,
-            (each.environment, *each.files),
-        )
 
 
 # How each is recognized ---------------------------------------------------------------------------
@@ -249,15 +230,6 @@ def _environment_of(case: Case, client: Client) -> str:
     return os.path.realpath(found) if own_uv(found) else ""
 
 
-@once
-def _adopted(case: Case) -> frozenset[str]:
-    """The environments whose uv runs through a shim now."""
-    known = adoption.on_record(case.environ)
-    return frozenset(
-        each.environment for each in known if not adoption.why_lost(each, case.environ)
-    )
-
-
 # What to do about it ------------------------------------------------------------------------------
 
 
@@ -273,7 +245,7 @@ def _usual_fix(case: Case, client: Client, found: Found, environment: str) -> Fi
             f"Name the shim in the shell that starts it{tail}",
             command("export", f"{client.variable}={shim}"),
         )
-    adopt = _adopt(case, environment)
+    adopt = adopted.command_for(case, environment)
     if adopt is not None and not found.starts:
         return Fix.by(f"Let its own uv run through a shim{tail}", adopt)
     return Fix.by(
@@ -282,17 +254,8 @@ def _usual_fix(case: Case, client: Client, found: Found, environment: str) -> Fi
     )
 
 
-def _adopt(case: Case, environment: str) -> Command | None:
-    """What adopts an environment, `None` where that would be refused."""
-    try:
-        adoption.wanted(environment, case.environ)
-    except (LinkPolicyError, OSError):
-        return None
-    return command("linkpolicy", "adopt", environment)
-
-
 def _write_uv(case: Case, found: Found) -> Fix:
-    adopt = _adopt(case, case.real_environment)
+    adopt = adopted.command_for(case, case.real_environment)
     fix = Fix.by(f"Write `uv` for `python -m uv` in `{found.where}`")
     if adopt is None:
         return fix
@@ -397,5 +360,5 @@ CHECKS: tuple[Check, ...] = (
         )
         for client in CLIENTS
     ),
-    Check("adopted", "What was adopted runs through its shim", look_adopted),
+    Check("adopted", "What was adopted runs through its shim", adopted.look),
 )
