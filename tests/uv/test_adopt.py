@@ -478,3 +478,21 @@ def test_tools_of_uv_and_pipx_are_listed(client: Client) -> None:
         shutil.copytree(client.path, place, symlinks=True)
 
     assert {str(tools), str(venvs)} <= set(listed(client))
+
+
+@pytest.mark.parametrize("name", ["a b", "it's", 'qu"ote\\', "é", "li\nne"])
+def test_an_environment_may_have_any_name(client: Client, name: str) -> None:
+    place = client.world.base / name
+    client.world.plain("venv", "-p", PYTHON, str(place), cwd=client.world.base)
+    shutil.copytree(
+        client.site, next((place / "lib").glob("python*")) / "site-packages", dirs_exist_ok=True
+    )
+    shutil.copy2(client.path / "bin" / "uv", place / "bin" / "uv")
+    python = place / "bin" / "python"
+
+    client.adopts(str(place))
+
+    assert client.runs("-c", FIND, python=python, LC_ALL="C") == str(client.shim)
+    assert client.runs("-m", "uv", "--version", python=python, LC_ALL="C").startswith("uv ")
+    client.adopts("--undo")
+    assert not [*place.rglob(adopted_files.PTH)]
