@@ -78,19 +78,39 @@ def provide(version: str) -> Path:
     with (store() / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (directory / "uv").exists():
-            _download(version, directory)
+            _unpack(version, directory)
     return directory
 
 
-def _download(version: str, directory: Path) -> None:
+@functools.cache
+def package(version: str) -> Path:
+    """Path of the wheel of `version`, downloaded when it is not there."""
+    directory = store() / "packages" / version
+    directory.mkdir(parents=True, exist_ok=True)
+    with (store() / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not [*directory.glob("uv-*.whl")]:
+            with tempfile.TemporaryDirectory(dir=store()) as scratch:
+                wheel = _download(version, scratch)
+                wheel.rename(directory / wheel.name)
+    (wheel,) = directory.glob("uv-*.whl")
+    return wheel
+
+
+def _download(version: str, scratch: str) -> Path:
     requirement = "uv" if version == "newest" else f"uv=={version}"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
+         "--disable-pip-version-check", "--dest", scratch, requirement],
+        check=True,
+    )  # fmt: skip
+    (wheel,) = Path(scratch).glob("uv-*.whl")
+    return wheel
+
+
+def _unpack(version: str, directory: Path) -> None:
     with tempfile.TemporaryDirectory(dir=store()) as scratch:
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-             "--disable-pip-version-check", "--dest", scratch, requirement],
-            check=True,
-        )  # fmt: skip
-        (wheel,) = Path(scratch).glob("uv-*.whl")
+        wheel = _download(version, scratch)
         ready = Path(scratch) / "ready"
         ready.mkdir()
         with zipfile.ZipFile(wheel) as archive:

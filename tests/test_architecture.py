@@ -25,6 +25,7 @@ MODULES_BESIDE = {
     "accounts": "host",
     "pipeline": "pipeline",
     "explain": "explain",
+    "run": "run",
     "cli": "cli",
 }
 #: room -> rooms that it may import from, at any depth of a function; from the ground up
@@ -46,13 +47,14 @@ ROOMS = {
     "replace": "core state terminal host filesystem installed",
     "repair": "core state terminal settings machine installed caches verify replace",
     "status": "core state terminal host machine filesystem installed",
-    "setup": "core state terminal settings machine caches",
+    "setup": "core state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "verify replace repair setup",
     "explain": "core state replay pipeline shim machine",
+    "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core state terminal settings pipeline shim machine caches verify repair status setup "
-    "doctor explain demo",
+    "cli": "core state terminal settings pipeline machine caches verify repair status setup doctor "
+    "explain run demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {

@@ -14,7 +14,7 @@ import pytest
 
 from tests import real_uv
 from tests.test_architecture import MODULES, ROOMS, room_of
-from uvx_policy import __version__, cli, errors, explain, locate
+from uvx_policy import __version__, cli, errors, explain, locate, run
 from uvx_policy.decide import Outcome
 from uvx_policy.doctor.clients import CLIENTS
 from uvx_policy.edits import NOTHING
@@ -162,7 +162,8 @@ def test_every_call_of_ours_in_an_example_is_valid(page: str) -> None:
     for words in called(read(page)):
         own, _ = cli._split(words)
         if own[0] == "run":
-            assert words[1:3] in (["--", "uv"], [])
+            _, rest = run._place(words[1:])
+            assert rest or not words[1:]
             continue
         try:
             parser.parse_args(own)
@@ -259,8 +260,13 @@ def variables_in_code() -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             place, key = node.func.value, node.args[0] if node.args else None
+            if node.func.attr in ("variable", "of_user"):  # of other programs
+                found |= {word for word in constants(node) if word.isupper()}
             if node.func.attr != "get":
                 continue
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pdm_setting":
+            found |= {word for word in constants(node) if word.isupper()}
+            continue
         elif isinstance(node, ast.Subscript):
             place, key = node.value, node.slice
         elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):

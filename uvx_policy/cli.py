@@ -39,10 +39,10 @@ def program() -> NoReturn:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one `linkpolicy` command; returns its exit code (docs/reference/exit-codes.md)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["run"] and "-h" not in words[1:2] and "--help" not in words[1:2]:
-        return _run(words[1:])  # not argparse: every word after it belongs to uv
-    _prepare_streams()
     try:
+        if words[:1] == ["run"] and "-h" not in words[1:2] and "--help" not in words[1:2]:
+            _run(words[1:])  # not argparse: every word after it belongs to the program
+        _prepare_streams()
         own, uv_words = _split(words)
         options = build_parser(next(iter(own), "")).parse_args(own)
         options.uv_words = uv_words
@@ -149,7 +149,7 @@ def _add_env(commands: _Commands) -> None:
 
     env = commands.add_parser(
         "env",
-        help="print the decision as environment variables for CI, Docker or direnv",
+        help="print the decision as environment variables, for CI and containers",
         usage="linkpolicy env [--syntax SYNTAX] [-- UV ARGUMENTS]",
     )
     env.add_argument("--syntax", choices=SYNTAXES)
@@ -163,9 +163,11 @@ def _add_env(commands: _Commands) -> None:
 def _add_run(commands: _Commands) -> None:
     run = commands.add_parser(
         "run",
-        help="run one uv command under policy, without shims on PATH",
-        usage="linkpolicy run -- uv ARGUMENTS",
+        help="run a program under policy, also one that does not look for uv on PATH",
+        usage="linkpolicy run [--for DIR] [--] PROGRAM ARGUMENTS",
     )
+    told = "decide for this environment, or directory of environments"
+    run.add_argument("--for", metavar="DIR", help=told)
     run.set_defaults(command=lambda _: _run([]))
 
 
@@ -180,7 +182,9 @@ def _add_from_module(name: str) -> Callable[[_Commands], None]:
     """What adds a command that has a module of its own."""
 
     def add(commands: _Commands) -> None:
-        if name == "cache":
+        if name == "adopt":
+            from uvx_policy.setup.adopt_command import add_parser
+        elif name == "cache":
             from uvx_policy.caches.command import add_parser
         elif name == "detach":
             from uvx_policy.repair.detach import add_parser
@@ -205,6 +209,7 @@ _COMMANDS: dict[str, Callable[[_Commands], None]] = {
     "explain": _add_explain,
     "env": _add_env,
     "run": _add_run,
+    "adopt": _add_from_module("adopt"),
     "status": _add_from_module("status"),
     "demo": _add_demo,
     "doctor": _add_from_module("doctor"),
@@ -306,16 +311,10 @@ def _say_left_out(cache: str) -> None:
     Console(stream=sys.stderr).say(text)
 
 
-def _run(words: list[str]) -> int:
-    from uvx_policy import shim
-    from uvx_policy.state.remembered import after_path
+def _run(words: list[str]) -> NoReturn:
+    from uvx_policy.run import run
 
-    words = words[1:] if words[:1] == ["--"] else words
-    if words[:1] not in (["uv"], ["uvx"]):
-        hint = "for example: linkpolicy run -- uv sync"
-        raise errors.UsageError("no command to run was given", hint=hint)
-    own, embedded = os.path.abspath(sys.argv[0]), after_path(os.environ, words[0])
-    shim.become(words[0], words[1:], shim=own, embedded=embedded)
+    run(words)
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -23,19 +23,26 @@ QUICK = frozenset(("--version", "-V", "--help", "-h", "help"))
 _INSTALL = "install uv, or linkpolicy with its own: pip install 'uvx-policy[uv]'"
 
 
-def main(program: str, shim: str, embedded: "Sequence[str]" = ()) -> "NoReturn":
+def main(
+    program: str, shim: str, embedded: "Sequence[str]" = (), first: "Sequence[str]" = ()
+) -> "NoReturn":
     """What the files on PATH call: become the real `program` with this process's own words."""
-    become(program, sys.argv[1:], shim=shim, embedded=embedded)
+    become(program, sys.argv[1:], shim=shim, embedded=embedded, first=first)
 
 
 def become(
-    program: str, arguments: list[str], *, shim: str, embedded: "Sequence[str]"
+    program: str,
+    arguments: list[str],
+    *,
+    shim: str,
+    embedded: "Sequence[str]",
+    first: "Sequence[str]" = (),
 ) -> "NoReturn":
     """Become the real `program` ("uv" or "uvx") under policy. `shim` is our own path.
 
-    `embedded`: directories to search after PATH, best first. Exits 127 when there is no real uv,
-    126 when it cannot be executed or starts the shim again, 2 when the policy refuses; else uv's
-    own code.
+    `first`, `embedded`: directories to search before and after PATH, best first. Exits 127 when
+    there is no real uv, 126 when it cannot be executed or starts the shim again, 2 when the policy
+    refuses; else uv's own code.
     """
     launch.become_invisible()
     environ = guard.without_ours(os.environ)
@@ -43,7 +50,7 @@ def become(
         shim = os.path.abspath(shim)
     except OSError:  # a relative path from a directory that is nowhere any more (umount -l)
         pass
-    uv, mark = _real_program(program, shim=shim, embedded=embedded)
+    uv, mark = _real_program(program, shim=shim, embedded=embedded, first=first)
     edits = None
     if uv and not is_quick(arguments, environ):
         from uvx_policy.under_policy import edits_for
@@ -54,11 +61,11 @@ def become(
 
         if trace.debugging(environ):
             trace.warn(f"real {program}: `{uv}`, left alone: links nothing, or bypassed")
-    _enter(program, uv, arguments, environ=environ, edits=edits, mark=mark)
+    enter(program, uv, arguments, environ=environ, edits=edits, mark=mark)
 
 
 def _real_program(  # noqa: RET503 (stop never returns)
-    program: str, *, shim: str, embedded: "Sequence[str]"
+    program: str, *, shim: str, embedded: "Sequence[str]", first: "Sequence[str]"
 ) -> tuple[str, guard.Guard]:
     """Path of the program to become, and the guard to leave for what it starts. Exits when none."""
     mark = guard.fresh(os.environ)
@@ -67,7 +74,7 @@ def _real_program(  # noqa: RET503 (stop never returns)
         from uvx_policy import recursion
 
         recursion.follow(mark, outer)
-    for path in candidates(program, shim=shim, embedded=embedded):
+    for path in candidates(program, shim=shim, embedded=embedded, first=first):
         if path not in mark.tried:
             mark.tried = (*mark.tried, path)
             return path, mark
@@ -91,38 +98,42 @@ def _real_program(  # noqa: RET503 (stop never returns)
     )
 
 
-def candidates(program: str, *, shim: str, embedded: "Sequence[str]") -> "Iterator[str]":
-    """What may be started, best first: on PATH, then in each of the directories `embedded`.
+def candidates(
+    program: str, *, shim: str, embedded: "Sequence[str]", first: "Sequence[str]" = ()
+) -> "Iterator[str]":
+    """What may be started, best first: in `first`, on PATH, then in each of `embedded`.
 
     For `uvx` also a uv alone: in all of PATH, and in each directory, after the `uvx` there.
     """
     names = ("uvx", "uv") if program == "uvx" else ("uv",)
-    for search_path, directories in ((os.environ.get("PATH"), ()), *(("", (d,)) for d in embedded)):
+    before, after = [[("", (path,)) for path in each] for each in (first, embedded)]
+    for search_path, directories in (*before, (os.environ.get("PATH"), ()), *after):
         for name in names:
             yield from locate.real_programs(
                 name, search_path=search_path, shim=shim, embedded=directories
             )
 
 
-def _enter(
+def enter(
     program: str,
     uv: str,
     arguments: list[str],
     *,
     environ: dict[str, str],
     edits: "Edits | None",
-    mark: guard.Guard,
+    mark: "guard.Guard | None",
 ) -> "NoReturn":
-    """Apply the edits to this process and become uv."""
+    """Apply the edits to this process and become uv. `mark`: tells whose values these are."""
     for name in [name for name in os.environ if name not in environ]:
         del os.environ[name]
     words = [program, *arguments]
     if program == "uvx" and os.path.basename(uv) in ("uv", "uv.exe"):
         words = ["uv", "tool", "uvx", *arguments]
     added = edits.variables if edits else {}
-    mark.values = tuple(added.items())
     os.environ.update(added)
-    os.environ[guard.NAME] = guard.render(mark)
+    if mark is not None:
+        mark.values = tuple(added.items())
+        os.environ[guard.NAME] = guard.render(mark)
     try:
         try:
             launch.execute(uv, [*words, *edits.words] if edits else words)
@@ -131,7 +142,8 @@ def _enter(
                 raise
         # The kernel's limit for words and variables together: uv alone may still be below it.
         for name in (*added, guard.NAME):
-            del os.environ[name]
+            if name in os.environ:
+                del os.environ[name]
         os.environ.update({name: environ[name] for name in added if name in environ})
         launch.execute(uv, words)
     except OSError as error:
@@ -142,8 +154,9 @@ def _enter(
 
 def is_quick(arguments: list[str], environ: dict[str, str]) -> bool:
     """Tell whether uv is started without any decision: it links nothing, or we are bypassed."""
-    return not arguments or arguments[0] in QUICK or _bypassed(environ)
+    return not arguments or arguments[0] in QUICK or is_bypassed(environ)
 
 
-def _bypassed(environ: dict[str, str]) -> bool:
+def is_bypassed(environ: dict[str, str]) -> bool:
+    """Did the user switch the policy off?"""
     return environ.get("LINKPOLICY_BYPASS", "").lower() not in ("", "0", "false", "no", "off")

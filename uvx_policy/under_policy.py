@@ -44,7 +44,7 @@ def edits_for(  # noqa: RET503 (stop never returns)
                     recording.see_own_code(plan.witnesses)
                     recording.keep(plan.state, key, plan.edits, plan.witnesses)
                 _register(plan)
-                return _prepared(plan.edits)
+                return prepared(plan.edits)
             refusal = plan.outcome.refusal
         except LinkPolicyError as error:
             trace.warn(f"{_in_short(error)}; uv runs without policy")
@@ -82,7 +82,7 @@ def _register(plan: Plan) -> None:
     register.remember(plan.state, environment)
 
 
-def _prepared(edits: Edits) -> Edits:
+def prepared(edits: Edits) -> Edits:
     """The edits that can be applied, after their directories were made as far as possible."""
     from uvx_policy import pipeline
     from uvx_policy.edits import without_directories

@@ -116,12 +116,16 @@ def pre_commit_of_the_user(here: Standing) -> None:
 
 
 def juv(here: Standing) -> None:
-    add(here, '[tool.uv.pip]\n[tool.poetry.group.dev.dependencies]\njuv = "*"\n')
+    write(here.cwd / "Makefile", "notebook:\n\tjuv venv --from=a.ipynb\n")
 
 
 def tool(here: Standing, name: str, *packages: str) -> None:
     """The user has this program from pipx: an environment, and a link on PATH."""
     home = environment_with(here.world.base / "pipx" / name, *packages, programs=[name])
+    write(home / "pyvenv.cfg", "")
+    if "uv" in packages:
+        program(home / "bin" / "uv", "#!/bin/sh\necho uv 1.0\n")
+        write(home / "lib" / "python3.12" / "site-packages" / "uv" / "__init__.py", "")
     binaries = here.world.base / "bin"
     binaries.mkdir(exist_ok=True)
     (binaries / name).symlink_to(home / "bin" / name)
@@ -186,12 +190,6 @@ FAULTS = [
     ),
     pytest.param(
         "client-build",
-        build_with_extra,
-        marks=pytest.mark.fixes("client-build", by="typing"),
-        id="build_with_extra",
-    ),
-    pytest.param(
-        "client-build",
         build_of_the_user,
         marks=pytest.mark.fixes("client-build", by="typing"),
         id="build_of_the_user",
@@ -203,19 +201,7 @@ FAULTS = [
         id="pdm_and_its_package",
     ),
     pytest.param(
-        "client-pdm",
-        pdm_and_a_uv_at_home,
-        marks=pytest.mark.fixes("client-pdm", by="typing"),
-        id="pdm_and_a_uv_at_home",
-    ),
-    pytest.param(
         "client-pipx", pipx, marks=pytest.mark.fixes("client-pipx", by="typing"), id="pipx"
-    ),
-    pytest.param(
-        "client-pre-commit",
-        pre_commit_declared,
-        marks=pytest.mark.fixes("client-pre-commit", by="typing"),
-        id="pre_commit_declared",
     ),
     pytest.param(
         "client-pre-commit",
@@ -223,8 +209,16 @@ FAULTS = [
         marks=pytest.mark.fixes("client-pre-commit", by="typing"),
         id="pre_commit_of_the_user",
     ),
-    pytest.param("client-juv", juv, marks=pytest.mark.fixes("client-juv", by="typing"), id="juv"),
 ]
+#: what gets the decision, with what starts it: neither a variable nor its own uv leads to the shim
+GIVEN = [
+    pytest.param("client-build", build_with_extra, "pyproject-build", id="build"),
+    pytest.param("client-pdm", pdm_and_a_uv_at_home, "pdm", id="pdm"),
+    pytest.param("client-pre-commit", pre_commit_declared, "pre-commit", id="pre-commit"),
+    pytest.param("client-juv", juv, "juv venv", id="juv"),
+]
+#: those that install elsewhere than below the hackable project
+ELSEWHERE = ("client-hatch", "client-build", "client-pipx", "client-pre-commit")
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS)
@@ -235,7 +229,7 @@ def test_a_client_that_bypasses_path_is_found_and_its_fix_reaches_it(
 
     ((found, told),) = here.every(CHECKS)
     assert (found, told.status) == (name, "warn")
-    assert "UV_LINK_MODE=copy" in told.detail
+    assert f"UV_LINK_MODE={'hardlink' if name in ELSEWHERE else 'copy'}" in told.detail
     assert told.paths or "pipx" in told.detail
     assert told.fix
     here.types(typed(told.fix))
@@ -243,7 +237,49 @@ def test_a_client_that_bypasses_path_is_found_and_its_fix_reaches_it(
     assert here.every(CHECKS) == []
 
 
-@pytest.mark.parametrize("fault", [each.values[1] for each in FAULTS])
+@pytest.mark.parametrize(("name", "fault", "started"), GIVEN)
+def test_what_nothing_leads_to_the_shim_is_given_the_decision(
+    here: Standing, name: str, fault: Callable[[Standing], None], started: str
+) -> None:
+    fault(here)
+    mode = "hardlink" if name in ELSEWHERE else "copy"
+
+    told = here.one(only(CHECKS, name))
+
+    assert f"UV_LINK_MODE={mode}" in told.detail
+    assert told.fix
+    assert typed(told.fix) == f"linkpolicy run -- {started}"
+    seen = here.world.base / "seen"
+    program(here.world.base / "own" / started.split(maxsplit=1)[0], f"#!/bin/sh\nenv > {seen}\n")
+    here.types(typed(told.fix))
+    assert f"UV_LINK_MODE={mode}\n" in seen.read_text()
+    assert f"set=UV_LINK_MODE={mode}" in seen.read_text()
+
+
+def test_what_uvx_starts_is_told_although_the_variable_is_set(here: Standing) -> None:
+    write(here.cwd / "noxfile.py", '@nox.session(venv_backend="uv")\ndef test(session): ...\n')
+    here.environ["UV"] = f"{here.world.shims}/uv"
+    assert here.told(only(CHECKS, "client-nox")) == []
+
+    makefile = write(here.cwd / "Makefile", "test:\n\tuvx nox -s test\n")
+
+    told = here.one(only(CHECKS, "client-nox"))
+    assert f"`{makefile}:2` asks for it" in told.detail
+    assert told.fix
+    assert typed(told.fix) == "linkpolicy run -- uvx nox"
+
+
+@pytest.mark.fixes("client-juv", by="hand: how it is started is not written down anywhere")
+def test_juv_is_found_where_it_installs_into_the_directory(here: Standing) -> None:
+    juv(here)
+    assert here.one(only(CHECKS, "client-juv")).fix
+
+    write(here.cwd / "Makefile", "notebook:\n\tjuv run a.ipynb\n")
+
+    assert here.every(CHECKS) == []
+
+
+@pytest.mark.parametrize("fault", [each.values[1] for each in (*FAULTS, *GIVEN)])
 def test_where_the_shim_would_change_nothing_no_client_is_told(
     here: Standing, fault: Callable[[Standing], None]
 ) -> None:
@@ -287,7 +323,88 @@ def test_without_a_shim_the_decision_is_given_instead(here: Standing) -> None:
     told = here.one(only(CHECKS, "client-hatch"))
 
     assert told.fix
-    assert typed(told.fix) == 'eval "$(linkpolicy env)"'
+    assert typed(told.fix) == "linkpolicy run -- hatch"
+
+
+# What was adopted ---------------------------------------------------------------------------------
+
+
+@pytest.mark.fixes("adopted", by="typing")
+def test_what_was_adopted_and_lost_is_offered_again(here: Standing) -> None:
+    pipx(here)
+    environment = here.world.base / "pipx" / "pipx"
+    here.types(f"linkpolicy adopt {environment}")
+    assert here.every(CHECKS) == []
+    # `uv tool install --force` and `pipx reinstall` make the environment anew.
+    shutil.rmtree(environment)
+    (here.world.base / "bin" / "pipx").unlink()
+    tool(here, "pipx", "pipx", "uv")
+
+    lost = here.one(only(CHECKS, "adopted"))
+    assert here.told(only(CHECKS, "client-pipx"))
+    assert "_linkpolicy_adopted.pth` is gone" in lost.detail
+    assert lost.fix
+    assert typed(lost.fix) == f"linkpolicy adopt {environment}"
+    here.types(typed(lost.fix))
+
+    assert here.every(CHECKS) == []
+
+
+@pytest.mark.fixes("adopted", by="typing")
+@pytest.mark.parametrize("what", ["environment", "uv"])
+def test_what_can_never_be_adopted_again_is_let_go(here: Standing, what: str) -> None:
+    pipx(here)
+    environment = here.world.base / "pipx" / "pipx"
+    here.types(f"linkpolicy adopt {environment}")
+    if what == "environment":
+        shutil.rmtree(environment)
+    else:
+        (environment / "bin" / "uv").unlink()
+
+    lost = here.one(only(CHECKS, "adopted"))
+    assert lost.fix
+    assert typed(lost.fix) == f"linkpolicy adopt --undo {environment}"
+    here.types(typed(lost.fix))
+
+    assert here.told(only(CHECKS, "adopted")) == []
+
+
+def test_python_m_uv_of_an_adopted_environment_is_well(here: Standing) -> None:
+    write(here.cwd / "Makefile", "all:\n\tpython -m uv sync\n")
+    here.world.uv("sync", cwd=here.cwd)
+    site = next((here.cwd / ".venv" / "lib").glob("python*")) / "site-packages"
+    write(site / "uv" / "__init__.py", "")
+    write(site / "uv-1.0.dist-info" / "METADATA", "Name: uv\n")
+    program(here.cwd / ".venv" / "bin" / "uv", "#!/bin/sh\necho uv 1.0\n")
+
+    told = here.one(only(CHECKS, "client-module"))
+    assert told.fix
+    assert told.fix.otherwise
+    (adopt,) = told.fix.otherwise.commands
+    here.types(str(adopt))
+
+    assert here.told(only(CHECKS, "client-module")) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "fault", "name"),
+    [
+        ("HATCH_DATA_DIR", hatch_in_pyproject, "client-hatch"),
+        ("TMPDIR", build_with_extra, "client-build"),
+        ("PIPX_HOME", pipx, "client-pipx"),
+        ("PRE_COMMIT_HOME", pre_commit_declared, "client-pre-commit"),
+        ("TOX_WORK_DIR", tox_ini, "client-tox"),
+    ],
+)
+def test_a_client_is_judged_by_where_it_installs(
+    here: Standing, fs: FileSystems, variable: str, fault: Callable[[Standing], None], name: str
+) -> None:
+    fault(here)
+    elsewhere = fs.btrfs / "elsewhere"
+    elsewhere.mkdir()
+    here.environ[variable] = str(elsewhere)
+
+    assert f"UV_CACHE_DIR={fs.btrfs.parent}/.uv-cache-" in here.one(only(CHECKS, name)).detail
 
 
 def test_a_path_that_is_no_shim_reaches_nothing(here: Standing) -> None:
@@ -411,3 +528,16 @@ def test_a_member_of_a_workspace_has_the_clients_of_its_root(here: Standing) -> 
     here.cwd = member
 
     assert [name for name, _ in here.every(CHECKS)] == ["client-tox"]
+
+
+def test_a_member_s_client_is_judged_by_where_the_root_installs(
+    here: Standing, fs: FileSystems
+) -> None:
+    tox_ini(here)
+    write(here.cwd / "tox.ini", f"[tox]\nwork_dir = {fs.btrfs}/tox\nrequires = tox-uv\n")
+    add(here, '[tool.uv.workspace]\nmembers = ["packages/*"]\n')
+    here.cwd = here.world.project(here.cwd / "packages" / "member")
+
+    told = here.one(only(CHECKS, "client-tox"))
+
+    assert f"UV_CACHE_DIR={fs.btrfs.parent}/.uv-cache-" in told.detail

@@ -31,7 +31,8 @@ NAMES = {
 COMMANDS = [
     "explain", "explain --json", "status", "status --json", "status --refresh", "doctor",
     "doctor --json", "doctor --verify", "doctor --fix --dry-run", "verify", "verify --diff",
-    "verify --json", "verify --all", "repair --dry-run", "repair --dry-run --json",
+    "adopt", "adopt --json", "adopt --dry-run .venv", "verify --json", "verify --all",
+    "repair --dry-run", "repair --dry-run --json",
     "repair --yes --offline",
     "detach --dry-run", "detach --no-hackable", "cache", "cache list --json", "cache size",
     "cache size --json",

@@ -211,6 +211,7 @@ def test_ctrl_c_while_we_decide_kills_silently_as_it_would_kill_uv(
     installed: Installed, tmp_path: Path
 ) -> None:
     """A uv that is slow to say its version holds the shim in the middle of its decision."""
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'a'\nversion = '1'\n")
     environ = installed.environ(
         RECORD_ANSWER=f"touch {tmp_path}/asked; exec sleep 30",
         UV_WORKING_DIRECTORY=str(tmp_path),  # unknown before uv 0.9.1

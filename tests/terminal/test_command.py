@@ -73,10 +73,6 @@ def test_what_does_not_print_is_typed_all_the_same(raw: bytes) -> None:
     ("told", "as_typed"),
     [
         (command("linkpolicy", "repair"), "'/some where/bin/linkpolicy' repair"),
-        (
-            Command(words=("linkpolicy", "env"), is_evaluated=True),
-            "eval \"$('/some where/bin/linkpolicy' env)\"",
-        ),
         (command("uv", "sync"), "'/some where/bin/linkpolicy' run -- uv sync"),
         (command("rm", "/x/linkpolicy", "linkpolicy"), "rm /x/linkpolicy linkpolicy"),
         (command("pip", "install", "linkpolicy setup"), "pip install 'linkpolicy setup'"),

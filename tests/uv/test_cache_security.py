@@ -495,7 +495,7 @@ def test_a_project_stays_private_when_its_cache_cannot_be_made(
         variables={"UV_CACHE_DIR": str(taken), "UV_LINK_MODE": mode}, make_cache=str(taken)
     )
 
-    applied = under_policy._prepared(edits)
+    applied = under_policy.prepared(edits)
 
     assert applied == Edits(variables=kept)
     (line,) = capfd.readouterr().err.splitlines()

@@ -1,9 +1,9 @@
 """Programs that ask the `uv` package for its binary and so never come as far as the shim.
 
 Each is looked for where this project says that it uses it, and told only when a shim would have
-changed something for it. How each finds uv is what its own code does (docs/how-to/
-clients-that-bypass-path.md): tox-uv 1.37, nox 2026.10, hatch 1.18, build 1.6, pdm 2.29, pipx 1.18,
-pre-commit-uv 4.4, juv 0.5.
+changed something for it where it installs (`machine.clients`). How each finds uv is what its own
+code does (docs/how-to/clients-that-bypass-path.md): tox-uv 1.37, nox 2026.10, hatch 1.18, build
+1.6, pdm 2.29, pipx 1.18, pre-commit-uv 4.4, juv 0.5.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from uvx_policy import locate
+from uvx_policy.doctor import adopted
 from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
-from uvx_policy.doctor.programs import environment_of, on_path, packages_in
-from uvx_policy.doctor.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.edits import CACHE_VARIABLE, LINK_MODE_VARIABLE
+from uvx_policy.machine.clients import is_yes_of_pdm, pdm_setting, where_installs
+from uvx_policy.machine.programs import environment_of, on_path, own_uv, packages_in
+from uvx_policy.machine.project_files import Mention, ProjectFiles, find_directory
 from uvx_policy.state import layout
-from uvx_policy.terminal.command import Command, command
+from uvx_policy.terminal.command import Hint, command
 from uvx_policy.uv.workspace import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from uvx_policy.doctor.project_files import Requirement
+    from uvx_policy.machine.clients import Place
+    from uvx_policy.machine.project_files import Requirement
 
 
 class Found(NamedTuple):
@@ -36,6 +39,8 @@ class Found(NamedTuple):
     where: Mention | str
     #: more files that tell
     paths: tuple[str, ...] = ()
+    #: what starts it from an environment that goes away by itself, with variables of its own
+    starts: tuple[str, ...] = ()
 
 
 class Client(NamedTuple):
@@ -45,8 +50,12 @@ class Client(NamedTuple):
     id: str
     name: str
     find: Callable[[Case, ProjectFiles], Found | None]
-    #: the variable that names uv to it; without one it gets the decision by `linkpolicy env`
+    #: what starts it
+    program: str = ""
+    #: the variable that names uv to it
     variable: str = ""
+    #: behind the program's name, where it matters
+    words: tuple[str, ...] = ()
     #: what would do as well
     otherwise: str = ""
     fix: Callable[[Case, Found], Fix] | None = None
@@ -54,21 +63,29 @@ class Client(NamedTuple):
 
 def look(case: Case, client: Client) -> Iterator[Diagnostic]:
     """Does this project use it, although the shim is not named to it?"""
-    if client.variable and _is_ours(case, case.environ.get(client.variable, "")):
-        return
-    for files in _project(case):
+    for files in _files(case):
         found = client.find(case, files)
         if found is None:
             continue
+        place = where_installs(
+            client.id, environ=case.environ, cwd=files.directory, words=client.words
+        )
+        missed = _missed(case, place)
+        if missed == {}:
+            continue
+        environment = _environment_of(case, client)
+        named = bool(client.variable) and _is_ours(case, case.environ.get(client.variable))
+        if not found.starts and (named or environment in adopted.intact(case)):
+            return
         because, paths = found.where, found.paths
         if isinstance(because, Mention):
             paths = (because.path, *paths)
             because = f"`{because}` asks for it"
-        lost = " and ".join(f"{name}={value}" for name, value in _missed(case).items())
+        lost = " and ".join(f"{name}={value}" for name, value in (missed or {}).items())
         effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
         yield warn(
             f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: {because}.",
-            client.fix(case, found) if client.fix else _usual_fix(case, client),
+            client.fix(case, found) if client.fix else _usual_fix(case, client, found, environment),
             tuple(dict.fromkeys(paths)),
         )
         return
@@ -85,10 +102,13 @@ def _tox(case: Case, files: ProjectFiles) -> Found | None:
 
 
 def _nox(case: Case, files: ProjectFiles) -> Found | None:
-    """It takes UV, then a `uv` package beside it, then PATH."""
+    """It takes UV, then a `uv` package beside it, then PATH. `uvx` sets UV to the real one."""
     uses = files.find(_NOX_USES_UV, "noxfile.py")
     if uses is None:
         return None
+    by_uvx = files.command(r"\b(uvx|uv tool run) nox\b")
+    if by_uvx:
+        return Found(by_uvx, (uses.path,), starts=("uvx", "nox"))
     asked = _asked(files.require("nox", extra="uv"))
     if asked is None and files.require("nox"):
         asked = _asked(files.require("uv"))
@@ -121,8 +141,8 @@ def _pdm(case: Case, files: ProjectFiles) -> Found | None:
     """With `use_uv` it takes the package, then two directories of the home, then PATH."""
     if not (files.has("pdm.lock", "pdm.toml", ".pdm-python") or files.tool("pdm")):
         return None
-    said = _pdm_uses_uv(case, files)
-    if not said:
+    value, said = pdm_setting(files, case.environ, "PDM_USE_UV", "use_uv")
+    if not said or not is_yes_of_pdm(value):
         return None
     found = _beside_has(case, "pdm", "uv")
     home = layout.home(dict(case.environ), case.host.platform)
@@ -154,12 +174,9 @@ def _pre_commit(case: Case, files: ProjectFiles) -> Found | None:
     )
 
 
-def _juv(case: Case, files: ProjectFiles) -> Found | None:
-    """It takes the package and nothing else."""
-    found = _asked(files.require("juv")) or _asked(files.command(r"\bjuv (run|add|sync)\b"))
-    if found is None and "juv" in packages_in(case.real_environment):
-        found = Found(f"it is installed in `{case.environment}`")
-    return found
+def _juv(_: Case, files: ProjectFiles) -> Found | None:
+    """It takes the package and nothing else. What it runs is in uv's cache."""
+    return _asked(files.command(r"\bjuv (venv|sync)\b"))
 
 
 def _module(_: Case, files: ProjectFiles) -> Found | None:
@@ -184,7 +201,7 @@ def _environment(case: Case, _: ProjectFiles) -> Found | None:
 
 def _first_request(case: Case) -> Requirement | None:
     """What in this project asks for the `uv` package."""
-    return next((asked for each in _project(case) if (asked := each.require("uv"))), None)
+    return next((asked for each in _files(case) if (asked := each.require("uv"))), None)
 
 
 def _asked(told: Requirement | Mention | None) -> Found | None:
@@ -192,41 +209,57 @@ def _asked(told: Requirement | Mention | None) -> Found | None:
 
 
 def _beside_has(case: Case, program: str, package: str) -> Found | None:
-    """Whether this package lies in the environment of a program.
-
-    That is the project's own if the program is there, else that of the program on PATH.
-    """
-    environment = case.real_environment
-    if not environment or not os.path.isfile(os.path.join(environment, "bin", program)):
-        environment = environment_of(program, search_path=case.environ.get("PATH", ""))
+    """Whether this package lies in the environment of a program."""
+    environment = _environment_with(case, program)
     if environment and package in packages_in(environment):
         return Found(f"`uv` is installed beside it in `{environment}`")
     return None
 
 
+def _environment_with(case: Case, program: str) -> str:
+    """The project's own environment if the program is there, else that of the program on PATH."""
+    environment = case.real_environment
+    if environment and os.path.isfile(os.path.join(environment, "bin", program)):
+        return environment
+    return environment_of(program, search_path=case.environ.get("PATH", ""))
+
+
+def _environment_of(case: Case, client: Client) -> str:
+    """The environment whose uv it starts, without links; "" when none is known."""
+    found = _environment_with(case, client.program) if client.program else case.real_environment
+    return os.path.realpath(found) if own_uv(found) else ""
+
+
 # What to do about it ------------------------------------------------------------------------------
 
 
-def _usual_fix(case: Case, client: Client) -> Fix:
-    """Name the shim to it, or give it the decision."""
+def _usual_fix(case: Case, client: Client, found: Found, environment: str) -> Fix:
+    """Name the shim to it, let its own uv run through one, or give it the decision."""
     tail = f", {client.otherwise}" if client.otherwise else ""
     # The shim on PATH, else the one where `setup` puts it.
     search = (*case.environ.get("PATH", "").split(os.pathsep), case.shim_directory)
     programs = on_path("uv", os.pathsep.join(filter(None, search)))
     shim = next((each.path for each in programs if each.ours), "") if client.variable else ""
-    if shim:
+    if shim and not found.starts:
         return Fix.by(
             f"Name the shim in the shell that starts it{tail}",
             command("export", f"{client.variable}={shim}"),
         )
+    adopt = adopted.command_for(case, environment)
+    if adopt is not None and not found.starts:
+        return Fix.by(f"Let its own uv run through a shim{tail}", adopt)
     return Fix.by(
-        f"Set the variables of this project in the shell that starts it{tail}",
-        Command(words=("linkpolicy", "env"), is_evaluated=True),
+        f"Start it with the decision for what it installs into{tail}",
+        command("linkpolicy", "run", "--", *(found.starts or (client.program, *client.words))),
     )
 
 
-def _write_uv(_: Case, found: Found) -> Fix:
-    return Fix.by(f"Write `uv` for `python -m uv` in `{found.where}`")
+def _write_uv(case: Case, found: Found) -> Fix:
+    adopt = adopted.command_for(case, case.real_environment)
+    fix = Fix.by(f"Write `uv` for `python -m uv` in `{found.where}`")
+    if adopt is None:
+        return fix
+    return fix.replace(otherwise=Hint(text="Let that uv run through a shim", commands=(adopt,)))
 
 
 def _take_uv_out(case: Case, _: Found) -> Fix:
@@ -250,13 +283,6 @@ def _group(keys: tuple[str, ...]) -> tuple[str, ...]:
 # Where to look ------------------------------------------------------------------------------------
 
 
-def _project(case: Case) -> tuple[ProjectFiles, ...]:
-    """The project's files; none when a shim would change nothing, whoever starts uv."""
-    plan = case.sound_plan
-    decided = plan is not None and plan.facts is not None
-    return () if decided and not _missed(case) else _files(case)
-
-
 @once
 def _files(case: Case) -> tuple[ProjectFiles, ...]:
     """The files of the project that is worked in here, and of its workspace root."""
@@ -267,12 +293,13 @@ def _files(case: Case) -> tuple[ProjectFiles, ...]:
     return tuple(ProjectFiles(each) for each in dict.fromkeys(directories) if each)
 
 
-def _missed(case: Case) -> dict[str, str]:
-    """What the shim sets here."""
-    plan = case.sound_plan
-    edits = plan.edits.variables if plan is not None else {}
+def _missed(case: Case, place: Place) -> dict[str, str] | None:
+    """What the shim sets for what is installed there; `None` when that cannot be told."""
+    plan = None if case.faults else case.plan_into(place)
+    if plan is None or plan.destination.kind == "unknown":
+        return None
     names = (CACHE_VARIABLE, LINK_MODE_VARIABLE)
-    return {name: value for name, value in edits.items() if name in names}
+    return {name: value for name, value in plan.edits.variables.items() if name in names}
 
 
 def _is_ours(case: Case, program: object) -> bool:
@@ -298,44 +325,24 @@ def _hatch_uses_uv(environment: str, settings: Any) -> bool:
     return installer == "uv" or bool(settings.get("uv-path"))
 
 
-def _pdm_uses_uv(case: Case, files: ProjectFiles) -> Mention | str:
-    """Where `use_uv` is said, "" when it is not or says no: variable, project, user."""
-    said = case.environ.get("PDM_USE_UV")
-    if said is not None:
-        return "PDM_USE_UV" if _pdm_means_yes(said) else ""
-    home = layout.home(dict(case.environ), case.host.platform)
-    base = case.environ.get("XDG_CONFIG_HOME", "")
-    base = base if base.startswith("/") else os.path.join(home, ".config")
-    user = case.environ.get("PDM_CONFIG_FILE") or os.path.join(base, "pdm", "config.toml")
-    for directory, name in (
-        (files, "pdm.toml"),
-        (files, ".pdm.toml"),
-        (ProjectFiles(os.path.dirname(user)), os.path.basename(user)),
-    ):
-        value = directory.toml(name).get("use_uv")
-        if value is not None:
-            return (directory.find(r"use_uv", name) or "") if _pdm_means_yes(value) else ""
-    return ""
-
-
-def _pdm_means_yes(value: object) -> bool:
-    if isinstance(value, str):
-        return bool(value) and value.lower() not in ("false", "no", "0")
-    return bool(value)
-
-
 #: where hatch looks before anywhere else
 _HATCH_VARIABLE = "HATCH_ENV_TYPE_VIRTUAL_UV_PATH"
 CLIENTS = (
-    Client("tox", "tox-uv", _tox, "TOX_UV_PATH", "or require `tox-uv-bare` instead"),
+    Client(
+        "tox", "tox-uv", _tox, "tox", "TOX_UV_PATH",
+        otherwise="or require `tox-uv-bare` instead",
+    ),
     # UV is what uv itself sets, too, for all that `uv run` starts.
-    Client("nox", "nox", _nox, "UV", "or install `nox` without `uv` beside it"),
-    Client("hatch", "hatch", _hatch, _HATCH_VARIABLE),
-    Client("build", "build", _build, otherwise="or install `build` without the extra `uv`"),
-    Client("pdm", "pdm", _pdm),
-    Client("pipx", "pipx", _pipx, otherwise="or install `pipx` without the extra `uv`"),
-    Client("pre-commit", "pre-commit-uv", _pre_commit),
-    Client("juv", "juv", _juv),
+    Client("nox", "nox", _nox, "nox", "UV", otherwise="or install `nox` without `uv` beside it"),
+    Client("hatch", "hatch", _hatch, "hatch", _HATCH_VARIABLE),
+    Client(
+        "build", "build", _build, "pyproject-build",
+        otherwise="or install `build` without the extra `uv`",
+    ),
+    Client("pdm", "pdm", _pdm, "pdm"),
+    Client("pipx", "pipx", _pipx, "pipx", otherwise="or install `pipx` without the extra `uv`"),
+    Client("pre-commit", "pre-commit-uv", _pre_commit, "pre-commit"),
+    Client("juv", "juv", _juv, "juv", words=("venv",)),
     Client("module", "`python -m uv`", _module, fix=_write_uv),
     Client(
         "environment", "What `uv run` runs, or an active environment,", _environment,
@@ -344,11 +351,14 @@ CLIENTS = (
 )  # fmt: skip
 _TITLES = {"environment": "The project's own environment"}
 
-CHECKS: tuple[Check, ...] = tuple(
-    Check(
-        f"client-{client.id}",
-        f"{_TITLES.get(client.id, client.name)} does not bypass the shim",
-        partial(look, client=client),
-    )
-    for client in CLIENTS
+CHECKS: tuple[Check, ...] = (
+    *(
+        Check(
+            f"client-{client.id}",
+            f"{_TITLES.get(client.id, client.name)} does not bypass the shim",
+            partial(look, client=client),
+        )
+        for client in CLIENTS
+    ),
+    Check("adopted", "What was adopted runs through its shim", adopted.look),
 )

@@ -15,9 +15,9 @@ import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy.doctor.diagnostic import Fix
-from uvx_policy.doctor.project_files import read_text
 from uvx_policy.filesystem import others
 from uvx_policy.installed import sentences
+from uvx_policy.machine.project_files import read_text
 from uvx_policy.setup.shells import every_start_up_file
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import Command, chown, command

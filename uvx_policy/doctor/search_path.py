@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import setup_state
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, skip, warn
-from uvx_policy.doctor.programs import on_path
 from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup
 from uvx_policy.doctor.shim_start import starts
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.machine.programs import on_path
 from uvx_policy.setup import shim_directories, startup_file
 from uvx_policy.terminal.command import command
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from uvx_policy.doctor.case import Case
-    from uvx_policy.doctor.programs import Program
+    from uvx_policy.machine.programs import Program
     from uvx_policy.setup.words import Edit
 
 

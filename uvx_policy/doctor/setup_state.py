@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Deed, Fix
-from uvx_policy.doctor.programs import on_path
 from uvx_policy.errors import LinkPolicyError
+from uvx_policy.machine.programs import on_path
 from uvx_policy.replace import foreign
 from uvx_policy.setup import command as setup_command
 from uvx_policy.setup import record as setup_record
@@ -71,7 +71,8 @@ def plan(case: Case) -> SetupPlan | LinkPolicyError:
             environ=case.environ,
             shells_to_set_up=_shells(case),
             shim_directory=directory(case),
-            modify_path=known is None or bool(known.files),
+            # `adopt` alone leaves a record as well.
+            modify_path=not (known and known.shims) or bool(known.files),
             launcher=known.launcher if known else "auto",
         )
     except LinkPolicyError as error:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from uvx_policy.faults import Fault
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.machine.caches import Cache
+    from uvx_policy.machine.clients import Place
     from uvx_policy.machine.policy import Policy
     from uvx_policy.model import Mount, UvVersion
     from uvx_policy.pipeline import Plan
@@ -54,6 +55,7 @@ class Machine:
         self.environ = guard.without_ours(environ)
         self.cwd = cwd
         self._computed: dict[Callable[..., Any], Any] = {}
+        self._plans: dict[tuple[Place, str], Plan] = {}
         self._known_at: dict[str, tuple[Environment, Policy]] = {}
 
     def once(self, compute: Callable[[Self], T]) -> T:
@@ -235,6 +237,21 @@ class Machine:
             return None
         return pipeline.make_plan("uv", self.usual_call, environ=self.environ, uv=self.uv)
 
+    def plan_into(self, place: Place, uv: str = "") -> Plan | None:
+        """The decision for what a program installs into that brings the real `uv` with it, perhaps.
+
+        `None` without a real uv. Raises as `plan`.
+        """
+        uv = uv or self.uv
+        elsewhere = place.is_cache or place.path
+        if not elsewhere and uv == self.uv:
+            return self.plan
+        if uv and (place, uv) not in self._plans:
+            words = _words_into(place) if elsewhere else self.usual_call
+            plan = pipeline.make_plan("uv", words, environ=self.environ, uv=uv)
+            self._plans[place, uv] = plan
+        return self._plans.get((place, uv))
+
     @cached_property
     def faults(self) -> tuple[Fault, ...]:
         """Faults in linkpolicy's settings that prevent the decision."""
@@ -266,6 +283,16 @@ class Machine:
         except LinkPolicyError:
             return ""
         return found.workspace if found and found.managed else ""
+
+
+def _words_into(place: Place) -> tuple[str, ...]:
+    """A call of uv that installs there."""
+    if place.is_cache:
+        return ("tool", "run", "any")
+    for environment in (place.path, os.path.join(place.path, ".venv")):
+        if os.path.exists(os.path.join(environment, "pyvenv.cfg")):
+            return (*PIP_INSTALL, "--python", environment)
+    return (*PIP_INSTALL, "--target", place.path)
 
 
 def machine_here() -> Machine:

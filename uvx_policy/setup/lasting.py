@@ -46,7 +46,7 @@ def check(shim_directory: str, environ: Mapping[str, str]) -> str:
     """
     places = _own_places()
     for place in places:
-        cache = _cache_of_uv(place)
+        cache = cache_of_uv(place)
         if cache:
             raise DoesNotLast(f"linkpolicy runs from uv's cache `{cache}`, as with `uvx`")
         if _is_of_pipx_run(place):
@@ -68,7 +68,7 @@ def _own_places() -> tuple[str, ...]:
     return tuple(map(os.path.realpath, own))
 
 
-def _cache_of_uv(path: str) -> str:
+def cache_of_uv(path: str) -> str:
     """The cache of uv that the path lies in, "" for none."""
     for above in _ancestors(path):
         is_bucket = bool(contents.bucket_kind(os.path.basename(above)))

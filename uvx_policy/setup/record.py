@@ -37,6 +37,17 @@ class Inserted(Value):
     newline_added: bool
 
 
+class Adopted(Value):
+    """An environment whose own uv runs through a shim; all paths absolute."""
+
+    environment: str
+    shim: str
+    #: each `.pth` in it
+    files: tuple[str, ...]
+    #: of their content, as a RECORD has it, the newest first: a kill may have left an older one
+    digests: tuple[str, ...]
+
+
 class SetupRecord(Value):
     """Everything that setup put anywhere; all paths absolute."""
 
@@ -46,14 +57,18 @@ class SetupRecord(Value):
     files: tuple[Inserted, ...] = ()
     #: what `--launcher` said
     launcher: str = "auto"
+    #: what `linkpolicy adopt` did
+    adopted: tuple[Adopted, ...] = ()
 
     def merged(self, newer: SetupRecord) -> SetupRecord:
         """Both; about the same start-up file the newer one knows better."""
         files = {file.path: file for file in (*self.files, *newer.files)}
+        adopted = {each.environment: each for each in (*self.adopted, *newer.adopted)}
         return newer.replace(
             shims=tuple(sorted({*self.shims, *newer.shims})),
             directories=tuple(sorted({*self.directories, *newer.directories})),
             files=tuple(files.values()),
+            adopted=tuple(adopted.values()),
         )
 
     def without(self, paths: Collection[str]) -> SetupRecord:
@@ -76,6 +91,7 @@ def load(path: str) -> SetupRecord | None:
             files=tuple(_inserted(entry) for entry in stored["files"]),
             # Absent in records of earlier versions, which had no choice.
             launcher=str(stored.get("launcher", "auto")),
+            adopted=tuple(_adopted(entry) for entry in stored.get("adopted", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -88,7 +104,8 @@ def save(path: str, record: SetupRecord) -> None:
         {**file.as_dict(), "inserted": file.inserted.decode("utf-8", "surrogateescape")}
         for file in record.files
     ]
-    stored = {"version": _VERSION, **record.as_dict(), "files": inserted}
+    adopted = [each.as_dict() for each in record.adopted]
+    stored = {"version": _VERSION, **record.as_dict(), "files": inserted, "adopted": adopted}
     with shim_directories.explained(f"cannot write `{path}`"):
         files.replace(path, json.dumps(stored, indent=1).encode("ascii") + b"\n", durable=True)
 
@@ -131,4 +148,14 @@ def _inserted(stored: Any) -> Inserted:
         inserted=stored["inserted"].encode("utf-8", "surrogateescape"),
         created=stored["created"] is True,
         newline_added=stored["newline_added"] is True,
+    )
+
+
+def _adopted(stored: Any) -> Adopted:
+    environment, shim = _paths([stored["environment"], stored["shim"]])
+    return Adopted(
+        environment=environment,
+        shim=shim,
+        files=_paths(stored["files"]),
+        digests=tuple(map(str, stored["digests"])),
     )

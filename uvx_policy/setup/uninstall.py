@@ -10,8 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from uvx_policy.setup import adoption, shell_lines, shells, shim_directories
 from uvx_policy.setup import record as setup_record
-from uvx_policy.setup import shell_lines, shells, shim_directories
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
 from uvx_policy.setup.record import SetupRecord
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from uvx_policy.setup.leftovers import Leftover
-    from uvx_policy.setup.record import Inserted
+    from uvx_policy.setup.record import Adopted, Inserted
     from uvx_policy.setup.words import Edit, Shown
 
 _NOTHING_FOUND = "Nothing to do: nothing of linkpolicy was found."
@@ -35,6 +35,8 @@ class UninstallPlan(Value):
 
     home: str
     edits: tuple[Edit, ...]
+    #: environments to let go
+    adopted: tuple[Adopted, ...]
     #: files of ours to delete
     shims: tuple[str, ...]
     #: directories to remove if they are empty by then, innermost first
@@ -52,7 +54,7 @@ class UninstallPlan(Value):
     @property
     def changes_anything(self) -> bool:
         """False when nothing of ours was found."""
-        return bool(self.edits or self.shims or self.forgets)
+        return bool(self.edits or self.adopted or self.shims or self.forgets)
 
     def render(self) -> str:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
@@ -61,6 +63,7 @@ class UninstallPlan(Value):
         if not self.changes_anything:
             return "\n".join((_NOTHING_FOUND, *closing))
         lines = [setup_words.told(edit, shown) for edit in self.edits]
+        lines += [f"let go  {shown(each.environment)}" for each in self.adopted]
         lines += [f"delete  {shown(path)}" for path in self.shims]
         lines.append(f"delete  {shown(self.record_path)}")
         lines += [f"delete  {shown(path)}/" for path in self.forgets]
@@ -122,6 +125,7 @@ def plan_uninstall(
     return UninstallPlan(
         home=home,
         edits=tuple(edits.values()),
+        adopted=known.adopted,
         shims=tuple(shims),
         directories=tuple(filter(os.path.isdir, directories)),
         forgets=forgettable(state),
@@ -143,12 +147,14 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
         known = recorded or SetupRecord()
         for edit in plan.edits:
             setup_steps.carry_out_edit(edit, lines)
+        gone = adoption.undo(plan.adopted, os.path.dirname(plan.record_path), lines)
         for path in plan.shims:
             setup_steps.delete_shim(path, lines)
         files = (*plan.remaining, *(file for file in known.files if file.path in lines.failed))
         shims = tuple(path for path in plan.shims if path in lines.failed)
-        if files or shims:
-            left = SetupRecord(shims=shims, files=files)
+        adopted = tuple(each for each in known.adopted if each.environment not in gone)
+        if files or shims or adopted:
+            left = SetupRecord(shims=shims, files=files, adopted=adopted)
             left = left.merged(SetupRecord(directories=known.directories))
             setup_record.save(plan.record_path, left)
         else:

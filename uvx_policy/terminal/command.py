@@ -38,8 +38,6 @@ class Command(Value):
     words: tuple[str, ...]
     #: environment variables of this command alone
     variables: tuple[tuple[str, str], ...] = ()
-    #: its output is for the shell to evaluate, as that of `linkpolicy env`
-    is_evaluated: bool = False
 
     def rendered(self, shell: Shell) -> str:
         """As it is typed in a shell like sh.
@@ -54,8 +52,7 @@ class Command(Value):
         if words[0] == _NAME:
             words = (shell.linkpolicy, *words[1:])
         variables = (f"{name}={_quoted(value)}" for name, value in self.variables)
-        text = " ".join((*variables, *map(_quoted, words)))
-        return f'eval "$({text})"' if self.is_evaluated else text
+        return " ".join((*variables, *map(_quoted, words)))
 
     def __str__(self) -> str:
         return self.rendered(Shell())

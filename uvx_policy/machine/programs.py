@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy import locate
@@ -54,13 +55,26 @@ def _environment(path: str) -> str:
 
 
 def environment_of(program: str, *, search_path: str) -> str:
-    """The environment of a program on PATH, "" when it is missing or is not a Python program.
+    """The environment of a program on PATH, or at a path; "" when it is missing or belongs to none.
 
     Recognized by its `#!` line, because a program may be linked or copied to another directory.
+    What has none, as the interpreter, belongs to the environment that it lies in.
     """
     found = shutil.which(program, path=search_path)
-    interpreter = _interpreter(found) if found else ""
-    return os.path.dirname(os.path.dirname(interpreter))
+    if not found:
+        return ""
+    interpreter = _interpreter(found)
+    return os.path.dirname(os.path.dirname(interpreter)) if interpreter else _environment(found)
+
+
+def own_uv(environment: str) -> str:
+    """The uv that the `uv` package of an environment brings; "" when it has none."""
+    names = ("Scripts", "uv.exe") if sys.platform == "win32" else ("bin", "uv")
+    path = os.path.join(environment, *names)
+    is_there = environment and os.path.isfile(path) and os.access(path, os.X_OK)
+    return (
+        path if is_there and not locate.is_ours(path) and "uv" in packages_in(environment) else ""
+    )
 
 
 def _interpreter(path: str) -> str:

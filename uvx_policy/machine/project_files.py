@@ -10,7 +10,6 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from uvx_policy.caches.contents import names_in
 from uvx_policy.errors import ConfigError
 from uvx_policy.foreign_file import read_foreign
 from uvx_policy.toml_file import parse_toml
@@ -118,16 +117,29 @@ class ProjectFiles:
     @cached_property
     def tox(self) -> tuple[str, ...]:
         """`requires` of tox, wherever tox reads it from; () when there is no tox."""
-        native = self.toml("tox.toml") or self.tool("tox")
-        found = [*_strings(native.get("requires"))]
-        legacy = native.get("legacy_tox_ini")
+        listed = _strings(self._tox_table.get("requires"))
+        listed += [line.strip() for line in "\n".join(self._tox_ini("requires")).splitlines()]
+        return tuple(filter(None, listed))
+
+    def tox_value(self, key: str) -> str:
+        """The same for one text of tox, "" when it says nothing."""
+        said = self._tox_table.get(key)
+        return said if isinstance(said, str) else next(iter(self._tox_ini(key)), "").strip()
+
+    @property
+    def _tox_table(self) -> dict[str, Any]:
+        return self.toml("tox.toml") or self.tool("tox")
+
+    def _tox_ini(self, key: str) -> Iterator[str]:
+        legacy = self._tox_table.get("legacy_tox_ini")
         for text, section in (
             (self.text("tox.ini"), "tox"),
             (self.text("setup.cfg"), "tox:tox"),
             (legacy if isinstance(legacy, str) else "", "tox"),
         ):
-            found += _ini_list(text, section, "requires")
-        return tuple(found)
+            value = _ini_value(text, section, key)
+            if value:
+                yield value
 
     @property
     def has_tox(self) -> bool:
@@ -159,7 +171,11 @@ class ProjectFiles:
             yield Requirement(_normal(name), tuple(map(_normal, extras)), at)
 
     def _of_requirement_files(self) -> Iterator[Requirement]:
-        for name in names_in(self.directory):
+        try:
+            names = sorted(os.listdir(self.directory))
+        except (OSError, ValueError):
+            return
+        for name in names:
             if "requirements" in name and name.endswith((".txt", ".in")):
                 yield from self._requirements(self.text(name).splitlines(), name)
 
@@ -225,15 +241,14 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
-def _ini_list(text: str, section: str, key: str) -> list[str]:
+def _ini_value(text: str, section: str, key: str) -> str:
     if section not in text or key not in text:
-        return []
+        return ""
     import configparser
 
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         parser.read_string(text)
     except configparser.Error:
-        return []
-    value = parser.get(section, key, fallback="") or ""
-    return [line.strip() for line in value.splitlines() if line.strip()]
+        return ""
+    return parser.get(section, key, fallback="") or ""
