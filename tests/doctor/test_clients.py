@@ -13,7 +13,7 @@ import pytest
 from tests.doctor.checks import typed
 from tests.doctor.standing import Standing, environment_with, only, program, write
 from tests.filesystems import FileSystems
-from tests.uv.world import World
+from tests.uv.world import PYTHON, World
 from uvx_policy.doctor.clients import CHECKS
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
@@ -103,6 +103,12 @@ def pdm_and_a_uv_at_home(here: Standing) -> None:
 def pipx(here: Standing) -> None:
     write(here.cwd / "justfile", "lint:\n  pipx run ruff\n")
     tool(here, "pipx", "pipx", "uv")
+
+
+def cibuildwheel(here: Standing) -> None:
+    here.environ["CIBW_PLATFORM"] = "android"
+    add(here, '[tool.cibuildwheel]\nbuild-frontend = { name = "build[uv]" }\n')
+    tool(here, "cibuildwheel", "cibuildwheel", "uv")
 
 
 def pre_commit_declared(here: Standing) -> None:
@@ -209,6 +215,12 @@ FAULTS = [
         marks=pytest.mark.fixes("client-pre-commit", by="typing"),
         id="pre_commit_of_the_user",
     ),
+    pytest.param(
+        "client-cibuildwheel",
+        cibuildwheel,
+        marks=pytest.mark.fixes("client-cibuildwheel", by="typing"),
+        id="cibuildwheel",
+    ),
 ]
 #: what gets the decision, with what starts it: neither a variable nor its own uv leads to the shim
 GIVEN = [
@@ -218,7 +230,9 @@ GIVEN = [
     pytest.param("client-juv", juv, "juv venv", id="juv"),
 ]
 #: those that install elsewhere than below the hackable project
-ELSEWHERE = ("client-hatch", "client-build", "client-pipx", "client-pre-commit")
+ELSEWHERE = (
+    "client-hatch", "client-build", "client-pipx", "client-pre-commit", "client-cibuildwheel",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS)
@@ -230,7 +244,7 @@ def test_a_client_that_bypasses_path_is_found_and_its_fix_reaches_it(
     ((found, told),) = here.every(CHECKS)
     assert (found, told.status) == (name, "warn")
     assert f"UV_LINK_MODE={'hardlink' if name in ELSEWHERE else 'copy'}" in told.detail
-    assert told.paths or "pipx" in told.detail
+    assert told.paths or "is installed beside it" in told.detail
     assert told.fix
     here.types(typed(told.fix))
 
@@ -267,6 +281,28 @@ def test_what_uvx_starts_is_told_although_the_variable_is_set(here: Standing) ->
     assert f"`{makefile}:2` asks for it" in told.detail
     assert told.fix
     assert typed(told.fix) == "linkpolicy run -- uvx nox"
+    assert "nox starts the uv that started it" in told.detail
+    write(makefile, "test:\n\tlinkpolicy run -- uvx nox -s test\n")
+
+    assert here.told(only(CHECKS, "client-nox")) == []
+
+
+@pytest.mark.parametrize("name", ["CIBW_PLATFORM", "CIBW_BUILD_FRONTEND"])
+def test_cibuildwheel_is_left_alone_where_it_does_not_start_that_uv(
+    here: Standing, name: str
+) -> None:
+    cibuildwheel(here)
+    here.environ[name] = {"CIBW_PLATFORM": "auto", "CIBW_BUILD_FRONTEND": "build; args: -v"}[name]
+
+    assert here.every(CHECKS) == []
+
+
+def test_the_uv_that_pdm_takes_from_the_home_is_named(here: Standing) -> None:
+    pdm_and_a_uv_at_home(here)
+
+    told = here.one(only(CHECKS, "client-pdm"))
+
+    assert f"pdm starts `{here.world.home}/.local/bin/uv`, not the shim" in told.detail
 
 
 @pytest.mark.fixes("client-juv", by="hand: how it is started is not written down anywhere")
@@ -386,12 +422,31 @@ def test_python_m_uv_of_an_adopted_environment_is_well(here: Standing) -> None:
     assert here.told(only(CHECKS, "client-module")) == []
 
 
+def test_python_m_uv_of_an_active_environment_can_be_adopted(here: Standing) -> None:
+    write(here.cwd / "Makefile", "all:\n\tpython -m uv sync\n")
+    tool(here, "other", "uv")
+    environment = here.world.base / "pipx" / "other"
+    (environment / "bin" / "python").symlink_to(PYTHON)
+    here.environ["PATH"] = f"{environment}/bin:{here.environ['PATH']}"
+    here.world.uv("sync", cwd=here.cwd)  # that environment has a Python, too, and no uv
+
+    told = here.one(only(CHECKS, "client-module"))
+    assert told.fix
+    assert told.fix.otherwise
+    (adopt,) = told.fix.otherwise.commands
+    assert str(adopt) == f"linkpolicy adopt {environment}"
+    here.types(str(adopt))
+
+    assert here.told(only(CHECKS, "client-module")) == []
+
+
 @pytest.mark.parametrize(
     ("variable", "fault", "name"),
     [
         ("HATCH_DATA_DIR", hatch_in_pyproject, "client-hatch"),
         ("TMPDIR", build_with_extra, "client-build"),
         ("PIPX_HOME", pipx, "client-pipx"),
+        ("TMPDIR", cibuildwheel, "client-cibuildwheel"),
         ("PRE_COMMIT_HOME", pre_commit_declared, "client-pre-commit"),
         ("TOX_WORK_DIR", tox_ini, "client-tox"),
     ],

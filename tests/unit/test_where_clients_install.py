@@ -34,6 +34,31 @@ TOLD = [
         "hatch", "", {"HATCH_CONFIG": "T/c.toml"},
         {"../c.toml": '[dirs]\ndata = "T/x"\n'}, "x/env/virtual",
     ),
+    ("hatch", "run x", {}, {"hatch.toml": "[envs.default]\npath = '.venv'\n"}, "P/.venv"),
+    ("hatch", "run x", {}, {"pyproject.toml": "[tool.hatch.envs.default]\npath = 'v'\n"}, "P/v"),
+    ("hatch", "run a:x", {}, {"hatch.toml": "[envs.a]\npath = 'a'\n"}, "P/a"),
+    ("hatch", "-e a run x", {}, {"hatch.toml": "[envs.a]\npath = 'a'\n"}, "P/a"),
+    ("hatch", "", {"HATCH_ENV": "a"}, {"hatch.toml": "[envs.a]\npath = 'a'\n"}, "P/a"),
+    (
+        "hatch", "run a:x", {},
+        {"hatch.toml": "[envs.a]\ntemplate = 'b'\n[envs.b]\npath = 'T/b'\n"}, "b",
+    ),
+    (
+        "hatch", "run a:x", {}, {"hatch.toml": "[envs.a]\n[envs.default]\npath = 'v'\n"}, "P/v",
+    ),
+    (
+        "hatch", "run a:x", {}, {"hatch.toml": "[envs.a]\ntemplate = 'a'\n"},
+        "H/.local/share/hatch/env/virtual",
+    ),
+    (
+        "hatch", "test", {}, {"hatch.toml": "[envs.default]\npath = 'v'\n"},
+        "H/.local/share/hatch/env/virtual",
+    ),
+    ("hatch", "test", {}, {"hatch.toml": "[envs.hatch-test]\npath = 't'\n"}, "P/t"),
+    (
+        "hatch", "", {"HATCH_ENV_TYPE_VIRTUAL_PATH": "T/v"},
+        {"hatch.toml": "[envs.default]\npath = '.venv'\n"}, "v",
+    ),
     ("pdm", "sync", {}, {"pyproject.toml": "#\n"}, "P/.venv"),
     ("pdm", "sync", {"VIRTUAL_ENV": "T/v"}, {}, "v"),
     ("pdm", "sync", {"VIRTUAL_ENV": "T/v", "PDM_IGNORE_ACTIVE_VENV": "1"}, {}, "P/.venv"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +21,15 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 def index_of(wheels: Path, directory: Path) -> Iterator[str]:
     """The URL of a simple index (PEP 503) with these wheels. `directory` is for its pages."""
     for wheel in wheels.glob("*.whl"):
-        project = directory / "simple" / wheel.name.partition("-")[0]
+        name = re.sub(r"[-_.]+", "-", wheel.name.partition("-")[0]).lower()
+        project = directory / "simple" / name
         project.mkdir(parents=True, exist_ok=True)
         (project / wheel.name).write_bytes(wheel.read_bytes())
-        names = [path.name for path in project.glob("*.whl")]
-        links = "".join(f'<a href="{name}">{name}</a>' for name in names)
+        links = "".join(
+            f'<a href="{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}">'
+            f"{path.name}</a>"
+            for path in project.glob("*.whl")
+        )
         (project / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
     handler = functools.partial(_Quiet, directory=str(directory))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)

@@ -195,6 +195,18 @@ def test_a_program_on_path_means_its_environment(client: Client) -> None:
     assert client.pth.exists()
 
 
+def test_a_directory_of_a_programs_name_is_not_meant(client: Client) -> None:
+    program = client.path / "bin" / "tool"
+    program.write_text(f"#!{client.python}\n")
+    program.chmod(0o755)
+    (client.world.base / "tool").mkdir()
+
+    done = client.world.linkpolicy("adopt", "tool", PATH=f"{client.path}/bin:/usr/bin")
+
+    assert done.code == 0
+    assert client.pth.exists()
+
+
 def test_the_environment_of_a_project_is_meant_by_the_project(client: Client) -> None:
     project = client.world.own_directory(client.world.base / "project")
     (project / ".venv").symlink_to(client.path)

@@ -3,7 +3,7 @@
 Each is looked for where this project says that it uses it, and told only when a shim would have
 changed something for it where it installs (`machine.clients`). How each finds uv is what its own
 code does (docs/how-to/clients-that-bypass-path.md): tox-uv 1.37, nox 2026.10, hatch 1.18, build
-1.6, pdm 2.29, pipx 1.18, pre-commit-uv 4.4, juv 0.5.
+1.6, pdm 2.29, pipx 1.18, pre-commit-uv 4.4, cibuildwheel 4.3, juv 0.5.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class Found(NamedTuple):
     paths: tuple[str, ...] = ()
     #: what starts it from an environment that goes away by itself, with variables of its own
     starts: tuple[str, ...] = ()
+    #: which uv it starts
+    uv: str = "the uv of the `uv` package"
 
 
 class Client(NamedTuple):
@@ -58,7 +60,7 @@ class Client(NamedTuple):
     words: tuple[str, ...] = ()
     #: what would do as well
     otherwise: str = ""
-    fix: Callable[[Case, Found], Fix] | None = None
+    fix: Callable[[Case, Found, str], Fix] | None = None
 
 
 def look(case: Case, client: Client) -> Iterator[Diagnostic]:
@@ -84,8 +86,8 @@ def look(case: Case, client: Client) -> Iterator[Diagnostic]:
         lost = " and ".join(f"{name}={value}" for name, value in (missed or {}).items())
         effect = f"so `{lost}` never reaches it" if lost else "so no policy reaches it"
         yield warn(
-            f"{client.name} starts the uv of the `uv` package, not the shim, {effect}: {because}.",
-            client.fix(case, found) if client.fix else _usual_fix(case, client, found, environment),
+            f"{client.name} starts {found.uv}, not the shim, {effect}: {because}.",
+            (client.fix or partial(_usual_fix, client))(case, found, environment),
             tuple(dict.fromkeys(paths)),
         )
         return
@@ -106,9 +108,9 @@ def _nox(case: Case, files: ProjectFiles) -> Found | None:
     uses = files.find(_NOX_USES_UV, "noxfile.py")
     if uses is None:
         return None
-    by_uvx = files.command(r"\b(uvx|uv tool run) nox\b")
+    by_uvx = files.command(r"(?<!\brun )(?<!\brun -- )\b(uvx|uv tool run) nox\b")
     if by_uvx:
-        return Found(by_uvx, (uses.path,), starts=("uvx", "nox"))
+        return Found(by_uvx, (uses.path,), starts=("uvx", "nox"), uv="the uv that started it")
     asked = _asked(files.require("nox", extra="uv"))
     if asked is None and files.require("nox"):
         asked = _asked(files.require("uv"))
@@ -149,7 +151,7 @@ def _pdm(case: Case, files: ProjectFiles) -> Found | None:
     at_home = [os.path.join(home, name, "uv") for name in (".local/bin", ".cargo/bin")]
     taken = next((path for path in at_home if home and os.path.exists(path)), "")
     if found is None and taken and not locate.is_ours(taken):
-        found = Found(f"`{taken}` comes before PATH")
+        found = Found("it comes before PATH", uv=f"`{taken}`")
     return found and found._replace(paths=(said.path,) if isinstance(said, Mention) else ())
 
 
@@ -177,6 +179,20 @@ def _pre_commit(case: Case, files: ProjectFiles) -> Found | None:
 def _juv(_: Case, files: ProjectFiles) -> Found | None:
     """It takes the package and nothing else. What it runs is in uv's cache."""
     return _asked(files.command(r"\bjuv (venv|sync)\b"))
+
+
+def _cibuildwheel(case: Case, files: ProjectFiles) -> Found | None:
+    """It takes the package, then PATH. For Linux it builds in containers, with the uv in them."""
+    platform = case.environ.get("CIBW_PLATFORM") or "auto"
+    if (case.host.platform if platform == "auto" else platform) in ("linux", "pyodide"):
+        return None
+    said = files.tool("cibuildwheel").get("build-frontend")
+    said = case.environ.get("CIBW_BUILD_FRONTEND") or said
+    name = said.get("name") if isinstance(said, dict) else str(said).partition(";")[0].strip()
+    if name not in ("uv", "build[uv]"):
+        return None
+    asked = _asked(files.require("cibuildwheel", extra="uv"))
+    return asked or _beside_has(case, "cibuildwheel", "uv")
 
 
 def _module(_: Case, files: ProjectFiles) -> Found | None:
@@ -226,14 +242,18 @@ def _environment_with(case: Case, program: str) -> str:
 
 def _environment_of(case: Case, client: Client) -> str:
     """The environment whose uv it starts, without links; "" when none is known."""
-    found = _environment_with(case, client.program) if client.program else case.real_environment
-    return os.path.realpath(found) if own_uv(found) else ""
+    if client.program:
+        places = [_environment_with(case, client.program)]
+    else:
+        active = environment_of("python", search_path=case.environ.get("PATH", ""))
+        places = [case.real_environment, active]
+    return next((os.path.realpath(each) for each in places if own_uv(each)), "")
 
 
 # What to do about it ------------------------------------------------------------------------------
 
 
-def _usual_fix(case: Case, client: Client, found: Found, environment: str) -> Fix:
+def _usual_fix(client: Client, case: Case, found: Found, environment: str) -> Fix:
     """Name the shim to it, let its own uv run through one, or give it the decision."""
     tail = f", {client.otherwise}" if client.otherwise else ""
     # The shim on PATH, else the one where `setup` puts it.
@@ -254,15 +274,15 @@ def _usual_fix(case: Case, client: Client, found: Found, environment: str) -> Fi
     )
 
 
-def _write_uv(case: Case, found: Found) -> Fix:
-    adopt = adopted.command_for(case, case.real_environment)
+def _write_uv(case: Case, found: Found, environment: str) -> Fix:
+    adopt = adopted.command_for(case, environment)
     fix = Fix.by(f"Write `uv` for `python -m uv` in `{found.where}`")
     if adopt is None:
         return fix
     return fix.replace(otherwise=Hint(text="Let that uv run through a shim", commands=(adopt,)))
 
 
-def _take_uv_out(case: Case, _: Found) -> Fix:
+def _take_uv_out(case: Case, _: Found, __: str) -> Fix:
     required = _first_request(case)
     if required is None:
         remove = command("uv", "pip", "uninstall", "-p", case.environment, "uv")
@@ -342,6 +362,7 @@ CLIENTS = (
     Client("pdm", "pdm", _pdm, "pdm"),
     Client("pipx", "pipx", _pipx, "pipx", otherwise="or install `pipx` without the extra `uv`"),
     Client("pre-commit", "pre-commit-uv", _pre_commit, "pre-commit"),
+    Client("cibuildwheel", "cibuildwheel", _cibuildwheel, "cibuildwheel"),
     Client("juv", "juv", _juv, "juv", words=("venv",)),
     Client("module", "`python -m uv`", _module, fix=_write_uv),
     Client(

@@ -147,17 +147,46 @@ def _nox(call: _Call) -> Place:
 
 
 def _hatch(call: _Call) -> Place:
-    """`dirs.env.virtual` of its configuration, else below its data directory."""
+    """The environment's `path`, `dirs.env.virtual` of its configuration, its data directory."""
+    own = call.files("pyproject.toml", "hatch.toml")
+    path = call.variable("HATCH_ENV_TYPE_VIRTUAL_PATH") or _hatch_path(call, own)
+    if path:
+        return Place(call.expanded(path, own.directory))
     named = call.option("--config") or call.variable("HATCH_CONFIG")
     path = call.expanded(named or call.of_user("XDG_CONFIG_HOME", ".config", "hatch/config.toml"))
     files = ProjectFiles(os.path.dirname(path))
     dirs = table(files.toml(os.path.basename(path)), "dirs")
     virtual = _text(table(dirs, "env").get("virtual"))
     if virtual:
-        return Place(call.expanded(virtual, call.files("pyproject.toml", "hatch.toml").directory))
+        return Place(call.expanded(virtual, own.directory))
     data = call.option("--data-dir") or call.variable("HATCH_DATA_DIR") or _text(dirs.get("data"))
     data = data or call.of_user("XDG_DATA_HOME", _DATA, "hatch")
     return Place(os.path.join(call.expanded(data), "env", "virtual"))
+
+
+def _hatch_path(call: _Call, files: ProjectFiles) -> str:
+    """What the environment that these words name says, or one that it is made after."""
+    name = call.option("-e", "--env") or call.variable("HATCH_ENV") or "default"
+    for number, word in enumerate(call.words):
+        if word == "run":
+            named, colon, _ = "".join(call.words[number + 1 : number + 2]).partition(":")
+            name = named if colon else name
+        if word == "run" or word in _HATCH_OWN:
+            name = _HATCH_OWN.get(word, name)
+            break
+    known = {
+        **table(files.tool("hatch"), "envs"),
+        **table(files.toml("hatch.toml"), "envs"),
+    }
+    own, seen = _HATCH_OWN.values(), set[str]()
+    while name not in seen:
+        seen.add(name)
+        settings = table(known, name)
+        if settings.get("path"):
+            return _text(settings["path"])
+        # Its own environments are made after none.
+        name = _text(settings.get("template")) or (name if name in own else "default")
+    return ""
 
 
 def _pdm(call: _Call) -> Place:
@@ -253,6 +282,10 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+#: commands of hatch with an environment of their own
+_HATCH_OWN = {
+    "test": "hatch-test", "fmt": "hatch-static-analysis", "build": "hatch-build",
+}  # fmt: skip
 _MACOS = "Library/Application Support"
 _DATA = ".local/share"
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 (nothing is put there)

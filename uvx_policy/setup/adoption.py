@@ -73,11 +73,12 @@ def environment_named(word: str, environ: Mapping[str, str]) -> str:
 
     Raises `UsageError`.
     """
-    if os.path.isdir(word):
-        places = (word, os.path.join(word, ".venv"))
-        found = next((each for each in places if _is_environment(each)), word)
-    else:
-        found = environment_of(word, search_path=environ.get("PATH", ""))
+    places = (word, os.path.join(word, ".venv"))
+    found = next((each for each in places if _is_environment(each)), "")
+    # A directory here may have a program's name, and be none of an environment.
+    found = found or environment_of(word, search_path=environ.get("PATH", ""))
+    if not found and os.path.isdir(word):
+        found = word
     if not found:
         raise UsageError(f"`{word}` is neither an environment nor a Python program on PATH")
     return os.path.realpath(found)
