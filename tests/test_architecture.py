@@ -53,7 +53,7 @@ ROOMS = {
     "explain": "core state replay pipeline shim machine",
     "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core state terminal settings pipeline machine caches verify repair status setup doctor "
+    "cli": "core terminal settings pipeline machine caches verify repair status setup doctor "
     "explain run demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc

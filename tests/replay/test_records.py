@@ -52,7 +52,8 @@ def test_what_is_written_is_what_is_read(
     assert found is not None
     assert found.edits == edits
     assert list(found.witnesses) == [
-        (token.encode(), os.fsencode(path), sight.encode()) for token, path, sight in collected
+        (token.encode(), os.fsencode(path), sight.encode())
+        for token, path, sight in collected.needed()
     ]
 
 

@@ -165,7 +165,10 @@ class Gathering:
         # Behind a symbolic link the file itself, where it lies in a cache.
         for path in list(paths):
             if os.path.islink(path):
-                real = os.path.realpath(path)
+                try:
+                    real = os.path.realpath(path)
+                except OSError:  # exchanged this moment
+                    continue
                 cache = self._cache_of(real)
                 if cache:
                     paths.setdefault(real, Tree(path=cache, kind="archive", owner=cache))

@@ -253,7 +253,11 @@ class _Finder(Value):
         if not self.invocation.switch("active", "no-active"):
             return None
         named = self.host.environ.get("VIRTUAL_ENV")
-        if not named or (self.version is not None and self.version < _ACTIVE_SINCE):
+        if not named:
+            return None
+        if self.version is None:
+            raise Unreadable("--active", "whether this uv knows it is not known")
+        if self.version < _ACTIVE_SINCE:
             return None
         return self._plain(os.path.join(self.host.cwd, named))
 
