@@ -17,7 +17,7 @@ CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
     "toml_file launch locate real_uv trace safe wildcards foreign_file flock"
 )
-SHIM = "shim under_policy"
+SHIM = "shim under_policy prepare"
 MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
@@ -37,8 +37,9 @@ ROOMS = {
     "replay": "core state uv",
     "host": "core replay",
     "filesystem": "core state host",
-    "pipeline": "core state host uv settings filesystem",
-    "shim": "core state replay pipeline",
+    "seed": "core state uv installed",
+    "pipeline": "core state host uv settings filesystem seed",
+    "shim": "core state replay host filesystem pipeline seed",
     "machine": "core state uv settings replay host filesystem pipeline shim",
     "installed": "core state terminal filesystem",
     "caches": "core terminal uv machine installed",
@@ -51,7 +52,7 @@ ROOMS = {
     "verify replace repair setup",
     "explain": "core state replay pipeline shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core state terminal settings pipeline shim machine caches verify repair status setup "
+    "cli": "core state terminal settings shim machine caches verify repair status setup "
     "doctor explain demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
