@@ -15,7 +15,8 @@ LONGEST = 400
 #: modules beside the packages, by the room that they are in
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
-    "toml_file launch locate real_uv trace safe wildcards foreign_file flock"
+    "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
+    "forking"
 )
 SHIM = "shim under_policy prepare"
 MODULES_BESIDE = {
@@ -59,7 +60,7 @@ ROOMS = {
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
-    "flock",
+    "flock", "forking",
 }  # fmt: skip
 
 MODULES = sorted(

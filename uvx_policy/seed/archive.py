@@ -108,18 +108,19 @@ def _copy(source: int, new: int, status: os.stat_result, expected: Hash | None) 
         # Of what was written: the source may change while it is read.
         return hashing.of_handle(new, algorithm) if algorithm else None
     if algorithm:
-        return hashing.of_pieces(_passed_on(source, new), algorithm)
-    for _ in _passed_on(source, new):
+        return hashing.of_pieces(_passed_on(source, new, status.st_size), algorithm)
+    for _ in _passed_on(source, new, status.st_size):
         pass
     return None
 
 
-def _passed_on(source: int, new: int) -> Iterator[bytes]:
+def _passed_on(source: int, new: int, size: int) -> Iterator[bytes]:
     """The bytes of one file, as they are written to the other."""
-    while piece := os.read(source, _CHUNK):
-        left = memoryview(piece)
-        while left:
-            left = left[os.write(new, left) :]
+    # To ask for far more than there is takes longer than to hash it.
+    while piece := os.read(source, min(size + 1, _CHUNK)):
+        written = os.write(new, piece)
+        while written < len(piece):
+            written += os.write(new, piece[written:])
         yield piece
 
 

@@ -15,6 +15,7 @@ import time
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.flock import take_alone, take_shared
 from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
+from uvx_policy.forking import processors
 from uvx_policy.installed.distributions import names_in
 from uvx_policy.seed import archive as archives
 from uvx_policy.seed.archive import Unproven
@@ -45,6 +46,7 @@ PATIENCE = 2.0
 _PAUSE = 0.05
 #: bytes that stay free
 _RESERVE = 32 << 20
+_MOST_PROCESSES = 4
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -142,6 +144,8 @@ class _Job:
 
     def carry_out(self, pause: Callable[[], None]) -> None:
         """Copy everything. Raises `OSError` when the target cannot be written."""
+        with _helped(self._build_all):
+            self._build_all(0, pause)
         for package, entries in list(self._entries.items()):
             with self._may_be_left(package):
                 for entry in entries:
@@ -174,12 +178,11 @@ class _Job:
     def _bring(self, entry: Entry, pause: Callable[[], None]) -> None:
         for id_ in entry.archives:
             path = archive_path(self._target, id_)
-            if not os.path.isdir(path):
-                new = self._new()
+            if id_ in self.wanted and os.path.isdir(path):
+                self._made.append(path)
+            elif not os.path.isdir(path):
                 wanted = self.wanted.get(id_) or archives.look_at(archive_path(self._source, id_))
-                archives.copy(wanted, new, pause=pause)
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                self._move(new, path)
+                self._build(wanted, self._new(), path, pause)
         for below, id_ in entry.links:
             path = os.path.join(self._target, below)
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -189,6 +192,25 @@ class _Job:
             self._move(new, path)
         for below in entry.files:
             self._place_file(below)
+
+    def _build_all(self, share: float, pause: Callable[[], None]) -> None:
+        """Copy the archives that nobody else has begun with. `share`: where to begin, 0 to 1.
+
+        What cannot be copied is tried again, by itself, when its package has its turn.
+        """
+        ids = list(self.wanted)
+        first = int(len(ids) * share)
+        for id_ in (*ids[first:], *ids[:first]):
+            path = archive_path(self._target, id_)
+            begun = os.path.join(self.workshop, f"part-{id_}")
+            with contextlib.suppress(OSError, Unproven):
+                if not os.path.isdir(path):
+                    self._build(self.wanted[id_], begun, path, pause)
+
+    def _build(self, wanted: Archive, new: str, path: str, pause: Callable[[], None]) -> None:
+        archives.copy(wanted, new, pause=pause)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self._move(new, path)
 
     def _place_file(self, below: str) -> None:
         path = os.path.join(self._target, below)
@@ -238,6 +260,31 @@ def _locked(cache: str, wait: float, *, make: bool) -> Iterator[int | None]:
         yield handle
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _helped(work: Callable[[float, Callable[[], None]], None]) -> Iterator[None]:
+    """Let other processes do the same work at once, each from another share of it on."""
+    count = min(processors(), _MOST_PROCESSES)
+    children = []
+    for number in range(1, count):
+        try:
+            child = os.fork()
+        except OSError:  # too many processes
+            break
+        if not child:
+            # Whatever happens here, interrupts included: this process ends here, and says nothing.
+            try:
+                work(number / count, lambda: None)
+            finally:
+                os._exit(0)
+        children.append(child)
+    try:
+        yield
+    finally:
+        for child in children:
+            with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored
+                os.waitpid(child, 0)
 
 
 @contextlib.contextmanager
