@@ -43,7 +43,7 @@ ROOMS = {
     "shim": "core state replay host filesystem pipeline seed",
     "machine": "core state uv settings replay host filesystem pipeline shim",
     "installed": "core state terminal filesystem",
-    "caches": "core terminal uv machine installed",
+    "caches": "core terminal uv filesystem seed machine installed",
     "verify": "core state terminal machine installed",
     "replace": "core state terminal host filesystem installed",
     "repair": "core state terminal settings machine installed caches verify replace",

@@ -66,8 +66,9 @@ class Warm:
 
     def explain(self) -> Any:
         done = self.world.linkpolicy(
-            "explain", "--json", "--", "sync", "--frozen", cwd=self.project
-        )
+            "explain", "--json", "--", "sync", "--frozen", cwd=self.project,
+            PATH=self.world.environ()["PATH"],
+        )  # fmt: skip
         return done.json
 
     @property
@@ -265,7 +266,6 @@ def test_who_is_killed_leaves_nothing_half_done(
     warm.sync()
 
     assert warm.is_linked()
-    assert not list(warm.device_cache.glob(".tmp-linkpolicy-*"))
     assert contents(warm.device_cache / "archive-v0") == contents(warm.default_cache / "archive-v0")
 
 
@@ -312,7 +312,7 @@ def test_on_a_full_disk_uv_has_the_room(fs: FileSystems, newest_uv: Path) -> Non
     (cached,) = archived(warm.default_cache)
     grown = cached.parent / "grown.bin"
     with grown.open("wb") as stream:
-        stream.truncate(30 << 20)
+        stream.truncate(65 << 20)
     add_to_record(grown)
 
     warm.sync()
@@ -356,3 +356,73 @@ def test_to_explain_is_not_to_do(fs: FileSystems, newest_uv: Path) -> None:
     warm.world.linkpolicy("env", "--", "cache", "dir", cwd=warm.project)
 
     assert not warm.has_device_cache() or not archived(warm.device_cache)
+
+
+# `linkpolicy cache seed` --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("each_uv", CACHES, indirect=True)
+def test_a_cache_is_filled_by_command(fs: FileSystems, each_uv: Path) -> None:
+    warm = Warm(fs, each_uv)
+    environ = {"PATH": warm.world.environ()["PATH"]}
+
+    dry = warm.world.linkpolicy("cache", "seed", "--dry-run", cwd=warm.project, **environ)
+    was_made = warm.has_device_cache()
+    done = warm.world.linkpolicy("cache", "seed", "--json", cwd=warm.project, **environ)
+    again = warm.world.linkpolicy("cache", "seed", cwd=warm.project, **environ)
+    warm.sync("--offline")
+
+    assert (dry.code, was_made) == (0, False)
+    assert "1 package would be copied" in dry.out
+    assert done.json["copied"] == {NAME: ["1.0"]}
+    assert done.json["to"] == str(warm.device_cache)
+    assert [bucket.partition("-")[0] for bucket in done.json["buckets"]] == ["wheels"]
+    assert "1 package there already" in again.out
+    assert warm.is_linked()
+
+
+def test_all_of_a_cache_goes_to_any_other(fs: FileSystems, newest_uv: Path) -> None:
+    warm = Warm(fs, newest_uv)
+    target = warm.disk / "chosen"
+    words = ("cache", "seed", "--all", "--from", str(warm.default_cache), "--to", str(target))
+
+    done = warm.world.linkpolicy(*words, cwd=warm.disk)
+
+    assert (done.code, done.err) == (0, "")
+    assert contents(target / "archive-v0") == contents(warm.default_cache / "archive-v0")
+
+
+def test_what_is_not_passed_on_is_named(fs: FileSystems, newest_uv: Path) -> None:
+    warm = Warm(fs, newest_uv)
+    (cached,) = archived(warm.default_cache)
+    cached.write_text("")
+
+    done = warm.world.linkpolicy("cache", "seed", cwd=warm.project)
+
+    assert done.code == 1
+    assert f"{NAME} is not copied" in done.out
+    assert "is not what its RECORD says" in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_no_files_are_taken_from_what_others_can_write(
+    fs: FileSystems, newest_uv: Path, mode: int
+) -> None:
+    warm = Warm(fs, newest_uv)
+    os.chown(warm.default_cache, -1, 12345)
+    warm.default_cache.chmod(mode)
+
+    done = warm.world.linkpolicy("cache", "seed", cwd=warm.project)
+
+    assert done.code == 2
+    assert "can write to it" in done.err
+
+
+def test_without_a_lock_file_there_is_nothing_to_go_by(fs: FileSystems, newest_uv: Path) -> None:
+    warm = Warm(fs, newest_uv)
+    (warm.project / "uv.lock").unlink()
+
+    done = warm.world.linkpolicy("cache", "seed", cwd=warm.project)
+
+    assert done.code == 2
+    assert "--all" in done.err

@@ -37,6 +37,29 @@ class Entry(Value):
     #: files, as paths below the cache; the one that uv looks for first is the last
     files: tuple[str, ...]
 
+    @property
+    def bucket(self) -> str:
+        """Such as `wheels-v6`."""
+        return self.files[-1].partition(os.sep)[0]
+
+
+def packages_in(cache: str) -> dict[str, tuple[str, ...]]:
+    """Every package of which a cache has a distribution, and its versions. Never raises."""
+    found: dict[str, set[str]] = {}
+    for kind, _, shelf in locked.shelves(names_in, cache, locked.DISTRIBUTIONS):
+        for package in names_in(shelf):
+            for entry in names_in(os.path.join(shelf, package)):
+                version = locked.version_of(entry, package)
+                directory = os.path.join(shelf, package, entry)
+                # What came from a URL alone has a revision there, and no package above it.
+                if version and (kind == "wheels" or _has_revision(directory)):
+                    found.setdefault(package, set()).add(version)
+    return {package: tuple(sorted(versions)) for package, versions in found.items()}
+
+
+def _has_revision(directory: str) -> bool:
+    return any(name.startswith("revision.") for name in names_in(directory))
+
 
 def entries_of(cache: str, package: str, versions: tuple[str, ...]) -> Iterator[Entry]:
     """Each entry of these versions whose archives are there. Never raises."""
@@ -44,7 +67,7 @@ def entries_of(cache: str, package: str, versions: tuple[str, ...]) -> Iterator[
         directory = os.path.join(shelf, package)
         read = _wheel if kind == "wheels" else _source
         for name in names_in(directory):
-            if locked.is_of(name, package, versions):
+            if locked.version_of(name, package) in versions:
                 entry = read(cache, os.path.join(directory, name))
                 if entry is not None and all(has_archive(cache, id_) for id_ in entry.archives):
                     yield entry

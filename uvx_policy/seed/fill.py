@@ -57,14 +57,18 @@ class CannotSeed(LinkPolicyError):
 class Filled(Value):
     """What was done."""
 
-    #: packages that are there now
-    packages: tuple[str, ...]
+    #: packages that were not there, or not all of it, and are now
+    brought: tuple[str, ...]
+    #: packages that were there already
+    there: tuple[str, ...]
     #: package -> why it was not passed on; the reason stays until the source changes
     left: dict[str, str]
     #: packages of which the source has no unpacked wheel either
     absent: tuple[str, ...]
     #: bytes that were written, at most
     size: int
+    #: buckets that got something, which tell the versions of uv that it serves
+    buckets: tuple[str, ...]
 
 
 def fill(
@@ -160,11 +164,16 @@ class _Job:
                 _remove(path)
 
     def result(self) -> Filled:
+        """What was done, or would be."""
+        entries = [entry for each in self._entries.values() for entry in each]
+        ids = {id_ for entry in entries for id_ in entry.archives}
         return Filled(
-            packages=tuple(self._entries),
+            brought=tuple(name for name, new in self._entries.items() if new),
+            there=tuple(name for name, new in self._entries.items() if not new),
             left=self._left,
             absent=tuple(self._absent),
-            size=sum(each.room for each in self.wanted.values()),
+            size=sum(each.room for id_, each in self.wanted.items() if id_ in ids),
+            buckets=tuple(sorted({entry.bucket for entry in entries})),
         )
 
     @contextlib.contextmanager

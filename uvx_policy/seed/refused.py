@@ -42,7 +42,7 @@ def _key(host: Host, source: str, package: str, versions: tuple[str, ...]) -> It
     for _, _, shelf in locked.shelves(host.list_names, source, locked.DISTRIBUTIONS):
         directory = os.path.join(shelf, package)
         for name in host.list_names(directory):
-            if locked.is_of(name, package, versions):
+            if locked.version_of(name, package) in versions:
                 yield from _identity(host, os.path.join(directory, name))
 
 

@@ -89,17 +89,15 @@ def shelves(
                     yield kind, int(digits), os.path.join(directory, other)
 
 
-def is_of(entry: str, package: str, versions: tuple[str, ...]) -> bool:
-    """Is this name, in the directory of a package, that of one of these versions?
+def version_of(entry: str, package: str) -> str:
+    """The version of what has this name in the directory of a package; "" for nothing of its own.
 
     A source distribution is the directory `2.0.0`. A wheel is `2.0.0-py3-none-any.http`, of uv 0.6
     and earlier `my_package-2.0.0-...`; `.rev`: from a file; `.msgpack`: only metadata.
     """
-    if entry in versions:
-        return True
-    prefix = package.replace("-", "_") + "-"
-    is_wheel = entry.endswith((".http", ".rev"))
-    return is_wheel and entry.removeprefix(prefix).partition("-")[0] in versions
+    if entry.endswith((".http", ".rev")):
+        return entry.removeprefix(package.replace("-", "_") + "-").partition("-")[0]
+    return "" if "-" in entry else entry
 
 
 def _packages(text: str) -> Iterator[tuple[str, str, str]]:
@@ -140,7 +138,8 @@ class _Buckets:
         # Most packages are in no cache, and what is absent is the cheaper witness.
         if self._host.kind(directory) != "directory":
             return False
-        return any(is_of(name, package, versions) for name in self._host.list_names(directory))
+        names = self._host.list_names(directory)
+        return any(version_of(name, package) in versions for name in names)
 
 
 def _normalized(name: str) -> str:
