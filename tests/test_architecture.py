@@ -50,7 +50,7 @@ ROOMS = {
     "status": "core state terminal host machine filesystem installed",
     "setup": "core state terminal settings machine caches",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
-    "verify replace repair setup",
+    "seed verify replace repair setup",
     "explain": "core state replay pipeline shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
     "cli": "core state terminal settings shim machine caches verify repair status setup "
