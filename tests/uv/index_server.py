@@ -17,12 +17,15 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def index_of(wheels: Path, directory: Path) -> Iterator[str]:
-    """The URL of a simple index (PEP 503) with these wheels. `directory` is for its pages."""
-    for wheel in wheels.glob("*.whl"):
-        project = directory / "simple" / wheel.name.partition("-")[0]
+    """The URL of a simple index (PEP 503) with these wheels and `.tar.gz`.
+
+    `directory` is for its pages.
+    """
+    for file in (*wheels.glob("*.whl"), *wheels.glob("*.tar.gz")):
+        project = directory / "simple" / file.name.partition("-")[0]
         project.mkdir(parents=True, exist_ok=True)
-        (project / wheel.name).write_bytes(wheel.read_bytes())
-        names = [path.name for path in project.glob("*.whl")]
+        (project / file.name).write_bytes(file.read_bytes())
+        names = [path.name for path in project.iterdir() if path.name != "index.html"]
         links = "".join(f'<a href="{name}">{name}</a>' for name in names)
         (project / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
     handler = functools.partial(_Quiet, directory=str(directory))

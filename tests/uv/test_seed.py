@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import fcntl
 import hashlib
+import io
 import os
+import pty
 import shutil
 import signal
 import subprocess
+import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -32,11 +36,18 @@ class Warm:
     The index that they came from is closed.
     """
 
-    def __init__(self, fs: FileSystems, uv: Path, *, disk: Path | None = None) -> None:
+    def __init__(
+        self, fs: FileSystems, uv: Path, *, disk: Path | None = None, from_source: bool = False
+    ) -> None:
         self.disk = disk or fs.image("ext4")
         self.world = World(fs.other_ext4 / "world", uv, home=fs.other_ext4 / "home")
+        if from_source:
+            (wheel,) = self.world.wheels.iterdir()
+            build_source(self.world.wheels, wheel)
+            wheel.unlink()
         self.project = self.world.project(self.disk / "project")
         with index_of(self.world.wheels, fs.other_ext4 / "index") as url:
+            self.url = url
             self.world.project(
                 self.project, uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n', own=False
             )
@@ -83,6 +94,29 @@ class Warm:
         return same_inode(self.module, cached)
 
 
+def build_source(directory: Path, wheel: Path) -> None:
+    """A source distribution that builds exactly this wheel, and needs nothing for it."""
+    top = f"{NAME}-1.0"
+    backend = f"""
+import shutil
+
+def build_wheel(directory, *_):
+    return shutil.copy2({wheel.name!r}, directory) and {wheel.name!r}
+"""
+    build_system = 'requires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    files = {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {NAME}\nVersion: 1.0\n".encode(),
+        "pyproject.toml": f"[build-system]\n{build_system}".encode(),
+        "backend.py": backend.encode(),
+        wheel.name: wheel.read_bytes(),
+    }
+    with tarfile.open(directory / f"{top}.tar.gz", "w:gz") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(f"{top}/{name}")
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+
+
 def contents(directory: Path) -> dict[str, tuple[bytes, int, int]]:
     """Content, mode and time of each file below."""
     return {
@@ -92,6 +126,13 @@ def contents(directory: Path) -> dict[str, tuple[bytes, int, int]]:
         for path in files_below(directory)
         if path.name != ".lock"
     }  # fmt: skip
+
+
+def wait_for_copying(warm: Warm, started: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while not list(warm.disk.glob(".uv-cache-*/.tmp-linkpolicy-seed-*")):
+        if started.poll() is not None or time.monotonic() > deadline:
+            break
 
 
 def add_to_record(path: Path) -> None:
@@ -115,6 +156,33 @@ def test_the_first_sync_links_without_a_network(
     assert warm.is_linked()
     assert "falling back" not in said
     assert "linkpolicy" not in said
+
+
+@pytest.mark.parametrize("each_uv", CACHES, indirect=True)
+def test_what_was_built_from_source_is_brought_as_well(fs: FileSystems, each_uv: Path) -> None:
+    warm = Warm(fs, each_uv, from_source=True)
+
+    warm.sync("--offline")
+    warm.world.plain("cache", "prune", cwd=warm.disk, UV_CACHE_DIR=str(warm.device_cache))
+    shutil.rmtree(warm.project / ".venv")
+    warm.sync("--offline")
+
+    assert warm.is_linked()
+    assert not list(warm.device_cache.glob("sdists-v*/index/*/*/*/*/src"))
+
+
+@pytest.mark.parametrize("each_uv", CACHES, indirect=True)
+def test_pip_finds_it_there_without_a_network(fs: FileSystems, each_uv: Path) -> None:
+    warm = Warm(fs, each_uv)
+    index = ("--index-url", warm.url)
+    warm.world.plain("venv", str(warm.disk / "v"), cwd=warm.disk)
+    words = ("pip", "install", "-p", str(warm.disk / "v"), "--offline", *index, NAME)
+    warm.world.plain(*words, "--dry-run", cwd=warm.disk)
+    warm.sync()
+
+    warm.world.plain(*words, cwd=warm.disk, UV_CACHE_DIR=str(warm.device_cache))
+
+    assert same_inode(installed(warm.disk / "v") / "__init__.py", warm.module)
 
 
 @pytest.mark.parametrize("each_uv", CACHES, indirect=True)
@@ -254,10 +322,7 @@ def test_who_is_killed_leaves_nothing_half_done(
 ) -> None:
     warm = Warm(fs, newest_uv)
     started = warm.start()
-    deadline = time.monotonic() + 20
-    while not list(warm.disk.glob(".uv-cache-*/.tmp-linkpolicy-seed-*")):
-        if started.poll() is not None or time.monotonic() > deadline:
-            break
+    wait_for_copying(warm, started)
     time.sleep(seconds / 10)
     started.send_signal(signal.SIGKILL)
     started.wait()
@@ -267,6 +332,45 @@ def test_who_is_killed_leaves_nothing_half_done(
 
     assert warm.is_linked()
     assert contents(warm.device_cache / "archive-v0") == contents(warm.default_cache / "archive-v0")
+
+
+def test_ctrl_c_ends_the_call(fs: FileSystems, newest_uv: Path) -> None:
+    """While packages are copied, which is held up here until then."""
+    warm = Warm(fs, newest_uv)
+    (cached,) = archived(warm.default_cache)
+    held_up = cached.parent / "held-up.bin"
+    with held_up.open("wb") as stream:
+        stream.truncate(300 << 20)
+    add_to_record(held_up)
+    started = warm.start()
+    wait_for_copying(warm, started)
+
+    started.send_signal(signal.SIGINT)
+
+    assert started.wait() == -signal.SIGINT
+    assert not (warm.project / ".venv").exists()
+
+
+def test_what_takes_long_is_said_once_on_a_terminal(fs: FileSystems, newest_uv: Path) -> None:
+    warm = Warm(fs, newest_uv)
+    late = "uvx_policy.seed.before_uv"
+    program = (
+        f"import {late} as late; late._LONG = 0\n"
+        "from uvx_policy.shim import become; import sys\n"
+        "become('uv', sys.argv[1:], shim='/nowhere/uv', embedded=())"
+    )
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-c", program, "sync", "--frozen", "-q"]
+    environ = {**warm.world.environ(shim=False), "PYTHONPATH": os.getcwd()}
+
+    subprocess.run(words, cwd=warm.project, env=environ, stderr=theirs, check=True)
+
+    os.close(theirs)
+    said = os.read(ours, 1000).decode()
+    os.close(ours)
+    assert warm.is_linked()
+    assert said.count("\n") == 1
+    assert said.startswith(f"linkpolicy: copying packages into `{warm.device_cache}`")
 
 
 def test_two_at_once(fs: FileSystems, newest_uv: Path) -> None:
