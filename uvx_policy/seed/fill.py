@@ -128,7 +128,7 @@ class _Job:
         self.wanted: dict[str, Archive] = {}
         self._left: dict[str, str] = {}
         self._absent: list[str] = []
-        #: what this run has put into the target, in this order
+        #: what this run has put into the target besides, in this order
         self._made: list[str] = []
 
     def look_for(self, package: str, versions: tuple[str, ...]) -> None:
@@ -159,7 +159,8 @@ class _Job:
 
     def undo(self) -> None:
         """Take away what this run has made: the pointers before what they lead to."""
-        for path in reversed(self._made):
+        brought = [archive_path(self._target, id_) for id_ in self.wanted]
+        for path in (*reversed(self._made), *brought):
             with contextlib.suppress(OSError):
                 _remove(path)
 
@@ -187,9 +188,7 @@ class _Job:
     def _bring(self, entry: Entry, pause: Callable[[], None]) -> None:
         for id_ in entry.archives:
             path = archive_path(self._target, id_)
-            if id_ in self.wanted and os.path.isdir(path):
-                self._made.append(path)
-            elif not os.path.isdir(path):
+            if not os.path.isdir(path):
                 wanted = self.wanted.get(id_) or archives.look_at(archive_path(self._source, id_))
                 self._build(wanted, self._new(), path, pause)
         for below, id_ in entry.links:
