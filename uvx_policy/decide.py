@@ -57,7 +57,7 @@ class Facts(Value):
     #: what the call needs cannot be told
     place_lacks: str | None = None
     #: all that `place` lacks of it, when it can be brought there: name -> versions
-    seeds: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 (never mutated)
+    seeds: tuple[tuple[str, tuple[str, ...]], ...] = ()
     #: why the first of them is not brought there, "" when it is, or nobody tried
     why_not_seeded: str = ""
     #: from `place` into the destination
@@ -191,7 +191,12 @@ def _needs_network(facts: Facts, place: Place) -> bool:
 
 
 def _is_seeded(facts: Facts, place: Place) -> bool:
-    return bool(facts.seeds) and _needs_network(facts, place)
+    """Is the place given first what it lacks? Not for private copies that share nothing with it."""
+    if not facts.seeds or facts.cache_usable == "no" or not _needs_network(facts, place):
+        return False
+    wanted = facts.link_mode or facts.settings.link_mode
+    copies = wanted.value == "copy" or (facts.link_mode is None and is_hackable(facts.settings))
+    return not copies or facts.place_capability.clone == "yes"
 
 
 def _seed(facts: Facts, cache_dir: Decision) -> Seed | None:

@@ -20,8 +20,8 @@ class Seed(Value):
 
     source: str
     target: str
-    #: normalized name -> versions
-    packages: dict[str, tuple[str, ...]]
+    #: normalized name, versions
+    packages: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Edits(Value):

@@ -25,16 +25,15 @@ def carry_out(seed: Seed, host: Host, state: str) -> str:
 
     What is not passed on is remembered. Raises `Unreadable`; nothing else.
     """
+    packages = dict(seed.packages)
     try:
-        done = filling.fill(
-            seed.source, seed.target, seed.packages, pause=_telling_once(seed.target)
-        )
+        done = filling.fill(seed.source, seed.target, packages, pause=_telling_once(seed.target))
     except (filling.CannotSeed, OSError) as error:
         return str(error)
     for package, reason in {**dict.fromkeys(done.absent, ""), **done.left}.items():
         refused.remember(
             host, state, reason, source=seed.source, package=package,
-            versions=seed.packages[package],
+            versions=packages[package],
         )  # fmt: skip
     return next(iter(done.left.values()), "")
 

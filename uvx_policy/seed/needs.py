@@ -49,4 +49,4 @@ def _with_seeds(host: Host, facts: Facts, lacked: Versions, state: str) -> Facts
             return facts.replace(place_lacks=name, why_not_seeded=reason)
         if reason is None:
             seeds[name] = versions
-    return facts.replace(place_lacks=next(iter(seeds), ""), seeds=seeds)
+    return facts.replace(place_lacks=next(iter(seeds), ""), seeds=tuple(seeds.items()))
