@@ -15,9 +15,10 @@ LONGEST = 400
 #: modules beside the packages, by the room that they are in
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
-    "toml_file launch locate real_uv trace safe wildcards foreign_file flock"
+    "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
+    "forking"
 )
-SHIM = "shim under_policy"
+SHIM = "shim under_policy prepare"
 MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
@@ -38,18 +39,19 @@ ROOMS = {
     "replay": "core state uv",
     "host": "core replay",
     "filesystem": "core state host",
-    "pipeline": "core state host uv settings filesystem",
-    "shim": "core state replay pipeline",
+    "seed": "core state uv installed",
+    "pipeline": "core state host uv settings filesystem seed",
+    "shim": "core state replay host filesystem pipeline seed",
     "machine": "core state uv settings replay host filesystem pipeline shim",
     "installed": "core state terminal filesystem",
-    "caches": "core terminal uv machine installed",
+    "caches": "core terminal uv filesystem seed machine installed",
     "verify": "core state terminal machine installed",
     "replace": "core state terminal host filesystem installed",
     "repair": "core state terminal settings machine installed caches verify replace",
     "status": "core state terminal host machine filesystem installed",
     "setup": "core state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
-    "verify replace repair setup",
+    "seed verify replace repair setup",
     "explain": "core state replay pipeline shim machine",
     "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
@@ -60,7 +62,7 @@ ROOMS = {
 PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
-    "flock",
+    "flock", "forking",
 }  # fmt: skip
 
 MODULES = sorted(

@@ -200,7 +200,7 @@ def test_the_package_speaks_of_no_command_that_does_not_exist() -> None:
 def test_every_setting_is_told_with_its_values_and_no_other() -> None:
     rows = re.findall(
         r"^\| \[`([a-z-]+)`\]\(#[a-z-]+\) \| ([^|]+) \|",
-        section(reference("settings"), "## The five settings"),
+        section(reference("settings"), "## The six settings"),
         re.MULTILINE,
     )
     told = {name: tuple(re.findall(r'`"?([a-z]+)"?`', values)) for name, values in rows}
@@ -434,7 +434,7 @@ def test_architecture_names_only_modules_that_exist() -> None:
     named = set(re.findall(r"`([a-z]+\.[a-z_]+)`", text)) - {"shims/launcher.c"}
     modules = {*MODULES, *(f"{room_of(each)}.{each}" for each in MODULES)}
     functions = {"shim.become", "decide.decide", "edits.edits_for"}
-    functions |= {"launch.execute", "pipeline.make_plan"}
+    functions |= {"launch.execute", "pipeline.make_plan", "prepare.filled"}
 
     assert {each for each in named if each not in modules} <= functions
 

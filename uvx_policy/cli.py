@@ -288,16 +288,17 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    from uvx_policy import explain, pipeline
+    from uvx_policy import explain, guard, prepare
 
-    plan, _ = explain.plan_for(options.uv_words)
+    plan, words = explain.plan_for(options.uv_words)
+    plan = prepare.filled(plan, words[0], words[1:], environ=guard.without_ours(os.environ))
     if plan.outcome.refusal is not None:
         raise errors.UsageError(
             f"refused: {plan.outcome.refusal.because}",
             hint=f'`fallback = "error"` in {plan.outcome.refusal.origin}',
         )
     edits = explain.for_whole_job(plan)
-    pipeline.prepare(edits)
+    prepare.make_directories(edits)
     sys.stdout.write(explain.as_exports(edits.variables, options.syntax or "sh"))
     if plan.outcome.cache_dir.code == "project-cache":
         _say_left_out(plan.outcome.cache_dir.value or "")

@@ -7,6 +7,7 @@ mode that will really happen.
 
 from __future__ import annotations
 
+from uvx_policy.edits import Seed
 from uvx_policy.model import DEFAULT, UNTRIED, Capability, Decision, Refusal
 from uvx_policy.value import Value
 
@@ -55,6 +56,10 @@ class Facts(Value):
     #: a package that the call needs, `cache` holds and `place` does not: "" for none, `None` when
     #: what the call needs cannot be told
     place_lacks: str | None = None
+    #: all that `place` lacks of it, when it can be brought there: name -> versions
+    seeds: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: why the first of them is not brought there, "" when it is, or nobody tried
+    why_not_seeded: str = ""
     #: from `place` into the destination
     place_capability: Capability = UNTRIED
 
@@ -66,6 +71,8 @@ class Outcome(Value):
     cache_dir: Decision
     #: uv's cache cannot be written and there is no other: a temporary one, as with `--no-cache`
     temporary_cache: bool = False
+    #: what the cache is to be given first
+    seed: Seed | None = None
     #: when set, uv must not be started (exit 2)
     refusal: Refusal | None = None
 
@@ -101,6 +108,7 @@ def decide(facts: Facts) -> Outcome:
         link_mode=_left(*_LEFT_ALONE["none"]),
         cache_dir=cache_dir,
         temporary_cache=cache_dir.code == _TEMPORARY,
+        seed=_seed(facts, cache_dir),
     )
     if facts.purpose != "link":
         return outcome
@@ -150,9 +158,13 @@ def _use_place(facts: Facts, origin: Origin) -> Decision | None:
             return _cannot_tell(f"from `{place.directory}`", facts.place_capability)
         if links == "no" and place.code == "device-cache":
             return None
-        kept = _kept_warm(facts, place)
-        if kept is not None:
-            return kept
+        if _is_seeded(facts, place):
+            because = f"{place.because}; what it lacks is copied from `{facts.cache}` first"
+            place = place.replace(because=because)
+        else:
+            kept = _kept_warm(facts, place)
+            if kept is not None:
+                return kept
     named = place.origin if origin == DEFAULT else origin
     return _chosen(place.directory, place.code, place.because, named)
 
@@ -162,13 +174,38 @@ def _kept_warm(facts: Facts, place: Place) -> Decision | None:
 
     A project that asks for a cache of its own gets it, unless it is known that uv is offline.
     """
-    if facts.place_lacks and (facts.offline or place.code != "project-cache"):
+    if _needs_network(facts, place):
         because = f"`{facts.cache}` holds `{facts.place_lacks}`, which `{place.directory}` lacks"
+        if facts.why_not_seeded:
+            because = f"{because}, and it is not copied there: {facts.why_not_seeded}"
         return _left("warm-cache", because)
     if facts.place_lacks is None and facts.offline:
         because = f"offline, and whether `{place.directory}` holds what is needed cannot be told"
         return _left("offline-cold-cache", because)
     return None
+
+
+def _needs_network(facts: Facts, place: Place) -> bool:
+    """Would uv download into the place what its own cache holds?"""
+    return bool(facts.place_lacks) and (facts.offline or place.code != "project-cache")
+
+
+def _is_seeded(facts: Facts, place: Place) -> bool:
+    """Is the place given first what it lacks? Not for private copies that share nothing with it."""
+    if not facts.seeds or facts.cache_usable == "no" or not _needs_network(facts, place):
+        return False
+    wanted = facts.link_mode or facts.settings.link_mode
+    copies = wanted.value == "copy" or (facts.link_mode is None and is_hackable(facts.settings))
+    return not copies or facts.place_capability.clone == "yes"
+
+
+def _seed(facts: Facts, cache_dir: Decision) -> Seed | None:
+    """What the chosen cache gets before uv starts."""
+    place = facts.place
+    is_used = place is not None and cache_dir.value == place.directory
+    if place is None or not is_used or facts.purpose != "link" or not _is_seeded(facts, place):
+        return None
+    return Seed(source=facts.cache, target=place.directory, packages=facts.seeds)
 
 
 def _nowhere(facts: Facts) -> Decision:

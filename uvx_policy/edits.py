@@ -15,6 +15,15 @@ LINK_MODE_VARIABLE = "UV_LINK_MODE"
 ENVIRONMENT_VARIABLE = "UV_PROJECT_ENVIRONMENT"
 
 
+class Seed(Value):
+    """What one cache is to be given of another before uv starts."""
+
+    source: str
+    target: str
+    #: normalized name, versions
+    packages: tuple[tuple[str, tuple[str, ...]], ...]
+
+
 class Edits(Value):
     """Everything that is done before uv starts. Empty: uv is left alone."""
 
@@ -24,6 +33,8 @@ class Edits(Value):
     words: tuple[str, ...] = ()
     #: cache directory to make, mode 0700, "" for none
     make_cache: str = ""
+    #: what to bring into it, `None` for nothing
+    seed: Seed | None = None
     #: the missing target directory of a symbolic link, "" for none
     make_directory: str = ""
 
@@ -43,12 +54,6 @@ def edits_for(outcome: Outcome, link: LinkPlan | None, *, cache_exists: bool) ->
         variables={name: value for name, value in variables.items() if value is not None},
         words=(link.path_argument,) if link is not None and link.path_argument else (),
         make_cache=(outcome.cache_dir.value or "") if not cache_exists else "",
+        seed=outcome.seed,
         make_directory=link.make_directory if link is not None else "",
     )
-
-
-def without_directories(edits: Edits) -> Edits:
-    """What still holds when a directory cannot be made: private copies, from whichever cache."""
-    if edits.variables.get(LINK_MODE_VARIABLE) != "copy":
-        return NOTHING
-    return Edits(variables={LINK_MODE_VARIABLE: "copy"})

@@ -71,9 +71,17 @@ class Plan(Value):
             yield f"link: [{self.link.code}] {self.link.because}"
 
 
-def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str], uv: str) -> Plan:
+def make_plan(
+    program: str,
+    arguments: Sequence[str],
+    *,
+    environ: dict[str, str],
+    uv: str,
+    why_not_seed: str = "",
+) -> Plan:
     """Understand one call and decide. `environ` must be free of our own old values.
 
+    `why_not_seed`: why no cache can be filled this time, "" when it can.
     Raises `ConfigError` for faults in linkpolicy's own settings. Touches nothing but a try of
     clone and hard link that leaves nothing behind, and our own memory.
     """
@@ -85,7 +93,7 @@ def make_plan(program: str, arguments: Sequence[str], *, environ: dict[str, str]
     host = _host(environ)
 
     def plan_with(version: UvVersion | None) -> Plan:
-        return _plan(host, invocation, version, uv=uv, state=state)
+        return _plan(host, invocation, version, uv=uv, state=state, why_not_seed=why_not_seed)
 
     # `uvx` stays in uv's cache, whatever the version.
     if invocation.informative or invocation.uncertain or program == "uvx":
@@ -139,7 +147,13 @@ def _plan_with_any(plan_with: Callable[[UvVersion | None], Plan]) -> tuple[Plan 
 
 
 def _plan(
-    host: Host, invocation: Invocation, version: UvVersion | None, *, uv: str, state: str
+    host: Host,
+    invocation: Invocation,
+    version: UvVersion | None,
+    *,
+    uv: str,
+    state: str,
+    why_not_seed: str,
 ) -> Plan:
     """The plan for a uv of this version."""
 
@@ -196,6 +210,7 @@ def _plan(
         cache_dir=choices.cache_dir,
         no_cache=choices.no_cache,
         offline=choices.offline is not None,
+        why_not_seeded=why_not_seed,
     )
     link = None
     into = ""
@@ -253,24 +268,6 @@ def state_directory(host: Host) -> str:
     return state if there and host.uid in (-1, there.uid) else ""
 
 
-def prepare(edits: Edits) -> None:
-    """Make the directories that the edits rely on. Raises `LinkPolicyError`: then apply nothing."""
-    if edits.make_directory:
-        from uvx_policy.errors import LinkPolicyError
-
-        try:
-            os.mkdir(edits.make_directory)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            message = f"cannot make `{edits.make_directory}`: {error.strerror}"
-            raise LinkPolicyError(message) from error
-    if edits.make_cache:
-        from uvx_policy.filesystem.cache_directory import make_cache_directory
-
-        make_cache_directory(edits.make_cache)
-
-
 def _served(
     host: Host, invocation: Invocation, choices: UvSettings, version: UvVersion | None
 ) -> tuple[Destination, Purpose]:
@@ -299,6 +296,7 @@ def _gather(
     from uvx_policy.filesystem import places
     from uvx_policy.filesystem.capability import probe_links
     from uvx_policy.filesystem.mounts import read_mount_table
+    from uvx_policy.seed.needs import with_needs
     from uvx_policy.uv.settings import default_cache_dir
 
     table = read_mount_table(host)
@@ -336,25 +334,10 @@ def _gather(
     if found.chosen is not None:
         facts = facts.replace(
             place=found.chosen,
-            place_lacks=_lacks(host, facts, invocation, found.chosen.directory, into),
             place_capability=links_from(found.chosen.probe_from),
         )
+        facts = with_needs(host, facts, invocation, found.chosen.directory, into, state)
     return facts, found.rejected
-
-
-def _lacks(host: Host, facts: Facts, invocation: Invocation, place: str, into: str) -> str | None:
-    """What this call needs, uv's own cache holds and `place` lacks; see `Facts.place_lacks`."""
-    from uvx_policy.uv import locked
-
-    if facts.cache_usable == "no":
-        return ""
-    if facts.destination.kind != "project":
-        return None
-    anew = invocation.has("reinstall") or invocation.has("reinstall-package")
-    is_new = host.kind(facts.destination.path) == "absent"
-    installed = () if anew or is_new else host.list_names(into)
-    wanted = locked.wanted(host, facts.destination.workspace, installed=installed)
-    return locked.lacking(host, wanted, held_by=facts.cache, lacked_by=place)
 
 
 def _link_plan(

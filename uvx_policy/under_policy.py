@@ -30,10 +30,11 @@ def edits_for(  # noqa: RET503 (stop never returns)
             known = records.replay(layout.state_home(environ, sys.platform), key)
             if known is not None:
                 return known
-        from uvx_policy import pipeline
+        from uvx_policy import pipeline, prepare
 
         try:
             plan = pipeline.make_plan(program, arguments, environ=environ, uv=uv)
+            plan = prepare.filled(plan, program, arguments, environ=environ)
             if trace.debugging(environ):
                 for line in plan.story():
                     trace.warn(line)
@@ -84,14 +85,13 @@ def _register(plan: Plan) -> None:
 
 def prepared(edits: Edits) -> Edits:
     """The edits that can be applied, after their directories were made as far as possible."""
-    from uvx_policy import pipeline
-    from uvx_policy.edits import without_directories
+    from uvx_policy import prepare
 
     try:
-        pipeline.prepare(edits)
+        prepare.make_directories(edits)
     except LinkPolicyError as error:
         trace.warn(f"{error}; uv runs without it")
-        return without_directories(edits)
+        return prepare.without_directories(edits)
     return edits
 
 

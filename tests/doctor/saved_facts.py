@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from uvx_policy import decide, model
+from uvx_policy import decide, edits, model
 from uvx_policy.decide import Facts, Outcome
 from uvx_policy.doctor.facts_report import IS, VERSION
 from uvx_policy.filesystem import places
@@ -17,6 +17,7 @@ _RECORDS: dict[str, type[Value]] = {
     for each in (
         decide.Facts,
         decide.Outcome,
+        edits.Seed,
         keys.CacheEntry,
         keys.Setting,
         keys.Settings,

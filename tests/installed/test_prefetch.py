@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,7 +31,7 @@ def environment(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefetch, "_may_fork", lambda: True)
+    monkeypatch.setattr(prefetch, "processors", lambda: 2)
 
 
 def without_time(told: Survey) -> Survey:
@@ -162,28 +161,3 @@ def test_where_no_process_can_be_started_one_looks_oneself(
     assert without_time(Prefetch(str(environment)).survey()) == own(environment)
     if handles:
         assert len(os.listdir("/proc/self/fd")) == handles
-
-
-def test_with_threads_around_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    if hasattr(os, "sched_getaffinity"):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
-    alone = prefetch._may_fork()
-    monkeypatch.setattr(threading, "active_count", lambda: 2)
-
-    assert (alone, prefetch._may_fork()) == (True, False)
-
-
-@pytest.mark.parametrize("processors", [1, 2])
-def test_with_one_processor_nothing_is_gained(
-    monkeypatch: pytest.MonkeyPatch, processors: int
-) -> None:
-    monkeypatch.undo()
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
-    if hasattr(os, "sched_getaffinity"):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
-    monkeypatch.setattr(os, "cpu_count", lambda: processors)
-
-    assert prefetch._may_fork() is (processors > 1)

@@ -62,6 +62,7 @@ all_facts: st.SearchStrategy[Facts] = st.builds(
         ]
     ),
     place_lacks=st.sampled_from([None, "", "rich"]),
+    seeds=st.sampled_from([(), (("rich", ("1",)),)]),
     purpose=st.sampled_from(["link", "manage", "write"]),
     place_capability=capability,
 ).map(_as_they_come)
@@ -108,6 +109,21 @@ def test_a_cache_that_cannot_be_written_is_never_left_to_uv(told: Facts) -> None
 
     if cache != "default" and (told.purpose != "link" or told.destination.kind not in LEFT_ALONE):
         assert outcome.cache_dir.value is not None or outcome.temporary_cache
+
+
+@given(all_facts)
+def test_only_a_cache_that_is_used_and_linked_from_is_filled(told: Facts) -> None:
+    outcome = decide(told)
+
+    if outcome.seed is not None:
+        assert outcome.seed.target == outcome.cache_dir.value
+        assert "copied from" in outcome.cache_dir.because
+        assert told.purpose == "link"
+        assert outcome.link_mode.value != "copy" or "yes" in (
+            told.place_capability.clone, told.place_capability.hardlink,
+        )  # fmt: skip
+    else:
+        assert "copied from" not in outcome.cache_dir.because or told.purpose != "link"
 
 
 @given(all_facts)

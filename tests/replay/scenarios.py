@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from tests import inherited
 from tests.replay.machine import Call, Machine, make_environment, put
+from uvx_policy.host import Host
+from uvx_policy.seed import refused
 
 PROJECT = "[project]\nname = 'a'\nversion = '1'\n"
 
@@ -225,8 +227,21 @@ def _held(cache: Path) -> None:
 @_scenario("project", "nothing-links", "warm-cache", far="ext4")
 def sync_with_what_only_uvs_own_cache_holds(machine: Machine, there: Path) -> Call:
     project = _far(machine, there)
+    put(project / "linkpolicy.toml", 'seed = "never"\n', 0o644)
     put(project / "uv.lock", LOCKED, 0o644)
     _held(machine.home / ".cache/uv")
+    return machine.call("sync", cwd=project)
+
+
+@_scenario("project", "nothing-links", "warm-cache", far="ext4")
+def sync_with_what_cannot_be_copied_to_another_cache(machine: Machine, there: Path) -> Call:
+    project = _far(machine, there)
+    put(project / "uv.lock", LOCKED, 0o644)
+    _held(machine.home / ".cache/uv")
+    refused.remember(
+        Host(environ={}), machine.state, "it was edited", source=str(machine.home / ".cache/uv"),
+        package="rich", versions=("14.0.0",),
+    )  # fmt: skip
     return machine.call("sync", cwd=project)
 
 

@@ -118,6 +118,21 @@ NOTHING_LINKED: dict[str, Any] = {"settings": settings(fallback=setting("error",
             id="a warm cache is not exchanged for one that needs the network",
         ),
         pytest.param(
+            {**OTHER_DEVICE, "place_lacks": "rich", "seeds": (("rich", ("1",)),)},
+            ("hardlink", "hardlink-works", "/mnt/.uv-cache-0", "device-cache"),
+            id="what the other cache lacks is brought there",
+        ),
+        pytest.param(
+            {
+                **OTHER_DEVICE,
+                "place_lacks": "rich",
+                "seeds": (("rich", ("1",)),),
+                "settings": settings(hackable=setting("true", 5)),
+            },
+            ("copy", "hackable", None, "warm-cache"),
+            id="nothing is brought there for private copies that share nothing with it",
+        ),
+        pytest.param(
             {**OTHER_DEVICE, "place_lacks": None},
             ("hardlink", "hardlink-works", "/mnt/.uv-cache-0", "device-cache"),
             id="needs cannot be told, and there is a network",

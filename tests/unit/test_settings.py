@@ -127,6 +127,7 @@ cache = "project"
         "link-mode": ("auto", 7),
         "cache": ("project", 4),
         "fallback": ("copy", 3),
+        "seed": ("auto", 0),
         "symlinked-venv": ("keep", 2),
     }
     assert str(settings.cache.origin) == f"{machine.user}:7"

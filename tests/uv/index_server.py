@@ -19,16 +19,20 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextmanager
 def index_of(wheels: Path, directory: Path) -> Iterator[str]:
-    """The URL of a simple index (PEP 503) with these wheels. `directory` is for its pages."""
-    for wheel in wheels.glob("*.whl"):
-        name = re.sub(r"[-_.]+", "-", wheel.name.partition("-")[0]).lower()
+    """The URL of a simple index (PEP 503) with these wheels and `.tar.gz`.
+
+    `directory` is for its pages.
+    """
+    for file in (*wheels.glob("*.whl"), *wheels.glob("*.tar.gz")):
+        name = re.sub(r"[-_.]+", "-", file.name.partition("-")[0]).lower()
         project = directory / "simple" / name
         project.mkdir(parents=True, exist_ok=True)
-        (project / wheel.name).write_bytes(wheel.read_bytes())
+        (project / file.name).write_bytes(file.read_bytes())
         links = "".join(
             f'<a href="{path.name}#sha256={hashlib.sha256(path.read_bytes()).hexdigest()}">'
             f"{path.name}</a>"
-            for path in project.glob("*.whl")
+            for path in project.iterdir()
+            if path.name != "index.html"
         )
         (project / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
     handler = functools.partial(_Quiet, directory=str(directory))

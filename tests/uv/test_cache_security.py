@@ -23,7 +23,7 @@ from tests.inherited import share_with
 from tests.odd_files import bound_socket, fifo
 from tests.ordinary_user import as_user
 from tests.uv.world import World, archived, installed
-from uvx_policy import pipeline, under_policy
+from uvx_policy import pipeline, prepare, under_policy
 from uvx_policy.edits import Edits
 from uvx_policy.filesystem import cache_directory
 from uvx_policy.state import layout
@@ -459,7 +459,7 @@ def test_a_cache_that_another_takes_while_we_decide_is_not_used(
     of_another_user(disk / NAME)
 
     with pytest.raises(cache_directory.UnsafeCacheDirectory, match="belongs to user 12345"):
-        pipeline.prepare(plan.edits)
+        prepare.make_directories(plan.edits)
 
 
 def test_a_cache_that_was_replaced_after_its_first_use_is_not_used_again(

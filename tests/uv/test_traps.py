@@ -321,23 +321,28 @@ def test_offline_stays_with_the_cache_where_needs_cannot_be_told(
 
 
 @pytest.mark.parametrize("flag", [(), ("--offline",)])
+@pytest.mark.parametrize(("policy", "is_linked"), [("auto", True), ("never", False)])
 def test_a_warm_cache_is_not_exchanged_for_one_that_needs_the_network(
-    fs: FileSystems, each_uv: Path, flag: tuple[str, ...]
+    fs: FileSystems, each_uv: Path, flag: tuple[str, ...], policy: str, is_linked: bool
 ) -> None:
+    """What it holds is brought over; where that is not wanted, it stays."""
     far = fs.image("ext4")
     world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
     with index_of(world.wheels, far / "index") as url:
         project = world.project(
-            far / "project", uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n', own=False
+            far / "project",
+            f'[tool.linkpolicy]\nseed = "{policy}"\n',
+            uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n',
+            own=False,
         )
         world.plain("sync", cwd=project)
     shutil.rmtree(project / ".venv")
 
     done = world.uv("sync", "--frozen", *flag, cwd=project)  # nobody listens there any more
 
-    assert installed(project / ".venv").is_dir()
+    assert (link_count(project / ".venv") > 1) is is_linked
     assert "falling back" not in done.stderr
-    assert not list(far.glob(".uv-cache-*"))
+    assert bool(list(far.glob(".uv-cache-*"))) is is_linked
 
 
 def test_what_both_caches_hold_comes_from_the_one_on_the_device(

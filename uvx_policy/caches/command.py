@@ -51,6 +51,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     clean = actions.add_parser("clean", help="let uv delete everything, or only some packages")
     told = "only these packages (default: everything)"
     clean.add_argument("packages", nargs="*", metavar="PACKAGE", help=told)
+    seed = actions.add_parser("seed", help="copy what uv.lock names from one cache to another")
+    seed.set_defaults(command=_seed)
+    for option, destination, told in (
+        ("--from", "source", "the cache to copy from (default: uv's own)"),
+        ("--to", "target", "the cache to copy to (default: on the environment's file system)"),
+    ):
+        seed.add_argument(option, dest=destination, metavar="CACHE", default="", help=told)
+    seed.add_argument("--all", action="store_true", help="every package, not those of uv.lock")
+    seed.add_argument("--dry-run", action="store_true", help="show what would be copied")
+    seed.add_argument("--json", action="store_true", help="machine-readable output")
+    add_wait(seed)
     prune = actions.add_parser("prune", help="let uv delete entries that nothing refers to")
     prune.set_defaults(packages=[])
     for parser, action in ((clean, "clean"), (prune, "prune")):
@@ -114,6 +125,12 @@ def print_directory(options: argparse.Namespace) -> int:
         sys.stdout.buffer.write(os.fsencode(path) + b"\n")
         sys.stdout.flush()
     return 0
+
+
+def _seed(options: argparse.Namespace) -> int:
+    from uvx_policy.caches import seeding
+
+    return seeding.run(options)
 
 
 def _measured(*, extents: bool) -> list[table.Row]:

@@ -1,4 +1,4 @@
-"""Remove what probes and fixes left that were killed."""
+"""Remove what probes, fixes and copies between caches left that were killed."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ def clean_up(case: Case, *, after_fixes: bool) -> None:
     with contextlib.suppress(Exception):
         if after_fixes:
             from uvx_policy.doctor.deeds import rescue
+            from uvx_policy.seed import fill
 
             for cache in own_caches(case):
                 shop.clean_up(cache.path, rescue(case))
+                fill.clean_up(cache.path)
     with contextlib.suppress(Exception):
         for directory in dict.fromkeys(map(os.path.realpath, _tried(case))):
             shop.clean_up_probes(directory)

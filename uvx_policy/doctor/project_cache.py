@@ -54,13 +54,20 @@ def look_cold(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
         if code == "offline-cold-cache":
             why = f"stays in use: uv is offline, and what `{there}` lacks cannot be told"
             variable = ("UV_OFFLINE", "0")
-        yield warn(
-            f"Each file is copied. `{facts.cache}` {why}.",
-            Fix.by(
-                "Fill the other cache once while the network is available",
-                fill.replace(variables=(variable,)),
-            ),
-            (there,),
+        elif facts.why_not_seeded:
+            why = f"{why}, and it is not copied there: {facts.why_not_seeded}"
+        fix = Fix.by(
+            "Fill the other cache once while the network is available",
+            fill.replace(variables=(variable,)),
+        )
+        if code == "warm-cache" and not facts.why_not_seeded:
+            fix = Fix.by("Copy it there", command("linkpolicy", "cache", "seed"))
+        yield warn(f"Each file is copied. `{facts.cache}` {why}.", fix, (there,))
+        return
+    if plan.outcome.seed is not None:
+        yield fine(
+            f"`{there}` lacks what `{facts.cache}` holds: it is copied there on the next call.",
+            paths=(there,),
         )
         return
     used = plan.outcome.cache_dir.value

@@ -8,8 +8,8 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
-import sys
 
+from uvx_policy.forking import processors
 from uvx_policy.installed.inspection import inspect
 from uvx_policy.installed.model import Survey
 
@@ -22,7 +22,7 @@ class Prefetch:
         self._environment = environment
         #: the process, and the end of its pipe to read from
         self._begun: tuple[int, int] | None = None
-        if _may_fork():
+        if processors() > 1:
             with contextlib.suppress(OSError):  # too many processes, too many files
                 self._begun = _begin(environment)
 
@@ -69,14 +69,3 @@ def _begin(environment: str) -> tuple[int, int]:
             stream.write(content)
     finally:
         os._exit(0)
-
-
-def _may_fork() -> bool:
-    if not hasattr(os, "fork"):
-        return False
-    threading = sys.modules.get("threading")
-    if threading is not None and threading.active_count() > 1:
-        return False  # a lock that another thread holds would be held in the child for ever
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) > 1
-    return (os.cpu_count() or 1) > 1

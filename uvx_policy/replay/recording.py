@@ -51,4 +51,6 @@ def why_not(state: str, key: bytes, edits: Edits, witnesses: Witnesses) -> tuple
     witnesses.settle()
     if edits.make_cache or edits.make_directory:
         return "it makes a directory first", True
+    if edits.seed is not None:
+        return "it fills a cache first", True
     return witnesses.spoilt, True

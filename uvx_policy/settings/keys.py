@@ -62,6 +62,11 @@ KEYS = (
         meaning="When nothing can be linked: copy quietly, or refuse before uv starts",
     ),
     Key(
+        name="seed",
+        allowed=("auto", "never"),
+        meaning="Fill the cache on the environment's file system from uv's own, or leave it empty",
+    ),
+    Key(
         name="symlinked-venv",
         allowed=("keep", "ignore"),
         meaning="When .venv is a symbolic link: keep the link, or leave it to uv",
@@ -106,6 +111,7 @@ class Settings(Value):
     link_mode: Setting = Setting(value="auto", origin=DEFAULT, layer=BUILT_IN)
     cache: Setting = Setting(value="auto", origin=DEFAULT, layer=BUILT_IN)
     fallback: Setting = Setting(value="copy", origin=DEFAULT, layer=BUILT_IN)
+    seed: Setting = Setting(value="auto", origin=DEFAULT, layer=BUILT_IN)
     symlinked_venv: Setting = Setting(value="keep", origin=DEFAULT, layer=BUILT_IN)
     #: the user's entries before the machine's; one for each file system
     caches: tuple[CacheEntry, ...] = ()

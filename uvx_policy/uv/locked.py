@@ -10,7 +10,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from uvx_policy.host import Host
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: directories (`--find-links`) and paths need none
 _OVER_NETWORK = ('registry = "http', 'url = "http')
+
+#: kinds of the buckets that hold distributions
+DISTRIBUTIONS = ("wheels", "sdists")
 
 
 def wanted(host: Host, workspace: str, *, installed: Iterable[str]) -> Versions | None:
@@ -47,17 +50,15 @@ def wanted(host: Host, workspace: str, *, installed: Iterable[str]) -> Versions 
     return None if from_git else locked
 
 
-def lacking(host: Host, packages: Versions | None, *, held_by: str, lacked_by: str) -> str | None:
-    """The first of these packages that the one cache holds and the other does not; "" for none.
-
-    `None` when it is not known which packages.
+def lacking(
+    host: Host, packages: Versions, *, held_by: str, lacked_by: str
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Those of these packages that the one cache holds and the other does not.
 
     A cache holds a package when a bucket has a wheel or a source distribution of one of its
     versions. Buckets of an older format than the other cache's do not count: the uv that runs here
     has moved on. Raises `Unreadable`.
     """
-    if packages is None:
-        return None
     rich, poor = _Buckets(host, held_by), _Buckets(host, lacked_by)
     for name, versions in packages.items():
         held = rich.formats_with(name, versions)
@@ -65,8 +66,38 @@ def lacking(host: Host, packages: Versions | None, *, held_by: str, lacked_by: s
             number <= poor.formats_with(name, versions).get(kind, -1)
             for kind, number in held.items()
         ):
-            return name
-    return ""
+            yield name, versions
+
+
+def shelves(
+    names_in: Callable[[str], Iterable[str]], cache: str, kinds: tuple[str, ...]
+) -> Iterator[tuple[str, int, str]]:
+    """Where a cache keeps what came from one index or URL, in its buckets of these kinds.
+
+    Kind of the bucket, number of its format, and the directory with an entry for each package.
+    """
+    for bucket in names_in(cache):
+        kind, _, digits = bucket.rpartition("-v")
+        if kind not in kinds or not digits.isdecimal():
+            continue
+        for index in names_in(os.path.join(cache, bucket)):
+            directory = os.path.join(cache, bucket, index)
+            if index == "pypi":
+                yield kind, int(digits), directory
+            elif index in ("index", "url"):
+                for other in names_in(directory):
+                    yield kind, int(digits), os.path.join(directory, other)
+
+
+def version_of(entry: str, package: str) -> str:
+    """The version of what has this name in the directory of a package; "" for nothing of its own.
+
+    A source distribution is the directory `2.0.0`. A wheel is `2.0.0-py3-none-any.http`, of uv 0.6
+    and earlier `my_package-2.0.0-...`; `.rev`: from a file; `.msgpack`: only metadata.
+    """
+    if entry.endswith((".http", ".rev")):
+        return entry.removeprefix(package.replace("-", "_") + "-").partition("-")[0]
+    return "" if "-" in entry else entry
 
 
 def _packages(text: str) -> Iterator[tuple[str, str, str]]:
@@ -95,7 +126,7 @@ class _Buckets:
     def formats_with(self, name: str, versions: tuple[str, ...]) -> dict[str, int]:
         """Kind of bucket -> the newest format in which one of these versions is held."""
         if self._indexes is None:
-            self._indexes = sorted(self._find_indexes())
+            self._indexes = sorted(shelves(self._host.list_names, self._cache, DISTRIBUTIONS))
         return {
             kind: number
             for kind, number, index in self._indexes
@@ -107,30 +138,8 @@ class _Buckets:
         # Most packages are in no cache, and what is absent is the cheaper witness.
         if self._host.kind(directory) != "directory":
             return False
-        # A source distribution is the directory `2.0.0`. A wheel is `2.0.0-py3-none-any.http`, of
-        # uv 0.6 and earlier `my_package-2.0.0-...`; `.rev`: from a file; `.msgpack`: only metadata.
-        prefix = package.replace("-", "_") + "-"
-        return any(
-            name in versions
-            or (
-                name.endswith((".http", ".rev"))
-                and name.removeprefix(prefix).partition("-")[0] in versions
-            )
-            for name in self._host.list_names(directory)
-        )
-
-    def _find_indexes(self) -> Iterator[tuple[str, int, str]]:
-        for bucket in self._host.list_names(self._cache):
-            kind, _, digits = bucket.rpartition("-v")
-            if kind not in ("wheels", "sdists") or not digits.isdecimal():
-                continue
-            for index in self._host.list_names(os.path.join(self._cache, bucket)):
-                directory = os.path.join(self._cache, bucket, index)
-                if index == "pypi":
-                    yield kind, int(digits), directory
-                elif index in ("index", "url"):
-                    for other in self._host.list_names(directory):
-                        yield kind, int(digits), os.path.join(directory, other)
+        names = self._host.list_names(directory)
+        return any(version_of(name, package) in versions for name in names)
 
 
 def _normalized(name: str) -> str:

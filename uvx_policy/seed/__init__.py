@@ -1,0 +1,1 @@
+"""Fill a cache from another one: what uv would download or copy again."""

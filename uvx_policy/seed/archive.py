@@ -1,0 +1,172 @@
+"""Copy an unpacked wheel, if its RECORD proves every file of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from uvx_policy.foreign_file import FLAGS, NO_FOLLOW
+from uvx_policy.installed import record
+from uvx_policy.installed.distributions import names_in
+from uvx_policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from uvx_policy.installed.hash import Hash
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | NO_FOLLOW
+_CHUNK = 1 << 20
+#: a RECORD has no hash for itself and its signatures
+_WITHOUT_HASH = (record.NAME, "RECORD.jws", "RECORD.p7s")
+#: bytes that a file takes more than it has, at most
+_BLOCK = 4096
+
+
+class Unproven(Exception):
+    """An archive that is not what its RECORD says, or of which that cannot be told."""
+
+
+class Archive(Value):
+    """An unpacked wheel, as it was seen."""
+
+    path: str
+    #: paths below it, outermost first, with their permissions
+    directories: tuple[tuple[str, int], ...]
+    #: paths below it, and the hash that the RECORD has
+    files: tuple[tuple[str, Hash | None], ...]
+    #: what a copy takes at most
+    room: int
+
+
+def look_at(path: str) -> Archive:
+    """What is in the archive at `path`, by its names and its RECORD. Raises `Unproven`."""
+    infos = [name for name in names_in(path) if name.endswith(".dist-info")]
+    if len(infos) != 1:
+        raise Unproven(f"`{path}` does not hold one distribution")
+    try:
+        rows = record.read_at(os.path.join(path, infos[0], record.NAME))
+        problem = rows.problem(infos[0])
+        if problem:
+            raise Unproven(f"the RECORD of `{path}`: {problem}")
+        known = {row.path: row.hash for row in rows if row.hash}
+        archive = _looked_at(path, known, {f"{infos[0]}/{name}" for name in _WITHOUT_HASH})
+    except OSError as error:
+        raise Unproven(f"`{path}` cannot be read: {error.strerror or error}") from error
+    missing = known.keys() - {below for below, _ in archive.files}
+    for below in sorted(missing):
+        if not below.endswith(record.BYTECODE):
+            raise Unproven(f"`{path}` lacks `{below}`")
+    return archive
+
+
+def copy(archive: Archive, target: str, *, pause: Callable[[], None]) -> None:
+    """Make a copy at `target`, where nothing is: content, permissions and times of each file.
+
+    `pause` is called after each file. Raises `Unproven`, and `OSError` when it cannot be written.
+    """
+    os.mkdir(target)
+    for below, mode in archive.directories:
+        os.mkdir(os.path.join(target, below))
+        os.chmod(os.path.join(target, below), mode)
+    for below, expected in archive.files:
+        copy_file(os.path.join(archive.path, below), os.path.join(target, below), expected)
+        pause()
+
+
+def copy_file(source: str, target: str, expected: Hash | None = None) -> None:
+    """Copy a regular file to where nothing is. Raises `OSError`, and `Unproven` by its hash."""
+    try:
+        handle = os.open(source, FLAGS | NO_FOLLOW)
+    except OSError as error:
+        raise Unproven(f"`{source}` cannot be read: {error.strerror}") from error
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unproven(f"`{source}` is not a file")
+        new = os.open(target, _NEW, 0o600)
+        try:
+            digest = _copy(handle, new, status, expected)
+            os.fchmod(new, status.st_mode & 0o777)
+            os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(new)
+    finally:
+        os.close(handle)
+    if expected is not None and digest != expected:
+        raise Unproven(f"`{source}` is not what its RECORD says")
+
+
+def _copy(source: int, new: int, status: os.stat_result, expected: Hash | None) -> Hash | None:
+    """Copy and hash all bytes. Raises `OSError`."""
+    from uvx_policy.installed import hash as hashing
+
+    algorithm = expected.algorithm if expected else ""
+    if os.fstat(new).st_dev == status.st_dev and _shared(source, new, status.st_size):
+        # Of what was written: the source may change while it is read.
+        return hashing.of_handle(new, algorithm) if algorithm else None
+    if algorithm:
+        return hashing.of_pieces(_passed_on(source, new, status.st_size), algorithm)
+    for _ in _passed_on(source, new, status.st_size):
+        pass
+    return None
+
+
+def _passed_on(source: int, new: int, size: int) -> Iterator[bytes]:
+    """The bytes of one file, as they are written to the other."""
+    # To ask for far more than there is takes longer than to hash it.
+    while piece := os.read(source, min(size + 1, _CHUNK)):
+        written = os.write(new, piece)
+        while written < len(piece):
+            written += os.write(new, piece[written:])
+        yield piece
+
+
+def _shared(source: int, new: int, size: int) -> bool:
+    """Copy within a file system, which may share the blocks; `False` when it cannot be done so."""
+    if not hasattr(os, "copy_file_range"):
+        return False
+    done = 0
+    try:
+        while done < size:
+            count = os.copy_file_range(source, new, size - done, done, done)
+            if not count:
+                break
+            done += count
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        os.ftruncate(new, 0)
+        return False
+    return True
+
+
+def _looked_at(path: str, known: dict[str, Hash], without: set[str]) -> Archive:
+    """Raises `Unproven`, and `OSError` when something cannot be listed."""
+    directories: list[tuple[str, int]] = []
+    files: list[tuple[str, Hash | None]] = []
+    room = _BLOCK
+    waiting = [""]
+    while waiting:
+        above = waiting.pop()
+        with os.scandir(os.path.join(path, above)) as entries:
+            for entry in entries:
+                below = f"{above}/{entry.name}" if above else entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
+                    directories.append((below, mode | stat.S_IRWXU))
+                    waiting.append(below)
+                    room += _BLOCK
+                    continue
+                expected = known.get(below)
+                if expected is None and below not in without:
+                    if below.endswith(record.BYTECODE):
+                        continue
+                    raise Unproven(f"the RECORD of `{path}` has no hash for `{below}`")
+                if expected is not None and not expected.is_known:
+                    raise Unproven(f"the hash of `{path}/{below}` cannot be computed")
+                files.append((below, expected))
+                room += entry.stat(follow_symlinks=False).st_size + _BLOCK
+    return Archive(path=path, directories=tuple(directories), files=tuple(files), room=room)
