@@ -55,7 +55,7 @@ ROOMS = {
     "explain": "core state replay pipeline shim machine",
     "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core terminal settings pipeline machine caches verify repair status setup doctor "
+    "cli": "core terminal settings shim machine caches verify repair status setup doctor "
     "explain run demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
