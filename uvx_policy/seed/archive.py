@@ -7,15 +7,15 @@ import os
 import stat
 
 from uvx_policy.foreign_file import FLAGS, NO_FOLLOW
+from uvx_policy.installed import hash as hashing
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import names_in
+from uvx_policy.installed.hash import NO_HASH, Hash
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from uvx_policy.installed.hash import Hash
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | NO_FOLLOW
 _CHUNK = 1 << 20
@@ -23,6 +23,8 @@ _CHUNK = 1 << 20
 _WITHOUT_HASH = (record.NAME, "RECORD.jws", "RECORD.p7s")
 #: bytes that a file takes more than it has, at most
 _BLOCK = 4096
+#: digits of the sizes in a RECORD
+_MOST_DIGITS = 20
 
 
 class Unproven(Exception):
@@ -35,8 +37,8 @@ class Archive(Value):
     path: str
     #: paths below it, outermost first, with their permissions
     directories: tuple[tuple[str, int], ...]
-    #: paths below it, and the hash that the RECORD has
-    files: tuple[tuple[str, Hash | None], ...]
+    #: paths below it, and the hash as the RECORD has it, "" for none
+    files: tuple[tuple[str, str], ...]
     #: what a copy takes at most
     room: int
 
@@ -51,7 +53,8 @@ def look_at(path: str) -> Archive:
         problem = rows.problem(infos[0])
         if problem:
             raise Unproven(f"the RECORD of `{path}`: {problem}")
-        known = {row.path: row.hash for row in rows if row.hash}
+        # Hashes are understood where they are compared, by several processes at once.
+        known = {below: (text, size) for below, text, size in rows.whole if text}
         archive = _looked_at(path, known, {f"{infos[0]}/{name}" for name in _WITHOUT_HASH})
     except OSError as error:
         raise Unproven(f"`{path}` cannot be read: {error.strerror or error}") from error
@@ -76,8 +79,14 @@ def copy(archive: Archive, target: str, *, pause: Callable[[], None]) -> None:
         pause()
 
 
-def copy_file(source: str, target: str, expected: Hash | None = None) -> None:
+def copy_file(source: str, target: str, hash_text: str = "") -> None:
     """Copy a regular file to where nothing is. Raises `OSError`, and `Unproven` by its hash."""
+    try:
+        expected = Hash.parse(hash_text)
+    except ValueError as error:
+        raise Unproven(f"of `{source}` its RECORD has {error}") from error
+    if expected and not expected.is_known:
+        raise Unproven(f"the hash of `{source}` cannot be computed")
     try:
         handle = os.open(source, FLAGS | NO_FOLLOW)
     except OSError as error:
@@ -88,30 +97,27 @@ def copy_file(source: str, target: str, expected: Hash | None = None) -> None:
             raise Unproven(f"`{source}` is not a file")
         new = os.open(target, _NEW, 0o600)
         try:
-            digest = _copy(handle, new, status, expected)
+            digest = _copy(handle, new, status, expected.algorithm)
             os.fchmod(new, status.st_mode & 0o777)
             os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
         finally:
             os.close(new)
     finally:
         os.close(handle)
-    if expected is not None and digest != expected:
+    if digest != expected:
         raise Unproven(f"`{source}` is not what its RECORD says")
 
 
-def _copy(source: int, new: int, status: os.stat_result, expected: Hash | None) -> Hash | None:
-    """Copy and hash all bytes. Raises `OSError`."""
-    from uvx_policy.installed import hash as hashing
-
-    algorithm = expected.algorithm if expected else ""
+def _copy(source: int, new: int, status: os.stat_result, algorithm: str) -> Hash:
+    """Copy all bytes, and hash them unless `algorithm` is "". Raises `OSError`."""
     if os.fstat(new).st_dev == status.st_dev and _shared(source, new, status.st_size):
         # Of what was written: the source may change while it is read.
-        return hashing.of_handle(new, algorithm) if algorithm else None
+        return hashing.of_handle(new, algorithm) if algorithm else NO_HASH
     if algorithm:
         return hashing.of_pieces(_passed_on(source, new, status.st_size), algorithm)
     for _ in _passed_on(source, new, status.st_size):
         pass
-    return None
+    return NO_HASH
 
 
 def _passed_on(source: int, new: int, size: int) -> Iterator[bytes]:
@@ -143,10 +149,10 @@ def _shared(source: int, new: int, size: int) -> bool:
     return True
 
 
-def _looked_at(path: str, known: dict[str, Hash], without: set[str]) -> Archive:
+def _looked_at(path: str, known: dict[str, tuple[str, str]], without: set[str]) -> Archive:
     """Raises `Unproven`, and `OSError` when something cannot be listed."""
     directories: list[tuple[str, int]] = []
-    files: list[tuple[str, Hash | None]] = []
+    files: list[tuple[str, str]] = []
     room = _BLOCK
     waiting = [""]
     while waiting:
@@ -160,13 +166,13 @@ def _looked_at(path: str, known: dict[str, Hash], without: set[str]) -> Archive:
                     waiting.append(below)
                     room += _BLOCK
                     continue
-                expected = known.get(below)
-                if expected is None and below not in without:
+                text, size = known.get(below, ("", ""))
+                if not text and below not in without:
                     if below.endswith(record.BYTECODE):
                         continue
                     raise Unproven(f"the RECORD of `{path}` has no hash for `{below}`")
-                if expected is not None and not expected.is_known:
-                    raise Unproven(f"the hash of `{path}/{below}` cannot be computed")
-                files.append((below, expected))
-                room += entry.stat(follow_symlinks=False).st_size + _BLOCK
+                files.append((below, text))
+                # A size that is wrong comes with a wrong hash.
+                is_size = size.isdecimal() and len(size) < _MOST_DIGITS
+                room += (int(size) if is_size else entry.stat().st_size) + _BLOCK
     return Archive(path=path, directories=tuple(directories), files=tuple(files), room=room)
