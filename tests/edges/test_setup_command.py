@@ -542,6 +542,14 @@ def test_a_linkpolicy_that_was_removed_is_said_and_another_one_is_started(
     assert "uv tool install uvx-policy" in alone.stderr
     assert (beside.returncode, beside.stdout, beside.stderr) == (0, "the real uv\n", "")
 
+    gone.parent.mkdir()  # its Python was removed
+    gone.write_text(f"#!{tmp_path}/no/python\n")
+    gone.chmod(0o755)
+
+    lame = run_own(home, "setup")
+    assert lame.returncode == 127
+    assert f"error: linkpolicy was removed from {gone}\n" in lame.stderr
+
 
 def test_a_linkpolicy_of_the_user_s_own_there_stays(home: Home) -> None:
     own = stranger(home.shims / "linkpolicy")

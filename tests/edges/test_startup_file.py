@@ -56,6 +56,9 @@ def has_no_marker(content: bytes) -> bool:
 
 @given(contents)
 @example(b"no line end")
+@example(b"goes on \\")
+@example(b"goes on \\\n")
+@example(b"goes on \\\r\n")
 @example(b"alias l=ls\r\n")
 @example(b"ends with a carriage return\r")
 @example(b"")
@@ -86,8 +89,10 @@ def test_what_others_add_below_is_kept_and_the_block_moves_to_the_end(
 
     moved = with_block(changed)
 
-    # The line end that we gave to an unfinished line now keeps two lines of the user's apart.
-    line_end = b"\n" if added and content and not content.endswith(b"\n") else b""
+    # What we gave to an unfinished line now keeps two lines of the user's apart.
+    goes_on = content.removesuffix(b"\n").removesuffix(b"\r").endswith(b"\\")
+    ends = (bool(content) and not content.endswith(b"\n")) + goes_on
+    line_end = b"\n" * ends if added else b""
     assert without_block(changed) == content + line_end + added
     assert without_block(moved) == content + line_end + added
     assert with_block(moved) == moved

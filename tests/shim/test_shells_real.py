@@ -483,6 +483,21 @@ def test_no_shell_complains_about_our_line(machine: Machine, line: str, where: s
     assert not [word for word in ("linkpolicy", "readonly", "read-only", "rror") if word in said]
 
 
+@pytest.mark.parametrize("machine", ["bash", "sh"], indirect=True)
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_last_line_that_goes_on_is_ended(machine: Machine, end: str) -> None:
+    file = machine.home / {"sh": ".profile", "bash": ".bashrc"}[machine.shell]
+    file.write_text(f"MINE=1\\{end}")
+    machine.setup()
+    machine.environ["ENV"] = f"{machine.home}/.profile"
+
+    said = machine.transcript(["-i"], 'echo "mine: $MINE"', "command -v uv")
+
+    assert "mine: 1" in said
+    assert f"{machine.shims}/uv" in said
+    assert "rror" not in said
+
+
 @pytest.mark.parametrize("machine", ["bash"], indirect=True)
 @pytest.mark.parametrize("other", ["", 'PATH="/usr/bin:$PATH"\n'], ids=["alone", "with another"])
 def test_a_restricted_bash_does_not_complain_at_its_prompt(machine: Machine, other: str) -> None:

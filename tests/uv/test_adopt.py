@@ -417,6 +417,7 @@ def test_the_environment_of_another_user_is_refused(client: Client) -> None:
 
 def test_what_is_no_environment_is_a_mistake(client: Client) -> None:
     assert "neither an environment nor" in client.adopts("no-such-program", code=2)
+    assert "has an empty name" in client.adopts("", code=2)
 
 
 def test_an_edit_of_the_pth_is_never_lost(client: Client) -> None:

@@ -17,7 +17,7 @@ import pytest
 from tests import real_uv
 from tests.filesystems import FileSystems, same_inode
 from tests.uv.index_server import index_of
-from tests.uv.world import NAME, World, archived, installed
+from tests.uv.world import NAME, ORIGINAL, World, archived, installed
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
@@ -196,6 +196,27 @@ def test_cache_commands_act_on_the_cache_of_the_project(
     assert archived(world.default_cache)
     assert bool(archived(cache)) is (words[-1] != NAME)
     assert "linkpolicy:" not in done.stderr
+
+
+def test_cache_clean_removes_what_the_next_sync_would_install(
+    fs: FileSystems, newest_uv: Path
+) -> None:
+    """Also while it is installed: uv #15700 says to clean a package and to sync again."""
+    far = fs.image("ext4")
+    world = World(far / "world", newest_uv, home=fs.other_ext4 / "home")
+    with index_of(world.wheels, far / "index") as url:
+        project = world.project(
+            far / "project", uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n', own=False
+        )
+        world.plain("sync", cwd=project)
+        (poisoned,) = archived(world.default_cache)
+        poisoned.write_text("POISON\n")
+
+        world.uv("cache", "clean", NAME, cwd=project)
+        shutil.rmtree(project / ".venv")
+        world.uv("sync", cwd=project)
+
+    assert (installed(project / ".venv") / "__init__.py").read_text() == ORIGINAL
 
 
 def test_cache_commands_outside_of_a_project_act_on_uvs_own(fs: FileSystems, each_uv: Path) -> None:

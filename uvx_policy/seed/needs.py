@@ -20,14 +20,16 @@ def with_needs(
         return facts.replace(place_lacks="")
     if facts.destination.kind != "project":
         return facts
-    anew = invocation.has("reinstall") or invocation.has("reinstall-package")
+    # `uv cache clean` is for what the next sync installs, whether or not it is installed now.
+    manages = facts.purpose == "manage"
+    anew = manages or invocation.has("reinstall") or invocation.has("reinstall-package")
     is_new = host.kind(facts.destination.path) == "absent"
     installed = () if anew or is_new else host.list_names(into)
     names = locked.wanted(host, facts.destination.workspace, installed=installed)
     if names is None:
         return facts
     lacked = locked.lacking(host, names, held_by=facts.cache, lacked_by=place)
-    if facts.settings.seed.value == "never" or host.platform == "win32":
+    if manages or facts.settings.seed.value == "never" or host.platform == "win32":
         # uv writes text files instead of symbolic links there.
         return facts.replace(place_lacks=next(lacked, ("", ()))[0])
     return _with_seeds(host, facts, dict(lacked), state)

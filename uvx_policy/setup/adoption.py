@@ -73,6 +73,8 @@ def environment_named(word: str, environ: Mapping[str, str]) -> str:
 
     Raises `UsageError`.
     """
+    if not word:
+        raise UsageError("an environment or a program has an empty name")
     places = (word, os.path.join(word, ".venv"))
     found = next((each for each in places if _is_environment(each)), "")
     # A directory here may have a program's name, and be none of an environment.

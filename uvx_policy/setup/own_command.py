@@ -33,7 +33,10 @@ for directory in ${{PATH-}}; do
         case $line in "# {marker}:"*) ;; *) exec "$program" "$@" ;; esac
     fi
 done
-if [ -x {path} ]; then
+python=
+{{ read -r line && python=${{line#??}}; }} 2>/dev/null <{path}
+python=${{python%% *}}
+if [ -x {path} ] && [ -x "$python" ]; then
     exec {path} "$@"
 fi
 printf '%s\\n' 'error: linkpolicy was removed from '{path} \\

@@ -18,7 +18,11 @@ BEGIN = b"# >>> linkpolicy >>>\n"
 END = b"# <<< linkpolicy <<<\n"
 _WHAT = b"# Puts linkpolicy's uv first on PATH. To take this out again: linkpolicy uninstall\n"
 _MADE_FILE = b"# linkpolicy made this file.\n"
-_ENDED_LINE = b"# linkpolicy ended the line above.\n"
+#: line ends that we put before the block -> how we say so
+_ENDED = {
+    1: b"# linkpolicy ended the line above.\n",
+    2: b"# linkpolicy ended the line above, and the empty one.\n",
+}
 
 
 class HalfBlock(LinkPolicyError):
@@ -47,7 +51,8 @@ class Block(NamedTuple):
     #: between the markers, with `\\n` line ends, without our own remarks
     lines: bytes
     made_file: bool
-    ended_line: bool
+    #: line ends before it that are ours
+    ends: int
 
 
 def with_block(content: bytes | None, lines: bytes, *, is_ours: Callable[[bytes], bool]) -> bytes:
@@ -57,9 +62,11 @@ def with_block(content: bytes | None, lines: bytes, *, is_ours: Callable[[bytes]
     """
     made_file = content is None or any(found.made_file for found in blocks(content))
     rest = b"" if content is None else without_block(content, is_ours=is_ours)
-    ended_line = bool(rest) and not rest.endswith(b"\n")
-    remarks = _WHAT + (_MADE_FILE if made_file else b"") + (_ENDED_LINE if ended_line else b"")
-    return rest + (b"\n" if ended_line else b"") + BEGIN + remarks + lines + END
+    # After a backslash the next line belongs to the last one.
+    goes_on = rest.removesuffix(b"\n").removesuffix(b"\r").endswith(b"\\")
+    ends = (bool(rest) and not rest.endswith(b"\n")) + goes_on
+    remarks = _WHAT + (_MADE_FILE if made_file else b"") + _ENDED.get(ends, b"")
+    return rest + b"\n" * ends + BEGIN + remarks + lines + END
 
 
 def without_block(content: bytes, *, is_ours: Callable[[bytes], bool]) -> bytes:
@@ -68,10 +75,11 @@ def without_block(content: bytes, *, is_ours: Callable[[bytes], bool]) -> bytes:
         if not is_ours(found.lines):
             raise EditedBlock(found.line)
         before, after = content[: found.start], content[found.end :]
-        if found.ended_line and not after:
+        if not after:
             # With text after it, the line end is what keeps the user's lines apart.
             converted = not content.startswith(BEGIN, found.start)
-            before = before.removesuffix(b"\r\n" if converted else b"\n")
+            for _ in range(found.ends):
+                before = before.removesuffix(b"\r\n" if converted else b"\n")
         content = before + after
     return content
 
@@ -96,7 +104,7 @@ def blocks(content: bytes) -> tuple[Block, ...]:
         elif plain == END:
             if not begin:
                 raise HalfBlock(number, END)
-            remarks = [line for line in inside if line in (_WHAT, _MADE_FILE, _ENDED_LINE)]
+            remarks = [line for line in inside if line in (_WHAT, _MADE_FILE, *_ENDED.values())]
             found.append(
                 Block(
                     start=begin[0],
@@ -104,7 +112,7 @@ def blocks(content: bytes) -> tuple[Block, ...]:
                     line=begin[1],
                     lines=b"".join(line for line in inside if line not in remarks),
                     made_file=_MADE_FILE in remarks,
-                    ended_line=_ENDED_LINE in remarks,
+                    ends=next((ends for ends, text in _ENDED.items() if text in remarks), 0),
                 )
             )
             begin = None

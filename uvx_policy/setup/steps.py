@@ -138,9 +138,9 @@ def recorded(edit: Edit) -> Inserted:
     block = startup_file.blocks(content)[-1]
     return Inserted(
         path=edit.before.path,
-        inserted=content[block.start - block.ended_line :],
+        inserted=content[block.start - block.ends :],
         created=block.made_file,
-        newline_added=block.ended_line,
+        newline_added=block.ends > 0,
     )
 
 

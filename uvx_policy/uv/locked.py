@@ -56,15 +56,17 @@ def lacking(
     """Those of these packages that the one cache holds and the other does not.
 
     A cache holds a package when a bucket has a wheel or a source distribution of one of its
-    versions. Buckets of an older format than the other cache's do not count: the uv that runs here
-    has moved on. Raises `Unreadable`.
+    versions; the other one lacks it when it has not all of these: wheels are for one Python each.
+    Buckets of an older format than the other cache's do not count: the uv that runs here has moved
+    on. Raises `Unreadable`.
     """
     rich, poor = _Buckets(host, held_by), _Buckets(host, lacked_by)
     for name, versions in packages.items():
-        held = rich.formats_with(name, versions)
+        held = rich.files_of(name, versions)
+        there = poor.files_of(name, versions) if held else {}
         if held and not any(
-            number <= poor.formats_with(name, versions).get(kind, -1)
-            for kind, number in held.items()
+            kind in there and number <= there[kind][0] and files <= there[kind][1]
+            for kind, (number, files) in held.items()
         ):
             yield name, versions
 
@@ -123,23 +125,25 @@ class _Buckets:
         #: (kind of the bucket, number of its format, directory of one index), the newest last
         self._indexes: list[tuple[str, int, str]] | None = None
 
-    def formats_with(self, name: str, versions: tuple[str, ...]) -> dict[str, int]:
-        """Kind of bucket -> the newest format in which one of these versions is held."""
+    def files_of(
+        self, name: str, versions: tuple[str, ...]
+    ) -> dict[str, tuple[int, frozenset[str]]]:
+        """Kind of bucket -> the newest format in which one of these versions is held, and what."""
         if self._indexes is None:
             self._indexes = sorted(shelves(self._host.list_names, self._cache, DISTRIBUTIONS))
         return {
-            kind: number
+            kind: (number, files)
             for kind, number, index in self._indexes
-            if self._holds(index, name, versions)
+            if (files := self._held(index, name, versions))
         }
 
-    def _holds(self, index: str, package: str, versions: tuple[str, ...]) -> bool:
+    def _held(self, index: str, package: str, versions: tuple[str, ...]) -> frozenset[str]:
         directory = os.path.join(index, package)
         # Most packages are in no cache, and what is absent is the cheaper witness.
         if self._host.kind(directory) != "directory":
-            return False
+            return frozenset()
         names = self._host.list_names(directory)
-        return any(version_of(name, package) in versions for name in names)
+        return frozenset(name for name in names if version_of(name, package) in versions)
 
 
 def _normalized(name: str) -> str:
