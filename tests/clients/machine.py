@@ -232,6 +232,10 @@ def _uv(home: Path, *words: str) -> None:
             "UV_CACHE_DIR": str(real_uv.store() / "cache"),
             "UV_EXCLUDE_NEWER": AS_OF,
             "UV_LINK_MODE": "copy",
+            # What pip is told of the index and its certificates, uv does not read.
+            "UV_SYSTEM_CERTS": "1",
+            "UV_NATIVE_TLS": "1",
+            **({"UV_DEFAULT_INDEX": index} if (index := os.environ.get("PIP_INDEX_URL")) else {}),
         },
         check=True,
     )
