@@ -55,3 +55,20 @@ def pieces(path: str, most: int | None = None) -> Iterator[bytes]:
             yield piece
     finally:
         os.close(handle)
+
+
+def real_path(path: str) -> str:
+    """`os.path.realpath`, also while somebody exchanges what is on the way. Never raises.
+
+    It asks first whether something is a link and reads it then: EINVAL when that changed meanwhile
+    (CPython 3.11 to 3.13).
+    """
+    import contextlib
+
+    for _ in range(_TRIES):
+        with contextlib.suppress(OSError):
+            return os.path.realpath(path)
+    return path
+
+
+_TRIES = 100

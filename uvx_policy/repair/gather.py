@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from uvx_policy.foreign_file import real_path
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import linking, record
 from uvx_policy.installed.tree import Tree
@@ -64,7 +65,7 @@ class Gathering:
         self._hashes: dict[str, dict[str, Hash]] = {}
         self._reals: dict[str, str] = {}
         self._ways: dict[str, tuple[Way, ...]] = {}
-        self._caches = {os.path.realpath(cache) for cache in index.caches}
+        self._caches = {real_path(cache) for cache in index.caches}
 
     def damages(self, findings: Iterable[Finding]) -> list[Damage]:
         """One for each path, of what is a fault or intended. Never raises."""
@@ -165,10 +166,7 @@ class Gathering:
         # Behind a symbolic link the file itself, where it lies in a cache.
         for path in list(paths):
             if os.path.islink(path):
-                try:
-                    real = os.path.realpath(path)
-                except OSError:  # exchanged this moment
-                    continue
+                real = real_path(path)
                 cache = self._cache_of(real)
                 if cache:
                     paths.setdefault(real, Tree(path=cache, kind="archive", owner=cache))
@@ -207,7 +205,7 @@ class Gathering:
     def _real(self, directory: str) -> str:
         """Without symbolic links, with a separator in the end."""
         if directory not in self._reals:
-            self._reals[directory] = os.path.join(os.path.realpath(directory), "")
+            self._reals[directory] = os.path.join(real_path(directory), "")
         return self._reals[directory]
 
     def _location(self, finding: Finding, tree: Tree, path: str) -> Location:
@@ -223,9 +221,7 @@ class Gathering:
         )
         with contextlib.suppress(OSError, ValueError):
             is_link = stat.S_ISLNK(os.lstat(path).st_mode)
-            location = location.replace(
-                follows=is_link and bool(self._cache_of(os.path.realpath(path)))
-            )
+            location = location.replace(follows=is_link and bool(self._cache_of(real_path(path))))
             status = os.stat(path)
             location = location.replace(
                 identity=(status.st_dev, status.st_ino), shared=is_link or status.st_nlink > 1

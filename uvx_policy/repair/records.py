@@ -15,7 +15,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy.foreign_file import read_foreign
+from uvx_policy.foreign_file import read_foreign, real_path
 from uvx_policy.installed import record
 from uvx_policy.installed.hash import of_file
 from uvx_policy.installed.record import BY_INSTALLERS, Row
@@ -53,9 +53,9 @@ class Wheels:
         "" when there is none that is complete and fits the files there. Never raises.
         """
         name = os.path.basename(dist_info)
-        own = os.path.realpath(tree.path)
+        own = real_path(tree.path)
         for path in self._candidates(name):
-            if os.path.realpath(os.path.dirname(os.path.dirname(path))) == own:
+            if real_path(os.path.dirname(os.path.dirname(path))) == own:
                 continue
             with contextlib.suppress(OSError, ValueError):
                 if (

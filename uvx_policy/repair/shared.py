@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from uvx_policy.foreign_file import real_path
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import record
 from uvx_policy.replace.build import is_shared
@@ -38,13 +39,13 @@ def shared_files(site: str) -> list[Shared]:
     for files in linked.values():
         for path, status in files.items():
             if not os.path.islink(path):
-                names.setdefault(_inode(status), set()).add(os.path.realpath(path))
+                names.setdefault(_inode(status), set()).add(real_path(path))
     found = []
     for distribution, files in linked.items():
         shared = {
             path: status.st_size
             for path, status in files.items()
-            if os.path.islink(path) or len(names[_inode(status)]) < status.st_nlink
+            if os.path.islink(path) or len(names.get(_inode(status), ())) < status.st_nlink
         }
         found.append(
             Shared(

@@ -10,6 +10,7 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from uvx_policy.foreign_file import real_path
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import status_of
 from uvx_policy.installed.finding import Place
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 #: states in which a file has something that others may have, too
 _HAS_CONTENT = ("edited", "mode")
-_real = lru_cache(maxsize=4096)(os.path.realpath)
+_real = lru_cache(maxsize=4096)(real_path)
 
 
 def with_places(findings: Iterable[Finding], index: Index) -> list[Finding]:
@@ -90,7 +91,7 @@ def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
     if told is None or finding.row is None:
         return finding
     wrong = NO_HASH
-    own = os.path.realpath(finding.tree.path)
+    own = real_path(finding.tree.path)
     places = []
     for tree, path in twins(finding, index, rows):
         other = status_of(path)
@@ -102,7 +103,7 @@ def _looked_for(finding: Finding, index: Index, rows: Rows) -> Finding:
         elif (
             finding.state == "edited"
             and other.st_size == told.st_size
-            and os.path.realpath(tree.path) != own
+            and real_path(tree.path) != own
         ):
             wrong = wrong or of_file(finding.path, finding.row.hash.algorithm)
             if wrong and of_file(path, finding.row.hash.algorithm) == wrong:
@@ -154,7 +155,7 @@ def _status(finding: Finding) -> os.stat_result | None:
 def _own_names(finding: Finding) -> set[str]:
     """Real paths of the names that are known; a symbolic link is not a name of the inode."""
     others = (place.path for place in finding.elsewhere if place.how == "same-inode")
-    return {os.path.realpath(path) for path in (finding.path, *others)}
+    return {real_path(path) for path in (finding.path, *others)}
 
 
 def _walk(
@@ -163,8 +164,8 @@ def _walk(
     """Give every name of these inodes below the known caches and environments. Never raises."""
     inodes = {inode for _, inode in wanted}
     devices = {device for device, _ in wanted}
-    caches = [*map(os.path.realpath, index.caches)]
-    for top in dict.fromkeys((*caches, *map(os.path.realpath, index.environments))):
+    caches = [*map(real_path, index.caches)]
+    for top in dict.fromkeys((*caches, *map(real_path, index.environments))):
         tree = Tree(path=top, kind="archive" if top in caches else "site", owner=top)
         waiting = [top]
         while waiting:
