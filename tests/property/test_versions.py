@@ -122,7 +122,7 @@ def _effect(plan: Plan | ConfigError) -> object:
     return str(plan) if isinstance(plan, ConfigError) else (plan.edits, plan.outcome.refusal)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)  # a dozen plans each
 @given(worlds, several)
 def test_where_the_version_is_not_asked_every_version_gets_the_same(
     world: World, some: list[UvVersion]
@@ -141,7 +141,7 @@ def test_where_the_version_is_not_asked_every_version_gets_the_same(
             assert known.destination.path == unasked.destination.path
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)  # a dozen plans each
 @given(worlds, several)
 def test_what_an_unknown_version_gets_suits_every_version(
     world: World, some: list[UvVersion]

@@ -56,7 +56,10 @@ def with_uv(installed: Installed, version: str, *behind: Path, **changes: str) -
 
 
 @pytest.mark.parametrize("before", [(), WITHOUT_PROC], ids=["", "without /proc"])
-@pytest.mark.parametrize(("how", "times"), [("exec", 3), ("fork", 20), ("sh", 3)])
+@pytest.mark.parametrize(
+    ("how", "times"),
+    [("exec", 3), ("fork", 3), pytest.param("fork", 20, marks=pytest.mark.exhaustive), ("sh", 3)],
+)
 @pytest.mark.parametrize("version", real_uv.each((0, 6)))
 def test_what_uv_runs_may_start_the_very_same_again(
     installed: Installed,

@@ -7,12 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from tests import real_uv
 from tests.filesystems import FileSystems
 from tests.ordinary_user import UID
 from tests.uv.world import NAME, World
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
+#: in each run the newest, which has every command
+VERSIONS = pytest.mark.parametrize(
+    "each_uv",
+    [
+        pytest.param(version, marks=() if version == "newest" else pytest.mark.exhaustive)
+        for version in real_uv.SUPPORTED
+    ],
+    indirect=True,
+)
 SCRIPT = "# /// script\n# dependencies = []\n# ///\nprint('ran')\n"
 
 #: directories that commands make
@@ -69,6 +79,7 @@ def works_as_with_a_cache(world: World, cwd: Path, command: str) -> None:
     assert not list(world.home.iterdir())
 
 
+@VERSIONS
 @pytest.mark.parametrize("command", IN_PROJECT)
 def test_in_a_project(world: World, disk: Path, command: str) -> None:
     project = world.project(world.own_directory(disk / "me") / "project")
@@ -78,6 +89,7 @@ def test_in_a_project(world: World, disk: Path, command: str) -> None:
     works_as_with_a_cache(world, project, command)
 
 
+@VERSIONS
 @pytest.mark.parametrize("command", OUTSIDE)
 @pytest.mark.parametrize("mine", [True, False])
 def test_outside_of_a_project(world: World, disk: Path, command: str, mine: bool) -> None:
