@@ -218,6 +218,8 @@ def _steps(environment: str, shared: Sequence[Shared]) -> list[Step]:
             name=os.path.relpath(path, each.distribution.site),
         )
         for each in shared
+        # Not of a site directory that was exchanged for another one meanwhile.
+        if each.distribution.site in trees
         for path in each.paths
     ]
 
