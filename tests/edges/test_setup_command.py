@@ -589,7 +589,7 @@ def installed_in(monkeypatch: pytest.MonkeyPatch, environment: Path) -> Path:
 @pytest.fixture
 def lasting_place(home: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory that is not in a temporary one, whatever pytest thinks of."""
-    monkeypatch.setattr(lasting, "_TEMPORARY", ())
+    monkeypatch.setattr(lasting, "TEMPORARY", ())
     return home.root
 
 

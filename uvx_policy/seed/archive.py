@@ -11,6 +11,7 @@ from uvx_policy.installed import hash as hashing
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import names_in
 from uvx_policy.installed.hash import NO_HASH, Hash
+from uvx_policy.state.files import write_all
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -124,9 +125,7 @@ def _passed_on(source: int, new: int, size: int) -> Iterator[bytes]:
     """The bytes of one file, as they are written to the other."""
     # To ask for far more than there is takes longer than to hash it.
     while piece := os.read(source, min(size + 1, _CHUNK)):
-        written = os.write(new, piece)
-        while written < len(piece):
-            written += os.write(new, piece[written:])
+        write_all(new, piece)
         yield piece
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import time
 
 from uvx_policy.errors import LinkPolicyError
@@ -323,8 +324,6 @@ def _check_room(target: str, needed: int) -> None:
 def _remove(path: str) -> None:
     """Remove a file, a link, or a directory with all that is in it. Raises `OSError`."""
     if os.path.isdir(path) and not os.path.islink(path):
-        for name in os.listdir(path):
-            _remove(os.path.join(path, name))
-        os.rmdir(path)
+        shutil.rmtree(path)
     else:
         os.unlink(path)

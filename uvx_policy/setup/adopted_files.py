@@ -93,8 +93,6 @@ except Exception:
             _signal.signal(signal, _signal.SIG_DFL)
     os.execv(UV, ["uv", *sys.argv[1:]])
 """
-#: execve(2): bytes of a `#!` line before Linux 5.1
-_LONGEST = 127
 
 
 def pth(*, shim: str, uv: str) -> bytes:
@@ -110,10 +108,10 @@ def shim(uv: str) -> bytes:
 
     Raises `LinkPolicyError` when the interpreter's path cannot stand in a `#!` line.
     """
-    python = interpreter.base_interpreter()
-    line = f"#!{python} -IS"
-    if len(os.fsencode(line)) > _LONGEST or len(line.split()) > 2:  # noqa: PLR2004
-        raise LinkPolicyError(f"`{python}` cannot stand in a `#!` line")
+    try:
+        python = interpreter.line()
+    except ValueError as error:
+        raise LinkPolicyError(str(error)) from error
     text = _SHIM.format(
         interpreter=python,
         marker=locate.MARKER.decode("ascii"),

@@ -24,7 +24,8 @@ _PIPX_NAME = re.compile(r"[0-9a-f]{15}\Z")
 _PIPX_CACHES = (".cache", "pipx")
 #: beside an environment: it is the environment of a project, or of a clone
 _OF_A_PROJECT = ("pyproject.toml", "setup.py", ".git")
-_TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (nothing is put there)
+#: directories that the next start of the machine, or somebody, empties
+TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (nothing is put there)
 
 
 class DoesNotLast(LinkPolicyError):
@@ -56,7 +57,7 @@ def check(shim_directory: str, environ: Mapping[str, str]) -> str:
     shims = os.path.realpath(shim_directory)
     for directory in () if project else _temporary_directories(environ):
         for place in places:
-            if _is_below(place, directory) and not _is_below(shims, directory):
+            if is_below(place, directory) and not is_below(shims, directory):
                 raise DoesNotLast(f"linkpolicy is installed in a temporary directory, `{place}`")
     return project
 
@@ -94,12 +95,13 @@ def _project(places: tuple[str, ...]) -> str:
 
 def _temporary_directories(environ: Mapping[str, str]) -> Iterator[str]:
     named = environ.get("TMPDIR", "")
-    found = map(os.path.realpath, (*([named] if os.path.isabs(named) else []), *_TEMPORARY))
+    found = map(os.path.realpath, (*([named] if os.path.isabs(named) else []), *TEMPORARY))
     yield from dict.fromkeys(path for path in found if path != "/")
 
 
-def _is_below(path: str, directory: str) -> bool:
-    return directory in _ancestors(path)
+def is_below(path: str, directory: str) -> bool:
+    """Is it this directory, or below it? Both are absolute; nothing is below ""."""
+    return os.path.commonpath((path, directory)) == directory.rstrip("/") if directory else False
 
 
 def _ancestors(path: str) -> Iterator[str]:

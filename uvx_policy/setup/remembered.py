@@ -11,14 +11,14 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from uvx_policy import locate
-from uvx_policy.setup import shim_directories
+from uvx_policy.setup import lasting, shim_directories
 from uvx_policy.state.remembered import remembered_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: where things are that somebody or the next start of the machine removes; `tempfile` knows others
-_TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm", "/run/user")  # noqa: S108 (nothing is put there)
+#: `tempfile` knows others
+_TEMPORARY = (*lasting.TEMPORARY, "/run/user")
 #: in uv's cache: what `uvx` and `uv run --with` start
 _IN_CACHE = ("archive-v", "builds-v", "environments-v")
 
@@ -71,8 +71,8 @@ def _lasts(path: str, home: str) -> bool:
     if any(part.startswith(_IN_CACHE) for part in directory.split("/")):
         return False
     # A home may be temporary as a whole: then all is.
-    if not _is_below(directory, home) and any(
-        _is_below(directory, temporary) for temporary in (*_TEMPORARY, tempfile.gettempdir())
+    if not lasting.is_below(directory, home) and any(
+        lasting.is_below(directory, temporary) for temporary in (*_TEMPORARY, tempfile.gettempdir())
     ):
         return False
     return all(map(_is_trusted, (path, directory)))
@@ -95,7 +95,3 @@ def _is_trusted(path: str) -> bool:
     except OSError:
         return False
     return status.st_uid in (0, os.geteuid()) and not status.st_mode & stat.S_IWOTH
-
-
-def _is_below(path: str, directory: str) -> bool:
-    return os.path.commonpath((path, directory)) == directory.rstrip("/") if directory else False
