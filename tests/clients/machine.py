@@ -100,7 +100,7 @@ class Machine:
             cwd=self.project,
             env={
                 "HOME": str(self.home),
-                # As the system gives it to everybody, and a Python that is no environment.
+                # The system's PATH, and a Python that is not in an environment.
                 "PATH": f"{self.binaries}:{os.path.dirname(PYTHON)}:{_SYSTEM}",
                 "SHELL": "/bin/bash",
                 "LANG": "C.UTF-8",

@@ -48,9 +48,7 @@ class Warm:
         self.project = self.world.project(self.disk / "project")
         with index_of(self.world.wheels, fs.other_ext4 / "index") as url:
             self.url = url
-            self.world.project(
-                self.project, uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n', own=False
-            )
+            self.world.project(self.project, index=url)
             self.world.plain("sync", cwd=self.project)
         shutil.rmtree(self.project / ".venv")
 

@@ -205,9 +205,7 @@ def test_cache_clean_removes_what_the_next_sync_would_install(
     far = fs.image("ext4")
     world = World(far / "world", newest_uv, home=fs.other_ext4 / "home")
     with index_of(world.wheels, far / "index") as url:
-        project = world.project(
-            far / "project", uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n', own=False
-        )
+        project = world.project(far / "project", index=url)
         world.plain("sync", cwd=project)
         (poisoned,) = archived(world.default_cache)
         poisoned.write_text("POISON\n")
@@ -351,10 +349,7 @@ def test_a_warm_cache_is_not_exchanged_for_one_that_needs_the_network(
     world = World(far / "world", each_uv, home=fs.other_ext4 / "home")
     with index_of(world.wheels, far / "index") as url:
         project = world.project(
-            far / "project",
-            f'[tool.linkpolicy]\nseed = "{policy}"\n',
-            uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n',
-            own=False,
+            far / "project", f'[tool.linkpolicy]\nseed = "{policy}"\n', index=url
         )
         world.plain("sync", cwd=project)
     shutil.rmtree(project / ".venv")
@@ -372,9 +367,7 @@ def test_what_both_caches_hold_comes_from_the_one_on_the_device(
     far = fs.image("ext4")
     world = World(far / "world", newest_uv, home=fs.other_ext4 / "home")
     with index_of(world.wheels, far / "index") as url:
-        project = world.project(
-            far / "project", uv=f'[[tool.uv.index]]\nurl = "{url}"\ndefault = true\n', own=False
-        )
+        project = world.project(far / "project", index=url)
         world.uv("sync", cwd=project)  # both are cold: the device's it is
         world.plain("sync", "--reinstall", cwd=project)
     assert archived(world.default_cache)

@@ -126,9 +126,11 @@ class World:
         self.give(path)
         return path
 
-    def project(self, directory: Path, policy: str = "", uv: str = "", *, own: bool = True) -> Path:
-        """A project that depends on the tiny wheel, without any network unless not `own`."""
-        wheels = f'[tool.uv]\nno-index = true\nfind-links = ["{self.wheels}"]\n' if own else ""
+    def project(self, directory: Path, policy: str = "", uv: str = "", *, index: str = "") -> Path:
+        """A project that depends on the tiny wheel, without any network: or from this index."""
+        wheels = f'[tool.uv]\nno-index = true\nfind-links = ["{self.wheels}"]\n'
+        if index:
+            wheels = f'[[tool.uv.index]]\nurl = "{index}"\ndefault = true\n'
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "pyproject.toml").write_text(
             f'[project]\nname = "{directory.name}"\nversion = "1"\nrequires-python = ">=3.8"\n'
