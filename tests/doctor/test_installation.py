@@ -38,26 +38,30 @@ BEGIN, END = startup_file.BEGIN, startup_file.END
 
 
 @pytest.fixture
-def without_uv(settled: Person) -> Person:
-    """All is set up, and then uv is gone."""
+def without_uv(person: Person) -> Person:
+    """All is set up, and then uv is gone from where the shims remember it."""
     if (Path(PYTHON).parent / "uv").exists():
         pytest.skip("this Python has a uv of its own beside it")
-    settled.path.remove(str(settled.uv.parent))
-    return settled
+    person.uv = copied(person.uv, person.home / "in stalled")
+    person.path[0] = str(person.uv.parent)
+    person.sets_up()
+    person.path.remove(str(person.uv.parent))
+    person.uv.unlink()
+    return person
 
 
-def test_no_real_uv(without_uv: Person) -> None:
-    assert without_uv.found("installation") == {"real-uv": "fail"}
+def test_no_real_uv(without_uv: Person, newest_uv: Path) -> None:
+    assert without_uv.found("installation") == {"real-uv": "fail", "shims-current": "warn"}
     assert "no real uv" in without_uv.one("real-uv")["detail"]
 
-    without_uv.path.append(str(copied(without_uv.uv, without_uv.base / "installed").parent))
+    without_uv.path.append(str(copied(newest_uv, without_uv.uv.parent).parent))
 
     assert without_uv.found("installation") == {}
 
 
 @pytest.mark.fixes("real-uv", by="typing")
-def test_a_real_uv_that_may_not_be_executed(without_uv: Person) -> None:
-    path = copied(without_uv.uv, without_uv.base / "in stalled")
+def test_a_real_uv_that_may_not_be_executed(without_uv: Person, newest_uv: Path) -> None:
+    path = copied(newest_uv, without_uv.uv.parent)
     path.chmod(0o644)
     without_uv.path.append(str(path.parent))
 
@@ -522,7 +526,9 @@ def test_another_manager_s_shim_starts_ours_again(settled: Person) -> None:
     assert settled.found("installation") == {}
 
 
-def test_another_manager_s_shim_and_nothing_behind_it(without_uv: Person) -> None:
+def test_another_manager_s_shim_and_nothing_behind_it(
+    without_uv: Person, newest_uv: Path
+) -> None:
     program(without_uv.base / "foreign" / "uv", FOREIGN)
     without_uv.path.insert(1, str(without_uv.base / "foreign"))
 
@@ -530,7 +536,7 @@ def test_another_manager_s_shim_and_nothing_behind_it(without_uv: Person) -> Non
     assert found["recursion"] == "fail"
     assert found["shims-start"] == "fail"
 
-    without_uv.path[1] = str(without_uv.uv.parent)
+    without_uv.path[1] = str(copied(newest_uv, without_uv.uv.parent).parent)
     assert without_uv.found("installation") == {}
 
 

@@ -363,8 +363,9 @@ def test_what_takes_long_is_said_once_on_a_terminal(fs: FileSystems, newest_uv: 
 
     subprocess.run(words, cwd=warm.project, env=environ, stderr=theirs, check=True)
 
-    os.close(theirs)
+    # Not after the last of their handles is closed: what is on its way may be lost then.
     said = os.read(ours, 1000).decode()
+    os.close(theirs)
     os.close(ours)
     assert warm.is_linked()
     assert said.count("\n") == 1
