@@ -465,6 +465,8 @@ def test_what_a_run_leaves_out_is_run_by_the_same_command_with_a_mark() -> None:
 
     assert f"$ {command} -m exhaustive\n" in read("CONTRIBUTING.md")
     assert f"{command} -m exhaustive\n" in (ROOT / ".ci" / "run").read_text()
+    assert f'$ {command} -m "slow and not exhaustive"\n' in read("CONTRIBUTING.md")
+    assert f'{command} -m "slow and not exhaustive"\n' in (ROOT / ".ci" / "run").read_text()
 
 
 def test_the_readme_has_one_install_command_that_sets_up_and_shows() -> None:

@@ -22,7 +22,10 @@ from tests.uv.world import build_wheel
 
 BENCHMARKS = Path(harness.__file__).parent
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="the shim is a script on POSIX only"),
+]
 
 #: what is only about one of the ways to start a benchmark
 rarely = pytest.mark.exhaustive

@@ -142,6 +142,7 @@ def test_init(scene: Scene, kind: str) -> None:
 # A package that uv installs again -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @KINDS
 def test_reinstall(rich: Scene, kind: str) -> None:
     """A script was edited, and its hash is no longer known."""
@@ -179,6 +180,7 @@ def home(isolation: Path) -> Home:
     return home
 
 
+@pytest.mark.slow
 @KINDS
 @pytest.mark.parametrize("action", ["setup", "setup after an older version", "uninstall"])
 def test_setup_and_uninstall(home: Home, kind: str, action: str) -> None:

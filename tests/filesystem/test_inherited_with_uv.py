@@ -18,7 +18,7 @@ from tests.filesystems import FileSystems, flush, same_inode, shared_extents
 from tests.inherited import encrypt, set_nocow, set_quota_project
 from tests.uv.world import NAME, World, archived, installed
 
-pytestmark = [pytest.mark.filesystem, pytest.mark.uv]
+pytestmark = [pytest.mark.filesystem, pytest.mark.uv, pytest.mark.slow]
 
 STRICT = '[tool.linkpolicy]\nlink-mode = "{}"\nfallback = "error"\n'
 

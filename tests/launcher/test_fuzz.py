@@ -11,6 +11,7 @@ import pytest
 from tests.launcher import fuzzing, programs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", fuzzing.TARGETS)
 def test_nothing_leads_the_launcher_astray(target: str, tmp_path: Path) -> None:
     if programs.fuzzing_compiler() is None:

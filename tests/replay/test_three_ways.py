@@ -21,6 +21,8 @@ from tests.replay import machine
 from tests.replay.walk import Disagreement, Tally, plan, shrunk, walk
 from tests.replay.world import Step, World
 
+pytestmark = pytest.mark.slow
+
 IN_EVERY_RUN = ((2, "btrfs"),)
 #: planned for each of the walks; some cannot be made, because their directory is gone just then
 CALLS = 1200

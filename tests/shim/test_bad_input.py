@@ -635,10 +635,8 @@ def test_words_up_to_the_limit_of_the_kernel(scene: Scene) -> None:
             )  # fmt: skip
         except OSError:
             return False
-        assert done.stderr in (
-            b"",
-            f"linkpolicy: cannot execute `{real}`: Argument list too long\n".encode(),
-        )
+        # Of the shim, of uv, or of `env` that looks for the interpreter.
+        assert not done.stderr or done.stderr.endswith(b": Argument list too long\n")
         assert done.returncode == (126 if done.stderr else CODE)
         return not done.stderr
 

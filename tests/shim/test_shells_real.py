@@ -448,6 +448,7 @@ def test_a_shell_in_a_shell_has_the_same_path(machine: Machine) -> None:
 # Shells that refuse -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("machine", "line"),
     [

@@ -35,7 +35,7 @@ from uvx_policy.demo.problems import PROBLEMS, Finding, Problem
 from uvx_policy.demo.report import Outcome
 from uvx_policy.setup import shim_file
 
-pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
+pytestmark = [pytest.mark.uv, pytest.mark.filesystem, pytest.mark.slow]
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 RUN = (

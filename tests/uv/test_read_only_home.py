@@ -12,7 +12,7 @@ from tests.filesystems import FileSystems
 from tests.ordinary_user import UID
 from tests.uv.world import NAME, World
 
-pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
+pytestmark = [pytest.mark.uv, pytest.mark.filesystem, pytest.mark.slow]
 
 #: in each run the newest, which has every command
 VERSIONS = pytest.mark.parametrize(

@@ -208,6 +208,7 @@ def test_a_second_environment_is_linked_to_the_same_files(fs: FileSystems, each_
     assert same_inode(installed(second / ".venv") / "__init__.py", warm.module)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("each_uv", CACHES, indirect=True)
 @pytest.mark.parametrize("side", ["default_cache", "device_cache"])
 @pytest.mark.parametrize("words", [("prune",), ("clean", NAME), ("clean",)])
