@@ -526,9 +526,7 @@ def test_another_manager_s_shim_starts_ours_again(settled: Person) -> None:
     assert settled.found("installation") == {}
 
 
-def test_another_manager_s_shim_and_nothing_behind_it(
-    without_uv: Person, newest_uv: Path
-) -> None:
+def test_another_manager_s_shim_and_nothing_behind_it(without_uv: Person, newest_uv: Path) -> None:
     program(without_uv.base / "foreign" / "uv", FOREIGN)
     without_uv.path.insert(1, str(without_uv.base / "foreign"))
 
