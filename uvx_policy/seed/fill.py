@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import mmap
 import os
 import shutil
 import time
@@ -21,7 +20,7 @@ from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
 from uvx_policy.forking import processors
 from uvx_policy.installed.distributions import names_in
 from uvx_policy.seed import archive as archives
-from uvx_policy.seed.archive import Spared, Unproven
+from uvx_policy.seed.archive import Unproven
 from uvx_policy.seed.entries import (
     archive_path,
     entries_of,
@@ -30,6 +29,7 @@ from uvx_policy.seed.entries import (
     is_there,
     is_unbuilt,
 )
+from uvx_policy.seed.spared import Spared, Tally
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -84,6 +84,7 @@ def fill(
     *,
     held: Held | None = None,
     only: Held | None = None,
+    planned: set[str] | None = None,
     wait: float = PATIENCE,
     dry_run: bool = False,
     pause: Callable[[], None] = lambda: None,
@@ -91,11 +92,12 @@ def fill(
     """Bring what `source` holds of these packages into the cache `target`, which exists.
 
     `held`: environments that have some of it, and lend it. `only`: environments that have the
-    wheels which are wanted, and no others are. `pause` is called again and again. Raises
-    `CannotSeed`; what was complete by then stays, but for a full disk.
+    wheels which are wanted, and no others are. `planned`: pointers that an earlier dry run would
+    have made, to which this one adds. `pause` is called again and again. Raises `CannotSeed`; what
+    was complete by then stays, but for a full disk.
     """
     with _locked(source, wait, make=False), _locked(target, wait, make=not dry_run) as lock:
-        job = _Job(source, target, held, only)
+        job = _Job(source, target, held, only, planned if planned is not None else set())
         for package, versions in packages.items():
             job.look_for(package, versions)
         if not dry_run:
@@ -128,9 +130,12 @@ def clean_up(cache: str) -> None:
 class _Job:
     """One run: what is wanted, and what was done of it."""
 
-    def __init__(self, source: str, target: str, held: Held | None, only: Held | None) -> None:
+    def __init__(
+        self, source: str, target: str, held: Held | None, only: Held | None, planned: set[str]
+    ) -> None:
         self._source, self._target = source, target
         self._held, self._only = held, only
+        self._planned = planned
         self.workshop = ""
         #: package -> its entries; those of which the source has none are left out
         self._entries: dict[str, list[Entry]] = {}
@@ -140,7 +145,7 @@ class _Job:
         self.wanted: dict[str, Archive] = {}
         #: id -> what of it need not be written, as far as can be told before it is done
         self._promised: dict[str, Spared] = {}
-        self._spared = _Tally()
+        self._spared = Tally(_MOST_PROCESSES)
         self._left: dict[str, str] = {}
         self._absent: list[str] = []
         #: what this run has put into the target besides, in this order
@@ -155,13 +160,16 @@ class _Job:
             else:
                 self._absent.append(package)
             return
-        self._entries[package] = [each for each in held if not is_there(self._target, each)]
+        self._entries[package] = [each for each in held if not self._is_there(each)]
         with self._may_be_left(package):
             for id_ in (id_ for entry in self._entries[package] for id_ in entry.archives):
                 if id_ not in self.wanted and not has_archive(self._target, id_):
                     self.wanted[id_] = wanted = self._look_at(id_)
                     if self._held is not None:
                         self._promised[id_] = self._held.of(wanted).promises(wanted)
+
+    def _is_there(self, entry: Entry) -> bool:
+        return entry.files[-1] in self._planned or is_there(self._target, entry)
 
     def _is_wanted(self, entry: Entry) -> bool:
         """Does one of the environments have it, if that is asked for? What is unproven may be."""
@@ -195,7 +203,8 @@ class _Job:
                 for entry in entries:
                     self._bring(entry, pause)
                 for below in index_files(self._source, package):
-                    self._place_file(below)
+                    if self._is_newer(below):
+                        self._place_file(below)
 
     def undo(self) -> None:
         """Take away what this run has made: the pointers before what they lead to."""
@@ -212,6 +221,7 @@ class _Job:
         spared = self._spared.total
         if dry_run:
             spared = functools.reduce(Spared.plus, map(self._promise, wanted), Spared())
+            self._planned.update(entry.files[-1] for entry in entries)
         return Filled(
             brought=tuple(name for name, new in self._entries.items() if new),
             there=tuple(name for name, new in self._entries.items() if not new),
@@ -273,6 +283,14 @@ class _Job:
         archives.copy_file(os.path.join(self._source, below), new)
         self._move(new, path)
 
+    def _is_newer(self, below: str) -> bool:
+        """Does the source know more of an index? Whoever asked later does."""
+        try:
+            there = os.stat(os.path.join(self._target, below)).st_mtime_ns
+        except OSError:
+            return True
+        return os.stat(os.path.join(self._source, below)).st_mtime_ns > there
+
     def _new(self) -> str:
         return os.path.join(self.workshop, f"part-{len(self._made)}-{os.urandom(4).hex()}")
 
@@ -288,23 +306,6 @@ class _Job:
             return
         if not was_there:
             self._made.append(path)
-
-
-class _Tally:
-    """What several processes have spared, each at a place of its own."""
-
-    def __init__(self) -> None:
-        self._numbers = memoryview(mmap.mmap(-1, 16 * _MOST_PROCESSES)).cast("Q")
-        #: of this process
-        self.number = 0
-
-    def add(self, spared: Spared) -> None:
-        self._numbers[2 * self.number] += spared.files
-        self._numbers[2 * self.number + 1] += spared.bytes
-
-    @property
-    def total(self) -> Spared:
-        return Spared(sum(self._numbers[::2]), sum(self._numbers[1::2]))
 
 
 @contextlib.contextmanager
