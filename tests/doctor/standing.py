@@ -82,7 +82,8 @@ class Standing:
         """What a person does with a fix: type it into the shell that goes on being used."""
         WITNESS.typed(command)
         # Here is no terminal on which the person could say yes.
-        command = command.replace("linkpolicy repair", "linkpolicy repair --yes")
+        for asks in ("linkpolicy repair", "linkpolicy reclaim"):
+            command = command.replace(asks, f"{asks} --yes")
         done = subprocess.run(
             ["/bin/sh", "-ec", f"{{ {command}\n}} >&2\nenv -0"],
             cwd=self.cwd, env=self.environ, capture_output=True, check=False,

@@ -128,7 +128,7 @@ def test_what_belongs_to_root_in_a_cache_is_found(mine: Mine, what: str) -> None
 
 
 @pytest.mark.skipif(not hard_links_are_protected(), reason="fs.protected_hardlinks is 0 here")
-def test_chown_comes_before_the_reinstallation_and_explain_says_what_happens(mine: Mine) -> None:
+def test_chown_comes_before_reclaim_and_explain_says_what_happens(mine: Mine) -> None:
     of_root(mine, "archive")
     told = json.loads(mine.typed("explain", "--json"))
     assert told["link_mode"]["value"] == "hardlink"
@@ -139,10 +139,10 @@ def test_chown_comes_before_the_reinstallation_and_explain_says_what_happens(min
     assert (done.returncode, module.stat().st_nlink) == (0, 1)  # so it is
 
     (found,) = mine.looks("files-copies")
-    chown, _, reinstall = found["command"].partition(" && ")
+    chown, _, reclaim = found["command"].partition(" && ")
     assert chown == f"sudo chown -R {UID}:{UID} {mine.default_cache}"
     as_root(chown, mine.here)
-    mine.uv(*reinstall.split()[1:], cwd=mine.here)
+    mine.typed(*reclaim.split()[1:], "--yes")
 
     assert module.stat().st_nlink == 2
     assert mine.looks("files-copies", "caches-foreign-files") == []

@@ -38,9 +38,9 @@ def test_copies_are_fixed_before_anything_is_set_up(fs: FileSystems, newest_uv: 
     assert module.stat().st_nlink == 1
 
     typed = person.one("files-copies")["fix"]["command"]
-    person.types_line(typed)
+    person.types_line(f"{typed} --yes")
 
-    assert typed == "linkpolicy run -- uv sync --reinstall"
+    assert typed == f"linkpolicy reclaim --seed {person.cwd}/.venv"
     assert module.stat().st_nlink == 2
     assert person.found("files-copies", "cache-cold") == {}
     assert NAME in str(module)

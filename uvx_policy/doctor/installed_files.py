@@ -14,7 +14,7 @@ from uvx_policy.doctor.cache_contents import inspections
 from uvx_policy.doctor.case import NO_ENVIRONMENT, Case
 from uvx_policy.doctor.diagnostic import MOST_NAMED, Check, Diagnostic, Fix, fail, fine, skip, warn
 from uvx_policy.doctor.project_cache import in_use
-from uvx_policy.doctor.remedies import least_destructive, take_back
+from uvx_policy.doctor.remedies import least_destructive, share, take_back
 from uvx_policy.installed import linking, sentences
 from uvx_policy.installed.survey import survey as whole_survey
 from uvx_policy.model import UNTRIED
@@ -24,7 +24,6 @@ from uvx_policy.terminal.words import count, verb
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uvx_policy.installed.distributions import Distribution
     from uvx_policy.installed.linking import Linking
     from uvx_policy.installed.model import Survey
     from uvx_policy.model import Capability
@@ -151,7 +150,7 @@ def look_copies(case: Case) -> Iterator[Diagnostic]:
     yield warn(
         f"{len(twice):,} of {count(len(case.linkings), 'package')} "
         f"{verb(len(twice), 'is', 'are')} private copies of what lies in a cache as well; {where}.",
-        _link_again(case, [each.distribution for each in twice]),
+        _share(case, list(twice.values())),
         (case.environment,),
         bytes=size,
     )
@@ -180,15 +179,15 @@ def _is_same_wheel(dist_info: str, each: Linking) -> bool:
         return False
 
 
-def _link_again(case: Case, packages: Sequence[Distribution]) -> Fix:
-    """Reinstall them; what belongs to others in the cache first, because uv would copy that."""
-    fix = least_destructive(case, "linked", packages)
+def _share(case: Case, archives: Sequence[str]) -> Fix:
+    """Reclaim; what belongs to others in the cache first, because that is not linked."""
+    fix = share(case, archives)
     for cache, inspection in inspections(case):
         if cache.path == case.used_cache and inspection.foreign:
             first = take_back(case, cache.path)
             if not first.commands:
                 return first
-            text = f"{first.text}, because uv copies what belongs to others. {fix.text}"
+            text = f"{first.text}, because what belongs to others is not linked. {fix.text}"
             return fix.replace(text=text, commands=(*first.commands, *fix.commands))
     return fix
 

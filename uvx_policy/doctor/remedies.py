@@ -2,7 +2,8 @@
 
 About the files of an environment: what destroys least, of what can work, comes first.
 
-1. `detach` gives shared files inodes of their own: nothing is lost.
+1. `detach` gives shared files inodes of their own, `reclaim` lets equal files share theirs: nothing
+   is lost.
 2. `repair` puts the original content back, and saves what was edited.
 3. To reinstall some packages loses the edits in them.
 4. To reinstall everything loses all edits.
@@ -63,6 +64,19 @@ def least_destructive(case: Case, need: Need, packages: Sequence[Distribution] =
         what = sentences.listed([each.name for each in packages])
         return Fix.by(f"Reinstall {what}; {_lost(case, packages)}", _reinstall(case, packages))
     return Fix.by(f"Reinstall everything; {_lost(case, every)}", reinstall_everything(case))
+
+
+def share(case: Case, archives: Sequence[str]) -> Fix:
+    """Let files that are copies of what is in `archives` share their bytes; raises `OSError`.
+
+    Files link within a file system only: archives of another one are first made here, too, from
+    the bytes that the environment has.
+    """
+    device = os.stat(case.real_environment).st_dev
+    is_elsewhere = any(os.stat(path).st_dev != device for path in archives)
+    options = ("--seed",) if is_elsewhere else ()
+    reclaim = command("linkpolicy", "reclaim", *options, case.environment)
+    return Fix.by("Let equal files share their bytes; edited files are left", reclaim)
 
 
 def _shared(case: Case) -> bool:

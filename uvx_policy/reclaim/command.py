@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from uvx_policy import errors
 from uvx_policy.caches.command import add_wait
 from uvx_policy.errors import UsageError
+from uvx_policy.installed import reclaimed
 from uvx_policy.installed.tree import ARCHIVES, Index
 from uvx_policy.machine.machine import open_machine
 from uvx_policy.machine.search import Search
@@ -117,6 +118,9 @@ def _carry_out(machine: Machine, plan: Plan, console: Console, options: argparse
             work.carry_out(advance)
     failed = any(_FAILED & volume.left.left.keys() for volume in plan.volumes)
     is_complete = not (failed or work.is_broken or work.is_interrupted or work.busy)
+    if is_complete and options.method == "auto" and options.min_size <= 1:
+        for environment in plan.environments:
+            reclaimed.remember(machine.state, environment)
     if options.json:
         _print(as_json.report(plan, dry_run=False, is_complete=is_complete))
     elif plan.files:

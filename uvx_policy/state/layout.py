@@ -54,6 +54,8 @@ FACTS = Store("remembered", longest=65_536, most=128)
 ENVIRONMENTS = Store("environments", prefix="environment-", longest=20_480, most=4096)
 #: what `status` counted in them (`installed.survey_store`)
 SURVEYS = Store("surveys", prefix="survey-", longest=262_144, most=4096)
+#: what they looked like when nothing was left to save in them (`installed.reclaimed`)
+RECLAIMED = Store("reclaimed", prefix="reclaimed-", longest=4096, most=4096)
 #: all of `ENVIRONMENTS` in one file (`state.register`)
 REGISTER = Store("register", prefix="all", longest=16 << 20)
 #: which files were verified (`verify.verified`): about a million in one environment or cache
@@ -72,6 +74,7 @@ STORES = (
     FACTS,
     ENVIRONMENTS,
     SURVEYS,
+    RECLAIMED,
     REGISTER,
     VERIFIED,
     REPAIRS,

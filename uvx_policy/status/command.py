@@ -77,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
         rows,
         gathering.totals,
         console,
+        roots=options.roots,
         forgotten=gathering.forgotten,
         unreadable=sorted(search.unreadable),
     )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: environments that a remark names, and hints at
 _NAMED = 3
 _GAP = 2
+#: bytes that are worth a word
+_WORTH_SAVING = 1 << 20
 _REINSTALL = command("uv", "sync", "--reinstall")
 #: policies under which no file is shared: what is can be copied in place, edits included
 _PRIVATE = ("hackable", "copy")
@@ -51,13 +53,19 @@ def remarks(
     totals: Sequence[Total],
     console: Console,
     *,
+    roots: Sequence[str] = (),
     forgotten: Sequence[str] = (),
     unreadable: Sequence[str] = (),
 ) -> Iterator[Remark]:
-    """The worst first. `forgotten` left the register; `unreadable` could not be searched."""
+    """The worst first.
+
+    `roots`: what was searched, as it was typed, nothing for the register; `forgotten` left the
+    register; `unreadable` could not be searched.
+    """
     for problem in dict.fromkeys(row.policy.origin for row in rows if row.policy.name == "unknown"):
         yield Remark(label="settings", style="red", text=problem)
     yield from _about_files(rows, console)
+    yield from _about_copies(rows, totals, roots)
     gone = [row.path for row in rows if row.state == "gone"]
     for label, style, text, paths in (
         ("closed", "yellow", "not searched, because it cannot be read: ", unreadable),
@@ -112,6 +120,22 @@ def _about_edits(edited: Sequence[Row], names: Mapping[str, str]) -> Iterator[Re
     if len(edited) > _NAMED:
         more_rows = words.count(len(edited) - _NAMED, "more environment")
         yield Remark(label="edited", style="yellow", text=f"files of {more_rows}: --sort edited")
+
+
+def _about_copies(
+    rows: Sequence[Row], totals: Sequence[Total], roots: Sequence[str]
+) -> Iterator[Remark]:
+    size = sum(total.save_bytes for total in totals)
+    if size < _WORTH_SAVING:
+        return
+    environments = words.count(sum(bool(row.save_bytes) for row in rows), "environment")
+    reclaim = command("linkpolicy", "reclaim", *roots)
+    yield Remark(
+        label="copies",
+        style="yellow",
+        text=f"up to {words.size(size)} of {environments} could be shared",
+        hints=(Hint(text="let equal files share their bytes", commands=(reclaim,)),),
+    )
 
 
 def _fix_drift(row: Row) -> Hint:

@@ -1,0 +1,46 @@
+"""Environments in which `reclaim` has left nothing to save, until they look different.
+
+What it left has no equal on its file system, or may not share its bytes: `status` and `doctor` do
+not offer it again. An environment that changes is offered anew (`installed.glance`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from uvx_policy.fingerprint import fingerprint
+from uvx_policy.installed.distributions import site_directories
+from uvx_policy.installed.glance import Glance
+from uvx_policy.state import files
+from uvx_policy.state.layout import RECLAIMED
+from uvx_policy.state.reading import read
+
+
+def remember(state: str, environment: str) -> None:
+    """Note that nothing is left to save in `environment`, as it looks now. Fails silently."""
+    if not state:
+        return
+    content = _content(environment, Glance().of(site_directories(environment)))
+    with contextlib.suppress(OSError, ValueError):
+        files.write(state, RECLAIMED, _file_name(environment), content)
+
+
+def holds(state: str, environment: str, glance: str) -> bool:
+    """Was that noted, and does the environment look the same? `glance`: as it looks now."""
+    if not (state and glance):
+        return False
+    try:
+        return read(state, RECLAIMED, _file_name(environment)) == _content(environment, glance)
+    except (OSError, ValueError):
+        return False
+
+
+def _content(environment: str, glance: str) -> bytes:
+    # A file that a full disk cut short has not its last line.
+    return os.fsencode(f"{os.path.realpath(environment)}\n{glance}\nend\n")
+
+
+def _file_name(environment: str) -> str:
+    name = os.fsencode(os.path.realpath(environment))
+    return f"{RECLAIMED.prefix}{fingerprint(name):016x}"
