@@ -140,7 +140,7 @@ def test_without_a_root_known_environments_on_that_device_count(
     (warm.project / "linkpolicy.toml").write_text('cache = "default"\n')
     warm.world.uv("sync", "--frozen", "--offline", cwd=warm.project)  # registers it
     (warm.project / "linkpolicy.toml").unlink()
-    elsewhere = warm.world.project(warm.world.base / "elsewhere", index=warm.url)
+    elsewhere = warm.world.project(warm.world.base / "elsewhere/project", index=warm.url)
     shutil.copy2(warm.project / "uv.lock", elsewhere)
     warm.world.uv("sync", "--frozen", "--offline", cwd=elsewhere)
 
