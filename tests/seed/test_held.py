@@ -21,7 +21,7 @@ import pytest
 from tests.filesystems import FileSystems, extents, same_inode
 from tests.seed.made import SHELF, add, install, names
 from tests.uv.world import files_below
-from uvx_policy.seed import fill, held
+from uvx_policy.seed import fill
 from uvx_policy.seed.entries import packages_in
 from uvx_policy.seed.fill import CannotSeed, Filled
 from uvx_policy.seed.held import Held, Lender
@@ -457,16 +457,26 @@ def test_when_the_disk_is_full_the_room_is_given_back(
     site = here.install()
     before = contents(here.environment)
 
-    def full(handle: int, *_: object) -> bool:
-        if os.readlink(f"/proc/self/fd/{handle}").endswith("two/__init__.py"):
-            raise OSError(number, os.strerror(number))
-        return False
+    link, ioctl = os.link, fcntl.ioctl
 
-    monkeypatch.setattr(held, "_linked", full)
-    monkeypatch.setattr(held, "_cloned", full)
+    def full(path: str) -> None:
+        if path.endswith("two/__init__.py"):
+            raise OSError(number, os.strerror(number))
+
+    def linking(path: str, new: str, *, follow_symlinks: bool) -> None:
+        full(path)
+        link(path, new, follow_symlinks=follow_symlinks)
+
+    def cloning(handle: int, what: int, of: int) -> object:
+        full(os.readlink(f"/proc/self/fd/{of}"))
+        return ioctl(handle, what, of)
+
+    into = Held([Lender(path=str(here.environment), may_link=True)], str(here.target))
+    monkeypatch.setattr(os, "link", linking)
+    monkeypatch.setattr(fcntl, "ioctl", cloning)
 
     with pytest.raises(CannotSeed):
-        here.fill()
+        fill.fill(str(here.source), str(here.target), BOTH, held=into)
 
     assert names(here.target) == set()
     assert contents(here.environment) == before
