@@ -1,0 +1,284 @@
+"""Whatever fails, and wherever it is ended: each path has its bytes, and the next run finishes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.injection import FAULTS, faulty
+from tests.faults.test_faults import KINDS, faults
+from tests.filesystems import FileSystems, same_inode
+from tests.reclaim.disk import COPIED, FILES, Disk, counts, disk, ext4, left, site, unchanged
+from tests.verify.making import LIBRARY
+from uvx_policy.replace import kernel
+
+__all__ = ("disk", "ext4")
+
+pytestmark = pytest.mark.filesystem
+
+ARCHIVE = "cache/archive-v0/archive-of-one"
+#: one after the other, in this very process: the n-th call is the same one each time
+WORDS = ("reclaim", "--yes", "--jobs", "1")
+EDIT = b"saved in the very moment\n"
+#: how a run may end: done, something was left, ended
+ENDS = (0, 1, 130, -9)
+
+
+class Patient:
+    """A disk that is wasteful, again and again."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self.archived = site(disk.archive())
+        self.site = site(disk.environment("env"))
+        self.other = site(disk.environment("other"))
+        self.bytecode = [_compiled(each / "one/a.py") for each in (self.site, self.other)]
+        self.files = [each / name for each in (self.site, self.other) for name in FILES]
+        self.content = {path: path.read_bytes() for path in disk.paths() if path.is_file()}
+        self.mode = {path: path.stat().st_mode for path in self.content}
+
+    def waste(self) -> None:
+        """Give each file an inode, and blocks, of its own again."""
+        for path in (*self.files, *self.bytecode):
+            path.unlink()
+            path.write_bytes(self.content[path])
+            os.chmod(path, self.mode[path])
+            os.utime(path, ns=(COPIED, COPIED))
+
+    def check(self, where: object) -> None:
+        """Nothing is missing, and all is old or new; of bytecode four bytes may be new."""
+        for path, content in self.content.items():
+            now = path.read_bytes()
+            if path in self.bytecode:
+                now = now[:8] + content[8:12] + now[12:]
+            assert now == content, (where, path)
+            assert path.stat().st_mode == self.mode[path], (where, path)
+
+    def is_reclaimed(self) -> bool:
+        groups = {
+            frozenset(f"{self.disk.below(top)}/{name}" for top in self.tops) for name in FILES
+        }
+        return groups <= self.disk.sharing()
+
+    @property
+    def tops(self) -> tuple[Path, ...]:
+        return self.archived, self.site, self.other
+
+    def run(self, *, before: int, fault: int) -> int | None:
+        return faulty((*WORDS, str(self.disk.base)), self.disk.base, before=before, fault=fault)
+
+
+def _compiled(path: Path) -> Path:
+    import py_compile
+
+    return Path(py_compile.compile(str(path), doraise=True) or "")
+
+
+@pytest.fixture
+def patient(ext4: Disk) -> Patient:
+    return Patient(ext4)
+
+
+def each_fault(patient: Patient, which: Callable[[int], list[int]]) -> int:
+    """How many calls there are."""
+    for number in itertools.count():
+        for fault in which(number):
+            patient.waste()
+            code = patient.run(before=number, fault=fault)
+            if code is None:
+                return number
+            where = (number, fault, code)
+            patient.check(where)
+            assert code in ENDS, where
+            if code == 0:
+                assert patient.is_reclaimed(), where
+            patient.disk.reclaim()
+            patient.check(where)
+            assert patient.is_reclaimed(), where
+            assert patient.disk.leftovers() == [], where
+    raise AssertionError
+
+
+@pytest.mark.parametrize("signal", ["SIGKILL", "SIGINT"])
+def test_ended_at_each_call(patient: Patient, signal: str) -> None:
+    assert each_fault(patient, lambda _: [FAULTS[signal]]) > 20
+
+
+@KINDS
+def test_each_error(patient: Patient, kind: str) -> None:
+    assert each_fault(patient, faults(kind)) > 20
+
+
+@KINDS
+def test_each_error_where_extents_are_shared(
+    fs: FileSystems, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    assert each_fault(Patient(Disk(fs.btrfs, monkeypatch)), faults(kind)) > 1
+
+
+def test_what_was_saved_before_a_kill_is_not_thrown_away(patient: Patient, isolation: Path) -> None:
+    """Who has the old file open writes to it after we are gone: the next run looks at each."""
+    edited = 0
+    for number in itertools.count():
+        patient.waste()
+        if patient.run(before=number, fault=FAULTS["SIGKILL"]) is None:
+            break
+        old = [
+            path
+            for shop in patient.disk.leftovers()
+            for path in shop.iterdir()
+            if path.read_bytes() in FILES.values() and path.stat().st_nlink == 1
+        ]
+        for path in old:
+            edited += 1
+            path.write_bytes(EDIT + str(edited).encode())
+        patient.disk.reclaim(expect=None)
+        everywhere = [
+            path.read_bytes()
+            for top in (patient.disk.base, isolation)
+            for path in top.rglob("*")
+            if path.is_file()
+        ]
+        for count in range(edited - len(old) + 1, edited + 1):
+            assert EDIT + str(count).encode() in everywhere, (number, old)
+        assert patient.disk.leftovers() == [] or old, number
+        for shop in patient.disk.leftovers():
+            subprocess.run(["rm", "-r", shop], check=True)
+    assert edited > 2
+
+
+def test_killed_with_several_workers(patient: Patient) -> None:
+    """The whole group at once, as Ctrl-C and the shell's kill do, at any moment."""
+    killed = 0
+    for number in range(12):
+        patient.waste()
+        words = [sys.executable, "-m", "uvx_policy.cli", *WORDS[:2], "--jobs", "2"]
+        process = subprocess.Popen(
+            [*words, str(patient.disk.base)], start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            process.wait(0.12 + 0.02 * number)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            killed += 1
+        process.wait()
+        patient.check(number)
+    assert killed
+    patient.disk.reclaim()
+    patient.check("in the end")
+    assert patient.is_reclaimed()
+    assert patient.disk.leftovers() == []
+
+
+# Disks that are full, inodes that have all their names --------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "size"), [("ext4", 24 << 20), ("btrfs", 128 << 20)])
+def test_on_a_full_disk(
+    fs: FileSystems, monkeypatch: pytest.MonkeyPatch, kind: str, size: int
+) -> None:
+    patient = Patient(Disk(fs.image(kind, size=size), monkeypatch))
+    before = patient.disk.known().keys()
+    fill = patient.disk.base / "fill"
+    _fill(fill)
+
+    patient.disk.reclaim(expect=None)
+
+    patient.check("full")
+    assert patient.disk.leftovers() == []
+    fill.unlink()
+    patient.disk.reclaim()
+    patient.check("after")
+    assert patient.disk.known().keys() == before
+    assert patient.is_reclaimed()
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as stream:
+        for size in (1 << 20, 4096, 1):
+            with contextlib.suppress(OSError):
+                while stream.write(b"x" * size) == size:
+                    pass
+    os.sync()
+
+
+def test_a_quota_that_is_used_up(ext4: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No directory to work in can be made: all is left, with the reason."""
+    patient = Patient(ext4)
+    before = ext4.known()
+    real = os.mkdir
+
+    def mkdir(path: str, *words: object, **named: object) -> None:
+        if ".tmp-linkpolicy-" in os.fsdecode(path):
+            raise OSError(122, os.strerror(122), path)
+        real(path, *words, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mkdir", mkdir)
+        done = ext4.reclaim("--jobs", "1", expect=1)
+
+    assert ext4.known() == before
+    assert "error" in left(done)
+    assert not done.json["complete"]
+    assert "quota" in done.err.lower() or "quota" in done.out.lower()
+    patient.disk.reclaim()
+    assert patient.is_reclaimed()
+
+
+#: names of one inode that ext4 allows
+MOST_NAMES = 65_000
+
+
+def test_an_inode_that_has_all_the_names_it_may_have(ext4: Disk) -> None:
+    """The next copy, which is the first that could not be linked, is what the others become."""
+    archived = site(ext4.archive()) / "one/a.py"
+    trees = [ext4.environment(name) for name in ("a", "b", "c", "d")]
+    before = ext4.known()
+    many = ext4.base / "names"
+    many.mkdir()
+    for number in range(MOST_NAMES - archived.stat().st_nlink - 1):  # one is free
+        os.link(archived, many / str(number))
+
+    done = ext4.reclaim("--jobs", "1")
+
+    files = [site(tree) / "one/a.py" for tree in trees]
+    assert archived.stat().st_nlink == MOST_NAMES
+    inodes = [path.stat().st_ino for path in files]
+    assert inodes.count(archived.stat().st_ino) == 1
+    assert len({*inodes, archived.stat().st_ino}) == 2
+    assert counts(done, "done_files") > 0
+    subprocess.run(["rm", "-r", many], check=True)
+    unchanged(ext4, before)
+
+
+# What this kernel, or its sandbox, cannot do ------------------------------------------------------
+
+
+def test_without_an_exchange(ext4: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old kernels, seccomp: done in a way as safe, or left with the reason."""
+    ext4.archive()
+    tree = ext4.environment("env")
+    before = ext4.known()
+
+    def unsupported(*_: object) -> None:
+        raise kernel.Unsupported(38, os.strerror(38))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel, "exchange", unsupported)
+        done = ext4.reclaim("--jobs", "1", expect=None)
+
+    unchanged(ext4, before)
+    assert ext4.leftovers() == []
+    path = site(tree) / "one/a.py"
+    is_left = str(path) in left(done).get("no-exchange", ())
+    archived = ext4.base / ARCHIVE / "one/a.py"
+    assert is_left != same_inode(path, archived)
+    assert f"env/{LIBRARY}" in ext4.below(path)
