@@ -20,6 +20,7 @@ CALLS = (
     )),
     (kernel, "exchange"),
     (kernel, "move"),
+    (kernel, "dedupe"),
 )  # fmt: skip
 #: signals are negative
 FAULTS: dict[str, int] = {

@@ -348,11 +348,8 @@ def test_a_second_run_reads_and_changes_nothing(disk: Disk) -> None:
 
     second = disk.reclaim()
 
-    assert (counts(second, "files"), counts(second, "done_files"), second.json["left"]) == (
-        0,
-        0,
-        [],
-    )
+    assert counts(second, "done_files") == 0
+    assert left(second).keys() <= {"inline"}
     after = {path: (path.lstat().st_ino, path.lstat().st_ctime_ns) for path in disk.paths()}
     directories = {path for path in before if path.is_dir()}
     assert {each: after[each] for each in after.keys() - directories} == {
@@ -394,7 +391,8 @@ def test_archives_share_with_each_other_when_asked(disk: Disk) -> None:
     """Two versions of a package have most files in common."""
     first = site(disk.archive())
     second = site(disk.archive(package="two"))
-    names = [f"{disk.below(tree)}/one/a.py" for tree in (first, second)]
+    env = site(disk.environment("env"))
+    names = [f"{disk.below(tree)}/one/a.py" for tree in (first, second, env)]
     before = disk.known()
 
     disk.reclaim("--within-cache", str(disk.base))
