@@ -74,7 +74,7 @@ class Disk:
 
     def reclaim(self, *words: str, expect: int | None = 0, cwd: Path | None = None) -> Done:
         """`linkpolicy reclaim --yes --json` of all that is on the disk; `expect`: exit code."""
-        flush(self.base)  # what has no place on the disk yet shares nothing
+        self._flush()
         roots = () if any(word.startswith("/") for word in words) else (str(self.base),)
         done = linkpolicy("reclaim", "--yes", "--json", *words, *roots, cwd=cwd or self.base)
         assert expect in (None, done.code), (done.code, done.out, done.err)
@@ -97,7 +97,7 @@ class Disk:
 
     def sharing(self) -> set[frozenset[str]]:
         """Files that are one, by inode or by extents: sets of at least two paths below the disk."""
-        flush(self.base)
+        self._flush()
         groups: dict[object, set[str]] = {}
         for path in self.paths():
             status = path.lstat()
@@ -111,6 +111,11 @@ class Disk:
 
     def leftovers(self) -> list[Path]:
         return [path for path in self.base.rglob("*") if path.name.startswith(PREFIX)]
+
+    def _flush(self) -> None:
+        """What has no place on the disk yet shares no extents."""
+        if self.method == "dedupe":
+            flush(self.base)
 
     def _place_of(self, path: Path, status: os.stat_result) -> object:
         if self.method == "dedupe":

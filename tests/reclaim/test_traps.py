@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket, fifo
 from tests.reclaim.disk import FILES, Disk, counts, disk, ext4, left, site, unchanged
 from tests.verify.making import LIBRARY, digest, distribution
@@ -260,6 +261,44 @@ def test_names_that_need_quotes(disk: Disk) -> None:
 
     expected = {frozenset((f"{ARCHIVE}/{name}", f"env/{LIBRARY}/{name}")) for name in files}
     assert expected <= disk.sharing()
+
+
+# Large files -------------------------------------------------------------------------------------
+
+#: more than is compared at once, by us (256 KiB) and by the kernel (16 MiB)
+LARGE = {"ext4": 600_001, "btrfs": (16 << 20) + 5_001, "xfs": (16 << 20) + 5_001}
+PIECE = 1 << 18
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("ext4", 0), ("ext4", PIECE - 1), ("ext4", PIECE), ("ext4", -1), ("btrfs", -1),
+        pytest.param("xfs", -1, marks=pytest.mark.exhaustive),
+    ],
+)  # fmt: skip
+def test_one_byte_of_a_large_file(
+    fs: FileSystems, monkeypatch: pytest.MonkeyPatch, kind: str, place: int
+) -> None:
+    """Of an environment, and of the archive: all but the last are linked to each other."""
+    disk = Disk(getattr(fs, kind), monkeypatch)
+    content = bytes(range(256)) * (LARGE[kind] // 256) + b"x" * (LARGE[kind] % 256)
+    edited = bytearray(content)
+    edited[place] ^= 1
+    files = {"one/large.so": content}
+    archived = site(disk.archive(files)) / "one/large.so"
+    tops = [site(disk.environment(name, files)) / "one/large.so" for name in ("a", "b", "c")]
+    for path in (archived, tops[0]):
+        status = path.stat()
+        path.write_bytes(edited if path == archived else edited[::-1])
+        os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
+    before = disk.known()
+
+    done = disk.reclaim()
+
+    unchanged(disk, before)
+    assert disk.sharing() == {frozenset(map(disk.below, tops[1:]))}
+    assert left(done)["edited"] == {str(archived), str(tops[0])}
 
 
 # Poison ------------------------------------------------------------------------------------------

@@ -673,3 +673,69 @@ def test_an_environment_that_cannot_be_read(theirs: Theirs) -> None:
 
     unchanged(disk, before)
     assert path.stat().st_nlink == 1
+
+
+# What is said ------------------------------------------------------------------------------------
+
+BIG = {f"one/{number}.bin": bytes([number]) * 500_000 + os.urandom(500_000) for number in range(8)}
+
+
+@pytest.mark.parametrize("kind", ["ext4", "btrfs", "xfs"])
+def test_what_is_said_to_be_free_is(
+    fs: FileSystems, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    disk = Disk(fs.image(kind), monkeypatch)
+    disk.archive(BIG)
+    disk.environment("env", BIG)
+    before = free(disk)
+
+    done = disk.reclaim()
+
+    saved = sum(map(len, BIG.values()))
+    assert saved <= counts(done, "done_bytes") <= saved * 1.02
+    assert counts(done, "freed") == pytest.approx(saved, rel=0.05)
+    assert free(disk) - before == pytest.approx(saved, rel=0.05)
+    assert counts(done, "held") <= saved * 0.05
+
+
+def free(disk: Disk) -> int:
+    flush(disk.base)
+    told = os.statvfs(disk.base)
+    return told.f_bfree * told.f_frsize
+
+
+def test_what_a_program_holds_is_said(fs: FileSystems, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(fs.image("ext4"), monkeypatch)
+    disk.archive(BIG)
+    path = site(disk.environment("env", BIG)) / "one/0.bin"
+
+    with path.open("rb") as stream:
+        done = disk.reclaim()
+
+        assert stream.read() == BIG["one/0.bin"]
+    assert counts(done, "held") == pytest.approx(len(BIG["one/0.bin"]), rel=0.1)
+
+
+def test_nothing_is_done_without_a_yes(disk: Disk) -> None:
+    pair(disk)
+    before = disk.known()
+
+    done = linkpolicy("reclaim", str(disk.base), cwd=disk.base)
+
+    assert done.code == 2
+    assert "--yes" in done.err
+    assert disk.known() == before
+    assert disk.sharing() == set()
+
+
+def test_it_can_be_undone(ext4: Disk) -> None:
+    archived, path = pair(ext4)
+    before = {name: (path.parent.parent / name).read_bytes() for name in FILES}
+    ext4.reclaim()
+    assert same_inode(archived, path)
+
+    undone = linkpolicy("detach", "--no-hackable", "-p", str(ext4.base / "env"), cwd=ext4.base)
+
+    assert undone.code == 0, undone.err
+    assert {name: (path.parent.parent / name).read_bytes() for name in FILES} == before
+    assert path.stat().st_nlink == archived.stat().st_nlink == 1
