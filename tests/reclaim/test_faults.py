@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -109,9 +110,9 @@ def each_fault(patient: Patient, which: Callable[[int], list[int]]) -> int:
     raise AssertionError
 
 
-@pytest.mark.parametrize("signal", ["SIGKILL", "SIGINT"])
-def test_ended_at_each_call(patient: Patient, signal: str) -> None:
-    assert each_fault(patient, lambda _: [FAULTS[signal]]) > 20
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
+def test_ended_at_each_call(patient: Patient, name: str) -> None:
+    assert each_fault(patient, lambda _: [FAULTS[name]]) > 20
 
 
 @KINDS
@@ -157,28 +158,74 @@ def test_what_was_saved_before_a_kill_is_not_thrown_away(patient: Patient, isola
     assert edited > 2
 
 
-def test_killed_with_several_workers(patient: Patient) -> None:
-    """The whole group at once, as Ctrl-C and the shell's kill do, at any moment."""
-    killed = 0
-    for number in range(12):
-        patient.waste()
+MANY = {f"one/m{number:03}.py": b"# module %03d\n" % number * 300 for number in range(200)}
+
+
+class Crowd:
+    """More than is done in a moment, by several processes."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self.archived = site(disk.archive(MANY))
+        self.sites = [site(disk.environment(name, MANY)) for name in ("a", "b")]
+        for name in ("a", "b"):
+            (disk.base / name / ".lock").touch()  # workers that outlive the first hold it
+        self.before = disk.known()
+
+    def start(self) -> subprocess.Popen[str]:
+        """What has linked a first file by now."""
         words = [sys.executable, "-m", "uvx_policy.cli", *WORDS[:2], "--jobs", "2"]
         process = subprocess.Popen(
-            [*words, str(patient.disk.base)], start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [*words, str(self.disk.base)], start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        try:
-            process.wait(0.12 + 0.02 * number)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            killed += 1
-        process.wait()
-        patient.check(number)
-    assert killed
-    patient.disk.reclaim()
-    patient.check("in the end")
-    assert patient.is_reclaimed()
-    assert patient.disk.leftovers() == []
+        paths = [self.archived / name for name in MANY]
+        while all(path.stat().st_nlink == 1 for path in paths):
+            assert process.poll() is None, process.communicate()
+        return process
+
+    def check(self) -> None:
+        """All is old or new, a name of the archive's file; with what is left in shops."""
+        after = self.disk.known()
+        for path, known in self.before.items():
+            assert after[path][:2] == known[:2], path
+
+    def check_end(self) -> None:
+        self.disk.reclaim("--wait", "60")
+        unchanged(self.disk, self.before)
+        tops = [self.disk.below(top) for top in (self.archived, *self.sites)]
+        shared = {frozenset(f"{top}/{name}" for top in tops) for name in MANY}
+        assert self.disk.sharing() == shared
+        assert self.disk.leftovers() == []
+
+
+@pytest.mark.parametrize("whom", ["all", "the first"])
+def test_killed_with_several_workers(ext4: Disk, whom: str) -> None:
+    """The whole group at once, or the one that waits for the others."""
+    crowd = Crowd(ext4)
+    process = crowd.start()
+
+    (os.killpg if whom == "all" else os.kill)(process.pid, signal.SIGKILL)
+    process.communicate()  # until the last of them has ended
+
+    assert process.returncode == -signal.SIGKILL
+    crowd.check()
+    crowd.check_end()
+
+
+def test_ctrl_c_with_several_workers(ext4: Disk) -> None:
+    """It stops after what was begun, and leaves nothing behind."""
+    crowd = Crowd(ext4)
+    process = crowd.start()
+
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate()
+
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    crowd.check()
+    assert ext4.leftovers() == []
+    crowd.check_end()
 
 
 # Disks that are full, inodes that have all their names --------------------------------------------
