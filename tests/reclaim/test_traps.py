@@ -5,18 +5,20 @@ Each trap is one environment beside the others; what shares with what afterwards
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.filesystems import FileSystems
 from tests.odd_files import bound_socket, fifo
-from tests.reclaim.disk import FILES, Disk, counts, disk, ext4, left, site, unchanged
+from tests.reclaim.disk import FILES, Disk, Known, counts, disk, ext4, left, site, unchanged
 from tests.verify.making import LIBRARY, digest, distribution
+from uvx_policy.caches import locks
 from uvx_policy.installed.tree import Tree
 
 __all__ = ("disk", "ext4")
@@ -186,6 +188,38 @@ def test_alone(ext4: Disk, trap: str) -> None:
     unchanged(ext4, before)
     assert ext4.leftovers() == []
     assert not any("one/a.py" in name for group in ext4.sharing() for name in group)
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+@pytest.mark.parametrize("kind", ["ext4", "btrfs"])
+def test_after_the_plan(
+    fs: FileSystems, monkeypatch: pytest.MonkeyPatch, kind: str, trap: str
+) -> None:
+    """While it waits for an answer, or for a lock."""
+    disk = Disk(getattr(fs, kind), monkeypatch)
+    disk.archive()
+    tree = disk.environment("env")
+    path = site(tree) / "one/a.py"
+    before: dict[Path, Known] = {}
+    real = locks.alone
+
+    @contextlib.contextmanager
+    def alone(directory: str, *words: Any, **named: Any) -> Iterator[None]:
+        with real(directory, *words, **named):
+            TRAPS[trap].spring(disk, path)
+            before.update(disk.known())
+            yield
+
+    monkeypatch.setattr(locks, "alone", alone)
+
+    disk.reclaim("--jobs", "1", expect=None)
+
+    assert before
+    unchanged(disk, before)
+    assert disk.leftovers() == []
+    # A RECORD that was changed after it was read says nothing about the bytes.
+    if trap != "of_another_size" and not (kind == "btrfs" and trap in SHARED_BY_DEDUPE):
+        assert not any("one/a.py" in name for group in disk.sharing() for name in group)
 
 
 # What the RECORD says ----------------------------------------------------------------------------
