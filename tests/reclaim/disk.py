@@ -83,8 +83,12 @@ class Disk:
     # What is on the disk -------------------------------------------------------------------------
 
     def paths(self) -> list[Path]:
-        """Everything, but for uv's locks."""
-        return sorted(path for path in self.base.rglob("*") if path.name != ".lock")
+        """Everything, but for uv's locks and what we remember."""
+        return sorted(
+            path
+            for path in self.base.rglob("*")
+            if path.name != ".lock" and ".local" not in path.relative_to(self.base).parts
+        )
 
     def known(self) -> dict[Path, Known]:
         """Of all that is no directory."""

@@ -430,6 +430,26 @@ def test_a_second_run_reads_and_changes_nothing(disk: Disk) -> None:
     }
 
 
+def test_what_was_edited_and_restored_is_shared_again(disk: Disk) -> None:
+    """Whatever is remembered of the first run: the file has other blocks, or another inode, now."""
+    archived = site(disk.archive()) / "one/a.py"
+    path = site(disk.environment("env")) / "one/a.py"
+    disk.reclaim()
+    sharing, status = disk.sharing(), path.stat()
+    path.with_suffix(".swp").write_bytes(SAME_SIZE)
+    path.with_suffix(".swp").rename(path)
+    disk.reclaim()
+    assert path.read_bytes() == SAME_SIZE
+    assert archived.read_bytes() == A
+
+    path.write_bytes(A)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert disk.sharing() != sharing
+    disk.reclaim()
+
+    assert disk.sharing() == sharing
+
+
 def test_a_dry_run_changes_nothing_and_tells_the_same(disk: Disk) -> None:
     disk.archive()
     disk.environment("first")

@@ -72,7 +72,7 @@ def contents(*tops: Path) -> dict[Path, tuple[int, bytes]]:
         path: (path.stat().st_mode, path.read_bytes())
         for top in tops
         for path in files_below(top)
-        if path.suffix != ".pyc" and path.name != ".lock"
+        if path.suffix != ".pyc" and path.name != ".lock" and ".local" not in path.parts
     }
 
 
