@@ -5,11 +5,14 @@ No `World`: no uv makes wrong digests, poisoned archives and RECORDs that leave 
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -159,6 +162,21 @@ def left(done: Done) -> dict[str, set[str]]:
 def counts(done: Done, key: str) -> int:
     """Of all devices together."""
     return sum(row[key] for row in done.json["devices"])
+
+
+@contextlib.contextmanager
+def without_leases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on NFS."""
+    real = fcntl.fcntl
+
+    def refused(handle: int, command: int, *words: Any) -> object:
+        if command == fcntl.F_SETLEASE:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return real(handle, command, *words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "fcntl", refused)
+        yield
 
 
 def _date(directory: Path, time: int) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.filesystems import FileSystems, unavailable
-from tests.reclaim.disk import FILES, Disk, ext4, left, site
+from tests.reclaim.disk import FILES, Disk, ext4, left, site, without_leases
 from uvx_policy.replace import kernel
 
 __all__ = ("ext4",)
@@ -179,6 +179,18 @@ def test_no_edit_is_lost(
     assert disk.leftovers() == []
 
 
+def test_without_leases_no_edit_is_lost_either(
+    ext4: Disk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with without_leases(monkeypatch):
+        lost = edited_while(
+            ext4, tmp_path, lambda: ext4.reclaim("--jobs", "1", "--wait", "60", expect=None), 2
+        )
+
+    assert lost == []
+    assert ext4.leftovers() == []
+
+
 def test_another_program_loses_some(ext4: Disk, tmp_path: Path) -> None:
     """Otherwise the test above proves nothing. It looks first, and links later."""
     rdfind = shutil.which("rdfind", path=f"{os.environ['PATH']}:/usr/bin")
@@ -226,6 +238,16 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> Moment:
     return Moment(monkeypatch)
 
 
+@pytest.fixture(params=[True, False], ids=["leases", "no leases"])
+def guard(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where there are none, all processes are looked at."""
+    with contextlib.nullcontext() if request.param else without_leases(monkeypatch):
+        yield
+
+
+with_and_without_leases = pytest.mark.usefixtures("guard")
+
+
 @pytest.fixture
 def path(ext4: Disk) -> Path:
     """The one file that is to be linked."""
@@ -236,6 +258,7 @@ def path(ext4: Disk) -> Path:
 WORDS = ("--jobs", "1", "--min-size", "100")
 
 
+@with_and_without_leases
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_saved_by_a_rename(ext4: Disk, path: Path, moment: Moment, *, after: bool) -> None:
     def save() -> None:
@@ -268,6 +291,7 @@ os.close(handle)
 """
 
 
+@with_and_without_leases
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_opened_for_writing(ext4: Disk, path: Path, moment: Moment, *, after: bool) -> None:
     """Who had looked up the path opens the old inode when it is at the path no more."""
@@ -307,6 +331,7 @@ def _wait_until_asleep(pid: int) -> None:
         asleep = asleep + 1 if state in "SD" else 0
 
 
+@with_and_without_leases
 def test_held_open_for_writing_all_the_time(ext4: Disk, path: Path) -> None:
     before = ext4.known()
     with path.open("r+b"):
@@ -318,6 +343,7 @@ def test_held_open_for_writing_all_the_time(ext4: Disk, path: Path) -> None:
     assert path.stat().st_nlink == 2
 
 
+@with_and_without_leases
 def test_mapped_for_writing_all_the_time(ext4: Disk, path: Path) -> None:
     """No handle is open any more."""
     import mmap
@@ -333,6 +359,7 @@ def test_mapped_for_writing_all_the_time(ext4: Disk, path: Path) -> None:
     assert path.stat().st_nlink == 1
 
 
+@with_and_without_leases
 def test_mapped_for_reading_all_the_time(ext4: Disk, path: Path) -> None:
     """A program that runs, or has a library loaded, keeps what it has mapped."""
     import mmap
@@ -375,6 +402,7 @@ def test_the_source_is_edited_after_it_was_verified(ext4: Disk, path: Path, mome
         assert path.stat().st_nlink == 2
 
 
+@with_and_without_leases
 def test_gone_in_the_very_moment(ext4: Disk, path: Path, moment: Moment) -> None:
     """Uninstalled: it does not come back."""
     moment.plant(path.unlink)

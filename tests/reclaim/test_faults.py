@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -67,6 +68,15 @@ class Patient:
             assert now == content, (where, path)
             assert path.stat().st_mode == self.mode[path], (where, path)
 
+    def stale(self) -> list[Path]:
+        """Bytecode that is compiled again."""
+        return [
+            path
+            for path, top in zip(self.bytecode, (self.site, self.other), strict=True)
+            if struct.unpack("<L", path.read_bytes()[8:12])[0]
+            != int((top / "one/a.py").stat().st_mtime)
+        ]
+
     def is_reclaimed(self) -> bool:
         groups = {frozenset(f"{self.disk.below(top)}/{name}" for top in self.tops) for name in FEW}
         return groups <= self.disk.sharing()
@@ -106,6 +116,8 @@ def each_fault(patient: Patient, which: Callable[[int], list[int]]) -> int:
             patient.disk.reclaim()
             patient.check(where)
             assert patient.is_reclaimed(), where
+            if fault < 0:
+                assert patient.stale() == [], where
             assert patient.disk.leftovers() == [], where
     raise AssertionError
 

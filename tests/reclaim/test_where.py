@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import fcntl
 import os
 import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -27,7 +24,18 @@ from tests.filesystems import (
     unavailable,
 )
 from tests.ordinary_user import OTHER_UID, UID, as_user, only_root
-from tests.reclaim.disk import FILES, Disk, btrfs, counts, disk, ext4, left, site, unchanged
+from tests.reclaim.disk import (
+    FILES,
+    Disk,
+    btrfs,
+    counts,
+    disk,
+    ext4,
+    left,
+    site,
+    unchanged,
+    without_leases,
+)
 from tests.uv.world import linkpolicy
 from tests.verify.making import LIBRARY
 
@@ -466,21 +474,6 @@ def test_in_the_lower_layer_of_an_overlay(fs: FileSystems, monkeypatch: pytest.M
 
 
 # Without leases -----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def without_leases(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As on NFS."""
-    real = fcntl.fcntl
-
-    def refused(handle: int, command: int, *words: Any) -> object:
-        if command == fcntl.F_SETLEASE:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        return real(handle, command, *words)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(fcntl, "fcntl", refused)
-        yield
 
 
 def test_without_leases_what_is_open_is_left(ext4: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
