@@ -25,7 +25,13 @@ def report(plan: Plan, *, dry_run: bool, is_complete: bool) -> str:
             "caches": plan.caches,
             "devices": [_device(volume, dry_run=dry_run) for volume in plan.volumes],
             "left": [
-                {"reason": reason, "files": each.files, "bytes": each.size, "paths": each.paths}
+                {
+                    "reason": reason,
+                    "files": each.files,
+                    "bytes": each.size,
+                    "paths": each.paths,
+                    "detail": each.detail or None,
+                }
                 for reason, each in sorted(left.left.items())
             ],
             "bytecode": left.bytecode,

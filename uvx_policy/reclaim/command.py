@@ -109,21 +109,27 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _carry_out(machine: Machine, plan: Plan, console: Console, options: argparse.Namespace) -> int:
-    saving = repair.Work(machine.state, path_of(machine.state, EDITS), options.wait)
-    repair.clean_up(Index(plan.caches, plan.environments), saving.rescue)
-    work = Work(plan, options.wait, options.jobs, saving.rescue)
+    def saving() -> repair.Work:
+        return repair.Work(machine.state, path_of(machine.state, EDITS), options.wait)
+
+    before = saving()
+    repair.clean_up(Index(plan.caches, plan.environments), before.rescue)
+    work = Work(plan, options.wait, options.jobs, saving)
     if plan.files:
         with progress("waiting for locks") as advance:
             work.carry_out(advance)
     plan.remembered.save()
     failed = any(_FAILED & volume.left.left.keys() for volume in plan.volumes)
-    is_complete = not (failed or work.is_broken or work.is_interrupted or work.busy)
+    is_complete = not (failed or work.is_broken or work.is_interrupted or work.busy or work.errors)
     if options.json:
         _print(as_json.report(plan, dry_run=False, is_complete=is_complete))
+        console = Console(stream=sys.stderr)
+        console.say_all(report.busy(work))
     elif plan.files:
         console.say_all(report.done(plan, work, console))
-        if saving.saved:
-            console.say(f"What was saved in the meantime is in {console.path(saving.saved)}")
+    for path in dict.fromkeys(filter(None, (before.saved, *work.saved))):
+        console.say(f"Edits made in the meantime are saved in {console.path(path)}")
+    if plan.files and not options.json:
         for hint in report.hints(plan):
             console.hint(hint)
     if work.is_interrupted:
@@ -154,7 +160,7 @@ def _environments(machine: Machine, roots: list[str]) -> tuple[str, ...]:
             raise UsageError(
                 f"`{word}` is a cache", hint="name environments: caches are found by themselves"
             )
-        some = [root] if is_environment(root) else list(Search([root]))
+        some = [root] if is_environment(root) else sorted(Search([root]))
         if not some:
             raise UsageError(f"there is no environment in `{word}`")
         for path in some:

@@ -75,6 +75,8 @@ def left(outcome: Outcome, console: Console, indent: str = "") -> Iterator[Parts
         files = words.count(each.files, "file")
         size = f" ({words.size(each.size)})" if each.size else ""
         what = words.verb(each.files, is_one, are_many)
+        if reason == "error" and each.detail:
+            what = f"{what}: {each.detail}"
         yield (indent, ("left  ", "yellow"), f"{files}{size} {what}")
         if shows_paths:
             for path in each.paths[:_MOST]:
@@ -93,13 +95,18 @@ def done(plan: Plan, work: Work, console: Console) -> Iterator[Parts]:
     if every.bytecode:
         files = words.count(every.bytecode, "file")
         yield (f"{files} of compiled Python kept valid.",)
-    for error in work.busy:
-        yield ("left  ", "yellow"), str(error)
+    yield from busy(work)
     yield from left(every, console)
     if work.is_broken:
         yield ("A process was killed: not everything was done.",)
     if work.is_interrupted:
         yield ("Interrupted: the rest is as it was.",)
+
+
+def busy(work: Work) -> Iterator[Parts]:
+    """Who is in the way, and what went wrong besides."""
+    for error in (*work.busy, *work.errors):
+        yield ("left  ", "yellow"), str(error)
 
 
 def _freed(volume: Volume, console: Console) -> Iterator[Parts]:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 _MOST_DIRECTORIES = 200
 #: files that are open, and bytes that are read, before a group has its turn
 _AHEAD, _AHEAD_BYTES = 200, 64 << 20
-_GONE = (errno.ENOENT, errno.ENOTDIR)
-_CANNOT_WRITE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Group(NamedTuple):
@@ -127,31 +125,17 @@ def opened(
             _close(some)
 
 
-def reason_of(error: OSError) -> str:
-    """Why a file is left, of an error that came of opening or replacing it."""
-    from uvx_policy.replace.foreign import Foreign
-    from uvx_policy.replace.kernel import Unsupported
-
-    if isinstance(error, Foreign):
-        return "foreign"
-    if isinstance(error, Unsupported):
-        return "no-exchange"
-    if isinstance(error, Changed):
-        return "busy"
-    if error.errno in _GONE:
-        return "missing"
-    return "read-only" if error.errno in _CANNOT_WRITE else "error"
-
-
 def _opened(group: Group, directories: Directories, outcome: Outcome) -> Iterator[File]:
     size = group.size
     for root, below, is_target in group.members:
         directory, _, name = below.rpartition(os.sep)
         try:
             handle = os.open(name, READ, dir_fd=directories.handle(root, directory))
+        except Changed:  # a link is on the way: what lies behind it is another one's
+            continue
         except OSError as error:
-            if error.errno != errno.ELOOP:  # a link: whose it is is known already
-                outcome.leave(reason_of(error), os.path.join(root, below), size)
+            if error.errno != errno.ELOOP:
+                outcome.fail(error, os.path.join(root, below), size)
             continue
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
