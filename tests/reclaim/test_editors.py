@@ -7,6 +7,7 @@ that does the same work, run in the same test, loses some.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -116,10 +117,9 @@ with open(log, "w") as stream:
 class Editor:
     """Edits all modules of some environments."""
 
-    def __init__(self, disk: Disk, scratch: Path, sites: list[Path]) -> None:
-        self.disk = disk
+    def __init__(self, scratch: Path, paths_to_edit: list[Path]) -> None:
         paths, self._log = scratch / "paths", scratch / "log"
-        paths.write_text("\n".join(str(top / name) for name in MANY for top in sites))
+        paths.write_text("\n".join(map(str, paths_to_edit)))
         words = [sys.executable, "-c", EDITOR, str(paths), str(self._log), str(RATE)]
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
@@ -144,11 +144,14 @@ class Editor:
         return [re.sub(".*/", "", path) for path in told["lost"]]
 
 
-def edited_while(disk: Disk, scratch: Path, work: Callable[[], object], times: int) -> list[str]:
+def edited_while(
+    disk: Disk, scratch: Path, work: Callable[[], object], times: int, files: int = len(MANY)
+) -> list[str]:
     """Do the work so many times; the names of the files that lost an edit."""
-    sites = [site(disk.environment(name, MANY)) for name in ("first", "second")]
-    disk.archive(MANY)
-    editor = Editor(disk, scratch, sites)
+    some = dict(itertools.islice(MANY.items(), files))
+    sites = [site(disk.environment(name, some)) for name in ("first", "second")]
+    disk.archive(some)
+    editor = Editor(scratch, [top / name for name in some for top in sites])
     with editor.working():
         for _ in range(times):
             work()
@@ -179,12 +182,16 @@ def test_no_edit_is_lost(
     assert disk.leftovers() == []
 
 
+@pytest.mark.parametrize(
+    ("files", "times"), [(60, 1), pytest.param(len(MANY), 20, marks=pytest.mark.exhaustive)]
+)
 def test_without_leases_no_edit_is_lost_either(
-    ext4: Disk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ext4: Disk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: int, times: int
 ) -> None:
+    """All processes are looked at for each, which takes long."""
     with without_leases(monkeypatch):
         lost = edited_while(
-            ext4, tmp_path, lambda: ext4.reclaim("--jobs", "1", "--wait", "60", expect=None), 2
+            ext4, tmp_path, lambda: ext4.reclaim("--jobs", "1", expect=None), times, files
         )
 
     assert lost == []
