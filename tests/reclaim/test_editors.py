@@ -195,6 +195,10 @@ def test_without_leases_no_edit_is_lost_either(
         )
 
     assert lost == []
+    # What the editor had open until the end was left to the next run.
+    before = {path: path.read_bytes() for path in ext4.base.rglob("one/*.py")}
+    ext4.reclaim(expect=None)
+    assert {path: path.read_bytes() for path in ext4.base.rglob("one/*.py")} == before
     assert ext4.leftovers() == []
 
 
