@@ -7,8 +7,10 @@ that does the same work, run in the same test, loses some.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import json
+import mmap
 import os
 import re
 import shutil
@@ -356,15 +358,17 @@ def test_held_open_for_writing_all_the_time(ext4: Disk, path: Path) -> None:
 
 @with_and_without_leases
 def test_mapped_for_writing_all_the_time(ext4: Disk, path: Path) -> None:
-    """No handle is open any more."""
-    import mmap
-
+    """No handle is open any more: `mmap` of Python would keep one."""
+    size = path.stat().st_size
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
     with path.open("r+b") as stream:
-        mapped = mmap.mmap(stream.fileno(), 0)
+        both, shared = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED
+        mapped = libc.mmap(None, size, both, shared, stream.fileno(), ctypes.c_long(0))
 
     ext4.reclaim(*WORDS, expect=1)
-    mapped[:] = EDIT
-    mapped.close()
+    ctypes.memmove(mapped, EDIT, size)
+    libc.munmap(ctypes.c_void_p(mapped), size)
 
     assert path.read_bytes() == EDIT
     assert path.stat().st_nlink == 1
@@ -373,8 +377,6 @@ def test_mapped_for_writing_all_the_time(ext4: Disk, path: Path) -> None:
 @with_and_without_leases
 def test_mapped_for_reading_all_the_time(ext4: Disk, path: Path) -> None:
     """A program that runs, or has a library loaded, keeps what it has mapped."""
-    import mmap
-
     content = path.read_bytes()
     with path.open("rb") as stream:
         mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)

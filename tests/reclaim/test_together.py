@@ -33,7 +33,7 @@ MANY = {f"one/m{number:03}.py": b"# module %03d\n" % number * 300 for number in 
 # Two at once --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(100, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("times", [1, pytest.param(30, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("lock", [True, False], ids=["lock", "no lock"])
 @pytest.mark.parametrize("kind", ["ext4", "btrfs"])
 def test_two_at_once(
