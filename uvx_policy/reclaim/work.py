@@ -156,6 +156,11 @@ class Work:
             theirs = (parts[number] for number in _claimed(source))
             self._do(volume, theirs, lambda outcome: _send(sink, outcome))
             code = 0
+        except Exception:
+            import traceback
+
+            traceback.print_exc()
+            raise
         finally:
             os._exit(code)
 

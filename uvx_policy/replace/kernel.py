@@ -201,7 +201,7 @@ def _written_files() -> Iterator[tuple[int, int]]:
 
 
 def _renameat2(first: int, name: str, second: int, other: str, flags: int) -> None:
-    call = getattr(_libc(), "renameat2", None) if sys.platform == "linux" else None
+    call = _renameat2_call()
     if call is None:
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS), name)
     if call(first, os.fsencode(name), second, os.fsencode(other), flags) == 0:
@@ -209,6 +209,11 @@ def _renameat2(first: int, name: str, second: int, other: str, flags: int) -> No
     number = ctypes.get_errno()
     kind = Unsupported if number in _CANNOT else OSError
     raise kind(number, os.strerror(number), name, None, other)
+
+
+@cache
+def _renameat2_call() -> Any:
+    return getattr(_libc(), "renameat2", None) if sys.platform == "linux" else None
 
 
 @cache

@@ -52,14 +52,13 @@ class _Waiting(NamedTuple):
     """An old inode, in a shop of ours, that nobody has opened for writing yet."""
 
     at: float
-    handle: int
     is_leased: bool
     file: File
     content: Hash
     shop: Shop
     name: str
     #: what is at its path now
-    ours: Seen
+    ours: os.stat_result
 
 
 class Linker:
@@ -104,7 +103,7 @@ class Linker:
         sources: dict[tuple[int, int, int, int], list[_Source]] = {}
         first: File | None = None
         content = b""
-        for file in files:
+        for file in tuple(files):
             handle, status = file.handle, file.status
             key = (status.st_mode, status.st_uid, status.st_gid, status.st_dev)
             known = sources.get(key, ())
@@ -129,8 +128,8 @@ class Linker:
                 if not known:
                     self._leave_for_mode(file, sources)
                     sources[key] = [source]
-                else:
-                    self._replace(source, sources[key], expected)
+                elif self._replace(source, sources[key], expected):
+                    files.remove(file)  # it is closed when that is settled
             except OSError as error:
                 self._outcome.fail(error, file.path, file.status.st_blocks * 512)
 
@@ -172,18 +171,17 @@ class Linker:
                 return True
             at += count
 
-    def _replace(self, target: _Source, sources: list[_Source], content: Hash) -> None:
-        """Raises `OSError`, also when nothing came of it."""
+    def _replace(self, target: _Source, known: list[_Source], content: Hash) -> bool:
+        """Was it replaced, for the time being? Raises `OSError`."""
         file = target.file
-        if not any(each.attributes == target.attributes for each in sources):
+        sources = [each for each in known if each.attributes == target.attributes]
+        if not sources:
             self._leave("attributes", file)
-            return
+            return False
         shop = self._shop(file)
         is_compiled = file.below.endswith(".py") and self._bytecode.has(file.root, file.below)
         shop.may_go(content, below=file.below if is_compiled else "")
         for source in sources:
-            if source.attributes != target.attributes:
-                continue
             self._count += 1
             name = f"new-{self._count}"
             try:
@@ -194,13 +192,14 @@ class Linker:
                 raise
             if ours is None:
                 self._leave("busy", file)
-            else:
-                self._exchange(target, content, shop, name, ours)
-            return
+                return False
+            self._exchange(target, content, shop, name, ours)
+            return True
         # As many names as the file system allows, or another mount: the next ones get it from here.
-        sources.insert(0, target)
+        known.insert(0, target)
+        return False
 
-    def _linked(self, source: File, shop: Shop, name: str) -> Seen | None:
+    def _linked(self, source: File, shop: Shop, name: str) -> os.stat_result | None:
         """Another name of the source; `None` when something else is at its path."""
         directory, _, base = source.below.rpartition(os.sep)
         handle = self._directories.handle(source.root, directory)
@@ -212,27 +211,23 @@ class Linker:
             and now.st_mtime_ns == before.st_mtime_ns
             and now.st_mode == before.st_mode
         ):
-            return Seen.of(now)
+            return now
         os.unlink(name, dir_fd=shop.handle)
         return None
 
-    def _exchange(self, target: _Source, content: Hash, shop: Shop, name: str, ours: Seen) -> None:
+    def _exchange(
+        self, target: _Source, content: Hash, shop: Shop, name: str, ours: os.stat_result
+    ) -> None:
+        """Raises `OSError`: nothing was exchanged then."""
         file, before = target.file, target.file.status
         directory, _, base = file.below.rpartition(os.sep)
         try:
-            handle = os.dup(file.handle)
-            try:
-                place = self._directories.handle(file.root, directory)
-                kernel.exchange(shop.handle, name, place, base)
-            except OSError:
-                os.close(handle)
-                raise
+            place = self._directories.handle(file.root, directory)
+            kernel.exchange(shop.handle, name, place, base)
         except OSError:
             os.unlink(name, dir_fd=shop.handle)
             raise
-        waiting = _Waiting(
-            time.monotonic(), handle, target.is_leased, file, content, shop, name, ours
-        )
+        waiting = _Waiting(time.monotonic(), target.is_leased, file, content, shop, name, ours)
         try:
             old = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
         except OSError:
@@ -283,7 +278,7 @@ class Linker:
     def _is_untouched(self, waiting: _Waiting) -> bool:
         """Has nobody opened the old inode for writing, nor will?"""
         if waiting.is_leased:
-            return kernel.is_leased(waiting.handle)
+            return kernel.is_leased(waiting.file.handle)
         status = waiting.file.status
         try:
             if self._looked_at < waiting.at + _GRACE:
@@ -291,7 +286,7 @@ class Linker:
                 self._written = kernel.written_files()
             if (status.st_dev, status.st_ino) in self._written:
                 return False
-            return of_handle(waiting.handle, waiting.content.algorithm) == waiting.content
+            return of_handle(waiting.file.handle, waiting.content.algorithm) == waiting.content
         except OSError:
             return False
 
@@ -301,7 +296,7 @@ class Linker:
         if file.below.endswith(".py"):
             # Before: of what is left in the shop the next run knows that it has to be done.
             self._outcome.bytecode += self._bytecode.follow(
-                file.root, file.below, status, waiting.ours.mtime_ns, shop
+                file.root, file.below, status, waiting.ours.st_mtime_ns, shop
             )
         try:
             os.unlink(waiting.name, dir_fd=shop.handle)
@@ -312,7 +307,7 @@ class Linker:
             if self._has_no_name_left(status):
                 self._outcome.size += status.st_blocks * 512
         finally:
-            os.close(waiting.handle)
+            os.close(waiting.file.handle)
 
     def _has_no_name_left(self, status: os.stat_result) -> bool:
         if status.st_nlink == 1:
@@ -327,15 +322,15 @@ class Linker:
         file, shop = waiting.file, waiting.shop
         new = Place(shop.handle, waiting.name, os.path.join(shop.path, waiting.name))
         self._leave("busy", file)
-        harmless = None
+        ours, harmless = Seen.of(waiting.ours), None
         try:
             with contextlib.closing(Root(file.root)) as root, root.place(file.path) as place:
-                put_back(new, place, waiting.ours)
-            harmless = waiting.ours
+                put_back(new, place, ours)
+            harmless = ours
         except OSError:  # its directory is gone
             pass
         finally:
-            os.close(waiting.handle)
+            os.close(waiting.file.handle)
             shop.retire(file.path, new, harmless)
 
     def _leave(self, reason: str, file: File) -> None:
