@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import locks
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.forking import processors
-from uvx_policy.replace import kernel
+from uvx_policy.replace import kernel, shop
 from uvx_policy.replace.dedupe import Deduper
 from uvx_policy.replace.links import Linker
 from uvx_policy.replace.outcome import Outcome
@@ -71,6 +71,8 @@ class Work:
                     volume.done = Outcome()
                     self._work_on(volume, advance)
                     volume.freed = volume.free() - before
+                    if volume.held:
+                        volume.held_by = list(map(str, locks.users_of_deleted(shop.PREFIX)))
                     self._plan.remembered.found.extend(volume.done.places)
                     self.saved += volume.done.saved
                     self.errors += volume.done.errors
