@@ -21,6 +21,7 @@ from tests.filesystems import FileSystems, same_inode
 from tests.reclaim.disk import COPIED, FILES, Disk, counts, disk, ext4, left, site, unchanged
 from tests.uv.world import linkpolicy
 from uvx_policy.replace import kernel
+from uvx_policy.replace.shop import PREFIX
 
 __all__ = ("disk", "ext4")
 
@@ -238,6 +239,28 @@ def test_ctrl_c_with_several_workers(ext4: Disk) -> None:
     crowd.check()
     assert ext4.leftovers() == []
     crowd.check_end()
+
+
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_where_an_edit_is_that_a_killed_run_had_in_its_hands_is_said(
+    ext4: Disk, words: tuple[str, ...]
+) -> None:
+    """Even if there is nothing else to do."""
+    ext4.archive()
+    ext4.environment("env")
+    ext4.reclaim()
+    shop = ext4.base / f"env/{PREFIX}0123456789ab"
+    shop.mkdir(mode=0o700)
+    (shop / "new-1").write_bytes(EDIT)
+
+    done = linkpolicy("reclaim", "--yes", *words, str(ext4.base), cwd=ext4.base)
+
+    assert done.code == 0, done.err
+    assert ext4.leftovers() == []
+    told = "".join((done.err if words else done.out + done.err).split())
+    edits = Path.home() / ".local/state/linkpolicy/edits"
+    (kept,) = [path for path in edits.rglob("*") if path.is_file() and path.read_bytes() == EDIT]
+    assert kept.relative_to(edits).parts[0] in told
 
 
 # Disks that are full, inodes that have all their names --------------------------------------------
