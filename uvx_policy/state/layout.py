@@ -59,7 +59,7 @@ REGISTER = Store("register", prefix="all", longest=16 << 20)
 #: which files were verified (`verify.verified`): about a million in one environment or cache
 VERIFIED = Store("verified", prefix="verified-", longest=16 << 20, most=512)
 #: where files lie on disks whose blocks can be shared (`reclaim.remembered`): two million
-RECLAIMED = Store("reclaimed", prefix="places", longest=32 << 20, most=1)
+RECLAIMED = Store("reclaimed", prefix="places", longest=32 << 20)
 #: what a repair that is under way is about (`repair.unfinished`)
 REPAIRS = Store("repairs", prefix="repair-", longest=64 << 20)
 #: tracebacks of checks that failed themselves (`doctor.crash_log`)
