@@ -12,7 +12,17 @@ import pytest
 from tests import real_uv
 from tests.filesystems import FileSystems, flush, physical_ranges, same_inode
 from tests.ordinary_user import only_root
-from tests.uv.world import NAME, Done, World, archived, build_wheel, files_below, installed
+from tests.repair.scene import EDITED
+from tests.uv.world import (
+    NAME,
+    ORIGINAL,
+    Done,
+    World,
+    archived,
+    build_wheel,
+    files_below,
+    installed,
+)
 
 pytestmark = [pytest.mark.filesystem, pytest.mark.uv]
 
@@ -266,3 +276,35 @@ def test_what_uv_has_compiled(fs: FileSystems, newest_uv: Path) -> None:
 
     assert same_inode(cached, installed(environment) / "__init__.py")
     assert loaded(fs.bind(environment, read_only=True)) == "bytecode"
+
+
+def test_with_seed_the_archives_are_made_of_what_is_there(fs: FileSystems, newest_uv: Path) -> None:
+    """Environments on a disk without a cache; one has an edit, which goes nowhere."""
+    world = World(fs.ext4 / "world", newest_uv, fs.ext4 / "home")
+    projects = [world.project(fs.other_ext4 / name) for name in ("edited", "first", "second")]
+    for project in projects:
+        world.plain("sync", "--link-mode", "copy", cwd=project)
+    modules = [installed(project / ".venv") / "__init__.py" for project in projects]
+    modules[0].write_text(EDITED)
+    before = contents(*projects)
+    words = ("--seed", *map(str, projects))
+    dry = world.linkpolicy("reclaim", "--dry-run", *words)
+    assert dry.code == 0, dry.err
+    assert contents(*projects) == before
+    (seeded,) = world.linkpolicy("reclaim", "--dry-run", "--json", *words).json["seeded"]
+    assert not Path(seeded["cache"]).exists()
+
+    done = world.linkpolicy("reclaim", "--yes", "--json", *words)
+
+    assert done.code == 0, done.err
+    assert contents(*projects) == before
+    (module,) = archived(Path(seeded["cache"]))
+    assert module.read_text() == ORIGINAL
+    assert same_inode(modules[1], module)
+    assert same_inode(modules[2], module)
+    assert modules[0].stat().st_nlink == 1
+    third = world.project(fs.other_ext4 / "third")
+    world.uv("sync", cwd=third)
+    assert same_inode(installed(third / ".venv") / "__init__.py", module)
+    for project in (*projects[1:], third):
+        verified(world, project / ".venv")
