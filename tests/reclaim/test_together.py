@@ -159,6 +159,7 @@ def test_an_environment_in_which_somebody_works_is_left(ext4: Disk, hold: Hold) 
     assert free.stat().st_nlink == 2
     assert "locked" in left(done)
     assert not done.json["complete"]
+    assert f"(pid {holder.pid})" in " ".join(done.err.split())
     assert f"(pid {holder.pid})" in " ".join((said.out + said.err).split())
     holder.communicate()
     ext4.reclaim("--wait", "0")
