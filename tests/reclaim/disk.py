@@ -113,6 +113,12 @@ class Disk:
                 groups.setdefault(self._place_of(path, status), set()).add(self.below(path))
         return {frozenset(group) for group in groups.values() if len(group) > 1}
 
+    @property
+    def per_environment(self) -> int:
+        """How many files of `FILES` and its METADATA an environment can share."""
+        # METADATA is so small that btrfs keeps it inline.
+        return len(FILES) + (Path(self.base).parent.name.split("-")[-1] != "btrfs")
+
     def below(self, path: Path) -> str:
         return str(path.relative_to(self.base))
 
