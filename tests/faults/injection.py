@@ -15,11 +15,12 @@ from uvx_policy.replace import kernel
 #: functions that change something on the disk
 CALLS = (
     *((os, name) for name in (
-        "mkdir", "rmdir", "rename", "replace", "link", "symlink", "unlink", "write", "fsync",
-        "ftruncate", "truncate", "utime", "chmod", "fchmod", "fchown", "setxattr",
+        "mkdir", "rmdir", "rename", "replace", "link", "symlink", "unlink", "write", "pwrite",
+        "fsync", "ftruncate", "truncate", "utime", "chmod", "fchmod", "fchown", "setxattr",
     )),
     (kernel, "exchange"),
     (kernel, "move"),
+    (kernel, "dedupe"),
 )  # fmt: skip
 #: signals are negative
 FAULTS: dict[str, int] = {

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MOST_KEPT = 8 << 20
 #: digits of a size
 _MOST_DIGITS = 18
+#: how the path of a row begins that may lead out of its tree
+_ELSEWHERE = (os.pardir, os.sep)
 
 
 class Candidates:
@@ -33,10 +35,13 @@ class Candidates:
     def __init__(self, trees: Sequence[Tree]) -> None:
         """Read the RECORDs of `trees`. Never raises."""
         self.trees = trees
-        #: what leads from the owner of a tree to it, a slash at the end
+        #: what leads from the owner of a tree to it, and to it at all; a slash at the end
         self._prefixes = [_prefix(tree) for tree in trees]
+        self._tops = [tree.path + os.sep for tree in trees]
         #: paths as RECORDs have them, normalized
         self._paths: list[str] = []
+        #: numbers of those that may lead out of their tree
+        self._elsewhere: frozenset[int] = frozenset()
         #: of all groups: `algorithm=digest`, one behind the other, and where each begins; bytes
         self._hashes = bytearray()
         self._hash_starts = array("Q", [0])
@@ -73,14 +78,37 @@ class Candidates:
         Without those that lie outside of the environment or the archive of their RECORD.
         """
         files, paths, prefixes = self._files, self._paths, self._prefixes
+        elsewhere = self._elsewhere
         for at in range(self._starts[group], self._starts[group + 1], 2):
-            tree, path = files[at], paths[files[at + 1]]
-            if path.startswith((os.pardir, os.sep)):
+            tree, number = files[at], files[at + 1]
+            path = paths[number]
+            if number in elsewhere:
                 below = self._inside(tree, path)
                 if below:
                     yield at // 2, tree, below
             else:
                 yield at // 2, tree, prefixes[tree] + path
+
+    def paths(self, group: int) -> Iterator[tuple[int, int, str]]:
+        """The same with absolute paths."""
+        files, paths, tops = self._files, self._paths, self._tops
+        elsewhere = self._elsewhere
+        for at in range(self._starts[group], self._starts[group + 1], 2):
+            tree, number = files[at], files[at + 1]
+            path = paths[number]
+            if number in elsewhere:
+                below = self._inside(tree, path)
+                if below:
+                    yield at // 2, tree, os.path.join(self.trees[tree].owner, below)
+            else:
+                yield at // 2, tree, tops[tree] + path
+
+    def has_tree(self, group: int, chosen: Sequence[bool]) -> bool:
+        """Is one of its files in a tree that is chosen?"""
+        files = self._files
+        return any(
+            chosen[files[at]] for at in range(self._starts[group], self._starts[group + 1], 2)
+        )
 
     def _inside(self, number: int, path: str) -> str:
         """Where a file is that does not lie below its tree, "" for out of reach."""
@@ -98,6 +126,9 @@ class Candidates:
         self._paths = [
             path if record.is_plain(path) else os.path.normpath(path) for path in numbers
         ]
+        self._elsewhere = frozenset(
+            number for number, path in enumerate(self._paths) if path.startswith(_ELSEWHERE)
+        )
         counts = array("I", [0]) * len(self._sizes)
         for number in records.numbers:
             for group in rows[number][1]:

@@ -54,12 +54,14 @@ FACTS = Store("remembered", longest=65_536, most=128)
 ENVIRONMENTS = Store("environments", prefix="environment-", longest=20_480, most=4096)
 #: what `status` counted in them (`installed.survey_store`)
 SURVEYS = Store("surveys", prefix="survey-", longest=262_144, most=4096)
-#: what they looked like when nothing was left to save in them (`installed.reclaimed`)
-RECLAIMED = Store("reclaimed", prefix="reclaimed-", longest=4096, most=4096)
+#: what they looked like when nothing was left to save in them (`installed.settled`)
+SETTLED = Store("settled", prefix="settled-", longest=4096, most=4096)
 #: all of `ENVIRONMENTS` in one file (`state.register`)
 REGISTER = Store("register", prefix="all", longest=16 << 20)
 #: which files were verified (`verify.verified`): about a million in one environment or cache
 VERIFIED = Store("verified", prefix="verified-", longest=16 << 20, most=512)
+#: where files lie on disks whose blocks can be shared (`reclaim.remembered`): two million
+RECLAIMED = Store("reclaimed", prefix="places", longest=32 << 20)
 #: what a repair that is under way is about (`repair.unfinished`)
 REPAIRS = Store("repairs", prefix="repair-", longest=64 << 20)
 #: tracebacks of checks that failed themselves (`doctor.crash_log`)
@@ -74,9 +76,10 @@ STORES = (
     FACTS,
     ENVIRONMENTS,
     SURVEYS,
-    RECLAIMED,
+    SETTLED,
     REGISTER,
     VERIFIED,
+    RECLAIMED,
     REPAIRS,
     CRASHES,
     TOLD,

@@ -13,7 +13,7 @@ from uvx_policy.filesystem.cache_safety import ancestors
 from uvx_policy.filesystem.capability import installed_into, known_links
 from uvx_policy.filesystem.mounts import read_mount_table
 from uvx_policy.host import nearest_existing
-from uvx_policy.installed import reclaimed
+from uvx_policy.installed import settled
 from uvx_policy.installed import survey_store as counts
 from uvx_policy.installed.distributions import site_directories, status_of
 from uvx_policy.installed.extents import devices_that_never_share
@@ -159,7 +159,7 @@ class Gathering:
         save = rows.may_save(policy.name, environment.link_mode, found)
         if save and self._nothing_links(path, environment.cache or where.mount_point):
             save = 0
-        if save and reclaimed.holds(self._state, path, found.glance):
+        if save and settled.holds(self._state, path, found.glance):
             save = 0
         row = Row(
             path=path,

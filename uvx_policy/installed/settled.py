@@ -13,7 +13,7 @@ from uvx_policy.fingerprint import fingerprint
 from uvx_policy.installed.distributions import site_directories
 from uvx_policy.installed.glance import Glance
 from uvx_policy.state import files
-from uvx_policy.state.layout import RECLAIMED
+from uvx_policy.state.layout import SETTLED
 from uvx_policy.state.reading import read
 
 
@@ -23,7 +23,7 @@ def remember(state: str, environment: str) -> None:
         return
     content = _content(environment, Glance().of(site_directories(environment)))
     with contextlib.suppress(OSError, ValueError):
-        files.write(state, RECLAIMED, _file_name(environment), content)
+        files.write(state, SETTLED, _file_name(environment), content)
 
 
 def holds(state: str, environment: str, glance: str) -> bool:
@@ -31,7 +31,7 @@ def holds(state: str, environment: str, glance: str) -> bool:
     if not (state and glance):
         return False
     try:
-        return read(state, RECLAIMED, _file_name(environment)) == _content(environment, glance)
+        return read(state, SETTLED, _file_name(environment)) == _content(environment, glance)
     except (OSError, ValueError):
         return False
 
@@ -43,4 +43,4 @@ def _content(environment: str, glance: str) -> bytes:
 
 def _file_name(environment: str) -> str:
     name = os.fsencode(os.path.realpath(environment))
-    return f"{RECLAIMED.prefix}{fingerprint(name):016x}"
+    return f"{SETTLED.prefix}{fingerprint(name):016x}"
