@@ -93,7 +93,7 @@ def installed_in(names: Iterable[str]) -> dict[str, str]:
         stem, _, suffix = entry.rpartition(".")
         package, _, version = stem.partition("-")
         if suffix == "dist-info":
-            found[_normalized(package)] = version
+            found[normalized(package)] = version
     return found
 
 
@@ -236,6 +236,6 @@ def _packages(text: str) -> Iterator[tuple[str, str, str]]:
             yield name, version, line[11:]
 
 
-def _normalized(name: str) -> str:
+def normalized(name: str) -> str:
     """PEP 503, of a name that the file system has already."""
     return name.lower().replace("_", "-").replace(".", "-")
