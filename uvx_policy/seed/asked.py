@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from uvx_policy.errors import ConfigError, Unreadable
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv.directories import tool_name
 from uvx_policy.uv.requirement import Requirement, normalized
@@ -247,7 +246,7 @@ def _of_options(host: Host, invocation: Invocation, asked: Asked) -> None:
     for file in invocation.values("constraints"):
         asked.add_file(os.path.join(host.cwd, file), constrains=True)
     asked.add_all(invocation.values("with-executables-from"), host.cwd)
-    if invocation.has("group"):
+    if invocation.has("group") and invocation.command == ("pip", "install"):
         asked.is_unclear = True
 
 
@@ -295,7 +294,11 @@ def _of_receipts(host: Host, invocation: Invocation, directory: str, asked: Aske
                     asked.is_unclear = True
                 else:
                     (asked.roots if key == "requirements" else asked.constraints).append(wanted)
-        asked.every = asked.every or bool(tool.get("overrides") or tool.get("options"))
+        asked.every = (
+            asked.every
+            or bool(tool.get("overrides"))
+            or any(key in table(tool, "options") for key in OTHER_VERSIONS_KEYS)
+        )
     for word in invocation.positionals:
         asked.add(word, host.cwd)
 

@@ -65,19 +65,28 @@ class Resolver:
         self._host = host
         self._caches = (rich, poor)
         self._required: dict[tuple[str, str], tuple[Requirement, ...]] = {}
+        self._follows = True
+        #: name -> specifiers of constraints
+        self._limits: dict[str, set[str]] = {}
 
     def closure(
         self,
         roots: Iterable[Requirement],
         *,
+        constraints: Iterable[Requirement] = (),
         preferred: Mapping[str, tuple[str, ...]],
         every: bool = False,
+        follows: bool = True,
     ) -> Closure:
         """All that `roots` need. `preferred`: versions that are taken if they will do.
 
-        `every`: something unusual decides about versions; take all that may be. Raises
-        `Unreadable`.
+        `every`: something unusual decides about versions; take all that may be. Without `follows`
+        what they require is left out. Raises `Unreadable`.
         """
+        self._follows = follows
+        self._limits = {}
+        for each in constraints:
+            self._limits.setdefault(each.name, set()).add(each.specifier)
         starts = tuple(roots)
         before: dict[str, _Asked] = {}
         for _ in range(_MOST_ROUNDS):
@@ -114,7 +123,7 @@ class Resolver:
                 known = before.get(name, asked[name])
                 versions[name] = self._chosen(name, known, preferred.get(name, ()), every=every)
             certain = asked[name].is_certain
-            for version in versions[name]:
+            for version in versions[name] if self._follows else ():
                 for each in self.required(name, version):
                     if not each.if_extras or each.if_extras & asked[name].extras:
                         waiting.append((each, certain))
@@ -131,19 +140,17 @@ class Resolver:
             if (version := locked.described_version(each, name))
         }
         unpacked = {version for version in described if self._is_unpacked(name, version)}
+        always = asked.always | self._limits.get(name, set())
+
+        def fitting(versions: Iterable[str]) -> tuple[str, ...]:
+            return tuple(each for each in versions if all(takes(s, each) for s in always))
+
+        if fitting(preferred):
+            return fitting(preferred)
         if every:
-            return tuple(
-                sorted(each for each in described if all(takes(s, each) for s in asked.always))
-            )
-        fitting = [
-            version
-            for version in preferred
-            if version in described and all(takes(each, version) for each in asked.always)
-        ]
-        if fitting:
-            return tuple(fitting)
+            return tuple(sorted(fitting(described)))
         found = set()
-        for specifiers in (asked.always, *(asked.always | {each} for each in asked.conditional)):
+        for specifiers in (always, *(always | {each} for each in asked.conditional)):
             found |= {newest(described, specifiers), newest(unpacked, specifiers)}
         return tuple(sorted(found - {""}))
 

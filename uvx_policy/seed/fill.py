@@ -24,17 +24,19 @@ from uvx_policy.seed import archive as archives
 from uvx_policy.seed.archive import Spared, Unproven
 from uvx_policy.seed.entries import (
     archive_path,
+    built_at,
     entries_of,
     has_archive,
     index_files,
     is_there,
     is_unbuilt,
+    metadata_files,
 )
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from uvx_policy.seed.archive import Archive
     from uvx_policy.seed.entries import Entry
@@ -67,6 +69,8 @@ class Filled(Value):
     there: tuple[str, ...]
     #: package -> why it was not passed on; the reason stays until the source changes
     left: dict[str, str]
+    #: package -> what has to change before it is passed on
+    blamed: dict[str, tuple[str, ...]]
     #: packages of which the source has no unpacked wheel either
     absent: tuple[str, ...]
     #: bytes that were written, at most
@@ -82,6 +86,9 @@ def fill(
     target: str,
     packages: Versions,
     *,
+    described: Versions | None = None,
+    built: Sequence[str] = (),
+    python: str = "",
     held: Held | None = None,
     only: Held | None = None,
     wait: float = PATIENCE,
@@ -90,14 +97,19 @@ def fill(
 ) -> Filled:
     """Bring what `source` holds of these packages into the cache `target`, which exists.
 
-    `held`: environments that have some of it, and lend it. `only`: environments that have the
+    `described`: packages of which to bring what an index said, and the metadata of these versions;
+    `None`: all of `packages`. `built`: paths for `entries.built_at`. `python`: the one that wheels
+    have to be for (`locked.fits`). `held`: environments that have some of it, and lend it. `only`: environments that have the
     wheels which are wanted, and no others are. `pause` is called again and again. Raises
     `CannotSeed`; what was complete by then stays, but for a full disk.
     """
     with _locked(source, wait, make=False), _locked(target, wait, make=not dry_run) as lock:
         job = _Job(source, target, held, only)
         for package, versions in packages.items():
-            job.look_for(package, versions)
+            job.look_for(package, entries_of(source, package, versions, python), versions)
+        for below in built:
+            job.look_for(below, filter(None, [built_at(source, below)]))
+        job.described = packages if described is None else described
         if not dry_run:
             _check_room(target, job.room)
             clean_up(target)
@@ -141,14 +153,19 @@ class _Job:
         #: id -> what of it need not be written, as far as can be told before it is done
         self._promised: dict[str, Spared] = {}
         self._spared = _Tally()
+        #: package -> versions of which to bring what is not unpacked
+        self.described: Versions = {}
         self._left: dict[str, str] = {}
+        self._blamed: dict[str, tuple[str, ...]] = {}
         self._absent: list[str] = []
         #: what this run has put into the target besides, in this order
         self._made: list[str] = []
 
-    def look_for(self, package: str, versions: tuple[str, ...]) -> None:
+    def look_for(
+        self, package: str, entries: Iterable[Entry], versions: tuple[str, ...] = ()
+    ) -> None:
         """Find out what is to be copied for this package, and whether it may be."""
-        held = list(filter(self._is_wanted, entries_of(self._source, package, versions)))
+        held = list(filter(self._is_wanted, entries))
         if not held:
             if self._only is None and is_unbuilt(self._source, package, versions):
                 self._left[package] = f"`{self._source}` holds its source, not yet built"
@@ -194,8 +211,12 @@ class _Job:
             with self._may_be_left(package):
                 for entry in entries:
                     self._bring(entry, pause)
+        for package, versions in self.described.items():
+            if package not in self._left:
+                for below in metadata_files(self._source, package, versions):
+                    self._place_file(below, adds=True)
                 for below in index_files(self._source, package):
-                    self._place_file(below)
+                    self._place_file(below, adds=True)
 
     def undo(self) -> None:
         """Take away what this run has made: the pointers before what they lead to."""
@@ -216,6 +237,7 @@ class _Job:
             brought=tuple(name for name, new in self._entries.items() if new),
             there=tuple(name for name, new in self._entries.items() if not new),
             left=self._left,
+            blamed=self._blamed,
             absent=tuple(self._absent),
             size=max(0, sum(each.room for each in wanted.values()) - spared.room),
             buckets=tuple(sorted({entry.bucket for entry in entries})),
@@ -228,6 +250,7 @@ class _Job:
             yield
         except Unproven as error:
             self._left[package] = str(error)
+            self._blamed[package] = error.paths
             del self._entries[package]
 
     def _bring(self, entry: Entry, pause: Callable[[], None]) -> None:
@@ -243,7 +266,7 @@ class _Job:
             os.symlink(os.path.relpath(archive_path(self._target, id_), os.path.dirname(path)), new)
             self._move(new, path)
         for below in entry.files:
-            self._place_file(below)
+            self._place_file(below, adds=entry.adds)
 
     def _build_all(self, number: int, count: int, pause: Callable[[], None]) -> None:
         """Copy the archives that nobody else has begun with, as one of so many processes.
@@ -266,8 +289,11 @@ class _Job:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self._move(new, path)
 
-    def _place_file(self, below: str) -> None:
+    def _place_file(self, below: str, *, adds: bool = False) -> None:
+        """Copy a file; `adds`: unless one is there."""
         path = os.path.join(self._target, below)
+        if adds and os.path.lexists(path):
+            return
         os.makedirs(os.path.dirname(path), exist_ok=True)
         new = self._new()
         archives.copy_file(os.path.join(self._source, below), new)

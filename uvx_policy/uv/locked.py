@@ -100,23 +100,27 @@ def installed_in(names: Iterable[str]) -> dict[str, str]:
 def missing(packages: Versions, installed: dict[str, str]) -> Versions:
     """Those of these packages that are not installed in one of their versions."""
     return {
-        name: versions
-        for name, versions in packages.items()
-        if installed.get(name) not in versions
+        name: versions for name, versions in packages.items() if installed.get(name) not in versions
     }
 
 
 def lacking(
-    host: Host, packages: Versions, *, held_by: str, lacked_by: str, python: str = ""
+    host: Host, packages: Versions, *, held_by: str, lacked_by: str
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Those of these packages that the one cache holds and the other does not.
 
     A cache holds a package when a bucket has a wheel or a source distribution of one of its
     versions; the other one lacks it when it has not all of these: wheels are for one Python each.
     Buckets of an older format than the other cache's do not count: the uv that runs here has moved
-    on. `python`: see `fits`. Raises `Unreadable`.
+    on. Raises `Unreadable`.
     """
-    rich, poor = Buckets(host, held_by, python), Buckets(host, lacked_by, python)
+    return lacking_in(packages, Buckets(host, held_by), Buckets(host, lacked_by))
+
+
+def lacking_in(
+    packages: Versions, rich: Buckets, poor: Buckets
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """See `lacking`."""
     for name, versions in packages.items():
         held = rich.files_of(name, versions)
         there = poor.files_of(name, versions) if held else {}

@@ -132,7 +132,7 @@ def _named(specifier: str) -> list[str]:
     return [fits[2] for fits in clauses if fits]
 
 
-def _clause_takes(clause: str, version: str, order: Order) -> bool:  # noqa: PLR0911 (one operator each)
+def _clause_takes(clause: str, version: str, order: Order) -> bool:
     fits = _CLAUSE.match(clause)
     if fits is None:
         return True
@@ -153,8 +153,8 @@ def _clause_takes(clause: str, version: str, order: Order) -> bool:  # noqa: PLR
         "<=": order <= bound,
         ">=": order >= bound,
         # `<2` takes no `2.0rc1`, `>1.7` no `1.7.post1`
-        "<": order < bound and not (order[:2] == bound[:2] and _PLAIN == bound[2][0][0]),
-        ">": order > bound and not (order[:2] == bound[:2] and _PLAIN == bound[2][0][0]),
+        "<": order < bound and not (order[:2] == bound[:2] and bound[2][0][0] == _PLAIN),
+        ">": order > bound and not (order[:2] == bound[:2] and bound[2][0][0] == _PLAIN),
     }[operator]
 
 
