@@ -5,14 +5,20 @@
 #ifndef LINKPOLICY_TABLES_H
 #define LINKPOLICY_TABLES_H
 
-enum { TAKES_VALUE = 1, SIGNIFICANT = 2, PRINTS = 4, SCRIPT_FLAG = 8 };
+enum { TAKES_VALUE = 1, SIGNIFICANT = 2, PRINTS = 4, SCRIPT_FLAG = 8, DETAIL = 16 };
 
 struct option {
     unsigned char flags;
     char spelling[30];
 };
 
-enum { NAMESPACE = 1, EXTERNAL = 2, KEEPS_POSITIONALS = 4, TARGET_IS_PLAIN = 8 };
+enum {
+    NAMESPACE = 1,
+    EXTERNAL = 2,
+    KEEPS_POSITIONALS = 4,
+    TARGET_IS_PLAIN = 8,
+    DETAILED_POSITIONALS = 16
+};
 
 struct command {
     unsigned char parent; /* whose options count here as well; uv itself is its own */
@@ -25,11 +31,12 @@ struct subcommand {
     char word[36];
 };
 
-#define KEY_FORMAT "linkpolicy-key-v2:4c40690258dcd390"
+#define KEY_FORMAT "linkpolicy-key-v2:4a28141d6a8580e4"
 #define GUARD_NAME "_LINKPOLICY_ACTIVE"
 #define MARKER "linkpolicy-shim-v1"
 #define PROGRAM_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 #define PLAIN "_"
+#define DETAILED "+"
 #define LONGEST_KEY 65536
 enum { UV_ITSELF = 0, TOOL_RUN = 64 };
 enum { NO_COMMAND = 255 };
@@ -102,7 +109,7 @@ static const struct option OPTIONS[] = {
     {2, "--active"}, /* 1 */
     {0, "--all"}, /* 2 */
     {0, "--all-arches"}, /* 3 */
-    {2, "--all-extras"}, /* 4 */
+    {16, "--all-extras"}, /* 4 */
     {0, "--all-groups"}, /* 5 */
     {0, "--all-packages"}, /* 6 */
     {0, "--all-platforms"}, /* 7 */
@@ -128,8 +135,8 @@ static const struct option OPTIONS[] = {
     {0, "--break-system-packages"}, /* 27 */
     {0, "--build"}, /* 28 */
     {1, "--build-backend"}, /* 29 */
-    {3, "--build-constraint"}, /* 30 */
-    {3, "--build-constraints"}, /* 31 */
+    {17, "--build-constraint"}, /* 30 */
+    {17, "--build-constraints"}, /* 31 */
     {0, "--build-isolation"}, /* 32 */
     {0, "--build-logs"}, /* 33 */
     {3, "--bump"}, /* 34 */
@@ -151,8 +158,8 @@ static const struct option OPTIONS[] = {
     {1, "--config-setting-package"}, /* 50 */
     {1, "--config-settings"}, /* 51 */
     {1, "--config-settings-package"}, /* 52 */
-    {3, "--constraint"}, /* 53 */
-    {3, "--constraints"}, /* 54 */
+    {17, "--constraint"}, /* 53 */
+    {17, "--constraints"}, /* 54 */
     {0, "--create-gitignore"}, /* 55 */
     {1, "--custom-compile-command"}, /* 56 */
     {0, "--default"}, /* 57 */
@@ -166,8 +173,8 @@ static const struct option OPTIONS[] = {
     {3, "--directory"}, /* 65 */
     {0, "--disable-pip-version-check"}, /* 66 */
     {2, "--dry-run"}, /* 67 */
-    {2, "--editable"}, /* 68 */
-    {3, "--editable"}, /* 69 */
+    {16, "--editable"}, /* 68 */
+    {17, "--editable"}, /* 69 */
     {0, "--emit-build-options"}, /* 70 */
     {0, "--emit-find-links"}, /* 71 */
     {0, "--emit-index-annotation"}, /* 72 */
@@ -178,12 +185,12 @@ static const struct option OPTIONS[] = {
     {3, "--env-file"}, /* 77 */
     {0, "--exact"}, /* 78 */
     {1, "--exclude"}, /* 79 */
-    {3, "--exclude"}, /* 80 */
+    {17, "--exclude"}, /* 80 */
     {0, "--exclude-editable"}, /* 81 */
-    {3, "--exclude-newer"}, /* 82 */
+    {17, "--exclude-newer"}, /* 82 */
     {1, "--exclude-newer-package"}, /* 83 */
-    {3, "--excludes"}, /* 84 */
-    {3, "--extra"}, /* 85 */
+    {17, "--excludes"}, /* 84 */
+    {17, "--extra"}, /* 85 */
     {1, "--extra-index-url"}, /* 86 */
     {0, "--files"}, /* 87 */
     {1, "--find-links"}, /* 88 */
@@ -193,13 +200,13 @@ static const struct option OPTIONS[] = {
     {2, "--force-reinstall"}, /* 92 */
     {1, "--fork-strategy"}, /* 93 */
     {1, "--format"}, /* 94 */
-    {3, "--from"}, /* 95 */
+    {17, "--from"}, /* 95 */
     {2, "--frozen"}, /* 96 */
     {0, "--generate-hashes"}, /* 97 */
     {3, "--generate-shell-completion"}, /* 98 */
     {0, "--global"}, /* 99 */
     {1, "--graalpy-mirror"}, /* 100 */
-    {3, "--group"}, /* 101 */
+    {17, "--group"}, /* 101 */
     {10, "--gui-script"}, /* 102 */
     {0, "--hashes"}, /* 103 */
     {0, "--header"}, /* 104 */
@@ -259,7 +266,7 @@ static const struct option OPTIONS[] = {
     {0, "--no-create-gitignore"}, /* 158 */
     {0, "--no-dedupe"}, /* 159 */
     {0, "--no-default-groups"}, /* 160 */
-    {2, "--no-deps"}, /* 161 */
+    {16, "--no-deps"}, /* 161 */
     {0, "--no-description"}, /* 162 */
     {0, "--no-dev"}, /* 163 */
     {0, "--no-editable"}, /* 164 */
@@ -349,8 +356,8 @@ static const struct option OPTIONS[] = {
     {1, "--output-file"}, /* 248 */
     {1, "--output-format"}, /* 249 */
     {1, "--output-version"}, /* 250 */
-    {3, "--override"}, /* 251 */
-    {3, "--overrides"}, /* 252 */
+    {17, "--override"}, /* 251 */
+    {17, "--overrides"}, /* 252 */
     {0, "--package"}, /* 253 */
     {1, "--package"}, /* 254 */
     {1, "--password"}, /* 255 */
@@ -359,9 +366,9 @@ static const struct option OPTIONS[] = {
     {0, "--pin-python"}, /* 258 */
     {1, "--pip-args"}, /* 259 */
     {1, "--platform"}, /* 260 */
-    {2, "--pre"}, /* 261 */
+    {16, "--pre"}, /* 261 */
     {3, "--prefix"}, /* 262 */
-    {3, "--prerelease"}, /* 263 */
+    {17, "--prerelease"}, /* 263 */
     {1, "--prerelease-package"}, /* 264 */
     {2, "--preview"}, /* 265 */
     {3, "--preview-feature"}, /* 266 */
@@ -391,9 +398,9 @@ static const struct option OPTIONS[] = {
     {0, "--relocatable"}, /* 290 */
     {0, "--require-build-hashes"}, /* 291 */
     {0, "--require-hashes"}, /* 292 */
-    {3, "--requirement"}, /* 293 */
-    {3, "--requirements"}, /* 294 */
-    {3, "--resolution"}, /* 295 */
+    {17, "--requirement"}, /* 293 */
+    {17, "--requirements"}, /* 294 */
+    {17, "--resolution"}, /* 295 */
     {0, "--resolve-links"}, /* 296 */
     {0, "--resolved"}, /* 297 */
     {1, "--resolver"}, /* 298 */
@@ -405,7 +412,7 @@ static const struct option OPTIONS[] = {
     {11, "--script"}, /* 304 */
     {0, "--scripts"}, /* 305 */
     {0, "--sdist"}, /* 306 */
-    {2, "--seed"}, /* 307 */
+    {16, "--seed"}, /* 307 */
     {1, "--service-format"}, /* 308 */
     {1, "--service-url"}, /* 309 */
     {0, "--short"}, /* 310 */
@@ -438,9 +445,9 @@ static const struct option OPTIONS[] = {
     {1, "--ty-version"}, /* 337 */
     {0, "--universal"}, /* 338 */
     {1, "--unsafe-package"}, /* 339 */
-    {2, "--upgrade"}, /* 340 */
-    {3, "--upgrade-group"}, /* 341 */
-    {3, "--upgrade-package"}, /* 342 */
+    {16, "--upgrade"}, /* 340 */
+    {17, "--upgrade-group"}, /* 341 */
+    {17, "--upgrade-package"}, /* 342 */
     {0, "--user"}, /* 343 */
     {1, "--username"}, /* 344 */
     {1, "--vcs"}, /* 345 */
@@ -452,22 +459,22 @@ static const struct option OPTIONS[] = {
     {0, "--wheel"}, /* 351 */
     {3, "--with"}, /* 352 */
     {3, "--with-editable"}, /* 353 */
-    {3, "--with-executables-from"}, /* 354 */
+    {17, "--with-executables-from"}, /* 354 */
     {3, "--with-requirements"}, /* 355 */
     {0, "--workspace"}, /* 356 */
     {0, "--yes"}, /* 357 */
     {1, "-C"}, /* 358 */
     {0, "-H"}, /* 359 */
-    {3, "-P"}, /* 360 */
-    {2, "-U"}, /* 361 */
+    {17, "-P"}, /* 360 */
+    {16, "-U"}, /* 361 */
     {6, "-V"}, /* 362 */
     {0, "-a"}, /* 363 */
-    {3, "-b"}, /* 364 */
+    {17, "-b"}, /* 364 */
     {0, "-c"}, /* 365 */
-    {3, "-c"}, /* 366 */
+    {17, "-c"}, /* 366 */
     {1, "-d"}, /* 367 */
-    {2, "-e"}, /* 368 */
-    {3, "-e"}, /* 369 */
+    {16, "-e"}, /* 368 */
+    {17, "-e"}, /* 369 */
     {0, "-f"}, /* 370 */
     {1, "-f"}, /* 371 */
     {6, "-h"}, /* 372 */
@@ -480,7 +487,7 @@ static const struct option OPTIONS[] = {
     {3, "-p"}, /* 379 */
     {0, "-q"}, /* 380 */
     {2, "-r"}, /* 381 */
-    {3, "-r"}, /* 382 */
+    {17, "-r"}, /* 382 */
     {10, "-s"}, /* 383 */
     {1, "-t"}, /* 384 */
     {3, "-t"}, /* 385 */
@@ -697,7 +704,7 @@ static const unsigned short ACCEPTED[] = {
 
 static const struct command COMMANDS[] = {
     {0, 1, 0, 40}, /* 0 uv */
-    {0, 4, 40, 135}, /* 1 uv add */
+    {0, 16, 40, 135}, /* 1 uv add */
     {0, 0, 135, 200}, /* 2 uv audit */
     {0, 1, 200, 200}, /* 3 uv auth */
     {3, 0, 200, 200}, /* 4 uv auth dir */
@@ -733,10 +740,10 @@ static const struct command COMMANDS[] = {
     {32, 0, 559, 666}, /* 34 uv pip compile */
     {32, 0, 666, 670}, /* 35 uv pip debug */
     {32, 0, 670, 683}, /* 36 uv pip freeze */
-    {32, 4, 683, 782}, /* 37 uv pip install */
+    {32, 16, 683, 782}, /* 37 uv pip install */
     {32, 0, 782, 811}, /* 38 uv pip list */
     {32, 0, 811, 823}, /* 39 uv pip show */
-    {32, 4, 823, 901}, /* 40 uv pip sync */
+    {32, 16, 823, 901}, /* 40 uv pip sync */
     {32, 0, 901, 930}, /* 41 uv pip tree */
     {32, 0, 930, 947}, /* 42 uv pip uninstall */
     {0, 0, 947, 962}, /* 43 uv publish */

@@ -271,7 +271,8 @@ def cache_dir_on_another_device(machine: Machine, there: Path) -> Call:
 
 @_scenario("project", "nothing-links", "offline-cold-cache", far="ext4")
 def sync_offline_on_another_device(machine: Machine, there: Path) -> Call:
-    return machine.call("sync", "--offline", cwd=_far(machine, there))
+    project = _far(machine, there, 'dependencies = ["rich @ git+https://nowhere/rich"]\n')
+    return machine.call("sync", "--offline", cwd=project)
 
 
 @_scenario("project", "hardlink-works", "device-cache", far="ext4")

@@ -32,6 +32,8 @@ VARIABLES = (
 )  # fmt: skip
 _KNOWN = frozenset(VARIABLES)
 
+#: what no call begins with that is understood
+DETAILED = "+"
 _FORMAT = "linkpolicy-key-v2:"
 #: bytes
 LONGEST = 65536
@@ -57,26 +59,35 @@ class Variables(dict[str, str]):
 
 def key_of_call(
     program: str, arguments: Sequence[str], *, environ: Mapping[str, str], uv: str
-) -> bytes:
-    """Key of this process's call; b"" for a call that gets no record.
+) -> tuple[bytes, bytes]:
+    """Keys of this process's call, the second in detail; b"" twice for one that gets no record.
 
-    `uv` is the path of the real program as it was found, `environ` is free of our own old values.
+    A decision that no detail had a say in holds for all that differ in details alone. `uv` is the
+    path of the real program as it was found, `environ` is free of our own old values.
     """
     understood = invocation.parse(program, tuple(arguments))
     # Without HOME the passwd file counts, which the launcher cannot read.
     if understood.uncertain or not environ.get("HOME") or not hasattr(os, "geteuid"):
-        return b""
+        return b"", b""
     try:
         cwd = os.getcwd()
     except OSError:  # vanished
-        return b""
-    return make_key(program, uv, understood.significant, cwd=cwd, uid=os.geteuid(), environ=environ)
+        return b"", b""
+    several = (understood.significant, (DETAILED, *understood.detailed))
+    of_all, in_detail = (
+        make_key(program, uv, words, cwd=cwd, uid=os.geteuid(), environ=environ)
+        for words in several
+    )
+    return (of_all, in_detail) if of_all and in_detail else (b"", b"")
 
 
 def make_key(
     program: str, uv: str, words: Sequence[str], *, cwd: str, uid: int, environ: Mapping[str, str]
 ) -> bytes:
-    """See `key_of_call`. `words` are `Invocation.significant`."""
+    """See `key_of_call`.
+
+    `words` are `Invocation.significant`, or `DETAILED` and `Invocation.detailed`.
+    """
     if not cwd.startswith("/") or "\0" in cwd:
         return b""
     head = f"{_FORMAT}{table_fingerprint()}"
@@ -93,6 +104,7 @@ def table_fingerprint() -> str:
     tables = (
         VARIABLES, options.GROUPS, options.COMMANDS, options.NAMESPACES, options.ALIASES,
         options.EXTERNAL, sorted(options.SIGNIFICANT), options.KEEPS_POSITIONALS,
+        sorted(options.DETAILS), options.DETAILED_POSITIONALS,
         options.SCRIPT_FLAGS, invocation.PROGRAM_CHARACTERS, invocation.PLAIN,
     )  # fmt: skip
     return f"{fingerprint(repr(tables).encode()):016x}"

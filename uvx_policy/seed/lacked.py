@@ -13,6 +13,7 @@ from uvx_policy.seed.closure import Resolver
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv import locked
 from uvx_policy.uv.cache_digest import cache_digest, file_url
+from uvx_policy.uv.invocation import parse_detailed
 from uvx_policy.uv.requirement import Requirement, takes
 from uvx_policy.uv.up_to_date import is_up_to_date
 from uvx_policy.uv.workspace import absolute, table
@@ -70,6 +71,8 @@ def find(
     `host` is at the directory where uv works, `into` where it installs. Raises `Unreadable` and
     `ConfigError`.
     """
+    host.witnesses.look_closer()
+    invocation = parse_detailed(invocation.program, invocation.arguments)
     search = _Search(host, facts, invocation, place, into)
     is_locked = invocation.command in _LOCKED and facts.destination.kind == "project"
     if is_locked:

@@ -65,7 +65,7 @@ def _cut_off(host: Host, facts: Facts, place: str) -> Facts:
 
     Once the other one was used as well, it is as good.
     """
-    is_new = not host.list_names(os.path.join(place, "archive-v0"))
+    is_new = host.kind(os.path.join(place, "archive-v0")) == "absent"
     return facts.replace(offline=facts.offline or (is_new and host.is_cut_off()))
 
 

@@ -229,9 +229,9 @@ ALIASES = {
 EXTERNAL = ("run", "tool run")
 
 #: commands of whose positional words a decision may look at
-KEEPS_POSITIONALS = (
-    "add", "pip install", "pip sync", "tool install", "tool upgrade", "venv", "version",
-)  # fmt: skip
+KEEPS_POSITIONALS = ("tool install", "tool upgrade", "venv", "version")
+#: those of which it may only do so in detail
+DETAILED_POSITIONALS = ("add", "pip install", "pip sync")
 
 #: options of `uv run` after which the first word is a script, whatever it is called
 SCRIPT_FLAGS = ("script", "gui-script")
@@ -254,15 +254,21 @@ def words(text: str) -> list[str]:
 #: canonical names of the options that a decision may look at; all others are dropped before
 SIGNIFICANT = frozenset(
     words(
-        "active all-extras build-constraints bump cache-dir check config-file"
-        " constraints directory dry-run editable env-file exclude-newer excludes extra"
-        " from frozen generate-shell-completion group gui-script help isolated link-mode"
-        " managed-python module no-active no-cache no-config no-deps no-env-file"
-        " no-managed-python no-offline no-preview no-project no-sync no-system offline"
-        " overrides pre prefix prerelease preview preview-features project python"
-        " python-preference reinstall reinstall-package requirements resolution script"
-        " seed show-settings sync system target upgrade upgrade-group upgrade-package"
-        " version with with-editable with-executables-from with-requirements"
+        "active bump cache-dir check config-file directory dry-run env-file frozen"
+        " generate-shell-completion gui-script help isolated link-mode managed-python module"
+        " no-active no-cache no-config no-env-file no-managed-python no-offline no-preview"
+        " no-project no-sync no-system offline prefix preview preview-features project python"
+        " python-preference reinstall reinstall-package script show-settings sync system target"
+        " version with with-editable with-requirements"
+    )
+)
+
+#: those that it may look at besides, in detail: what packages a call needs
+DETAILS = frozenset(
+    words(
+        "all-extras build-constraints constraints editable exclude-newer excludes extra from group"
+        " no-deps overrides pre prerelease requirements resolution seed upgrade upgrade-group"
+        " upgrade-package with-executables-from"
     )
 )
 
