@@ -64,7 +64,8 @@ def call(
     in_detail: bool = False,
 ) -> Answer:
     strings = [
-        "call in detail" if in_detail else "call", locate.package(), program, uv, cwd, IDENTITY, str(len(words)), *words,
+        "call in detail" if in_detail else "call",
+        locate.package(), program, uv, cwd, IDENTITY, str(len(words)), *words,
         str(len(environ)), *environ, *added,
     ]  # fmt: skip
     answer = asked.ask(*map(os.fsencode, strings))

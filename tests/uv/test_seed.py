@@ -178,7 +178,7 @@ def test_pip_finds_it_there_without_a_network(fs: FileSystems, each_uv: Path) ->
     warm.world.plain(*words, "--dry-run", cwd=warm.disk)
     warm.sync()
 
-    warm.world.plain(*words, cwd=warm.disk, UV_CACHE_DIR=str(warm.device_cache))
+    warm.world.uv(*words, cwd=warm.disk)
 
     assert same_inode(installed(warm.disk / "v") / "__init__.py", warm.module)
 

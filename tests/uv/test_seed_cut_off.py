@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import real_uv
 from tests.filesystems import FileSystems
 from tests.uv.index_server import index_of
 from tests.uv.world import World, build_wheel
@@ -28,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
 ]
 
-BACKEND = '''
+BACKEND = """
 import base64, hashlib, pathlib, re, zipfile
 import buildhelp
 
@@ -61,7 +60,7 @@ def build_wheel(directory, *_):
 
 def build_editable(directory, *_):
     return wheel(directory, True)
-'''
+"""
 BUILD_SYSTEM = '[build-system]\nrequires = ["backend>=1"]\nbuild-backend = "backend"\n'
 
 
@@ -72,7 +71,7 @@ class Index(NamedTuple):
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    """`app` needs `lib`, which needs `leaf`; `app[more]` needs `extra` as well. `other` is alone."""
+    """`app` needs `lib`, which needs `leaf`; `app[more]` needs `extra`. `other` is alone."""
     base = tmp_path_factory.mktemp("index")
     wheels = base / "wheels"
     for version in ("1.0", "2.0"):
@@ -83,6 +82,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         build_wheel(wheels, "leaf", version)
     for name in ("extra", "other", "absent", "pip", "setuptools", "wheel", "buildhelp"):
         build_wheel(wheels, name)
+    build_wheel(wheels, "large", module=f"#{'x' * (6 << 20)}\n")
     build_wheel(wheels, "backend", requires=["buildhelp"], module=BACKEND)
     with index_of(wheels, base / "pages", lasts=True) as url:
         yield Index(url, wheels)
@@ -104,10 +104,9 @@ class Place:
         name = words[:1] if words[:1] == ("uvx",) else ("uv", *words[:1])
         done = subprocess.run(
             [*([] if network else ["unshare", "--net"]), *name, *words[1:]],
-            cwd=self.work, env={**self.world.environ(shim=shim, **self.environ), **({"LINKPOLICY_LOG": "debug"} if os.environ.get("DBG") else {})},
+            cwd=self.work, env=self.world.environ(shim=shim, **self.environ),
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
-        if shim and os.environ.get("DBG"): print(done.stderr)
         assert "linkpolicy: internal error" not in done.stderr
         assert not check or not done.returncode, f"{words} {shim=}: {done.stdout}{done.stderr}"
         return done
@@ -138,6 +137,12 @@ class Place:
     @property
     def device_caches(self) -> list[Path]:
         return list(self.disk.glob(".uv-cache-*"))
+
+    def used(self) -> int:
+        """Bytes on the device."""
+        os.sync()
+        told = os.statvfs(self.disk)
+        return (told.f_blocks - told.f_bfree) * told.f_frsize
 
     def packages(self) -> set[str]:
         """What the device's cache holds unpacked."""
@@ -228,8 +233,8 @@ def with_script(place: Place) -> None:
 
 ALL = {"app", "lib", "leaf"}
 SEEDS = {"pip", "setuptools", "wheel"} if sys.version_info < (3, 12) else {"pip"}
-#: words, what is there before, what comes from the device's cache in the end; `None`: uv's own cache
-#: lies where the files are needed
+#: words, what is there before, what comes from the device's cache in the end; `None`: all of it
+#: stays in uv's own
 CALLS: dict[str, tuple[str, Prepare, set[str] | None]] = {
     "frozen": ("sync --frozen", with_project("app"), ALL),
     "locked": ("sync --locked", with_project("app[more]"), {*ALL, "extra"}),
@@ -261,7 +266,7 @@ CALLS: dict[str, tuple[str, Prepare, set[str] | None]] = {
     "seeded": ("venv --seed", lambda _: None, SEEDS),
     "tool": ("tool install app[more] --with other", lambda _: None, {*ALL, "extra", "other"}),
     "tool-at": ("tool install app@1.0", lambda _: None, ALL),
-    "tool-upgrade": ("tool upgrade app --offline", with_tool, ALL),
+    "tool-upgrade": ("tool upgrade app --offline", with_tool, {"app"}),
     "uvx": ("uvx --from app app-tool", lambda _: None, None),
     "script": ("run script.py", with_script, None),
     "with": ("run --no-project --with app python -c pass", lambda _: None, None),
@@ -274,6 +279,7 @@ class Kept:
     def __init__(self, place: Place) -> None:
         self._place = place
         self._copy = place.world.base / "kept"
+        shutil.rmtree(self._copy, ignore_errors=True)
         shutil.copytree(place.disk, self._copy, symlinks=True, ignore=_lost)
 
     def restore(self) -> None:
@@ -322,3 +328,113 @@ def check(place: Place, call: str, prepare: Prepare, expected: set[str] | None) 
 
     assert place.linked() == (expected or set())
     assert bool(place.device_caches) == (expected is not None)
+
+
+# What is brought, and what is not ----------------------------------------------------------------
+
+
+def warmed(place: Place, *words: str) -> None:
+    """uv's own cache has what this call takes; nothing is left of it here."""
+    before = Kept(place)
+    place.run(*words, shim=False, network=True)
+    before.restore()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["sync --dry-run", "sync --check", "pip install --dry-run app", "lock", "pip compile -"],
+)
+@pytest.mark.parametrize("each_uv", ["newest"], indirect=True)
+def test_what_installs_nothing_fills_nothing(place: Place, words: str) -> None:
+    with_project("app")(place)
+    warmed(place, "sync")
+    place.environment()
+
+    place.run(*words.split(), shim=True, check=False)
+
+    assert not place.packages()
+
+
+@pytest.mark.parametrize("each_uv", ["newest"], indirect=True)
+def test_only_what_is_meant_is_brought(place: Place) -> None:
+    """One version of several, and no answer of an index where uv asks for none."""
+    with_files()(place)
+    for words in ("other", "app==1.0", "app[more]"):
+        warmed(place, "pip", "install", words)
+    with_project("app")(place)
+
+    place.run("sync", shim=True)
+    brought = {path.name for cache in place.device_caches for path in cache.glob("archive-v0/*/*")}
+    of_index = [*place.disk.glob(".uv-cache-*/simple-v*/*/*/*")]
+    place.run("add", "other", shim=True)
+
+    assert {each for each in brought if each.endswith(".dist-info")} == {
+        f"{name}-2.0.dist-info" for name in ALL
+    }
+    assert not of_index
+    assert {path.stem for path in place.disk.glob(".uv-cache-*/simple-v*/*/*/*")} >= ALL
+
+
+@pytest.mark.parametrize("each_uv", ["newest"], indirect=True)
+@pytest.mark.parametrize("where", ["cut off", "--offline"])
+def test_what_cannot_be_told_stays_with_the_warm_cache(place: Place, where: str) -> None:
+    """A branch: which commit it is only a repository can say."""
+    url, _ = place.repository()
+    place.environment()
+    warmed(place, "pip", "install", f"fromgit @ {url}")
+    words = ("pip", "install", f"fromgit @ {url}", *(["--offline"] if where == "--offline" else []))
+    as_plain = place.run(*words, shim=False, check=False).returncode
+    shutil.rmtree(place.work / ".venv")
+    place.environment()
+
+    done = place.run(*words, shim=True, check=False)
+
+    assert done.returncode == as_plain
+    assert not place.packages()
+
+
+@pytest.mark.parametrize("each_uv", ["newest"], indirect=True)
+def test_as_many_bytes_are_written_as_by_uv(place: Place) -> None:
+    """To a new device: what uv alone would copy, and no more than a twentieth above it."""
+    with_project("app[more]", "large")(place)
+    warmed(place, "sync")
+
+    before = place.used()
+    place.run("sync", shim=False)
+    by_uv = place.used() - before
+    shutil.rmtree(place.work / ".venv")
+    before = place.used()
+    place.run("sync", shim=True)
+
+    assert place.used() - before < by_uv * 1.05
+
+
+@pytest.mark.parametrize("each_uv", ["newest"], indirect=True)
+def test_nothing_that_git_would_execute_is_brought(place: Place) -> None:
+    with_sources(place)
+    warmed(place, "sync", "--upgrade")
+    for hooks in place.world.default_cache.glob("git-v*/db/*/.git/hooks"):
+        (hooks / "post-checkout").write_text("#!/bin/sh\ntouch /tmp/executed\n")
+        (hooks / "post-checkout").chmod(0o755)
+
+    place.run("sync", "--upgrade", "--offline", shim=True)
+
+    assert [*place.disk.glob(".uv-cache-*/git-v*/db/*/.git/objects")]
+    assert not [*place.disk.glob(".uv-cache-*/git-v*/db/*/.git/hooks/post-checkout")]
+
+
+@pytest.mark.parametrize("each_uv", ["newest"], indirect=True)
+def test_the_next_call_for_the_same_is_replayed(place: Place) -> None:
+    with_files()(place)
+    warmed(place, "pip", "install", "app")
+
+    states = []
+    for _ in range(3):
+        place.run("pip", "install", "app", shim=True)
+        told = place.world.linkpolicy(
+            "explain", "--json", "--", "pip", "install", "app", cwd=place.work, **place.environ,
+            PATH=place.world.environ()["PATH"],
+        )  # fmt: skip
+        states.append(told.json["record"]["state"])
+
+    assert states[-1] == "replayed"

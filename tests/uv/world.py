@@ -51,8 +51,7 @@ def build_wheel(
             f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{''.join(fields)}".encode()
         ),
         f"{name}-{version}.dist-info/WHEEL": (
-            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
-            f"Tag: {tag}\n".encode()
+            f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()
         ),
     }
     rows = []

@@ -124,9 +124,11 @@ class Resolver:
                 versions[name] = self._chosen(name, known, preferred.get(name, ()), every=every)
             certain = asked[name].is_certain
             for version in versions[name] if self._follows else ():
-                for each in self.required(name, version):
-                    if not each.if_extras or each.if_extras & asked[name].extras:
-                        waiting.append((each, certain))
+                waiting += [
+                    (each, certain)
+                    for each in self.required(name, version)
+                    if not each.if_extras or each.if_extras & asked[name].extras
+                ]
         return versions, asked
 
     def _chosen(
@@ -182,7 +184,7 @@ class Resolver:
                     elif entry.endswith(".msgpack"):
                         yield from _of_metadata(self._host, path)
                     elif f"{entry.rpartition('.')[0]}.msgpack" not in names:
-                        yield from self._unpacked_texts(path.rpartition(".")[0])
+                        yield from self._unpacked_texts(name, version, path.rpartition(".")[0])
 
     def _built_texts(self, directory: str) -> Iterator[tuple[str, ...]]:
         for revision in self._host.list_names(directory):
@@ -190,10 +192,15 @@ class Resolver:
             if self._host.kind(path) == "file":
                 yield from _of_metadata(self._host, path)
 
-    def _unpacked_texts(self, archive: str) -> Iterator[tuple[str, ...]]:
-        for name in self._host.list_names(archive):
-            path = os.path.join(archive, name, "METADATA")
-            if name.endswith(".dist-info") and self._host.kind(path) == "file":
+    def _unpacked_texts(self, name: str, version: str, link: str) -> Iterator[tuple[str, ...]]:
+        if self._host.link_kind(link) != "symlink":
+            return
+        archive = os.path.join(os.path.dirname(link), self._host.read_link(link))
+        likely = f"{name.replace('-', '_')}-{version}.dist-info"
+        is_so = self._host.kind(os.path.join(archive, likely)) == "directory"
+        for info in [likely] if is_so else self._host.list_names(archive):
+            path = os.path.join(archive, info, "METADATA")
+            if info.endswith(".dist-info") and self._host.kind(path) == "file":
                 head = self._host.read_head(path, _MOST_METADATA).decode("utf-8", "replace")
                 yield header_values(head, "requires-dist")
 

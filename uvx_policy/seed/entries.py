@@ -167,26 +167,18 @@ def _source(cache: str, directory: str) -> Entry | None:
     files: list[str] = []
     pointers: list[str] = []
     waiting = [directory]
-    counts = b"".join(
-        _content(os.path.join(directory, name))
-        for name in names_in(directory)
-        if name.startswith("revision.")
-    )
+    former = _former_revisions(directory)
     while waiting:
         here = waiting.pop()
         for name in names_in(here):
             path = os.path.join(here, name)
-            if here == directory and counts and os.path.isdir(path):
-                if os.fsencode(name) in counts:
-                    waiting.append(path)
-                continue
             below = os.path.relpath(path, cache)
             if os.path.islink(path):
                 id_ = _linked(path)
                 if id_:
                     links.append((below, id_))
             elif os.path.isdir(path):
-                if name != _UNPACKED:
+                if name != _UNPACKED and path not in former:
                     waiting.append(path)
             elif not name.endswith(".lock") and not name.startswith(".tmp"):
                 (pointers if here == directory else files).append(below)
@@ -194,6 +186,18 @@ def _source(cache: str, directory: str) -> Entry | None:
         return None
     ids = tuple(dict.fromkeys(id_ for _, id_ in links))
     return Entry(archives=ids, links=tuple(links), files=(*files, *pointers))
+
+
+def _former_revisions(directory: str) -> set[str]:
+    """Those that the pointer to a revision does not name, where there is one."""
+    names = names_in(directory)
+    pointers = [name for name in names if name.startswith("revision.")]
+    counts = b"".join(_content(os.path.join(directory, name)) for name in pointers)
+    return {
+        os.path.join(directory, name)
+        for name in names
+        if os.fsencode(name) not in counts and counts
+    }
 
 
 def _linked(path: str) -> str:

@@ -99,9 +99,9 @@ def fill(
 
     `described`: packages of which to bring what an index said, and the metadata of these versions;
     `None`: all of `packages`. `built`: paths for `entries.built_at`. `python`: the one that wheels
-    have to be for (`locked.fits`). `held`: environments that have some of it, and lend it. `only`: environments that have the
-    wheels which are wanted, and no others are. `pause` is called again and again. Raises
-    `CannotSeed`; what was complete by then stays, but for a full disk.
+    have to be for (`locked.fits`). `held`: environments that have some of it, and lend it. `only`:
+    environments that have the wheels which are wanted, and no others are. `pause` is called again
+    and again. Raises `CannotSeed`; what was complete by then stays, but for a full disk.
     """
     with _locked(source, wait, make=False), _locked(target, wait, make=not dry_run) as lock:
         job = _Job(source, target, held, only)

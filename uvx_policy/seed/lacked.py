@@ -73,31 +73,39 @@ def find(
     """
     host.witnesses.look_closer()
     invocation = parse_detailed(invocation.program, invocation.arguments)
-    search = _Search(host, facts, invocation, place, into)
     is_locked = invocation.command in _LOCKED and facts.destination.kind == "project"
-    if is_locked:
-        search.see_project()
-    names_any = of_words(host, invocation, facts, search.asked)
-    if not is_locked and not names_any:
-        # `uv venv` installs nothing, and a script without a block neither.
-        is_known = invocation.command == ("venv",)
-        return search.result() if is_known else None
-    search.see_words()
-    return search.result()
+
+    def search(*, heeds_installed: bool) -> Lacked | None:
+        found = _Search(host, facts, invocation, place, into, heeds_installed=heeds_installed)
+        if is_locked:
+            found.see_project()
+        if of_words(host, invocation, facts, found.asked):
+            found.see_words()
+        elif not is_locked and invocation.command != ("venv",):
+            return None
+        return found.result()
+
+    # What is installed is different after each `uv pip install`: where the place has it all, a
+    # decision does not depend on it.
+    lacked = search(heeds_installed=is_locked)
+    if is_locked or lacked is None or not (lacked.packages or lacked.described or lacked.built):
+        return lacked
+    return search(heeds_installed=True)
 
 
 class _Search:
     """Collects what one call needs."""
 
     def __init__(
-        self, host: Host, facts: Facts, invocation: Invocation, place: str, into: str
-    ) -> None:
+        self, host: Host, facts: Facts, invocation: Invocation, place: str, into: str,
+        *, heeds_installed: bool,
+    ) -> None:  # fmt: skip
         self._host, self._facts, self._invocation = host, facts, invocation
         self._place, self._into = place, into
         self.asked = Asked(host)
         anew = invocation.has("reinstall") or invocation.has("reinstall-package")
         is_new = host.kind(facts.destination.path) == "absent"
-        self._site_names = () if is_new else host.list_names(into)
+        self._site_names = host.list_names(into) if heeds_installed and not is_new else ()
         self._installed = {} if anew else locked.installed_in(self._site_names)
         self._upgrades = invocation.command == ("tool", "upgrade") or any(
             invocation.has(name) for name in _UPGRADES
@@ -121,14 +129,7 @@ class _Search:
             return
         self._lock = lock
         _add(self._packages, locked.missing(lock.versions, self._installed))
-        current = True
-        for each in lock.packages:
-            directory = absolute(workspace, each.place)
-            if each.kind in ("directory", "editable", "virtual"):
-                data = self._pyproject(directory)
-                current = current and is_up_to_date(lock.text, each.name, data)
-                if each.kind != "virtual" and self._is_to_build(each.name, directory):
-                    self._see_build(directory, data)
+        current = self._see_directories(lock, workspace)
         resolves = self._resolves(is_current=current)
         for each in lock.packages:
             if each.kind == "git" and (resolves or each.name not in self._installed):
@@ -141,6 +142,18 @@ class _Search:
             _add(self._described, lock.versions)
             if not current:
                 self.asked.add_project(self._pyproject(workspace), workspace, None)
+
+    def _see_directories(self, lock: Lock, workspace: str) -> bool:
+        """Add what is built of directories. Tells whether the lock file holds for all of them."""
+        current = True
+        for each in lock.packages:
+            directory = absolute(workspace, each.place)
+            if each.kind in ("directory", "editable", "virtual"):
+                data = self._pyproject(directory)
+                current = current and is_up_to_date(lock.text, each.name, data)
+                if each.kind != "virtual" and self._is_to_build(each.name, directory):
+                    self._see_build(directory, data)
+        return current
 
     def _see_unlocked(self, workspace: str) -> None:
         data = self._pyproject(workspace) if workspace else {}
@@ -317,7 +330,7 @@ class _Search:
         )
 
     def _lacks_index(self, name: str) -> bool:
-        held = [each for each in self._index_files(self._facts.cache, name)]
+        held = list(self._index_files(self._facts.cache, name))
         return bool(held) and not all(
             self._host.kind(os.path.join(self._place, os.path.relpath(each, self._facts.cache)))
             == "file"
@@ -344,7 +357,7 @@ def _add(some: dict[str, tuple[str, ...]], more: Versions) -> None:
 def _python(host: Host, facts: Facts, invocation: Invocation, into: str) -> str:
     """The tag of the Python of the environment, such as "cp311"; "" when it cannot be told."""
     there = _tag(os.path.basename(os.path.dirname(into)).removeprefix("python")) if into else ""
-    if facts.destination.kind in ("environment", "target", "prefix"):
+    if facts.destination.kind in ("environment", "interpreter", "target", "prefix"):
         return there
     request = invocation.value("python") or host.environ.get("UV_PYTHON")
     if not request and facts.destination.kind == "project":
