@@ -269,20 +269,6 @@ class Host:
         self.witnesses.add_meanwhile("c", _MOUNT_TABLE, witness.content_sight(content))
         return os.fsdecode(content)
 
-    def is_cut_off(self) -> bool:
-        """Is there certainly no network: not one route that leaves this machine (Linux)?"""
-        if self.platform != "linux":
-            return False
-        for path, own in _ROUTES.items():
-            try:
-                lines = _whole(path).splitlines()
-            except OSError:
-                return False
-            if any(line.split()[own] != b"lo" for line in lines if not line.startswith(b"Iface")):
-                return False
-        self.witnesses.spoil("there is no network at the moment")
-        return True
-
     def bsd_mount_table(self) -> str | None:
         """What `/sbin/mount` prints on macOS; `None` elsewhere. Raises `Unreadable`. Costs 3 ms."""
         if self.platform != "darwin":
@@ -407,8 +393,6 @@ def nearest_existing(host: Host, path: str) -> str:
 
 
 _MOUNT_TABLE = "/proc/self/mountinfo"
-#: tables of routes, and which column names the interface
-_ROUTES = {"/proc/net/route": 0, "/proc/net/ipv6_route": -1}
 #: what says who is in which group, and who else is asked for that
 _ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/nsswitch.conf")
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)

@@ -15,6 +15,7 @@ from uvx_policy.host import Host
 from uvx_policy.seed import archive, fill, refused
 from uvx_policy.seed.entries import packages_in
 from uvx_policy.seed.fill import CannotSeed
+from uvx_policy.seed.workshop import PREFIX
 
 BOTH: dict[str, tuple[str, ...]] = {"one": ("1.0",), "two": ("1.0",)}
 
@@ -105,6 +106,22 @@ def test_what_the_target_has_of_its_own_stays(source: Path, target: Path) -> Non
     assert (own / "one/__init__.py").read_text() == "of its own"
 
 
+@pytest.mark.parametrize(("there", "expected"), [(1, "brought"), (9, "of its own")])
+def test_what_the_target_knows_of_an_index_is_not_made_older(
+    source: Path, target: Path, there: int, expected: str
+) -> None:
+    """What was asked of an index later names what was downloaded later."""
+    for cache, content, time in ((source, "brought", 5), (target, "of its own", there)):
+        index = cache / "simple-v20/index/0123456789abcdef/one.rkyv"
+        index.parent.mkdir(parents=True)
+        index.write_text(content)
+        os.utime(index, (time, time))
+
+    fill.fill(str(source), str(target), BOTH)
+
+    assert (target / "simple-v20/index/0123456789abcdef/one.rkyv").read_text() == expected
+
+
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("in_use", [False, True])
@@ -164,7 +181,7 @@ def test_who_prunes_is_not_waited_for_long(source: Path, target: Path, which: st
 
 
 def test_what_was_left_is_cleaned_up_but_not_what_is_in_use(source: Path, target: Path) -> None:
-    left, used = target / f"{fill.PREFIX}left", target / f"{fill.PREFIX}used"
+    left, used = target / f"{PREFIX}left", target / f"{PREFIX}used"
     for each in (left, used):
         (each / "part-1/two").mkdir(parents=True)
         (each / "part-1/two/__init__.py").write_text("half")

@@ -12,6 +12,7 @@ from uvx_policy.installed import hash as hashing
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import names_in
 from uvx_policy.installed.hash import NO_HASH, Hash
+from uvx_policy.seed.spared import BLOCK, Spared
 from uvx_policy.state.files import write_all
 from uvx_policy.value import Value
 
@@ -27,8 +28,6 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | NO_FOL
 _CHUNK = 1 << 20
 #: a RECORD has no hash for itself and its signatures
 _WITHOUT_HASH = (record.NAME, "RECORD.jws", "RECORD.p7s")
-#: bytes that a file takes more than it has, at most
-_BLOCK = 4096
 #: digits of the sizes in a RECORD
 _MOST_DIGITS = 20
 
@@ -95,22 +94,6 @@ def look_at(path: str) -> Archive:
         if not below.endswith(record.BYTECODE):
             raise Unproven(f"`{path}` lacks `{below}`", os.path.join(path, below), listed)
     return archive
-
-
-class Spared(NamedTuple):
-    """What environments have, and is not written a second time."""
-
-    files: int = 0
-    bytes: int = 0
-
-    def plus(self, other: Spared) -> Spared:
-        """Both."""
-        return Spared(self.files + other.files, self.bytes + other.bytes)
-
-    @property
-    def room(self) -> int:
-        """As `Archive.room`."""
-        return self.files * _BLOCK + self.bytes
 
 
 def copy(
@@ -221,7 +204,7 @@ def _looked_at(path: str, info: str, known: dict[str, Wanted]) -> Archive:
     without = {f"{info}/{name}" for name in _WITHOUT_HASH}
     directories: list[tuple[str, int]] = []
     files: list[tuple[str, Wanted]] = []
-    room = _BLOCK
+    room = BLOCK
     waiting = [""]
     while waiting:
         above = waiting.pop()
@@ -232,7 +215,7 @@ def _looked_at(path: str, info: str, known: dict[str, Wanted]) -> Archive:
                     mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
                     directories.append((below, mode | stat.S_IRWXU))
                     waiting.append(below)
-                    room += _BLOCK
+                    room += BLOCK
                     continue
                 wanted = known.get(below, _NOTHING)
                 if not wanted.hash and below not in without:
@@ -245,7 +228,7 @@ def _looked_at(path: str, info: str, known: dict[str, Wanted]) -> Archive:
                 size = wanted.size
                 # A size that is wrong comes with a wrong hash.
                 is_size = size.isdecimal() and len(size) < _MOST_DIGITS
-                room += (int(size) if is_size else entry.stat().st_size) + _BLOCK
+                room += (int(size) if is_size else entry.stat().st_size) + BLOCK
     return Archive(
         path=path, info=info, directories=tuple(directories), files=tuple(files), room=room
     )

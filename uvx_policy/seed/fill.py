@@ -10,18 +10,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import mmap
 import os
-import shutil
 import time
 
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.flock import take_alone, take_shared
-from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
+from uvx_policy.foreign_file import NO_FOLLOW
 from uvx_policy.forking import processors
-from uvx_policy.installed.distributions import names_in
 from uvx_policy.seed import archive as archives
-from uvx_policy.seed.archive import Spared, Unproven
+from uvx_policy.seed.archive import Unproven
 from uvx_policy.seed.entries import (
     archive_path,
     built_at,
@@ -32,6 +29,8 @@ from uvx_policy.seed.entries import (
     is_unbuilt,
     metadata_files,
 )
+from uvx_policy.seed.spared import Spared, Tally
+from uvx_policy.seed.workshop import clean_up, remove, workshop
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from uvx_policy.seed.held import Held
     from uvx_policy.uv.locked import Versions
 
-#: begins like uv's own temporaries and all of ours: uv never installs what lies there, and
-#: `uv cache prune` deletes it
-PREFIX = ".tmp-linkpolicy-seed-"
 LOCK = ".lock"
 #: seconds
 PATIENCE = 2.0
@@ -91,6 +87,7 @@ def fill(
     python: str = "",
     held: Held | None = None,
     only: Held | None = None,
+    planned: set[str] | None = None,
     wait: float = PATIENCE,
     dry_run: bool = False,
     pause: Callable[[], None] = lambda: None,
@@ -100,11 +97,12 @@ def fill(
     `described`: packages of which to bring what an index said, and the metadata of these versions;
     `None`: all of `packages`. `built`: paths for `entries.built_at`. `python`: the one that wheels
     have to be for (`locked.fits`). `held`: environments that have some of it, and lend it. `only`:
-    environments that have the wheels which are wanted, and no others are. `pause` is called again
-    and again. Raises `CannotSeed`; what was complete by then stays, but for a full disk.
+    environments that have the wheels which are wanted, and no others are. `planned`: pointers that
+    an earlier dry run would have made, to which this one adds. `pause` is called again and again.
+    Raises `CannotSeed`; what was complete by then stays, but for a full disk.
     """
     with _locked(source, wait, make=False), _locked(target, wait, make=not dry_run) as lock:
-        job = _Job(source, target, held, only)
+        job = _Job(source, target, held, only, planned if planned is not None else set())
         for package, versions in packages.items():
             job.look_for(package, entries_of(source, package, versions, python), versions)
         for below in built:
@@ -114,7 +112,7 @@ def fill(
             _check_room(target, job.room)
             clean_up(target)
             try:
-                with _workshop(target) as job.workshop:
+                with workshop(target) as job.workshop:
                     job.carry_out(pause)
             except OSError as error:
                 if error.errno in _FULL and lock is not None and take_alone(lock):
@@ -124,25 +122,15 @@ def fill(
     return job.result(dry_run=dry_run)
 
 
-def clean_up(cache: str) -> None:
-    """Remove what killed processes left in a cache. Never raises."""
-    for name in names_in(cache):
-        if name.startswith(PREFIX):
-            with contextlib.suppress(OSError):
-                handle = os.open(os.path.join(cache, name), DIRECTORY | NO_FOLLOW)
-                try:
-                    if take_alone(handle):
-                        _remove(os.path.join(cache, name))
-                finally:
-                    os.close(handle)
-
-
 class _Job:
     """One run: what is wanted, and what was done of it."""
 
-    def __init__(self, source: str, target: str, held: Held | None, only: Held | None) -> None:
+    def __init__(
+        self, source: str, target: str, held: Held | None, only: Held | None, planned: set[str]
+    ) -> None:
         self._source, self._target = source, target
         self._held, self._only = held, only
+        self._planned = planned
         self.workshop = ""
         #: package -> its entries; those of which the source has none are left out
         self._entries: dict[str, list[Entry]] = {}
@@ -152,7 +140,7 @@ class _Job:
         self.wanted: dict[str, Archive] = {}
         #: id -> what of it need not be written, as far as can be told before it is done
         self._promised: dict[str, Spared] = {}
-        self._spared = _Tally()
+        self._spared = Tally(_MOST_PROCESSES)
         #: package -> versions of which to bring what is not unpacked
         self.described: Versions = {}
         self._left: dict[str, str] = {}
@@ -172,13 +160,16 @@ class _Job:
             else:
                 self._absent.append(package)
             return
-        self._entries[package] = [each for each in held if not is_there(self._target, each)]
+        self._entries[package] = [each for each in held if not self._is_there(each)]
         with self._may_be_left(package):
             for id_ in (id_ for entry in self._entries[package] for id_ in entry.archives):
                 if id_ not in self.wanted and not has_archive(self._target, id_):
                     self.wanted[id_] = wanted = self._look_at(id_)
                     if self._held is not None:
                         self._promised[id_] = self._held.of(wanted).promises(wanted)
+
+    def _is_there(self, entry: Entry) -> bool:
+        return entry.files[-1] in self._planned or is_there(self._target, entry)
 
     def _is_wanted(self, entry: Entry) -> bool:
         """Does one of the environments have it, if that is asked for? What is unproven may be."""
@@ -216,14 +207,15 @@ class _Job:
                 for below in metadata_files(self._source, package, versions):
                     self._place_file(below, adds=True)
                 for below in index_files(self._source, package):
-                    self._place_file(below, adds=True)
+                    if self._is_newer(below):
+                        self._place_file(below)
 
     def undo(self) -> None:
         """Take away what this run has made: the pointers before what they lead to."""
         brought = [archive_path(self._target, id_) for id_ in self.wanted]
         for path in (*reversed(self._made), *brought):
             with contextlib.suppress(OSError):
-                _remove(path)
+                remove(path)
 
     def result(self, *, dry_run: bool) -> Filled:
         """What was done, or would be."""
@@ -233,6 +225,7 @@ class _Job:
         spared = self._spared.total
         if dry_run:
             spared = functools.reduce(Spared.plus, map(self._promise, wanted), Spared())
+            self._planned.update(entry.files[-1] for entry in entries)
         return Filled(
             brought=tuple(name for name, new in self._entries.items() if new),
             there=tuple(name for name, new in self._entries.items() if not new),
@@ -285,9 +278,10 @@ class _Job:
 
     def _build(self, wanted: Archive, new: str, path: str, pause: Callable[[], None]) -> None:
         lent = self._held.of(wanted) if self._held is not None else None
-        self._spared.add(archives.copy(wanted, new, lent=lent, pause=pause))
+        spared = archives.copy(wanted, new, lent=lent, pause=pause)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._move(new, path)
+        if self._move(new, path):
+            self._spared.add(spared)
 
     def _place_file(self, below: str, *, adds: bool = False) -> None:
         """Copy a file; `adds`: unless one is there."""
@@ -299,38 +293,30 @@ class _Job:
         archives.copy_file(os.path.join(self._source, below), new)
         self._move(new, path)
 
+    def _is_newer(self, below: str) -> bool:
+        """Does the source know more of an index? Whoever asked later does."""
+        try:
+            there = os.stat(os.path.join(self._target, below)).st_mtime_ns
+        except OSError:
+            return True
+        return os.stat(os.path.join(self._source, below)).st_mtime_ns > there
+
     def _new(self) -> str:
         return os.path.join(self.workshop, f"part-{len(self._made)}-{os.urandom(4).hex()}")
 
-    def _move(self, new: str, path: str) -> None:
-        """Put something where it belongs; another process may have done it meanwhile."""
+    def _move(self, new: str, path: str) -> bool:
+        """Put something where it belongs; `False`: another process has done it meanwhile."""
         was_there = os.path.lexists(path)
         try:
             os.rename(new, path)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            _remove(new)
-            return
+            remove(new)
+            return False
         if not was_there:
             self._made.append(path)
-
-
-class _Tally:
-    """What several processes have spared, each at a place of its own."""
-
-    def __init__(self) -> None:
-        self._numbers = memoryview(mmap.mmap(-1, 16 * _MOST_PROCESSES)).cast("Q")
-        #: of this process
-        self.number = 0
-
-    def add(self, spared: Spared) -> None:
-        self._numbers[2 * self.number] += spared.files
-        self._numbers[2 * self.number + 1] += spared.bytes
-
-    @property
-    def total(self) -> Spared:
-        return Spared(sum(self._numbers[::2]), sum(self._numbers[1::2]))
+        return True
 
 
 @contextlib.contextmanager
@@ -387,21 +373,6 @@ def _helped(work: Callable[[int, int, Callable[[], None]], None]) -> Iterator[No
                 os.waitpid(child, 0)
 
 
-@contextlib.contextmanager
-def _workshop(cache: str) -> Iterator[str]:
-    """A private directory in a cache; as long as we live its lock is held. Raises `OSError`."""
-    path = os.path.join(cache, f"{PREFIX}{os.urandom(6).hex()}")
-    os.mkdir(path, 0o700)
-    handle = os.open(path, DIRECTORY | NO_FOLLOW)
-    try:
-        take_alone(handle)
-        yield path
-    finally:
-        with contextlib.suppress(OSError):
-            _remove(path)
-        os.close(handle)
-
-
 def _check_room(target: str, needed: int) -> None:
     """Raises `CannotSeed`: a disk that is filled halfway would be of no use to uv either."""
     try:
@@ -410,11 +381,3 @@ def _check_room(target: str, needed: int) -> None:
         return
     if told.f_bavail * told.f_frsize < needed + _RESERVE:
         raise CannotSeed(f"`{target}` has not the {needed >> 20} MiB free that it takes")
-
-
-def _remove(path: str) -> None:
-    """Remove a file, a link, or a directory with all that is in it. Raises `OSError`."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)

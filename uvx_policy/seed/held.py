@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 
 from uvx_policy.filesystem.probe import FICLONE, try_links
 from uvx_policy.foreign_file import FLAGS, NO_FOLLOW, real_path
@@ -19,7 +20,8 @@ from uvx_policy.installed.distributions import at, names_in, site_directories
 from uvx_policy.installed.hash import Hash
 from uvx_policy.model import UNTRIED
 from uvx_policy.replace import attributes, kernel
-from uvx_policy.seed.archive import Spared, Wanted
+from uvx_policy.seed.archive import Wanted
+from uvx_policy.seed.spared import Spared
 from uvx_policy.uv import locked
 from uvx_policy.value import Value
 
@@ -105,9 +107,13 @@ class Held:
         return bool(self._of(archive, 1))
 
     def of(self, archive: Archive) -> Lent:
-        """What of this wheel can be taken from environments. Never raises."""
+        """What of this wheel can be taken from environments. Never raises.
+
+        Nothing but on Linux: elsewhere there are no clones to be had from Python, and nobody tells
+        who has a file open for writing.
+        """
         return Lent(
-            self._of(archive, _MOST_HOLDERS),
+            self._of(archive, _MOST_HOLDERS) if sys.platform == "linux" else [],
             [site.path for site in self._sites.get(archive.info, ()) if not site.may_link],
         )
 
@@ -189,7 +195,7 @@ class Lent:
                 return None
             if site.links.clone != "no" and _cloned(handle, expected, wanted, new):
                 return status.st_size
-            if not site.may_link or site.links.hardlink == "no":
+            if site.links.clone == "yes" or not site.may_link or site.links.hardlink == "no":
                 return None
             if status.st_nlink > 1 and self._is_private(status, row):
                 return None
