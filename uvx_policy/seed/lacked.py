@@ -79,10 +79,10 @@ def find(
         found = _Search(host, facts, invocation, place, into, heeds_installed=heeds_installed)
         if is_locked:
             found.see_project()
-        if of_words(host, invocation, facts, found.asked):
-            found.see_words()
-        elif not is_locked and invocation.command != ("venv",):
+        names_any = of_words(host, invocation, facts, found.asked)
+        if not names_any and not is_locked and invocation.command != ("venv",):
             return None
+        found.see_words()
         return found.result()
 
     # What is installed is different after each `uv pip install`: where the place has it all, a
