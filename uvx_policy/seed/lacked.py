@@ -73,10 +73,15 @@ def find(
     """
     host.witnesses.look_closer()
     invocation = parse_detailed(invocation.program, invocation.arguments)
+    python = _python(host, facts, invocation, into)
+    rich = locked.Buckets(host, facts.cache, python)
+    caches = Caches(rich=rich, poor=(poor := locked.Buckets(host, place, python)),
+                    resolver=Resolver(host, rich, poor), python=python)  # fmt: skip
     is_locked = invocation.command in _LOCKED and facts.destination.kind == "project"
 
     def search(*, heeds_installed: bool) -> Lacked | None:
-        found = _Search(host, facts, invocation, place, into, heeds_installed=heeds_installed)
+        installed_in = into if heeds_installed else ""
+        found = _Search(host, facts, invocation, place, installed_in, caches)
         if is_locked:
             found.see_project()
         names_any = of_words(host, invocation, facts, found.asked)
@@ -93,28 +98,36 @@ def find(
     return search(heeds_installed=True)
 
 
+class Caches(Value):
+    """What there is to choose from."""
+
+    rich: locked.Buckets
+    poor: locked.Buckets
+    resolver: Resolver
+    #: see `Lacked`
+    python: str
+
+
 class _Search:
     """Collects what one call needs."""
 
     def __init__(
         self, host: Host, facts: Facts, invocation: Invocation, place: str, into: str,
-        *, heeds_installed: bool,
+        caches: Caches,
     ) -> None:  # fmt: skip
+        """`into`: "" when nothing counts as installed."""
         self._host, self._facts, self._invocation = host, facts, invocation
         self._place, self._into = place, into
         self.asked = Asked(host)
         anew = invocation.has("reinstall") or invocation.has("reinstall-package")
         is_new = host.kind(facts.destination.path) == "absent"
-        self._site_names = host.list_names(into) if heeds_installed and not is_new else ()
+        self._site_names = host.list_names(into) if into and not is_new else ()
         self._installed = {} if anew else locked.installed_in(self._site_names)
         self._upgrades = invocation.command == ("tool", "upgrade") or any(
             invocation.has(name) for name in _UPGRADES
         )
         self._lock: Lock | None = None
-        self._python = _python(host, facts, invocation, "" if is_new else into)
-        self._rich = locked.Buckets(host, facts.cache, self._python)
-        self._poor = locked.Buckets(host, place, self._python)
-        self._resolver = Resolver(host, self._rich, self._poor)
+        self._caches = caches
         self._packages: dict[str, tuple[str, ...]] = {}
         self._described: dict[str, tuple[str, ...]] = {}
         self._built: dict[str, None] = {}
@@ -210,7 +223,7 @@ class _Search:
         follows: bool = True,
         into_environment: bool = True,
     ) -> None:
-        found = self._resolver.closure(
+        found = self._caches.resolver.closure(
             roots,
             constraints=self.asked.constraints,
             preferred=preferred,
@@ -240,7 +253,7 @@ class _Search:
         asked.add_build_system(data, directory)
         for wanted in list(asked.roots):
             more = _BACKEND_ASKS.get(wanted.name)
-            if more is not None and self._rich.entries(more):
+            if more is not None and self._caches.rich.entries(more):
                 asked.roots.append(Requirement(name=more))
         self._resolve(asked.roots, preferred={}, into_environment=False)
 
@@ -317,7 +330,7 @@ class _Search:
 
     def result(self) -> Lacked:
         """What of it all is lacked."""
-        lacked = locked.lacking_in(self._packages, self._rich, self._poor)
+        lacked = locked.lacking_in(self._packages, self._caches.rich, self._caches.poor)
         described = {
             name: versions for name, versions in self._described.items() if self._lacks_index(name)
         }
@@ -325,7 +338,7 @@ class _Search:
             packages=dict(lacked),
             described=described,
             built=tuple(self._built),
-            python=self._python,
+            python=self._caches.python,
             is_unclear=self.asked.is_unclear or (self._is_unheld and self._facts.offline),
         )
 
@@ -356,7 +369,9 @@ def _add(some: dict[str, tuple[str, ...]], more: Versions) -> None:
 
 def _python(host: Host, facts: Facts, invocation: Invocation, into: str) -> str:
     """The tag of the Python of the environment, such as "cp311"; "" when it cannot be told."""
-    there = _tag(os.path.basename(os.path.dirname(into)).removeprefix("python")) if into else ""
+    is_new = host.kind(facts.destination.path) == "absent"
+    there = _tag(os.path.basename(os.path.dirname(into)).removeprefix("python"))
+    there = "" if is_new else there
     if facts.destination.kind in ("environment", "interpreter", "target", "prefix"):
         return there
     request = invocation.value("python") or host.environ.get("UV_PYTHON")

@@ -15,16 +15,26 @@ if TYPE_CHECKING:
     from uvx_policy.seed.lacked import Lacked
     from uvx_policy.uv.invocation import Invocation
 
+    #: for a destination, a place and where it installs
+    KnownNeeds = dict[tuple[str, ...], "Lacked | None"]
+
 #: tables of routes, and which column names the interface
 _ROUTES = (("/proc/net/route", 0), ("/proc/net/ipv6_route", -1))
 
 
 def with_needs(
-    host: Host, facts: Facts, invocation: Invocation, place: str, into: str, state: str
+    host: Host,
+    facts: Facts,
+    invocation: Invocation,
+    place: str,
+    into: str,
+    state: str,
+    known: KnownNeeds,
 ) -> Facts:
     """Add what this call needs, uv's own cache holds and `place` lacks. Raises `Unreadable`.
 
-    `host` is at the directory where uv works.
+    `host` is at the directory where uv works. `known`: what was found out before with this host,
+    and is added to.
     """
     if facts.cache_usable == "no":
         return facts.replace(place_lacks="")
@@ -35,10 +45,14 @@ def with_needs(
         return _without_seeds(host, facts, invocation, place, into, anew=manages)
     from uvx_policy.seed.lacked import find
 
-    try:
-        lacked = find(host, facts, invocation, place=place, into=into)
-    except ConfigError:  # uv says itself what is wrong with its files
-        lacked = None
+    destination = facts.destination
+    key = (destination.kind, destination.path, destination.workspace, place, into)
+    if key not in known:
+        try:
+            known[key] = find(host, facts, invocation, place=place, into=into)
+        except ConfigError:  # uv says itself what is wrong with its files
+            known[key] = None
+    lacked = known[key]
     if lacked is None:
         return _cut_off(host, facts, place)
     if lacked.is_unclear:

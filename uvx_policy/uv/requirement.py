@@ -33,6 +33,8 @@ _VERSION = re.compile(
 _PRE = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "preview": 2}
 #: parts of `Order` between the release and the end: what comes before a release, and after it
 _DEV, _PLAIN, _POST = -1, 3, 4
+#: version -> its order, once it is known
+_orders: dict[str, Order | None] = {}
 _SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -103,6 +105,12 @@ def is_before_release(version: str) -> bool:
 
 def order_of(version: str) -> Order | None:
     """Something that compares as versions do, `None` for what is none."""
+    if version not in _orders:
+        _orders[version] = _order_of(version)
+    return _orders[version]
+
+
+def _order_of(version: str) -> Order | None:
     fits = _VERSION.fullmatch(version)
     if fits is None:
         return None
