@@ -271,6 +271,11 @@ CALLS: dict[str, tuple[str, Prepare, set[str] | None]] = {
     "script": ("run script.py", with_script, None),
     "with": ("run --no-project --with app python -c pass", lambda _: None, None),
 }
+#: those that differ from another one in little
+SELDOM = {
+    "locked", "offline", "sources-frozen", "run", "remove", "group", "pip", "pip-old", "tool-at",
+    "uvx", "with", "pip-target",
+}  # fmt: skip
 
 
 class Kept:
@@ -303,13 +308,16 @@ def place(fs: FileSystems, each_uv: Path, index: Index) -> Place:
     return Place(world, index, fs.image("ext4", size=64 << 20))
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    "call",
+    [pytest.param(each, marks=pytest.mark.exhaustive if each in SELDOM else ()) for each in CALLS],
+)
 @pytest.mark.parametrize("each_uv", ["newest"], indirect=True)
 def test_what_uv_can_do_without_a_network_the_shim_can(place: Place, call: str) -> None:
     check(place, *CALLS[call])
 
 
-@pytest.mark.parametrize("call", ["sources", "add", "pip-files", "tool", "pip-here"])
+@pytest.mark.parametrize("call", ["sources", "add", "pip-files", "tool"])
 @pytest.mark.parametrize("each_uv", ["0.8.15"], indirect=True)
 def test_an_older_uv_can_as_well(place: Place, call: str) -> None:
     check(place, *CALLS[call])
