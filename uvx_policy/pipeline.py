@@ -352,7 +352,10 @@ def _gather(
             place=found.chosen,
             place_capability=links_from(found.chosen.probe_from),
         )
-        facts = with_needs(host, facts, invocation, found.chosen.directory, into, state, needs)
+        facts = with_needs(
+            host, facts, invocation, found.chosen.directory, into, state, needs,
+            chooses_versions=choices.chooses_versions,
+        )  # fmt: skip
     return facts, found.rejected
 
 

@@ -219,6 +219,12 @@ def with_directory(place: Place) -> None:
     place.project("app", more=f'{BUILD_SYSTEM}[project.optional-dependencies]\ne = ["other"]\n')
 
 
+def with_limits(place: Place) -> None:
+    """A configuration that uv heeds where it resolves."""
+    with_project("lib", more='[tool.uv]\nconstraint-dependencies = ["lib<2"]\n', lock=False)(place)
+    place.environment()
+
+
 def with_tool(place: Place) -> None:
     place.run("tool", "install", "-q", "app<2", shim=False, network=True)
     receipt = place.disk / "tools/app/uv-receipt.toml"
@@ -245,6 +251,7 @@ CALLS: dict[str, tuple[str, Prepare, set[str] | None]] = {
     "sources": ("sync", with_sources, {*ALL, "fromgit", "indirectory"}),
     "sources-frozen": ("sync --frozen", with_sources, {*ALL, "fromgit", "indirectory"}),
     "run": ("run --frozen python -c pass", with_project("app"), ALL),
+    "run-with-installed": ("run --with app python -c pass", with_installed("app"), set()),
     "run-with": ("run --with other python -c pass", with_project("app"), ALL),
     "add": ("add other", with_project("app"), {*ALL, "other"}),
     "add-installed": ("add other", with_installed("app"), {"other"}),
@@ -258,6 +265,7 @@ CALLS: dict[str, tuple[str, Prepare, set[str] | None]] = {
         with_files(**{"in": "app  # the\n-r more.txt\n", "more": "other\n", "limits": "lib<2\n"}),
         {*ALL, "other"},
     ),
+    "pip-limited": ("pip install app", with_limits, ALL),
     "pip-sync": ("pip sync in.txt", with_files(**{"in": "lib==2.0\nleaf==1.0\n"}), {"lib", "leaf"}),
     "pip-here": ("pip install .[e]", with_directory, {*ALL, "work", "other"}),
     "pip-editable": ("pip install -e .", with_directory, ALL),

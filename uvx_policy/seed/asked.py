@@ -11,6 +11,7 @@ from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv.directories import tool_name
 from uvx_policy.uv.requirement import Requirement, normalized
 from uvx_policy.uv.script_block import block_text, find_script, read_block
+from uvx_policy.uv.settings import VERSION_KEYS
 from uvx_policy.uv.workspace import absolute, table
 from uvx_policy.value import Value
 
@@ -31,11 +32,6 @@ _OTHER_VERSIONS = (
 _OTHER_VERSIONS_VARIABLES = (
     "UV_BUILD_CONSTRAINT", "UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_PRERELEASE",
     "UV_RESOLUTION",
-)  # fmt: skip
-#: what `[tool.uv]` may have for the same
-OTHER_VERSIONS_KEYS = (
-    "build-constraint-dependencies", "constraint-dependencies", "exclude-dependencies",
-    "exclude-newer", "exclude-newer-package", "override-dependencies", "prerelease", "resolution",
 )  # fmt: skip
 _ARCHIVES = (".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 _COMMIT = 40
@@ -137,7 +133,7 @@ class Asked:
 
     def _heed_settings(self, data: dict[str, Any], base: str) -> None:
         settings = table(data, "tool", "uv")
-        self.every = self.every or any(key in settings for key in OTHER_VERSIONS_KEYS)
+        self.every = self.every or any(key in settings for key in VERSION_KEYS)
         for name, source in table(settings, "sources").items():
             wanted = normalized(name)
             sources = source if isinstance(source, list) else [source]
@@ -297,7 +293,7 @@ def _of_receipts(host: Host, invocation: Invocation, directory: str, asked: Aske
         asked.every = (
             asked.every
             or bool(tool.get("overrides"))
-            or any(key in table(tool, "options") for key in OTHER_VERSIONS_KEYS)
+            or any(key in table(tool, "options") for key in VERSION_KEYS)
         )
     for word in invocation.positionals:
         asked.add(word, host.cwd)

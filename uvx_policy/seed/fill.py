@@ -203,7 +203,9 @@ class _Job:
                 for entry in entries:
                     self._bring(entry, pause)
         for package, versions in self.described.items():
-            if package not in self._left:
+            if package in self._left:
+                continue
+            with contextlib.suppress(Unproven):  # it is no longer there
                 for below in metadata_files(self._source, package, versions):
                     self._place_file(below, adds=True)
                 for below in index_files(self._source, package):

@@ -10,6 +10,7 @@ import os
 
 from uvx_policy.seed.asked import Asked, of_words
 from uvx_policy.seed.closure import Resolver
+from uvx_policy.seed.python_tag import python_tag
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.uv import locked
 from uvx_policy.uv.cache_digest import cache_digest, file_url
@@ -64,16 +65,23 @@ class Lacked(Value):
 
 
 def find(
-    host: Host, facts: Facts, invocation: Invocation, *, place: str, into: str
+    host: Host,
+    facts: Facts,
+    invocation: Invocation,
+    *,
+    place: str,
+    into: str,
+    chooses_versions: bool,
 ) -> Lacked | None:
     """What the call needs, `facts.cache` holds and `place` lacks; `None` when it cannot be told.
 
-    `host` is at the directory where uv works, `into` where it installs. Raises `Unreadable` and
+    `host` is at the directory where uv works, `into` where it installs. `chooses_versions`: uv is
+    configured to take others than the newest. Raises `Unreadable` and
     `ConfigError`.
     """
     host.witnesses.look_closer()
     invocation = parse_detailed(invocation.program, invocation.arguments)
-    python = _python(host, facts, invocation, into)
+    python = python_tag(host, facts, invocation, into)
     rich = locked.Buckets(host, facts.cache, python)
     caches = Caches(rich=rich, poor=(poor := locked.Buckets(host, place, python)),
                     resolver=Resolver(host, rich, poor), python=python)  # fmt: skip
@@ -84,6 +92,7 @@ def find(
         found = _Search(host, facts, invocation, place, installed_in, caches)
         if is_locked:
             found.see_project()
+        found.asked.every = chooses_versions
         names_any = of_words(host, invocation, facts, found.asked)
         if not names_any and not is_locked and invocation.command != ("venv",):
             return None
@@ -203,7 +212,14 @@ class _Search:
         if is_pip and not self._upgrades and all(map(self._is_satisfied, asked.roots)):
             return
         follows = invocation.command != ("pip", "sync") and not invocation.has("no-deps")
-        self._resolve(asked.roots, preferred=self._preferred(), follows=follows)
+        # What `uv run --with` adds has an environment of its own.
+        is_apart = invocation.command == ("run",) and self._facts.destination.kind == "project"
+        self._resolve(
+            asked.roots,
+            preferred=self._preferred(),
+            follows=follows,
+            into_environment=not is_apart,
+        )
 
     def _is_satisfied(self, wanted: Requirement) -> bool:
         version = self._installed.get(wanted.name)
@@ -365,28 +381,3 @@ class _Search:
 def _add(some: dict[str, tuple[str, ...]], more: Versions) -> None:
     for name, versions in more.items():
         some[name] = tuple(dict.fromkeys((*some.get(name, ()), *versions)))
-
-
-def _python(host: Host, facts: Facts, invocation: Invocation, into: str) -> str:
-    """The tag of the Python of the environment, such as "cp311"; "" when it cannot be told."""
-    is_new = host.kind(facts.destination.path) == "absent"
-    there = _tag(os.path.basename(os.path.dirname(into)).removeprefix("python"))
-    there = "" if is_new else there
-    if facts.destination.kind in ("environment", "interpreter", "target", "prefix"):
-        return there
-    request = invocation.value("python") or host.environ.get("UV_PYTHON")
-    if not request and facts.destination.kind == "project":
-        pinned = host.read_text(os.path.join(facts.destination.workspace, ".python-version"))
-        request = next(iter((pinned or "").split()), "")
-    if request:
-        return _tag(request.removeprefix("cpython").removeprefix("@").removeprefix("python"))
-    return there
-
-
-def _tag(version: str) -> str:
-    """Of `3.11`, `3.11.4` and `3.13t`; "" for all that is something else."""
-    major, _, rest = version.partition(".")
-    minor = rest.partition(".")[0].removesuffix("t")
-    patch = rest.partition(".")[2]
-    is_exact = major == "3" and minor.isdecimal() and (not patch or patch.isdecimal())
-    return f"cp3{minor}" if is_exact else ""

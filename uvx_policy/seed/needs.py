@@ -30,11 +30,13 @@ def with_needs(
     into: str,
     state: str,
     known: KnownNeeds,
+    *,
+    chooses_versions: bool,
 ) -> Facts:
     """Add what this call needs, uv's own cache holds and `place` lacks. Raises `Unreadable`.
 
     `host` is at the directory where uv works. `known`: what was found out before with this host,
-    and is added to.
+    and is added to. `chooses_versions`: see `UvSettings`.
     """
     if facts.cache_usable == "no":
         return facts.replace(place_lacks="")
@@ -49,7 +51,9 @@ def with_needs(
     key = (destination.kind, destination.path, destination.workspace, place, into)
     if key not in known:
         try:
-            known[key] = find(host, facts, invocation, place=place, into=into)
+            known[key] = find(
+                host, facts, invocation, place=place, into=into, chooses_versions=chooses_versions
+            )
         except ConfigError:  # uv says itself what is wrong with its files
             known[key] = None
     lacked = known[key]
