@@ -124,14 +124,15 @@ class Asked:
             for texts in table(data, "dependency-groups").values():
                 self.add_all([each for each in _listed(texts) if isinstance(each, str)], base)
             self.add_all(_listed(table(data, "tool", "uv").get("dev-dependencies")), base)
-        self._heed_settings(data, base)
+        self.heed_settings(data, base)
 
     def add_build_system(self, data: dict[str, Any], base: str) -> None:
         """Add what builds a project."""
         requires = table(data, "build-system").get("requires")
         self.add_all(_BUILD_SYSTEM if requires is None else _listed(requires), base)
 
-    def _heed_settings(self, data: dict[str, Any], base: str) -> None:
+    def heed_settings(self, data: dict[str, Any], base: str) -> None:
+        """Let `[tool.uv]` say where packages come from, and whether other versions are chosen."""
         settings = table(data, "tool", "uv")
         self.every = self.every or any(key in settings for key in VERSION_KEYS)
         for name, source in table(settings, "sources").items():
@@ -219,7 +220,7 @@ def of_words(host: Host, invocation: Invocation, facts: Facts, asked: Asked) -> 
     block = read_block(host, script) if script is not None else None
     if script is not None and block is not None and facts.destination.kind == "environment":
         asked.add_all(_listed(block.data.get("dependencies")), os.path.dirname(script))
-        asked._heed_settings(block.data, os.path.dirname(script))  # noqa: SLF001 (of this module)
+        asked.heed_settings(block.data, os.path.dirname(script))
         return True
     return any(invocation.has(name) for name in ("with", "with-editable", "with-requirements"))
 

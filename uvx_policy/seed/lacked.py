@@ -76,23 +76,22 @@ def find(
     """What the call needs, `facts.cache` holds and `place` lacks; `None` when it cannot be told.
 
     `host` is at the directory where uv works, `into` where it installs. `chooses_versions`: uv is
-    configured to take others than the newest. Raises `Unreadable` and
-    `ConfigError`.
+    configured to take others than the newest. Raises `Unreadable` and `ConfigError`.
     """
     host.witnesses.look_closer()
     invocation = parse_detailed(invocation.program, invocation.arguments)
     python = python_tag(host, facts, invocation, into)
-    rich = locked.Buckets(host, facts.cache, python)
-    caches = Caches(rich=rich, poor=(poor := locked.Buckets(host, place, python)),
-                    resolver=Resolver(host, rich, poor), python=python)  # fmt: skip
+    rich, poor = (locked.Buckets(host, cache, python) for cache in (facts.cache, place))
+    resolver = Resolver(host, rich, poor)
+    caches = Caches(rich=rich, poor=poor, resolver=resolver, python=python)
     is_locked = invocation.command in _LOCKED and facts.destination.kind == "project"
 
     def search(*, heeds_installed: bool) -> Lacked | None:
         installed_in = into if heeds_installed else ""
         found = _Search(host, facts, invocation, place, installed_in, caches)
+        found.asked.every = chooses_versions
         if is_locked:
             found.see_project()
-        found.asked.every = chooses_versions
         names_any = of_words(host, invocation, facts, found.asked)
         if not names_any and not is_locked and invocation.command != ("venv",):
             return None
@@ -121,9 +120,14 @@ class _Search:
     """Collects what one call needs."""
 
     def __init__(
-        self, host: Host, facts: Facts, invocation: Invocation, place: str, into: str,
+        self,
+        host: Host,
+        facts: Facts,
+        invocation: Invocation,
+        place: str,
+        into: str,
         caches: Caches,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """`into`: "" when nothing counts as installed."""
         self._host, self._facts, self._invocation = host, facts, invocation
         self._place, self._into = place, into
