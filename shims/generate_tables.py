@@ -35,14 +35,20 @@ _HEAD = """\
 #ifndef LINKPOLICY_TABLES_H
 #define LINKPOLICY_TABLES_H
 
-enum { TAKES_VALUE = 1, SIGNIFICANT = 2, PRINTS = 4, SCRIPT_FLAG = 8 };
+enum { TAKES_VALUE = 1, SIGNIFICANT = 2, PRINTS = 4, SCRIPT_FLAG = 8, DETAIL = 16 };
 
 struct option {
     unsigned char flags;
     char spelling[%(spelling)d];
 };
 
-enum { NAMESPACE = 1, EXTERNAL = 2, KEEPS_POSITIONALS = 4, TARGET_IS_PLAIN = 8 };
+enum {
+    NAMESPACE = 1,
+    EXTERNAL = 2,
+    KEEPS_POSITIONALS = 4,
+    TARGET_IS_PLAIN = 8,
+    DETAILED_POSITIONALS = 16
+};
 
 struct command {
     unsigned char parent; /* whose options count here as well; uv itself is its own */
@@ -97,6 +103,7 @@ def _constants() -> str:
         "MARKER": locate.MARKER.decode("ascii"),
         "PROGRAM_CHARACTERS": PROGRAM_CHARACTERS,
         "PLAIN": PLAIN,
+        "DETAILED": key.DETAILED,
     }
     lines = [f'#define {name} "{text}"' for name, text in texts.items()]
     lines += [
@@ -119,6 +126,7 @@ def _own_options(command: str) -> list[tuple[str, int]]:
             | (canonical in options.SIGNIFICANT) << 1
             | (not takes_value and canonical in ("help", "version")) << 2
             | (canonical in options.SCRIPT_FLAGS) << 3
+            | (canonical in options.DETAILS) << 4
         )
         for name in names:
             found["-" + name if len(name) == 1 else "--" + name] = flags
@@ -131,6 +139,7 @@ def _command_flags(command: str) -> int:
         | (command in options.EXTERNAL) << 1
         | (command in options.KEEPS_POSITIONALS) << 2
         | (command == "tool run") << 3
+        | (command in options.DETAILED_POSITIONALS) << 4
     )
 
 

@@ -546,8 +546,9 @@ static bool is_left_alone(void) {
 
 /* What a decision may depend on, as `Invocation.significant` in uvx_policy/uv/invocation.py: the
  * functions below are that parser, function by function, without all that is not asked here. */
-static const char *significant_items[MOST_WORDS + 3]; /* one `--` and a NULL more than were given */
+static const char *significant_items[MOST_WORDS + 4]; /* `+`, `--`, a NULL more than were given */
 static struct list significant;
+static bool in_detail; /* as `Invocation.detailed` instead */
 
 /* What stands between one (sub)command's words and those of its subcommand. */
 struct level {
@@ -592,7 +593,7 @@ static bool take_option(struct level *level, const struct option *option) {
     }
     if (option->flags & SCRIPT_FLAG) level->script = true;
     if (option->flags & PRINTS) level->printed = true;
-    return (option->flags & SIGNIFICANT) != 0;
+    return (option->flags & (in_detail ? SIGNIFICANT | DETAIL : SIGNIFICANT)) != 0;
 }
 
 static bool read_long_option(struct level *level, const char *word) {
@@ -634,6 +635,10 @@ static const char *target(const struct level *level, const char *word) {
     return word[strspn(word, PROGRAM_CHARACTERS)] == '\0' ? PLAIN : word;
 }
 
+static bool keeps_positionals(unsigned char flags) {
+    return (flags & KEEPS_POSITIONALS) != 0 || (in_detail && flags & DETAILED_POSITIONALS);
+}
+
 /* All that follows are positional words, or an external command. `start`: behind a `--`. */
 static void read_rest(struct level *level, size_t start) {
     unsigned char flags = COMMANDS[level->command].flags;
@@ -642,7 +647,7 @@ static void read_rest(struct level *level, size_t start) {
         append(&significant, target(level, arguments[start]));
     }
     for (; level->end < argument_count; level->end++)
-        if (flags & KEEPS_POSITIONALS) append(&significant, arguments[level->end]);
+        if (keeps_positionals(flags)) append(&significant, arguments[level->end]);
 }
 
 static void read_level(struct level *level) {
@@ -665,7 +670,7 @@ static void read_level(struct level *level) {
         } else if (separator || flags & EXTERNAL) {
             read_rest(level, level->end + separator);
         } else {
-            if (flags & KEEPS_POSITIONALS) append(&significant, word);
+            if (keeps_positionals(flags)) append(&significant, word);
             level->end++;
         }
     }
@@ -674,6 +679,7 @@ static void read_level(struct level *level) {
 /* False when the words are not understood, and for more than a record may hold. */
 static bool keep_significant_words(void) {
     significant = LIST(significant_items);
+    if (in_detail) append(&significant, DETAILED);
     struct level level = {.child = strcmp(program, "uvx") == 0 ? TOOL_RUN : UV_ITSELF};
     while (level.child != NO_COMMAND && !level.uncertain) {
         level = (struct level){.command = level.child, .child = NO_COMMAND, .end = level.end};
@@ -1002,8 +1008,14 @@ static bool add_variable(struct slice entry) {
     return true;
 }
 
+static void forget_added(void) {
+    added_words = LIST(added_word_items);
+    added_variables = LIST(added_variable_items);
+}
+
 /* Does all that the recorded decision depended on hold? Then `added_...` are its answer. */
 static bool replay(void) {
+    forget_added();
     struct slice rest = read_record(), field;
     if (!is_for_this_call(&rest)) return false;
     while (cut(&rest, '\0', &field)) { /* so that each field is a string as well */
@@ -1022,6 +1034,15 @@ static bool replay(void) {
                    !added_variables.full;
         default: return false;
         }
+    }
+    return false;
+}
+
+/* Is there a decision for all calls that differ in details alone, or for this one? */
+static bool is_decided(void) {
+    for (int closer = 0; closer <= 1; closer++) {
+        in_detail = closer;
+        if (keep_significant_words() && make_key() && replay()) return true;
     }
     return false;
 }
@@ -1179,11 +1200,6 @@ static void tell(const char *before, const char *path, const char *after) {
     if (size_before != SIG_ERR) signal(SIGXFSZ, size_before);
 }
 
-static void forget_added(void) {
-    added_words = LIST(added_word_items);
-    added_variables = LIST(added_variable_items);
-}
-
 /* Is this the first time in this terminal session? Never for a program that reads stderr, nor where
  * that cannot be noted: a line for each call would be too many. */
 static bool is_first_here(void) {
@@ -1255,8 +1271,7 @@ int main(int argc, char **argv) {
     const char *log = variable((const char *const *)environ, "LINKPOLICY_LOG");
     bool wants_story = log && log[0]; /* only Python tells one */
     if (!wants_story && cwd[0] && clean_environment() && came_back() == NO && find_uv(false)) {
-        if (is_left_alone() || (keep_significant_words() && make_key() && replay()))
-            become_uv(false);
+        if (is_left_alone() || is_decided()) become_uv(false);
     }
     hand_over();
     return fail_open();

@@ -7,7 +7,6 @@ mode that will really happen.
 
 from __future__ import annotations
 
-from uvx_policy.edits import Seed
 from uvx_policy.model import DEFAULT, UNTRIED, Capability, Decision, Refusal
 from uvx_policy.value import Value
 
@@ -15,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
+    from uvx_policy.edits import Seed
     from uvx_policy.filesystem.places import Place
     from uvx_policy.model import Destination, Origin, Sourced, Support, UvVersion
     from uvx_policy.settings.reader import Setting, Settings
@@ -56,8 +56,8 @@ class Facts(Value):
     #: a package that the call needs, `cache` holds and `place` does not: "" for none, `None` when
     #: what the call needs cannot be told
     place_lacks: str | None = None
-    #: all that `place` lacks of it, when it can be brought there: name -> versions
-    seeds: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: all that `place` lacks of it, when it can be brought there
+    seed: Seed | None = None
     #: why the first of them is not brought there, "" when it is, or nobody tried
     why_not_seeded: str = ""
     #: from `place` into the destination
@@ -192,7 +192,7 @@ def _needs_network(facts: Facts, place: Place) -> bool:
 
 def _is_seeded(facts: Facts, place: Place) -> bool:
     """Is the place given first what it lacks? Not for private copies that share nothing with it."""
-    if not facts.seeds or facts.cache_usable == "no" or not _needs_network(facts, place):
+    if facts.seed is None or facts.cache_usable == "no" or not _needs_network(facts, place):
         return False
     wanted = facts.link_mode or facts.settings.link_mode
     copies = wanted.value == "copy" or (facts.link_mode is None and is_hackable(facts.settings))
@@ -205,7 +205,7 @@ def _seed(facts: Facts, cache_dir: Decision) -> Seed | None:
     is_used = place is not None and cache_dir.value == place.directory
     if place is None or not is_used or facts.purpose != "link" or not _is_seeded(facts, place):
         return None
-    return Seed(source=facts.cache, target=place.directory, packages=facts.seeds)
+    return facts.seed
 
 
 def _nowhere(facts: Facts) -> Decision:

@@ -22,6 +22,12 @@ class Seed(Value):
     target: str
     #: normalized name, versions
     packages: tuple[tuple[str, tuple[str, ...]], ...]
+    #: the same of packages whose answers of an index and metadata are needed
+    described: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    #: paths below a cache: what was built of directories and commits, and repositories
+    built: tuple[str, ...] = ()
+    #: tag of the Python that wheels have to fit, such as "cp311", "" for any
+    python: str = ""
 
 
 class Edits(Value):

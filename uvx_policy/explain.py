@@ -47,7 +47,8 @@ def predicted(plan: Plan, words: list[str]) -> Prediction:
     environ = guard.without_ours(os.environ)
     if shim.is_quick(words[1:], environ):
         return Prediction(state="never", because="uv is started at once")
-    key = key_of_call(words[0], words[1:], environ=environ, uv=plan.uv)
+    keys = key_of_call(words[0], words[1:], environ=environ, uv=plan.uv)
+    key = keys[plan.witnesses.is_detailed]
     refused = plan.outcome.refusal is not None
     return predict(plan.state, key, plan.edits, plan.witnesses, refused=refused)
 

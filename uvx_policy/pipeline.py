@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from uvx_policy.edits import Edits
     from uvx_policy.model import Capability, UvVersion
     from uvx_policy.replay.witness import Witnesses
+    from uvx_policy.seed.needs import KnownNeeds
     from uvx_policy.symlinked_venv import LinkPlan
     from uvx_policy.uv.invocation import Invocation
     from uvx_policy.uv.settings import UvSettings
@@ -92,8 +93,13 @@ def make_plan(
     state = state_directory(Host(environ=environ))
     host = _host(environ)
 
+    #: found out once for all versions
+    needs: KnownNeeds = {}
+
     def plan_with(version: UvVersion | None) -> Plan:
-        return _plan(host, invocation, version, uv=uv, state=state, why_not_seed=why_not_seed)
+        return _plan(
+            host, invocation, version, uv=uv, state=state, why_not_seed=why_not_seed, needs=needs
+        )
 
     # `uvx` stays in uv's cache, whatever the version.
     if invocation.informative or invocation.uncertain or program == "uvx":
@@ -105,7 +111,7 @@ def make_plan(
         if common is not None and in_one_place:
             return common
         # What was looked at for other versions is nothing that the decision depends on.
-        host = _host(environ)
+        host, needs = _host(environ), {}
         real = RealUv(host, uv, state=state)
         version = real.version()
     plan = common if common is not None and version is None else plan_with(version)
@@ -154,6 +160,7 @@ def _plan(
     uv: str,
     state: str,
     why_not_seed: str,
+    needs: KnownNeeds,
 ) -> Plan:
     """The plan for a uv of this version."""
 
@@ -219,7 +226,9 @@ def _plan(
         from uvx_policy.filesystem.capability import installed_into
 
         into = installed_into(host, served.path)
-        facts, rejected = _gather(host, facts, choices, invocation, into=into, state=state)
+        facts, rejected = _gather(
+            host, facts, choices, invocation, into=into, state=state, needs=needs
+        )
         link = _link_plan(host, invocation, choices, facts)
     except Unreadable as error:
         # What needs no facts, `hackable` for one, holds all the same.
@@ -290,7 +299,14 @@ def _served(
 
 
 def _gather(
-    host: Host, facts: Facts, choices: UvSettings, invocation: Invocation, *, into: str, state: str
+    host: Host,
+    facts: Facts,
+    choices: UvSettings,
+    invocation: Invocation,
+    *,
+    into: str,
+    state: str,
+    needs: KnownNeeds,
 ) -> tuple[Facts, tuple[tuple[str, str], ...]]:
     """Facts about caches and links `into` the destination; rejected places. Raises `Unreadable`."""
     from uvx_policy.filesystem import places
@@ -336,7 +352,10 @@ def _gather(
             place=found.chosen,
             place_capability=links_from(found.chosen.probe_from),
         )
-        facts = with_needs(host, facts, invocation, found.chosen.directory, into, state)
+        facts = with_needs(
+            host, facts, invocation, found.chosen.directory, into, state, needs,
+            chooses_versions=choices.chooses_versions,
+        )  # fmt: skip
     return facts, found.rejected
 
 

@@ -24,12 +24,13 @@ def edits_for(  # noqa: RET503 (stop never returns)
 ) -> Edits | None:
     """What the policy changes; `None` when nothing. Never raises; may exit 2 (refused)."""
     try:
-        key = b""
+        keys = (b"", b"")
         if not trace.debugging(environ):
-            key = key_of_call(program, arguments, environ=environ, uv=uv)
-            known = records.replay(layout.state_home(environ, sys.platform), key)
-            if known is not None:
-                return known
+            keys = key_of_call(program, arguments, environ=environ, uv=uv)
+            for key in keys:
+                known = records.replay(layout.state_home(environ, sys.platform), key)
+                if known is not None:
+                    return known
         from uvx_policy import pipeline, prepare
 
         try:
@@ -39,10 +40,11 @@ def edits_for(  # noqa: RET503 (stop never returns)
                 for line in plan.story():
                     trace.warn(line)
             if plan.outcome.refusal is None:
-                if key:
+                if any(keys):
                     from uvx_policy.replay import recording
 
                     recording.see_own_code(plan.witnesses)
+                    key = keys[plan.witnesses.is_detailed]
                     recording.keep(plan.state, key, plan.edits, plan.witnesses)
                 _register(plan)
                 return prepared(plan.edits)

@@ -102,7 +102,8 @@ int main(void) {
         uint32_t count;
         char **given = read_strings(&count);
         significant.length = clean.length = 0;
-        if (strcmp(given[0], "call") == 0) {
+        in_detail = strcmp(given[0], "call in detail") == 0;
+        if (strcmp(given[0], "call") == 0 || in_detail) {
             call(given + 1, count - 1);
         } else if (strcmp(given[0], "mount") == 0) {
             char bytes[160], answer[256] = {0};

@@ -61,9 +61,11 @@ def call(
     *,
     cwd: str = CWD,
     uv: str = UV,
+    in_detail: bool = False,
 ) -> Answer:
     strings = [
-        "call", locate.package(), program, uv, cwd, IDENTITY, str(len(words)), *words,
+        "call in detail" if in_detail else "call",
+        locate.package(), program, uv, cwd, IDENTITY, str(len(words)), *words,
         str(len(environ)), *environ, *added,
     ]  # fmt: skip
     answer = asked.ask(*map(os.fsencode, strings))
@@ -155,6 +157,12 @@ def _same_words(asked: Asked, program: str, words: tuple[str, ...]) -> bool:
             program, UV, understood.significant, cwd=CWD, uid=os.geteuid(), environ={}
         )
         assert answer.key == expected
+        closer = call(asked, program, words, in_detail=True)
+        detailed = (key.DETAILED, *understood.detailed)
+        assert closer.significant == detailed
+        assert closer.key == key.make_key(
+            program, UV, detailed, cwd=CWD, uid=os.geteuid(), environ={}
+        )
     assert answer.left_alone is (not words or words[0] in shim.QUICK)
     return answer.understood
 

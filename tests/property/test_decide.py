@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.unit.facts import DEVICE_PLACE, ENTRY, FLAG, VARIABLE, facts, setting
 from uvx_policy.decide import Facts, decide, needs_place
-from uvx_policy.edits import edits_for
+from uvx_policy.edits import Seed, edits_for
 from uvx_policy.model import Capability, Destination
 from uvx_policy.settings.reader import Settings
 
@@ -32,8 +32,15 @@ wishes = st.builds(
 kinds = st.sampled_from(["project", "environment", "target", "tool", "none", "cache", "unknown"])
 
 
+SEED = Seed(source="/h/.cache/uv", target="", packages=(("rich", ("1",)),))
+
+
 def _as_they_come(told: Facts) -> Facts:
-    """A place that was configured is one of `[caches]`."""
+    """A place that was configured is one of `[caches]`, and only the place is filled."""
+    seed = told.seed if told.place else None
+    if seed is not None and told.place is not None:
+        seed = seed.replace(target=told.place.directory)
+    told = told.replace(seed=seed)
     if told.place is None or told.place.code != "device-cache-configured":
         return told
     return told.replace(settings=told.settings.replace(caches=(ENTRY,)))
@@ -62,7 +69,7 @@ all_facts: st.SearchStrategy[Facts] = st.builds(
         ]
     ),
     place_lacks=st.sampled_from([None, "", "rich"]),
-    seeds=st.sampled_from([(), (("rich", ("1",)),)]),
+    seed=st.sampled_from([None, SEED]),
     purpose=st.sampled_from(["link", "manage", "write"]),
     place_capability=capability,
 ).map(_as_they_come)

@@ -113,11 +113,16 @@ class Machine:
         return Call(words, str(cwd or self.project), environ, program)
 
     def key_of(self, call: Call) -> bytes:
-        """The key of the call's record."""
+        """The key of the call's record: in detail where that is the one there is."""
         with self._entered(call):
             clean = guard.without_ours(os.environ)
             uv = next(shim.candidates(call.program, shim=self._shim(call), embedded=()))
-            return key.key_of_call(call.program, call.words, environ=clean, uv=uv)
+            several = key.key_of_call(call.program, call.words, environ=clean, uv=uv)
+            for decide in (records.replay, records.find):
+                for each in several:
+                    if decide(self.state, each) is not None:
+                        return each
+            return several[0]
 
     def in_python(self, call: Call, *, fresh: bool = False) -> tuple[Started | Stopped, bool]:
         """Make the call through the Python shim; also tell whether a record was replayed.

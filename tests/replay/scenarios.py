@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tests import inherited
 from tests.replay.machine import Call, Machine, make_environment, put
+from tests.seed.made import add, describe
 from uvx_policy.host import Host
 from uvx_policy.seed import refused
 
@@ -271,7 +272,8 @@ def cache_dir_on_another_device(machine: Machine, there: Path) -> Call:
 
 @_scenario("project", "nothing-links", "offline-cold-cache", far="ext4")
 def sync_offline_on_another_device(machine: Machine, there: Path) -> Call:
-    return machine.call("sync", "--offline", cwd=_far(machine, there))
+    project = _far(machine, there, 'dependencies = ["rich @ git+https://nowhere/rich"]\n')
+    return machine.call("sync", "--offline", cwd=project)
 
 
 @_scenario("project", "hardlink-works", "device-cache", far="ext4")
@@ -321,6 +323,25 @@ def run_without_a_project(machine: Machine, _: Path) -> Call:
 def pip_install(machine: Machine, _: Path) -> Call:
     make_environment(machine.base / "env")
     return machine.call("pip", "install", "rich", VIRTUAL_ENV=str(machine.base / "env"))
+
+
+@_scenario("environment", "hardlink-works", "device-cache", far="ext4")
+def pip_install_on_another_device(machine: Machine, there: Path) -> Call:
+    """What both caches have, and what is built of a directory and of a commit."""
+    project = _far(machine, there)
+    make_environment(there / "env")
+    put(project / "in.txt", "rich\n-c limits.txt\n", 0o644)
+    put(project / "limits.txt", "rich<15\n", 0o644)
+    for cache in (machine.home / ".cache/uv", there / f".uv-cache-{os.geteuid()}"):
+        add(cache, "rich", "14.0.0", "markdown-it-py")
+        add(cache, "markdown-it-py")
+        describe(cache, "markdown-it-py", "1.0")
+        put(cache / "simple-v1/index/0123456789abcdef/rich.rkyv", "", 0o644)
+        (cache / "git-v0/checkouts/0123456789abcdef/0123456").mkdir(parents=True)
+        (cache / "git-v0/db/0123456789abcdef").mkdir(parents=True)
+    commit = "0123456789" * 4
+    words = ("-r", "in.txt", "-e", ".", f"git+https://nowhere/x@{commit}")
+    return machine.call("pip", "install", *words, cwd=project, VIRTUAL_ENV=str(there / "env"))
 
 
 @_scenario("environment", "hardlink-works", "same-device")

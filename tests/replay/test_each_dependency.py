@@ -205,9 +205,9 @@ def test_what_no_decision_depends_on_causes_no_miss(recorded: Recorded, scenario
     machine, call = recorded.machine, recorded.call
     recorded.again()
 
-    names = ["README.md", "requirements.txt", "src.py", ".git", ".python-version"]
+    names = ["README.md", "requirements.txt", "src.py", ".git"]
     if SCENARIOS[scenario].decided[2] not in OF_THE_LOCK_FILE:
-        names.append("uv.lock")
+        names += ["uv.lock", ".python-version"]
     for name in names:
         put(Path(call.cwd) / name, "x", 0o644)
     put(machine.home / ".bashrc", "x")

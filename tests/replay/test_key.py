@@ -93,9 +93,13 @@ def test_it_can_ask_for_every_other(name: str) -> None:
 
 
 def test_a_decision_cannot_ask_for_an_option_that_is_not_in_the_key() -> None:
-    understood = invocation.parse("uv", ("sync", "--group", "dev", "--quiet"))
+    understood = invocation.parse_detailed("uv", ("sync", "--group", "dev", "--quiet"))
+    in_short = invocation.parse_significant("uv", ("sync", "--group", "dev", "--quiet"))
 
-    for name in ("group", "quiet", "unheard-of"):
+    assert understood.values("group") == ("dev",)
+    with pytest.raises(LookupError, match="SIGNIFICANT"):
+        in_short.values("group")
+    for name in ("quiet", "unheard-of"):
         for ask in (understood.has, understood.value, understood.values):
             with pytest.raises(LookupError, match="SIGNIFICANT"):
                 ask(name)
@@ -111,7 +115,7 @@ def test_all_names_are_of_variables_that_can_be() -> None:
 @pytest.mark.parametrize(
     "table",
     ["GROUPS", "COMMANDS", "NAMESPACES", "ALIASES", "EXTERNAL", "SIGNIFICANT", "KEEPS_POSITIONALS",
-     "SCRIPT_FLAGS"],
+     "DETAILS", "DETAILED_POSITIONALS", "SCRIPT_FLAGS"],
 )  # fmt: skip
 def test_other_tables_make_other_keys(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = key.table_fingerprint()
@@ -151,13 +155,13 @@ def test_without_an_absolute_directory_there_is_none(cwd: str) -> None:
 
 @pytest.mark.parametrize("words", [["--unheard-of"], ["unheard-of"], ["sync", "--quiet=1"]])
 def test_what_is_not_understood_has_none(words: list[str]) -> None:
-    assert key_of_call("uv", words, environ={"HOME": "/x"}, uv="/uv") == b""
-    assert key_of_call("uv", ["sync"], environ={"HOME": "/x"}, uv="/uv") != b""
+    assert key_of_call("uv", words, environ={"HOME": "/x"}, uv="/uv") == (b"", b"")
+    assert key_of_call("uv", ["sync"], environ={"HOME": "/x"}, uv="/uv") != (b"", b"")
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": ""}])
 def test_without_home_there_is_none(environ: dict[str, str]) -> None:
-    assert key_of_call("uv", ["sync"], environ=environ, uv="/uv") == b""
+    assert key_of_call("uv", ["sync"], environ=environ, uv="/uv") == (b"", b"")
 
 
 def test_in_a_directory_that_has_vanished_there_is_none(
@@ -168,7 +172,7 @@ def test_in_a_directory_that_has_vanished_there_is_none(
     monkeypatch.chdir(gone)
     gone.rmdir()
 
-    assert key_of_call("uv", ["sync"], environ={"HOME": "/x"}, uv="/uv") == b""
+    assert key_of_call("uv", ["sync"], environ={"HOME": "/x"}, uv="/uv") == (b"", b"")
 
 
 SAME = (
@@ -204,6 +208,25 @@ def test_these_share_a_key(here: Machine, one: str, other: str) -> None:
     first, second = here.call(*one.split()), here.call(*other.split(), TERM="dumb", EDITOR="vi")
 
     assert here.key_of(first) == here.key_of(second) != b""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("pip install rich", "pip install httpx"),
+        ("pip install", "pip install -r requirements.txt"),
+        ("add rich", "add rich httpx"),
+        ("pip sync one.txt", "pip sync -- other.txt"),
+        ("sync", "sync --upgrade"),
+        ("sync", "sync --frozen"),
+    ],
+)
+def test_these_share_none_in_detail(one: str, other: str) -> None:
+    environ = {"HOME": "/x"}
+    keys = [key_of_call("uv", words.split(), environ=environ, uv="/uv") for words in (one, other)]
+
+    assert keys[0][1] != keys[1][1]
+    assert {keys[0][0], keys[1][0]}.isdisjoint({keys[0][1], keys[1][1]})
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)

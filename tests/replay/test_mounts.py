@@ -121,7 +121,7 @@ def test_the_same_directory_mounted_over_itself_causes_a_miss(places: Places, pl
     # From one mount into another no link works.
     assert (after != before) is (place != "above all")
     mounts.unmount(path)
-    assert not is_replayed(places.machine, places.call)
+    assert recorded(places.machine, places.call) == before
 
 
 # Not noexec above all: uv itself lies there.
@@ -161,7 +161,6 @@ def test_a_device_cache_that_becomes_noexec_is_left(
     assert not is_replayed(here, call)
     assert str(there) not in str(recorded(here, call)).replace(call.cwd, "")
     mounts.remount(str(there))
-    assert not is_replayed(here, call)
     assert recorded(here, call) == before
 
 

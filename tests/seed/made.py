@@ -19,16 +19,20 @@ def add(
     cache: Path,
     package: str,
     version: str = "1.0",
-    *,
+    *requires: str,
     size: int = 10,
+    tag: str = "py3-none-any",
     more: dict[str, bytes] | None = None,
 ) -> Path:
     """A wheel with one module, and more files; its archive."""
     archive = cache / "archive-v0" / f"id-of-{package}-{version}"
-    info = f"{package}-{version}.dist-info"
+    if tag != "py3-none-any":
+        archive = archive.with_name(f"{archive.name}-{tag}")
+    fields = "".join(f"Requires-Dist: {each}\n" for each in requires)
+    info = f"{package.replace('-', '_')}-{version}.dist-info"
     files = {
         f"{package}/__init__.py": package.encode() * size,
-        f"{info}/METADATA": b"Metadata-Version: 2.1\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\n{fields}".encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\n",
         **(more or {}),
     }
@@ -39,9 +43,26 @@ def add(
         (archive / path).write_bytes(content)
     shelf = cache / SHELF / package
     shelf.mkdir(parents=True, exist_ok=True)
-    (shelf / f"{version}-py3-none-any.http").write_text(f"... {archive.name} ...")
-    (shelf / f"{version}-py3-none-any").symlink_to(f"../../../../archive-v0/{archive.name}")
+    (shelf / f"{version}-{tag}.http").write_text(f"... {archive.name} ...")
+    (shelf / f"{version}-{tag}").symlink_to(f"../../../../archive-v0/{archive.name}")
     return archive
+
+
+def describe(cache: Path, package: str, version: str, *requires: str) -> Path:
+    """What uv keeps of the metadata of a wheel: MessagePack."""
+    rows = (package, version)
+    content = b"\x96" + b"".join(map(_packed, rows)) + bytes([0x90 + len(requires)])
+    content += b"".join(map(_packed, requires)) + b"\xc0\x90\xc2"
+    path = cache / SHELF / package / f"{version}-py3-none-any.msgpack"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def _packed(text: str) -> bytes:
+    content = text.encode()
+    head = [0xA0 + len(content)] if len(content) < 32 else [0xD9, len(content)]
+    return bytes(head) + content
 
 
 def install(

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.seed.made import SHELF, add, names
+from tests.seed.made import SHELF, add, describe, names
 from uvx_policy.host import Host
 from uvx_policy.seed import archive, fill, refused
 from uvx_policy.seed.entries import packages_in
 from uvx_policy.seed.fill import CannotSeed
+from uvx_policy.seed.workshop import PREFIX
 
 BOTH: dict[str, tuple[str, ...]] = {"one": ("1.0",), "two": ("1.0",)}
 
@@ -180,7 +181,7 @@ def test_who_prunes_is_not_waited_for_long(source: Path, target: Path, which: st
 
 
 def test_what_was_left_is_cleaned_up_but_not_what_is_in_use(source: Path, target: Path) -> None:
-    left, used = target / f"{fill.PREFIX}left", target / f"{fill.PREFIX}used"
+    left, used = target / f"{PREFIX}left", target / f"{PREFIX}used"
     for each in (left, used):
         (each / "part-1/two").mkdir(parents=True)
         (each / "part-1/two/__init__.py").write_text("half")
@@ -198,6 +199,129 @@ def test_to_look_is_not_to_touch(source: Path, target: Path) -> None:
 
     assert done.brought == ("one", "two")
     assert list(target.iterdir()) == []
+
+
+def test_wheels_for_another_python_stay_where_they_are(source: Path, target: Path) -> None:
+    tags = ("cp310-cp310-x", "cp311-cp311-x", "cp38-abi3-x", "cp310.cp311-none-any", "pp311-y-x")
+    for tag in tags:
+        add(source, "three", tag=tag)
+
+    fill.fill(str(source), str(target), {"three": ("1.0",)}, python="cp311")
+
+    brought = {path.name.partition("-")[2] for path in (target / SHELF / "three").glob("*.http")}
+    assert brought == {f"{tag}.http" for tag in tags[1:]}
+
+
+def test_what_is_described_is_not_unpacked(source: Path, target: Path) -> None:
+    """And what the target has of it stays: it may be newer."""
+    index = "simple-v1/index/0123456789abcdef/two.rkyv"
+    for cache, text in ((source, "old"), (target, "new")):
+        (cache / index).parent.mkdir(parents=True)
+        (cache / index).write_text(text)
+    (source / index).with_name("one.rkyv").write_text("one")
+    describe(source, "one", "1.0")
+    describe(source, "one", "2.0")
+
+    fill.fill(str(source), str(target), {}, described=BOTH)
+
+    assert not (target / "archive-v0").exists()
+    assert {path.name for path in target.rglob("*") if path.is_file()} == {
+        ".lock", "one.rkyv", "two.rkyv", "1.0-py3-none-any.msgpack",
+    }  # fmt: skip
+    assert (target / index).read_text() == "new"
+
+
+def test_without_being_asked_for_no_index_is_brought(source: Path, target: Path) -> None:
+    (source / "simple-v1/pypi").mkdir(parents=True)
+    (source / "simple-v1/pypi/one.rkyv").write_text("")
+
+    fill.fill(str(source), str(target), BOTH, described={})
+
+    assert not (target / "simple-v1").exists()
+
+
+def test_of_what_was_built_the_revision_that_counts_is_brought(source: Path, target: Path) -> None:
+    below = "sdists-v9/editable/0123456789abcdef"
+    for name in ("former", "present"):
+        archive = add(source, name)
+        (source / below / name).mkdir(parents=True)
+        (source / below / name / "me-1-py3-none-any").symlink_to(archive)
+    (source / below / "revision.rev").write_bytes(b"...present...")
+
+    done = fill.fill(str(source), str(target), {}, built=[below, "sdists-v9/path/absent"])
+
+    assert (done.brought, done.absent) == ((below,), ("sdists-v9/path/absent",))
+    assert (target / below / "present/me-1-py3-none-any/present/__init__.py").is_file()
+    assert not (target / below / "former").exists()
+    assert [path.name for path in (target / "archive-v0").iterdir()] == ["id-of-present-1.0"]
+
+
+def test_a_repository_is_found_once_all_of_it_is_there(
+    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = "git-v0/db/0123456789abcdef"
+    git = source / below / ".git"
+    for name in ("objects/ab/cdef", "objects/pack/p.pack", "refs/heads/main", "HEAD", "config",
+                 "hooks/post-checkout", "index.lock"):  # fmt: skip
+        (git / name).parent.mkdir(parents=True, exist_ok=True)
+        (git / name).write_text(name)
+    (target / below / ".git").mkdir(parents=True)
+    (target / below / ".git/config").write_text("its own")
+    order: list[str] = []
+    copy_file = archive.copy_file
+
+    def copied(path: str, *rest: object) -> None:
+        order.append(path.removeprefix(f"{git}/"))
+        copy_file(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(archive, "copy_file", copied)
+
+    fill.fill(str(source), str(target), {}, built=[below])
+
+    assert sorted(order[:2]) == ["objects/ab/cdef", "objects/pack/p.pack"]
+    assert order[2:] == ["refs/heads/main", "HEAD"]
+    assert (target / below / ".git/config").read_text() == "its own"
+    assert not (target / below / ".git/hooks").exists()
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "extra", "unlisted", "no RECORD"])
+@pytest.mark.parametrize("repair", ["in place", "by exchange"])
+def test_a_refusal_is_forgotten_when_the_archive_is_repaired(
+    source: Path, target: Path, tmp_path: Path, damage: str, repair: str
+) -> None:
+    state = str(tmp_path / "state")
+    unpacked = source / "archive-v0/id-of-one-1.0"
+    module, record = unpacked / "one/__init__.py", unpacked / "one-1.0.dist-info/RECORD"
+    before = {path: path.read_bytes() for path in (module, record)}
+    if damage == "changed":
+        module.write_text("edited")
+    elif damage == "missing":
+        module.unlink()
+    elif damage == "extra":
+        module.with_name("extra.py").write_text("")
+    elif damage == "unlisted":
+        record.write_bytes(before[record].replace(b"one/__init__.py", b"one/other.py"))
+    else:
+        record.unlink()
+
+    def recalled() -> str | None:
+        host = Host(environ={})
+        return refused.recall(host, state, source=str(source), package="one", versions=("1.0",))
+
+    done = fill.fill(str(source), str(target), BOTH)
+    refused.remember(
+        Host(environ={}), state, done.left["one"], done.blamed["one"], source=str(source),
+        package="one", versions=("1.0",),
+    )  # fmt: skip
+    then = recalled()
+    module.with_name("extra.py").unlink(missing_ok=True)
+    for path, content in before.items():
+        if not path.exists() or path.read_bytes() != content:
+            new = path.with_name("new") if repair == "by exchange" else path
+            new.write_bytes(content)
+            new.rename(path)
+
+    assert (then, recalled()) == (done.left["one"], None)
 
 
 def test_a_refusal_is_forgotten_when_its_reason_may_be_gone(source: Path, tmp_path: Path) -> None:

@@ -23,8 +23,10 @@ from tests.unit.facts import (
     settings,
 )
 from uvx_policy.decide import Outcome, decide, needs_place
+from uvx_policy.edits import Seed
 from uvx_policy.model import Destination
 
+SEED = Seed(source="/h/.cache/uv", target=DEVICE_PLACE.directory, packages=(("rich", ("1",)),))
 OTHER_DEVICE: dict[str, Any] = {
     "capability": NEITHER,
     "place": DEVICE_PLACE,
@@ -118,7 +120,7 @@ NOTHING_LINKED: dict[str, Any] = {"settings": settings(fallback=setting("error",
             id="a warm cache is not exchanged for one that needs the network",
         ),
         pytest.param(
-            {**OTHER_DEVICE, "place_lacks": "rich", "seeds": (("rich", ("1",)),)},
+            {**OTHER_DEVICE, "place_lacks": "rich", "seed": SEED},
             ("hardlink", "hardlink-works", "/mnt/.uv-cache-0", "device-cache"),
             id="what the other cache lacks is brought there",
         ),
@@ -126,7 +128,7 @@ NOTHING_LINKED: dict[str, Any] = {"settings": settings(fallback=setting("error",
             {
                 **OTHER_DEVICE,
                 "place_lacks": "rich",
-                "seeds": (("rich", ("1",)),),
+                "seed": SEED,
                 "settings": settings(hackable=setting("true", 5)),
             },
             ("copy", "hackable", None, "warm-cache"),

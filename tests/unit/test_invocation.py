@@ -277,6 +277,7 @@ def test_uvx_has_the_options_of_tool_run() -> None:
         flag_order=("quiet", "isolated"),
         external=("c", "--from", "d"),
         significant=("-w", "b", "-qp3.12", "--isolated", "--", "_"),
+        detailed=("--from", "a==1", "-w", "b", "-qp3.12", "--isolated", "--", "_"),
     )
 
 

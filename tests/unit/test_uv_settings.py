@@ -105,7 +105,7 @@ def test_nothing_said_is_none(tmp_path: Path) -> None:
     said = {
         name
         for name, value in found.as_dict().items()
-        if value is not None and name not in ("files", "project_directory")
+        if value not in (None, False) and name not in ("files", "project_directory")
     }
     assert said == set()
 

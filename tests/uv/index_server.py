@@ -13,15 +13,28 @@ from pathlib import Path
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    max_age = 0
+
     def log_message(self, *_: object) -> None:
         pass
 
+    def end_headers(self) -> None:
+        if self.max_age:
+            self.send_header("Cache-Control", f"max-age={self.max_age}")
+        super().end_headers()
+
+
+class _Lasting(_Quiet):
+    """Whoever has asked need not ask again."""
+
+    max_age = 36000
+
 
 @contextmanager
-def index_of(wheels: Path, directory: Path) -> Iterator[str]:
+def index_of(wheels: Path, directory: Path, *, lasts: bool = False) -> Iterator[str]:
     """The URL of a simple index (PEP 503) with these wheels and `.tar.gz`.
 
-    `directory` is for its pages.
+    `directory` is for its pages. `lasts`: what it says holds for hours, as uv remembers it.
     """
     for file in (*wheels.glob("*.whl"), *wheels.glob("*.tar.gz")):
         name = re.sub(r"[-_.]+", "-", file.name.partition("-")[0]).lower()
@@ -35,7 +48,7 @@ def index_of(wheels: Path, directory: Path) -> Iterator[str]:
             if path.name != "index.html"
         )
         (project / "index.html").write_text(f"<!DOCTYPE html><html><body>{links}</body></html>")
-    handler = functools.partial(_Quiet, directory=str(directory))
+    handler = functools.partial(_Lasting if lasts else _Quiet, directory=str(directory))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

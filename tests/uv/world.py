@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -30,17 +30,28 @@ NAME = "tinypkg"
 ORIGINAL = "VALUE = 'original'\n"
 
 
-def build_wheel(directory: Path, name: str = NAME, version: str = "1.0") -> Path:
+def build_wheel(
+    directory: Path,
+    name: str = NAME,
+    version: str = "1.0",
+    *,
+    requires: Iterable[str] = (),
+    extras: Iterable[str] = (),
+    module: str = ORIGINAL,
+    tag: str = "py3-none-any",
+) -> Path:
     """A wheel with a module, 64 KiB of data and an executable script."""
+    fields = [*(f"Requires-Dist: {each}\n" for each in requires)]
+    fields += (f"Provides-Extra: {each}\n" for each in extras)
     files = {
-        f"{name}/__init__.py": ORIGINAL.encode(),
+        f"{name}/__init__.py": module.encode(),
         f"{name}/data.bin": bytes(range(256)) * 256,
         f"{name}-{version}.data/scripts/{name}-tool": b"#!/bin/sh\necho tool\n",
         f"{name}-{version}.dist-info/METADATA": (
-            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{''.join(fields)}".encode()
         ),
         f"{name}-{version}.dist-info/WHEEL": (
-            b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n".encode()
         ),
     }
     rows = []
@@ -50,7 +61,7 @@ def build_wheel(directory: Path, name: str = NAME, version: str = "1.0") -> Path
     record = f"{name}-{version}.dist-info/RECORD"
     rows.append(f"{record},,")
     directory.mkdir(parents=True, exist_ok=True)
-    wheel = directory / f"{name}-{version}-py3-none-any.whl"
+    wheel = directory / f"{name}-{version}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, content in files.items():
             entry = zipfile.ZipInfo(path)

@@ -26,11 +26,11 @@ def clean_up(case: Case, *, after_fixes: bool) -> None:
     with contextlib.suppress(Exception):
         if after_fixes:
             from uvx_policy.doctor.deeds import rescue
-            from uvx_policy.seed import fill
+            from uvx_policy.seed import workshop
 
             for cache in own_caches(case):
                 shop.clean_up(cache.path, rescue(case))
-                fill.clean_up(cache.path)
+                workshop.clean_up(cache.path)
     with contextlib.suppress(Exception):
         for directory in dict.fromkeys(map(os.path.realpath, _tried(case))):
             shop.clean_up_probes(directory)

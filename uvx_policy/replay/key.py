@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 VARIABLES = (
     "HOME", "PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "_CONDA_ROOT", "SUDO_UID",
     "XDG_CACHE_HOME", "XDG_CONFIG_DIRS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
-    "UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_ENV_FILE", "UV_FROZEN",
-    "UV_INTERNAL__PARENT_INTERPRETER", "UV_ISOLATED", "UV_LINK_MODE", "UV_MANAGED_PYTHON",
-    "UV_NO_CACHE", "UV_NO_CONFIG", "UV_NO_MANAGED_PYTHON", "UV_NO_PROJECT", "UV_NO_SYNC",
-    "UV_NO_SYSTEM_CONFIG", "UV_OFFLINE", "UV_PREVIEW", "UV_PREVIEW_FEATURES", "UV_PROJECT",
-    "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_PYTHON_PREFERENCE", "UV_PYTHON_SEARCH_PATH",
-    "UV_SYSTEM_PYTHON", "UV_TOOL_DIR", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY",
+    "UV_BUILD_CONSTRAINT", "UV_CACHE_DIR", "UV_CONFIG_FILE", "UV_CONSTRAINT", "UV_ENV_FILE",
+    "UV_EXCLUDE_NEWER", "UV_FROZEN", "UV_INTERNAL__PARENT_INTERPRETER", "UV_ISOLATED",
+    "UV_LINK_MODE", "UV_MANAGED_PYTHON", "UV_NO_CACHE", "UV_NO_CONFIG", "UV_NO_MANAGED_PYTHON",
+    "UV_NO_PROJECT", "UV_NO_SYNC", "UV_NO_SYSTEM_CONFIG", "UV_OFFLINE", "UV_OVERRIDE",
+    "UV_PRERELEASE", "UV_PREVIEW", "UV_PREVIEW_FEATURES", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT",
+    "UV_PYTHON", "UV_PYTHON_PREFERENCE", "UV_PYTHON_SEARCH_PATH", "UV_RESOLUTION",
+    "UV_SYSTEM_PYTHON", "UV_TOOL_DIR", "UV_VENV_SEED", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY",
     # Windows
     "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SYSTEMDRIVE", "USERPROFILE",
 )  # fmt: skip
 _KNOWN = frozenset(VARIABLES)
 
+#: what no call begins with that is understood
+DETAILED = "+"
 _FORMAT = "linkpolicy-key-v2:"
 #: bytes
 LONGEST = 65536
@@ -56,26 +59,35 @@ class Variables(dict[str, str]):
 
 def key_of_call(
     program: str, arguments: Sequence[str], *, environ: Mapping[str, str], uv: str
-) -> bytes:
-    """Key of this process's call; b"" for a call that gets no record.
+) -> tuple[bytes, bytes]:
+    """Keys of this process's call, the second in detail; b"" twice for one that gets no record.
 
-    `uv` is the path of the real program as it was found, `environ` is free of our own old values.
+    A decision that no detail had a say in holds for all that differ in details alone. `uv` is the
+    path of the real program as it was found, `environ` is free of our own old values.
     """
     understood = invocation.parse(program, tuple(arguments))
     # Without HOME the passwd file counts, which the launcher cannot read.
     if understood.uncertain or not environ.get("HOME") or not hasattr(os, "geteuid"):
-        return b""
+        return b"", b""
     try:
         cwd = os.getcwd()
     except OSError:  # vanished
-        return b""
-    return make_key(program, uv, understood.significant, cwd=cwd, uid=os.geteuid(), environ=environ)
+        return b"", b""
+    several = (understood.significant, (DETAILED, *understood.detailed))
+    of_all, in_detail = (
+        make_key(program, uv, words, cwd=cwd, uid=os.geteuid(), environ=environ)
+        for words in several
+    )
+    return (of_all, in_detail) if of_all and in_detail else (b"", b"")
 
 
 def make_key(
     program: str, uv: str, words: Sequence[str], *, cwd: str, uid: int, environ: Mapping[str, str]
 ) -> bytes:
-    """See `key_of_call`. `words` are `Invocation.significant`."""
+    """See `key_of_call`.
+
+    `words` are `Invocation.significant`, or `DETAILED` and `Invocation.detailed`.
+    """
     if not cwd.startswith("/") or "\0" in cwd:
         return b""
     head = f"{_FORMAT}{table_fingerprint()}"
@@ -92,6 +104,7 @@ def table_fingerprint() -> str:
     tables = (
         VARIABLES, options.GROUPS, options.COMMANDS, options.NAMESPACES, options.ALIASES,
         options.EXTERNAL, sorted(options.SIGNIFICANT), options.KEEPS_POSITIONALS,
+        sorted(options.DETAILS), options.DETAILED_POSITIONALS,
         options.SCRIPT_FLAGS, invocation.PROGRAM_CHARACTERS, invocation.PLAIN,
     )  # fmt: skip
     return f"{fingerprint(repr(tables).encode()):016x}"

@@ -63,6 +63,8 @@ class Witnesses:
         self.spoilt = ""
         #: only this one cannot: what spoilt it passes by itself
         self.passing = False
+        #: it depends on words that not every key has
+        self.is_detailed = False
 
     def add(self, token: str, path: str, sight: str) -> None:
         """Keep what was seen. Seeing two different things makes the decision unrepeatable."""
@@ -90,6 +92,10 @@ class Witnesses:
             if told.st_ctime_ns > self._now - tick:
                 self.spoil(f"`{path}` was changed this moment", passing=True)
         self.add(token, path, status_sight(told))
+
+    def look_closer(self) -> None:
+        """Say that the decision depends on `Invocation.detailed` instead of `significant`."""
+        self.is_detailed = True
 
     def spoil(self, reason: str, *, passing: bool = False) -> None:
         """Say that the decision depends on what no witness tells, or not yet (`passing`)."""

@@ -33,7 +33,14 @@ _MOST_DIGITS = 20
 
 
 class Unproven(Exception):
-    """An archive that is not what its RECORD says, or of which that cannot be told."""
+    """An archive that is not what its RECORD says, or of which that cannot be told.
+
+    `paths`: files, or directories, of it; as long as they are the same nothing else comes of it.
+    """
+
+    def __init__(self, message: str, *paths: str) -> None:
+        super().__init__(message)
+        self.paths = paths
 
 
 class Wanted(NamedTuple):
@@ -69,21 +76,23 @@ def look_at(path: str) -> Archive:
     """What is in the archive at `path`, by its names and its RECORD. Raises `Unproven`."""
     infos = [name for name in names_in(path) if name.endswith(".dist-info")]
     if len(infos) != 1:
-        raise Unproven(f"`{path}` does not hold one distribution")
+        raise Unproven(f"`{path}` does not hold one distribution", path)
+    listed = os.path.join(path, infos[0], record.NAME)
     try:
-        rows = record.read_at(os.path.join(path, infos[0], record.NAME))
+        rows = record.read_at(listed)
         problem = rows.problem(infos[0])
         if problem:
-            raise Unproven(f"the RECORD of `{path}`: {problem}")
+            raise Unproven(f"the RECORD of `{path}`: {problem}", listed)
         # Hashes are understood where they are compared, by several processes at once.
         known = {below: Wanted.of(text, size) for below, text, size in rows.whole if text}
         archive = _looked_at(path, infos[0], known)
     except OSError as error:
-        raise Unproven(f"`{path}` cannot be read: {error.strerror or error}") from error
+        because = f"`{path}` cannot be read: {error.strerror or error}"
+        raise Unproven(because, error.filename or path, listed) from error
     missing = known.keys() - {below for below, _ in archive.files}
     for below in sorted(missing):
         if not below.endswith(record.BYTECODE):
-            raise Unproven(f"`{path}` lacks `{below}`")
+            raise Unproven(f"`{path}` lacks `{below}`", os.path.join(path, below), listed)
     return archive
 
 
@@ -100,11 +109,15 @@ def copy(
     for below, mode in archive.directories:
         os.mkdir(os.path.join(target, below))
         os.chmod(os.path.join(target, below), mode)
+    listed = os.path.join(archive.path, archive.info, record.NAME)
     for below, wanted in archive.files:
         source, new = os.path.join(archive.path, below), os.path.join(target, below)
         taken = lent.bring(wanted, source, new) if lent and _is_known(wanted.hash) else None
         if taken is None:
-            copy_file(source, new, wanted.hash)
+            try:
+                copy_file(source, new, wanted.hash)
+            except Unproven as error:
+                raise Unproven(str(error), *error.paths, listed) from error
         else:
             files, size = files + 1, size + taken
         pause()
@@ -123,17 +136,17 @@ def copy_file(source: str, target: str, hash_text: str = "") -> None:
     try:
         expected = Hash.parse(hash_text)
     except ValueError as error:
-        raise Unproven(f"of `{source}` its RECORD has {error}") from error
+        raise Unproven(f"of `{source}` its RECORD has {error}", source) from error
     if expected and not expected.is_known:
-        raise Unproven(f"the hash of `{source}` cannot be computed")
+        raise Unproven(f"the hash of `{source}` cannot be computed", source)
     try:
         handle = os.open(source, FLAGS | NO_FOLLOW)
     except OSError as error:
-        raise Unproven(f"`{source}` cannot be read: {error.strerror}") from error
+        raise Unproven(f"`{source}` cannot be read: {error.strerror}", source) from error
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise Unproven(f"`{source}` is not a file")
+            raise Unproven(f"`{source}` is not a file", source)
         new = os.open(target, _NEW, 0o600)
         try:
             digest = _copy(handle, new, status, expected.algorithm)
@@ -144,7 +157,7 @@ def copy_file(source: str, target: str, hash_text: str = "") -> None:
     finally:
         os.close(handle)
     if digest != expected:
-        raise Unproven(f"`{source}` is not what its RECORD says")
+        raise Unproven(f"`{source}` is not what its RECORD says", source)
 
 
 def _copy(source: int, new: int, status: os.stat_result, algorithm: str) -> Hash:
@@ -208,7 +221,9 @@ def _looked_at(path: str, info: str, known: dict[str, Wanted]) -> Archive:
                 if not wanted.hash and below not in without:
                     if below.endswith(record.BYTECODE):
                         continue
-                    raise Unproven(f"the RECORD of `{path}` has no hash for `{below}`")
+                    because = f"the RECORD of `{path}` has no hash for `{below}`"
+                    listed = os.path.join(path, info, record.NAME)
+                    raise Unproven(because, entry.path, listed)
                 files.append((below, wanted))
                 size = wanted.size
                 # A size that is wrong comes with a wrong hash.

@@ -27,13 +27,21 @@ def carry_out(seed: Seed, host: Host, state: str) -> str:
     """
     packages = dict(seed.packages)
     try:
-        done = filling.fill(seed.source, seed.target, packages, pause=_telling_once(seed.target))
+        done = filling.fill(
+            seed.source,
+            seed.target,
+            packages,
+            described=dict(seed.described),
+            built=seed.built,
+            python=seed.python,
+            pause=_telling_once(seed.target),
+        )
     except (filling.CannotSeed, OSError) as error:
         return str(error)
     for package, reason in {**dict.fromkeys(done.absent, ""), **done.left}.items():
         refused.remember(
-            host, state, reason, source=seed.source, package=package,
-            versions=packages[package],
+            host, state, reason, done.blamed.get(package, ()), source=seed.source, package=package,
+            versions=packages.get(package, ()),
         )  # fmt: skip
     return next(iter(done.left.values()), "")
 

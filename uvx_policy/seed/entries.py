@@ -25,6 +25,8 @@ _MOST_POINTER = 1 << 20
 #: what a source distribution was unpacked into: only a build needs it
 _UNPACKED = "src"
 _POINTERS = (".http", ".rev")
+#: of a repository: programs
+_HOOKS = "hooks"
 
 
 class Entry(Value):
@@ -36,6 +38,8 @@ class Entry(Value):
     links: tuple[tuple[str, str], ...]
     #: files, as paths below the cache; the one that uv looks for first is the last
     files: tuple[str, ...]
+    #: files of that name stay as they are, if the other cache has some
+    adds: bool = False
 
     @property
     def bucket(self) -> str:
@@ -61,13 +65,18 @@ def _has_revision(directory: str) -> bool:
     return any(name.startswith("revision.") for name in names_in(directory))
 
 
-def entries_of(cache: str, package: str, versions: tuple[str, ...]) -> Iterator[Entry]:
-    """Each entry of these versions whose archives are there. Never raises."""
+def entries_of(
+    cache: str, package: str, versions: tuple[str, ...], python: str = ""
+) -> Iterator[Entry]:
+    """Each entry of these versions whose archives are there. Never raises.
+
+    `python`: of wheels those that are for it (`locked.fits`).
+    """
     for kind, _, shelf in locked.shelves(names_in, cache, locked.DISTRIBUTIONS):
         directory = os.path.join(shelf, package)
         read = _wheel if kind == "wheels" else _source
         for name in names_in(directory):
-            if locked.version_of(name, package) in versions:
+            if locked.version_of(name, package) in versions and locked.fits(name, python):
                 entry = read(cache, os.path.join(directory, name))
                 if entry is not None and all(has_archive(cache, id_) for id_ in entry.archives):
                     yield entry
@@ -83,6 +92,20 @@ def is_unbuilt(cache: str, package: str, versions: tuple[str, ...]) -> bool:
     )
 
 
+def built_at(cache: str, below: str) -> Entry | None:
+    """What was built of a directory, a commit or a URL, or the repository, at a path below a cache.
+
+    `None` where nothing was built. Never raises.
+    """
+    path = os.path.join(cache, below)
+    bucket, _, rest = below.partition(os.sep)
+    if bucket.startswith("git-v") and rest.startswith(f"db{os.sep}"):
+        return _repository(cache, path)
+    entry = _source(cache, path)
+    whole = entry is not None and all(has_archive(cache, id_) for id_ in entry.archives)
+    return entry if whole else None
+
+
 def is_there(cache: str, entry: Entry) -> bool:
     """Does a cache have this entry already, of its own or from here? Never raises."""
     return all(os.path.isdir(os.path.join(cache, below)) for below, _ in entry.links) and all(
@@ -96,6 +119,16 @@ def index_files(cache: str, package: str) -> Iterator[str]:
         path = os.path.join(shelf, f"{package}.rkyv")
         if os.path.isfile(path):
             yield os.path.relpath(path, cache)
+
+
+def metadata_files(cache: str, package: str, versions: tuple[str, ...]) -> Iterator[str]:
+    """What uv keeps of the METADATA of wheels, as paths below the cache. Never raises."""
+    for _, _, shelf in locked.shelves(names_in, cache, ("wheels",)):
+        directory = os.path.join(shelf, package)
+        for name in names_in(directory):
+            is_wanted = locked.described_version(name, package) in versions
+            if name.endswith(".msgpack") and is_wanted:
+                yield os.path.relpath(os.path.join(directory, name), cache)
 
 
 def has_archive(cache: str, id_: str) -> bool:
@@ -126,11 +159,15 @@ def _wheel(cache: str, pointer: str) -> Entry | None:
 
 
 def _source(cache: str, directory: str) -> Entry | None:
-    """A source distribution, `None` where nothing was built of it."""
+    """A source distribution, `None` where nothing was built of it.
+
+    Of its revisions the one that counts, where there is a pointer to it.
+    """
     links: list[tuple[str, str]] = []
     files: list[str] = []
     pointers: list[str] = []
     waiting = [directory]
+    former = _former_revisions(directory)
     while waiting:
         here = waiting.pop()
         for name in names_in(here):
@@ -141,7 +178,7 @@ def _source(cache: str, directory: str) -> Entry | None:
                 if id_:
                     links.append((below, id_))
             elif os.path.isdir(path):
-                if name != _UNPACKED:
+                if name != _UNPACKED and path not in former:
                     waiting.append(path)
             elif not name.endswith(".lock") and not name.startswith(".tmp"):
                 (pointers if here == directory else files).append(below)
@@ -149,6 +186,18 @@ def _source(cache: str, directory: str) -> Entry | None:
         return None
     ids = tuple(dict.fromkeys(id_ for _, id_ in links))
     return Entry(archives=ids, links=tuple(links), files=(*files, *pointers))
+
+
+def _former_revisions(directory: str) -> set[str]:
+    """Those that the pointer to a revision does not name, where there is one."""
+    names = names_in(directory)
+    pointers = [name for name in names if name.startswith("revision.")]
+    counts = b"".join(_content(os.path.join(directory, name)) for name in pointers)
+    return {
+        os.path.join(directory, name)
+        for name in names
+        if os.fsencode(name) not in counts and counts
+    }
 
 
 def _linked(path: str) -> str:
@@ -163,7 +212,29 @@ def _linked(path: str) -> str:
 
 def _names(pointer: str, id_: str) -> bool:
     """Does uv find this archive by the pointer, too? Between a download and its link it differs."""
+    return os.fsencode(id_) in _content(pointer)
+
+
+def _content(pointer: str) -> bytes:
     try:
-        return os.fsencode(id_) in read_foreign(pointer, _MOST_POINTER)
+        return read_foreign(pointer, _MOST_POINTER)
     except OSError:
-        return False
+        return b""
+
+
+def _repository(cache: str, path: str) -> Entry | None:
+    """All of a repository but what git would execute; the objects before what names them."""
+    files: list[str] = []
+    waiting = [path]
+    while waiting:
+        here = waiting.pop()
+        for name in names_in(here):
+            inside = os.path.join(here, name)
+            if os.path.islink(inside) or name.endswith(".lock"):
+                continue
+            if not os.path.isdir(inside):
+                files.append(os.path.relpath(inside, cache))
+            elif name != _HOOKS:
+                waiting.append(inside)
+    files.sort(key=lambda below: (f"{os.sep}objects{os.sep}" not in below, below.endswith("HEAD")))
+    return Entry(archives=(), links=(), files=tuple(files), adds=True) if files else None

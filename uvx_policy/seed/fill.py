@@ -11,39 +11,37 @@ import contextlib
 import errno
 import functools
 import os
-import shutil
 import time
 
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.flock import take_alone, take_shared
-from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
+from uvx_policy.foreign_file import NO_FOLLOW
 from uvx_policy.forking import processors
-from uvx_policy.installed.distributions import names_in
 from uvx_policy.seed import archive as archives
 from uvx_policy.seed.archive import Unproven
 from uvx_policy.seed.entries import (
     archive_path,
+    built_at,
     entries_of,
     has_archive,
     index_files,
     is_there,
     is_unbuilt,
+    metadata_files,
 )
 from uvx_policy.seed.spared import Spared, Tally
+from uvx_policy.seed.workshop import clean_up, remove, workshop
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from uvx_policy.seed.archive import Archive
     from uvx_policy.seed.entries import Entry
     from uvx_policy.seed.held import Held
     from uvx_policy.uv.locked import Versions
 
-#: begins like uv's own temporaries and all of ours: uv never installs what lies there, and
-#: `uv cache prune` deletes it
-PREFIX = ".tmp-linkpolicy-seed-"
 LOCK = ".lock"
 #: seconds
 PATIENCE = 2.0
@@ -67,6 +65,8 @@ class Filled(Value):
     there: tuple[str, ...]
     #: package -> why it was not passed on; the reason stays until the source changes
     left: dict[str, str]
+    #: package -> what has to change before it is passed on
+    blamed: dict[str, tuple[str, ...]]
     #: packages of which the source has no unpacked wheel either
     absent: tuple[str, ...]
     #: bytes that were written, at most
@@ -82,6 +82,9 @@ def fill(
     target: str,
     packages: Versions,
     *,
+    described: Versions | None = None,
+    built: Sequence[str] = (),
+    python: str = "",
     held: Held | None = None,
     only: Held | None = None,
     planned: set[str] | None = None,
@@ -91,20 +94,25 @@ def fill(
 ) -> Filled:
     """Bring what `source` holds of these packages into the cache `target`, which exists.
 
-    `held`: environments that have some of it, and lend it. `only`: environments that have the
-    wheels which are wanted, and no others are. `planned`: pointers that an earlier dry run would
-    have made, to which this one adds. `pause` is called again and again. Raises `CannotSeed`; what
-    was complete by then stays, but for a full disk.
+    `described`: packages of which to bring what an index said, and the metadata of these versions;
+    `None`: all of `packages`. `built`: paths for `entries.built_at`. `python`: the one that wheels
+    have to be for (`locked.fits`). `held`: environments that have some of it, and lend it. `only`:
+    environments that have the wheels which are wanted, and no others are. `planned`: pointers that
+    an earlier dry run would have made, to which this one adds. `pause` is called again and again.
+    Raises `CannotSeed`; what was complete by then stays, but for a full disk.
     """
     with _locked(source, wait, make=False), _locked(target, wait, make=not dry_run) as lock:
         job = _Job(source, target, held, only, planned if planned is not None else set())
         for package, versions in packages.items():
-            job.look_for(package, versions)
+            job.look_for(package, entries_of(source, package, versions, python), versions)
+        for below in built:
+            job.look_for(below, filter(None, [built_at(source, below)]))
+        job.described = packages if described is None else described
         if not dry_run:
             _check_room(target, job.room)
             clean_up(target)
             try:
-                with _workshop(target) as job.workshop:
+                with workshop(target) as job.workshop:
                     job.carry_out(pause)
             except OSError as error:
                 if error.errno in _FULL and lock is not None and take_alone(lock):
@@ -112,19 +120,6 @@ def fill(
                 because = f"`{target}` cannot be written: {error.strerror}"
                 raise CannotSeed(because) from error
     return job.result(dry_run=dry_run)
-
-
-def clean_up(cache: str) -> None:
-    """Remove what killed processes left in a cache. Never raises."""
-    for name in names_in(cache):
-        if name.startswith(PREFIX):
-            with contextlib.suppress(OSError):
-                handle = os.open(os.path.join(cache, name), DIRECTORY | NO_FOLLOW)
-                try:
-                    if take_alone(handle):
-                        _remove(os.path.join(cache, name))
-                finally:
-                    os.close(handle)
 
 
 class _Job:
@@ -146,14 +141,19 @@ class _Job:
         #: id -> what of it need not be written, as far as can be told before it is done
         self._promised: dict[str, Spared] = {}
         self._spared = Tally(_MOST_PROCESSES)
+        #: package -> versions of which to bring what is not unpacked
+        self.described: Versions = {}
         self._left: dict[str, str] = {}
+        self._blamed: dict[str, tuple[str, ...]] = {}
         self._absent: list[str] = []
         #: what this run has put into the target besides, in this order
         self._made: list[str] = []
 
-    def look_for(self, package: str, versions: tuple[str, ...]) -> None:
+    def look_for(
+        self, package: str, entries: Iterable[Entry], versions: tuple[str, ...] = ()
+    ) -> None:
         """Find out what is to be copied for this package, and whether it may be."""
-        held = list(filter(self._is_wanted, entries_of(self._source, package, versions)))
+        held = list(filter(self._is_wanted, entries))
         if not held:
             if self._only is None and is_unbuilt(self._source, package, versions):
                 self._left[package] = f"`{self._source}` holds its source, not yet built"
@@ -202,6 +202,12 @@ class _Job:
             with self._may_be_left(package):
                 for entry in entries:
                     self._bring(entry, pause)
+        for package, versions in self.described.items():
+            if package in self._left:
+                continue
+            with contextlib.suppress(Unproven):  # it is no longer there
+                for below in metadata_files(self._source, package, versions):
+                    self._place_file(below, adds=True)
                 for below in index_files(self._source, package):
                     if self._is_newer(below):
                         self._place_file(below)
@@ -211,7 +217,7 @@ class _Job:
         brought = [archive_path(self._target, id_) for id_ in self.wanted]
         for path in (*reversed(self._made), *brought):
             with contextlib.suppress(OSError):
-                _remove(path)
+                remove(path)
 
     def result(self, *, dry_run: bool) -> Filled:
         """What was done, or would be."""
@@ -226,6 +232,7 @@ class _Job:
             brought=tuple(name for name, new in self._entries.items() if new),
             there=tuple(name for name, new in self._entries.items() if not new),
             left=self._left,
+            blamed=self._blamed,
             absent=tuple(self._absent),
             size=max(0, sum(each.room for each in wanted.values()) - spared.room),
             buckets=tuple(sorted({entry.bucket for entry in entries})),
@@ -238,6 +245,7 @@ class _Job:
             yield
         except Unproven as error:
             self._left[package] = str(error)
+            self._blamed[package] = error.paths
             del self._entries[package]
 
     def _bring(self, entry: Entry, pause: Callable[[], None]) -> None:
@@ -253,7 +261,7 @@ class _Job:
             os.symlink(os.path.relpath(archive_path(self._target, id_), os.path.dirname(path)), new)
             self._move(new, path)
         for below in entry.files:
-            self._place_file(below)
+            self._place_file(below, adds=entry.adds)
 
     def _build_all(self, number: int, count: int, pause: Callable[[], None]) -> None:
         """Copy the archives that nobody else has begun with, as one of so many processes.
@@ -277,8 +285,11 @@ class _Job:
         if self._move(new, path):
             self._spared.add(spared)
 
-    def _place_file(self, below: str) -> None:
+    def _place_file(self, below: str, *, adds: bool = False) -> None:
+        """Copy a file; `adds`: unless one is there."""
         path = os.path.join(self._target, below)
+        if adds and os.path.lexists(path):
+            return
         os.makedirs(os.path.dirname(path), exist_ok=True)
         new = self._new()
         archives.copy_file(os.path.join(self._source, below), new)
@@ -303,7 +314,7 @@ class _Job:
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            _remove(new)
+            remove(new)
             return False
         if not was_there:
             self._made.append(path)
@@ -364,21 +375,6 @@ def _helped(work: Callable[[int, int, Callable[[], None]], None]) -> Iterator[No
                 os.waitpid(child, 0)
 
 
-@contextlib.contextmanager
-def _workshop(cache: str) -> Iterator[str]:
-    """A private directory in a cache; as long as we live its lock is held. Raises `OSError`."""
-    path = os.path.join(cache, f"{PREFIX}{os.urandom(6).hex()}")
-    os.mkdir(path, 0o700)
-    handle = os.open(path, DIRECTORY | NO_FOLLOW)
-    try:
-        take_alone(handle)
-        yield path
-    finally:
-        with contextlib.suppress(OSError):
-            _remove(path)
-        os.close(handle)
-
-
 def _check_room(target: str, needed: int) -> None:
     """Raises `CannotSeed`: a disk that is filled halfway would be of no use to uv either."""
     try:
@@ -387,11 +383,3 @@ def _check_room(target: str, needed: int) -> None:
         return
     if told.f_bavail * told.f_frsize < needed + _RESERVE:
         raise CannotSeed(f"`{target}` has not the {needed >> 20} MiB free that it takes")
-
-
-def _remove(path: str) -> None:
-    """Remove a file, a link, or a directory with all that is in it. Raises `OSError`."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)

@@ -24,21 +24,41 @@ def recall(
 ) -> str | None:
     """Why the package is not passed on, "" for what is not really there; `None`: it may be.
 
-    Leaves witnesses of all that this holds for. Raises `Unreadable`.
+    `package` without versions is a path of what was built. Leaves witnesses of all that this holds
+    for. Raises `Unreadable`.
     """
-    return facts.recall(state, _KIND, tuple(_key(host, source, package, versions)))
+    known = facts.recall(state, _KIND, tuple(_key(host, source, package, versions)))
+    if known is None:
+        return None
+    reason, *lines = known.split("\n")
+    for path, before in zip(lines[::2], lines[1::2], strict=False):
+        if _sight(host, path) != before:  # repaired, or changed once more
+            return None
+    return reason
 
 
 def remember(
-    host: Host, state: str, reason: str, *, source: str, package: str, versions: tuple[str, ...]
+    host: Host,
+    state: str,
+    reason: str,
+    paths: tuple[str, ...] = (),
+    *,
+    source: str,
+    package: str,
+    versions: tuple[str, ...],
 ) -> None:
-    """Keep what was found out. Raises `Unreadable`."""
-    facts.remember(state, _KIND, tuple(_key(host, source, package, versions)), reason)
+    """Keep what was found out, as long as `paths` stay as they are. Raises `Unreadable`."""
+    lines = [line for path in paths for line in (path, _sight(host, path))]
+    known = "\n".join((reason.replace("\n", " "), *lines))
+    facts.remember(state, _KIND, tuple(_key(host, source, package, versions)), known)
 
 
 def _key(host: Host, source: str, package: str, versions: tuple[str, ...]) -> Iterator[str]:
     """The package, and all by which a download or a build would show."""
     yield from (source, package, *versions)
+    if not versions:
+        yield from _identity(host, os.path.join(source, package))
+        return
     for _, _, shelf in locked.shelves(host.list_names, source, locked.DISTRIBUTIONS):
         directory = os.path.join(shelf, package)
         for name in host.list_names(directory):
@@ -55,3 +75,13 @@ def _identity(host: Host, path: str) -> Iterator[str]:
                 yield from host.list_names(os.path.join(path, revision))
     elif status is not None:
         yield f"{path} {status.inode} {status.mtime_ns} {status.ctime_ns}"
+
+
+def _sight(host: Host, path: str) -> str:
+    """How a file, or a directory, of an archive looks."""
+    status = host.link_status(path)
+    if status is None:
+        return "-"
+    if status.kind == "directory":
+        return " ".join(host.list_names(path))
+    return f"{status.inode} {status.size} {status.mtime_ns} {status.ctime_ns}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from uvx_policy.uv.options import (
     ALIASES,
     COMMANDS,
+    DETAILED_POSITIONALS,
+    DETAILS,
     EXTERNAL,
     KEEPS_POSITIONALS,
     NAMESPACES,
@@ -50,6 +52,11 @@ class Invocation(Value):
     #: `SIGNIFICANT` with their values, positional words of `KEEPS_POSITIONALS`, and the first word
     #: of an external command, or `PLAIN` for one that can only be a program's name
     significant: tuple[str, ...] = ()
+    #: the same with the words that a decision may look at in detail: those in `DETAILS`, and
+    #: positional words of `DETAILED_POSITIONALS`
+    detailed: tuple[str, ...] = ()
+    #: only `significant` was kept of the words: the others cannot be asked for
+    is_short: bool = False
 
     def has(self, name: str) -> bool:
         """Tell whether this option was given. `name` is in `SIGNIFICANT`."""
@@ -63,10 +70,10 @@ class Invocation(Value):
     def values(self, name: str) -> tuple[str, ...]:
         """Give all its values, in order.
 
-        Raises `LookupError` for an option that is not in `SIGNIFICANT`: a record's key leaves it
-        out, so no decision may depend on it.
+        Raises `LookupError` for an option that is not in `SIGNIFICANT`, nor in `DETAILS` where
+        these were kept: a record's key leaves it out, so no decision may depend on it.
         """
-        if name not in SIGNIFICANT:
+        if name not in SIGNIFICANT and (self.is_short or name not in DETAILS):
             raise LookupError(f"{name} is not in SIGNIFICANT")
         return self.options.get(name, ())
 
@@ -97,13 +104,14 @@ def parse(program: str, arguments: tuple[str, ...]) -> Invocation:
     level = _Level("tool run" if program == "uvx" else "", arguments, 0)
     given = level.given
     uncertain = level.uncertain
-    significant = level.kept
+    significant, detailed = level.kept, level.detailed
     while level.child:
         level = _Level(level.child, arguments, level.end + 1)
         inner = [name for name, _ in level.given]
         given = [option for option in given if option[0] not in inner] + level.given
         uncertain = uncertain or level.uncertain
         significant += level.kept
+        detailed += level.detailed
 
     values: dict[str, list[str]] = {}
     for name, value in given:
@@ -119,6 +127,7 @@ def parse(program: str, arguments: tuple[str, ...]) -> Invocation:
         informative=_informative(level, values),
         uncertain=uncertain,
         significant=tuple(significant),
+        detailed=tuple(detailed),
     )
 
 
@@ -131,7 +140,16 @@ def parse_significant(program: str, arguments: tuple[str, ...]) -> Invocation:
     whole = parse(program, arguments)
     if whole.uncertain:
         return whole
-    return parse(program, whole.significant).replace(arguments=arguments)
+    return parse(program, whole.significant).replace(arguments=arguments, is_short=True)
+
+
+def parse_detailed(program: str, arguments: tuple[str, ...]) -> Invocation:
+    """Understand all that a decision may depend on in detail.
+
+    Whoever asks for it says so (`Witnesses.look_closer`): its record has another key.
+    """
+    whole = parse(program, arguments)
+    return parse(program, whole.detailed).replace(arguments=arguments)
 
 
 def _informative(level: _Level, options: Container[str]) -> bool:
@@ -166,6 +184,8 @@ class _Level:
         self.uncertain = False
         #: what `Invocation.significant` takes from this level, the subcommand's word included
         self.kept: list[str] = []
+        #: and what `Invocation.detailed` does
+        self.detailed: list[str] = []
         self._read()
 
     def _read(self) -> None:
@@ -176,7 +196,7 @@ class _Level:
                 # Before options, because one alias looks like an option.
                 self.child = _subcommand(self.command, word)
                 if self.child:
-                    self.kept.append(word)
+                    self._keep(word)
                     return
             if word in ("--", "-") or word[:1] != "-":
                 if namespace:
@@ -186,8 +206,7 @@ class _Level:
                     self._read_rest(self.end + (word == "--"))
                     return
                 self.positionals.append(word)
-                if self.command in KEEPS_POSITIONALS:
-                    self.kept.append(word)
+                self._keep_positionals(word)
                 self.end += 1
             else:
                 self._read_option(word)
@@ -196,18 +215,30 @@ class _Level:
         before, start = len(self.given), self.end
         self.end += 1
         (self._read_long if word[:2] == "--" else self._read_short)(word)
-        if any(name in SIGNIFICANT for name, _ in self.given[before:]):
-            self.kept += self.arguments[start : self.end]
+        names = [name for name, _ in self.given[before:]]
+        if any(name in SIGNIFICANT for name in names):
+            self._keep(*self.arguments[start : self.end])
+        elif any(name in DETAILS for name in names):
+            self.detailed += self.arguments[start : self.end]
+
+    def _keep(self, *kept: str) -> None:
+        self.kept += kept
+        self.detailed += kept
+
+    def _keep_positionals(self, *several: str) -> None:
+        if self.command in KEEPS_POSITIONALS:
+            self._keep(*several)
+        elif self.command in DETAILED_POSITIONALS:
+            self.detailed += several
 
     def _read_rest(self, start: int) -> None:
         rest = self.arguments[start:]
         if self.command not in EXTERNAL:
             self.positionals += rest
-            if self.command in KEEPS_POSITIONALS:
-                self.kept += self.arguments[self.end :]
+            self._keep_positionals(*self.arguments[self.end :])
         elif rest:
             self.external = rest
-            self.kept += ["--", self._target(rest[0])]
+            self._keep("--", self._target(rest[0]))
         self.end = len(self.arguments)
 
     def _target(self, word: str) -> str:

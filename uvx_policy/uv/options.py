@@ -230,6 +230,8 @@ EXTERNAL = ("run", "tool run")
 
 #: commands of whose positional words a decision may look at
 KEEPS_POSITIONALS = ("tool install", "tool upgrade", "venv", "version")
+#: those of which it may only do so in detail
+DETAILED_POSITIONALS = ("add", "pip install", "pip sync")
 
 #: options of `uv run` after which the first word is a script, whatever it is called
 SCRIPT_FLAGS = ("script", "gui-script")
@@ -258,6 +260,15 @@ SIGNIFICANT = frozenset(
         " no-project no-sync no-system offline prefix preview preview-features project python"
         " python-preference reinstall reinstall-package script show-settings sync system target"
         " version with with-editable with-requirements"
+    )
+)
+
+#: those that it may look at besides, in detail: what packages a call needs
+DETAILS = frozenset(
+    words(
+        "all-extras build-constraints constraints editable exclude-newer excludes extra from group"
+        " no-deps overrides pre prerelease requirements resolution seed upgrade upgrade-group"
+        " upgrade-package with-executables-from"
     )
 )
 

@@ -62,6 +62,11 @@ _VARIABLE_MAY_SAY_NO = ((0, 10, 12), (0, 13, 8))
 #: first words of commands that heed [tool.uv.pip]
 _OF_PIP = (("pip",), ("venv",))
 _PIP = (("pip", "install"), ("pip", "sync"), ("pip", "uninstall"))
+#: settings after which uv takes other versions of a package than the newest
+VERSION_KEYS = (
+    "build-constraint-dependencies", "constraint-dependencies", "exclude-dependencies",
+    "exclude-newer", "exclude-newer-package", "override-dependencies", "prerelease", "resolution",
+)  # fmt: skip
 
 
 class UvSettings(Value):
@@ -85,6 +90,8 @@ class UvSettings(Value):
     prefix: Sourced | None = None
     python: Sourced | None = None
     system: Sourced | None = None
+    #: one of `VERSION_KEYS` is configured, or may be
+    chooses_versions: bool = False
     #: where uv starts to look for the project
     project_directory: str = ""
     #: parsed files, to be passed on
@@ -119,6 +126,7 @@ def read_uv_settings(host: Host, invocation: Invocation, version: UvVersion | No
         else None,
         preview=read.preview(),
         python_preference=read.python_preference(),
+        chooses_versions=read.has_version_keys(),
         project_directory=read.project_directory,
         files=read.files,
     )
@@ -196,6 +204,17 @@ class _Reader:
 
     def configured(self, *keys: str) -> Sourced | None:
         return self._configuration.get(*keys)
+
+    def has_version_keys(self) -> bool:
+        """Is one of `VERSION_KEYS` configured? Yes where that cannot be told."""
+        is_pip = self.invocation.command[:1] in _OF_PIP
+        try:
+            return any(
+                self.configured(key) or (is_pip and self.configured("pip", key))
+                for key in VERSION_KEYS
+            )
+        except Unreadable:
+            return True
 
     def receipt(self, key: str) -> Sourced | None:
         """What `uv tool install` was told is remembered for `uv tool upgrade`."""
