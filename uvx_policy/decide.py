@@ -138,7 +138,10 @@ def _decide_cache(facts: Facts) -> Decision:
     if facts.cache_usable == "unknown" or links == "unknown":
         return _cannot_tell("from uv's cache", facts.capability)
     if links == "yes":
-        return _left("same-device", "files link from uv's own cache to here")
+        because = "files link from uv's own cache to here"
+        if facts.seed is not None:
+            because = f"{because}; what it lacks is copied from `{facts.seed.source}` first"
+        return _left("same-device", because)
     is_named = facts.place is not None and facts.place.code == "device-cache-configured"
     if facts.cache_is_mount_point and not is_named:
         return _left(
@@ -158,8 +161,8 @@ def _use_place(facts: Facts, origin: Origin) -> Decision | None:
             return _cannot_tell(f"from `{place.directory}`", facts.place_capability)
         if links == "no" and place.code == "device-cache":
             return None
-        if _is_seeded(facts, place):
-            because = f"{place.because}; what it lacks is copied from `{facts.cache}` first"
+        if facts.seed is not None and _is_seeded(facts, place):
+            because = f"{place.because}; what it lacks is copied from `{facts.seed.source}` first"
             place = place.replace(because=because)
         else:
             kept = _kept_warm(facts, place)
@@ -202,6 +205,9 @@ def _is_seeded(facts: Facts, place: Place) -> bool:
 def _seed(facts: Facts, cache_dir: Decision) -> Seed | None:
     """What the chosen cache gets before uv starts."""
     place = facts.place
+    if facts.seed is not None and facts.seed.target == facts.cache:
+        # Of what others share: uv uses its own cache, on this device or not.
+        return facts.seed if facts.purpose == "link" and cache_dir.value is None else None
     is_used = place is not None and cache_dir.value == place.directory
     if place is None or not is_used or facts.purpose != "link" or not _is_seeded(facts, place):
         return None

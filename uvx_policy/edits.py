@@ -28,6 +28,8 @@ class Seed(Value):
     built: tuple[str, ...] = ()
     #: tag of the Python that wheels have to fit, such as "cp311", "" for any
     python: str = ""
+    #: what the next source gives besides
+    then: Seed | None = None
 
 
 class Edits(Value):

@@ -312,7 +312,7 @@ def _gather(
     from uvx_policy.filesystem import places
     from uvx_policy.filesystem.capability import probe_links
     from uvx_policy.filesystem.mounts import read_mount_table
-    from uvx_policy.seed.needs import with_needs
+    from uvx_policy.seed.needs import Call
     from uvx_policy.uv.settings import default_cache_dir
 
     table = read_mount_table(host)
@@ -330,7 +330,13 @@ def _gather(
         )
         if usable == "yes":
             facts = facts.replace(capability=links_from(nearest_existing(host, cache)))
+    call = Call(
+        host, invocation, needs,
+        into=into, state=state, chooses_versions=choices.chooses_versions,
+    )  # fmt: skip
     if not policy.needs_place(facts):
+        if facts.settings.seed_from and cache and not (facts.cache_dir or facts.no_cache):
+            facts = call.with_shared(facts, cache)
         return facts, ()
     destination = facts.destination
     beside = nearest_existing(host, host.real_path(destination.path))
@@ -352,10 +358,7 @@ def _gather(
             place=found.chosen,
             place_capability=links_from(found.chosen.probe_from),
         )
-        facts = with_needs(
-            host, facts, invocation, found.chosen.directory, into, state, needs,
-            chooses_versions=choices.chooses_versions,
-        )  # fmt: skip
+        facts = call.with_needs(facts, found.chosen.directory)
     return facts, found.rejected
 
 

@@ -25,6 +25,20 @@ def carry_out(seed: Seed, host: Host, state: str) -> str:
 
     What is not passed on is remembered. Raises `Unreadable`; nothing else.
     """
+    try:
+        os.makedirs(seed.target, exist_ok=True)  # as uv would, of its own cache
+    except OSError as error:
+        return str(error)
+    source: Seed | None = seed
+    while source is not None:
+        why_not = _carry_out(source, host, state)
+        if why_not:
+            return why_not
+        source = source.then
+    return ""
+
+
+def _carry_out(seed: Seed, host: Host, state: str) -> str:
     packages = dict(seed.packages)
     try:
         done = filling.fill(
