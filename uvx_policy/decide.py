@@ -139,9 +139,7 @@ def _decide_cache(facts: Facts) -> Decision:
         return _cannot_tell("from uv's cache", facts.capability)
     if links == "yes":
         because = "files link from uv's own cache to here"
-        if facts.seed is not None:
-            because = f"{because}; what it lacks is copied from `{facts.seed.source}` first"
-        return _left("same-device", because)
+        return _left("same-device", because + _copied_first(facts.seed))
     is_named = facts.place is not None and facts.place.code == "device-cache-configured"
     if facts.cache_is_mount_point and not is_named:
         return _left(
@@ -161,15 +159,18 @@ def _use_place(facts: Facts, origin: Origin) -> Decision | None:
             return _cannot_tell(f"from `{place.directory}`", facts.place_capability)
         if links == "no" and place.code == "device-cache":
             return None
-        if facts.seed is not None and _is_seeded(facts, place):
-            because = f"{place.because}; what it lacks is copied from `{facts.seed.source}` first"
-            place = place.replace(because=because)
+        if _is_seeded(facts, place):
+            place = place.replace(because=place.because + _copied_first(facts.seed))
         else:
             kept = _kept_warm(facts, place)
             if kept is not None:
                 return kept
     named = place.origin if origin == DEFAULT else origin
     return _chosen(place.directory, place.code, place.because, named)
+
+
+def _copied_first(seed: Seed | None) -> str:
+    return f"; what it lacks is copied from `{seed.source}` first" if seed is not None else ""
 
 
 def _kept_warm(facts: Facts, place: Place) -> Decision | None:
