@@ -25,6 +25,7 @@ _HEAD = b"linkpolicy reclaimed 1\n\0"
 _MOST = RECLAIMED.longest // 16 - 2
 #: what is known of a file whose place is not
 UNKNOWN = 0
+_64_BITS = 2**64 - 1
 
 
 class Remembered:
@@ -34,10 +35,10 @@ class Remembered:
         """`state`: the state directory, "" for none. Never raises."""
         self._state = state
         #: in order, and the place of each
-        self._tokens = array("q")
-        self._places = array("q")
+        self._tokens = array("Q")
+        self._places = array("Q")
         #: what this run has found out: token, place
-        self.found = array("q")
+        self.found = array("Q")
         #: `st_dev` -> what stays the same when the computer starts again
         self._file_systems: dict[int, int] = {}
         with contextlib.suppress(OSError, ValueError):
@@ -49,7 +50,8 @@ class Remembered:
         number = self._file_systems.get(device)
         if number is None:
             number = self._file_systems[device] = _file_system(path, device)
-        return hash((number, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        told = (number, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return hash(told) & _64_BITS
 
     def place(self, token: int) -> int:
         """A number for where a file lies, `UNKNOWN` where that is not remembered."""
@@ -70,13 +72,23 @@ class Remembered:
         """Keep what was found out, and what was known before, as long as there is room."""
         if not (self._state and self.found):
             return
-        known = dict(zip(self._tokens, self._places, strict=True))
-        if len(known) + len(self.found) // 2 > _MOST:
-            known = {}
-        known.update(zip(self.found[::2], self.found[1::2], strict=True))
-        tokens = sorted(known)[:_MOST]
-        places = array("q", [known[token] for token in tokens])
-        content = b"".join((_HEAD, array("q", tokens).tobytes(), places.tobytes()))
+        found_tokens, found_places = self.found[::2], self.found[1::2]
+        if len(found_tokens) + len(self._tokens) > _MOST:
+            self._tokens, self._places = array("Q"), array("Q")
+        # Of several the last counts. Each as one number, to be sorted: a dictionary of a million
+        # files would take ten times as much memory.
+        every = self._tokens + found_tokens
+        last = len(every) - 1
+        rows = [token << 64 | last - number for number, token in enumerate(every)]
+        rows.sort()
+        every_place = self._places + found_places
+        tokens, places = array("Q"), array("Q")
+        for row in rows:
+            token = row >> 64
+            if (not tokens or tokens[-1] != token) and len(tokens) < _MOST:
+                tokens.append(token)
+                places.append(every_place[last - (row & _64_BITS)])
+        content = b"".join((_HEAD, tokens.tobytes(), places.tobytes()))
         with contextlib.suppress(OSError, ValueError):
             files.write(self._state, RECLAIMED, RECLAIMED.prefix, content)
 
@@ -98,7 +110,7 @@ def place_of(extents: list[Extent] | None) -> int:
             pieces[-1] = (start, length + each.length)
         else:
             pieces.append((each.physical, each.length))
-    return hash(tuple(pieces)) or 1
+    return hash(tuple(pieces)) & _64_BITS or 1
 
 
 def _file_system(path: str, device: int) -> int:

@@ -48,7 +48,7 @@ class Volume:
         self.caches: list[str] = []
         #: groups with files to work on, in order; and where the source of each lies
         self.groups = array("I")
-        self.places = array("q")
+        self.places = array("Q")
         #: files, and bytes at most
         self.files = self.size = 0
         #: what was left by the plan

@@ -52,7 +52,7 @@ class Outcome:
         #: reason -> files
         self.left: dict[str, Left] = {}
         #: numbers for who asked, two for each file that shares its blocks now
-        self.places = array("q")
+        self.places = array("Q")
         #: directories in which edits were saved; what went wrong with that
         self.saved: list[str] = []
         self.errors: list[str] = []
