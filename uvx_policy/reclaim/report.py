@@ -60,14 +60,14 @@ def planned(plan: Plan, console: Console) -> Iterator[Parts]:
         yield (console.path(volume.mount_point), "bold"), f"{kind}: {_METHODS[volume.method]}"
         if volume.why:
             yield (f"  {volume.why}",)
-        environments = words.count(len(volume.environments), "environment")
-        caches = words.count(len(volume.caches), "cache")
+        where = words.count(len(volume.environments), "environment")
+        if volume.caches:
+            where = f"{where} and {words.count(len(volume.caches), 'cache')}"
         if volume.files:
-            most = f"{console.signs.at_most} {words.size(volume.size)}"
             files = words.count(volume.files, "file")
-            yield f"  {files} in {environments} and {caches}: ", (most, "bold")
+            yield f"  {files} in {where}: ", (f"up to {words.size(volume.size)}", "bold")
         else:
-            yield (f"  nothing to save in {environments} and {caches}",)
+            yield (f"  nothing to save in {where}",)
         yield from left(volume.planned, console, "  ")
 
 

@@ -90,7 +90,7 @@ class Volume:
         elif wanted == "dedupe":
             self.why = f"{self.file_system or 'this file system'} cannot share blocks"
         elif sys.platform == "linux":
-            self.method, self.why = "hardlink", "equal files become one file with several names"
+            self.method, self.why = "hardlink", "equal files become hard links to one file"
         else:
             self.why = "files cannot be exchanged safely on this system"
 
