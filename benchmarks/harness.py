@@ -72,6 +72,16 @@ _STATIC = "-static"
 #: the tree that this file is part of
 _TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+#: `linkpolicy` of this tree
+LINKPOLICY = (
+    sys.executable,
+    "-c",
+    (
+        f"import sys; sys.path.insert(0, {_TREE!r}); "
+        "from uvx_policy.cli import main; sys.exit(main(sys.argv[1:]))"
+    ),
+)
+
 
 class BenchmarkError(Exception):
     """The benchmark cannot be run here, or what it measures does not work; one line for people."""
@@ -123,6 +133,8 @@ class Timing(NamedTuple):
     wall: float
     #: user and system time, children it waited for included: other processes hardly disturb it
     cpu: float
+    #: KiB that the largest of these processes had at most
+    memory: int = 0
 
 
 class Call(NamedTuple):
@@ -149,7 +161,11 @@ class Call(NamedTuple):
         if status:
             code = os.waitstatus_to_exitcode(status)
             raise BenchmarkError(f"exit code {code} of: {' '.join(words)}")
-        return Timing(wall=(stop - start) / 1e6, cpu=(used.ru_utime + used.ru_stime) * 1e3)
+        return Timing(
+            wall=(stop - start) / 1e6,
+            cpu=(used.ru_utime + used.ru_stime) * 1e3,
+            memory=used.ru_maxrss,
+        )
 
     def output(self, *, stream: str = "stdout", code: int = 0) -> str:
         """Return what it prints. Raises `BenchmarkError` when it does not exit with `code`."""
