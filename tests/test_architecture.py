@@ -39,7 +39,7 @@ ROOMS = {
     "replay": "core state uv",
     "host": "core replay",
     "filesystem": "core state host",
-    "seed": "core state uv installed",
+    "seed": "core state uv filesystem installed replace",
     "pipeline": "core state host uv settings filesystem seed",
     "shim": "core state replay host filesystem pipeline seed",
     "machine": "core state uv settings replay host filesystem pipeline shim",

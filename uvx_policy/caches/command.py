@@ -51,14 +51,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     clean = actions.add_parser("clean", help="let uv delete everything, or only some packages")
     told = "only these packages (default: everything)"
     clean.add_argument("packages", nargs="*", metavar="PACKAGE", help=told)
-    seed = actions.add_parser("seed", help="copy what uv.lock names from one cache to another")
+    seed = actions.add_parser("seed", help="fill a cache from environments and other caches")
     seed.set_defaults(command=_seed)
+    told = "an environment, or a directory with some below (default: known ones on that device)"
+    seed.add_argument("roots", nargs="*", metavar="ROOT", help=told)
     for option, destination, told in (
-        ("--from", "source", "the cache to copy from (default: uv's own)"),
-        ("--to", "target", "the cache to copy to (default: on the environment's file system)"),
+        ("--from", "source", "the only cache to take from (default: every known one)"),
+        ("--to", "target", "the cache to fill (default: on the environments' file system)"),
     ):
         seed.add_argument(option, dest=destination, metavar="CACHE", default="", help=told)
-    seed.add_argument("--all", action="store_true", help="every package, not those of uv.lock")
+    seed.add_argument("--all", action="store_true", help="every package of the other caches")
     seed.add_argument("--dry-run", action="store_true", help="show what would be copied")
     seed.add_argument("--json", action="store_true", help="machine-readable output")
     add_wait(seed)

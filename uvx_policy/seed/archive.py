@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import NamedTuple
 
 from uvx_policy.foreign_file import FLAGS, NO_FOLLOW
 from uvx_policy.installed import hash as hashing
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import names_in
 from uvx_policy.installed.hash import NO_HASH, Hash
+from uvx_policy.seed.spared import BLOCK, Spared
 from uvx_policy.state.files import write_all
 from uvx_policy.value import Value
 
@@ -18,12 +20,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from typing_extensions import Self
+
+    from uvx_policy.seed.held import Lent
+
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | NO_FOLLOW
 _CHUNK = 1 << 20
 #: a RECORD has no hash for itself and its signatures
 _WITHOUT_HASH = (record.NAME, "RECORD.jws", "RECORD.p7s")
-#: bytes that a file takes more than it has, at most
-_BLOCK = 4096
 #: digits of the sizes in a RECORD
 _MOST_DIGITS = 20
 
@@ -32,14 +36,31 @@ class Unproven(Exception):
     """An archive that is not what its RECORD says, or of which that cannot be told."""
 
 
+class Wanted(NamedTuple):
+    """What a row of a RECORD says of a content, without padding; "" for nothing."""
+
+    hash: str
+    size: str
+
+    @classmethod
+    def of(cls, text: str, size: str) -> Self:
+        """Of the columns of a row."""
+        return cls(text.rstrip("="), size)
+
+
+_NOTHING = Wanted("", "")
+
+
 class Archive(Value):
     """An unpacked wheel, as it was seen."""
 
     path: str
+    #: name of its `.dist-info`
+    info: str
     #: paths below it, outermost first, with their permissions
     directories: tuple[tuple[str, int], ...]
-    #: paths below it, and the hash as the RECORD has it, "" for none
-    files: tuple[tuple[str, str], ...]
+    #: paths below it, and what the RECORD says of each
+    files: tuple[tuple[str, Wanted], ...]
     #: what a copy takes at most
     room: int
 
@@ -55,8 +76,8 @@ def look_at(path: str) -> Archive:
         if problem:
             raise Unproven(f"the RECORD of `{path}`: {problem}")
         # Hashes are understood where they are compared, by several processes at once.
-        known = {below: (text, size) for below, text, size in rows.whole if text}
-        archive = _looked_at(path, known, {f"{infos[0]}/{name}" for name in _WITHOUT_HASH})
+        known = {below: Wanted.of(text, size) for below, text, size in rows.whole if text}
+        archive = _looked_at(path, infos[0], known)
     except OSError as error:
         raise Unproven(f"`{path}` cannot be read: {error.strerror or error}") from error
     missing = known.keys() - {below for below, _ in archive.files}
@@ -66,18 +87,35 @@ def look_at(path: str) -> Archive:
     return archive
 
 
-def copy(archive: Archive, target: str, *, pause: Callable[[], None]) -> None:
+def copy(
+    archive: Archive, target: str, *, lent: Lent | None = None, pause: Callable[[], None]
+) -> Spared:
     """Make a copy at `target`, where nothing is: content, permissions and times of each file.
 
-    `pause` is called after each file. Raises `Unproven`, and `OSError` when it cannot be written.
+    `lent`: what environments have of it, which is not written again. `pause` is called after each
+    file. Raises `Unproven`, and `OSError` when it cannot be written.
     """
+    files = size = 0
     os.mkdir(target)
     for below, mode in archive.directories:
         os.mkdir(os.path.join(target, below))
         os.chmod(os.path.join(target, below), mode)
-    for below, expected in archive.files:
-        copy_file(os.path.join(archive.path, below), os.path.join(target, below), expected)
+    for below, wanted in archive.files:
+        source, new = os.path.join(archive.path, below), os.path.join(target, below)
+        taken = lent.bring(wanted, source, new) if lent and _is_known(wanted.hash) else None
+        if taken is None:
+            copy_file(source, new, wanted.hash)
+        else:
+            files, size = files + 1, size + taken
         pause()
+    return Spared(files, size)
+
+
+def _is_known(text: str) -> bool:
+    try:
+        return Hash.parse(text).is_known
+    except ValueError:
+        return False
 
 
 def copy_file(source: str, target: str, hash_text: str = "") -> None:
@@ -148,11 +186,12 @@ def _shared(source: int, new: int, size: int) -> bool:
     return True
 
 
-def _looked_at(path: str, known: dict[str, tuple[str, str]], without: set[str]) -> Archive:
+def _looked_at(path: str, info: str, known: dict[str, Wanted]) -> Archive:
     """Raises `Unproven`, and `OSError` when something cannot be listed."""
+    without = {f"{info}/{name}" for name in _WITHOUT_HASH}
     directories: list[tuple[str, int]] = []
-    files: list[tuple[str, str]] = []
-    room = _BLOCK
+    files: list[tuple[str, Wanted]] = []
+    room = BLOCK
     waiting = [""]
     while waiting:
         above = waiting.pop()
@@ -163,15 +202,18 @@ def _looked_at(path: str, known: dict[str, tuple[str, str]], without: set[str]) 
                     mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
                     directories.append((below, mode | stat.S_IRWXU))
                     waiting.append(below)
-                    room += _BLOCK
+                    room += BLOCK
                     continue
-                text, size = known.get(below, ("", ""))
-                if not text and below not in without:
+                wanted = known.get(below, _NOTHING)
+                if not wanted.hash and below not in without:
                     if below.endswith(record.BYTECODE):
                         continue
                     raise Unproven(f"the RECORD of `{path}` has no hash for `{below}`")
-                files.append((below, text))
+                files.append((below, wanted))
+                size = wanted.size
                 # A size that is wrong comes with a wrong hash.
                 is_size = size.isdecimal() and len(size) < _MOST_DIGITS
-                room += (int(size) if is_size else entry.stat().st_size) + _BLOCK
-    return Archive(path=path, directories=tuple(directories), files=tuple(files), room=room)
+                room += (int(size) if is_size else entry.stat().st_size) + BLOCK
+    return Archive(
+        path=path, info=info, directories=tuple(directories), files=tuple(files), room=room
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import shutil
 import time
@@ -28,6 +29,7 @@ from uvx_policy.seed.entries import (
     is_there,
     is_unbuilt,
 )
+from uvx_policy.seed.spared import Spared, Tally
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.seed.archive import Archive
     from uvx_policy.seed.entries import Entry
+    from uvx_policy.seed.held import Held
     from uvx_policy.uv.locked import Versions
 
 #: begins like uv's own temporaries and all of ours: uv never installs what lies there, and
@@ -70,6 +73,8 @@ class Filled(Value):
     size: int
     #: buckets that got something, which tell the versions of uv that it serves
     buckets: tuple[str, ...]
+    #: bytes that were not written, because environments had them
+    spared: int
 
 
 def fill(
@@ -77,21 +82,26 @@ def fill(
     target: str,
     packages: Versions,
     *,
+    held: Held | None = None,
+    only: Held | None = None,
+    planned: set[str] | None = None,
     wait: float = PATIENCE,
     dry_run: bool = False,
     pause: Callable[[], None] = lambda: None,
 ) -> Filled:
     """Bring what `source` holds of these packages into the cache `target`, which exists.
 
-    `pause` is called again and again. Raises `CannotSeed`; what was complete by then stays, but for
-    a full disk.
+    `held`: environments that have some of it, and lend it. `only`: environments that have the
+    wheels which are wanted, and no others are. `planned`: pointers that an earlier dry run would
+    have made, to which this one adds. `pause` is called again and again. Raises `CannotSeed`; what
+    was complete by then stays, but for a full disk.
     """
     with _locked(source, wait, make=False), _locked(target, wait, make=not dry_run) as lock:
-        job = _Job(source, target)
+        job = _Job(source, target, held, only, planned if planned is not None else set())
         for package, versions in packages.items():
             job.look_for(package, versions)
         if not dry_run:
-            _check_room(target, sum(each.room for each in job.wanted.values()))
+            _check_room(target, job.room)
             clean_up(target)
             try:
                 with _workshop(target) as job.workshop:
@@ -101,7 +111,7 @@ def fill(
                     job.undo()  # nobody but us uses it: the room is uv's again
                 because = f"`{target}` cannot be written: {error.strerror}"
                 raise CannotSeed(because) from error
-    return job.result()
+    return job.result(dry_run=dry_run)
 
 
 def clean_up(cache: str) -> None:
@@ -120,13 +130,22 @@ def clean_up(cache: str) -> None:
 class _Job:
     """One run: what is wanted, and what was done of it."""
 
-    def __init__(self, source: str, target: str) -> None:
+    def __init__(
+        self, source: str, target: str, held: Held | None, only: Held | None, planned: set[str]
+    ) -> None:
         self._source, self._target = source, target
+        self._held, self._only = held, only
+        self._planned = planned
         self.workshop = ""
         #: package -> its entries; those of which the source has none are left out
         self._entries: dict[str, list[Entry]] = {}
+        #: what was looked at
+        self._seen: dict[str, Archive] = {}
         #: id -> what has to be copied
         self.wanted: dict[str, Archive] = {}
+        #: id -> what of it need not be written, as far as can be told before it is done
+        self._promised: dict[str, Spared] = {}
+        self._spared = Tally(_MOST_PROCESSES)
         self._left: dict[str, str] = {}
         self._absent: list[str] = []
         #: what this run has put into the target besides, in this order
@@ -134,29 +153,58 @@ class _Job:
 
     def look_for(self, package: str, versions: tuple[str, ...]) -> None:
         """Find out what is to be copied for this package, and whether it may be."""
-        held = list(entries_of(self._source, package, versions))
+        held = list(filter(self._is_wanted, entries_of(self._source, package, versions)))
         if not held:
-            if is_unbuilt(self._source, package, versions):
+            if self._only is None and is_unbuilt(self._source, package, versions):
                 self._left[package] = f"`{self._source}` holds its source, not yet built"
             else:
                 self._absent.append(package)
             return
-        self._entries[package] = [each for each in held if not is_there(self._target, each)]
+        self._entries[package] = [each for each in held if not self._is_there(each)]
         with self._may_be_left(package):
             for id_ in (id_ for entry in self._entries[package] for id_ in entry.archives):
                 if id_ not in self.wanted and not has_archive(self._target, id_):
-                    self.wanted[id_] = archives.look_at(archive_path(self._source, id_))
+                    self.wanted[id_] = wanted = self._look_at(id_)
+                    if self._held is not None:
+                        self._promised[id_] = self._held.of(wanted).promises(wanted)
+
+    def _is_there(self, entry: Entry) -> bool:
+        return entry.files[-1] in self._planned or is_there(self._target, entry)
+
+    def _is_wanted(self, entry: Entry) -> bool:
+        """Does one of the environments have it, if that is asked for? What is unproven may be."""
+        try:
+            return self._only is None or any(
+                self._only.has(self._look_at(id_)) for id_ in entry.archives
+            )
+        except Unproven:
+            return True
+
+    def _look_at(self, id_: str) -> Archive:
+        """Raises `Unproven`."""
+        if id_ not in self._seen:
+            self._seen[id_] = archives.look_at(archive_path(self._source, id_))
+        return self._seen[id_]
+
+    @property
+    def room(self) -> int:
+        """What takes room, before it is done."""
+        return sum(each.room - self._promise(id_).room for id_, each in self.wanted.items())
+
+    def _promise(self, id_: str) -> Spared:
+        return self._promised.get(id_, Spared())
 
     def carry_out(self, pause: Callable[[], None]) -> None:
         """Copy everything. Raises `OSError` when the target cannot be written."""
         with _helped(self._build_all):
-            self._build_all(0, pause)
+            self._build_all(0, 1, pause)
         for package, entries in list(self._entries.items()):
             with self._may_be_left(package):
                 for entry in entries:
                     self._bring(entry, pause)
                 for below in index_files(self._source, package):
-                    self._place_file(below)
+                    if self._is_newer(below):
+                        self._place_file(below)
 
     def undo(self) -> None:
         """Take away what this run has made: the pointers before what they lead to."""
@@ -165,17 +213,23 @@ class _Job:
             with contextlib.suppress(OSError):
                 _remove(path)
 
-    def result(self) -> Filled:
+    def result(self, *, dry_run: bool) -> Filled:
         """What was done, or would be."""
         entries = [entry for each in self._entries.values() for entry in each]
         ids = {id_ for entry in entries for id_ in entry.archives}
+        wanted = {id_: each for id_, each in self.wanted.items() if id_ in ids}
+        spared = self._spared.total
+        if dry_run:
+            spared = functools.reduce(Spared.plus, map(self._promise, wanted), Spared())
+            self._planned.update(entry.files[-1] for entry in entries)
         return Filled(
             brought=tuple(name for name, new in self._entries.items() if new),
             there=tuple(name for name, new in self._entries.items() if not new),
             left=self._left,
             absent=tuple(self._absent),
-            size=sum(each.room for id_, each in self.wanted.items() if id_ in ids),
+            size=max(0, sum(each.room for each in wanted.values()) - spared.room),
             buckets=tuple(sorted({entry.bucket for entry in entries})),
+            spared=spared.bytes,
         )
 
     @contextlib.contextmanager
@@ -190,8 +244,7 @@ class _Job:
         for id_ in entry.archives:
             path = archive_path(self._target, id_)
             if not os.path.isdir(path):
-                wanted = self.wanted.get(id_) or archives.look_at(archive_path(self._source, id_))
-                self._build(wanted, self._new(), path, pause)
+                self._build(self._look_at(id_), self._new(), path, pause)
         for below, id_ in entry.links:
             path = os.path.join(self._target, below)
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -202,13 +255,14 @@ class _Job:
         for below in entry.files:
             self._place_file(below)
 
-    def _build_all(self, share: float, pause: Callable[[], None]) -> None:
-        """Copy the archives that nobody else has begun with. `share`: where to begin, 0 to 1.
+    def _build_all(self, number: int, count: int, pause: Callable[[], None]) -> None:
+        """Copy the archives that nobody else has begun with, as one of so many processes.
 
         What cannot be copied is tried again, by itself, when its package has its turn.
         """
+        self._spared.number = number
         ids = list(self.wanted)
-        first = int(len(ids) * share)
+        first = len(ids) * number // count
         for id_ in (*ids[first:], *ids[:first]):
             path = archive_path(self._target, id_)
             begun = os.path.join(self.workshop, f"part-{id_}")
@@ -217,7 +271,8 @@ class _Job:
                     self._build(self.wanted[id_], begun, path, pause)
 
     def _build(self, wanted: Archive, new: str, path: str, pause: Callable[[], None]) -> None:
-        archives.copy(wanted, new, pause=pause)
+        lent = self._held.of(wanted) if self._held is not None else None
+        self._spared.add(archives.copy(wanted, new, lent=lent, pause=pause))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self._move(new, path)
 
@@ -227,6 +282,14 @@ class _Job:
         new = self._new()
         archives.copy_file(os.path.join(self._source, below), new)
         self._move(new, path)
+
+    def _is_newer(self, below: str) -> bool:
+        """Does the source know more of an index? Whoever asked later does."""
+        try:
+            there = os.stat(os.path.join(self._target, below)).st_mtime_ns
+        except OSError:
+            return True
+        return os.stat(os.path.join(self._source, below)).st_mtime_ns > there
 
     def _new(self) -> str:
         return os.path.join(self.workshop, f"part-{len(self._made)}-{os.urandom(4).hex()}")
@@ -272,8 +335,11 @@ def _locked(cache: str, wait: float, *, make: bool) -> Iterator[int | None]:
 
 
 @contextlib.contextmanager
-def _helped(work: Callable[[float, Callable[[], None]], None]) -> Iterator[None]:
-    """Let other processes do the same work at once, each from another share of it on."""
+def _helped(work: Callable[[int, int, Callable[[], None]], None]) -> Iterator[None]:
+    """Let other processes do the same work at once: each knows its number, and how many there are.
+
+    This one has number 0.
+    """
     count = min(processors(), _MOST_PROCESSES)
     children = []
     for number in range(1, count):
@@ -284,7 +350,7 @@ def _helped(work: Callable[[float, Callable[[], None]], None]) -> Iterator[None]
         if not child:
             # Whatever happens here, interrupts included: this process ends here, and says nothing.
             try:
-                work(number / count, lambda: None)
+                work(number, count, lambda: None)
             finally:
                 os._exit(0)
         children.append(child)

@@ -43,7 +43,7 @@ def wanted(host: Host, workspace: str, *, installed: Iterable[str]) -> Versions 
     for entry in installed:
         stem, _, suffix = entry.rpartition(".")
         package, _, version = stem.partition("-")
-        name = _normalized(package)
+        name = normalized(package)
         if suffix == "dist-info" and version in locked.get(name, ()):
             del locked[name]
         from_git.discard(name)
@@ -146,6 +146,6 @@ class _Buckets:
         return frozenset(name for name in names if version_of(name, package) in versions)
 
 
-def _normalized(name: str) -> str:
+def normalized(name: str) -> str:
     """PEP 503, of a name that the file system has already."""
     return name.lower().replace("_", "-").replace(".", "-")
