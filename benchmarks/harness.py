@@ -133,8 +133,6 @@ class Timing(NamedTuple):
     wall: float
     #: user and system time, children it waited for included: other processes hardly disturb it
     cpu: float
-    #: KiB that the largest of these processes had at most
-    memory: int = 0
 
 
 class Call(NamedTuple):
@@ -161,11 +159,7 @@ class Call(NamedTuple):
         if status:
             code = os.waitstatus_to_exitcode(status)
             raise BenchmarkError(f"exit code {code} of: {' '.join(words)}")
-        return Timing(
-            wall=(stop - start) / 1e6,
-            cpu=(used.ru_utime + used.ru_stime) * 1e3,
-            memory=used.ru_maxrss,
-        )
+        return Timing(wall=(stop - start) / 1e6, cpu=(used.ru_utime + used.ru_stime) * 1e3)
 
     def output(self, *, stream: str = "stdout", code: int = 0) -> str:
         """Return what it prints. Raises `BenchmarkError` when it does not exit with `code`."""

@@ -122,6 +122,12 @@ class Runs:
             checked = workload.check(device.point, before)
         return Run(first, on_disk, again, freed, read_first, read_again, checked)
 
+    def peak(self, kind: str, way: Way) -> int:
+        """Bytes that the way has at most, with the cache. Raises `BenchmarkError`."""
+        with self.store.copy(kind) as device, tempfile.TemporaryDirectory(dir=self.scratch) as home:
+            setting = Setting(cache=True, cold=False)
+            return benchmark_verify.peak_memory(self._call(way, setting, device, home))
+
     def _call(self, way: Way, setting: Setting, device: Device, home: str) -> harness.Call:
         roots = [device.below(workload.ENVIRONMENTS)]
         environ = {
@@ -280,6 +286,8 @@ def _measured(asked: argparse.Namespace, stack: contextlib.ExitStack) -> Measure
             for way in several:
                 if any(way.name not in named for named in measured.runs[kind].values()):
                     missing[way.name] = "does not work here"
+                else:
+                    measured.peaks[kind, way.name] = runs.peak(kind, way)
             measured.missing[kind] = missing
             if not asked.no_seeding:
                 seeds = seeding.Seeding(store, uv=uv, made=made, scratch=scratch)

@@ -62,13 +62,15 @@ class Measured(NamedTuple):
     #: name -> why there are no figures
     missing: dict[str, dict[str, str]]
     seeding: dict[str, dict[str, list[seeding.Cost]]]
-    #: bytes
+    #: bytes, at many files
     memory: dict[str, int]
+    #: bytes, by kind and name
+    peaks: dict[tuple[str, str], int]
 
     @classmethod
     def none(cls, about: dict[str, str]) -> Measured:
         """To be filled."""
-        return cls(about, {}, {}, {}, {})
+        return cls(about, {}, {}, {}, {}, {})
 
     def series(
         self,
@@ -104,6 +106,7 @@ class Measured(NamedTuple):
                 for kind, named in self.seeding.items()
             },
             "memory": self.memory,
+            "peaks": [[*key, most] for key, most in self.peaks.items()],
             "targets": [row._asdict() for row in targets(self)],
         }
 
@@ -135,7 +138,7 @@ class Measured(NamedTuple):
                 _cell(self.series(kind, name, pick, cache=cache, cold=cold), unit)
                 for pick, unit, cache, cold in figures
             ]
-            memory = max(run.first.memory for run in warm[name]) * 1024 / _MEGABYTE
+            memory = self.peaks[kind, name] / _MEGABYTE
             broken = {
                 str(run.checked)
                 for named in self.runs[kind].values()
@@ -277,7 +280,7 @@ def _less(
     ours = measured.series(kind, OURS, pick, cold=cold)
     theirs = measured.series(kind, other, pick, cold=cold)
     if ours is None or theirs is None:
-        return Target(what, target, _why(measured, kind, OURS if ours is None else other), None)
+        return Target(what, target, _why(measured, kind, other if theirs is None else OURS), None)
     ratio = theirs.over(ours) if factor > 1 else ours.over(theirs)
     low, high = ratio.quartiles
     seconds = f"{ours.median / 1e3:.2f} s, {theirs.median / 1e3:.2f} s"
@@ -376,5 +379,8 @@ def _broken(measured: Measured) -> Iterator[Target]:
                     by_name[name] = max(worst, by_name.get(name, 0))
         ours = [by_name.pop(name) for name in _OWN if name in by_name]
         others = ", ".join(f"{name} {count:,}" for name, count in by_name.items() if count)
-        told = f"{max(ours, default=0)}; {others or 'others 0 as well'}"
-        yield Target(what, "0", told, max(ours) == 0 if ours else None)
+        if ours:
+            told = f"{max(ours)}; {others or 'others 0 as well'}"
+            yield Target(what, "0", told, max(ours) == 0)
+        else:
+            yield Target(what, "0", "not measured", None)
