@@ -48,6 +48,7 @@ ROOMS = {
     "verify": "core state terminal machine installed",
     "replace": "core state terminal host filesystem installed",
     "repair": "core state terminal settings machine installed caches verify replace",
+    "reclaim": "core state terminal filesystem machine installed caches verify replace repair",
     "status": "core state terminal host machine filesystem installed",
     "setup": "core state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
@@ -55,7 +56,7 @@ ROOMS = {
     "explain": "core state replay pipeline shim machine",
     "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core terminal settings shim machine caches verify repair status setup doctor "
+    "cli": "core terminal settings shim machine caches verify repair reclaim status setup doctor "
     "explain run demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc

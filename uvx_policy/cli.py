@@ -190,6 +190,8 @@ def _add_from_module(name: str) -> Callable[[_Commands], None]:
             from uvx_policy.repair.detach import add_parser
         elif name == "doctor":
             from uvx_policy.doctor.command import add_parser
+        elif name == "reclaim":
+            from uvx_policy.reclaim.command import add_parser
         elif name == "repair":
             from uvx_policy.repair.command import add_parser
         elif name == "status":
@@ -216,6 +218,7 @@ _COMMANDS: dict[str, Callable[[_Commands], None]] = {
     "verify": _add_from_module("verify"),
     "repair": _add_from_module("repair"),
     "detach": _add_from_module("detach"),
+    "reclaim": _add_from_module("reclaim"),
     "cache": _add_from_module("cache"),
 }
 

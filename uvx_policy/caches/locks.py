@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import contents
 from uvx_policy.errors import LinkPolicyError
-from uvx_policy.flock import take_alone
+from uvx_policy.flock import take_alone, take_shared
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -68,6 +68,29 @@ def alone(
     lock file, or no lock on this file system: whatever is done meanwhile must be safe by itself.
     `meanwhile` is called with whoever is waited for.
     """
+    with _held_by(directory, seconds, take_alone, meanwhile):
+        yield
+
+
+@contextlib.contextmanager
+def shared(
+    directory: str, seconds: float, *, meanwhile: Callable[[Holder], None] | None = None
+) -> Iterator[None]:
+    """Hold uv's lock on a cache as every uv does that uses it, so that none prunes or cleans it.
+
+    The rest as for `alone`.
+    """
+    with _held_by(directory, seconds, take_shared, meanwhile):
+        yield
+
+
+@contextlib.contextmanager
+def _held_by(
+    directory: str,
+    seconds: float,
+    take: Callable[[int], bool],
+    meanwhile: Callable[[Holder], None] | None,
+) -> Iterator[None]:
     handle = _opened(directory)
     if handle is None:
         yield
@@ -76,7 +99,7 @@ def alone(
     file = (status.st_dev, status.st_ino)
 
     def in_the_way() -> Holder | None:
-        return None if take_alone(handle) else holder(directory)
+        return None if take(handle) else holder(directory)
 
     try:
         if _held.get(file, directory) != directory:  # another name of one that we hold (`cp -al`)

@@ -42,6 +42,11 @@ def copy(source: int, new: int, path: str) -> None:
     os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def extended(handle: int) -> dict[str, bytes]:
+    """ACLs, capabilities and other extended attributes of an open file. Raises `OSError`."""
+    return {name: os.getxattr(handle, name) for name in _attributes(handle)}
+
+
 def set_mode(handle: int, mode: int) -> None:
     """chmod(2) of an open file. Raises `OSError`."""
     if hasattr(os, "fchmod"):

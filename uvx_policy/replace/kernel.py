@@ -1,4 +1,4 @@
-"""What Python lacks of Linux: renameat2(2), openat2(2), and read leases (fcntl(2)).
+"""What Python lacks of Linux: renameat2(2), openat2(2), read leases (fcntl(2)), FIDEDUPERANGE.
 
 Each says with `Unsupported` that it cannot be had: another system, an old kernel, a file system
 that does not do it, or a sandbox that does not let it through.
@@ -15,13 +15,21 @@ import stat
 import struct
 import sys
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _NOREPLACE, _EXCHANGE = 1, 2
 #: the same number on every architecture but alpha
 _SYS_OPENAT2 = 437
 _NO_MAGIC_LINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
 _HOW = struct.Struct("=QQQ")
+#: linux/fs.h: _IOWR(0x94, 54, struct file_dedupe_range), and what is in it for each target
+_FIDEDUPERANGE = 0xC0189436
+_DEDUPE, _RANGE = struct.Struct("=QQHHL"), struct.Struct("=qQQiL")
+#: the kernel takes no more than fit into a page
+MOST_TARGETS = 120
 #: EXDEV: overlayfs, of what lies in its lower layer
 _CANNOT = frozenset(
     (errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV)
@@ -66,6 +74,73 @@ def open_beneath(directory: int, path: str, flags: int) -> int:
         unknown = number in (errno.ENOSYS, errno.EPERM, errno.EINVAL)
         raise (Unsupported if unknown else OSError)(number, os.strerror(number), path)
     return int(result)
+
+
+@contextlib.contextmanager
+def leases() -> Iterator[None]:
+    """What takes leases does so in here: who opens a leased file would have us killed by SIGIO."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGIO, before)
+
+
+def lease(handle: int) -> bool:
+    """Have whoever opens this file for writing wait until the handle is closed (in `leases`).
+
+    `handle`: open for reading alone. `False`: somebody has it open for writing. Raises
+    `Unsupported` where there are no leases, or not for this user.
+    """
+    if sys.platform != "linux":
+        raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    import fcntl
+
+    try:
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        if error.errno == errno.EAGAIN:
+            return False
+        raise Unsupported(error.errno, error.strerror) from None
+    return True
+
+
+def is_leased(handle: int) -> bool:
+    """Has nobody tried to open this file for writing since `lease`?"""
+    import fcntl
+
+    return fcntl.fcntl(handle, fcntl.F_GETLEASE) == fcntl.F_RDLCK
+
+
+def sync(path: str) -> None:
+    """Let the file system of `path` put on its disk what it has in memory, if it can."""
+    call = getattr(_libc(), "syncfs", None) if sys.platform == "linux" else None
+    if call is None:
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            call(handle)
+        finally:
+            os.close(handle)
+
+
+def dedupe(source: int, offset: int, length: int, targets: Sequence[int]) -> list[tuple[int, int]]:
+    """Let the same range of other files share the blocks of `source`: handles, `MOST_TARGETS`.
+
+    For each the bytes that are shared now, and 0, 1 (they differ), or an errno, negative
+    (ioctl_fideduperange(2)). The kernel compares, under its own locks. Raises `OSError`.
+    """
+    import fcntl
+
+    request = bytearray(_DEDUPE.pack(offset, length, len(targets), 0, 0))
+    for target in targets:
+        request += _RANGE.pack(target, offset, 0, 0, 0)
+    fcntl.ioctl(source, _FIDEDUPERANGE, request)
+    return [row[2:4] for row in _RANGE.iter_unpack(request[_DEDUPE.size :])]
 
 
 def has_writer(handle: int) -> bool:

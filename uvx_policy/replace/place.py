@@ -226,7 +226,7 @@ def put(
         if unchanged() and _may_go(new, expected, content):
             harmless = expected
             return
-        _put_back(new, place, ours)
+        put_back(new, place, ours)
         harmless = ours
     finally:
         # Also after Ctrl-C: what is not known to be harmless is read, and rescued.
@@ -339,8 +339,11 @@ def is_free_to_go(place: Place, contents: Collection[Hash] | None) -> bool | Non
         os.close(handle)
 
 
-def _put_back(new: Place, place: Place, ours: Seen | None) -> None:
-    """Exchange until what comes out is what was put there last: then nobody saved in between."""
+def put_back(new: Place, place: Place, ours: Seen | None) -> None:
+    """Put what is in `new`, a place of ours, back to `place`, where `ours` was put instead of it.
+
+    Exchange until what comes out is what was put there last: then nobody saved in between.
+    """
     put_last = ours
     for _ in range(_MOST):
         holds = new.seen

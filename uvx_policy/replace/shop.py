@@ -81,10 +81,12 @@ class Shop:
 
     def may_go(self, *contents: Hash) -> None:
         """Note what is not lost when it is thrown away, for who comes after a kill."""
+        fresh = [content for content in contents if content and content not in self._contents]
+        if not fresh:
+            return
         if self._known < 0:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
             self._known = os.open(_KNOWN, flags, 0o600, dir_fd=self.handle)
-        fresh = [content for content in contents if content and content not in self._contents]
         self._contents.update(fresh)
         os.write(self._known, "".join(f"{content}\n" for content in fresh).encode())
 

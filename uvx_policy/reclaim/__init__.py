@@ -1,0 +1,1 @@
+"""`linkpolicy reclaim`: let equal files of environments and caches share their space."""

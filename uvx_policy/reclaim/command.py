@@ -1,0 +1,165 @@
+"""`linkpolicy reclaim`: get disk space back from environments that exist."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from uvx_policy import errors
+from uvx_policy.caches.command import add_wait
+from uvx_policy.errors import UsageError
+from uvx_policy.installed.tree import ARCHIVES, Index
+from uvx_policy.machine.machine import open_machine
+from uvx_policy.machine.search import Search
+from uvx_policy.reclaim import as_json, report
+from uvx_policy.reclaim.plan import Plan, Wanted
+from uvx_policy.reclaim.work import Work
+from uvx_policy.repair import work as repair
+from uvx_policy.state.files import path_of
+from uvx_policy.state.layout import EDITS
+from uvx_policy.terminal.console import Console, check_can_ask
+from uvx_policy.terminal.progress import progress
+from uvx_policy.verify.targets import is_environment
+
+if TYPE_CHECKING:
+    from uvx_policy.machine.machine import Machine
+
+#: what could have been done, and was not
+_FAILED = frozenset(("busy", "locked", "error"))
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `reclaim` to the command line."""
+    parser = commands.add_parser(
+        "reclaim", help="let equal files of environments and caches share their disk space"
+    )
+    parser.add_argument(
+        "roots", nargs="*", metavar="ROOT",
+        help="environment, project, or directory to search (default: every known environment)",
+    )  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--method", choices=("auto", "dedupe", "hardlink"), default="auto",
+        help="share blocks, use hard links, or share blocks where possible (default)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seed", action=argparse.BooleanOptionalAction, default=False,
+        help="first fill the cache of each file system from the environments there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--within-cache", action="store_true", help="also link equal files of caches to each other"
+    )
+    parser.add_argument(
+        "--min-size", type=_size, metavar="N", default=1, help="leave files of fewer bytes"
+    )
+    add_wait(parser)
+    parser.add_argument(
+        "--jobs", type=_jobs, metavar="N", default=0, help="processes (default: one per processor)"
+    )
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.set_defaults(command=run)
+
+
+def _size(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def _jobs(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 when nothing failed, 1 when something was left that could have been done.
+
+    Raises `UsageError`, `ConfigError`.
+    """
+    if options.seed:
+        raise UsageError("--seed cannot be done yet", hint="run it without --seed")
+    if not (options.yes or options.dry_run):
+        check_can_ask(json=options.json)
+    machine = open_machine()
+    wanted = Wanted(
+        environments=_environments(machine, options.roots),
+        method=options.method,
+        within_cache=options.within_cache,
+        least=options.min_size,
+    )
+    console = Console()
+    with progress("looking for environments") as advance:
+        plan = Plan(machine, wanted, advance)
+    if not options.json:
+        _show(plan, console)
+    if options.dry_run:
+        if options.json:
+            _print(as_json.report(plan, dry_run=True, is_complete=True))
+        return 0
+    if plan.files and not options.yes and not console.ask("Continue?"):
+        console.say("Nothing was changed.")
+        return errors.EXIT_FINDINGS
+    return _carry_out(machine, plan, console, options)
+
+
+def _carry_out(machine: Machine, plan: Plan, console: Console, options: argparse.Namespace) -> int:
+    saving = repair.Work(machine.state, path_of(machine.state, EDITS), options.wait)
+    repair.clean_up(Index(plan.caches, plan.environments), saving.rescue)
+    work = Work(plan, options.wait, options.jobs, saving.rescue)
+    if plan.files:
+        with progress("waiting for locks") as advance:
+            work.carry_out(advance)
+    failed = any(_FAILED & volume.left.left.keys() for volume in plan.volumes)
+    is_complete = not (failed or work.is_broken or work.is_interrupted or work.busy)
+    if options.json:
+        _print(as_json.report(plan, dry_run=False, is_complete=is_complete))
+    elif plan.files:
+        console.say_all(report.done(plan, work, console))
+        if saving.saved:
+            console.say(f"What was saved in the meantime is in {console.path(saving.saved)}")
+        for hint in report.hints(plan):
+            console.hint(hint)
+    if work.is_interrupted:
+        return errors.EXIT_INTERRUPTED
+    return 0 if is_complete else errors.EXIT_FINDINGS
+
+
+def _show(plan: Plan, console: Console) -> None:
+    if not plan.volumes:
+        console.say("There is no environment.")
+        return
+    console.say_all(report.planned(plan, console))
+    if not plan.files:
+        for hint in report.for_others(plan.foreign):
+            console.hint(hint)
+
+
+def _environments(machine: Machine, roots: list[str]) -> tuple[str, ...]:
+    """Absolute paths, each directory once. Raises `UsageError`."""
+    if not roots:
+        return machine.environment_paths
+    found: dict[str, str] = {}
+    for word in roots:
+        root = os.path.normpath(os.path.join(machine.cwd, word))
+        if not os.path.isdir(root):
+            raise UsageError(f"`{word}` is not a directory")
+        if os.path.isdir(os.path.join(root, ARCHIVES)):
+            raise UsageError(
+                f"`{word}` is a cache", hint="name environments: caches are found by themselves"
+            )
+        some = [root] if is_environment(root) else list(Search([root]))
+        if not some:
+            raise UsageError(f"there is no environment in `{word}`")
+        for path in some:
+            found.setdefault(os.path.realpath(path), path)
+    return tuple(found.values())
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")

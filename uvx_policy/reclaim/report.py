@@ -1,0 +1,141 @@
+"""What `linkpolicy reclaim` tells people: the plan, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uvx_policy.replace.outcome import Outcome
+from uvx_policy.terminal import words
+from uvx_policy.terminal.command import Hint, as_user, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from uvx_policy.reclaim.plan import Plan
+    from uvx_policy.reclaim.volume import Volume
+    from uvx_policy.reclaim.work import Work
+    from uvx_policy.terminal.console import Console, Parts
+
+#: paths of one reason that are shown; --json has more
+_MOST = 5
+_METHODS = {"dedupe": "shared blocks", "hardlink": "hard links", "": "nothing can be done"}
+#: reason -> of one file, of several, and whether the paths are shown
+_REASONS = {
+    "edited": ("differs from what was installed", "differ from what was installed", True),
+    "missing": ("is missing", "are missing", False),
+    "busy": ("is being changed by a program", "are being changed by a program", True),
+    "locked": ("is in an environment in use", "are in environments in use", False),
+    "mode": ("has other permissions", "have other permissions", True),
+    "owner": ("has another owner or group", "have another owner or group", True),
+    "attributes": ("has other ACLs or attributes", "have other ACLs or attributes", True),
+    "hackable": ("is in a hackable project", "are in hackable projects", False),
+    "symlink-mode": (
+        'is where link-mode is "symlink"', 'are where link-mode is "symlink"', False,
+    ),
+    "copy-mode": (
+        'is where link-mode is "copy" or "clone"', 'are where link-mode is "copy" or "clone"',
+        False,
+    ),
+    "foreign": ("belongs to another user", "belong to other users", False),
+    "read-only": ("cannot be replaced", "cannot be replaced", True),
+    "no-lease": (
+        "cannot be guarded against changes here", "cannot be guarded against changes here", False,
+    ),
+    "no-exchange": (
+        "cannot be exchanged in one step here", "cannot be exchanged in one step here", False,
+    ),
+    "small": ("is smaller than --min-size", "are smaller than --min-size", False),
+    "inline": ("is too small to take a block", "are too small to take a block", False),
+    "error": ("cannot be read or written", "cannot be read or written", True),
+}  # fmt: skip
+
+
+def planned(plan: Plan, console: Console) -> Iterator[Parts]:
+    """What will be done on each file system, and what is left."""
+    for volume in plan.volumes:
+        kind = f" ({volume.file_system})" if volume.file_system else ""
+        yield (console.path(volume.mount_point), "bold"), f"{kind}: {_METHODS[volume.method]}"
+        if volume.why:
+            yield (f"  {volume.why}",)
+        environments = words.count(len(volume.environments), "environment")
+        caches = words.count(len(volume.caches), "cache")
+        if volume.files:
+            most = f"{console.signs.at_most} {words.size(volume.size)}"
+            files = words.count(volume.files, "file")
+            yield f"  {files} in {environments} and {caches}: ", (most, "bold")
+        else:
+            yield (f"  nothing to save in {environments} and {caches}",)
+        yield from left(volume.planned, console, "  ")
+
+
+def left(outcome: Outcome, console: Console, indent: str = "") -> Iterator[Parts]:
+    """What is left, by reason."""
+    for reason, each in sorted(outcome.left.items()):
+        is_one, are_many, shows_paths = _REASONS[reason]
+        files = words.count(each.files, "file")
+        size = f" ({words.size(each.size)})" if each.size else ""
+        what = words.verb(each.files, is_one, are_many)
+        yield (indent, ("left  ", "yellow"), f"{files}{size} {what}")
+        if shows_paths:
+            for path in each.paths[:_MOST]:
+                yield (f"{indent}      {console.path(path)}",)
+            if each.files > _MOST:
+                yield (f"{indent}      and {each.files - _MOST:,} more",)
+
+
+def done(plan: Plan, work: Work, console: Console) -> Iterator[Parts]:
+    """What was done, and what is free now."""
+    every = Outcome()
+    for volume in plan.volumes:
+        if volume.done is not None:
+            every.add(volume.done)
+            yield from _freed(volume, console)
+    if every.bytecode:
+        files = words.count(every.bytecode, "file")
+        yield (f"{files} of compiled Python kept valid.",)
+    for error in work.busy:
+        yield ("left  ", "yellow"), str(error)
+    yield from left(every, console)
+    if work.is_broken:
+        yield ("A process was killed: not everything was done.",)
+    if work.is_interrupted:
+        yield ("Interrupted: the rest is as it was.",)
+
+
+def _freed(volume: Volume, console: Console) -> Iterator[Parts]:
+    outcome = volume.done or Outcome()
+    share = words.verb(outcome.files, "shares its bytes", "share their bytes")
+    files = words.count(outcome.files, "file")
+    freed = (f"{words.size(max(volume.freed, 0))} freed", "bold green")
+    where = console.path(volume.mount_point)
+    yield f"{where}: ", freed, f"; {files} {share} now ({words.size(outcome.size)} counted)."
+    if volume.held and volume.held_by:
+        yield (f"  {words.size(volume.held)} until these end: {words.listed(volume.held_by)}",)
+
+
+def hints(plan: Plan) -> Iterator[Hint]:
+    """What to do next."""
+    environments = [path for volume in plan.volumes if volume.files for path in volume.environments]
+    if environments:
+        name = environments[0] if len(environments) == 1 else "ENVIRONMENT"
+        yield Hint(
+            text="undo it, before you edit installed files",
+            commands=(command("linkpolicy", "detach", "-p", name),),
+        )
+    yield from for_others(plan.foreign)
+
+
+def for_others(foreign: dict[str, int]) -> Iterator[Hint]:
+    """What only other users may do in their environments."""
+    owners: dict[int, list[str]] = {}
+    for path, uid in foreign.items():
+        if uid:
+            owners.setdefault(uid, []).append(path)
+    for uid, paths in owners.items():
+        again = as_user(uid, "linkpolicy", "reclaim", *paths)
+        yield Hint(text="run reclaim as the owner", commands=(again,))
+
+
+def total(volumes: Iterable[Volume]) -> str:
+    """`at most 1.2 GB`."""
+    return f"at most {words.size(sum(volume.size for volume in volumes))}"

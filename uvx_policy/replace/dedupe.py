@@ -1,0 +1,141 @@
+"""Let equal files share their blocks, where the file system can do that by itself.
+
+The kernel compares the bytes (ioctl_fideduperange(2)), so nothing can be lost or spread, and names,
+inodes, owners, permissions and times stay as they are. Nothing is hashed, but where files differ.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from uvx_policy.installed.extents import extents_of_handle
+from uvx_policy.installed.hash import Hash, of_handle
+from uvx_policy.replace import kernel
+from uvx_policy.replace.opened import Directories, opened, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from typing_extensions import Self
+
+    from uvx_policy.installed.extents import Extent
+    from uvx_policy.replace.opened import File, Group
+    from uvx_policy.replace.outcome import Outcome
+
+#: bytes that are compared with one call: btrfs takes no more
+_STEP = 16 << 20
+#: before Linux 5.5 what is behind the last whole block is not shared
+_BLOCK = 1 << 16
+
+
+class Deduper:
+    """Lets files of groups share their blocks. Close it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._directories = Directories()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._directories.__exit__()
+
+    def share(self, groups: Iterable[Group]) -> None:
+        """Share what can be shared; what is left is counted. Never raises `OSError`."""
+        for group, files in opened(groups, self._directories, self._outcome):
+            inodes: dict[tuple[int, int], File] = {}
+            for file in files:
+                inodes.setdefault((file.status.st_dev, file.status.st_ino), file)
+            rest = list(inodes.values())
+            differing = False
+            while len(rest) > 1:  # the first may be the one that was edited
+                rest = self._share(rest[0], rest[1:], group.size)
+                differing = differing or bool(rest)
+            if differing:
+                self._find_edited(inodes.values(), group)
+
+    def _share(self, source: File, others: list[File], size: int) -> list[File]:
+        """Those that differ from `source`."""
+        try:
+            others = self._not_yet_shared(source, others)
+        except OSError as error:
+            for file in others:
+                self._leave(reason_of(error), file)
+            return []
+        differ = []
+        for start in range(0, len(others), kernel.MOST_TARGETS):
+            differ += self._dedupe(source, others[start : start + kernel.MOST_TARGETS], size)
+        return differ
+
+    def _not_yet_shared(self, source: File, others: list[File]) -> list[File]:
+        """Raises `OSError`."""
+        extents = extents_of_handle(source.handle)
+        if extents and extents[0].is_inline:
+            for file in others:
+                self._leave("inline", file)
+            return []
+        # What nobody shares, none of the others does.
+        if not extents or not any(each.is_shared for each in extents):
+            return others
+        where = _where(extents)
+        return [
+            file for file in others if not where or _where(extents_of_handle(file.handle)) != where
+        ]
+
+    def _dedupe(self, source: File, targets: list[File], size: int) -> list[File]:
+        """Those that differ."""
+        differ: list[File] = []
+        offset = 0
+        while targets and offset < size:
+            length = min(_STEP, size - offset)
+            try:
+                states = kernel.dedupe(
+                    source.handle, offset, length, [file.handle for file in targets]
+                )
+            except OSError as error:
+                for file in targets:
+                    self._leave(reason_of(error), file)
+                return differ
+            still = []
+            for file, (done, state) in zip(targets, states, strict=True):
+                if state == 0 and done > length - _BLOCK:
+                    still.append(file)
+                elif state < 0:
+                    self._leave(_reason(-state), file)
+                else:
+                    differ.append(file)
+            targets = still
+            offset += length
+        for file in targets:
+            self._outcome.files += 1
+            self._outcome.size += file.status.st_blocks * 512
+        return differ
+
+    def _find_edited(self, files: Iterable[File], group: Group) -> None:
+        """Say which of some that differ are not what their RECORD says."""
+        expected = Hash.parse(group.hash)
+        for file in files:
+            try:
+                if of_handle(file.handle, expected.algorithm) != expected:
+                    self._leave("edited", file)
+            except (OSError, ValueError):  # noqa: PERF203 (few differ)
+                self._leave("error", file)
+
+    def _leave(self, reason: str, file: File) -> None:
+        self._outcome.leave(reason, file.path, file.status.st_blocks * 512)
+
+
+def _where(extents: list[Extent] | None) -> list[tuple[int, int]]:
+    """Where a file lies; nothing where that is not known."""
+    if not extents or not all(each.is_placed for each in extents):
+        return []
+    return [(each.physical, each.length) for each in extents]
+
+
+def _reason(number: int) -> str:
+    if number == errno.EPERM:
+        return "owner"
+    return reason_of(OSError(number, os.strerror(number)))

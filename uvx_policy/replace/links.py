@@ -1,0 +1,299 @@
+"""Let equal files be one file with several names, and lose nothing that is saved meanwhile.
+
+The first file of a group that has the hash of its RECORD is the source. Each of the others is
+leased, compared with it byte by byte, and exchanged for another name of it. The old inode stays,
+still leased, until whoever had looked up the path before has opened it, if anybody had: whoever
+opened it for writing is waiting for us, and gets it back at its path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from uvx_policy.installed.hash import Hash, of_handle, of_pieces
+from uvx_policy.replace import attributes, kernel
+from uvx_policy.replace.bytecode import Bytecode
+from uvx_policy.replace.kernel import Unsupported
+from uvx_policy.replace.opened import Directories, opened, reason_of
+from uvx_policy.replace.place import Place, Root, Seen, put_back
+from uvx_policy.replace.shop import Shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from typing_extensions import Self
+
+    from uvx_policy.replace.opened import File, Group
+    from uvx_policy.replace.outcome import Outcome
+
+#: bytes that are compared at a time; a smaller source is kept whole
+_CHUNK = 1 << 18
+#: seconds until whoever has looked up a path has opened it
+_GRACE = 0.05
+#: old inodes that are held open
+_MOST_WAITING = 500
+_FULL = (errno.EMLINK, errno.EXDEV)
+
+
+class _Source(NamedTuple):
+    """A file that was proven to have its hash."""
+
+    file: File
+    attributes: dict[str, bytes]
+
+
+class _Waiting(NamedTuple):
+    """An old inode, in a shop of ours, that nobody has opened for writing yet."""
+
+    at: float
+    #: leased
+    handle: int
+    file: File
+    shop: Shop
+    name: str
+    #: what is at its path now
+    ours: Seen
+    mtime: int
+
+
+class Linker:
+    """Links files of groups, in one process; within `kernel.leases`. Close it."""
+
+    def __init__(self, outcome: Outcome, rescue: Callable[[Place, str], None]) -> None:
+        """`rescue(place, path)`: keeps what somebody saved at `path` in the very moment."""
+        self._outcome = outcome
+        self._rescue = rescue
+        self._opened = contextlib.ExitStack()
+        self._directories = self._opened.enter_context(Directories())
+        self._bytecode = Bytecode(self._directories)
+        self._shops: dict[tuple[str, int], Shop] = {}
+        self._waiting: deque[_Waiting] = deque()
+        #: device and inode -> names that it still has, of those that had several
+        self._names: dict[tuple[int, int], int] = {}
+        self._buffers = bytearray(_CHUNK), bytearray(_CHUNK)
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._settle(everything=True)
+        finally:
+            self._opened.close()
+
+    def link(self, groups: Iterable[Group]) -> None:
+        """Link what can be linked; what is left is counted. Never raises `OSError`."""
+        for group, files in opened(groups, self._directories, self._outcome):
+            self._link(group, files)
+            self._settle()
+
+    # One group -----------------------------------------------------------------------------------
+
+    def _link(self, group: Group, files: list[File]) -> None:
+        expected = Hash.parse(group.hash)
+        sources: dict[tuple[int, int, int, int], list[_Source]] = {}
+        first: File | None = None
+        content = b""
+        for file in files:
+            handle, status = file.handle, file.status
+            key = (status.st_mode, status.st_uid, status.st_gid, status.st_dev)
+            known = sources.get(key, ())
+            if (known and not file.is_target) or any(
+                each.file.status.st_ino == status.st_ino for each in known
+            ):
+                continue
+            try:
+                if not kernel.lease(handle):
+                    self._leave("busy", file)
+                    continue
+                if first is None:
+                    content = os.read(handle, group.size + 1) if group.size < _CHUNK else b""
+                    is_right = _is_right(handle, content, expected)
+                else:
+                    is_right = self._is_equal(handle, group.size, content, first.handle)
+                if not is_right:
+                    self._leave("edited", file)
+                    continue
+                first = first or file
+                source = _Source(file, attributes.extended(handle))
+                if not known:
+                    self._leave_for_mode(file, sources)
+                    sources[key] = [source]
+                else:
+                    self._replace(source, sources[key], expected)
+            except Unsupported:
+                self._leave("no-lease", file)
+            except OSError as error:
+                self._leave(reason_of(error), file)
+
+    def _leave_for_mode(
+        self, file: File, sources: dict[tuple[int, int, int, int], list[_Source]]
+    ) -> None:
+        if not file.is_target or not sources:
+            return
+        owners = {(uid, gid) for _, uid, gid, _ in sources}
+        status = file.status
+        self._leave("mode" if (status.st_uid, status.st_gid) in owners else "owner", file)
+
+    def _is_equal(self, handle: int, size: int, content: bytes, other: int) -> bool:
+        if size < _CHUNK:
+            return os.read(handle, size + 1) == content
+        first, second = self._buffers
+        at = 0
+        while True:
+            count = os.preadv(handle, [first], at)
+            if count != os.preadv(other, [second], at):
+                return False
+            if first[:count] != second[:count] if count < _CHUNK else first != second:
+                return False
+            if not count:
+                return True
+            at += count
+
+    def _replace(self, target: _Source, sources: list[_Source], content: Hash) -> None:
+        """Raises `OSError`, also when nothing came of it."""
+        file = target.file
+        if not any(each.attributes == target.attributes for each in sources):
+            self._leave("attributes", file)
+            return
+        shop = self._shop(file)
+        shop.may_go(content)
+        for source in sources:
+            if source.attributes != target.attributes:
+                continue
+            self._count += 1
+            name = f"new-{self._count}"
+            try:
+                ours = self._linked(source.file, shop, name)
+            except OSError as error:
+                if error.errno in _FULL:
+                    continue
+                raise
+            if ours is not None:
+                self._exchange(file, source.file, shop, name, ours)
+                return
+            self._leave("busy", file)
+            return
+        # As many names as the file system allows, or another mount: the next ones get it from here.
+        sources.insert(0, target)
+
+    def _linked(self, source: File, shop: Shop, name: str) -> Seen | None:
+        """Another name of the source; `None` when something else is at its path."""
+        directory, _, base = source.below.rpartition(os.sep)
+        handle = self._directories.handle(source.root, directory)
+        os.link(base, name, src_dir_fd=handle, dst_dir_fd=shop.handle, follow_symlinks=False)
+        now = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
+        before = source.status
+        if (
+            now.st_ino == before.st_ino
+            and now.st_mtime_ns == before.st_mtime_ns
+            and now.st_mode == before.st_mode
+        ):
+            return Seen.of(now)
+        os.unlink(name, dir_fd=shop.handle)
+        return None
+
+    def _exchange(self, file: File, source: File, shop: Shop, name: str, ours: Seen) -> None:
+        directory, _, base = file.below.rpartition(os.sep)
+        place = self._directories.handle(file.root, directory)
+        try:
+            kernel.exchange(shop.handle, name, place, base)
+        except OSError:
+            os.unlink(name, dir_fd=shop.handle)
+            raise
+        waiting = _Waiting(
+            time.monotonic(), os.dup(file.handle), file, shop, name, ours,
+            source.status.st_mtime_ns,
+        )  # fmt: skip
+        old = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
+        if old.st_ino == file.status.st_ino:
+            self._waiting.append(waiting)
+        else:
+            self._put_back(waiting)
+
+    def _shop(self, file: File) -> Shop:
+        key = (file.root, file.status.st_dev)
+        shop = self._shops.get(key)
+        if shop is None:
+            # `bin` may be a mount of its own.
+            here = os.stat(self._directories.root(file.root).handle).st_dev == file.status.st_dev
+            directory = file.root if here else os.path.dirname(file.path)
+            shop = self._opened.enter_context(Shop(directory, self._rescue))
+            self._shops[key] = shop
+        return shop
+
+    # What was replaced ---------------------------------------------------------------------------
+
+    def _settle(self, *, everything: bool = False) -> None:
+        """Delete what was replaced long enough ago, and put back what somebody has opened."""
+        while self._waiting:
+            first = self._waiting[0]
+            left = first.at + _GRACE - time.monotonic()
+            if left > 0:
+                if not everything and len(self._waiting) < _MOST_WAITING:
+                    return
+                time.sleep(left)
+            self._waiting.popleft()
+            if kernel.is_leased(first.handle):
+                self._finish(first)
+            else:
+                self._put_back(first)
+
+    def _finish(self, waiting: _Waiting) -> None:
+        file, shop = waiting.file, waiting.shop
+        status = file.status
+        os.unlink(waiting.name, dir_fd=shop.handle)
+        os.close(waiting.handle)
+        self._outcome.files += 1
+        if self._has_no_name_left(status):
+            self._outcome.size += status.st_blocks * 512
+        if file.below.endswith(".py"):
+            self._outcome.bytecode += self._bytecode.follow(
+                file.root, file.below, status, waiting.mtime, shop
+            )
+
+    def _has_no_name_left(self, status: os.stat_result) -> bool:
+        if status.st_nlink == 1:
+            return True
+        key = (status.st_dev, status.st_ino)
+        left = self._names.get(key, status.st_nlink) - 1
+        self._names[key] = left
+        return not left
+
+    def _put_back(self, waiting: _Waiting) -> None:
+        """What somebody saves, or is about to save, shall be found at its path."""
+        file, shop = waiting.file, waiting.shop
+        new = Place(shop.handle, waiting.name, os.path.join(shop.path, waiting.name))
+        self._leave("busy", file)
+        harmless = None
+        try:
+            with contextlib.closing(Root(file.root)) as root, root.place(file.path) as place:
+                put_back(new, place, waiting.ours)
+            harmless = waiting.ours
+        except OSError:  # its directory is gone
+            pass
+        finally:
+            os.close(waiting.handle)
+            shop.retire(file.path, new, harmless)
+
+    def _leave(self, reason: str, file: File) -> None:
+        if file.is_target:
+            self._outcome.leave(reason, file.path, file.status.st_blocks * 512)
+        elif reason == "edited":
+            self._outcome.leave(reason, file.path, file.status.st_size)
+
+
+def _is_right(handle: int, content: bytes, expected: Hash) -> bool:
+    """`content`: what was read of it, nothing of a large file. Raises `OSError`."""
+    try:
+        if content:
+            return of_pieces([content], expected.algorithm) == expected
+        return of_handle(handle, expected.algorithm) == expected
+    except ValueError:
+        return False
