@@ -262,6 +262,7 @@ def _asked() -> argparse.Namespace:
 
 def _measured(asked: argparse.Namespace, stack: contextlib.ExitStack) -> Measured:
     uv = harness.find_uv(asked.uv)
+    images.alone()
     size = _QUICK if asked.quick else _FULL
     installed = asked.install_peers and os.path.abspath(asked.install_peers)
     if installed:

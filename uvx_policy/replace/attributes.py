@@ -33,7 +33,7 @@ def copy(source: int, new: int, path: str) -> None:
             if status.st_mode >> 3 & 0o7 != status.st_mode & 0o7:
                 raise CannotKeep("its group", path) from None
     set_mode(new, stat.S_IMODE(status.st_mode))
-    for name in extended(source):
+    for name in _attributes(source):
         try:
             # After the permissions: a change of those changes an ACL.
             os.setxattr(new, name, os.getxattr(source, name))
@@ -53,11 +53,7 @@ def set_mode(handle: int, mode: int) -> None:
         os.fchmod(handle, mode)
 
 
-def extended(handle: int) -> list[str]:
-    """Names of its extended attributes, ACLs among them, but for what the system gives to all.
-
-    Raises `OSError`.
-    """
+def _attributes(handle: int) -> list[str]:
     if not hasattr(os, "listxattr"):
         return []
     try:
