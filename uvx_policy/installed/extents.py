@@ -78,7 +78,7 @@ def extents_of(path: str) -> list[Extent] | None:
         return None
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        return extents_of_handle(handle)
+        return _ask(handle)
     finally:
         os.close(handle)
 
@@ -96,8 +96,7 @@ def devices_that_never_share(rows: Iterable[Mount] | None = None) -> frozenset[i
     return frozenset(os.makedev(int(major), int(minor)) for major, _, minor in numbers)
 
 
-def extents_of_handle(handle: int) -> list[Extent] | None:
-    """As `extents_of`, for an open file, on Linux alone."""
+def _ask(handle: int) -> list[Extent] | None:
     extents = []
     start, count = 0, _FEW
     while True:

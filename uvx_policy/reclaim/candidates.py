@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MOST_KEPT = 8 << 20
 #: digits of a size
 _MOST_DIGITS = 18
+#: how the path of a row begins that may lead out of its tree
+_ELSEWHERE = (os.pardir, os.sep)
 
 
 class Candidates:
@@ -33,8 +35,9 @@ class Candidates:
     def __init__(self, trees: Sequence[Tree]) -> None:
         """Read the RECORDs of `trees`. Never raises."""
         self.trees = trees
-        #: what leads from the owner of a tree to it, a slash at the end
+        #: what leads from the owner of a tree to it, and to it at all; a slash at the end
         self._prefixes = [_prefix(tree) for tree in trees]
+        self._tops = [tree.path + os.sep for tree in trees]
         #: paths as RECORDs have them, normalized
         self._paths: list[str] = []
         #: of all groups: `algorithm=digest`, one behind the other, and where each begins; bytes
@@ -75,12 +78,31 @@ class Candidates:
         files, paths, prefixes = self._files, self._paths, self._prefixes
         for at in range(self._starts[group], self._starts[group + 1], 2):
             tree, path = files[at], paths[files[at + 1]]
-            if path.startswith((os.pardir, os.sep)):
+            if path.startswith(_ELSEWHERE):
                 below = self._inside(tree, path)
                 if below:
                     yield at // 2, tree, below
             else:
                 yield at // 2, tree, prefixes[tree] + path
+
+    def paths(self, group: int) -> Iterator[tuple[int, int, str]]:
+        """The same with absolute paths."""
+        files, paths, tops = self._files, self._paths, self._tops
+        for at in range(self._starts[group], self._starts[group + 1], 2):
+            tree, path = files[at], paths[files[at + 1]]
+            if path.startswith(_ELSEWHERE):
+                below = self._inside(tree, path)
+                if below:
+                    yield at // 2, tree, os.path.join(self.trees[tree].owner, below)
+            else:
+                yield at // 2, tree, tops[tree] + path
+
+    def has_tree(self, group: int, chosen: Sequence[bool]) -> bool:
+        """Is one of its files in a tree that is chosen?"""
+        files = self._files
+        return any(
+            chosen[files[at]] for at in range(self._starts[group], self._starts[group + 1], 2)
+        )
 
     def _inside(self, number: int, path: str) -> str:
         """Where a file is that does not lie below its tree, "" for out of reach."""

@@ -53,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--within-cache", action="store_true", help="also link equal files of caches to each other"
     )
     parser.add_argument(
-        "--min-size", type=_size, metavar="N", default=1, help="leave files of fewer bytes"
+        "--min-size", type=_size, metavar="N", default=0, help="leave files of fewer bytes"
     )
     add_wait(parser)
     parser.add_argument(
@@ -115,6 +115,7 @@ def _carry_out(machine: Machine, plan: Plan, console: Console, options: argparse
     if plan.files:
         with progress("waiting for locks") as advance:
             work.carry_out(advance)
+    plan.remembered.save()
     failed = any(_FAILED & volume.left.left.keys() for volume in plan.volumes)
     is_complete = not (failed or work.is_broken or work.is_interrupted or work.busy)
     if options.json:

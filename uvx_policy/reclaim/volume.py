@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from array import array
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from uvx_policy.filesystem.mounts import is_read_only, why_network
@@ -45,8 +46,9 @@ class Volume:
         self.devices: set[int] = set()
         self.environments: list[str] = []
         self.caches: list[str] = []
-        #: groups with files to work on
+        #: groups with files to work on, in order; and where the source of each lies
         self.groups = array("I")
+        self.places = array("q")
         #: files, and bytes at most
         self.files = self.size = 0
         #: what was left by the plan
@@ -68,6 +70,10 @@ class Volume:
             if name == "max_inline" and value.isdecimal():
                 return int(value)
         return _INLINE
+
+    def place(self, group: int) -> int:
+        """Where the source of a group lies, 0 where that is not known."""
+        return self.places[bisect_left(self.groups, group)] if self.places else 0
 
     def choose(self, wanted: str) -> None:
         """Set `method`. `wanted`: "auto", "dedupe" or "hardlink"."""

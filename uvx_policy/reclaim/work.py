@@ -66,6 +66,7 @@ class Work:
                     volume.done = Outcome()
                     self._work_on(volume, advance)
                     volume.freed = volume.free() - before
+                    self._plan.remembered.found.extend(volume.done.places)
 
     def _lock(self, held: contextlib.ExitStack, advance: Callable[[str], None]) -> None:
         def waiting(holder: locks.Holder) -> None:
@@ -188,9 +189,12 @@ class Work:
                 report(outcome)
                 outcome.clear()
 
+        def shared(status: os.stat_result, path: str, place: int) -> None:
+            outcome.places.extend((self._plan.remembered.token(status, path), place))
+
         try:
             if volume.method == "dedupe":
-                with Deduper(outcome) as deduper:
+                with Deduper(outcome, shared) as deduper:
                     deduper.share(groups())
             else:
                 with Linker(outcome, self._rescue) as linker:

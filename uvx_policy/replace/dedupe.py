@@ -10,17 +10,15 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.installed.extents import extents_of_handle
 from uvx_policy.installed.hash import Hash, of_handle
 from uvx_policy.replace import kernel
 from uvx_policy.replace.opened import Directories, opened, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Self
 
-    from uvx_policy.installed.extents import Extent
     from uvx_policy.replace.opened import File, Group
     from uvx_policy.replace.outcome import Outcome
 
@@ -33,8 +31,15 @@ _BLOCK = 1 << 16
 class Deduper:
     """Lets files of groups share their blocks. Close it."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(
+        self, outcome: Outcome, shared: Callable[[os.stat_result, str, int], None]
+    ) -> None:
+        """`shared`: called with each file that lies now where its group's first one does.
+
+        With what fstat(2) says, a directory on its file system, and that place.
+        """
         self._outcome = outcome
+        self._shared = shared
         self._directories = Directories()
 
     def __enter__(self) -> Self:
@@ -46,46 +51,27 @@ class Deduper:
     def share(self, groups: Iterable[Group]) -> None:
         """Share what can be shared; what is left is counted. Never raises `OSError`."""
         for group, files in opened(groups, self._directories, self._outcome):
-            inodes: dict[tuple[int, int], File] = {}
-            for file in files:
-                inodes.setdefault((file.status.st_dev, file.status.st_ino), file)
-            rest = list(inodes.values())
+            rest, place = files, group.place
             differing = False
             while len(rest) > 1:  # the first may be the one that was edited
-                rest = self._share(rest[0], rest[1:], group.size)
+                # Another one lies elsewhere than the first was seen to lie.
+                place = 0 if rest[0].is_target else place
+                rest = self._share(rest[0], rest[1:], group.size, place)
                 differing = differing or bool(rest)
             if differing:
-                self._find_edited(inodes.values(), group)
+                self._find_edited(files, group)
 
-    def _share(self, source: File, others: list[File], size: int) -> list[File]:
+    def _share(self, source: File, others: list[File], size: int, place: int) -> list[File]:
         """Those that differ from `source`."""
-        try:
-            others = self._not_yet_shared(source, others)
-        except OSError as error:
-            for file in others:
-                self._leave(reason_of(error), file)
-            return []
         differ = []
         for start in range(0, len(others), kernel.MOST_TARGETS):
-            differ += self._dedupe(source, others[start : start + kernel.MOST_TARGETS], size)
+            some = others[start : start + kernel.MOST_TARGETS]
+            differ += self._dedupe(source, some, size, place)
+        if place:
+            self._shared(source.status, source.root, place)
         return differ
 
-    def _not_yet_shared(self, source: File, others: list[File]) -> list[File]:
-        """Raises `OSError`."""
-        extents = extents_of_handle(source.handle)
-        if extents and extents[0].is_inline:
-            for file in others:
-                self._leave("inline", file)
-            return []
-        # What nobody shares, none of the others does.
-        if not extents or not any(each.is_shared for each in extents):
-            return others
-        where = _where(extents)
-        return [
-            file for file in others if not where or _where(extents_of_handle(file.handle)) != where
-        ]
-
-    def _dedupe(self, source: File, targets: list[File], size: int) -> list[File]:
+    def _dedupe(self, source: File, targets: list[File], size: int, place: int) -> list[File]:
         """Those that differ."""
         differ: list[File] = []
         offset = 0
@@ -112,6 +98,8 @@ class Deduper:
         for file in targets:
             self._outcome.files += 1
             self._outcome.size += file.status.st_blocks * 512
+            if place:
+                self._shared(file.status, file.root, place)
         return differ
 
     def _find_edited(self, files: Iterable[File], group: Group) -> None:
@@ -126,13 +114,6 @@ class Deduper:
 
     def _leave(self, reason: str, file: File) -> None:
         self._outcome.leave(reason, file.path, file.status.st_blocks * 512)
-
-
-def _where(extents: list[Extent] | None) -> list[tuple[int, int]]:
-    """Where a file lies; nothing where that is not known."""
-    if not extents or not all(each.is_placed for each in extents):
-        return []
-    return [(each.physical, each.length) for each in extents]
 
 
 def _reason(number: int) -> str:

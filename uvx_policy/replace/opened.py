@@ -36,6 +36,8 @@ class Group(NamedTuple):
     size: int
     #: as a RECORD has it
     hash: str
+    #: where the first lies, a number for who asked; 0 for unknown
+    place: int
     #: an absolute directory, a path below it, and whether the file may be replaced; those first
     #: that the others shall be equal to
     members: list[tuple[str, str, bool]]

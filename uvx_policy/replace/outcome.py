@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 #: paths that are named for each reason
@@ -37,6 +38,8 @@ class Outcome:
         self.bytecode = 0
         #: reason -> files
         self.left: dict[str, Left] = {}
+        #: numbers for who asked, two for each file that shares its blocks now
+        self.places = array("q")
 
     def leave(self, reason: str, path: str, size: int) -> None:
         """Count a file that is left as it is."""
@@ -47,19 +50,21 @@ class Outcome:
         self.files += other.files
         self.size += other.size
         self.bytecode += other.bytecode
+        self.places.extend(other.places)
         for reason, left in other.left.items():
             self.left.setdefault(reason, Left()).add(left.files, left.size, left.paths)
 
     def packed(self) -> tuple[Any, ...]:
         """What `unpacked` understands, of plain values."""
         left = [(reason, each.files, each.size, each.paths) for reason, each in self.left.items()]
-        return (self.files, self.size, self.bytecode, left)
+        return (self.files, self.size, self.bytecode, left, self.places.tobytes())
 
     @classmethod
     def unpacked(cls, values: tuple[Any, ...]) -> Outcome:
         """The outcome that was `packed`."""
         outcome = cls()
-        outcome.files, outcome.size, outcome.bytecode, left = values
+        outcome.files, outcome.size, outcome.bytecode, left, places = values
+        outcome.places.frombytes(places)
         for reason, files, size, paths in left:
             outcome.left.setdefault(reason, Left()).add(files, size, paths)
         return outcome

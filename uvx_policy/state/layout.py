@@ -58,6 +58,8 @@ SURVEYS = Store("surveys", prefix="survey-", longest=262_144, most=4096)
 REGISTER = Store("register", prefix="all", longest=16 << 20)
 #: which files were verified (`verify.verified`): about a million in one environment or cache
 VERIFIED = Store("verified", prefix="verified-", longest=16 << 20, most=512)
+#: where files lie on disks whose blocks can be shared (`reclaim.remembered`): two million
+RECLAIMED = Store("reclaimed", prefix="places", longest=32 << 20, most=1)
 #: what a repair that is under way is about (`repair.unfinished`)
 REPAIRS = Store("repairs", prefix="repair-", longest=64 << 20)
 #: tracebacks of checks that failed themselves (`doctor.crash_log`)
@@ -74,6 +76,7 @@ STORES = (
     SURVEYS,
     REGISTER,
     VERIFIED,
+    RECLAIMED,
     REPAIRS,
     CRASHES,
     TOLD,
