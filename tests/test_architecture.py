@@ -48,7 +48,7 @@ ROOMS = {
     "verify": "core state terminal machine installed",
     "replace": "core state terminal host filesystem installed",
     "repair": "core state terminal settings machine installed caches verify replace",
-    "reclaim": "core state terminal filesystem machine installed caches verify replace repair",
+    "reclaim": "core state terminal filesystem machine installed caches replace repair",
     "status": "core state terminal host machine filesystem installed",
     "setup": "core state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -665,6 +666,49 @@ def test_an_entry_that_cannot_be_used_is_told_with_the_reason(
         user.write_text("")
 
     assert here.wrong(CHECKS) == []
+
+
+@pytest.mark.parametrize(
+    "fault", ["gone", "no cache", "open", "open below", "of another", "on way"]
+)
+def test_a_cache_to_seed_from_that_is_not_used_is_told_with_the_reason(
+    fs: FileSystems, here: Standing, fault: str
+) -> None:
+    above = fs.other_ext4 / "site"
+    cache = above / "cache"
+    (cache / "wheels-v6").mkdir(parents=True)
+    (cache / "archive-v0").mkdir()
+    user = config(here, f'[caches]\nseed-from = ["{cache}"]\n')
+    assert here.wrong(CHECKS) == []
+    if fault == "gone":
+        shutil.rmtree(cache)
+    elif fault == "no cache":
+        for bucket in cache.iterdir():
+            bucket.rmdir()
+    elif fault == "open":
+        cache.chmod(0o777)
+    elif fault == "open below":
+        (cache / "archive-v0").chmod(0o777)
+    elif fault == "of another":
+        os.chown(cache, 12345, -1)
+    else:
+        above.chmod(0o777)
+
+    told = found(here, "cache-entries")
+
+    expected = {
+        "gone": "it does not exist",
+        "no cache": "it is not a cache of uv",
+        "open": "everybody can write to it",
+        "open below": "archive-v0`: everybody can write to it",
+        "of another": "it belongs to user 12345",
+        "on way": "on its way is writable for everybody",
+    }[fault]
+    assert expected in told.detail
+    assert f"{user}:2" in told.detail
+    if fault == "open":
+        here.types(typed(told.fix))
+        assert here.wrong(CHECKS) == []
 
 
 def test_entries_in_good_order_are_no_finding(fs: FileSystems, here: Standing) -> None:

@@ -105,6 +105,22 @@ def test_what_the_target_has_of_its_own_stays(source: Path, target: Path) -> Non
     assert (own / "one/__init__.py").read_text() == "of its own"
 
 
+@pytest.mark.parametrize(("there", "expected"), [(1, "brought"), (9, "of its own")])
+def test_what_the_target_knows_of_an_index_is_not_made_older(
+    source: Path, target: Path, there: int, expected: str
+) -> None:
+    """What was asked of an index later names what was downloaded later."""
+    for cache, content, time in ((source, "brought", 5), (target, "of its own", there)):
+        index = cache / "simple-v20/index/0123456789abcdef/one.rkyv"
+        index.parent.mkdir(parents=True)
+        index.write_text(content)
+        os.utime(index, (time, time))
+
+    fill.fill(str(source), str(target), BOTH)
+
+    assert (target / "simple-v20/index/0123456789abcdef/one.rkyv").read_text() == expected
+
+
 @pytest.mark.usefixtures("processes")
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("in_use", [False, True])

@@ -51,7 +51,7 @@ def settings(**given: Setting) -> Settings:
         "fallback": setting("copy"),
         "symlinked_venv": setting("keep"),
     }
-    return Settings(**{**built_in, **given}, caches=())
+    return Settings(**{**built_in, **given}, caches=(), seed_from=())
 
 
 def facts(**given: Any) -> Facts:

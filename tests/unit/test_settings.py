@@ -339,6 +339,21 @@ def test_caches_of_the_user_come_before_those_of_the_machine(machine: Machine) -
     )
 
 
+def test_caches_to_seed_from_are_those_of_the_user_and_then_the_machine(machine: Machine) -> None:
+    machine.site.write_text('[caches]\nseed-from = ["/opt/cache/", "/site/{uid}"]\n')
+    machine.user.write_text('[caches]\n"/mnt/a" = "/mnt/a/mine"\nseed-from = ["~/image"]\n')
+
+    settings = machine.read()
+
+    assert [each.directory for each in settings.seed_from] == [
+        f"{machine.home}/image",
+        "/opt/cache",
+        f"/site/{os.getuid()}",
+    ]
+    assert str(settings.seed_from[0].origin).endswith("config.toml:3")
+    assert [each.filesystem for each in settings.caches] == ["/mnt/a"]
+
+
 def read_as(machine: Machine, uid: int, accounts: dict[int, str]) -> list[tuple[str, str]]:
     """The entries that this user gets."""
 
@@ -620,6 +635,18 @@ CONFIG_FAULTS = [
         "[caches]\n'/mnt' = '/x'\n'/mnt/' = '/y'",
         "3: `/mnt` has a cache above already",
         id="one file system twice",
+    ),
+    pytest.param(
+        "[caches]\nseed-from = '/x'",
+        '2: `seed-from` must be an array of paths, not the string "/x"',
+    ),
+    pytest.param(
+        "[caches]\nseed-from = ['/x', 'y']",
+        '2: a directory in `seed-from` must be absolute or begin with `~/`, not "y"',
+    ),
+    pytest.param(
+        "[caches]\nseed-from = [1]",
+        "2: a directory in `seed-from` must be a string, not the integer 1",
     ),
     pytest.param("[defaults]\nhackable = true\nhackable = true", "3: ", id="broken TOML"),
 ]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LOCK = ".lock"
 _PAUSE = 0.1
+#: what the kernel says of a file that has no name any more
+_DELETED = b" (deleted)"
 #: a command line is cut here
 _MOST_CHARACTERS = 200
 
@@ -198,6 +200,20 @@ def users(cache: str) -> tuple[Holder, ...]:
         elif pid not in locking and _is_uv(pid) and _cache_of(pid) == cache:
             found.append(_holder(pid, "uses it without a lock"))
     return tuple(found)
+
+
+def users_of_deleted(part: str) -> Iterator[Holder]:
+    """Processes that use a deleted file, by pid, whose path had `part` in it. Never raises."""
+    wanted = os.fsencode(part)
+    for pid in sorted(int(name) for name in contents.names_in("/proc") if name.isdecimal()):
+        lines = [
+            line for line in _read(f"/proc/{pid}/maps").split(b"\n") if line.endswith(_DELETED)
+        ]
+        for handle in contents.names_in(f"/proc/{pid}/fd") if pid != os.getpid() else ():
+            with contextlib.suppress(OSError):
+                lines.append(os.fsencode(os.readlink(f"/proc/{pid}/fd/{handle}")))
+        if any(wanted in line and line.endswith(_DELETED) for line in lines):
+            yield _holder(pid, "uses a deleted file")
 
 
 def is_free(cache: str) -> bool:

@@ -226,12 +226,13 @@ def _filled(
     into = sources.existing_above(request.target)
     held = Held(sources.lenders(machine, request.lending), into)
     only = Held(sources.lenders(machine, request.environments))
+    installed = only.packages()
     results = []
     planned: set[str] | None = set() if dry_run else None
     for source in request.sources:
         advance(source)
         named = packages_in(source) if request.packages is None else request.packages
-        for packages, those in ((named, None), (only.packages(), only)):
+        for packages, those in ((named, None), (installed, only)):
             if packages:
                 done = fill(
                     source, request.target, packages,

@@ -10,6 +10,7 @@ from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import cache_safety
 from uvx_policy.filesystem.cache_safety import ancestors
 from uvx_policy.installed.distributions import site_directories
+from uvx_policy.machine.caches import seed_sources
 from uvx_policy.machine.search import Search
 from uvx_policy.seed.held import Lender
 
@@ -26,23 +27,30 @@ _LINKING = ("auto", "hardlink")
 def other_caches(machine: Machine, target: str) -> dict[str, str]:
     """Every known cache but `target` (a real path) -> why nothing is taken from it, "" for none.
 
-    Uv's own comes first; those that do not exist are left out.
+    Uv's own comes first, those of `seed-from` last; of the others those that do not exist are left
+    out.
     """
-    paths = [cache.path for cache in machine.caches if cache.exists]
-    return {path: why_not(machine.host, path) for path in paths if path != target}
+    host = machine.host
+    found = {cache.path: why_not(host, cache.path) for cache in machine.caches if cache.exists}
+    for source in seed_sources(host):
+        found.setdefault(os.path.realpath(source.directory), why_not_shared(host, source.directory))
+    found.pop(target, None)
+    return found
 
 
 def why_not(host: Host, source: str) -> str:
-    """Why no files are taken from a cache: whoever may write there decides what gets installed."""
+    """Why no files are taken from a cache of this user. Never raises."""
     try:
-        status = host.status(source)
-        if status is None or not contents.looks_like_a_cache(host.list_names(source)):
+        if not contents.looks_like_a_cache(host.list_names(source)):
             return "it is not a cache of uv"
-        if host.uid >= 0 and status.uid not in (0, host.uid, host.unmapped_uid()):
-            return f"it belongs to user {status.uid}"
-        return cache_safety.why_shared(host, source, status)
+        return cache_safety.why_not_source(host, source)
     except Unreadable as error:
         return str(error)
+
+
+def why_not_shared(host: Host, directory: str) -> str:
+    """Why no files are taken from a directory of `seed-from`. Never raises."""
+    return cache_safety.why_not_shared(host, directory) or why_not(host, directory)
 
 
 def environments_below(roots: Sequence[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from uvx_policy.caches import sources
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, warn
 from uvx_policy.errors import LinkPolicyError, Unreadable
 from uvx_policy.filesystem import cache_safety, others
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.model import Mount
     from uvx_policy.settings.check import Config
-    from uvx_policy.settings.keys import CacheEntry
+    from uvx_policy.settings.keys import CacheEntry, SeedSource
     from uvx_policy.toml_file import TomlFile
 
 #: directories that one `*` of a rule is looked up in
@@ -131,7 +132,7 @@ def _may_exist(path: str, *, directory: bool = False) -> bool:
 
 
 def look_entries(case: Case) -> Iterator[Diagnostic]:
-    """Lines of `[caches]` that cannot be used, or that help nobody."""
+    """Lines of `[caches]` that cannot be used, or that help nobody; what `seed-from` names."""
     try:
         table = read_mount_table(case.host)
     except Unreadable:
@@ -144,6 +145,15 @@ def look_entries(case: Case) -> Iterator[Diagnostic]:
                     f"The cache for `{entry.filesystem}` ({entry.origin}) is not used: {why}.",
                     fix,
                     (entry.directory,),
+                )
+        for source in config.seed_from:
+            why = sources.why_not_shared(case.host, source.directory)
+            if why:
+                yield warn(
+                    f"Nothing is taken from the cache `{source.directory}` ({source.origin}): "
+                    f"{why}.",
+                    _fix_source(case, source),
+                    (source.directory,),
                 )
 
 
@@ -168,6 +178,14 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
         close = command("chmod", "go-w", directory)
         correct = Fix.by("Remove write permission for others", close)
     return why and f"`{entry.directory}`: {why}", correct
+
+
+def _fix_source(case: Case, source: SeedSource) -> Fix:
+    directory = os.path.realpath(source.directory)
+    if _is_open(case, directory):
+        close = command("chmod", "-R", "go-w", directory)
+        return Fix.by("Remove write permission for others", close)
+    return Fix.by(f"Correct it, or remove it from `{source.origin}`")
 
 
 def _is_open(case: Case, directory: str) -> bool:

@@ -23,6 +23,8 @@ _MOST_FREE = 1024**3
 _FREE_PART = 20
 
 _MOST_LINKS = 40
+#: group and everybody
+_OTHERS_MAY_ENTER = 0o011
 
 
 class Surroundings(Value):
@@ -225,6 +227,44 @@ def why_shared(host: Host, directory: str, status: Status) -> str:
     """Give who else can write to a cache, as a reason against it. Raises `Unreadable`."""
     who = others.who_may_write(host, directory, status)
     return f"{who} can write to it (mode {status.mode:04o})" if who else ""
+
+
+def why_not_source(host: Host, directory: str) -> str:
+    """Give the reason why no files are taken from a cache: others decide what is there.
+
+    It must be root's or ours, and nobody else may write there or in its buckets. Raises
+    `Unreadable`.
+    """
+    status = host.status(directory)
+    if status is None or status.kind != "directory":
+        return "it does not exist" if status is None else f"it is a {status.kind}"
+    within = [(directory, status)]
+    if status.mode & _OTHERS_MAY_ENTER:
+        for name in host.list_names(directory):
+            path = os.path.join(directory, name)
+            below = host.link_status(path)
+            if below is not None and below.kind != "file":
+                within.append((path, below))
+    for path, each in within:
+        reason = why_shared(host, path, each)
+        if host.uid >= 0 and each.uid not in (0, host.uid, host.unmapped_uid()):
+            reason = f"it belongs to user {each.uid}"
+        if reason:
+            return reason if path == directory else f"`{path}`: {reason}"
+    return ""
+
+
+def why_not_shared(host: Host, directory: str) -> str:
+    """Give the reason why nothing is taken from a directory of `seed-from`. Never raises.
+
+    The same, and nobody else may exchange it.
+    """
+    try:
+        if host.status(directory) is None:
+            return "it does not exist"
+        return why_open_to_others(host, directory, Wish()) or why_not_source(host, directory)
+    except Unreadable as error:
+        return str(error)
 
 
 def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) -> str:

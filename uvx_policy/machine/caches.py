@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uvx_policy.filesystem.mounts import MountTable
     from uvx_policy.host import Host
     from uvx_policy.model import Mount
+    from uvx_policy.settings.keys import SeedSource
     from uvx_policy.state.register import Environment
 
 UV_DEFAULT = "uv's default"
@@ -210,6 +211,14 @@ def _of_settings(host: Host) -> Iterator[tuple[str, str]]:
     for entry in own.caches:
         if os.path.isabs(entry.directory):
             yield entry.directory, str(entry.origin)
+
+
+def seed_sources(host: Host) -> tuple[SeedSource, ...]:
+    """The directories of `seed-from`; none where the settings have faults. Never raises."""
+    try:
+        return reader.read_settings(host, project="", workspace="", place="").seed_from
+    except LinkPolicyError:
+        return ()
 
 
 def _of_projects(projects: set[str], cwd: str) -> Iterator[tuple[str, str]]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from uvx_policy.replace.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from uvx_policy.reclaim.plan import Plan
+    from uvx_policy.reclaim.seed import Seed
     from uvx_policy.reclaim.volume import Volume
 
 
-def report(plan: Plan, *, dry_run: bool, is_complete: bool) -> str:
-    """The whole report."""
+def report(plan: Plan, seeds: Sequence[Seed] | None, *, dry_run: bool, is_complete: bool) -> str:
+    """The whole report. `seeds`: `None` where that was not asked for."""
     left = Outcome()
     for volume in plan.volumes:
         left.add(volume.left)
@@ -25,15 +28,31 @@ def report(plan: Plan, *, dry_run: bool, is_complete: bool) -> str:
             "caches": plan.caches,
             "devices": [_device(volume, dry_run=dry_run) for volume in plan.volumes],
             "left": [
-                {"reason": reason, "files": each.files, "bytes": each.size, "paths": each.paths}
+                {
+                    "reason": reason,
+                    "files": each.files,
+                    "bytes": each.size,
+                    "paths": each.paths,
+                    "detail": each.detail or None,
+                }
                 for reason, each in sorted(left.left.items())
             ],
             "bytecode": left.bytecode,
-            "seeded": None,
+            "seeded": None if seeds is None else [_seeded(seed) for seed in seeds],
             "complete": is_complete,
         },
         indent=2,
     )
+
+
+def _seeded(seed: Seed) -> dict[str, object]:
+    return {
+        "cache": seed.cache,
+        "packages": seed.packages,
+        "bytes": seed.size,
+        "left": seed.left,
+        "problem": seed.problem or None,
+    }
 
 
 def _device(volume: Volume, *, dry_run: bool) -> dict[str, str | int | None]:

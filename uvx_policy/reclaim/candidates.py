@@ -40,6 +40,8 @@ class Candidates:
         self._tops = [tree.path + os.sep for tree in trees]
         #: paths as RECORDs have them, normalized
         self._paths: list[str] = []
+        #: numbers of those that may lead out of their tree
+        self._elsewhere: frozenset[int] = frozenset()
         #: of all groups: `algorithm=digest`, one behind the other, and where each begins; bytes
         self._hashes = bytearray()
         self._hash_starts = array("Q", [0])
@@ -76,9 +78,11 @@ class Candidates:
         Without those that lie outside of the environment or the archive of their RECORD.
         """
         files, paths, prefixes = self._files, self._paths, self._prefixes
+        elsewhere = self._elsewhere
         for at in range(self._starts[group], self._starts[group + 1], 2):
-            tree, path = files[at], paths[files[at + 1]]
-            if path.startswith(_ELSEWHERE):
+            tree, number = files[at], files[at + 1]
+            path = paths[number]
+            if number in elsewhere:
                 below = self._inside(tree, path)
                 if below:
                     yield at // 2, tree, below
@@ -88,9 +92,11 @@ class Candidates:
     def paths(self, group: int) -> Iterator[tuple[int, int, str]]:
         """The same with absolute paths."""
         files, paths, tops = self._files, self._paths, self._tops
+        elsewhere = self._elsewhere
         for at in range(self._starts[group], self._starts[group + 1], 2):
-            tree, path = files[at], paths[files[at + 1]]
-            if path.startswith(_ELSEWHERE):
+            tree, number = files[at], files[at + 1]
+            path = paths[number]
+            if number in elsewhere:
                 below = self._inside(tree, path)
                 if below:
                     yield at // 2, tree, os.path.join(self.trees[tree].owner, below)
@@ -120,6 +126,9 @@ class Candidates:
         self._paths = [
             path if record.is_plain(path) else os.path.normpath(path) for path in numbers
         ]
+        self._elsewhere = frozenset(
+            number for number, path in enumerate(self._paths) if path.startswith(_ELSEWHERE)
+        )
         counts = array("I", [0]) * len(self._sizes)
         for number in records.numbers:
             for group in rows[number][1]:

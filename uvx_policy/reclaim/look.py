@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from uvx_policy.reclaim.remembered import UNKNOWN
 
 if TYPE_CHECKING:
-    import os
+    from collections.abc import Iterable
     from typing import TypeAlias
 
     from uvx_policy.reclaim.remembered import Remembered
@@ -21,12 +22,32 @@ if TYPE_CHECKING:
 SOURCE, TARGET = 1, 2
 
 
+class Directories:
+    """Which directories lie where their paths say: through a link they are another one's."""
+
+    def __init__(self, owners: Iterable[str]) -> None:
+        """`owners`: environments and caches, which may be behind links themselves."""
+        self._are_real = dict.fromkeys(owners, True)
+
+    def has(self, path: str) -> bool:
+        """Does a file of one of the owners lie in a directory of its own?"""
+        directory, _, _ = path.rpartition(os.sep)
+        is_real = self._are_real.get(directory)
+        if is_real is None:
+            is_real = self.has(directory) and not os.path.islink(directory)
+            self._are_real[directory] = is_real
+        return is_real
+
+
 class Linking:
     """Equal files of one mode and one owner become one."""
 
-    def __init__(self, volume: Volume, todo: bytearray, *, within_cache: bool) -> None:
+    def __init__(
+        self, volume: Volume, todo: bytearray, directories: Directories, *, within_cache: bool
+    ) -> None:
         """`todo`: for each file what is to be done."""
         self._volume = volume
+        self._directories = directories
         self._todo = todo
         self._within_cache = within_cache
 
@@ -59,10 +80,14 @@ class Linking:
         volume, todo = self._volume, self._todo
         inodes = {file[3].st_ino for file in sources}
         names: dict[int, int] = {}
-        for index, may_change, _, status in files:
+        paths = set()
+        for index, may_change, path, status in files:
             inode = status.st_ino
-            if inode in inodes or not may_change:
+            if inode in inodes or not may_change or not self._directories.has(path):
                 continue
+            if path in paths:  # two rows of one file
+                continue
+            paths.add(path)
             todo[index] = TARGET
             volume.files += 1
             count = names[inode] = names.get(inode, 0) + 1
@@ -84,9 +109,16 @@ class Linking:
 class Sharing:
     """Equal files share their blocks, and stay files of their own."""
 
-    def __init__(self, volume: Volume, todo: bytearray, remembered: Remembered) -> None:
+    def __init__(
+        self,
+        volume: Volume,
+        todo: bytearray,
+        directories: Directories,
+        remembered: Remembered,
+    ) -> None:
         """`todo`: for each file what is to be done."""
         self._volume = volume
+        self._directories = directories
         self._todo = todo
         self._remembered = remembered
 
@@ -94,8 +126,9 @@ class Sharing:
         """Note what is to be done with the files of a group."""
         inodes: dict[tuple[int, int], Seen] = {}
         for file in files:
-            inodes.setdefault((file[3].st_dev, file[3].st_ino), file)
-        if len(inodes) == 1:
+            if self._directories.has(file[2]):
+                inodes.setdefault((file[3].st_dev, file[3].st_ino), file)
+        if len(inodes) <= 1:
             return
         different = list(inodes.values())
         try:

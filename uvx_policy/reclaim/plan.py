@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
 from uvx_policy.reclaim.candidates import Candidates
-from uvx_policy.reclaim.look import TARGET, Linking, Sharing
+from uvx_policy.reclaim.look import TARGET, Directories, Linking, Sharing
 from uvx_policy.reclaim.remembered import Remembered
 from uvx_policy.reclaim.volume import Volume
 from uvx_policy.replace import foreign
@@ -184,10 +184,11 @@ class Plan:
 
     def _look(self, advance: Callable[[str], None]) -> None:
         """Note what is to be done with each file."""
+        directories = Directories(tree.owner for tree in self.candidates.trees)
         ways = [
-            Sharing(volume, self._todo, self.remembered)
+            Sharing(volume, self._todo, directories, self.remembered)
             if volume.method == "dedupe"
-            else Linking(volume, self._todo, within_cache=self._wanted.within_cache)
+            else Linking(volume, self._todo, directories, within_cache=self._wanted.within_cache)
             for volume in self.volumes
         ]
         candidates, may_change = self.candidates, self._may_change

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from uvx_policy.reclaim.plan import Plan
+    from uvx_policy.reclaim.seed import Seed
     from uvx_policy.reclaim.volume import Volume
     from uvx_policy.reclaim.work import Work
     from uvx_policy.terminal.console import Console, Parts
 
 #: paths of one reason that are shown; --json has more
 _MOST = 5
+#: of what was counted
+_MUCH = 0.05
 _METHODS = {"dedupe": "shared blocks", "hardlink": "hard links", "": "nothing can be done"}
 #: reason -> of one file, of several, and whether the paths are shown
 _REASONS = {
@@ -68,6 +71,18 @@ def planned(plan: Plan, console: Console) -> Iterator[Parts]:
         yield from left(volume.planned, console, "  ")
 
 
+def seeded(seeds: Iterable[Seed], console: Console, *, done: bool) -> Iterator[Parts]:
+    """What caches get first, or have got."""
+    for seed in seeds:
+        if seed.problem:
+            yield ("left  ", "yellow"), f"{console.path(seed.cache)} is not filled: {seed.problem}"
+        elif seed.packages:
+            packages = words.count(seed.packages, "package")
+            verb = words.verb(seed.packages, "was", "were") if done else "will be"
+            written = f"{console.signs.at_most} {words.size(seed.size)} written"
+            yield (f"{packages} {verb} put into {console.path(seed.cache)} ({written})",)
+
+
 def left(outcome: Outcome, console: Console, indent: str = "") -> Iterator[Parts]:
     """What is left, by reason."""
     for reason, each in sorted(outcome.left.items()):
@@ -75,6 +90,8 @@ def left(outcome: Outcome, console: Console, indent: str = "") -> Iterator[Parts
         files = words.count(each.files, "file")
         size = f" ({words.size(each.size)})" if each.size else ""
         what = words.verb(each.files, is_one, are_many)
+        if reason == "error" and each.detail:
+            what = f"{what}: {each.detail}"
         yield (indent, ("left  ", "yellow"), f"{files}{size} {what}")
         if shows_paths:
             for path in each.paths[:_MOST]:
@@ -93,13 +110,18 @@ def done(plan: Plan, work: Work, console: Console) -> Iterator[Parts]:
     if every.bytecode:
         files = words.count(every.bytecode, "file")
         yield (f"{files} of compiled Python kept valid.",)
-    for error in work.busy:
-        yield ("left  ", "yellow"), str(error)
+    yield from busy(work)
     yield from left(every, console)
     if work.is_broken:
         yield ("A process was killed: not everything was done.",)
     if work.is_interrupted:
         yield ("Interrupted: the rest is as it was.",)
+
+
+def busy(work: Work) -> Iterator[Parts]:
+    """Who is in the way, and what went wrong besides."""
+    for error in (*work.busy, *work.errors):
+        yield ("left  ", "yellow"), str(error)
 
 
 def _freed(volume: Volume, console: Console) -> Iterator[Parts]:
@@ -109,8 +131,16 @@ def _freed(volume: Volume, console: Console) -> Iterator[Parts]:
     freed = (f"{words.size(max(volume.freed, 0))} freed", "bold green")
     where = console.path(volume.mount_point)
     yield f"{where}: ", freed, f"; {files} {share} now ({words.size(outcome.size)} counted)."
-    if volume.held and volume.held_by:
-        yield (f"  {words.size(volume.held)} until these end: {words.listed(volume.held_by)}",)
+    yield from _held(volume)
+
+
+def _held(volume: Volume) -> Iterator[Parts]:
+    """Why less is free than was counted; a little always is, in directories for example."""
+    if volume.held_by:
+        yield (f"  more when these end: {words.listed(volume.held_by)}",)
+    elif volume.done is not None and volume.held > volume.done.size * _MUCH:
+        held = words.size(volume.held)
+        yield (f"  {held} are not free yet: something else, such as a snapshot, has these blocks",)
 
 
 def hints(plan: Plan) -> Iterator[Hint]:
@@ -134,8 +164,3 @@ def for_others(foreign: dict[str, int]) -> Iterator[Hint]:
     for uid, paths in owners.items():
         again = as_user(uid, "linkpolicy", "reclaim", *paths)
         yield Hint(text="run reclaim as the owner", commands=(again,))
-
-
-def total(volumes: Iterable[Volume]) -> str:
-    """`at most 1.2 GB`."""
-    return f"at most {words.size(sum(volume.size for volume in volumes))}"

@@ -12,8 +12,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import locks
+from uvx_policy.errors import LinkPolicyError
 from uvx_policy.forking import processors
-from uvx_policy.replace import kernel
+from uvx_policy.replace import kernel, shop
 from uvx_policy.replace.dedupe import Deduper
 from uvx_policy.replace.links import Linker
 from uvx_policy.replace.outcome import Outcome
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from uvx_policy.reclaim.plan import Plan
     from uvx_policy.reclaim.volume import Volume
+    from uvx_policy.repair.work import Work as Saving
     from uvx_policy.replace.opened import Group
-    from uvx_policy.replace.place import Place
 
 #: what a file costs besides its bytes, in bytes
 _PER_FILE = 1 << 16
@@ -40,18 +41,22 @@ _FILES = 1024
 class Work:
     """What was done so far."""
 
-    def __init__(
-        self, plan: Plan, wait: float, jobs: int, rescue: Callable[[Place, str], None]
-    ) -> None:
-        """`wait`: seconds for each lock; `jobs`: processes, 0 for as many as there can be."""
+    def __init__(self, plan: Plan, wait: float, jobs: int, saving: Callable[[], Saving]) -> None:
+        """`wait`: seconds for each lock; `jobs`: processes, 0 for as many as there can be.
+
+        `saving`: what keeps edits that are made in the very moment; each process has its own.
+        """
         self._plan = plan
         self._wait = wait
         self._jobs = jobs
-        self._rescue = rescue
+        self._saving = saving
         #: environments and caches that somebody uses, and who
         self.busy: list[locks.Busy] = []
         #: a process of ours was killed
         self.is_broken = False
+        #: where edits were saved, and what went wrong with that
+        self.saved: list[str] = []
+        self.errors: list[str] = []
         self.is_interrupted = False
         self._children: list[int] = []
 
@@ -66,7 +71,11 @@ class Work:
                     volume.done = Outcome()
                     self._work_on(volume, advance)
                     volume.freed = volume.free() - before
+                    if volume.held:
+                        volume.held_by = list(map(str, locks.users_of_deleted(shop.PREFIX)))
                     self._plan.remembered.found.extend(volume.done.places)
+                    self.saved += volume.done.saved
+                    self.errors += volume.done.errors
 
     def _lock(self, held: contextlib.ExitStack, advance: Callable[[str], None]) -> None:
         def waiting(holder: locks.Holder) -> None:
@@ -149,6 +158,11 @@ class Work:
             theirs = (parts[number] for number in _claimed(source))
             self._do(volume, theirs, lambda outcome: _send(sink, outcome))
             code = 0
+        except Exception:
+            import traceback
+
+            traceback.print_exc()
+            raise
         finally:
             os._exit(code)
 
@@ -197,8 +211,14 @@ class Work:
                 with Deduper(outcome, shared) as deduper:
                     deduper.share(groups())
             else:
-                with Linker(outcome, self._rescue) as linker:
-                    linker.link(groups())
+                saving = self._saving()
+                try:
+                    with Linker(outcome, saving.rescue) as linker:
+                        linker.link(groups())
+                finally:
+                    outcome.saved += filter(None, [saving.saved])
+        except LinkPolicyError as error:  # an edit could not be saved: it stays where it is
+            outcome.errors.append(str(error))
         finally:
             report(outcome)
 

@@ -28,7 +28,7 @@ _AFTER_MAGIC, _TIME_AT = 4, 8
 _TIME = struct.Struct("<L")
 _32_BITS = 0xFFFFFFFF
 _BILLION = 10**9
-_MOST_LISTED = 256
+_MOST_LISTED = 512
 _WRITE = os.O_RDWR | NO_FOLLOW | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -40,22 +40,27 @@ class Bytecode:
         #: root and directory -> name of a module -> its files
         self._listed: dict[tuple[str, str], dict[str, list[str]]] = {}
 
+    def has(self, root: str, below: str) -> bool:
+        """Was anything compiled from this source?"""
+        name, cached = _cached(below)
+        return name in self._names(root, cached)
+
     def follow(
-        self, root: str, below: str, before: os.stat_result, mtime_ns: int, shop: Shop
+        self, root: str, below: str, before: os.stat_result, mtime_ns: int, shop: Shop | None
     ) -> int:
         """Make valid again what was compiled from `before`; how many files that were.
 
-        `root`, `below`: the source. Never raises: without it Python compiles again.
+        `root`, `below`: the source. `shop`: to build in what must be replaced, as it has several
+        names; without one it is left. Never raises: Python compiles again what is not valid.
         """
         old, new = int(before.st_mtime_ns // _BILLION), int(mtime_ns // _BILLION)
         if old == new:
             return 0
-        directory, _, name = below.rpartition(os.sep)
-        cached = f"{directory}{os.sep}__pycache__" if directory else "__pycache__"
+        name, cached = _cached(below)
         count = 0
         with contextlib.suppress(OSError):
             header = _HEADER.pack(0, old & _32_BITS, before.st_size & _32_BITS)
-            for each in self._names(root, cached).get(name[:-3], ()):
+            for each in self._names(root, cached).get(name, ()):
                 with contextlib.suppress(OSError):
                     place = Place(
                         self._directories.handle(root, cached), each,
@@ -79,7 +84,14 @@ class Bytecode:
         return names
 
 
-def _changed(place: Place, header: bytes, time: bytes, shop: Shop) -> bool:
+def _cached(below: str) -> tuple[str, str]:
+    """The name of a module, and the directory of what was compiled from it."""
+    directory, _, name = below.rpartition(os.sep)
+    cached = f"{directory}{os.sep}__pycache__" if directory else "__pycache__"
+    return name[:-3], cached
+
+
+def _changed(place: Place, header: bytes, time: bytes, shop: Shop | None) -> bool:
     """Raises `OSError`."""
     handle = os.open(place.name, _WRITE, dir_fd=place.directory)
     try:
@@ -93,6 +105,8 @@ def _changed(place: Place, header: bytes, time: bytes, shop: Shop) -> bool:
             return True
     finally:
         os.close(handle)
+    if shop is None:
+        return False
     # Its other names belong to others, whose sources have other times.
     new = shop.free("part")
     try:

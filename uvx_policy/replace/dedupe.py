@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed.hash import Hash, of_handle
 from uvx_policy.replace import kernel
-from uvx_policy.replace.opened import Directories, opened, reason_of
+from uvx_policy.replace.opened import Directories, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -83,14 +83,14 @@ class Deduper:
                 )
             except OSError as error:
                 for file in targets:
-                    self._leave(reason_of(error), file)
+                    self._fail(error, file)
                 return differ
             still = []
             for file, (done, state) in zip(targets, states, strict=True):
                 if state == 0 and done > length - _BLOCK:
                     still.append(file)
                 elif state < 0:
-                    self._leave(_reason(-state), file)
+                    self._fail(OSError(-state, os.strerror(-state)), file)
                 else:
                     differ.append(file)
             targets = still
@@ -109,14 +109,17 @@ class Deduper:
             try:
                 if of_handle(file.handle, expected.algorithm) != expected:
                     self._leave("edited", file)
-            except (OSError, ValueError):  # noqa: PERF203 (few differ)
+            except ValueError:  # noqa: PERF203 (few differ)
                 self._leave("error", file)
+            except OSError as error:
+                self._fail(error, file)
+
+    def _fail(self, error: OSError, file: File) -> None:
+        # The kernel: "not the owner", of a file that cannot be written to either.
+        if error.errno == errno.EPERM:
+            self._leave("owner", file)
+        else:
+            self._outcome.fail(error, file.path, file.status.st_blocks * 512)
 
     def _leave(self, reason: str, file: File) -> None:
         self._outcome.leave(reason, file.path, file.status.st_blocks * 512)
-
-
-def _reason(number: int) -> str:
-    if number == errno.EPERM:
-        return "owner"
-    return reason_of(OSError(number, os.strerror(number)))

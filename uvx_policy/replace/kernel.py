@@ -161,30 +161,47 @@ def has_writer(handle: int) -> bool:
     except OSError as error:
         if error.errno == errno.EAGAIN:
             return True
-        return _is_open_for_writing(os.fstat(handle))
+        status = os.fstat(handle)
+        return (status.st_dev, status.st_ino) in written_files()
     fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     return False
 
 
-def _is_open_for_writing(status: os.stat_result) -> bool:
-    """Raises `Unsupported` without /proc."""
-    if not os.path.isdir("/proc/self/fd"):
+def knows_writers() -> bool:
+    """Does `written_files` tell anything here?"""
+    return os.path.isdir("/proc/self/fd")
+
+
+def written_files() -> frozenset[tuple[int, int]]:
+    """Device and inode of what any process has open for writing that may be looked at.
+
+    Takes some milliseconds. Raises `Unsupported` without /proc.
+    """
+    if not knows_writers():
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    return frozenset(_written_files())
+
+
+def _written_files() -> Iterator[tuple[int, int]]:
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         # What ended meanwhile, or belongs to another user, is passed over.
         with contextlib.suppress(OSError):
             for number in os.listdir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(OSError):
-                    opened = os.stat(f"/proc/{pid}/fd/{number}")
-                    if (opened.st_dev, opened.st_ino) == (status.st_dev, status.st_ino):
-                        mode = os.lstat(f"/proc/{pid}/fd/{number}").st_mode
-                        if mode & stat.S_IWUSR:
-                            return True
-    return False
+                    if os.lstat(f"/proc/{pid}/fd/{number}").st_mode & stat.S_IWUSR:
+                        opened = os.stat(f"/proc/{pid}/fd/{number}")
+                        yield opened.st_dev, opened.st_ino
+            # Whoever has mapped it may have closed it: proc_pid_maps(5).
+            with open(f"/proc/{pid}/maps", "rb") as maps:
+                for line in maps:
+                    _, permissions, _, device, inode, *_ = line.split(None, 5)
+                    if permissions[1:2] == b"w" and permissions[3:4] == b"s":
+                        major, _, minor = device.partition(b":")
+                        yield os.makedev(int(major, 16), int(minor, 16)), int(inode)
 
 
 def _renameat2(first: int, name: str, second: int, other: str, flags: int) -> None:
-    call = getattr(_libc(), "renameat2", None) if sys.platform == "linux" else None
+    call = _renameat2_call()
     if call is None:
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS), name)
     if call(first, os.fsencode(name), second, os.fsencode(other), flags) == 0:
@@ -192,6 +209,11 @@ def _renameat2(first: int, name: str, second: int, other: str, flags: int) -> No
     number = ctypes.get_errno()
     kind = Unsupported if number in _CANNOT else OSError
     raise kind(number, os.strerror(number), name, None, other)
+
+
+@cache
+def _renameat2_call() -> Any:
+    return getattr(_libc(), "renameat2", None) if sys.platform == "linux" else None
 
 
 @cache

@@ -19,7 +19,7 @@ from uvx_policy.installed.hash import Hash, of_handle, of_pieces
 from uvx_policy.replace import attributes, kernel
 from uvx_policy.replace.bytecode import Bytecode
 from uvx_policy.replace.kernel import Unsupported
-from uvx_policy.replace.opened import Directories, opened, reason_of
+from uvx_policy.replace.opened import Directories, opened
 from uvx_policy.replace.place import Place, Root, Seen, put_back
 from uvx_policy.replace.shop import Shop
 
@@ -45,20 +45,20 @@ class _Source(NamedTuple):
 
     file: File
     attributes: dict[str, bytes]
+    is_leased: bool
 
 
 class _Waiting(NamedTuple):
     """An old inode, in a shop of ours, that nobody has opened for writing yet."""
 
     at: float
-    #: leased
-    handle: int
+    is_leased: bool
     file: File
+    content: Hash
     shop: Shop
     name: str
     #: what is at its path now
-    ours: Seen
-    mtime: int
+    ours: os.stat_result
 
 
 class Linker:
@@ -77,6 +77,9 @@ class Linker:
         self._names: dict[tuple[int, int], int] = {}
         self._buffers = bytearray(_CHUNK), bytearray(_CHUNK)
         self._count = 0
+        #: where there are no leases: what is open for writing, and when that was
+        self._written: frozenset[tuple[int, int]] = frozenset()
+        self._looked_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +103,7 @@ class Linker:
         sources: dict[tuple[int, int, int, int], list[_Source]] = {}
         first: File | None = None
         content = b""
-        for file in files:
+        for file in tuple(files):
             handle, status = file.handle, file.status
             key = (status.st_mode, status.st_uid, status.st_gid, status.st_dev)
             known = sources.get(key, ())
@@ -109,8 +112,8 @@ class Linker:
             ):
                 continue
             try:
-                if not kernel.lease(handle):
-                    self._leave("busy", file)
+                is_leased = self._guard(file)
+                if is_leased is None:
                     continue
                 if first is None:
                     content = os.read(handle, group.size + 1) if group.size < _CHUNK else b""
@@ -121,16 +124,28 @@ class Linker:
                     self._leave("edited", file)
                     continue
                 first = first or file
-                source = _Source(file, attributes.extended(handle))
+                source = _Source(file, attributes.extended(handle), is_leased)
                 if not known:
                     self._leave_for_mode(file, sources)
                     sources[key] = [source]
-                else:
-                    self._replace(source, sources[key], expected)
-            except Unsupported:
-                self._leave("no-lease", file)
+                elif self._replace(source, sources[key], expected):
+                    files.remove(file)  # it is closed when that is settled
             except OSError as error:
-                self._leave(reason_of(error), file)
+                self._outcome.fail(error, file.path, file.status.st_blocks * 512)
+
+    def _guard(self, file: File) -> bool | None:
+        """Is it leased? `None`: it is left, because somebody might be writing to it."""
+        try:
+            if kernel.lease(file.handle):
+                return True
+        except Unsupported:
+            # Other users' processes cannot be looked at.
+            if file.status.st_uid == os.geteuid() and kernel.knows_writers():
+                return False
+            self._leave("no-lease", file)
+        else:
+            self._leave("busy", file)
+        return None
 
     def _leave_for_mode(
         self, file: File, sources: dict[tuple[int, int, int, int], list[_Source]]
@@ -156,17 +171,17 @@ class Linker:
                 return True
             at += count
 
-    def _replace(self, target: _Source, sources: list[_Source], content: Hash) -> None:
-        """Raises `OSError`, also when nothing came of it."""
+    def _replace(self, target: _Source, known: list[_Source], content: Hash) -> bool:
+        """Was it replaced, for the time being? Raises `OSError`."""
         file = target.file
-        if not any(each.attributes == target.attributes for each in sources):
+        sources = [each for each in known if each.attributes == target.attributes]
+        if not sources:
             self._leave("attributes", file)
-            return
+            return False
         shop = self._shop(file)
-        shop.may_go(content)
+        is_compiled = file.below.endswith(".py") and self._bytecode.has(file.root, file.below)
+        shop.may_go(content, below=file.below if is_compiled else "")
         for source in sources:
-            if source.attributes != target.attributes:
-                continue
             self._count += 1
             name = f"new-{self._count}"
             try:
@@ -175,15 +190,16 @@ class Linker:
                 if error.errno in _FULL:
                     continue
                 raise
-            if ours is not None:
-                self._exchange(file, source.file, shop, name, ours)
-                return
-            self._leave("busy", file)
-            return
+            if ours is None:
+                self._leave("busy", file)
+                return False
+            self._exchange(target, content, shop, name, ours)
+            return True
         # As many names as the file system allows, or another mount: the next ones get it from here.
-        sources.insert(0, target)
+        known.insert(0, target)
+        return False
 
-    def _linked(self, source: File, shop: Shop, name: str) -> Seen | None:
+    def _linked(self, source: File, shop: Shop, name: str) -> os.stat_result | None:
         """Another name of the source; `None` when something else is at its path."""
         directory, _, base = source.below.rpartition(os.sep)
         handle = self._directories.handle(source.root, directory)
@@ -195,24 +211,36 @@ class Linker:
             and now.st_mtime_ns == before.st_mtime_ns
             and now.st_mode == before.st_mode
         ):
-            return Seen.of(now)
+            return now
         os.unlink(name, dir_fd=shop.handle)
         return None
 
-    def _exchange(self, file: File, source: File, shop: Shop, name: str, ours: Seen) -> None:
+    def _exchange(
+        self, target: _Source, content: Hash, shop: Shop, name: str, ours: os.stat_result
+    ) -> None:
+        """Raises `OSError`: nothing was exchanged then."""
+        file, before = target.file, target.file.status
         directory, _, base = file.below.rpartition(os.sep)
-        place = self._directories.handle(file.root, directory)
         try:
+            place = self._directories.handle(file.root, directory)
             kernel.exchange(shop.handle, name, place, base)
         except OSError:
             os.unlink(name, dir_fd=shop.handle)
             raise
-        waiting = _Waiting(
-            time.monotonic(), os.dup(file.handle), file, shop, name, ours,
-            source.status.st_mtime_ns,
-        )  # fmt: skip
-        old = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
-        if old.st_ino == file.status.st_ino:
+        waiting = _Waiting(time.monotonic(), target.is_leased, file, content, shop, name, ours)
+        try:
+            old = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
+        except OSError:
+            self._put_back(waiting)
+            return
+        # Permissions and owner as well: they are given up with the inode.
+        if (
+            old.st_ino == before.st_ino
+            and old.st_mode == before.st_mode
+            and old.st_uid == before.st_uid
+            and old.st_gid == before.st_gid
+            and old.st_mtime_ns == before.st_mtime_ns
+        ):
             self._waiting.append(waiting)
         else:
             self._put_back(waiting)
@@ -239,24 +267,47 @@ class Linker:
                 if not everything and len(self._waiting) < _MOST_WAITING:
                     return
                 time.sleep(left)
+            if not (first.is_leased or everything or len(self._waiting) >= _MOST_WAITING):
+                return  # to look at all processes takes long: many at once
             self._waiting.popleft()
-            if kernel.is_leased(first.handle):
+            if self._is_untouched(first):
                 self._finish(first)
             else:
                 self._put_back(first)
 
+    def _is_untouched(self, waiting: _Waiting) -> bool:
+        """Has nobody opened the old inode for writing, nor will?"""
+        if waiting.is_leased:
+            return kernel.is_leased(waiting.file.handle)
+        status = waiting.file.status
+        try:
+            if self._looked_at < waiting.at + _GRACE:
+                self._looked_at = time.monotonic()
+                self._written = kernel.written_files()
+            if (status.st_dev, status.st_ino) in self._written:
+                return False
+            return of_handle(waiting.file.handle, waiting.content.algorithm) == waiting.content
+        except OSError:
+            return False
+
     def _finish(self, waiting: _Waiting) -> None:
         file, shop = waiting.file, waiting.shop
         status = file.status
-        os.unlink(waiting.name, dir_fd=shop.handle)
-        os.close(waiting.handle)
-        self._outcome.files += 1
-        if self._has_no_name_left(status):
-            self._outcome.size += status.st_blocks * 512
         if file.below.endswith(".py"):
+            # Before: of what is left in the shop the next run knows that it has to be done.
             self._outcome.bytecode += self._bytecode.follow(
-                file.root, file.below, status, waiting.mtime, shop
+                file.root, file.below, status, waiting.ours.st_mtime_ns, shop
             )
+        try:
+            os.unlink(waiting.name, dir_fd=shop.handle)
+        except OSError as error:
+            self._outcome.fail(error, file.path, status.st_blocks * 512)
+        else:
+            self._outcome.files += 1
+            if self._has_no_name_left(status):
+                self._outcome.size += status.st_blocks * 512
+        finally:
+            os.close(waiting.file.handle)
 
     def _has_no_name_left(self, status: os.stat_result) -> bool:
         if status.st_nlink == 1:
@@ -271,15 +322,15 @@ class Linker:
         file, shop = waiting.file, waiting.shop
         new = Place(shop.handle, waiting.name, os.path.join(shop.path, waiting.name))
         self._leave("busy", file)
-        harmless = None
+        ours, harmless = Seen.of(waiting.ours), None
         try:
             with contextlib.closing(Root(file.root)) as root, root.place(file.path) as place:
-                put_back(new, place, waiting.ours)
-            harmless = waiting.ours
+                put_back(new, place, ours)
+            harmless = ours
         except OSError:  # its directory is gone
             pass
         finally:
-            os.close(waiting.handle)
+            os.close(waiting.file.handle)
             shop.retire(file.path, new, harmless)
 
     def _leave(self, reason: str, file: File) -> None:

@@ -12,6 +12,8 @@ import stat
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
+from uvx_policy.replace import foreign
 from uvx_policy.replace.place import READ, Changed, Root
 
 if TYPE_CHECKING:
@@ -22,11 +24,10 @@ if TYPE_CHECKING:
     from uvx_policy.replace.outcome import Outcome
 
 #: directories that are held open
-_MOST_DIRECTORIES = 200
+_MOST_DIRECTORIES = 300
 #: files that are open, and bytes that are read, before a group has its turn
 _AHEAD, _AHEAD_BYTES = 200, 64 << 20
-_GONE = (errno.ENOENT, errno.ENOTDIR)
-_CANNOT_WRITE = (errno.EROFS, errno.EACCES, errno.EPERM)
+_READ_AHEAD = hasattr(os, "posix_fadvise")
 
 
 class Group(NamedTuple):
@@ -55,7 +56,7 @@ class File(NamedTuple):
     @property
     def path(self) -> str:
         """Absolute."""
-        return os.path.join(self.root, self.below)
+        return f"{self.root}{os.sep}{self.below}"
 
 
 class Directories:
@@ -86,15 +87,30 @@ class Directories:
 
         No symbolic link is followed. Raises `OSError` as `Root.directory`.
         """
-        key = (root, below)
-        handle = self._handles.get(key)
-        if handle is None:
-            top = self.root(root)
-            handle = top.directory(os.path.join(root, below) if below else root)
-            if len(self._handles) >= _MOST_DIRECTORIES:
-                for old in list(self._handles)[: _MOST_DIRECTORIES // 2]:
-                    os.close(self._handles.pop(old))
-            self._handles[key] = handle
+        handle = self._handles.get((root, below))
+        if handle is not None:
+            return handle
+        if not below:
+            return self.root(root).handle
+        above, _, name = below.rpartition(os.sep)
+        path = f"{root}{os.sep}{below}"
+        inside = self.handle(root, above)
+        try:
+            handle = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=inside)
+        except OSError as error:
+            # A link, or a file that has taken the place of a directory.
+            if error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.islink(path):
+                raise Changed(path, "a symbolic link is on the way to it") from error
+            raise type(error)(error.errno, error.strerror, path) from error
+        try:
+            foreign.check(handle, path)
+        except OSError:
+            os.close(handle)
+            raise
+        if len(self._handles) >= _MOST_DIRECTORIES:
+            for old in list(self._handles)[: _MOST_DIRECTORIES // 2]:
+                os.close(self._handles.pop(old))
+        self._handles[root, below] = handle
         return handle
 
 
@@ -103,7 +119,8 @@ def opened(
 ) -> Iterator[tuple[Group, list[File]]]:
     """Each group with its files, open until the next is asked for; those of later ones are read.
 
-    Whoever keeps a handle duplicates it. What is no file of the right size is left, and counted.
+    Whoever keeps a file takes it off the list. What is no file of the right size is left, and
+    counted.
     """
     ready: deque[tuple[Group, list[File]]] = deque()
     files = size = 0
@@ -115,10 +132,10 @@ def opened(
             size += group.size * len(some)
             while files > _AHEAD or size > _AHEAD_BYTES:
                 first = ready[0]
-                yield first
-                _close(ready.popleft()[1])
                 files -= len(first[1])
                 size -= first[0].size * len(first[1])
+                yield first
+                _close(ready.popleft()[1])
         while ready:
             yield ready[0]
             _close(ready.popleft()[1])
@@ -127,38 +144,24 @@ def opened(
             _close(some)
 
 
-def reason_of(error: OSError) -> str:
-    """Why a file is left, of an error that came of opening or replacing it."""
-    from uvx_policy.replace.foreign import Foreign
-    from uvx_policy.replace.kernel import Unsupported
-
-    if isinstance(error, Foreign):
-        return "foreign"
-    if isinstance(error, Unsupported):
-        return "no-exchange"
-    if isinstance(error, Changed):
-        return "busy"
-    if error.errno in _GONE:
-        return "missing"
-    return "read-only" if error.errno in _CANNOT_WRITE else "error"
-
-
 def _opened(group: Group, directories: Directories, outcome: Outcome) -> Iterator[File]:
-    size = group.size
+    size, open_, handle_of, separator = group.size, os.open, directories.handle, os.sep
     for root, below, is_target in group.members:
-        directory, _, name = below.rpartition(os.sep)
+        directory, _, name = below.rpartition(separator)
         try:
-            handle = os.open(name, READ, dir_fd=directories.handle(root, directory))
+            handle = open_(name, READ, dir_fd=handle_of(root, directory))
+        except Changed:  # a link is on the way: what lies behind it is another one's
+            continue
         except OSError as error:
-            if error.errno != errno.ELOOP:  # a link: whose it is is known already
-                outcome.leave(reason_of(error), os.path.join(root, below), size)
+            if error.errno != errno.ELOOP:
+                outcome.fail(error, os.path.join(root, below), size)
             continue
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             os.close(handle)
             outcome.leave("edited", os.path.join(root, below), size)
             continue
-        if hasattr(os, "posix_fadvise"):
+        if _READ_AHEAD:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
         yield File(handle, status, root, below, is_target)
 

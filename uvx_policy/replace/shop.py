@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from uvx_policy.filesystem.probe import HIDDEN, is_written_by_probe
 from uvx_policy.flock import take_alone
 from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
-from uvx_policy.installed.hash import Hash
+from uvx_policy.installed.hash import NO_HASH, Hash, of_handle
+from uvx_policy.replace.bytecode import Bytecode
+from uvx_policy.replace.opened import Directories
 from uvx_policy.replace.place import READ, Place, Root, Seen, is_free_to_go, seen_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from typing_extensions import Self
 
@@ -54,6 +56,7 @@ class Shop:
         self._inodes: set[tuple[int, int]] = set()
         self._retired_at = 0.0
         self._contents: set[Hash] = set()
+        self.directory = directory
         self.path = os.path.join(directory, f"{PREFIX}{os.urandom(6).hex()}")
         name = os.path.basename(self.path)
         self._known = -1
@@ -79,16 +82,22 @@ class Shop:
         name = f"{kind}-{os.urandom(6).hex()}"
         return Place(self.handle, name, os.path.join(self.path, name))
 
-    def may_go(self, *contents: Hash) -> None:
-        """Note what is not lost when it is thrown away, for who comes after a kill."""
+    def may_go(self, *contents: Hash, below: str = "") -> None:
+        """Note what is not lost when it is thrown away, for who comes after a kill.
+
+        `below`: a path below the directory of this shop, where this content is put again: what was
+        compiled from the old file there is kept valid.
+        """
         fresh = [content for content in contents if content and content not in self._contents]
-        if not fresh:
+        if not fresh and not below:
             return
         if self._known < 0:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
             self._known = os.open(_KNOWN, flags, 0o600, dir_fd=self.handle)
         self._contents.update(fresh)
-        os.write(self._known, "".join(f"{content}\n" for content in fresh).encode())
+        path = f" {below.encode('unicode_escape').decode('ascii')}" if below else ""
+        lines = (f"{content}{path}\n" for content in (contents if below else fresh))
+        os.write(self._known, "".join(lines).encode("ascii"))
 
     def retire(self, path: str, place: Place, harmless: Seen | None) -> None:
         """Take over what was at `path`: in the end it goes, unless somebody has written to it.
@@ -272,10 +281,12 @@ def _clear(root: Root, shop: str, rescue: Callable[[Place, str], None]) -> None:
             place = Place(handle, name, os.path.join(path, name))
             # What was not built to the end was never at a path.
             if name != _KNOWN and not name.startswith("part-"):
-                is_known = is_free_to_go(place, known)
+                is_known = is_free_to_go(place, known.keys())
                 if is_known is None:
                     raise BlockingIOError(errno.EBUSY, os.strerror(errno.EBUSY), place.path)
-                if not is_known:
+                if is_known:
+                    _keep_bytecode(root, place, known)
+                else:
                     rescue(place, path)
             place.unlink()
         os.rmdir(shop, dir_fd=root.handle)
@@ -288,12 +299,45 @@ def _check_private(handle: int, path: str) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
 
 
-def _known_in(handle: int) -> set[Hash]:
+def _known_in(handle: int) -> dict[Hash, list[str]]:
+    """What may be thrown away, and the paths that `Shop.may_go` was told with it."""
+    found: dict[Hash, list[str]] = {}
     with contextlib.suppress(OSError, ValueError):
         known = os.open(_KNOWN, os.O_RDONLY | NO_FOLLOW, dir_fd=handle)
         with open(known, encoding="ascii") as lines:
-            return {Hash.parse(line.strip()) for line in lines}
-    return set()
+            for line in lines:
+                content, _, below = line.rstrip("\n").partition(" ")
+                paths = found.setdefault(Hash.parse(content), [])
+                if below:
+                    paths.append(below.encode("ascii").decode("unicode_escape"))
+    return found
+
+
+def _keep_bytecode(root: Root, place: Place, known: dict[Hash, list[str]]) -> None:
+    """Of what was put somewhere instead of the file at `place`, right before we were killed."""
+    with contextlib.suppress(OSError, ValueError), Directories() as directories:
+        if not any(known.values()):
+            return
+        content, old = _content_at(place, known)
+        for below in known.get(content, ()):
+            with root.place(os.path.join(root.path, below)) as there:
+                same, new = _content_at(there, [content])
+            if same == content:
+                Bytecode(directories).follow(root.path, below, old, new.st_mtime_ns, None)
+
+
+def _content_at(place: Place, known: Collection[Hash]) -> tuple[Hash, os.stat_result]:
+    """Which of these a file holds, `NO_HASH` for none. Raises `OSError`, `ValueError`."""
+    handle = os.open(place.name, READ, dir_fd=place.directory)
+    try:
+        status = os.fstat(handle)
+        for algorithm in {each.algorithm for each in known}:
+            content = of_handle(handle, algorithm)
+            if content in known:
+                return content, status
+        return NO_HASH, status
+    finally:
+        os.close(handle)
 
 
 def _lock(handle: int) -> None:

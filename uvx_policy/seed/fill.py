@@ -272,9 +272,10 @@ class _Job:
 
     def _build(self, wanted: Archive, new: str, path: str, pause: Callable[[], None]) -> None:
         lent = self._held.of(wanted) if self._held is not None else None
-        self._spared.add(archives.copy(wanted, new, lent=lent, pause=pause))
+        spared = archives.copy(wanted, new, lent=lent, pause=pause)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._move(new, path)
+        if self._move(new, path):
+            self._spared.add(spared)
 
     def _place_file(self, below: str) -> None:
         path = os.path.join(self._target, below)
@@ -294,8 +295,8 @@ class _Job:
     def _new(self) -> str:
         return os.path.join(self.workshop, f"part-{len(self._made)}-{os.urandom(4).hex()}")
 
-    def _move(self, new: str, path: str) -> None:
-        """Put something where it belongs; another process may have done it meanwhile."""
+    def _move(self, new: str, path: str) -> bool:
+        """Put something where it belongs; `False`: another process has done it meanwhile."""
         was_there = os.path.lexists(path)
         try:
             os.rename(new, path)
@@ -303,9 +304,10 @@ class _Job:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             _remove(new)
-            return
+            return False
         if not was_there:
             self._made.append(path)
+        return True
 
 
 @contextlib.contextmanager

@@ -195,7 +195,7 @@ class Lent:
                 return None
             if site.links.clone != "no" and _cloned(handle, expected, wanted, new):
                 return status.st_size
-            if not site.may_link or site.links.hardlink == "no":
+            if site.links.clone == "yes" or not site.may_link or site.links.hardlink == "no":
                 return None
             if status.st_nlink > 1 and self._is_private(status, row):
                 return None

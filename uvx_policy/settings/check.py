@@ -10,7 +10,17 @@ from uvx_policy.faults import Fault
 from uvx_policy.model import Origin
 from uvx_policy.safe import safe
 from uvx_policy.settings import path_glob
-from uvx_policy.settings.keys import CONFIG_TABLES, KEYS, NAMES, PROJECT, CacheEntry, Key, Setting
+from uvx_policy.settings.keys import (
+    CONFIG_TABLES,
+    KEYS,
+    NAMES,
+    PROJECT,
+    SEED_FROM,
+    CacheEntry,
+    Key,
+    SeedSource,
+    Setting,
+)
 from uvx_policy.state import layout
 from uvx_policy.value import Value
 
@@ -52,6 +62,7 @@ class Config(Value):
     defaults: dict[str, Setting] = {}  # noqa: RUF012 (never mutated)
     rules: tuple[Rule, ...] = ()
     caches: tuple[CacheEntry, ...] = ()
+    seed_from: tuple[SeedSource, ...] = ()
 
 
 class Checker:
@@ -89,6 +100,7 @@ class Checker:
         return Config(
             defaults=self._settings(("defaults",), data.get("defaults", {}), defaults),
             caches=self._caches(data.get("caches", {})),
+            seed_from=self._seed_from(data.get("caches", {})),
             rules=self._rules(data.get("rules", []), rules),
         )
 
@@ -169,6 +181,8 @@ class Checker:
             return ()
         found: dict[str, CacheEntry] = {}
         for name, value in caches.items():
+            if name == SEED_FROM:
+                continue
             keys: KeyPath = ("caches", name)
             what = f"the cache of `{shown(name)}`"
             filesystem = self._absolute(keys, "a file system in [caches]", name, filled=True)
@@ -181,6 +195,17 @@ class Checker:
                     filesystem=filesystem, directory=directory, origin=self._origin(keys)
                 )
         return tuple(found.values())
+
+    def _seed_from(self, caches: object) -> tuple[SeedSource, ...]:
+        named = caches.get(SEED_FROM, []) if isinstance(caches, dict) else []
+        keys: KeyPath = ("caches", SEED_FROM)
+        if not isinstance(named, list):
+            self.fault(keys, f"`{SEED_FROM}` must be an array of paths, not {_described(named)}")
+            return ()
+        what = f"a directory in `{SEED_FROM}`"
+        paths = [self._absolute(keys, what, each, filled=True) for each in named]
+        origin = self._origin(keys)
+        return tuple(SeedSource(directory=path, origin=origin) for path in paths if path)
 
     def _filled(self, keys: KeyPath, text: str) -> str:
         """`text` with what its placeholders stand for; "" when one is wrong or stands for nothing.

@@ -76,10 +76,12 @@ KEYS = (
 BY_NAME = {key.name: key for key in KEYS}
 NAMES = tuple(BY_NAME)
 
+#: the key of `[caches]` that is no file system: an array of directories
+SEED_FROM = "seed-from"
 #: top-level keys of config.toml -> what they hold
 CONFIG_TABLES = {
     "defaults": "The same keys, for every project that does not say otherwise",
-    "caches": "File system -> cache directory; both absolute, `~/` allowed",
+    "caches": "File system -> cache directory; both absolute, `~/` allowed; `seed-from`",
     "rules": "Array of tables: `path`, a pattern, and any of the keys; the last match wins",
 }
 
@@ -104,6 +106,14 @@ class CacheEntry(Value):
     origin: Origin
 
 
+class SeedSource(Value):
+    """One directory of `seed-from`: a cache that others fill, and ours are filled from."""
+
+    #: absolute path
+    directory: str
+    origin: Origin
+
+
 class Settings(Value):
     """Every setting in force for one environment; `Settings()` is the built-in policy."""
 
@@ -115,3 +125,5 @@ class Settings(Value):
     symlinked_venv: Setting = Setting(value="keep", origin=DEFAULT, layer=BUILT_IN)
     #: the user's entries before the machine's; one for each file system
     caches: tuple[CacheEntry, ...] = ()
+    #: the user's before the machine's
+    seed_from: tuple[SeedSource, ...] = ()

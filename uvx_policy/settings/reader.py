@@ -56,6 +56,7 @@ def read_settings(host: Host, *, project: str, workspace: str, place: str) -> Se
     return Settings(
         **{key.field: chosen[key.name] for key in KEYS if key.name in chosen},
         caches=(*user.caches, *(each for each in machine.caches if each.filesystem not in own)),
+        seed_from=(*user.seed_from, *machine.seed_from),
     )
 
 

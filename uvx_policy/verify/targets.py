@@ -94,16 +94,16 @@ def _target(path: str, word: str) -> Target:
         part = "" if within == path else path
         if os.path.isdir(os.path.join(within, ARCHIVES)):
             return Target(path=within, is_cache=True, part=part)
-        if is_environment(within):
+        if _is_environment(within):
             return Target(path=within, part=part)
         below = os.path.join(within, ".venv")
-        if not part and is_environment(below):
+        if not part and _is_environment(below):
             return Target(path=below)
         within = os.path.dirname(within)
     raise UsageError(f"`{word}` is not an environment, a cache, or a file in one")
 
 
-def is_environment(path: str) -> bool:
+def _is_environment(path: str) -> bool:
     """Also what `uv pip install --target` or `--prefix` made."""
     if os.path.isfile(os.path.join(path, "pyvenv.cfg")):
         return True
