@@ -1,8 +1,8 @@
 """What `linkpolicy reclaim` frees and costs, next to programs that find duplicate files: as root.
 
     python benchmarks/reclaim.py [--quick] [--file-systems KIND ...] [--pairs N] [--only NAME ...]
-        [--install-peers DIR] [--images DIR] [--directory DIR] [--memory-files N] [--uv PATH]
-        [--json]
+        [--settings NAME ...] [--no-seeding] [--memory-files N] [--install-peers DIR]
+        [--images DIR] [--directory DIR] [--uv PATH] [--json]
 
 Six environments of real packages and their cache are put on an ext4, a btrfs and an XFS of their
 own. Every run starts from a fresh copy of that file system, and afterwards each file is compared
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SETTINGS = (
-    Setting(cache=True, cold=False),
-    Setting(cache=True, cold=True),
-    Setting(cache=False, cold=False),
-)
+_SETTINGS = {
+    "warm": Setting(cache=True, cold=False),
+    "cold": Setting(cache=True, cold=True),
+    "no-cache": Setting(cache=False, cold=False),
+}
 #: files for the memory are as small as files of their own can be: btrfs has smaller ones inline
 _TINY = 2_100
 
@@ -147,13 +147,14 @@ def measure(
     several: Sequence[Way],
     before: Mapping[str, workload.File],
     *,
+    settings: Sequence[Setting],
     pairs: int,
 ) -> dict[Setting, dict[str, list[Run]]]:
     """All rounds on one kind of file system, in turn. What fails once is not run again."""
-    found: dict[Setting, dict[str, list[Run]]] = {setting: {} for setting in _SETTINGS}
+    found: dict[Setting, dict[str, list[Run]]] = {setting: {} for setting in settings}
     failed: set[str] = set()
     for turn in range(pairs):
-        for setting in _SETTINGS:
+        for setting in settings:
             for way in several if turn % 2 else reversed(several):
                 if way.name in failed:
                     continue
@@ -244,6 +245,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--file-systems", nargs="+", choices=images.KINDS, default=images.KINDS)
     parser.add_argument("--pairs", type=int, help="rounds, at least 2 (default 3; --quick: 2)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="programs (ours is always run)")
+    parser.add_argument("--settings", nargs="+", choices=list(_SETTINGS), default=list(_SETTINGS))
     parser.add_argument("--no-seeding", action="store_true", help="leave these rows out")
     parser.add_argument("--memory-files", type=int, help="(default 500,000; --quick: 2,000)")
     parser.add_argument("--install-peers", metavar="DIR", help="download what Debian has into DIR")
@@ -283,7 +285,10 @@ def _measured(asked: argparse.Namespace, stack: contextlib.ExitStack) -> Measure
                 way for way in several if way.ours or not asked.only or way.name in asked.only
             ]
             runs = Runs(store, uv=uv, scratch=scratch)
-            measured.runs[kind] = measure(runs, kind, several, before, pairs=asked.pairs)
+            measured.runs[kind] = measure(
+                runs, kind, several, before,
+                settings=[_SETTINGS[name] for name in asked.settings], pairs=asked.pairs,
+            )  # fmt: skip
             for way in several:
                 if any(way.name not in named for named in measured.runs[kind].values()):
                     missing[way.name] = "does not work here"

@@ -138,7 +138,7 @@ class Measured(NamedTuple):
                 _cell(self.series(kind, name, pick, cache=cache, cold=cold), unit)
                 for pick, unit, cache, cold in figures
             ]
-            memory = self.peaks[kind, name] / _MEGABYTE
+            memory = self.peaks.get((kind, name), 0) / _MEGABYTE
             broken = {
                 str(run.checked)
                 for named in self.runs[kind].values()
