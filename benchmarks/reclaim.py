@@ -161,6 +161,7 @@ def measure(
                 run = _tried(f"{kind}: {way.name}", partial(runs.run, kind, setting, way, before))
                 if run:
                     found[setting].setdefault(way.name, []).append(run)
+                    print(f"{kind}: {way.name}: {run}", file=sys.stderr)
                 else:
                     failed.add(way.name)
     return {
@@ -179,6 +180,7 @@ def measure_seeding(
             cost = _tried(f"{kind}: {name}", partial(seeds.measure, kind, name, before))
             if cost:
                 costs[name].append(cost)
+                print(f"{kind}: {name}: {cost}", file=sys.stderr)
     return {name: several for name, several in costs.items() if len(several) == pairs}
 
 
