@@ -72,6 +72,16 @@ _STATIC = "-static"
 #: the tree that this file is part of
 _TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
+#: `linkpolicy` of this tree
+LINKPOLICY = (
+    sys.executable,
+    "-c",
+    (
+        f"import sys; sys.path.insert(0, {_TREE!r}); "
+        "from uvx_policy.cli import main; sys.exit(main(sys.argv[1:]))"
+    ),
+)
+
 
 class BenchmarkError(Exception):
     """The benchmark cannot be run here, or what it measures does not work; one line for people."""

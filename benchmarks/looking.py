@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from benchmarks import harness, second_environment
+from benchmarks import harness, images, second_environment
 from uvx_policy.installed import distributions as installed
 from uvx_policy.installed import record
 from uvx_policy.state import layout, register
@@ -210,9 +210,7 @@ def main() -> None:
             device = asked.device
             if asked.image:
                 size = 40 * asked.files * 4096 + 2**32
-                device = stack.enter_context(
-                    second_environment.mounted_image(scratch, asked.image, size=size)
-                )
+                device = stack.enter_context(images.fresh(scratch, asked.image, size=size))
             place = stack.enter_context(harness.scratch_directory(device))
             machine = Machine(place, uv=uv, files=asked.files, packages=asked.packages)
             machine.add_environments(asked.environments, each=asked.each)
@@ -242,9 +240,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--device", metavar="DIR", help="all lies below DIR (default: scratch)")
-    where.add_argument(
-        "--image", choices=("btrfs", "ext4", "xfs"), help="all lies on a fresh one, as root"
-    )
+    where.add_argument("--image", choices=images.KINDS, help="all lies on a fresh one, as root")
     parser.add_argument("--pairs", type=int, default=9, help="rounds, at least 2 (default 9)")
     parser.add_argument("--files", type=int, default=30_000, help="installed (default 30,000)")
     parser.add_argument("--packages", type=int, default=200, help="with them (default 200)")

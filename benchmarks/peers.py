@@ -210,16 +210,21 @@ def install(directory: str) -> None:
     Says on stderr what cannot be had.
     """
     directory = os.path.abspath(directory)
-    os.makedirs(os.path.join(directory, "debian"), exist_ok=True)
     if find("mise", directory) is None:
         _try("npm", "install", "--ignore-scripts", "--prefix", directory, _mise_package())
     for package in ("direnv", "rbenv"):
         if find(package, directory) is None:
-            debian = os.path.join(directory, "debian")
-            if _try("apt-get", "download", package, directory=debian):
-                for name in os.listdir(debian):
-                    if name.startswith(f"{package}_"):
-                        _try("dpkg-deb", "-x", name, ".", directory=debian)
+            from_debian(package, directory)
+
+
+def from_debian(package: str, directory: str) -> None:
+    """Unpack a package of Debian's below `directory`. Says on stderr when it cannot be had."""
+    debian = os.path.join(os.path.abspath(directory), "debian")
+    os.makedirs(debian, exist_ok=True)
+    if _try("apt-get", "download", package, directory=debian):
+        for name in os.listdir(debian):
+            if name.startswith(f"{package}_"):
+                _try("dpkg-deb", "-x", name, ".", directory=debian)
 
 
 def _mise_package() -> str:

@@ -20,7 +20,6 @@ import os
 import random
 import shutil
 import struct
-import subprocess
 import sys
 import time
 import zipfile
@@ -29,17 +28,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from benchmarks import harness
+from benchmarks import harness, images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _MEGABYTE = 1_000_000
-_MAKE_IMAGE = {
-    "btrfs": ("mkfs.btrfs", "-q"),
-    "ext4": ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1"),
-    "xfs": ("mkfs.xfs", "-q", "-m", "reflink=1"),
-}
 
 
 class Cost(NamedTuple):
@@ -82,7 +76,7 @@ class Checkouts:
     def measure(self) -> Cost:
         """Make the second environment, and take it away again."""
         _settle(self.second)
-        before = _used(self.second)
+        before = images.used(self.second)
         start = time.perf_counter()
         self._run(self.second, "sync", "--frozen")
         stop = time.perf_counter()
@@ -92,7 +86,7 @@ class Checkouts:
         cost = Cost(
             seconds=stop - start,
             seconds_on_disk=on_disk - start,
-            used=_used(self.second) - before,
+            used=images.used(self.second) - before,
             private=sum(map(_private_bytes, _files(environment))),
         )
         shutil.rmtree(environment)
@@ -139,11 +133,6 @@ def _settle(directory: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _used(directory: str) -> int:
-    told = os.statvfs(directory)
-    return (told.f_blocks - told.f_bfree) * told.f_frsize
 
 
 def _files(directory: str) -> Iterator[str]:
@@ -232,32 +221,6 @@ def _pyproject(packages: Sequence[str]) -> str:
     )
 
 
-@contextlib.contextmanager
-def mounted_image(scratch: str, kind: str, *, size: int) -> Iterator[str]:
-    """Mount a fresh file system of `size` bytes (sparse), for as long as the block runs."""
-    image, point = os.path.join(scratch, "image"), os.path.join(scratch, "device")
-    with open(image, "xb") as stream:
-        stream.truncate(size)
-    os.mkdir(point)
-    _as_root(*_MAKE_IMAGE[kind], image)
-    _as_root("mount", "-t", kind, "-o", "loop", image, point)
-    before = os.getcwd()
-    try:
-        yield point
-    finally:
-        os.chdir(before)
-        _as_root("umount", point)
-
-
-def _as_root(*words: str) -> None:
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise harness.BenchmarkError(f"cannot run {words[0]}: {error.strerror}") from error
-    if done.returncode:
-        raise harness.BenchmarkError(f"{words[0]}: {done.stderr.strip()}")
-
-
 # The table ---------------------------------------------------------------------------------------
 
 
@@ -295,7 +258,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--device", metavar="DIR", help="a directory on another file system")
-    where.add_argument("--image", choices=sorted(_MAKE_IMAGE), help="mount a fresh one, as root")
+    where.add_argument("--image", choices=images.KINDS, help="mount a fresh one, as root")
     parser.add_argument("--pairs", type=int, default=7, help="at least 2 (default 7)")
     parser.add_argument("--files", type=int, default=2000, help="in the wheel (default 2000)")
     parser.add_argument("--megabytes", type=int, default=100, help="in the wheel (default 100)")
@@ -313,7 +276,7 @@ def main() -> None:
             if asked.image:
                 # Copies of the payload: cache, first and second of both ways, and as much again.
                 size = 10 * asked.megabytes * _MEGABYTE + 8_000 * _MEGABYTE
-                device = stack.enter_context(mounted_image(scratch, asked.image, size=size))
+                device = stack.enter_context(images.fresh(scratch, asked.image, size=size))
             place = stack.enter_context(harness.scratch_directory(device))
             if asked.packages:
                 what, pyproject = " ".join(asked.packages), _pyproject(asked.packages)

@@ -31,7 +31,7 @@ from uvx_policy.installed import record
 from uvx_policy.installed.tree import trees_of_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _MEGABYTE = 1_000_000
 _PACKAGES = 100
@@ -44,11 +44,6 @@ _TARGET = {"first run": 0.8, "second run": 10.0}
 _MEMORY_TARGET = 150
 #: the second one has code for the processor's own instructions, which the first one may lack
 _OTHERS = {"sha256sum": ("sha256sum",), "openssl dgst": ("openssl", "dgst", "-sha256", "-r")}
-_TREE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_RUN = (
-    f"import sys; sys.path.insert(0, {_TREE!r}); "
-    "from uvx_policy.cli import main; sys.exit(main(sys.argv[1:]))"
-)
 
 
 class Size(NamedTuple):
@@ -66,7 +61,7 @@ class Verifying:
         home = os.path.join(scratch, "home")
         os.makedirs(home, exist_ok=True)
         environ = {**harness.scratch_environ(home), "XDG_STATE_HOME": self.state}
-        words = [sys.executable, "-c", _RUN, "verify", "--json", environment]
+        words = [*harness.LINKPOLICY, "verify", "--json", environment]
         self.call = harness.Call(words, environ, scratch)
 
     def first(self) -> harness.Timing:
@@ -144,7 +139,7 @@ def generated(directory: str, size: Size) -> str:
     per_package = -(-len(sizes) // _PACKAGES)
     for number in range(0, len(sizes), per_package):
         some = sizes[number : number + per_package]
-        _install(directory, f"package{number // per_package}", _contents(chance, some))
+        install(directory, f"package{number // per_package}", _contents(chance, some))
     return directory
 
 
@@ -158,12 +153,12 @@ def many(directory: str, files: int) -> str:
     for number in range(_PACKAGES):
         some = left // (_PACKAGES - number)
         left -= some
-        _install(directory, f"package{number}", (b"tiny\n" for _ in range(some)))
+        install(directory, f"package{number}", (b"tiny\n" for _ in range(some)))
     return directory
 
 
-def _install(directory: str, package: str, files: Iterator[bytes]) -> None:
-    """Files with their RECORD."""
+def install(directory: str, package: str, files: Iterable[bytes]) -> None:
+    """Put files into an environment, with their RECORD."""
     site = os.path.join(directory, "lib", "python3.12", "site-packages")
     info = os.path.join(site, f"{package}-1.0.dist-info")
     os.makedirs(info)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import re
 import shutil
 import subprocess
@@ -14,7 +15,16 @@ from typing import Any
 
 import pytest
 
-from benchmarks import harness, instructions, looking, peers, project
+from benchmarks import (
+    finders,
+    harness,
+    instructions,
+    looking,
+    peers,
+    project,
+    reclaim_targets,
+    workload,
+)
 from benchmarks import verify as benchmark_verify
 from tests import filesystems, real_uv
 from tests.launcher.programs import need_compiler
@@ -275,7 +285,7 @@ def test_startup_decides_for_another_device_and_leaves_nothing_there(
 
 
 @pytest.mark.parametrize(
-    "script", ["startup.py", "second_environment.py", "looking.py", "verify.py"]
+    "script", ["startup.py", "second_environment.py", "looking.py", "verify.py", "reclaim.py"]
 )
 def test_one_pair_is_refused_because_it_has_no_spread(script: str, tmp_path: Path) -> None:
     done = run(
@@ -470,3 +480,76 @@ def test_popular_packages_tells_what_is_not_clean(tmp_path: Path) -> None:
     done = run("popular_packages.py", "--uv", uv, "--wheels", str(wheels), *ways, code=1)
 
     assert done.stderr.count("tinypkg 1.0: unlisted: ") == 2
+
+
+def made(device: Path) -> Path:
+    """An environment with a module that is compiled, and a cache; the module."""
+    module = device / workload.ENVIRONMENTS / "a" / ".venv" / "module.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("x = 1\n", encoding="utf-8")
+    (device / workload.CACHE).mkdir()
+    (device / workload.CACHE / "module.py").symlink_to(module)
+    py_compile.compile(str(module))
+    return module
+
+
+def test_what_a_run_broke_is_counted(tmp_path: Path) -> None:
+    module = made(tmp_path)
+    before = workload.manifest(str(tmp_path))
+    whole = workload.Checked(missing=0, changed=0, mode=0, extra=0, stale=0)
+    assert workload.check(str(tmp_path), before) == whole
+
+    os.utime(module, (1, 1))
+    assert workload.check(str(tmp_path), before) == whole._replace(stale=1)
+
+    module.write_text("x = 20\n", encoding="utf-8")
+    module.chmod(0o600)
+    (tmp_path / workload.CACHE / "module.py").rename(tmp_path / workload.CACHE / "other.py")
+    broken = workload.Checked(missing=1, changed=1, mode=1, extra=1, stale=1)
+    assert workload.check(str(tmp_path), before) == broken
+
+
+def test_bytecode_with_the_new_time_of_its_source_is_not_changed(tmp_path: Path) -> None:
+    module = made(tmp_path)
+    before = workload.manifest(str(tmp_path))
+
+    os.utime(module, (1, 1))
+    py_compile.compile(str(module))
+
+    assert not any(workload.check(str(tmp_path), before))
+
+
+def test_what_was_not_measured_reaches_no_target() -> None:
+    nothing = reclaim_targets.Measured.none({})
+    missing = {each.name: finders.why_not(each) for each in finders.FINDERS}
+    nothing.missing.update(btrfs=missing, xfs=missing)
+
+    rows = reclaim_targets.rows(nothing)
+
+    assert {row[-1] for row in rows} == {"?"}
+    assert any("oans" in row[1] and "in no registry" in row[2] for row in rows)
+
+
+@pytest.mark.uv
+@pytest.mark.filesystem
+@rarely
+def test_reclaim_measures_what_is_freed_and_leaves_no_mount(
+    newest_uv: Path, fs: filesystems.FileSystems, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs.image("ext4")  # skips where nothing can be mounted
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    some = ("--file-systems", "ext4", "xfs", "--only", "hardlink", "oans")
+
+    done = run("reclaim.py", "--quick", *some, "--json", "--uv", str(newest_uv))
+
+    told: dict[str, Any] = json.loads(done.stdout)
+    ours = [row for row in told["runs"] if row["name"] == reclaim_targets.OURS]
+    assert {row["file_system"] for row in ours} == {"ext4", "xfs"}
+    for row in ours:
+        for each in row["runs"]:
+            assert each["freed"] > 1_000_000
+            assert not any(each["checked"].values())
+    assert min(told["memory"].values()) > 1_000_000
+    assert set(told["seeding"]["ext4"]) == set(told["seeding"]["xfs"]) != set()
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
+    assert os.listdir(tmp_path) == []
