@@ -44,7 +44,8 @@ def copy(source: int, new: int, path: str) -> None:
 
 def extended(handle: int) -> dict[str, bytes]:
     """ACLs, capabilities and other extended attributes of an open file. Raises `OSError`."""
-    return {name: os.getxattr(handle, name) for name in _attributes(handle)}
+    names = _attributes(handle)
+    return {name: os.getxattr(handle, name) for name in names} if names else {}
 
 
 def set_mode(handle: int, mode: int) -> None:
@@ -57,8 +58,9 @@ def _attributes(handle: int) -> list[str]:
     if not hasattr(os, "listxattr"):
         return []
     try:
-        return [name for name in os.listxattr(handle) if name not in _LABELS]
+        names = os.listxattr(handle)
     except OSError as error:
         if error.errno in _UNKNOWN:
             return []
         raise
+    return [name for name in names if name not in _LABELS] if names else names

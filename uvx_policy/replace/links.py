@@ -40,21 +40,24 @@ _MOST_WAITING = 500
 _FULL = (errno.EMLINK, errno.EXDEV)
 
 
-class _Source(NamedTuple):
+class _Proven(NamedTuple):
     """A file that was proven to have its hash."""
 
     file: File
-    attributes: dict[str, bytes]
     is_leased: bool
+    attributes: dict[str, bytes]
+    content: Hash
+    #: those that it can become a name of, of the same mode, owner and attributes; itself, if none
+    sources: list[_Proven]
+    #: where `opened` has it from, to close it
+    among: list[File]
 
 
 class _Waiting(NamedTuple):
     """An old inode, in a shop of ours, that nobody has opened for writing yet."""
 
     at: float
-    is_leased: bool
-    file: File
-    content: Hash
+    target: _Proven
     shop: Shop
     name: str
     #: what is at its path now
@@ -92,23 +95,33 @@ class Linker:
 
     def link(self, groups: Iterable[Group]) -> None:
         """Link what can be linked; what is left is counted. Never raises `OSError`."""
-        for group, files in opened(groups, self._directories, self._outcome):
-            self._link(group, files)
+        for some in opened(groups, self._directories, self._outcome):
+            targets: list[_Proven] = []
+            for group, files in some:
+                self._prove(group, files, targets)
+            for shop, target in self._noted(targets):
+                try:
+                    if self._replace(target, shop):
+                        target.among.remove(target.file)  # it is closed when that is settled
+                except OSError as error:  # noqa: PERF203 (each by itself)
+                    self._fail(error, target.file)
             self._settle()
 
-    # One group -----------------------------------------------------------------------------------
+    # Before anything is replaced -----------------------------------------------------------------
 
-    def _link(self, group: Group, files: list[File]) -> None:
+    def _prove(self, group: Group, files: list[File], targets: list[_Proven]) -> None:
+        """Lease and compare the files of a group; those that can be replaced go to `targets`."""
         expected = Hash.parse(group.hash)
-        sources: dict[tuple[int, int, int, int], list[_Source]] = {}
+        size, is_small = group.size, group.size < _CHUNK
+        sources: dict[tuple[int, int, int, int], _Proven] = {}
         first: File | None = None
         content = b""
-        for file in tuple(files):
+        for file in files:
             handle, status = file.handle, file.status
             key = (status.st_mode, status.st_uid, status.st_gid, status.st_dev)
-            known = sources.get(key, ())
-            if (known and not file.is_target) or any(
-                each.file.status.st_ino == status.st_ino for each in known
+            source = sources.get(key)
+            if source is not None and (
+                not file.is_target or source.file.status.st_ino == status.st_ino
             ):
                 continue
             try:
@@ -116,22 +129,28 @@ class Linker:
                 if is_leased is None:
                     continue
                 if first is None:
-                    content = os.read(handle, group.size + 1) if group.size < _CHUNK else b""
+                    content = os.read(handle, size + 1) if is_small else b""
                     is_right = _is_right(handle, content, expected)
+                elif is_small:
+                    is_right = os.read(handle, size + 1) == content
                 else:
-                    is_right = self._is_equal(handle, group.size, content, first.handle)
+                    is_right = self._is_equal(handle, first.handle)
                 if not is_right:
                     self._leave("edited", file)
                     continue
                 first = first or file
-                source = _Source(file, attributes.extended(handle), is_leased)
-                if not known:
-                    self._leave_for_mode(file, sources)
-                    sources[key] = [source]
-                elif self._replace(source, sources[key], expected):
-                    files.remove(file)  # it is closed when that is settled
+                extended = attributes.extended(handle)
             except OSError as error:
-                self._outcome.fail(error, file.path, file.status.st_blocks * 512)
+                self._fail(error, file)
+                continue
+            if source is None:
+                self._leave_for_mode(file, sources)
+                source = sources[key] = _Proven(file, is_leased, extended, expected, [], files)
+                source.sources.append(source)
+            elif source.attributes != extended:
+                self._leave("attributes", file)
+            else:
+                targets.append(_Proven(file, is_leased, extended, expected, source.sources, files))
 
     def _guard(self, file: File) -> bool | None:
         """Is it leased? `None`: it is left, because somebody might be writing to it."""
@@ -148,7 +167,7 @@ class Linker:
         return None
 
     def _leave_for_mode(
-        self, file: File, sources: dict[tuple[int, int, int, int], list[_Source]]
+        self, file: File, sources: dict[tuple[int, int, int, int], _Proven]
     ) -> None:
         if not file.is_target or not sources:
             return
@@ -156,9 +175,7 @@ class Linker:
         status = file.status
         self._leave("mode" if (status.st_uid, status.st_gid) in owners else "owner", file)
 
-    def _is_equal(self, handle: int, size: int, content: bytes, other: int) -> bool:
-        if size < _CHUNK:
-            return os.read(handle, size + 1) == content
+    def _is_equal(self, handle: int, other: int) -> bool:
         first, second = self._buffers
         at = 0
         while True:
@@ -171,17 +188,39 @@ class Linker:
                 return True
             at += count
 
-    def _replace(self, target: _Source, known: list[_Source], content: Hash) -> bool:
+    def _noted(self, targets: list[_Proven]) -> list[tuple[Shop, _Proven]]:
+        """Each with the shop where it is noted that it may go; what cannot be noted is left."""
+        by_shop: dict[Shop, list[_Proven]] = {}
+        for target in targets:
+            try:
+                by_shop.setdefault(self._shop(target.file), []).append(target)
+            except OSError as error:  # noqa: PERF203 (each by itself)
+                self._fail(error, target.file)
+        noted = []
+        for shop, some in by_shop.items():
+            try:
+                shop.all_may_go((target.content, self._compiled(target.file)) for target in some)
+            except OSError as error:  # noqa: PERF203 (few shops)
+                for target in some:
+                    self._fail(error, target.file)
+            else:
+                noted += [(shop, target) for target in some]
+        return noted
+
+    def _compiled(self, file: File) -> str:
+        """Where a source lies from which something was compiled, "" for all other files."""
+        name = file.name
+        if name.endswith(".py") and self._bytecode.has(file.root, file.directory, name):
+            return file.below
+        return ""
+
+    # Replacing -----------------------------------------------------------------------------------
+
+    def _replace(self, target: _Proven, shop: Shop) -> bool:
         """Was it replaced, for the time being? Raises `OSError`."""
-        file = target.file
-        sources = [each for each in known if each.attributes == target.attributes]
-        if not sources:
-            self._leave("attributes", file)
-            return False
-        shop = self._shop(file)
-        is_compiled = file.below.endswith(".py") and self._bytecode.has(file.root, file.below)
-        shop.may_go(content, below=file.below if is_compiled else "")
-        for source in sources:
+        for source in target.sources:
+            if source.file.status.st_ino == target.file.status.st_ino:
+                return False
             self._count += 1
             name = f"new-{self._count}"
             try:
@@ -191,19 +230,18 @@ class Linker:
                     continue
                 raise
             if ours is None:
-                self._leave("busy", file)
+                self._leave("busy", target.file)
                 return False
-            self._exchange(target, content, shop, name, ours)
+            self._exchange(target, shop, name, ours)
             return True
         # As many names as the file system allows, or another mount: the next ones get it from here.
-        known.insert(0, target)
+        target.sources.insert(0, target)
         return False
 
     def _linked(self, source: File, shop: Shop, name: str) -> os.stat_result | None:
         """Another name of the source; `None` when something else is at its path."""
-        directory, _, base = source.below.rpartition(os.sep)
-        handle = self._directories.handle(source.root, directory)
-        os.link(base, name, src_dir_fd=handle, dst_dir_fd=shop.handle, follow_symlinks=False)
+        handle = self._directories.handle(source.root, source.directory)
+        os.link(source.name, name, src_dir_fd=handle, dst_dir_fd=shop.handle, follow_symlinks=False)
         now = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
         before = source.status
         if (
@@ -215,19 +253,16 @@ class Linker:
         os.unlink(name, dir_fd=shop.handle)
         return None
 
-    def _exchange(
-        self, target: _Source, content: Hash, shop: Shop, name: str, ours: os.stat_result
-    ) -> None:
+    def _exchange(self, target: _Proven, shop: Shop, name: str, ours: os.stat_result) -> None:
         """Raises `OSError`: nothing was exchanged then."""
         file, before = target.file, target.file.status
-        directory, _, base = file.below.rpartition(os.sep)
         try:
-            place = self._directories.handle(file.root, directory)
-            kernel.exchange(shop.handle, name, place, base)
+            place = self._directories.handle(file.root, file.directory)
+            kernel.exchange(shop.handle, name, place, file.name)
         except OSError:
             os.unlink(name, dir_fd=shop.handle)
             raise
-        waiting = _Waiting(time.monotonic(), target.is_leased, file, content, shop, name, ours)
+        waiting = _Waiting(time.monotonic(), target, shop, name, ours)
         try:
             old = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
         except OSError:
@@ -267,7 +302,7 @@ class Linker:
                 if not everything and len(self._waiting) < _MOST_WAITING:
                     return
                 time.sleep(left)
-            if not (first.is_leased or everything or len(self._waiting) >= _MOST_WAITING):
+            if not (first.target.is_leased or everything or len(self._waiting) >= _MOST_WAITING):
                 return  # to look at all processes takes long: many at once
             self._waiting.popleft()
             if self._is_untouched(first):
@@ -277,37 +312,38 @@ class Linker:
 
     def _is_untouched(self, waiting: _Waiting) -> bool:
         """Has nobody opened the old inode for writing, nor will?"""
-        if waiting.is_leased:
-            return kernel.is_leased(waiting.file.handle)
-        status = waiting.file.status
+        file, content = waiting.target.file, waiting.target.content
+        if waiting.target.is_leased:
+            return kernel.is_leased(file.handle)
+        status = file.status
         try:
             if self._looked_at < waiting.at + _GRACE:
                 self._looked_at = time.monotonic()
                 self._written = kernel.written_files()
             if (status.st_dev, status.st_ino) in self._written:
                 return False
-            return of_handle(waiting.file.handle, waiting.content.algorithm) == waiting.content
+            return of_handle(file.handle, content.algorithm) == content
         except OSError:
             return False
 
     def _finish(self, waiting: _Waiting) -> None:
-        file, shop = waiting.file, waiting.shop
+        file, shop = waiting.target.file, waiting.shop
         status = file.status
-        if file.below.endswith(".py"):
+        if file.name.endswith(".py"):
             # Before: of what is left in the shop the next run knows that it has to be done.
             self._outcome.bytecode += self._bytecode.follow(
-                file.root, file.below, status, waiting.ours.st_mtime_ns, shop
+                file.root, file.directory, file.name, status, waiting.ours.st_mtime_ns, shop
             )
         try:
             os.unlink(waiting.name, dir_fd=shop.handle)
         except OSError as error:
-            self._outcome.fail(error, file.path, status.st_blocks * 512)
+            self._fail(error, file)
         else:
             self._outcome.files += 1
             if self._has_no_name_left(status):
                 self._outcome.size += status.st_blocks * 512
         finally:
-            os.close(waiting.file.handle)
+            os.close(file.handle)
 
     def _has_no_name_left(self, status: os.stat_result) -> bool:
         if status.st_nlink == 1:
@@ -319,7 +355,7 @@ class Linker:
 
     def _put_back(self, waiting: _Waiting) -> None:
         """What somebody saves, or is about to save, shall be found at its path."""
-        file, shop = waiting.file, waiting.shop
+        file, shop = waiting.target.file, waiting.shop
         new = Place(shop.handle, waiting.name, os.path.join(shop.path, waiting.name))
         self._leave("busy", file)
         ours, harmless = Seen.of(waiting.ours), None
@@ -330,8 +366,11 @@ class Linker:
         except OSError:  # its directory is gone
             pass
         finally:
-            os.close(waiting.file.handle)
+            os.close(file.handle)
             shop.retire(file.path, new, harmless)
+
+    def _fail(self, error: OSError, file: File) -> None:
+        self._outcome.fail(error, file.path, file.status.st_blocks * 512)
 
     def _leave(self, reason: str, file: File) -> None:
         if file.is_target:

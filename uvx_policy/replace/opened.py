@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
     from uvx_policy.replace.outcome import Outcome
 
 #: directories that are held open
-_MOST_DIRECTORIES = 300
-#: files that are open, and bytes that are read, before a group has its turn
-_AHEAD, _AHEAD_BYTES = 200, 64 << 20
+_MOST_DIRECTORIES = 800
+#: files that are opened at a time, and bytes that are read for them
+_AT_ONCE, _BYTES_AT_ONCE = 150, 32 << 20
 _READ_AHEAD = hasattr(os, "posix_fadvise")
 
 
@@ -50,8 +49,15 @@ class File(NamedTuple):
     handle: int
     status: os.stat_result
     root: str
-    below: str
+    #: below the root, "" for itself; and the name there
+    directory: str
+    name: str
     is_target: bool
+
+    @property
+    def below(self) -> str:
+        """The path below the root."""
+        return f"{self.directory}{os.sep}{self.name}" if self.directory else self.name
 
     @property
     def path(self) -> str:
@@ -116,35 +122,39 @@ class Directories:
 
 def opened(
     groups: Iterable[Group], directories: Directories, outcome: Outcome
-) -> Iterator[tuple[Group, list[File]]]:
-    """Each group with its files, open until the next is asked for; those of later ones are read.
+) -> Iterator[list[tuple[Group, list[File]]]]:
+    """Some groups at a time with their files, open until the next are asked for; those are read.
 
-    Whoever keeps a file takes it off the list. What is no file of the right size is left, and
+    Whoever keeps a file takes it off its list. What is no file of the right size is left, and
     counted.
     """
-    ready: deque[tuple[Group, list[File]]] = deque()
+    before: list[tuple[Group, list[File]]] = []
+    now: list[tuple[Group, list[File]]] = []
     files = size = 0
     try:
         for group in groups:
-            some = list(_opened(group, directories, outcome))
-            ready.append((group, some))
+            some = _opened(group, directories, outcome)
+            now.append((group, some))
             files += len(some)
             size += group.size * len(some)
-            while files > _AHEAD or size > _AHEAD_BYTES:
-                first = ready[0]
-                files -= len(first[1])
-                size -= first[0].size * len(first[1])
-                yield first
-                _close(ready.popleft()[1])
-        while ready:
-            yield ready[0]
-            _close(ready.popleft()[1])
+            if files > _AT_ONCE or size > _BYTES_AT_ONCE:
+                if before:
+                    yield before
+                    _close(before)
+                before, now = now, []
+                files = size = 0
+        while before or now:
+            yield before
+            _close(before)
+            before, now = now, []
     finally:
-        for _, some in ready:
-            _close(some)
+        _close(before)
+        _close(now)
 
 
-def _opened(group: Group, directories: Directories, outcome: Outcome) -> Iterator[File]:
+def _opened(group: Group, directories: Directories, outcome: Outcome) -> list[File]:
+    """What can be opened of a group; it is being read from now on."""
+    files = []
     size, open_, handle_of, separator = group.size, os.open, directories.handle, os.sep
     for root, below, is_target in group.members:
         directory, _, name = below.rpartition(separator)
@@ -163,9 +173,12 @@ def _opened(group: Group, directories: Directories, outcome: Outcome) -> Iterato
             continue
         if _READ_AHEAD:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
-        yield File(handle, status, root, below, is_target)
+        files.append(File(handle, status, root, directory, name, is_target))
+    return files
 
 
-def _close(files: list[File]) -> None:
-    for file in files:
-        os.close(file.handle)
+def _close(groups: list[tuple[Group, list[File]]]) -> None:
+    for _, files in groups:
+        for file in files:
+            os.close(file.handle)
+    groups.clear()
