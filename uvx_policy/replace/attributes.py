@@ -44,8 +44,7 @@ def copy(source: int, new: int, path: str) -> None:
 
 def extended(handle: int) -> dict[str, bytes]:
     """ACLs, capabilities and other extended attributes of an open file. Raises `OSError`."""
-    names = _attributes(handle)
-    return {name: os.getxattr(handle, name) for name in names} if names else {}
+    return {name: os.getxattr(handle, name) for name in _attributes(handle)}
 
 
 def set_mode(handle: int, mode: int) -> None:
@@ -58,9 +57,8 @@ def _attributes(handle: int) -> list[str]:
     if not hasattr(os, "listxattr"):
         return []
     try:
-        names = os.listxattr(handle)
+        return [name for name in os.listxattr(handle) if name not in _LABELS]
     except OSError as error:
         if error.errno in _UNKNOWN:
             return []
         raise
-    return [name for name in names if name not in _LABELS] if names else names

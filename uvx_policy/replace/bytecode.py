@@ -28,7 +28,6 @@ _AFTER_MAGIC, _TIME_AT = 4, 8
 _TIME = struct.Struct("<L")
 _32_BITS = 0xFFFFFFFF
 _BILLION = 10**9
-_CACHED = "__pycache__"
 _MOST_LISTED = 512
 _WRITE = os.O_RDWR | NO_FOLLOW | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -41,36 +40,27 @@ class Bytecode:
         #: root and directory -> name of a module -> its files
         self._listed: dict[tuple[str, str], dict[str, list[str]]] = {}
 
-    def has(self, root: str, directory: str, name: str) -> bool:
-        """Was anything compiled from the source of this name in a directory below the root?"""
-        return name[:-3] in self._names(root, directory)
+    def has(self, root: str, below: str) -> bool:
+        """Was anything compiled from this source?"""
+        name, cached = _cached(below)
+        return name in self._names(root, cached)
 
     def follow(
-        self,
-        root: str,
-        directory: str,
-        name: str,
-        before: os.stat_result,
-        mtime_ns: int,
-        shop: Shop | None,
+        self, root: str, below: str, before: os.stat_result, mtime_ns: int, shop: Shop | None
     ) -> int:
         """Make valid again what was compiled from `before`; how many files that were.
 
-        `name`: the source, in a directory below the root. `shop`: to build in what must be
-        replaced, as it has several names; without one it is left. Never raises: Python compiles
-        again what is not valid.
+        `root`, `below`: the source. `shop`: to build in what must be replaced, as it has several
+        names; without one it is left. Never raises: Python compiles again what is not valid.
         """
         old, new = int(before.st_mtime_ns // _BILLION), int(mtime_ns // _BILLION)
         if old == new:
             return 0
-        names = self._names(root, directory).get(name[:-3])
-        if not names:
-            return 0
-        cached = os.path.join(directory, _CACHED)
+        name, cached = _cached(below)
         count = 0
         with contextlib.suppress(OSError):
             header = _HEADER.pack(0, old & _32_BITS, before.st_size & _32_BITS)
-            for each in names:
+            for each in self._names(root, cached).get(name, ()):
                 with contextlib.suppress(OSError):
                     place = Place(
                         self._directories.handle(root, cached), each,
@@ -80,7 +70,6 @@ class Bytecode:
         return count
 
     def _names(self, root: str, directory: str) -> dict[str, list[str]]:
-        """What was compiled from the modules of a directory."""
         key = (root, directory)
         names = self._listed.get(key)
         if names is None:
@@ -88,12 +77,18 @@ class Bytecode:
                 self._listed.clear()
             names = self._listed[key] = {}
             with contextlib.suppress(OSError):
-                cached = os.path.join(directory, _CACHED)
-                for name in os.listdir(self._directories.handle(root, cached)):
+                for name in os.listdir(self._directories.handle(root, directory)):
                     if name.endswith(".pyc"):
                         # `a.b.cpython-311.opt-1.pyc` is of `a.b.py`: nobody imports that.
                         names.setdefault(name.partition(".")[0], []).append(name)
         return names
+
+
+def _cached(below: str) -> tuple[str, str]:
+    """The name of a module, and the directory of what was compiled from it."""
+    directory, _, name = below.rpartition(os.sep)
+    cached = f"{directory}{os.sep}__pycache__" if directory else "__pycache__"
+    return name[:-3], cached
 
 
 def _changed(place: Place, header: bytes, time: bytes, shop: Shop | None) -> bool:

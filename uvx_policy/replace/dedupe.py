@@ -50,20 +50,16 @@ class Deduper:
 
     def share(self, groups: Iterable[Group]) -> None:
         """Share what can be shared; what is left is counted. Never raises `OSError`."""
-        for some in opened(groups, self._directories, self._outcome):
-            for group, files in some:
-                self._share_all(group, files)
-
-    def _share_all(self, group: Group, files: list[File]) -> None:
-        rest, place = files, group.place
-        differing = False
-        while len(rest) > 1:  # the first may be the one that was edited
-            # Another one lies elsewhere than the first was seen to lie.
-            place = 0 if rest[0].is_target else place
-            rest = self._share(rest[0], rest[1:], group.size, place)
-            differing = differing or bool(rest)
-        if differing:
-            self._find_edited(files, group)
+        for group, files in opened(groups, self._directories, self._outcome):
+            rest, place = files, group.place
+            differing = False
+            while len(rest) > 1:  # the first may be the one that was edited
+                # Another one lies elsewhere than the first was seen to lie.
+                place = 0 if rest[0].is_target else place
+                rest = self._share(rest[0], rest[1:], group.size, place)
+                differing = differing or bool(rest)
+            if differing:
+                self._find_edited(files, group)
 
     def _share(self, source: File, others: list[File], size: int, place: int) -> list[File]:
         """Those that differ from `source`."""

@@ -20,9 +20,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-if sys.platform == "linux":
-    import fcntl
-
 _NOREPLACE, _EXCHANGE = 1, 2
 #: the same number on every architecture but alpha
 _SYS_OPENAT2 = 437
@@ -100,6 +97,8 @@ def lease(handle: int) -> bool:
     """
     if sys.platform != "linux":
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    import fcntl
+
     try:
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
@@ -111,6 +110,8 @@ def lease(handle: int) -> bool:
 
 def is_leased(handle: int) -> bool:
     """Has nobody tried to open this file for writing since `lease`?"""
+    import fcntl
+
     return fcntl.fcntl(handle, fcntl.F_GETLEASE) == fcntl.F_RDLCK
 
 
@@ -133,6 +134,8 @@ def dedupe(source: int, offset: int, length: int, targets: Sequence[int]) -> lis
     For each the bytes that are shared now, and 0, 1 (they differ), or an errno, negative
     (ioctl_fideduperange(2)). The kernel compares, under its own locks. Raises `OSError`.
     """
+    import fcntl
+
     request = bytearray(_DEDUPE.pack(offset, length, len(targets), 0, 0))
     for target in targets:
         request += _RANGE.pack(target, offset, 0, 0, 0)
@@ -149,6 +152,8 @@ def has_writer(handle: int) -> bool:
     """
     if sys.platform != "linux":
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    import fcntl
+
     try:
         # Who opens it for writing while we hold the lease would have us killed by SIGIO.
         fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)

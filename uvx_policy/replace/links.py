@@ -40,24 +40,21 @@ _MOST_WAITING = 500
 _FULL = (errno.EMLINK, errno.EXDEV)
 
 
-class _Proven(NamedTuple):
+class _Source(NamedTuple):
     """A file that was proven to have its hash."""
 
     file: File
-    is_leased: bool
     attributes: dict[str, bytes]
-    content: Hash
-    #: those that it can become a name of, of the same mode, owner and attributes; itself, if none
-    sources: list[_Proven]
-    #: where `opened` has it from, to close it
-    among: list[File]
+    is_leased: bool
 
 
 class _Waiting(NamedTuple):
     """An old inode, in a shop of ours, that nobody has opened for writing yet."""
 
     at: float
-    target: _Proven
+    is_leased: bool
+    file: File
+    content: Hash
     shop: Shop
     name: str
     #: what is at its path now
@@ -95,33 +92,23 @@ class Linker:
 
     def link(self, groups: Iterable[Group]) -> None:
         """Link what can be linked; what is left is counted. Never raises `OSError`."""
-        for some in opened(groups, self._directories, self._outcome):
-            targets: list[_Proven] = []
-            for group, files in some:
-                self._prove(group, files, targets)
-            for shop, target in self._noted(targets):
-                try:
-                    if self._replace(target, shop):
-                        target.among.remove(target.file)  # it is closed when that is settled
-                except OSError as error:  # noqa: PERF203 (each by itself)
-                    self._fail(error, target.file)
+        for group, files in opened(groups, self._directories, self._outcome):
+            self._link(group, files)
             self._settle()
 
-    # Before anything is replaced -----------------------------------------------------------------
+    # One group -----------------------------------------------------------------------------------
 
-    def _prove(self, group: Group, files: list[File], targets: list[_Proven]) -> None:
-        """Lease and compare the files of a group; those that can be replaced go to `targets`."""
+    def _link(self, group: Group, files: list[File]) -> None:
         expected = Hash.parse(group.hash)
-        size, is_small = group.size, group.size < _CHUNK
-        sources: dict[tuple[int, int, int, int], _Proven] = {}
+        sources: dict[tuple[int, int, int, int], list[_Source]] = {}
         first: File | None = None
         content = b""
-        for file in files:
+        for file in tuple(files):
             handle, status = file.handle, file.status
             key = (status.st_mode, status.st_uid, status.st_gid, status.st_dev)
-            source = sources.get(key)
-            if source is not None and (
-                not file.is_target or source.file.status.st_ino == status.st_ino
+            known = sources.get(key, ())
+            if (known and not file.is_target) or any(
+                each.file.status.st_ino == status.st_ino for each in known
             ):
                 continue
             try:
@@ -129,28 +116,22 @@ class Linker:
                 if is_leased is None:
                     continue
                 if first is None:
-                    content = os.read(handle, size + 1) if is_small else b""
+                    content = os.read(handle, group.size + 1) if group.size < _CHUNK else b""
                     is_right = _is_right(handle, content, expected)
-                elif is_small:
-                    is_right = os.read(handle, size + 1) == content
                 else:
-                    is_right = self._is_equal(handle, first.handle)
+                    is_right = self._is_equal(handle, group.size, content, first.handle)
                 if not is_right:
                     self._leave("edited", file)
                     continue
                 first = first or file
-                extended = attributes.extended(handle)
+                source = _Source(file, attributes.extended(handle), is_leased)
+                if not known:
+                    self._leave_for_mode(file, sources)
+                    sources[key] = [source]
+                elif self._replace(source, sources[key], expected):
+                    files.remove(file)  # it is closed when that is settled
             except OSError as error:
-                self._fail(error, file)
-                continue
-            if source is None:
-                self._leave_for_mode(file, sources)
-                source = sources[key] = _Proven(file, is_leased, extended, expected, [], files)
-                source.sources.append(source)
-            elif source.attributes != extended:
-                self._leave("attributes", file)
-            else:
-                targets.append(_Proven(file, is_leased, extended, expected, source.sources, files))
+                self._outcome.fail(error, file.path, file.status.st_blocks * 512)
 
     def _guard(self, file: File) -> bool | None:
         """Is it leased? `None`: it is left, because somebody might be writing to it."""
@@ -167,7 +148,7 @@ class Linker:
         return None
 
     def _leave_for_mode(
-        self, file: File, sources: dict[tuple[int, int, int, int], _Proven]
+        self, file: File, sources: dict[tuple[int, int, int, int], list[_Source]]
     ) -> None:
         if not file.is_target or not sources:
             return
@@ -175,7 +156,9 @@ class Linker:
         status = file.status
         self._leave("mode" if (status.st_uid, status.st_gid) in owners else "owner", file)
 
-    def _is_equal(self, handle: int, other: int) -> bool:
+    def _is_equal(self, handle: int, size: int, content: bytes, other: int) -> bool:
+        if size < _CHUNK:
+            return os.read(handle, size + 1) == content
         first, second = self._buffers
         at = 0
         while True:
@@ -188,39 +171,17 @@ class Linker:
                 return True
             at += count
 
-    def _noted(self, targets: list[_Proven]) -> list[tuple[Shop, _Proven]]:
-        """Each with the shop where it is noted that it may go; what cannot be noted is left."""
-        by_shop: dict[Shop, list[_Proven]] = {}
-        for target in targets:
-            try:
-                by_shop.setdefault(self._shop(target.file), []).append(target)
-            except OSError as error:  # noqa: PERF203 (each by itself)
-                self._fail(error, target.file)
-        noted = []
-        for shop, some in by_shop.items():
-            try:
-                shop.all_may_go((target.content, self._compiled(target.file)) for target in some)
-            except OSError as error:  # noqa: PERF203 (few shops)
-                for target in some:
-                    self._fail(error, target.file)
-            else:
-                noted += [(shop, target) for target in some]
-        return noted
-
-    def _compiled(self, file: File) -> str:
-        """Where a source lies from which something was compiled, "" for all other files."""
-        name = file.name
-        if name.endswith(".py") and self._bytecode.has(file.root, file.directory, name):
-            return file.below
-        return ""
-
-    # Replacing -----------------------------------------------------------------------------------
-
-    def _replace(self, target: _Proven, shop: Shop) -> bool:
+    def _replace(self, target: _Source, known: list[_Source], content: Hash) -> bool:
         """Was it replaced, for the time being? Raises `OSError`."""
-        for source in target.sources:
-            if source.file.status.st_ino == target.file.status.st_ino:
-                return False
+        file = target.file
+        sources = [each for each in known if each.attributes == target.attributes]
+        if not sources:
+            self._leave("attributes", file)
+            return False
+        shop = self._shop(file)
+        is_compiled = file.below.endswith(".py") and self._bytecode.has(file.root, file.below)
+        shop.may_go(content, below=file.below if is_compiled else "")
+        for source in sources:
             self._count += 1
             name = f"new-{self._count}"
             try:
@@ -230,18 +191,19 @@ class Linker:
                     continue
                 raise
             if ours is None:
-                self._leave("busy", target.file)
+                self._leave("busy", file)
                 return False
-            self._exchange(target, shop, name, ours)
+            self._exchange(target, content, shop, name, ours)
             return True
         # As many names as the file system allows, or another mount: the next ones get it from here.
-        target.sources.insert(0, target)
+        known.insert(0, target)
         return False
 
     def _linked(self, source: File, shop: Shop, name: str) -> os.stat_result | None:
         """Another name of the source; `None` when something else is at its path."""
-        handle = self._directories.handle(source.root, source.directory)
-        os.link(source.name, name, src_dir_fd=handle, dst_dir_fd=shop.handle, follow_symlinks=False)
+        directory, _, base = source.below.rpartition(os.sep)
+        handle = self._directories.handle(source.root, directory)
+        os.link(base, name, src_dir_fd=handle, dst_dir_fd=shop.handle, follow_symlinks=False)
         now = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
         before = source.status
         if (
@@ -253,16 +215,19 @@ class Linker:
         os.unlink(name, dir_fd=shop.handle)
         return None
 
-    def _exchange(self, target: _Proven, shop: Shop, name: str, ours: os.stat_result) -> None:
+    def _exchange(
+        self, target: _Source, content: Hash, shop: Shop, name: str, ours: os.stat_result
+    ) -> None:
         """Raises `OSError`: nothing was exchanged then."""
         file, before = target.file, target.file.status
+        directory, _, base = file.below.rpartition(os.sep)
         try:
-            place = self._directories.handle(file.root, file.directory)
-            kernel.exchange(shop.handle, name, place, file.name)
+            place = self._directories.handle(file.root, directory)
+            kernel.exchange(shop.handle, name, place, base)
         except OSError:
             os.unlink(name, dir_fd=shop.handle)
             raise
-        waiting = _Waiting(time.monotonic(), target, shop, name, ours)
+        waiting = _Waiting(time.monotonic(), target.is_leased, file, content, shop, name, ours)
         try:
             old = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
         except OSError:
@@ -302,7 +267,7 @@ class Linker:
                 if not everything and len(self._waiting) < _MOST_WAITING:
                     return
                 time.sleep(left)
-            if not (first.target.is_leased or everything or len(self._waiting) >= _MOST_WAITING):
+            if not (first.is_leased or everything or len(self._waiting) >= _MOST_WAITING):
                 return  # to look at all processes takes long: many at once
             self._waiting.popleft()
             if self._is_untouched(first):
@@ -312,38 +277,37 @@ class Linker:
 
     def _is_untouched(self, waiting: _Waiting) -> bool:
         """Has nobody opened the old inode for writing, nor will?"""
-        file, content = waiting.target.file, waiting.target.content
-        if waiting.target.is_leased:
-            return kernel.is_leased(file.handle)
-        status = file.status
+        if waiting.is_leased:
+            return kernel.is_leased(waiting.file.handle)
+        status = waiting.file.status
         try:
             if self._looked_at < waiting.at + _GRACE:
                 self._looked_at = time.monotonic()
                 self._written = kernel.written_files()
             if (status.st_dev, status.st_ino) in self._written:
                 return False
-            return of_handle(file.handle, content.algorithm) == content
+            return of_handle(waiting.file.handle, waiting.content.algorithm) == waiting.content
         except OSError:
             return False
 
     def _finish(self, waiting: _Waiting) -> None:
-        file, shop = waiting.target.file, waiting.shop
+        file, shop = waiting.file, waiting.shop
         status = file.status
-        if file.name.endswith(".py"):
+        if file.below.endswith(".py"):
             # Before: of what is left in the shop the next run knows that it has to be done.
             self._outcome.bytecode += self._bytecode.follow(
-                file.root, file.directory, file.name, status, waiting.ours.st_mtime_ns, shop
+                file.root, file.below, status, waiting.ours.st_mtime_ns, shop
             )
         try:
             os.unlink(waiting.name, dir_fd=shop.handle)
         except OSError as error:
-            self._fail(error, file)
+            self._outcome.fail(error, file.path, status.st_blocks * 512)
         else:
             self._outcome.files += 1
             if self._has_no_name_left(status):
                 self._outcome.size += status.st_blocks * 512
         finally:
-            os.close(file.handle)
+            os.close(waiting.file.handle)
 
     def _has_no_name_left(self, status: os.stat_result) -> bool:
         if status.st_nlink == 1:
@@ -355,7 +319,7 @@ class Linker:
 
     def _put_back(self, waiting: _Waiting) -> None:
         """What somebody saves, or is about to save, shall be found at its path."""
-        file, shop = waiting.target.file, waiting.shop
+        file, shop = waiting.file, waiting.shop
         new = Place(shop.handle, waiting.name, os.path.join(shop.path, waiting.name))
         self._leave("busy", file)
         ours, harmless = Seen.of(waiting.ours), None
@@ -366,11 +330,8 @@ class Linker:
         except OSError:  # its directory is gone
             pass
         finally:
-            os.close(file.handle)
+            os.close(waiting.file.handle)
             shop.retire(file.path, new, harmless)
-
-    def _fail(self, error: OSError, file: File) -> None:
-        self._outcome.fail(error, file.path, file.status.st_blocks * 512)
 
     def _leave(self, reason: str, file: File) -> None:
         if file.is_target:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from uvx_policy.replace.outcome import Outcome
 
 #: directories that are held open
-_MOST_DIRECTORIES = 800
-#: files that are opened at a time, and bytes that are read for them
-_AT_ONCE, _BYTES_AT_ONCE = 150, 32 << 20
+_MOST_DIRECTORIES = 300
+#: files that are open, and bytes that are read, before a group has its turn
+_AHEAD, _AHEAD_BYTES = 200, 64 << 20
 _READ_AHEAD = hasattr(os, "posix_fadvise")
 
 
@@ -49,15 +50,8 @@ class File(NamedTuple):
     handle: int
     status: os.stat_result
     root: str
-    #: below the root, "" for itself; and the name there
-    directory: str
-    name: str
+    below: str
     is_target: bool
-
-    @property
-    def below(self) -> str:
-        """The path below the root."""
-        return f"{self.directory}{os.sep}{self.name}" if self.directory else self.name
 
     @property
     def path(self) -> str:
@@ -122,39 +116,35 @@ class Directories:
 
 def opened(
     groups: Iterable[Group], directories: Directories, outcome: Outcome
-) -> Iterator[list[tuple[Group, list[File]]]]:
-    """Some groups at a time with their files, open until the next are asked for; those are read.
+) -> Iterator[tuple[Group, list[File]]]:
+    """Each group with its files, open until the next is asked for; those of later ones are read.
 
-    Whoever keeps a file takes it off its list. What is no file of the right size is left, and
+    Whoever keeps a file takes it off the list. What is no file of the right size is left, and
     counted.
     """
-    before: list[tuple[Group, list[File]]] = []
-    now: list[tuple[Group, list[File]]] = []
+    ready: deque[tuple[Group, list[File]]] = deque()
     files = size = 0
     try:
         for group in groups:
-            some = _opened(group, directories, outcome)
-            now.append((group, some))
+            some = list(_opened(group, directories, outcome))
+            ready.append((group, some))
             files += len(some)
             size += group.size * len(some)
-            if files > _AT_ONCE or size > _BYTES_AT_ONCE:
-                if before:
-                    yield before
-                    _close(before)
-                before, now = now, []
-                files = size = 0
-        while before or now:
-            yield before
-            _close(before)
-            before, now = now, []
+            while files > _AHEAD or size > _AHEAD_BYTES:
+                first = ready[0]
+                files -= len(first[1])
+                size -= first[0].size * len(first[1])
+                yield first
+                _close(ready.popleft()[1])
+        while ready:
+            yield ready[0]
+            _close(ready.popleft()[1])
     finally:
-        _close(before)
-        _close(now)
+        for _, some in ready:
+            _close(some)
 
 
-def _opened(group: Group, directories: Directories, outcome: Outcome) -> list[File]:
-    """What can be opened of a group; it is being read from now on."""
-    files = []
+def _opened(group: Group, directories: Directories, outcome: Outcome) -> Iterator[File]:
     size, open_, handle_of, separator = group.size, os.open, directories.handle, os.sep
     for root, below, is_target in group.members:
         directory, _, name = below.rpartition(separator)
@@ -173,12 +163,9 @@ def _opened(group: Group, directories: Directories, outcome: Outcome) -> list[Fi
             continue
         if _READ_AHEAD:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
-        files.append(File(handle, status, root, directory, name, is_target))
-    return files
+        yield File(handle, status, root, below, is_target)
 
 
-def _close(groups: list[tuple[Group, list[File]]]) -> None:
-    for _, files in groups:
-        for file in files:
-            os.close(file.handle)
-    groups.clear()
+def _close(files: list[File]) -> None:
+    for file in files:
+        os.close(file.handle)

@@ -19,7 +19,7 @@ from uvx_policy.replace.opened import Directories
 from uvx_policy.replace.place import READ, Place, Root, Seen, is_free_to_go, seen_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from typing_extensions import Self
 
@@ -88,26 +88,16 @@ class Shop:
         `below`: a path below the directory of this shop, where this content is put again: what was
         compiled from the old file there is kept valid.
         """
-        self.all_may_go((content, below) for content in contents)
-
-    def all_may_go(self, contents: Iterable[tuple[Hash, str]]) -> None:
-        """The same for many, each with its path below, with one write."""
-        known, fresh, lines = self._contents, [], []
-        for content, below in contents:
-            if below:
-                lines.append(f"{content} {below.encode('unicode_escape').decode('ascii')}\n")
-            elif content and content not in known:
-                lines.append(f"{content}\n")
-            else:
-                continue
-            fresh.append(content)
-        if not lines:
+        fresh = [content for content in contents if content and content not in self._contents]
+        if not fresh and not below:
             return
         if self._known < 0:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
             self._known = os.open(_KNOWN, flags, 0o600, dir_fd=self.handle)
+        self._contents.update(fresh)
+        path = f" {below.encode('unicode_escape').decode('ascii')}" if below else ""
+        lines = (f"{content}{path}\n" for content in (contents if below else fresh))
         os.write(self._known, "".join(lines).encode("ascii"))
-        known.update(fresh)
 
     def retire(self, path: str, place: Place, harmless: Seen | None) -> None:
         """Take over what was at `path`: in the end it goes, unless somebody has written to it.
@@ -333,9 +323,7 @@ def _keep_bytecode(root: Root, place: Place, known: dict[Hash, list[str]]) -> No
             with root.place(os.path.join(root.path, below)) as there:
                 same, new = _content_at(there, [content])
             if same == content:
-                directory, _, name = below.rpartition(os.sep)
-                follow = Bytecode(directories).follow
-                follow(root.path, directory, name, old, new.st_mtime_ns, None)
+                Bytecode(directories).follow(root.path, below, old, new.st_mtime_ns, None)
 
 
 def _content_at(place: Place, known: Collection[Hash]) -> tuple[Hash, os.stat_result]:
