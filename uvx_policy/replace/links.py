@@ -325,8 +325,9 @@ class Linker:
         ours, harmless = Seen.of(waiting.ours), None
         try:
             with contextlib.closing(Root(file.root)) as root, root.place(file.path) as place:
-                put_back(new, place, ours)
-            harmless = ours
+                put_back(new, place, ours, has_other_names=True)
+            seen = new.seen
+            harmless = seen if seen and seen[:2] == ours[:2] else ours
         except OSError:  # its directory is gone
             pass
         finally:

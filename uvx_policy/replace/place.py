@@ -339,10 +339,12 @@ def is_free_to_go(place: Place, contents: Collection[Hash] | None) -> bool | Non
         os.close(handle)
 
 
-def put_back(new: Place, place: Place, ours: Seen | None) -> None:
+def put_back(new: Place, place: Place, ours: Seen | None, *, has_other_names: bool = False) -> None:
     """Put what is in `new`, a place of ours, back to `place`, where `ours` was put instead of it.
 
     Exchange until what comes out is what was put there last: then nobody saved in between.
+    `has_other_names`: what was written to `ours` stays with its other names, and is not what was
+    saved here.
     """
     put_last = ours
     for _ in range(_MOST):
@@ -354,7 +356,10 @@ def put_back(new: Place, place: Place, ours: Seen | None) -> None:
                 put_where_nothing_is(new, place)
                 return
             continue
-        if new.seen == put_last:
+        seen = new.seen
+        if seen == put_last:
+            return
+        if has_other_names and seen and ours and seen[:2] == ours[:2]:
             return
         put_last = holds
 
