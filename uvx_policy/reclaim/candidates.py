@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import distributions
+from uvx_policy.installed.hash import Hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -166,6 +167,8 @@ class Candidates:
                 continue
             group = groups[at]
             if group < 0:
+                if not _is_hash(text):
+                    continue
                 group = groups[at] = len(sizes)
                 sizes.append(int(digits))
                 self._hashes += text.encode("ascii")
@@ -236,6 +239,13 @@ class _Records:
                 yield kept or record.read_at(path)
             except OSError:  # it is gone: of it nothing is known
                 yield record.RecordFile(b"")
+
+
+def _is_hash(text: str) -> bool:
+    try:
+        return bool(Hash.parse(text))
+    except ValueError:
+        return False
 
 
 def _prefix(tree: Tree) -> str:
