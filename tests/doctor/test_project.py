@@ -357,7 +357,10 @@ def test_a_cold_cache_beside_a_warm_one_is_told_and_filled(
     world.plain("sync", cwd=here.cwd)
     assert archived(world.default_cache)
     if offline:
-        (here.cwd / "uv.lock").unlink()  # what is needed cannot be told
+        # What a workspace needs cannot be told without its lock file.
+        (here.cwd / "uv.lock").unlink()
+        with (here.cwd / "pyproject.toml").open("a") as stream:
+            stream.write("[tool.uv.workspace]\nmembers = []\n")
         here.environ["UV_OFFLINE"] = "1"
 
     ((name, told),) = wrong(here)

@@ -31,6 +31,7 @@ NAMES = {
 COMMANDS = [
     "explain", "explain --json", "status", "status --json", "status --refresh", "doctor",
     "doctor --json", "doctor --verify", "doctor --fix --dry-run", "verify", "verify --diff",
+    "reclaim --dry-run", "reclaim --dry-run --json", "reclaim --yes .", "cache seed --dry-run",
     "adopt", "adopt --json", "adopt --dry-run .venv", "verify --json", "verify --all",
     "repair --dry-run", "repair --dry-run --json",
     "repair --yes --offline",

@@ -69,7 +69,11 @@ def save(path, content):
     os.rename(path + ".swp", path)
 
 def check(path):
-    content = open(path, "rb").read()
+    try:
+        content = open(path, "rb").read()
+    except FileNotFoundError:
+        lost.append(path)
+        return
     if content[:-16] != original[path][:-16]:
         lost.append(path)
     if path in last:
