@@ -25,7 +25,7 @@ from uvx_policy.replace.shop import PREFIX
 
 __all__ = ("disk", "ext4")
 
-pytestmark = pytest.mark.filesystem
+pytestmark = [pytest.mark.filesystem, pytest.mark.slow]
 
 ARCHIVE = "cache/archive-v0/archive-of-one"
 #: one after the other, in this very process: the n-th call is the same one each time

@@ -23,7 +23,7 @@ from uvx_policy.replace.shop import PREFIX
 
 __all__ = ("ext4",)
 
-pytestmark = pytest.mark.filesystem
+pytestmark = [pytest.mark.filesystem, pytest.mark.slow]
 
 ARCHIVE = "cache/archive-v0/archive-of-one"
 PROGRAM = (sys.executable, "-m", "uvx_policy.cli", "reclaim", "--yes", "--json")

@@ -18,7 +18,7 @@ from tests.sandbox import PYTHON
 from tests.uv.world import NAME, World, installed
 from uvx_policy.setup import adopted_files
 
-pytestmark = pytest.mark.uv
+pytestmark = [pytest.mark.uv, pytest.mark.slow]
 
 #: the layout of the package changed in between
 VERSIONS = ("0.5.23", "0.8.15", "newest")

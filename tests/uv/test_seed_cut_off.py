@@ -25,6 +25,7 @@ pytestmark = [
     pytest.mark.uv,
     pytest.mark.filesystem,
     pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
+    pytest.mark.slow,
 ]
 
 BACKEND = """

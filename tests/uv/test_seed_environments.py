@@ -14,7 +14,7 @@ from tests.uv.test_seed import Warm, contents
 from tests.uv.world import NAME, Done, archived, installed
 from uvx_policy.uv import buckets
 
-pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
+pytestmark = [pytest.mark.uv, pytest.mark.filesystem, pytest.mark.slow]
 
 #: the oldest and the newest; the others in the exhaustive run
 CACHES = real_uv.each()
