@@ -52,6 +52,12 @@ PEERS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A benchmark works in the directory of what it measures; the next test works here again."""
+    monkeypatch.chdir(Path.cwd())
+
+
 def run(script: str, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(BENCHMARKS / script), *words],
