@@ -1,4 +1,4 @@
-"""May this process be forked, and is there a processor for another one?"""
+"""Another process of ours: may there be one, is there a processor for it, and what it says."""
 
 from __future__ import annotations
 
@@ -16,3 +16,19 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def forked() -> tuple[int, int]:
+    """Fork. Here: the child's pid, and the pipe to read what it says; there: 0, and where to write.
+
+    Raises `OSError`, with nothing left open.
+    """
+    source, sink = os.pipe()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(source)
+        os.close(sink)
+        raise
+    os.close(sink if child else source)
+    return (child, source) if child else (0, sink)

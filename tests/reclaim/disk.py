@@ -94,7 +94,7 @@ class Disk:
         )
 
     def known(self) -> dict[Path, Known]:
-        """Of all that is no directory."""
+        """Of everything that is not a directory."""
         return {
             path: Known(status.st_mode, content_of(path, status.st_mode), status.st_mtime_ns)
             for path in self.paths()

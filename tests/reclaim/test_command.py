@@ -117,7 +117,7 @@ def test_it_asks_on_a_terminal(ext4: Disk, answer: bytes, shares: bool, code: in
     [
         ("nowhere", "is not a directory"),
         ("cache", "is a cache"),
-        ("empty", "there is no environment in"),
+        ("empty", "no environment in `"),
     ],
 )
 def test_what_is_no_root(ext4: Disk, root: str, message: str) -> None:

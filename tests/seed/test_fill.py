@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,14 +30,6 @@ def source(tmp_path: Path) -> Path:
 def target(tmp_path: Path) -> Path:
     (tmp_path / "target").mkdir(mode=0o700)
     return tmp_path / "target"
-
-
-@pytest.fixture(params=[1, 3])
-def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(fill, "processors", lambda: request.param)
-    yield request.param
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
 
 
 @pytest.mark.usefixtures("processes")

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,14 +82,6 @@ def disk(fs: FileSystems) -> Disk:
 @pytest.fixture(params=["btrfs", "xfs"])
 def cloning(fs: FileSystems, request: pytest.FixtureRequest) -> Disk:
     return Disk(fs.other_ext4 / "source", getattr(fs, request.param))
-
-
-@pytest.fixture(params=[1, 3])
-def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(fill, "processors", lambda: request.param)
-    yield request.param
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
 
 
 # In which way ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.caches import contents
 from uvx_policy.foreign_file import read_foreign
 from uvx_policy.installed import distributions as installed
+from uvx_policy.uv.requirement import normalized
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
@@ -88,12 +89,6 @@ def leading_into(cache: str, looked: Dependent) -> tuple[Symlinked, ...]:
 def lies_in(cache: str, looked: Dependent) -> bool:
     """Is the environment itself a part of `cache`?"""
     return looked.real.startswith(os.path.join(cache, ""))
-
-
-def normalized(name: str) -> str:
-    """`Foo_Bar` and `foo.bar` are `foo-bar` (PEP 503)."""
-    parts = name.lower().replace("_", "-").replace(".", "-").split("-")
-    return "-".join(filter(None, parts))
 
 
 def _archive_behind(link: str) -> str:

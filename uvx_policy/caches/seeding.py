@@ -10,6 +10,7 @@ from uvx_policy.errors import EXIT_FINDINGS, RealUvNotFound, Unreadable, UsageEr
 from uvx_policy.filesystem.cache_directory import make_cache_directory
 from uvx_policy.machine.clients import Place
 from uvx_policy.machine.machine import open_machine
+from uvx_policy.machine.search import typed_root
 from uvx_policy.seed.entries import packages_in
 from uvx_policy.seed.fill import PATIENCE, fill
 from uvx_policy.seed.held import Held
@@ -89,7 +90,7 @@ class Seeded(Value):
 
 def _requested(machine: Machine, options: argparse.Namespace) -> Request:
     """Raises `UsageError`, `RealUvNotFound`, `ConfigError`."""
-    roots = [_root(root) for root in options.roots]
+    roots = [typed_root(root, machine.cwd) for root in options.roots]
     environments = tuple(sources.environments_below(roots)) if roots else ()
     if roots and not environments:
         raise UsageError(f"no environment in {listed(f'`{root}`' for root in options.roots)}")
@@ -110,13 +111,6 @@ def _requested(machine: Machine, options: argparse.Namespace) -> Request:
         packages=wanted,
         unsafe={path: why for path, why in chosen.items() if why},
     )
-
-
-def _root(root: str) -> str:
-    path = os.path.abspath(root)
-    if not os.path.isdir(path):
-        raise UsageError(f"`{root}` is not a directory")
-    return path
 
 
 def _target(machine: Machine, environments: Sequence[str]) -> str:

@@ -136,9 +136,15 @@ class SharedFiles:
 
     def _learn(self, device: int, path: str) -> None:
         if device not in self._file_systems:
-            # Where the file system has no id, or the system no such call, the device has to do.
-            told = os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0
-            self._file_systems[device] = told or device
+            self._file_systems[device] = file_system_of(path, device)
+
+
+def file_system_of(path: str, device: int) -> int:
+    """`f_fsid` of what `path` lies on, which outlives a reboot. Raises `OSError`.
+
+    Where the file system has none, or the system no such call, the device (`st_dev`) has to do.
+    """
+    return (os.statvfs(path).f_fsid if hasattr(os, "statvfs") else 0) or device
 
 
 def _extents(path: str) -> list[Extent]:

@@ -9,7 +9,7 @@ import contextlib
 import marshal
 import os
 
-from uvx_policy.forking import processors
+from uvx_policy.forking import forked, processors
 from uvx_policy.installed.inspection import inspect
 from uvx_policy.installed.model import Survey
 
@@ -48,19 +48,11 @@ class Prefetch:
 
 def _begin(environment: str) -> tuple[int, int]:
     """Raises `OSError`."""
-    source, sink = os.pipe()
-    try:
-        child = os.fork()
-    except OSError:
-        os.close(source)
-        os.close(sink)
-        raise
+    child, sink = forked()
     if child:
-        os.close(sink)
-        return child, source
+        return child, sink
     # Whatever happens here, interrupts included: this process says nothing, and ends here.
     try:
-        os.close(source)
         for standard in {0, 1, 2} - {sink}:  # whoever reads what the other one says waits for both
             with contextlib.suppress(OSError):
                 os.close(standard)

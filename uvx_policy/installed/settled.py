@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import TYPE_CHECKING
 
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.installed.distributions import site_directories
@@ -16,14 +17,17 @@ from uvx_policy.state import files
 from uvx_policy.state.layout import SETTLED
 from uvx_policy.state.reading import read
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-def remember(state: str, environment: str) -> None:
-    """Note that nothing is left to save in `environment`, as it looks now. Fails silently."""
-    if not state:
-        return
-    content = _content(environment, Glance().of(site_directories(environment)))
-    with contextlib.suppress(OSError, ValueError):
-        files.write(state, SETTLED, _file_name(environment), content)
+
+def remember(state: str, environments: Iterable[str]) -> None:
+    """Note that nothing is left to save in these, as they look now. Fails silently."""
+    glance = Glance()  # one for all: of files that they share it asks once
+    for environment in environments if state else ():
+        content = _content(environment, glance.of(site_directories(environment)))
+        with contextlib.suppress(OSError, ValueError):
+            files.write(state, SETTLED, _file_name(environment), content)
 
 
 def holds(state: str, environment: str, glance: str) -> bool:

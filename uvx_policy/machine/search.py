@@ -9,6 +9,7 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from uvx_policy.errors import UsageError
 from uvx_policy.filesystem.mounted import mounted
 from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
 
@@ -32,6 +33,14 @@ _NO_DISK = frozenset(
 )  # fmt: skip
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _BY_HANDLE = os.scandir in os.supports_fd
+
+
+def typed_root(word: str, cwd: str) -> str:
+    """The absolute path of a directory that somebody has typed in `cwd`. Raises `UsageError`."""
+    path = os.path.normpath(os.path.join(cwd, word))
+    if not os.path.isdir(path):
+        raise UsageError(f"`{word}` is not a directory")
+    return path
 
 
 class Search:

@@ -39,6 +39,9 @@ class Candidates:
         #: what leads from the owner of a tree to it, and to it at all; a slash at the end
         self._prefixes = [_prefix(tree) for tree in trees]
         self._tops = [tree.path + os.sep for tree in trees]
+        #: what leads to the owner, and from there on nothing
+        self._owners = [tree.owner + os.sep for tree in trees]
+        self._no_tops = [""] * len(trees)
         #: paths as RECORDs have them, normalized
         self._paths: list[str] = []
         #: numbers of those that may lead out of their tree
@@ -78,31 +81,26 @@ class Candidates:
 
         Without those that lie outside of the environment or the archive of their RECORD.
         """
-        files, paths, prefixes = self._files, self._paths, self._prefixes
-        elsewhere = self._elsewhere
-        for at in range(self._starts[group], self._starts[group + 1], 2):
-            tree, number = files[at], files[at + 1]
-            path = paths[number]
-            if number in elsewhere:
-                below = self._inside(tree, path)
-                if below:
-                    yield at // 2, tree, below
-            else:
-                yield at // 2, tree, prefixes[tree] + path
+        return self._members(group, self._prefixes, self._no_tops)
 
     def paths(self, group: int) -> Iterator[tuple[int, int, str]]:
         """The same with absolute paths."""
-        files, paths, tops = self._files, self._paths, self._tops
-        elsewhere = self._elsewhere
+        return self._members(group, self._tops, self._owners)
+
+    def _members(
+        self, group: int, above: Sequence[str], owners: Sequence[str]
+    ) -> Iterator[tuple[int, int, str]]:
+        """`above`: for each tree what leads to it; `owners`: what leads to its owner."""
+        files, paths, elsewhere = self._files, self._paths, self._elsewhere
         for at in range(self._starts[group], self._starts[group + 1], 2):
             tree, number = files[at], files[at + 1]
             path = paths[number]
             if number in elsewhere:
                 below = self._inside(tree, path)
                 if below:
-                    yield at // 2, tree, os.path.join(self.trees[tree].owner, below)
+                    yield at // 2, tree, owners[tree] + below
             else:
-                yield at // 2, tree, tops[tree] + path
+                yield at // 2, tree, above[tree] + path
 
     def has_tree(self, group: int, chosen: Sequence[bool]) -> bool:
         """Is one of its files in a tree that is chosen?"""

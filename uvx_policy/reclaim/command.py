@@ -14,6 +14,7 @@ from uvx_policy.errors import UsageError
 from uvx_policy.installed import settled
 from uvx_policy.installed.tree import ARCHIVES, Index
 from uvx_policy.machine.machine import open_machine
+from uvx_policy.machine.search import typed_root
 from uvx_policy.reclaim import as_json, report
 from uvx_policy.reclaim.plan import Plan, Wanted
 from uvx_policy.reclaim.seed import Seed, seeds
@@ -157,8 +158,7 @@ class _Run:
             failed or work.is_broken or work.is_interrupted or work.busy or work.errors
         )
         if is_complete and options.method == "auto" and options.min_size <= 1:
-            for environment in plan.environments:
-                settled.remember(self._machine.state, environment)
+            settled.remember(self._machine.state, plan.environments)
         if options.json:
             _print(as_json.report(plan, self._seeds, dry_run=False, is_complete=is_complete))
             console = Console(stream=sys.stderr)
@@ -178,7 +178,7 @@ class _Run:
     def _show(self, plan: Plan) -> None:
         console = self._console
         if not plan.volumes:
-            console.say("There is no environment.")
+            console.say("No environment is known.")
             return
         console.say_all(report.planned(plan, console))
         console.say_all(report.seeded(self._seeds or (), console, done=False))
@@ -193,16 +193,14 @@ def _environments(machine: Machine, roots: list[str]) -> tuple[str, ...]:
         return machine.environment_paths
     found: dict[str, str] = {}
     for word in roots:
-        root = os.path.normpath(os.path.join(machine.cwd, word))
-        if not os.path.isdir(root):
-            raise UsageError(f"`{word}` is not a directory")
-        if os.path.isdir(os.path.join(root, ARCHIVES)):
+        top = typed_root(word, machine.cwd)
+        if os.path.isdir(os.path.join(top, ARCHIVES)):
             raise UsageError(
                 f"`{word}` is a cache", hint="name environments: caches are found by themselves"
             )
-        some = sorted(environments_below([root]))
+        some = sorted(environments_below([top]))
         if not some:
-            raise UsageError(f"there is no environment in `{word}`")
+            raise UsageError(f"no environment in `{word}`")
         for path in some:
             found.setdefault(os.path.realpath(path), path)
     return tuple(found.values())

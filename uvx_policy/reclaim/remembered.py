@@ -7,17 +7,19 @@ moves blocks without changing the file (a defragmentation) takes a saving away t
 from __future__ import annotations
 
 import contextlib
-import os
 from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
+from uvx_policy.installed.distinct import file_system_of
 from uvx_policy.installed.extents import extents_of
 from uvx_policy.state import files
 from uvx_policy.state.layout import RECLAIMED
 from uvx_policy.state.reading import read
 
 if TYPE_CHECKING:
+    import os
+
     from uvx_policy.installed.extents import Extent
 
 _HEAD = b"linkpolicy reclaimed 1\n\0"
@@ -49,7 +51,10 @@ class Remembered:
         device = status.st_dev
         number = self._file_systems.get(device)
         if number is None:
-            number = self._file_systems[device] = _file_system(path, device)
+            number = device
+            with contextlib.suppress(OSError):
+                number = file_system_of(path, device)
+            self._file_systems[device] = number
         told = (number, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         return hash(told) & _64_BITS
 
@@ -111,10 +116,3 @@ def place_of(extents: list[Extent] | None) -> int:
         else:
             pieces.append((each.physical, each.length))
     return hash(tuple(pieces)) & _64_BITS or 1
-
-
-def _file_system(path: str, device: int) -> int:
-    try:
-        return os.statvfs(path).f_fsid or device
-    except (OSError, AttributeError):
-        return device

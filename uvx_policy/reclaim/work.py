@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import locks
 from uvx_policy.errors import LinkPolicyError
-from uvx_policy.forking import processors
+from uvx_policy.forking import forked, processors
 from uvx_policy.replace import kernel, shop
 from uvx_policy.replace.dedupe import Deduper
 from uvx_policy.replace.links import Linker
@@ -140,23 +140,15 @@ class Work:
 
     def _start(self, volume: Volume, parts: Sequence[Sequence[int]], source: int) -> int:
         """Start a process; the end of its pipe to read from. Raises `OSError`."""
-        result, sink = os.pipe()
-        try:
-            child = os.fork()
-        except OSError:
-            os.close(result)
-            os.close(sink)
-            raise
+        child, pipe = forked()
         if child:
-            os.close(sink)
             self._children.append(child)
-            return result
+            return pipe
         code = 1
         try:
-            os.close(result)
             self._children = []
             theirs = (parts[number] for number in _claimed(source))
-            self._do(volume, theirs, lambda outcome: _send(sink, outcome))
+            self._do(volume, theirs, lambda outcome: _send(pipe, outcome))
             code = 0
         except Exception:
             import traceback

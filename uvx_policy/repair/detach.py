@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import errors
 from uvx_policy.caches.command import WAIT, add_wait
-from uvx_policy.caches.linked import normalized
 from uvx_policy.errors import UsageError
 from uvx_policy.installed.tree import trees_of_environment
 from uvx_policy.machine.machine import open_machine
@@ -30,6 +29,7 @@ from uvx_policy.terminal import words
 from uvx_policy.terminal.command import Hint, as_user, command
 from uvx_policy.terminal.console import Console, can_ask
 from uvx_policy.terminal.progress import progress
+from uvx_policy.uv.requirement import normalized
 from uvx_policy.value import Value
 from uvx_policy.verify.command import described
 from uvx_policy.verify.engine import verify

@@ -119,7 +119,7 @@ def opened(
 ) -> Iterator[tuple[Group, list[File]]]:
     """Each group with its files, open until the next is asked for; those of later ones are read.
 
-    Whoever keeps a file takes it off the list. What is no file of the right size is left, and
+    Whoever keeps a file takes it off the list. What is not a file of the right size is left, and
     counted.
     """
     ready: deque[tuple[Group, list[File]]] = deque()

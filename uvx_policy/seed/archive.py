@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | NO_FOLLOW
 _CHUNK = 1 << 20
+#: a full disk: never taken for "this file cannot be shared"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 #: a RECORD has no hash for itself and its signatures
 _WITHOUT_HASH = (record.NAME, "RECORD.jws", "RECORD.p7s")
 #: digits of the sizes in a RECORD
@@ -192,7 +194,7 @@ def _shared(source: int, new: int, size: int) -> bool:
                 break
             done += count
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             raise
         os.ftruncate(new, 0)
         return False

@@ -18,7 +18,7 @@ from uvx_policy.flock import take_alone, take_shared
 from uvx_policy.foreign_file import NO_FOLLOW
 from uvx_policy.forking import processors
 from uvx_policy.seed import archive as archives
-from uvx_policy.seed.archive import Unproven
+from uvx_policy.seed.archive import FULL, Unproven
 from uvx_policy.seed.entries import (
     archive_path,
     built_at,
@@ -49,7 +49,6 @@ _PAUSE = 0.05
 #: bytes that stay free
 _RESERVE = 32 << 20
 _MOST_PROCESSES = 4
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class CannotSeed(LinkPolicyError):
@@ -115,7 +114,7 @@ def fill(
                 with workshop(target) as job.workshop:
                     job.carry_out(pause)
             except OSError as error:
-                if error.errno in _FULL and lock is not None and take_alone(lock):
+                if error.errno in FULL and lock is not None and take_alone(lock):
                     job.undo()  # nobody but us uses it: the room is uv's again
                 because = f"`{target}` cannot be written: {error.strerror}"
                 raise CannotSeed(because) from error

@@ -7,7 +7,6 @@ name where the policy of its environment has hard links anyway.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 import sys
@@ -20,7 +19,7 @@ from uvx_policy.installed.distributions import at, names_in, site_directories
 from uvx_policy.installed.hash import Hash
 from uvx_policy.model import UNTRIED
 from uvx_policy.replace import attributes, kernel
-from uvx_policy.seed.archive import Wanted
+from uvx_policy.seed.archive import FULL, Wanted
 from uvx_policy.seed.spared import Spared
 from uvx_policy.uv import locked
 from uvx_policy.value import Value
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 _MOST_HOLDERS = 3
 #: what an installer may write anew: the first line of a script names the interpreter
 _SCRIPTS = ".data/scripts/"
-#: what must not be taken for "this file cannot be shared"
-FULL = (errno.ENOSPC, errno.EDQUOT)
 _OTHERS_MAY_WRITE, _GROUP_MAY_WRITE = 0o002, 0o020
 
 

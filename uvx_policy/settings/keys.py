@@ -76,7 +76,7 @@ KEYS = (
 BY_NAME = {key.name: key for key in KEYS}
 NAMES = tuple(BY_NAME)
 
-#: the key of `[caches]` that is no file system: an array of directories
+#: the key of `[caches]` that does not name a file system: an array of directories
 SEED_FROM = "seed-from"
 #: top-level keys of config.toml -> what they hold
 CONFIG_TABLES = {

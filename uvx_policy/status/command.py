@@ -6,7 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy.errors import UsageError
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.state import register
 from uvx_policy.state.register import Environment
@@ -47,11 +46,11 @@ def run(options: argparse.Namespace) -> int:
     """Look and report; 0. Raises `UsageError` for a ROOT that is not a directory."""
     # Threads, and what draws on a terminal, are nothing for the start of every other command.
     from uvx_policy.machine.machine import machine_here
-    from uvx_policy.machine.search import Search
+    from uvx_policy.machine.search import Search, typed_root
     from uvx_policy.status.gather import Gathering
 
-    roots = [_root(root) for root in options.roots]
     machine = machine_here()
+    roots = [typed_root(root, machine.cwd) for root in options.roots]
     state = machine.state
     gathering = Gathering(machine.environ, state, refresh=options.refresh)
     search = Search(roots)
@@ -83,14 +82,6 @@ def run(options: argparse.Namespace) -> int:
     )
     remarks.print_remarks(list(found), console)
     return 0
-
-
-def _root(root: str) -> str:
-    """Absolute. Raises `UsageError`."""
-    path = os.path.abspath(root)
-    if not os.path.isdir(path):
-        raise UsageError(f"`{root}` is not a directory")
-    return path
 
 
 def _found(search: Search, roots: Sequence[str], state: str) -> Iterator[Environment]:

@@ -35,7 +35,6 @@ _PRE = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "previ
 _DEV, _PLAIN, _POST = -1, 3, 4
 #: version -> its order, once it is known
 _orders: dict[str, Order | None] = {}
-_SEPARATORS = re.compile(r"[-_.]+")
 
 
 class Requirement(Value):
@@ -73,8 +72,9 @@ class Requirement(Value):
 
 
 def normalized(name: str) -> str:
-    """PEP 503."""
-    return _SEPARATORS.sub("-", name.strip()).lower()
+    """`Foo_Bar` and `foo.bar` are `foo-bar` (PEP 503)."""
+    parts = name.strip().lower().replace("_", "-").replace(".", "-").split("-")
+    return "-".join(filter(None, parts))
 
 
 def newest(versions: Iterable[str], specifiers: Iterable[str]) -> str:
