@@ -99,7 +99,11 @@ while True:
             last[path] = number + 1
             save(path, original[path][:-16] + mark())
         else:
-            handle = os.open(path, os.O_RDWR)
+            try:
+                handle = os.open(path, os.O_RDWR)
+            except FileNotFoundError:  # for a moment, and whoever saves then loses it
+                lost.append(path)
+                continue
             edit(path, handle)
             if index % 3 == 1:
                 os.close(handle)
