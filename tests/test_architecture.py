@@ -37,6 +37,7 @@ ROOMS = {
     "uv": "core state",
     "settings": "core state",
     "replay": "core state uv",
+    "windows": "core",
     "host": "core replay",
     "filesystem": "core state host",
     "seed": "core state uv filesystem installed replace",
@@ -60,7 +61,9 @@ ROOMS = {
     "explain run demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
-PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
+PURE = {
+    *CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts", "windows.descriptor",
+} - {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
     "flock", "forking",
