@@ -17,7 +17,8 @@ def test_uv_is_the_real_one_of_that_version(laboratory: Laboratory) -> None:
 def test_words_streams_variables_and_exit_codes_arrive_whole(laboratory: Laboratory) -> None:
     program = (
         "import sys, os; sys.stdout.write(repr(sys.argv[1:]) + os.environ['USERPROFILE']"
-        " + sys.stdin.read() + os.environ['NAME'] + os.getcwd()); sys.stdout.flush(); os._exit(0xC000013A - 2**32)"
+        " + sys.stdin.read() + os.environ['NAME'] + os.getcwd());"
+        " sys.stdout.flush(); os._exit(0xC000013A - 2**32)"
     )
     words = ["", 'a "b"', "c\\", "ü%PATH%"]
     ended = laboratory.run_python(program, *words, stdin=b"<in>", environ={"NAME": "ö b"})
