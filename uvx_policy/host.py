@@ -36,15 +36,15 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 class Host:
     """The real machine, seen from one process: its environment variables, cwd, user and files.
 
-    On Windows it is a `WindowsHost`.
+    On Windows it is `OnWindows` as well.
     """
 
     def __new__(cls, **_: object) -> Host:  # noqa: PYI034 (of another class)
         """See `__init__`."""
         if sys.platform == "win32" and cls is Host:
-            from uvx_policy.windows_host import WindowsHost
+            from uvx_policy.windows_host import OnWindows
 
-            return object.__new__(WindowsHost)
+            return object.__new__(type("WindowsHost", (OnWindows, Host), {}))
         return object.__new__(cls)
 
     def __init__(
@@ -201,7 +201,7 @@ class Host:
     def access_list(self, path: str) -> bytes:
         """The POSIX access list of a directory (acl(5)), as Linux keeps it; b"" where none is.
 
-        Raises `Unreadable`.
+        On Windows owner and access list, for `windows.descriptor.parse`. Raises `Unreadable`.
         """
         try:
             told = witness.access_list_of(path)

@@ -7,22 +7,29 @@ import os
 import sys
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.host import Host
 from uvx_policy.model import FileSystem
-from uvx_policy.replay import windows_sights, witness
-from uvx_policy.windows import files, security
+from uvx_policy.replay import windows_sights
+from uvx_policy.windows import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from uvx_policy.model import Attributes
+    from collections.abc import Callable
+
+    from uvx_policy.model import Attributes, Status
+    from uvx_policy.replay.witness import Witnesses
 
 assert sys.platform == "win32"  # noqa: S101 (type checkers take it from here)
 
 _LINK = 0o120000
 
 
-class WindowsHost(Host):
-    """Its witnesses are those of `replay.windows_sights`."""
+class OnWindows:
+    """What `Host` does in another way; its witnesses are those of `replay.windows_sights`."""
+
+    cwd: str
+    witnesses: Witnesses
+    status: Callable[[str], Status | None]
+    _unreadable: Callable[[str, OSError], Unreadable]
 
     def read_link(self, path: str) -> str:
         """Text of a symbolic link or junction; its status is the witness. Raises `Unreadable`."""
@@ -63,15 +70,6 @@ class WindowsHost(Host):
         """Nothing that new files inherit decides there what links."""
         return None
 
-    def access_list(self, path: str) -> bytes:
-        """Owner and access list, for `windows.descriptor.parse`. Raises `Unreadable`."""
-        try:
-            told = security.descriptor_bytes(path)
-        except OSError as error:
-            raise self._unreadable(path, error) from error
-        self.witnesses.add("x", path, witness.content_sight(told))
-        return told
-
     def free_bytes(self, path: str, *, needed: int) -> int:
         """Bytes that are free for us at `path`, -1 if unknown: see `Host.free_bytes`."""
         try:
@@ -99,7 +97,7 @@ class WindowsHost(Host):
         """There are no user namespaces."""
         return None
 
-    def _stat(self, path: str, *, follow: bool) -> files.FileStatus | None:  # type: ignore[override]
+    def _stat(self, path: str, *, follow: bool) -> files.FileStatus | None:
         try:
             told = files.status(path, follow=follow)
         except FileNotFoundError:

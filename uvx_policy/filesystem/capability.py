@@ -106,11 +106,11 @@ class _Side:
             str(status.device),
             # Another file system in the place of this one, during one boot:
             file_system.identity if file_system else "",
-            self._mount_identity(host, table),
+            self._mount_identity(host),
         )
 
-    def _mount_identity(self, host: Host, table: MountTable | None) -> str:
-        if table is None:  # Windows: of the volume
+    def _mount_identity(self, host: Host) -> str:
+        if host.platform == "win32":  # of the volume
             return host.mount_identity(self.real)
         return host.mount_identity(self.mount.point) if self.mount else ""
 

@@ -18,8 +18,7 @@ import os
 import sys
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.replay.witness import BLURRED, content_sight
-from uvx_policy.windows import files, security
+from uvx_policy.windows import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,6 +57,4 @@ LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "a": lambda path, mode: "y" if files.may(os.fsdecode(path), int(mode, 16)) else "n",
     "v": lambda path, _: volume_sight(files.volume(os.fsdecode(path))),
     "f": lambda path, n: room_sight(files.space(os.fsdecode(path))[0], int(n, 16)),
-    "x": lambda path, _: content_sight(security.descriptor_bytes(os.fsdecode(path))),
-    **dict.fromkeys("dmr", lambda *_: BLURRED),
 }

@@ -191,7 +191,14 @@ def access_list_sight(told: bytes) -> str:
 
 
 def access_list_of(path: str | bytes) -> bytes:
-    """The POSIX access list of what is at `path`; b"" where there is none, or no such thing."""
+    """The POSIX access list of what is at `path`; b"" where there is none, or no such thing.
+
+    On Windows the security descriptor, with its owner.
+    """
+    if sys.platform == "win32":
+        from uvx_policy.windows.security import descriptor_bytes
+
+        return descriptor_bytes(os.fsdecode(path))
     if not hasattr(os, "getxattr"):
         return b""
     try:
