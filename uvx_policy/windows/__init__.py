@@ -1,0 +1,1 @@
+"""What only Windows has, by its own calls through ctypes. Nothing here is imported elsewhere."""
