@@ -18,7 +18,7 @@ CORE = (
     "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
     "forking"
 )
-SHIM = "shim under_policy prepare"
+SHIM = "shim under_policy prepare answer"
 MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
@@ -32,7 +32,8 @@ MODULES_BESIDE = {
 #: room -> rooms that it may import from, at any depth of a function; from the ground up
 ROOMS = {
     "core": "",
-    "state": "core",
+    "windows": "core",
+    "state": "core windows",
     "terminal": "core state",
     "uv": "core state",
     "settings": "core state",
@@ -50,7 +51,7 @@ ROOMS = {
     "repair": "core state terminal uv settings machine installed caches verify replace",
     "reclaim": "core state terminal filesystem machine installed caches replace repair",
     "status": "core state terminal host machine filesystem installed",
-    "setup": "core state terminal settings machine installed caches replace repair",
+    "setup": "core windows state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "seed verify replace repair setup",
     "explain": "core state replay pipeline shim machine",
@@ -60,7 +61,9 @@ ROOMS = {
     "explain run demo",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
-PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
+PURE = {
+    *CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts", "windows.descriptor",
+} - {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
     "flock", "forking",

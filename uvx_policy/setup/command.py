@@ -139,8 +139,9 @@ def plan_setup(
     registry = user_variables.of_this_machine()
     ahead = precedence.uv_in_front(registry, directory, environ) if registry else None
     if registry:
-        # Not even the shell that runs us needs a file, unless something comes before the registry.
-        chosen = named or (("powershell",) if ahead else ())
+        # Shells have it from the registry, unless something comes before that.
+        needed = ahead and (ahead.is_machines or known == "powershell")
+        chosen = named or (("powershell",) if needed else ())
     variables: tuple[Variable, ...] = ()
     if modify_path and registry:
         variables = user_variables.insertions(

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uvx_policy import locate
 from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
-from uvx_policy.setup import interpreter, shim_directories, shim_file, windows_launcher
+from uvx_policy.setup import interpreter, shim_directories, shim_file
 from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
+from uvx_policy.windows import launcher as windows_launcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,16 +146,20 @@ def _windows(directory: str, wanted: str, remembered: Mapping[str, str]) -> tupl
     if wanted == "python":
         raise LinkPolicyError("on Windows there is no Python launcher: a script is no program")
     after_path = dict.fromkeys(filter(None, (remembered.get("uv"), *locate.embedded_directories())))
+    package = locate.package()
     try:
-        files: Files = (
-            windows_launcher.windows_configuration(
-                directory, embedded=after_path, python=interpreter.base_interpreter()
-            ),
+        configuration = windows_launcher.windows_configuration(
+            package=package,
+            python=interpreter.base_interpreter(),
+            script=os.path.join(package, "answer.py"),
+            embedded=after_path,
+            paths=[path for path in shim_file.package_paths() if path != os.path.dirname(package)],
         )
     except ValueError as error:
         raise LinkPolicyError(f"cannot configure the shims: {error}") from error
+    files: Files = ((os.path.join(directory, windows_launcher.NAME), configuration),)
     for program in shim_directories.PROGRAMS:
-        path = os.path.join(locate.package(), _WINDOWS_LAUNCHERS[program == "uvw"])
+        path = os.path.join(package, _WINDOWS_LAUNCHERS[program == "uvw"])
         try:
             with open(path, "rb") as stream:
                 content = stream.read()

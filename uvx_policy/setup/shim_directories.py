@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
-from uvx_policy.setup import own_command, windows_launcher
+from uvx_policy.foreign_file import read_foreign
+from uvx_policy.setup import own_command
 from uvx_policy.state import layout
 from uvx_policy.state.user_file import UNFINISHED, put
 from uvx_policy.terminal.command import command
+from uvx_policy.windows import launcher as windows_launcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +32,8 @@ SUFFIX = ".exe" if sys.platform == "win32" else ""
 #: how the name of a shim ends that was running when another took its place
 ASIDE = ".old"
 _MODE = 0o755
+#: bytes of a configuration file, by far
+_MOST = 1 << 20
 
 
 def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
@@ -167,7 +171,16 @@ def is_ours(path: str) -> bool:
     """
     if path.endswith(UNFINISHED):
         return os.path.lexists(path)
-    return is_shim(path) or windows_launcher.is_configuration(path)
+    return is_shim(path) or _is_configuration(path)
+
+
+def _is_configuration(path: str) -> bool:
+    if os.path.basename(path) != windows_launcher.NAME:
+        return False
+    try:
+        return windows_launcher.is_configuration(read_foreign(path, _MOST))
+    except (OSError, ValueError):
+        return False
 
 
 def check_private(directory: str, *, roots: bool = False) -> None:

@@ -129,7 +129,11 @@ def plan_uninstall(
     # These bear our name, so they are ours whatever the record says.
     named = (*map(shim_directories.fallbacks, places), default, os.path.dirname(default), state)
     directories = sorted({*known.directories, *named}, key=len, reverse=True)
-    notes += [f"{shown(path)} is not ours and stays" for path in strangers(state)]
+    # On Windows all of ours lies in one directory.
+    ours = {*directories, *own}
+    notes += [
+        f"{shown(path)} is not ours and stays" for path in strangers(state) if path not in ours
+    ]
     return UninstallPlan(
         home=home,
         edits=tuple(edits.values()),

@@ -1,1 +1,1 @@
-"""What only Windows has, by its own calls through ctypes. Nothing here is imported elsewhere."""
+"""What only Windows has, through ctypes; imported nowhere else."""
