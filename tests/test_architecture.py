@@ -28,6 +28,7 @@ MODULES_BESIDE = {
     "explain": "explain",
     "run": "run",
     "cli": "cli",
+    "__main__": "cli",
 }
 #: room -> rooms that it may import from, at any depth of a function; from the ground up
 ROOMS = {
