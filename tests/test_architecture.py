@@ -28,16 +28,17 @@ MODULES_BESIDE = {
     "explain": "explain",
     "run": "run",
     "cli": "cli",
+    "__main__": "cli",
 }
 #: room -> rooms that it may import from, at any depth of a function; from the ground up
 ROOMS = {
     "core": "",
-    "state": "core",
+    "windows": "core",
+    "state": "core windows",
     "terminal": "core state",
     "uv": "core state",
     "settings": "core state",
     "replay": "core state uv",
-    "windows": "core",
     "host": "core replay",
     "filesystem": "core state host",
     "seed": "core state uv filesystem installed replace",
@@ -51,7 +52,7 @@ ROOMS = {
     "repair": "core state terminal uv settings machine installed caches verify replace",
     "reclaim": "core state terminal filesystem machine installed caches replace repair",
     "status": "core state terminal host machine filesystem installed",
-    "setup": "core state terminal settings machine installed caches replace repair",
+    "setup": "core windows state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "seed verify replace repair setup",
     "explain": "core state replay pipeline shim machine",
