@@ -18,7 +18,7 @@ CORE = (
     "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
     "forking processes"
 )
-SHIM = "shim under_policy prepare"
+SHIM = "shim under_policy prepare answer"
 MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
