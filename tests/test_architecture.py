@@ -31,12 +31,13 @@ MODULES_BESIDE = {
     "explain": "explain",
     "run": "run",
     "cli": "cli",
+    "__main__": "cli",
 }
 #: room -> rooms that it may import from, at any depth of a function; from the ground up
 ROOMS = {
     "core": "",
     "windows": "core",
-    "state": "core",
+    "state": "core windows",
     "terminal": "core state",
     "uv": "core state",
     "settings": "core state",
@@ -55,7 +56,7 @@ ROOMS = {
     "repair": "core state terminal uv settings machine installed caches verify replace",
     "reclaim": "core state terminal filesystem machine installed caches replace repair",
     "status": "core state terminal host machine filesystem installed",
-    "setup": "core state terminal settings machine installed caches replace repair",
+    "setup": "core windows state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "seed verify replace repair setup",
     "explain": "core state replay pipeline shim machine",
