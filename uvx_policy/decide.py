@@ -102,13 +102,13 @@ def programs_of(facts: Facts) -> str:
 
 
 def links_by_default(facts: Facts, outcome: Outcome) -> bool:
-    """Would uv hard link, and nobody asked for that?
+    """Would uv hard link unasked, where it counts who started it or whether a service copies it?
 
-    Only then it counts who has started it, and whether a service copies the destination: finding
-    out takes time.
+    Finding that out takes time.
     """
-    is_asked = facts.settings.link_mode.value != "auto"
-    return outcome.link_mode.code == _HARDLINK and not is_asked
+    if outcome.link_mode.code != _HARDLINK or facts.settings.link_mode.value != "auto":
+        return False
+    return facts.platform == "win32" or programs_of(facts) != "shared"
 
 
 def left_alone(destination: Destination) -> Outcome | None:

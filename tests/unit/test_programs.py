@@ -111,10 +111,12 @@ def test_it_counts_from_a_cache_on_the_drive_as_well() -> None:
 
 def test_it_is_looked_for_only_where_it_can_count() -> None:
     def asked(**given: Any) -> bool:
-        told = facts(platform="win32", **given)
+        told = facts(**{"platform": "win32", **given})
         return links_by_default(told, decide(told))
 
     assert asked()
+    assert not asked(platform="linux")
+    assert asked(platform="linux", settings=settings(programs=setting("private", 5)))
     assert not asked(capability=BOTH)
     assert not asked(capability=NEITHER)
     assert not asked(link_mode=FLAG)
