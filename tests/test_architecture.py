@@ -16,7 +16,7 @@ LONGEST = 400
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
     "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
-    "forking"
+    "forking processes"
 )
 SHIM = "shim under_policy prepare answer"
 MODULES_BESIDE = {
@@ -26,6 +26,9 @@ MODULES_BESIDE = {
     "windows_host": "host",
     "accounts": "host",
     "pipeline": "pipeline",
+    "link_plan": "pipeline",
+    "circumstances": "pipeline",
+    "starter": "starter",
     "explain": "explain",
     "run": "run",
     "cli": "cli",
@@ -39,11 +42,12 @@ ROOMS = {
     "terminal": "core state",
     "uv": "core state",
     "settings": "core state",
-    "replay": "core state uv windows",
+    "replay": "core state windows uv",
     "host": "core replay windows",
-    "filesystem": "core state host",
+    "filesystem": "core state replay windows host",
     "seed": "core state uv filesystem installed replace",
-    "pipeline": "core state host uv settings filesystem seed",
+    "starter": "core replay windows installed",
+    "pipeline": "core state host uv settings filesystem seed starter",
     "shim": "core state replay host filesystem pipeline seed",
     "machine": "core state uv settings replay host filesystem pipeline shim",
     "installed": "core state terminal filesystem",
@@ -68,7 +72,7 @@ PURE = {
 } - {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
-    "flock", "forking",
+    "flock", "forking", "processes",
 }  # fmt: skip
 
 MODULES = sorted(

@@ -22,7 +22,7 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
 
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
 (`shims/launcher.c`). A sight of "!" is never equal to anything. On Windows some are rendered in
-another way (`replay.windows_sights`).
+another way, and there are others (`replay.windows_sights`).
 """
 
 from __future__ import annotations
