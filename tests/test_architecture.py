@@ -18,7 +18,7 @@ CORE = (
     "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
     "forking"
 )
-SHIM = "shim under_policy prepare"
+SHIM = "shim under_policy prepare answer"
 MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
@@ -28,6 +28,7 @@ MODULES_BESIDE = {
     "explain": "explain",
     "run": "run",
     "cli": "cli",
+    "__main__": "cli",
 }
 #: room -> rooms that it may import from, at any depth of a function; from the ground up
 ROOMS = {
@@ -37,6 +38,7 @@ ROOMS = {
     "uv": "core state",
     "settings": "core state",
     "replay": "core state uv",
+    "windows": "core",
     "host": "core replay",
     "filesystem": "core state host",
     "seed": "core state uv filesystem installed replace",
@@ -61,7 +63,9 @@ ROOMS = {
     "cli": "core terminal command_line",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
-PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
+PURE = {
+    *CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts", "windows.descriptor",
+} - {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
     "flock", "forking",
