@@ -51,7 +51,7 @@ function _shtab_linkpolicy_using
 end
 
 set -g _shtab_linkpolicy_commands setup uninstall init adopt completion why explain config 'config set' 'config unset' status doctor demo verify repair detach reclaim cache 'cache list' 'cache dir' 'cache size' 'cache clean' 'cache seed' 'cache prune' env run help
-set -g _shtab_linkpolicy_opts_with_value --cache --cache-dir --color --directory --environment --fallback --for --from --jobs --keep-edits --launcher --link-mode --method --min-size --seed --shell --shim-dir --sort --symlinked-venv --syntax --to --wait -C -p
+set -g _shtab_linkpolicy_opts_with_value --cache --cache-dir --color --directory --environment --fallback --for --from --jobs --keep-edits --launcher --link-mode --method --min-size --programs --seed --shell --shim-dir --sort --symlinked-venv --syntax --to --wait -C -p
 
 complete -c linkpolicy -e
 complete -c linkpolicy -f
@@ -93,6 +93,7 @@ complete -c linkpolicy -n '_shtab_linkpolicy_using init' -l cache -xka "auto def
 complete -c linkpolicy -n '_shtab_linkpolicy_using init' -l fallback -xka "copy error" -d 'When nothing can be linked: copy quietly, or refuse before uv starts'
 complete -c linkpolicy -n '_shtab_linkpolicy_using init' -l seed -xka "auto never" -d 'Fill the cache on the environment'"'"'s file system from uv'"'"'s own, or leave it empty'
 complete -c linkpolicy -n '_shtab_linkpolicy_using init' -l symlinked-venv -xka "keep ignore" -d 'When .venv is a symbolic link: keep the link, or leave it to uv'
+complete -c linkpolicy -n '_shtab_linkpolicy_using init' -l programs -xka "auto private shared" -d 'Private copies for what a Python program makes: where it could not be deleted later (Windows), always, or never'
 complete -c linkpolicy -n '_shtab_linkpolicy_using init' -l dry-run -d 'show what would change'
 complete -c linkpolicy -n '_shtab_linkpolicy_using init; and test $_shtab_linkpolicy_npos -eq 0' -ka "(__fish_complete_directories)" -d 'the project (default: here)'
 complete -c linkpolicy -n '_shtab_linkpolicy_using; and test $_shtab_linkpolicy_npos -eq 0' -a adopt -d 'Apply the policy to programs that bring their own uv'

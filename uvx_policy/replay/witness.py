@@ -20,6 +20,11 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
                             "<id>:<top>"; where ids are used again, "<id>:<top>:<major number of the
                             device>:<minor>:<inode>:<ns of birth, or of the last change>"
 
+    p       processes       "-" when, by their names, no process above may be a Python program, else
+                            "!" (Windows)
+    g       registry        when a key below HKEY_LOCAL_MACHINE was written last, "-" when absent
+                            (Windows)
+
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
 (`shims/launcher.c`). A sight of "!" is never equal to anything.
 """
@@ -356,6 +361,12 @@ def _look_inside(path: str | bytes, _: str) -> str:
     return content_sight(content)
 
 
+def _of_windows() -> ModuleType:
+    from uvx_policy.replay import of_windows  # on other systems nothing has these witnesses
+
+    return of_windows
+
+
 def _look_for_room(path: str | bytes, needed: str) -> str:
     return room_sight(os.statvfs(path), int(needed, 16))
 
@@ -372,8 +383,11 @@ _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "d": lambda path, _: attributes_sight(attributes_of(path)),
     "x": lambda path, _: access_list_sight(access_list_of(path)),
     "m": lambda path, _: mount_sight(statx(path)),
+    "p": lambda *_: _of_windows().processes_sight() or BLURRED,
+    "g": lambda path, _: _of_windows().registry_sight(os.fsdecode(path)) or BLURRED,
 }
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import ModuleType
