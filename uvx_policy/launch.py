@@ -82,9 +82,12 @@ def _was_coerced() -> bool:
 
 def _spawn(path: str, words: list[str]) -> "NoReturn":
     """Windows has no exec: the console sends Ctrl-C to both of us, and uv decides."""
-    import signal
-    import subprocess
+    if sys.platform == "win32":
+        import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with subprocess.Popen([path, *words[1:]]) as process:
-        sys.exit(process.wait())
+        from uvx_policy.windows import child
+
+        # A handler, and not SIG_IGN, which the program would inherit.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        child.leave(child.run(path, words))
+    sys.exit(1)
