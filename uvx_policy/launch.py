@@ -82,12 +82,14 @@ def _was_coerced() -> bool:
 
 def _spawn(path: str, words: list[str]) -> "NoReturn":
     """Windows has no exec: the console sends Ctrl-C to both of us, and uv decides."""
-    if sys.platform == "win32":
-        import signal
+    import signal
+    import subprocess
 
-        from uvx_policy.windows import child
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with subprocess.Popen([path, *words[1:]]) as process:
+        if sys.platform == "win32":
+            from uvx_policy import child
 
-        # A handler, and not SIG_IGN, which the program would inherit.
-        signal.signal(signal.SIGINT, lambda *_: None)
-        child.leave(child.run(path, words))
-    sys.exit(1)
+            child.tie(process)
+            child.leave(process.wait())
+        sys.exit(process.wait())

@@ -1,25 +1,23 @@
-"""Run a program in our place, as far as Windows has that: it ends with us, and we with its code."""
+"""A child of this process on Windows that ends with it, as what is executed in its place would."""
 
 from __future__ import annotations
 
 import ctypes
-import subprocess
 import sys
 from ctypes import wintypes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
 
 assert sys.platform == "win32"  # noqa: S101 (type checkers take it from here)
 
 
-def run(path: str, words: list[str]) -> int:
-    """Run `path` with `words` (argv[0] first) until it ends; all 32 bits of its exit code.
-
-    Whoever ends this process ends it as well; what it starts may live on. Raises `OSError`.
-    """
+def tie(process: subprocess.Popen[bytes]) -> None:
+    """Let whoever ends this process end the child as well; what that starts may live on."""
     job = _job()  # closed by Windows when we end
-    with subprocess.Popen([path, *words[1:]]) as process:
-        if job:
-            _assign(job, int(process._handle))  # type: ignore[attr-defined] # noqa: SLF001
-        return process.wait()
+    if job:
+        _assign(job, int(process._handle))  # type: ignore[attr-defined] # noqa: SLF001
 
 
 def leave(code: int) -> None:
