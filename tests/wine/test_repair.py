@@ -8,24 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.uv.index_server import index_of
+from tests.wine import supplies
 from tests.wine.laboratory import Laboratory
 
+WHEELS = r"C:\wheels-of-hello"
 HELLO = b"VALUE = 1\n"
 
 
 @pytest.fixture
 def environments(laboratory: Laboratory) -> tuple[Path, Path]:
     """A module that two environments and the cache share; its path in both."""
-    from tests.wine import supplies
-
-    wheels = laboratory.path(r"C:\wheels-of-hello")
+    wheels = laboratory.path(WHEELS)
     wheels.mkdir(exist_ok=True)
     supplies.write_wheel(wheels, "hello", "1.0", {"hello/__init__.py": HELLO})
     for name in ("one", "two"):
         laboratory.ok("uv", "venv", "--quiet", "--python", laboratory.python, name)
         laboratory.ok(
             "uv", "pip", "install", "--quiet", "--python", name, "--no-index",
-            "--find-links", r"C:\wheels-of-hello", "hello",
+            "--find-links", WHEELS, "hello",
         )  # fmt: skip
     one, two = (
         laboratory.path(rf"C:\work\{name}\Lib\site-packages\hello\__init__.py")
@@ -36,17 +37,17 @@ def environments(laboratory: Laboratory) -> tuple[Path, Path]:
 
 
 def test_an_edit_is_found_saved_and_undone_everywhere(
-    laboratory: Laboratory, environments: tuple[Path, Path]
+    laboratory: Laboratory, environments: tuple[Path, Path], tmp_path: Path
 ) -> None:
     one, two = environments
     one.write_bytes(b"VALUE = 2\n")
     found = laboratory.linkpolicy("verify", r"C:\work\two")
     assert found.code == 1, found
     assert "hello" in found.output, found
-    origin = {"UV_FIND_LINKS": r"C:\wheels-of-hello", "UV_NO_INDEX": "1"}
-    repaired = laboratory.linkpolicy(
-        "repair", "--yes", r"C:\work\one", r"C:\work\two", environ=origin
-    )
+    with index_of(laboratory.path(WHEELS), tmp_path) as index:
+        repaired = laboratory.linkpolicy(
+            "repair", "--yes", r"C:\work\one", r"C:\work\two", environ={"UV_DEFAULT_INDEX": index}
+        )
     assert repaired.code == 0, repaired
     assert two.read_bytes() == HELLO, repaired
     assert one.read_bytes() == HELLO, repaired

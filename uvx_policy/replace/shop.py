@@ -163,8 +163,12 @@ class Shop:
             if at.listdir(self.handle) in ([], [_KNOWN]):
                 with contextlib.suppress(FileNotFoundError):
                     at.unlink(_KNOWN, dir_fd=self.handle)
+                if os.name == "nt":  # where nothing that is open can be removed
+                    os.close(self.handle)
+                    self.handle = -1
                 at.rmdir(os.path.basename(self.path), dir_fd=self.root.handle)
-        os.close(self.handle)
+        if self.handle >= 0:
+            os.close(self.handle)
         self.root.close()
 
 
