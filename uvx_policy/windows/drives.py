@@ -37,17 +37,14 @@ def why_unfit(directory: str) -> str:
         volume = files.volume(directory)
     except OSError:
         return "its file system is not known"
-    if volume.flags & _READ_ONLY:
-        return f"`{root}` is read-only"
-    if not volume.flags & (_HARD_LINKS | _SHARES_BLOCKS):
-        return f"`{root}` is {volume.name}: nothing can be linked there"
-    return ""
+    # Not whether it says that it has hard links: they are tried.
+    return f"`{root}` is read-only" if volume.flags & _READ_ONLY else ""
 
 
 # winbase.h, winnt.h
 _FIXED = 3
 _KINDS = {2: "a removable drive", 4: "a network drive", 5: "a CD drive", 6: "in memory"}
-_READ_ONLY, _HARD_LINKS, _SHARES_BLOCKS = 0x80000, 0x400000, 0x8000000
+_READ_ONLY = 0x80000
 _LONGEST = 32768
 
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
