@@ -63,8 +63,9 @@ ROOMS = {
     "explain": "core state replay pipeline shim machine",
     "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core terminal settings shim machine caches verify repair reclaim status setup doctor "
-    "explain run demo",
+    "command_line": "core state terminal uv settings shim machine caches verify repair reclaim "
+    "status setup doctor explain run demo",
+    "cli": "core terminal command_line",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
 PURE = {

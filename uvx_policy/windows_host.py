@@ -14,6 +14,7 @@ from uvx_policy.windows import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from uvx_policy.model import Attributes, Status
     from uvx_policy.replay.witness import Witnesses
@@ -104,7 +105,7 @@ class OnWindows:
         """There are no user namespaces."""
         return None
 
-    def _stat(self, path: str, *, follow: bool) -> files.FileStatus | None:
+    def _stat(self, path: str, *, follow: bool) -> Any:
         try:
             told = files.status(path, follow=follow)
         except FileNotFoundError:

@@ -7,6 +7,8 @@
     v       "<serial number>:<flags>:<length>:<fingerprint of the file system's name>:<bytes in all,
             at most 2**35>", "-" when it fails
     f<n>    free space, without regard to files
+    p       processes: "-" when, by their names, none above may be a Python program, else "!"
+    g       registry: when a key below HKEY_LOCAL_MACHINE was written last, "-" when absent
     x       owner and access list: "<length>:<fingerprint>" of the security descriptor
 
 There are no `d`, `m` and `r`: of a link, `l` tells all. Numbers and the rest are as elsewhere.
@@ -18,7 +20,7 @@ import os
 import sys
 
 from uvx_policy.fingerprint import fingerprint
-from uvx_policy.replay import of_windows
+from uvx_policy.replay.of_windows import processes_sight, registry_sight
 from uvx_policy.windows import files
 
 TYPE_CHECKING = False
@@ -58,6 +60,6 @@ LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "a": lambda path, mode: "y" if files.may(os.fsdecode(path), int(mode, 16)) else "n",
     "v": lambda path, _: volume_sight(files.volume(os.fsdecode(path))),
     "f": lambda path, n: room_sight(files.space(os.fsdecode(path))[0], int(n, 16)),
-    "p": lambda *_: of_windows.processes_sight() or "!",
-    "g": lambda path, _: of_windows.registry_sight(os.fsdecode(path)) or "!",
+    "p": lambda *_: processes_sight() or "!",
+    "g": lambda path, _: registry_sight(os.fsdecode(path)) or "!",
 }

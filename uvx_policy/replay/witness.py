@@ -20,14 +20,9 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
                             "<id>:<top>"; where ids are used again, "<id>:<top>:<major number of the
                             device>:<minor>:<inode>:<ns of birth, or of the last change>"
 
-    p       processes       "-" when, by their names, no process above may be a Python program, else
-                            "!" (Windows)
-    g       registry        when a key below HKEY_LOCAL_MACHINE was written last, "-" when absent
-                            (Windows)
-
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
 (`shims/launcher.c`). A sight of "!" is never equal to anything. On Windows some are rendered in
-another way (`replay.windows_sights`).
+another way, and there are others (`replay.windows_sights`).
 """
 
 from __future__ import annotations
