@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uvx_policy.setup.windows_launcher import directories_in, windows_configuration
+from uvx_policy.windows.launcher import directories_in, windows_configuration
 
 PACKAGE, PYTHON = "C:\\Program Files\\lib\\uvx_policy", "C:\\Program Files\\Python\\python.exe"
 

@@ -44,9 +44,14 @@ def windows_configuration(
     return content
 
 
+def is_configuration(content: bytes) -> bool:
+    """Did we write this?"""
+    return content.startswith(_HEAD)
+
+
 def directories_in(content: bytes) -> tuple[str, ...]:
     """`embedded` of a configuration; none for what is not one."""
-    if not content.startswith(_HEAD):
+    if not is_configuration(content):
         return ()
     fields = content[len(_HEAD) :].decode("utf-8", "replace").split("\0")
     return tuple(fields[_BEFORE:-2])
