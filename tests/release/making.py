@@ -7,6 +7,7 @@ import functools
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from tests import real_uv
@@ -22,6 +23,7 @@ LINUX = {
         "x86_64": "2_17", "aarch64": "2_17", "armv7l": "2_17", "i686": "2_17", "riscv64": "2_31",
     }.items()
 }  # fmt: skip
+WINDOWS = ("win_amd64", "win_arm64")
 OTHERS = (("macosx_11_0_universal2",), ("any",))
 
 
@@ -36,11 +38,12 @@ def python() -> Path:
         complete = made / "installed"
         if not complete.exists() or complete.read_text(encoding="utf-8") != wanted:
             subprocess.run([sys.executable, "-m", "venv", "--clear", made], check=True)
-            subprocess.run(
-                [made / "bin/python", "-m", "pip", "install", "--quiet",
-                 "--disable-pip-version-check", "-r", REQUIREMENTS, *_CHECKS],
-                check=True,
-            )  # fmt: skip
+            with tempfile.TemporaryDirectory() as home:  # pip asks rustc, which leaves settings
+                subprocess.run(
+                    [made / "bin/python", "-m", "pip", "install", "--quiet",
+                     "--disable-pip-version-check", "-r", REQUIREMENTS, *_CHECKS],
+                    env=os.environ | {"HOME": home}, check=True,
+                )  # fmt: skip
             complete.write_text(wanted, encoding="utf-8")
     return made / "bin/python"
 

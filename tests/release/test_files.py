@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import configparser
 import email.parser
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
@@ -14,16 +16,19 @@ from pathlib import Path
 
 import pytest
 
+import hatch_build
 import uvx_policy
 from tests.packaging.checkout import LAUNCHER, extract_launcher, names
 from tests.release import making
 from tests.sandbox import ROOT
+from uvx_policy import locate
 
+WINDOWS_LAUNCHERS = {"uvx_policy/launcher.exe", "uvx_policy/launcherw.exe"}
 NAME = f"uvx_policy-{uvx_policy.__version__}"
 
 
 def test_there_is_a_wheel_for_each_platform_and_an_sdist(released: Path) -> None:
-    tags = [*making.LINUX.values(), *making.OTHERS]
+    tags = [*making.LINUX.values(), *((tag,) for tag in making.WINDOWS), *making.OTHERS]
     wheels = {f"{NAME}-py3-none-{'.'.join(each)}.whl" for each in tags}
 
     assert {path.name for path in released.iterdir()} == {f"{NAME}.tar.gz", *wheels}
@@ -42,7 +47,11 @@ def test_auditwheel_finds_what_the_tags_say(released: Path, architecture: str) -
     told = making.run("auditwheel", "show", making.wheel(released, *tags))
 
     said = " ".join(told.split())
-    assert f'is consistent with the following platform tag: "{tags[0]}"' in said
+    # For i686 and x86_64 it finds an older glibc to be enough, as it is.
+    (least,) = re.findall(
+        rf'is consistent with the following platform tag: "manylinux_2_(\d+)_{architecture}"', said
+    )
+    assert int(least) <= int(tags[0].split("_")[2])
     assert "references no external versioned symbols" in said
 
 
@@ -66,13 +75,46 @@ def test_each_launcher_is_a_static_program_and_different(released: Path, tmp_pat
 def test_the_others_have_python_shims(released: Path, tags: tuple[str, ...]) -> None:
     wheel = making.wheel(released, *tags)
 
-    assert LAUNCHER not in names(wheel)
+    assert not {LAUNCHER, *WINDOWS_LAUNCHERS} & {*names(wheel)}
     assert "uvx_policy/launch.py" in names(wheel)
 
 
-def test_a_wheel_has_no_file_more_than_another_but_the_launcher(released: Path) -> None:
+@pytest.mark.parametrize("tag", making.WINDOWS)
+def test_the_launchers_of_windows_are_programs_that_linkpolicy_knows_again(
+    released: Path, tmp_path: Path, tag: str
+) -> None:
+    with zipfile.ZipFile(making.wheel(released, tag)) as archive:
+        paths = [Path(archive.extract(name, tmp_path)) for name in sorted(WINDOWS_LAUNCHERS)]
+    heads = [path.read_bytes()[:1024] for path in paths]
+    starts = [struct.unpack_from("<I", head, 60)[0] for head in heads]
+
+    assert all(locate.is_ours(str(path)) for path in paths)
+    assert [path.name for path in paths] == ["launcher.exe", "launcherw.exe"]
+    # Machine and subsystem of the PE format: IMAGE_SUBSYSTEM_WINDOWS_CUI and _GUI.
+    machine = {"win_amd64": 0x8664, "win_arm64": 0xAA64}[tag]
+    assert [
+        (head[at : at + 4], struct.unpack_from("<H", head, at + 4)[0])
+        for head, at in zip(heads, starts, strict=True)
+    ] == [(b"PE\0\0", machine)] * 2
+    assert [
+        struct.unpack_from("<H", head, at + 24 + 68)[0]
+        for head, at in zip(heads, starts, strict=True)
+    ] == [3, 2]
+
+
+def test_a_program_without_a_place_for_the_marker_is_refused() -> None:
+    program = bytearray(b"MZ".ljust(1024, b"\0"))
+    struct.pack_into("<I", program, 60, 128)
+    program[128:132] = b"PE\0\0"
+
+    with pytest.raises(hatch_build.NotCompiled, match="no place for the marker"):
+        hatch_build.marked(bytes(program))
+
+
+def test_a_wheel_has_no_file_more_than_another_but_the_launchers(released: Path) -> None:
+    launchers = {LAUNCHER, *WINDOWS_LAUNCHERS}
     packed = {
-        frozenset(name for name in names(path) if ".dist-info/" not in name) - {LAUNCHER}
+        frozenset(name for name in names(path) if ".dist-info/" not in name) - launchers
         for path in released.glob("*.whl")
     }
 
@@ -82,13 +124,12 @@ def test_a_wheel_has_no_file_more_than_another_but_the_launcher(released: Path) 
 def test_the_commands_are_one_program_and_the_urls_are_there(released: Path) -> None:
     with zipfile.ZipFile(making.wheel(released, "any")) as archive:
         told = archive.read(f"{NAME}.dist-info/METADATA").decode()
-        commands = archive.read(f"{NAME}.dist-info/entry_points.txt").decode().splitlines()
+        points = configparser.ConfigParser()
+        points.read_string(archive.read(f"{NAME}.dist-info/entry_points.txt").decode())
     metadata = email.parser.Parser().parsestr(told)
 
-    assert [line for line in commands if "=" in line] == [
-        "linkpolicy = uvx_policy.cli:program",
-        "uvx-policy = uvx_policy.cli:program",
-    ]
+    program = "uvx_policy.cli:program"
+    assert dict(points["console_scripts"]) == {"linkpolicy": program, "uvx-policy": program}
     urls = {url.partition(",")[0] for url in metadata.get_all("Project-URL", [])}
     assert urls == {"Documentation", "Source", "Issues", "Changelog"}
 
@@ -186,6 +227,9 @@ CHOSEN_BY_UV = {
     "macos": "macosx_11_0_universal2",
     "aarch64-apple-darwin": "macosx_11_0_universal2",
     "x86_64-apple-darwin": "macosx_11_0_universal2",
+    "windows": "win_amd64",
+    "x86_64-pc-windows-msvc": "win_amd64",
+    "aarch64-pc-windows-msvc": "win_arm64",
     "i686-pc-windows-msvc": "any",
 }
 #: those that uv has no name for: a platform tag of pip
@@ -218,7 +262,9 @@ def test_uv_installs_the_wheel_for_the_platform(
     )  # fmt: skip
 
     assert CHOSEN_BY_UV[platform] in tags_of(tmp_path)
-    assert (tmp_path / LAUNCHER).exists() == ("linux" in CHOSEN_BY_UV[platform])
+    kind = CHOSEN_BY_UV[platform]
+    assert (tmp_path / LAUNCHER).exists() == ("linux" in kind)
+    assert (tmp_path / "uvx_policy/launcher.exe").exists() == ("win" in kind.split("_"))
 
 
 @pytest.mark.parametrize("platform", CHOSEN_BY_PIP)
