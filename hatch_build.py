@@ -11,6 +11,7 @@ nothing.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shlex
 import shutil
@@ -225,6 +226,60 @@ def _complaint(compiler: list[str], words: list[str], root: str, binary: str) ->
         return ""
     said = _first_error(done.stderr)
     return f"`{shlex.join(compiler)}` failed" + (f": {said}" if said else "")
+
+
+def compile_for_windows(root: str, directory: str, architecture: str) -> None:
+    """Compile `launcher.exe` and `launcherw.exe` into `directory`. Raises `NotCompiled`.
+
+    `architecture`: "x86_64" or "aarch64". The second one is for programs without a console. With
+    zig on every machine: first an object, for with one call zig would bring its C runtime along.
+    """
+    zig = [sys.executable, "-m", "ziglang", "cc", "-target", f"{architecture}-windows-gnu"]
+    made = os.path.join(directory, "launcher.o")
+    _run([*zig, *_flags(root, "CFLAGS.windows"), "-c", "-o", made, _SOURCE], root)
+    for name, subsystem in _WINDOWS.items():
+        binary = os.path.join(directory, name)
+        way = ["-s", "-nostdlib", "-Wl,-e,start", f"-Wl,--subsystem,{subsystem}"]
+        _run([*zig, *way, "-o", binary, made, "-lkernel32", "-lntdll"], root)
+        _mark(binary)
+    os.unlink(made)
+    for left in glob.glob(os.path.join(directory, "*.pdb")):
+        os.unlink(left)
+
+
+#: the launchers of Windows, and the subsystem of each
+_WINDOWS = {"launcher.exe": "console", "launcherw.exe": "windows"}
+#: what every program says to DOS, in its first kilobyte
+_TO_DOS = b"This program cannot be run in DOS mode."
+#: as `locate.MARKER`
+_MARKER = b"linkpolicy-shim-v1"
+
+
+def _mark(binary: str) -> None:
+    """Put the marker of our shims where it stays the same when the file is signed."""
+    with open(binary, "r+b") as stream:
+        head = stream.read(1024)
+        if head.count(_TO_DOS) != 1:
+            raise NotCompiled(f"no place for the marker in `{os.path.basename(binary)}`")
+        stream.seek(head.index(_TO_DOS))
+        stream.write(_MARKER.ljust(len(_TO_DOS)))
+
+
+def _flags(root: str, name: str) -> list[str]:
+    try:
+        with open(os.path.join(root, "shims", name), encoding="utf-8") as stream:
+            return shlex.split(stream.read())
+    except OSError as error:
+        raise NotCompiled(f"cannot read shims/{name}: {error.strerror}") from error
+
+
+def _run(command: list[str], root: str) -> None:
+    done = subprocess.run(
+        command, cwd=os.path.join(root, "shims"), capture_output=True, text=True, errors="replace",
+        check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise NotCompiled(f"zig failed: {_first_error(done.stderr)}")
 
 
 def _compiler() -> list[str]:

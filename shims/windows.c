@@ -95,7 +95,7 @@ static void put_wide(struct text *text, const WCHAR *wide, size_t length) {
             continue;
         }
         int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-        put_byte(text, (char)((0xf00 >> more & 0xff) | code >> 6 * more));
+        put_byte(text, (char)((0xff00 >> (more + 1) & 0xff) | code >> 6 * more));
         while (more-- > 0) put_byte(text, (char)(0x80 | (code >> 6 * more & 0x3f)));
     }
 }
@@ -921,6 +921,12 @@ static const char *to_start(DWORD *flags) {
     return uv;
 }
 
+static HANDLE inheritable(DWORD which) {
+    HANDLE handle = GetStdHandle(which);
+    SetHandleInformation(handle, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    return handle;
+}
+
 static void become_uv_as_it_is(void) {
     static wide_text command;
     static char line_bytes[NARROW];
@@ -930,11 +936,12 @@ static void become_uv_as_it_is(void) {
     DWORD flags, code = EXIT_CANNOT_EXECUTE;
     const char *path = to_start(&flags);
     if (!put_command(&line) || !to_wide(command, WIDE, line_bytes)) return;
-    GetStartupInfoW(&startup); /* handles, window, and the C runtime's descriptors */
-    HANDLE standard[] = {startup.hStdInput, startup.hStdOutput, startup.hStdError};
-    bool are_given = startup.dwFlags & STARTF_USESTDHANDLES;
-    for (size_t index = 0; are_given && index < COUNT(standard); index++)
-        SetHandleInformation(standard[index], HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    GetStartupInfoW(&startup); /* window, and the C runtime's descriptors */
+    /* A process without a console gets no handles but those that are named. */
+    startup.dwFlags |= STARTF_USESTDHANDLES;
+    startup.hStdInput = inheritable(STD_INPUT_HANDLE);
+    startup.hStdOutput = inheritable(STD_OUTPUT_HANDLE);
+    startup.hStdError = inheritable(STD_ERROR_HANDLE);
     SetConsoleCtrlHandler(on_control, TRUE); /* not (NULL, TRUE): uv would inherit that */
     if (!start_program(path, command, &startup, flags, &process)) return;
     child = process.hProcess;
