@@ -23,6 +23,7 @@ MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
     "host": "host",
+    "windows_host": "host",
     "accounts": "host",
     "pipeline": "pipeline",
     "link_plan": "pipeline",
@@ -42,7 +43,7 @@ ROOMS = {
     "uv": "core state",
     "settings": "core state",
     "replay": "core state windows uv",
-    "host": "core replay",
+    "host": "core replay windows",
     "filesystem": "core state replay windows host",
     "seed": "core state uv filesystem installed replace",
     "starter": "core replay windows installed",
@@ -62,8 +63,9 @@ ROOMS = {
     "explain": "core state replay pipeline shim machine",
     "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core terminal settings shim machine caches verify repair reclaim status setup doctor "
-    "explain run demo",
+    "command_line": "core state terminal uv settings shim machine caches verify repair reclaim "
+    "status setup doctor explain run demo",
+    "cli": "core terminal command_line",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
 PURE = {
