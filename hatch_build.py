@@ -11,7 +11,6 @@ nothing.
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import shlex
 import shutil
@@ -39,8 +38,15 @@ ZIG = "ziglang==0.15.2"
 #: `CC` in the environment is asked first; it may hold options, as for make
 _COMPILERS = ("cc", "gcc", "clang")
 _SOURCE = "launcher.c"
-#: the compiled launcher in the package, as `linkpolicy setup` looks for it
-_TARGET = "uvx_policy/launcher"
+#: where the compiled launchers are in the package, as `linkpolicy setup` looks for them
+_PACKAGE = "uvx_policy"
+_LAUNCHER = "launcher"
+#: those of Windows, and the subsystem of each: with a console, and without
+_WINDOWS = {"launcher.exe": "console", "launcherw.exe": "windows"}
+#: what every program of Windows says to DOS, in its first kilobyte
+_TO_DOS = b"This program cannot be run in DOS mode."
+#: as `locate.MARKER`
+_MARKER = b"linkpolicy-shim-v1"
 #: In shims/CFLAGS because it saves the dynamic loader, 0.1 ms of each start. Not everywhere is a
 #: libc to link statically, so the second try goes without.
 _STATIC = "-static"
@@ -73,6 +79,8 @@ PLATFORMS = {
     "linux-armv7l": _linux("armv7l", "arm", (1, 40)),
     "linux-i686": _linux("i686", "x86", (1, 3)),
     "linux-riscv64": _linux("riscv64", "riscv64", (2, 243), glibc="2_31"),
+    "win-amd64": Platform(("win_amd64",), "x86_64-windows-gnu"),
+    "win-arm64": Platform(("win_arm64",), "aarch64-windows-gnu"),
     "macos": Platform(("macosx_11_0_universal2",)),
     "any": Platform(("any",)),
 }
@@ -83,16 +91,18 @@ class NotCompiled(Exception):
 
 
 class LauncherBuildHook(BuildHookInterface[Any]):
-    """Adds `uvx_policy/launcher` to the wheel, or to the tree when the install is editable."""
+    """Adds the launchers to the package in the wheel, or in the tree for an editable install."""
 
     PLUGIN_NAME = "custom"
-    #: holds the launcher until the wheel is written
+    #: holds the launchers until the wheel is written
     _scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def dependencies(self) -> list[str]:
         """What the build needs besides hatchling."""
         named = PLATFORMS.get(os.environ.get(BUILD_FOR, ""))
-        return [ZIG] if named and named.zig else []
+        is_wanted = os.environ.get(VARIABLE) != "no"
+        by_zig = named.zig if named else sys.platform == "win32" and is_wanted
+        return [ZIG] if by_zig else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before the wheel is written. `version`: "standard" or "editable"."""
@@ -110,8 +120,9 @@ class LauncherBuildHook(BuildHookInterface[Any]):
             if choice == "require":
                 self.app.abort(f"no native launcher: {error}")
             if version == "editable":  # none is better than one of another time
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.root, _TARGET))
+                for name in (_LAUNCHER, *_WINDOWS):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(self.root, _PACKAGE, name))
             sys.stderr.write(f"linkpolicy: built without the native launcher: {error}\n")
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
@@ -132,37 +143,39 @@ class LauncherBuildHook(BuildHookInterface[Any]):
         build_data["tag"] = f"py3-none-{'.'.join(platform.tags)}"
         build_data["pure_python"] = platform.tags == ("any",)
         if platform.zig:
-            binary = self._scratch_file()
             try:
-                compile_with_zig(self.root, binary, platform)
+                self._include(build_data, compile_with_zig(self.root, self._made(), platform))
             except NotCompiled as error:
                 self.app.abort(f"no native launcher: {error}")
-            build_data["force_include"][binary] = _TARGET
 
     def _put_into_the_wheel(self, build_data: dict[str, Any]) -> None:
-        binary = self._scratch_file()
-        compile_launcher(self.root, binary)
-        build_data["tag"] = f"py3-none-{platform_tags_of(binary)}"
+        names, tags = compile_for_this_machine(self.root, self._made())
+        build_data["tag"] = f"py3-none-{tags}"
         build_data["pure_python"] = False
-        build_data["force_include"][binary] = _TARGET
+        self._include(build_data, names)
 
-    def _scratch_file(self) -> str:
+    def _made(self) -> str:
+        """A directory for what is compiled."""
         self._scratch = tempfile.TemporaryDirectory(prefix="linkpolicy-build-")
-        return os.path.join(self._scratch.name, "launcher")
+        return self._scratch.name
+
+    def _include(self, build_data: dict[str, Any], names: Collection[str]) -> None:
+        assert self._scratch is not None  # noqa: S101 (`_made` was called)
+        for name in names:
+            made = os.path.join(self._scratch.name, name)
+            build_data["force_include"][made] = f"{_PACKAGE}/{name}"
 
     def _put_into_the_tree(self) -> None:
         """Builds beside and renames: two builds at once, or a setup that reads, find a whole one.
 
         The wheel of an editable install keeps its tag: the launcher is not in it.
         """
-        target = os.path.join(self.root, _TARGET)
-        package = os.path.dirname(target)
+        package = os.path.join(self.root, _PACKAGE)
         try:
             with tempfile.TemporaryDirectory(prefix=".launcher-", dir=package) as scratch:
-                binary = os.path.join(scratch, "launcher")
-                compile_launcher(self.root, binary)
-                platform_tags_of(binary)  # the same launcher as in a wheel, or none
-                os.replace(binary, target)
+                names, _ = compile_for_this_machine(self.root, scratch)  # as in a wheel, or none
+                for name in names:
+                    os.replace(os.path.join(scratch, name), os.path.join(package, name))
         except OSError as error:
             raise NotCompiled(f"cannot write to `{package}`: {error.strerror}") from error
 
@@ -171,8 +184,21 @@ def refuse_unless_wanted(choice: str) -> None:
     """Raises `NotCompiled` where nothing is to be tried. `choice`: one of `CHOICES`."""
     if choice == "no":
         raise NotCompiled(f"{VARIABLE}=no")
-    if not sys.platform.startswith("linux"):
-        raise NotCompiled(f"it is for Linux, and this is {sys.platform}")
+    if not sys.platform.startswith(("linux", "win32")):
+        raise NotCompiled(f"it is for Linux and Windows, and this is {sys.platform}")
+
+
+def compile_for_this_machine(root: str, directory: str) -> tuple[Collection[str], str]:
+    """Compile into `directory`: names of the files, and platform tags. Raises `NotCompiled`."""
+    if sys.platform != "win32":
+        binary = os.path.join(directory, _LAUNCHER)
+        compile_launcher(root, binary)
+        return (_LAUNCHER,), platform_tags_of(binary)
+    tag = next(iter(platform_tags()))
+    platform = PLATFORMS.get(tag.replace("_", "-", 1))
+    if platform is None:
+        raise NotCompiled(f"it is not for `{tag}`")
+    return compile_with_zig(root, directory, platform), tag
 
 
 def compile_launcher(root: str, binary: str) -> None:
@@ -183,7 +209,7 @@ def compile_launcher(root: str, binary: str) -> None:
     no path of this machine gets in.
     """
     compiler = _compiler()
-    flags = _flags(root)
+    flags = _flags(root, "CFLAGS")
     complaint = ""
     for way in (flags, [flag for flag in flags if flag != _STATIC]):
         complaint = _complaint(compiler, [*way, "-o", binary, _SOURCE], root, binary)
@@ -192,67 +218,36 @@ def compile_launcher(root: str, binary: str) -> None:
     raise NotCompiled(complaint)
 
 
-def compile_with_zig(root: str, binary: str, platform: Platform) -> None:
-    """The same for another machine: `platform`, which has a name in zig. Raises `NotCompiled`.
+def compile_with_zig(root: str, directory: str, platform: Platform) -> Collection[str]:
+    """The same for another machine, or Windows: `platform`, which has a name in zig.
 
-    What zig compiles besides, a C library, it keeps in `ZIG_GLOBAL_CACHE_DIR`, by default in the
-    user's cache directory.
+    Gives the names of the files in `directory`. What zig compiles besides, a C library, it keeps in
+    `ZIG_GLOBAL_CACHE_DIR`, by default in the user's cache directory. Raises `NotCompiled`.
     """
-    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", platform.zig]
-    complaint = _complaint(compiler, [*_flags(root), "-o", binary, _SOURCE], root, binary)
+    zig = [sys.executable, "-m", "ziglang", "cc", "-target", platform.zig]
+    if "windows" in platform.zig:
+        return _compile_for_windows(zig, root, directory)
+    binary = os.path.join(directory, _LAUNCHER)
+    complaint = _complaint(zig, [*_flags(root, "CFLAGS"), "-o", binary, _SOURCE], root, binary)
     if complaint:
         raise NotCompiled(complaint)
+    return (_LAUNCHER,)
 
 
-def _flags(root: str) -> list[str]:
-    try:
-        with open(os.path.join(root, "shims", "CFLAGS"), encoding="utf-8") as stream:
-            return shlex.split(stream.read())
-    except OSError as error:
-        raise NotCompiled(f"cannot read shims/CFLAGS: {error.strerror}") from error
-
-
-def _complaint(compiler: list[str], words: list[str], root: str, binary: str) -> str:
-    """Start the compiler in shims; "" when it has made `binary`, else why not, in one line."""
-    try:
-        done = subprocess.run(
-            [*compiler, *words], cwd=os.path.join(root, "shims"), capture_output=True, text=True,
-            errors="replace", check=False,
-        )  # fmt: skip
-    except OSError as error:
-        raise NotCompiled(f"cannot start `{compiler[0]}`: {error.strerror}") from error
-    if done.returncode == 0 and os.path.isfile(binary):
-        os.chmod(binary, 0o755)  # noqa: S103 (a program, whatever the umask says)
-        return ""
-    said = _first_error(done.stderr)
-    return f"`{shlex.join(compiler)}` failed" + (f": {said}" if said else "")
-
-
-def compile_for_windows(root: str, directory: str, architecture: str) -> None:
-    """Compile `launcher.exe` and `launcherw.exe` into `directory`. Raises `NotCompiled`.
-
-    `architecture`: "x86_64" or "aarch64". The second one is for programs without a console. With
-    zig on every machine: first an object, for with one call zig would bring its C runtime along.
-    """
-    zig = [sys.executable, "-m", "ziglang", "cc", "-target", f"{architecture}-windows-gnu"]
+def _compile_for_windows(zig: list[str], root: str, directory: str) -> Collection[str]:
+    """First an object, and then both: with one call zig would bring its C runtime along."""
     made = os.path.join(directory, "launcher.o")
-    _run([*zig, *_flags(root, "CFLAGS.windows"), "-c", "-o", made, _SOURCE], root)
+    flags = [*_flags(root, "CFLAGS.windows"), "-c", "-o", made, _SOURCE]
+    complaint = _complaint(zig, flags, root, made)
     for name, subsystem in _WINDOWS.items():
         binary = os.path.join(directory, name)
-        way = ["-s", "-nostdlib", "-Wl,-e,start", f"-Wl,--subsystem,{subsystem}"]
-        _run([*zig, *way, "-o", binary, made, "-lkernel32", "-lntdll"], root)
+        way = ["-s", "-nostdlib", "-Wl,-e,start", f"-Wl,--subsystem,{subsystem}", "-o", binary]
+        more = [*way, made, "-lkernel32", "-lntdll"]
+        complaint = complaint or _complaint(zig, more, root, binary)
+        if complaint:
+            raise NotCompiled(complaint)
         _mark(binary)
-    os.unlink(made)
-    for left in glob.glob(os.path.join(directory, "*.pdb")):
-        os.unlink(left)
-
-
-#: the launchers of Windows, and the subsystem of each
-_WINDOWS = {"launcher.exe": "console", "launcherw.exe": "windows"}
-#: what every program says to DOS, in its first kilobyte
-_TO_DOS = b"This program cannot be run in DOS mode."
-#: as `locate.MARKER`
-_MARKER = b"linkpolicy-shim-v1"
+    return _WINDOWS
 
 
 def _mark(binary: str) -> None:
@@ -273,13 +268,20 @@ def _flags(root: str, name: str) -> list[str]:
         raise NotCompiled(f"cannot read shims/{name}: {error.strerror}") from error
 
 
-def _run(command: list[str], root: str) -> None:
-    done = subprocess.run(
-        command, cwd=os.path.join(root, "shims"), capture_output=True, text=True, errors="replace",
-        check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise NotCompiled(f"zig failed: {_first_error(done.stderr)}")
+def _complaint(compiler: list[str], words: list[str], root: str, binary: str) -> str:
+    """Start the compiler in shims; "" when it has made `binary`, else why not, in one line."""
+    try:
+        done = subprocess.run(
+            [*compiler, *words], cwd=os.path.join(root, "shims"), capture_output=True, text=True,
+            errors="replace", check=False,
+        )  # fmt: skip
+    except OSError as error:
+        raise NotCompiled(f"cannot start `{compiler[0]}`: {error.strerror}") from error
+    if done.returncode == 0 and os.path.isfile(binary):
+        os.chmod(binary, 0o755)  # noqa: S103 (a program, whatever the umask says)
+        return ""
+    said = _first_error(done.stderr)
+    return f"`{shlex.join(compiler)}` failed" + (f": {said}" if said else "")
 
 
 def _compiler() -> list[str]:

@@ -39,7 +39,7 @@ def launchers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("launchers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path_factory.mktemp("zig")))
-        hatch_build.compile_for_windows(str(ROOT), str(made), "x86_64")
+        hatch_build.compile_with_zig(str(ROOT), str(made), hatch_build.PLATFORMS["win-amd64"])
     return made
 
 
