@@ -400,20 +400,23 @@ static bool same_file(const FILE_ID_INFO *one, const FILE_ID_INFO *other) {
            memcmp(&one->FileId, &other->FileId, sizeof one->FileId) == 0;
 }
 
-/* Does it hold what only a uv holds? As `is_uv` in uvx_policy/real_uv.py. */
+/* Does it hold what only a uv holds? As `is_uv` in uvx_policy/real_uv.py. The first letters stand
+ * apart: this launcher must not hold the same. */
 static bool has_marks(HANDLE handle) {
-    static const char marks[][40] = {
-        "An extremely fast Python package manager", "include-system-site-packages"};
+    static const struct {
+        char rest[40], first;
+    } marks[] = {{"n extremely fast Python package manager", 'A'},
+                 {"nclude-system-site-packages", 'i'}};
     bool missing[COUNT(marks)] = {true, true};
     size_t kept = 0;
     DWORD got;
     while (ReadFile(handle, scratch + kept, (DWORD)(sizeof scratch - kept), &got, NULL) && got) {
         size_t length = kept + got;
         for (size_t index = 0; index < COUNT(marks); index++) {
-            size_t size = index == 0 ? sizeof marks[0] : strlen(marks[index]);
+            size_t size = strlen(marks[index].rest);
             struct slice rest = {scratch, length}, before;
-            while (missing[index] && cut(&rest, marks[index][0], &before))
-                if (rest.length >= size - 1 && memcmp(rest.start, marks[index] + 1, size - 1) == 0)
+            while (missing[index] && cut(&rest, marks[index].first, &before))
+                if (rest.length >= size && memcmp(rest.start, marks[index].rest, size) == 0)
                     missing[index] = false;
         }
         if (!missing[0] && !missing[1]) return true;
@@ -956,7 +959,7 @@ static void become_uv(bool again) {
 
 /* Asking Python ------------------------------------------------------------------------------ */
 
-/* What it said: lines for people, and behind a NUL its answer. */
+/* What it said. */
 static char said[1 << 20];
 
 /* Send the call. It is shorter than what the pipe is told to hold. */
@@ -1012,7 +1015,6 @@ static int64_t talk(size_t *length) {
 static bool read_answer(struct slice rest) {
     struct slice field;
     forget_added();
-    if (!cut(&rest, '\0', &field) || !equals(field, ANSWER_FORMAT)) return false;
     while (cut(&rest, '\0', &field)) {
         if (field.length == 0) return false;
         struct slice value = {field.start + 1, field.length - 1};
@@ -1027,6 +1029,7 @@ static bool read_answer(struct slice rest) {
 
 static void write_line(struct slice line) {
     DWORD written;
+    if (line.length == 0) return;
     WriteFile(GetStdHandle(STD_ERROR_HANDLE), line.start, (DWORD)line.length, &written, NULL);
 }
 
@@ -1034,14 +1037,15 @@ static void write_line(struct slice line) {
 static bool ask(void) {
     size_t length;
     int64_t code = talk(&length);
-    struct slice rest = {said, length}, lines;
-    bool answered = cut(&rest, '\0', &lines);
-    answered = code == 0 && answered && read_answer(rest);
+    struct slice rest = {said, length}, head, lines = {said, 0};
+    /* What a Python without linkpolicy has to say is no line of ours. */
+    bool speaks = cut(&rest, '\0', &head) && equals(head, ANSWER_FORMAT);
+    bool refuses = speaks && code == EXIT_REFUSED;
+    bool answered = speaks && cut(&rest, '\0', &lines) && code == 0 && read_answer(rest);
     const char *log = variable((const char *const *)environ, "LINKPOLICY_LOG");
-    /* What a broken Python complains of is no line of ours. */
-    bool is_ours = answered || code == EXIT_REFUSED || (log && log[0]);
-    if (lines.length > 0 && is_ours) write_line(lines);
-    if (code == EXIT_REFUSED) ExitProcess(EXIT_REFUSED);
+    if (!speaks) lines = head;
+    if (answered || refuses || (log && log[0])) write_line(lines);
+    if (refuses) ExitProcess(EXIT_REFUSED);
     if (!answered) forget_added();
     return answered;
 }

@@ -1,4 +1,4 @@
-"""`uv.exe`, `uvx.exe` and `uvw.exe` of ours before the real ones: what they pass on, and to whom."""
+"""`uv.exe`, `uvx.exe` and `uvw.exe` of ours before the real ones: what they pass on."""
 
 from __future__ import annotations
 
@@ -166,6 +166,18 @@ def test_a_decision_is_replayed_without_python(installed: Installed) -> None:
     assert links(json.loads(ended.output)) is None
 
 
+def test_what_the_policy_refuses_does_not_start(installed: Installed) -> None:
+    project = installed.laboratory.path(installed.laboratory.work) / "pyproject.toml"
+    refused = PROJECT.replace('"copy"', '"clone"\nfallback = "error"')
+    project.write_text(refused, encoding="utf-8")
+
+    ended = installed.run("uv", "sync")
+
+    assert (ended.code, ended.output) == (2, "")
+    assert ended.errors.startswith("linkpolicy: refused: ")
+    assert ended.errors.count("\n") == 1
+
+
 def links(seen: dict[str, object]) -> str | None:
     variables = seen["variables"]
     assert isinstance(variables, dict)
@@ -258,9 +270,7 @@ def test_uv_ends_with_the_launcher(installed: Installed) -> None:
 
 
 @pytest.mark.parametrize(("ends_well", "code"), [(None, 0xC000013A), ("1", 5)])
-def test_control_c_is_left_to_uv(
-    installed: Installed, ends_well: str | None, code: int
-) -> None:
+def test_control_c_is_left_to_uv(installed: Installed, ends_well: str | None, code: int) -> None:
     """Typed into a terminal: uv ends as it likes, and the launcher with its code."""
     ended = in_terminal(
         installed, b"\x03", "uv", "help", environ={"WAIT": "100000", "ENDS_WELL": ends_well}
