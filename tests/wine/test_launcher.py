@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import shutil
 import time
 from pathlib import Path
@@ -300,19 +301,21 @@ def in_terminal(
         if number == 0:
             os.chdir(directory)
             os.execvpe(command[0], command, variables)
-        output, is_typed = b"", False
-        while True:
-            try:
-                part = os.read(terminal, 4096)
-            except OSError:  # EIO: nobody has it open any more
-                break
-            if not part:
-                break
-            output += part
+        output, is_typed, is_over = b"", False, False
+        # Not until the end of the file: Wine's own programs keep the terminal open.
+        while not is_over:
+            is_over = os.waitpid(number, os.WNOHANG)[0] == number
+            while select.select([terminal], [], [], 0.1)[0]:
+                try:
+                    part = os.read(terminal, 4096)
+                except OSError:  # EIO: nobody has it open
+                    part = b""
+                output += part
+                if not part:
+                    break
             if b"started" in output and not is_typed:
                 os.write(terminal, typed)
                 is_typed = True
         os.close(terminal)
-        os.waitpid(number, 0)
         code = int(exit_code.read_text()) if exit_code.exists() else -1
     return Ended(code % 2**32, output.decode("utf-8", "replace"), "")
