@@ -190,7 +190,7 @@ def refuse_unless_wanted(choice: str) -> None:
 
 def compile_for_this_machine(root: str, directory: str) -> tuple[Collection[str], str]:
     """Compile into `directory`: names of the files, and platform tags. Raises `NotCompiled`."""
-    if sys.platform != "win32":
+    if os.name != "nt":
         binary = os.path.join(directory, _LAUNCHER)
         compile_launcher(root, binary)
         return (_LAUNCHER,), platform_tags_of(binary)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import shutil
 import time
 from pathlib import Path
@@ -268,54 +266,3 @@ def test_uv_ends_with_the_launcher(installed: Installed) -> None:
 
         assert process.stdout.read() == b""  # nobody has the pipe open any more
     assert laboratory.run("taskkill", "/f", "/pid", number).code != 0
-
-
-@pytest.mark.parametrize(("ends_well", "code"), [(None, 0xC000013A), ("1", 5)])
-def test_control_c_is_left_to_uv(installed: Installed, ends_well: str | None, code: int) -> None:
-    """Typed into a terminal: uv ends as it likes, and the launcher with its code."""
-    ended = in_terminal(
-        installed, b"\x03", "uv", "help", environ={"WAIT": "100000", "ENDS_WELL": ends_well}
-    )
-
-    assert ended.code == code
-    assert "linkpolicy" not in ended.output
-
-
-def test_the_line_is_said_once_in_a_terminal(installed: Installed) -> None:
-    installed.configure(python=r"C:\gone\python.exe")
-    waiting = {"WAIT": "1"}
-
-    first = in_terminal(installed, b"", "cmd", "/c", "uv sync & uv sync", environ=waiting)
-
-    assert first.output.count("uv runs without a policy") == 1
-
-
-def in_terminal(
-    installed: Installed, typed: bytes, *words: str, environ: dict[str, str | None]
-) -> Ended:
-    """Run a program in a terminal of its own, and type when it says that it has started."""
-    laboratory = installed.laboratory
-    with laboratory._prepared(words, (SHIMS, REAL), environ) as (command, variables, exit_code):
-        directory = laboratory.path(laboratory.work)
-        number, terminal = pty.fork()
-        if number == 0:
-            os.chdir(directory)
-            os.execvpe(command[0], command, variables)
-        output, is_typed, is_over = b"", False, False
-        # Not until the end of the file: Wine's own programs keep the terminal open.
-        while not is_over:
-            is_over = os.waitpid(number, os.WNOHANG)[0] == number
-            while select.select([terminal], [], [], 0.1)[0]:
-                try:
-                    part = os.read(terminal, 4096)
-                except OSError:  # EIO: nobody has it open
-                    part = b""
-                output += part
-                if not part:
-                    break
-            if b"started" in output and not is_typed:
-                os.write(terminal, typed)
-                is_typed = True
-        os.close(terminal)
-        code = int(exit_code.read_text()) if exit_code.exists() else -1
-    return Ended(code % 2**32, output.decode("utf-8", "replace"), "")
