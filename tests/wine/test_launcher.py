@@ -38,7 +38,7 @@ def launchers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("launchers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path_factory.mktemp("zig")))
-        hatch_build.compile_with_zig(str(ROOT), str(made), hatch_build.PLATFORMS["win-amd64"])
+        hatch_build.compile_with_zig(str(ROOT), str(made), hatch_build.PLATFORMS["windows-x86_64"])
     return made
 
 
