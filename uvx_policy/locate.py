@@ -42,7 +42,7 @@ def real_programs(
 
 
 def not_executable(program: str, *, search_path: str | None) -> str:
-    """The first file of that name on PATH that exists and may not be executed, "" when none."""
+    """The first file of that name on PATH that exists and is not executable, "" when none."""
     for directory in (search_path or "").split(os.pathsep):
         path = os.path.join(directory or ".", program)
         if os.path.isfile(path) and not os.access(path, os.X_OK):

@@ -290,7 +290,7 @@ def test_a_disk_that_a_group_may_write_is_told_and_what_to_type(
     disk.chmod(0o775)
 
     told = here.one(only(CHECKS, "linking"))
-    assert f"`{disk}` on its way is writable for group {UID}" in told.detail
+    assert f"`{disk}`, on the way to it, is writable by group {UID}" in told.detail
     assert told.fix
     assert typed(told.fix) == f"chmod +t {disk}"
     here.types(typed(told.fix))

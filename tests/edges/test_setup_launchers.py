@@ -266,7 +266,7 @@ BROKEN = [
     pytest.param(
         lambda path: path.unlink(), "no native launcher in this installation", id="built without"
     ),
-    pytest.param(lambda path: path.chmod(0o644), "Permission denied", id="may not be executed"),
+    pytest.param(lambda path: path.chmod(0o644), "Permission denied", id="is not executable"),
     pytest.param(
         lambda path: built(path, b"\x7fELF\x02\x01\x01" + BLANK),
         "Exec format error",

@@ -300,7 +300,9 @@ def test_a_directory_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
         ),
         pytest.param("[tool.linkpolicy]\nlink-mode = 'clone'\n", "contradicts", id="contradiction"),
         pytest.param(
-            "[tool.linkpolicy]\nhackable = [\n1,\n]\n", "too intricate to edit", id="lines lost"
+            "[tool.linkpolicy]\nhackable = [\n1,\n]\n",
+            "too complex to edit automatically",
+            id="lines lost",
         ),
         pytest.param(
             '"tool" = { a = 1 }\n', "write `hackable = true`", id="a table that cannot grow"
