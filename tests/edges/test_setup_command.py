@@ -292,7 +292,7 @@ def test_a_file_that_changed_after_the_plan_is_told_and_the_rest_goes_on(home: H
     lines = setup_command.carry_out(plan)
 
     assert bashrc.read_text() == "alias l='ls -l'\n"
-    assert any("~/.bashrc: was changed by somebody else" in line for line in lines)
+    assert any("~/.bashrc: was changed by another program" in line for line in lines)
     assert "created  ~/.profile" in lines
     assert not lines.complete
 
@@ -389,7 +389,7 @@ def test_our_own_file_that_somebody_edited_is_left_alone_and_stays_on_record(hom
 
     for lines in (home.setup(), home.uninstall()):
         assert not lines.complete
-        assert any("env.sh: line 1: somebody edited" in line for line in lines)
+        assert any("env.sh: line 1: the linkpolicy block" in line for line in lines)
 
     assert home.env_file.read_bytes() == before
     record = setup_record.load(str(home.record))
@@ -885,7 +885,7 @@ def test_the_shims_never_live_beside_a_real_uv(home: Home, program: str) -> None
     real = stranger(home.root / "bin" / program)
     before = home.tree()
 
-    with pytest.raises(LinkPolicyError, match="not ours"):
+    with pytest.raises(LinkPolicyError, match="not a shim"):
         home.plan(shim_dir=str(real.parent))
 
     assert home.tree() == before
@@ -896,7 +896,7 @@ def test_a_link_of_the_name_uv_is_a_stranger_s_even_when_it_leads_to_a_shim(home
     (home.root / "bin").mkdir()
     (home.root / "bin/uv").symlink_to(home.shims / "uv")
 
-    with pytest.raises(LinkPolicyError, match="not ours"):
+    with pytest.raises(LinkPolicyError, match="not a shim"):
         home.plan(shim_dir=str(home.root / "bin"))
 
 
@@ -1053,7 +1053,7 @@ def test_two_runs_at_once_keep_out_of_each_other_s_way(home: Home) -> None:
 
     with setup_record.exclusive(str(home.record.parent)) as alone:
         assert alone
-        with pytest.raises(LinkPolicyError, match="at work"):
+        with pytest.raises(LinkPolicyError, match="is running"):
             home.setup("fish")
 
     assert not (home.root / ".config/fish/config.fish").exists()

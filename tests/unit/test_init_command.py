@@ -508,7 +508,7 @@ def test_an_edit_of_somebody_else_is_not_lost(tmp_path: Path) -> None:
     plan = plan_init(str(tmp_path), WANTED)
     path.write_text("[project]\n")
 
-    with pytest.raises(CannotWrite, match="was changed by somebody else"):
+    with pytest.raises(CannotWrite, match="was changed by another program"):
         write_init(plan)
 
     assert path.read_text() == "[project]\n"
@@ -536,7 +536,7 @@ def test_a_file_that_appeared_meanwhile_is_not_replaced(
     if not links:
         monkeypatch.setattr(os, "link", _no_links)
 
-    with pytest.raises(CannotWrite, match="was changed by somebody else"):
+    with pytest.raises(CannotWrite, match="was changed by another program"):
         write_init(plan)
 
     assert (tmp_path / "linkpolicy.toml").read_text() == "# theirs\n"
