@@ -482,7 +482,7 @@ def test_what_a_killed_run_left_is_replaced_and_what_another_builds_is_not(tmp_p
 
     with left.open() as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        with pytest.raises(CannotWrite, match="somebody else"):
+        with pytest.raises(CannotWrite, match="another program"):
             run(tmp_path, WANTED)
     assert (path.read_text(), left.read_text()) == ("", "[project")
 
