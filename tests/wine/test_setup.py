@@ -1,0 +1,364 @@
+"""`linkpolicy setup` and `uninstall` with the registry, the files and the locks of Windows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.wine.laboratory import Ended, Laboratory
+from uvx_policy.windows.user_environment import REG_EXPAND_SZ, REG_SZ, Stored
+
+VARIABLES = ("Path", "TOX_UV_PATH", "UV", "HATCH_ENV_TYPE_VIRTUAL_UV_PATH")
+#: the values of a registry as JSON, set and read by the package's own calls
+_ASK = """
+import json, sys
+from uvx_policy.windows import user_environment as registry
+given = json.loads(sys.stdin.read())
+for name, value in given["set"].items():
+    registry.set_for_user(name, value and registry.Stored(value[0], bytes.fromhex(value[1])))
+values = {name: registry.of_user(name) for name in given["names"]}
+print(json.dumps({name: value and [value.kind, value.data.hex()] for name, value in values.items()}))
+"""
+
+
+class Machine:
+    """The laboratory, and what `setup` changes in it."""
+
+    def __init__(self, laboratory: Laboratory) -> None:
+        self.laboratory = laboratory
+        self.data = rf"{laboratory.home}\AppData\Local\linkpolicy"
+        self.shims = rf"{self.data}\shims"
+
+    def run(self, *words: str) -> Ended:
+        return self.laboratory.linkpolicy(*words)
+
+    def ok(self, *words: str) -> str:
+        ended = self.run(*words)
+        assert ended.code == 0, ended
+        return ended.output
+
+    def registry(self, **values: Stored | None) -> dict[str, Stored | None]:
+        """Set these, and give all that `setup` may change."""
+        given = {name: value and [value.kind, value.data.hex()] for name, value in values.items()}
+        asked = json.dumps({"set": given, "names": VARIABLES}).encode()
+        ended = self.laboratory.run_python(_ASK, stdin=asked)
+        assert ended.code == 0, ended
+        found = json.loads(ended.output).items()
+        return {name: value and Stored(value[0], bytes.fromhex(value[1])) for name, value in found}
+
+    def files(self) -> dict[str, bytes]:
+        """What is in the home directory."""
+        home = self.laboratory.path(self.laboratory.home)
+        return {
+            str(path.relative_to(home)): path.read_bytes()
+            for path in home.rglob("*")
+            if path.is_file()
+        }
+
+    def path(self, windows: str) -> Path:
+        return self.laboratory.path(windows)
+
+
+@pytest.fixture
+def machine(laboratory: Laboratory) -> Iterator[Machine]:
+    package = laboratory.path(laboratory.site_packages) / "uvx_policy"
+    for name in ("launcher.exe", "launcherw.exe"):
+        if not (package / name).exists():  # a wheel that was built elsewhere
+            stand_in = laboratory.path(r"C:\windows\with.exe").read_bytes()
+            (package / name).write_bytes(stand_in + b"\nlinkpolicy-shim-v1\n")
+    found = Machine(laboratory)
+    nothing = dict.fromkeys(VARIABLES)
+    found.registry(**nothing)
+    yield found
+    found.registry(**nothing)
+
+
+def text(value: str, kind: int = REG_EXPAND_SZ) -> Stored:
+    return Stored(kind, f"{value}\0".encode("utf-16-le"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        None,
+        Stored(REG_SZ, b""),
+        text("", REG_SZ),
+        text(r'%USERPROFILE%\bin;"C:\a;b";C:\uv;'),
+        Stored(REG_EXPAND_SZ, "C:\\never ended".encode("utf-16-le")),
+    ],
+)
+def test_everything_comes_back_byte_for_byte(machine: Machine, path: Stored | None) -> None:
+    mine = text(r"C:\mine\uv.exe", REG_SZ)
+    before = machine.registry(Path=path, UV=mine)
+    files = machine.files()
+
+    machine.ok("setup")
+    during = machine.registry()
+    machine.ok("uninstall")
+
+    value = during["Path"]
+    assert value is not None
+    assert value.data.decode("utf-16-le").startswith(machine.shims)
+    assert value.kind == (path.kind if path else REG_EXPAND_SZ)
+    assert during["UV"] == mine
+    assert during["TOX_UV_PATH"] == text(rf"{machine.shims}\uv.exe", REG_SZ)
+    assert machine.registry() == before
+    assert machine.files() == files
+    assert not machine.path(machine.data).exists()
+
+
+def test_a_plan_changes_nothing_and_a_second_setup_neither(machine: Machine) -> None:
+    before, files = machine.registry(), machine.files()
+
+    plan = machine.ok("setup", "--dry-run")
+    assert r"HKEY_CURRENT_USER\Environment\Path" in plan
+    assert (machine.registry(), machine.files()) == (before, files)
+
+    machine.ok("setup")
+    before, files = machine.registry(), machine.files()
+    assert "Nothing to do" in machine.ok("setup")
+    assert "Nothing to do" in machine.ok("setup", "--dry-run")
+    assert (machine.registry(), machine.files()) == (before, files)
+
+
+def test_what_is_put_there(machine: Machine) -> None:
+    machine.ok("setup")
+
+    names = sorted(path.name for path in machine.path(machine.shims).iterdir())
+    assert names == ["linkpolicy-launcher.cfg", "uv.exe", "uvw.exe", "uvx.exe"]
+    package = machine.path(machine.laboratory.site_packages) / "uvx_policy"
+    shims = machine.path(machine.shims)
+    assert (shims / "uvx.exe").read_bytes() == (package / "launcher.exe").read_bytes()
+    assert (shims / "uvw.exe").read_bytes() == (package / "launcherw.exe").read_bytes()
+
+
+def test_without_the_path_only_the_shims_are_put_there(machine: Machine) -> None:
+    before = machine.registry(Path=text(r"C:\uv"))
+
+    machine.ok("setup", "--no-modify-path")
+
+    assert machine.registry() == before
+    assert (machine.path(machine.shims) / "uv.exe").exists()
+    machine.ok("uninstall")
+    assert machine.registry() == before
+
+
+def test_a_directory_with_blanks_and_umlauts(machine: Machine) -> None:
+    directory = r"C:\work\my shims ü 50%"
+
+    machine.ok("setup", "--shim-dir", directory)
+    value = machine.registry()["Path"]
+    assert value == text(directory)
+    assert (machine.path(directory) / "uv.exe").exists()
+    machine.ok("uninstall")
+
+    assert machine.registry()["Path"] is None
+    assert not machine.path(directory).exists()
+
+
+def test_a_directory_that_path_cannot_name_is_refused(machine: Machine) -> None:
+    ended = machine.run("setup", "--shim-dir", r"C:\work\a;b")
+
+    assert (ended.code, "separates" in ended.errors) == (1, True), ended
+    assert not machine.path(r"C:\work\a;b").exists()
+
+
+#: A program that is a shim, and runs until its standard input ends.
+_HOLD = """
+import ctypes, sys
+library = ctypes.WinDLL(sys.argv[1])  # an image that is mapped, as it is for a process
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_shim_that_runs_is_replaced_and_deleted_later(machine: Machine) -> None:
+    machine.ok("setup")
+    shim = rf"{machine.shims}\uv.exe"
+    newer = machine.path(shim).read_bytes() + b"\nlinkpolicy-shim-v1\n"
+    launcher = machine.path(machine.laboratory.site_packages) / "uvx_policy/launcher.exe"
+    kept = launcher.read_bytes()
+    aside = machine.path(machine.shims) / ".linkpolicy"
+    python = machine.laboratory.python
+    try:
+        launcher.write_bytes(newer)
+        with machine.laboratory.start(python, "-c", _HOLD, shim) as holder:
+            assert holder.stdout
+            assert holder.stdout.readline().strip() == b"held"
+            machine.ok("setup")
+            assert machine.path(shim).read_bytes() == newer
+            assert [path.suffix for path in aside.iterdir()] == [".old"]
+            assert holder.stdin
+            holder.stdin.close()
+            holder.wait()
+        machine.ok("setup")
+        assert not aside.exists()
+    finally:
+        launcher.write_bytes(kept)
+    machine.ok("uninstall")
+    assert not machine.path(machine.data).exists()
+
+
+def test_a_shim_that_runs_does_not_stop_uninstall(machine: Machine) -> None:
+    machine.ok("setup")
+    shim = rf"{machine.shims}\uv.exe"
+    with machine.laboratory.start(machine.laboratory.python, "-c", _HOLD, shim) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline().strip() == b"held"
+        said = machine.ok("uninstall")
+        assert "it runs" in said
+        assert not machine.path(shim).exists()
+        assert machine.registry()["Path"] is None
+        assert holder.stdin
+        holder.stdin.close()
+        holder.wait()
+
+    machine.ok("uninstall")
+
+    assert not machine.path(machine.data).exists()
+
+
+def test_two_at_once_keep_out_of_each_other_s_way(machine: Machine) -> None:
+    machine.path(machine.data).mkdir()
+    program = (
+        "import sys; from uvx_policy.windows.alone import alone\n"
+        "with alone(sys.argv[1]): print('held', flush=True); sys.stdin.read()"
+    )
+    lock = rf"{machine.data}\setup.lock"
+    with machine.laboratory.start(machine.laboratory.python, "-c", program, lock) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline().strip() == b"held"
+        ended = machine.run("setup")
+        assert (ended.code, "is at work" in ended.errors) == (1, True), ended
+        holder.kill()
+        holder.wait()
+
+    assert machine.registry()["Path"] is None
+    machine.ok("setup")
+    assert not machine.path(lock).exists()
+
+
+#: Calls setup in children that end without notice at their n-th change, then uninstall.
+_KILLED = r"""
+import os, subprocess, sys
+from uvx_policy.setup import command, uninstall, user_variables
+from uvx_policy.windows import user_environment as registry
+
+def setup():
+    plan = command.plan_setup(
+        environ=os.environ, shells_to_set_up=("powershell",), shim_directory=None, modify_path=True
+    )
+    command.carry_out(plan)
+
+if len(sys.argv) > 1:
+    left = int(sys.argv[1])
+
+    def change():
+        global left
+        if not left:
+            os._exit(9)
+        left -= 1
+
+    def hook(event, arguments):
+        writes = event == "open" and int(arguments[2] or 0) & (os.O_CREAT | os.O_WRONLY)
+        if writes or event in ("os.rename", "os.remove", "os.mkdir", "os.rmdir"):
+            change()
+
+    set_for_user = registry.set_for_user
+    registry.set_for_user = lambda *words: (change(), set_for_user(*words))
+    sys.addaudithook(hook)
+    setup()
+    os._exit(0)
+
+names = (user_variables.PATH, "TOX_UV_PATH", "UV", "HATCH_ENV_TYPE_VIRTUAL_UV_PATH")
+home = os.environ["USERPROFILE"]
+
+def state():
+    files = {}
+    for directory, _, names_ in os.walk(home):
+        for name in names_:
+            path = os.path.join(directory, name)
+            files[path] = open(path, "rb").read()
+    return files, [registry.of_user(name) for name in names]
+
+before, step = state(), 0
+while True:
+    code = subprocess.run([sys.executable, __file__, str(step)]).returncode
+    assert code in (0, 9), code
+    if step % 2:  # of an installation that was killed, the next one makes a whole one
+        setup()
+    plan = uninstall.plan_uninstall(environ=os.environ, shim_directory=None)
+    lines = uninstall.carry_out_uninstall(plan)
+    after = state()
+    assert after == before, (step, lines, set(after[0]) ^ set(before[0]), after[1])
+    if not code:
+        break
+    step += 1
+print(step)
+"""
+
+
+def test_killed_at_any_point_all_of_it_can_be_taken_back(machine: Machine) -> None:
+    machine.registry(Path=text(r"C:\uv;", REG_SZ))
+    profile = machine.path(rf"{machine.laboratory.home}\Documents\PowerShell\profile.ps1")
+    profile.parent.mkdir(parents=True)
+    profile.write_bytes(b"# mine\r\n$x = 1")
+    script = machine.path(r"C:\work\killed.py")
+    script.write_text(_KILLED)
+
+    ended = machine.laboratory.run(machine.laboratory.python, r"C:\work\killed.py", timeout=240)
+
+    assert ended.code == 0, ended
+    assert int(ended.output) > 15
+
+
+def test_powershell_gets_lines_where_it_is_named(machine: Machine) -> None:
+    documents = machine.path(rf"{machine.laboratory.home}\Documents")
+    old = documents / r"WindowsPowerShell/profile.ps1"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"\xef\xbb\xbf# mine\r\n")
+
+    machine.ok("setup", "--shell", "powershell")
+    new = documents / "PowerShell/profile.ps1"
+    for profile in (new, old):
+        assert b"env.ps1" in profile.read_bytes()
+    machine.ok("uninstall")
+
+    assert old.read_bytes() == b"\xef\xbb\xbf# mine\r\n"
+    assert not new.exists()
+
+
+def test_a_profile_in_utf_16_is_left_alone(machine: Machine) -> None:
+    profile = machine.path(rf"{machine.laboratory.home}\Documents\PowerShell\profile.ps1")
+    profile.parent.mkdir(parents=True)
+    content = "# mine\r\n".encode("utf-16")
+    profile.write_bytes(content)
+
+    ended = machine.run("setup", "--shell", "powershell")
+
+    assert (ended.code, "UTF-16" in ended.output) == (1, True), ended
+    assert profile.read_bytes() == content
+
+
+def test_a_uv_on_the_machine_s_path_is_named(machine: Machine) -> None:
+    shutil.copytree(machine.path(machine.laboratory.uv()), machine.path(r"C:\work\everybody"))
+    program = (
+        "import winreg; key = winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, "
+        r"r'SYSTEM\CurrentControlSet\Control\Session Manager\Environment', 0, winreg.KEY_ALL_ACCESS)"
+        "; old = winreg.QueryValueEx(key, 'Path')[0]; import sys; new = sys.argv[1] + old if "
+        "sys.argv[1] != '-' else old.partition(';')[2]; "
+        "winreg.SetValueEx(key, 'Path', 0, winreg.REG_EXPAND_SZ, new)"
+    )
+    assert machine.laboratory.run_python(program, "C:\\work\\everybody;").code == 0
+    search = (r"C:\work\everybody", machine.laboratory.uv(), r"C:\Python311")
+    try:
+        ended = machine.laboratory.linkpolicy("setup", search=search)
+        profile = rf"{machine.laboratory.home}\Documents\PowerShell\profile.ps1"
+        assert r"C:\work\everybody\uv.exe is on the machine's Path" in ended.output, ended
+        assert machine.path(profile).exists()
+    finally:
+        assert machine.laboratory.run_python(program, "-").code == 0
