@@ -16,15 +16,19 @@ LONGEST = 400
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
     "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
-    "forking"
+    "forking processes"
 )
 SHIM = "shim under_policy prepare answer"
 MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
     "host": "host",
+    "windows_host": "host",
     "accounts": "host",
     "pipeline": "pipeline",
+    "link_plan": "pipeline",
+    "circumstances": "pipeline",
+    "starter": "starter",
     "explain": "explain",
     "run": "run",
     "cli": "cli",
@@ -38,11 +42,12 @@ ROOMS = {
     "terminal": "core state",
     "uv": "core state",
     "settings": "core state",
-    "replay": "core state uv",
-    "host": "core replay",
-    "filesystem": "core state host",
+    "replay": "core state windows uv",
+    "host": "core replay windows",
+    "filesystem": "core state replay windows host",
     "seed": "core state uv filesystem installed replace",
-    "pipeline": "core state host uv settings filesystem seed",
+    "starter": "core replay windows installed",
+    "pipeline": "core state host uv settings filesystem seed starter",
     "shim": "core state replay host filesystem pipeline seed",
     "machine": "core state uv settings replay host filesystem pipeline shim",
     "installed": "core state terminal filesystem",
@@ -58,8 +63,9 @@ ROOMS = {
     "explain": "core state replay pipeline shim machine",
     "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core terminal settings shim machine caches verify repair reclaim status setup doctor "
-    "explain run demo",
+    "command_line": "core state terminal uv settings shim machine caches verify repair reclaim "
+    "status setup doctor explain run demo",
+    "cli": "core terminal command_line",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
 PURE = {
@@ -67,7 +73,7 @@ PURE = {
 } - {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
-    "flock", "forking",
+    "flock", "forking", "processes",
 }  # fmt: skip
 
 MODULES = sorted(

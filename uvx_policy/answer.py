@@ -11,15 +11,18 @@ call. Standard input: the call, as fields in UTF-8, each ended by NUL:
     <word>...               without argv[0]
     .
 
-Standard output: the edits, as they stand in a record (`replay.records`): `a<word>`,
-`e<NAME>=<value>` and `.` at the end. Nothing behind the `.` and exit code 0: an answer. 2: the
-policy refuses, and has said so. Everything else: uv runs without a policy.
+Standard output: a NUL, `linkpolicy-answer-v1`, and the edits as they stand in a record
+(`replay.records`): `a<word>`, `e<NAME>=<value>` and `.` at the end. The launcher has standard error
+on the same pipe: what is before the NUL is for people. Exit code 0 and a whole answer: uv runs with
+it. 2: the policy refuses, and has said so. Everything else: uv runs without a policy, and what is
+before the NUL is kept from people, who are told by the launcher.
 """
 
 import os
 import sys
 
 _CALL = b"linkpolicy-call-v1"
+_ANSWER = b"linkpolicy-answer-v1"
 _END = b"."
 
 
@@ -36,7 +39,7 @@ def main() -> None:
         from uvx_policy.replay import records
 
         answer = records.render_edits(edits)
-    sys.stdout.buffer.write(b"%b%b\0" % (answer, _END))
+    sys.stdout.buffer.write(b"\0%b\0%b%b\0" % (_ANSWER, answer, _END))
     sys.stdout.buffer.flush()
 
 

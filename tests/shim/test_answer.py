@@ -12,6 +12,7 @@ from uvx_policy import answer, locate
 from uvx_policy.replay import records
 from uvx_policy.setup import shim_file
 
+NOTHING = b"\0linkpolicy-answer-v1\0.\0"
 PROJECT = '[project]\nname = "a"\nversion = "1"\n\n[tool.linkpolicy]\nlink-mode = "copy"\n'
 
 
@@ -55,7 +56,9 @@ def test_an_answer_stands_in_the_form_of_a_record(caller: Caller) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.endswith(b"\0.\0")
     assert b"eUV_LINK_MODE=copy\0" in done.stdout
-    record = b"linkpolicy-decision-v1\0k3\0key" + done.stdout
+    head, _, edits = done.stdout.partition(b"linkpolicy-answer-v1\0")
+    assert head == b"\0"
+    record = b"linkpolicy-decision-v1\0k3\0key" + edits
     decided = records._parse(record, b"key")
     assert decided is not None
     assert decided.edits.variables["UV_LINK_MODE"] == "copy"
@@ -68,7 +71,7 @@ def test_nothing_changes_for_a_call_that_links_nothing(
 ) -> None:
     done = caller.ask(*words)
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, b".\0", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, NOTHING, b"")
 
 
 def test_a_fault_is_one_line_and_no_edit(caller: Caller) -> None:
@@ -76,7 +79,7 @@ def test_a_fault_is_one_line_and_no_edit(caller: Caller) -> None:
 
     done = caller.ask("sync")
 
-    assert (done.returncode, done.stdout) == (0, b".\0")
+    assert (done.returncode, done.stdout) == (0, NOTHING)
     assert done.stderr.startswith(b"linkpolicy: ")
     assert done.stderr.count(b"\n") == 1
 
