@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from uvx_policy.windows import user_environment as registry
 given = json.loads(sys.stdin.read())
 for name, value in given["set"].items():
     registry.set_for_user(name, value and registry.Stored(value[0], bytes.fromhex(value[1])))
-values = {name: registry.of_user(name) for name in given["names"]}
-print(json.dumps({name: value and [value.kind, value.data.hex()] for name, value in values.items()}))
+found = {name: registry.of_user(name) for name in given["names"]}
+shown = {name: value and [value.kind, value.data.hex()] for name, value in found.items()}
+print(json.dumps(shown))
 """
 
 
@@ -63,8 +65,25 @@ class Machine:
         return self.laboratory.path(windows)
 
 
+#: What makes the desktop exist. Wine starts a process for it when somebody needs it, which keeps
+#: the pipes of whoever that was: here it gets none.
+_DESKTOP = "import ctypes, time; ctypes.WinDLL('user32').GetDesktopWindow(); time.sleep(3600)"
+
+
+@pytest.fixture(scope="module")
+def desktop(machine_of_session: Laboratory) -> Iterator[None]:
+    words = [machine_of_session.python, "-c", _DESKTOP]
+    null = subprocess.DEVNULL
+    with (
+        machine_of_session._prepared(words, (), None) as (command, variables, _),
+        subprocess.Popen(command, env=variables, stdin=null, stdout=null, stderr=null) as process,
+    ):
+        yield
+        process.kill()
+
+
 @pytest.fixture
-def machine(laboratory: Laboratory) -> Iterator[Machine]:
+def machine(laboratory: Laboratory, desktop: None) -> Iterator[Machine]:  # noqa: ARG001
     package = laboratory.path(laboratory.site_packages) / "uvx_policy"
     for name in ("launcher.exe", "launcherw.exe"):
         if not (package / name).exists():  # a wheel that was built elsewhere
@@ -81,31 +100,56 @@ def text(value: str, kind: int = REG_EXPAND_SZ) -> Stored:
     return Stored(kind, f"{value}\0".encode("utf-16-le"))
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        None,
+#: Setup and uninstall in one process, for each value of Path that is given.
+_EVERY = """
+import json, os, sys
+from uvx_policy.setup import command, uninstall
+from uvx_policy.windows import user_environment as registry
+for kind, data in json.loads(sys.stdin.read()):
+    before = kind and registry.Stored(kind, bytes.fromhex(data))
+    registry.set_for_user("Path", before)
+    plan = command.plan_setup(
+        environ=os.environ, shells_to_set_up=None, shim_directory=None, modify_path=True
+    )
+    command.carry_out(plan)
+    value = registry.of_user("Path")
+    assert value.kind == (kind or registry.REG_EXPAND_SZ), value
+    assert value.data.decode("utf-16-le").startswith(plan.shim_directory), value
+    uninstall.carry_out_uninstall(
+        uninstall.plan_uninstall(environ=os.environ, shim_directory=None)
+    )
+    assert registry.of_user("Path") == before, (before, registry.of_user("Path"))
+"""
+
+
+def test_the_path_comes_back_byte_for_byte(machine: Machine) -> None:
+    values = [
         Stored(REG_SZ, b""),
         text("", REG_SZ),
         text(r'%USERPROFILE%\bin;"C:\a;b";C:\uv;'),
         Stored(REG_EXPAND_SZ, "C:\\never ended".encode("utf-16-le")),
-    ],
-)
-def test_everything_comes_back_byte_for_byte(machine: Machine, path: Stored | None) -> None:
+    ]
+    asked = [(None, ""), *((value.kind, value.data.hex()) for value in values)]
+
+    ended = machine.laboratory.run_python(_EVERY, stdin=json.dumps(asked).encode())
+
+    assert ended.code == 0, ended
+
+
+def test_everything_else_comes_back_as_well(machine: Machine) -> None:
     mine = text(r"C:\mine\uv.exe", REG_SZ)
-    before = machine.registry(Path=path, UV=mine)
+    before = machine.registry(UV=mine)
     files = machine.files()
 
     machine.ok("setup")
     during = machine.registry()
+    names = sorted(path.name for path in machine.path(machine.shims).iterdir())
     machine.ok("uninstall")
 
-    value = during["Path"]
-    assert value is not None
-    assert value.data.decode("utf-16-le").startswith(machine.shims)
-    assert value.kind == (path.kind if path else REG_EXPAND_SZ)
+    assert during["Path"] == text(machine.shims)
     assert during["UV"] == mine
     assert during["TOX_UV_PATH"] == text(rf"{machine.shims}\uv.exe", REG_SZ)
+    assert names == ["linkpolicy-launcher.cfg", "uv.exe", "uvw.exe", "uvx.exe"]
     assert machine.registry() == before
     assert machine.files() == files
     assert not machine.path(machine.data).exists()
@@ -125,17 +169,6 @@ def test_a_plan_changes_nothing_and_a_second_setup_neither(machine: Machine) -> 
     assert (machine.registry(), machine.files()) == (before, files)
 
 
-def test_what_is_put_there(machine: Machine) -> None:
-    machine.ok("setup")
-
-    names = sorted(path.name for path in machine.path(machine.shims).iterdir())
-    assert names == ["linkpolicy-launcher.cfg", "uv.exe", "uvw.exe", "uvx.exe"]
-    package = machine.path(machine.laboratory.site_packages) / "uvx_policy"
-    shims = machine.path(machine.shims)
-    assert (shims / "uvx.exe").read_bytes() == (package / "launcher.exe").read_bytes()
-    assert (shims / "uvw.exe").read_bytes() == (package / "launcherw.exe").read_bytes()
-
-
 def test_without_the_path_only_the_shims_are_put_there(machine: Machine) -> None:
     before = machine.registry(Path=text(r"C:\uv"))
 
@@ -143,8 +176,6 @@ def test_without_the_path_only_the_shims_are_put_there(machine: Machine) -> None
 
     assert machine.registry() == before
     assert (machine.path(machine.shims) / "uv.exe").exists()
-    machine.ok("uninstall")
-    assert machine.registry() == before
 
 
 def test_a_directory_with_blanks_and_umlauts(machine: Machine) -> None:
@@ -344,15 +375,20 @@ def test_a_profile_in_utf_16_is_left_alone(machine: Machine) -> None:
     assert profile.read_bytes() == content
 
 
+#: Puts entries in front of the machine's Path, and takes the first one out with "-".
+_FOR_EVERYBODY = r"""
+import sys, winreg
+place = r"SYSTEM\CurrentControlSet\Control\Session Manager\Environment"
+key = winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place, 0, winreg.KEY_ALL_ACCESS)
+old, kind = winreg.QueryValueEx(key, "Path")
+new = old.partition(";")[2] if sys.argv[1] == "-" else sys.argv[1] + old
+winreg.SetValueEx(key, "Path", 0, kind, new)
+"""
+
+
 def test_a_uv_on_the_machine_s_path_is_named(machine: Machine) -> None:
     shutil.copytree(machine.path(machine.laboratory.uv()), machine.path(r"C:\work\everybody"))
-    program = (
-        "import winreg; key = winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, "
-        r"r'SYSTEM\CurrentControlSet\Control\Session Manager\Environment', 0, winreg.KEY_ALL_ACCESS)"
-        "; old = winreg.QueryValueEx(key, 'Path')[0]; import sys; new = sys.argv[1] + old if "
-        "sys.argv[1] != '-' else old.partition(';')[2]; "
-        "winreg.SetValueEx(key, 'Path', 0, winreg.REG_EXPAND_SZ, new)"
-    )
+    program = _FOR_EVERYBODY
     assert machine.laboratory.run_python(program, "C:\\work\\everybody;").code == 0
     search = (r"C:\work\everybody", machine.laboratory.uv(), r"C:\Python311")
     try:
@@ -360,5 +396,11 @@ def test_a_uv_on_the_machine_s_path_is_named(machine: Machine) -> None:
         profile = rf"{machine.laboratory.home}\Documents\PowerShell\profile.ps1"
         assert r"C:\work\everybody\uv.exe is on the machine's Path" in ended.output, ended
         assert machine.path(profile).exists()
+        search = (search[0], machine.shims, *search[1:])
+        ended = machine.laboratory.linkpolicy("doctor", "shims-first", search=search)
+        assert (ended.code, "is on the machine's Path" in ended.output) == (1, True), ended
+        search = (search[1], *search[2:])
+        ended = machine.laboratory.linkpolicy("doctor", "shims-first", search=search)
+        assert ended.code == 0, ended
     finally:
         assert machine.laboratory.run_python(program, "-").code == 0
