@@ -16,7 +16,7 @@ LONGEST = 400
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
     "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
-    "forking processes"
+    "forking processes child"
 )
 SHIM = "shim under_policy prepare answer"
 MODULES_BESIDE = {
@@ -74,6 +74,7 @@ PURE = {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
     "flock", "forking", "processes",
+    "child",
 }  # fmt: skip
 
 MODULES = sorted(

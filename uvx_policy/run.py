@@ -56,7 +56,7 @@ def _found(program: str) -> str:
     if os.sep in program:
         return program if os.path.lexists(program) else ""
     listed = os.environ.get("PATH", os.defpath)
-    for directory in listed.split(os.pathsep):
+    for directory in locate.directories_on(listed):
         path = os.path.join(directory or ".", program)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path

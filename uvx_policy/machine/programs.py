@@ -41,7 +41,7 @@ class Program(Value):
 def on_path(program: str, search_path: str) -> Iterator[Program]:
     """The first one is what `program` starts. `search_path`: value of PATH."""
     seen: set[str] = set()
-    for directory in search_path.split(os.pathsep) if search_path else ():
+    for directory in locate.directories_on(search_path):
         path = os.path.join(directory or ".", program + _SUFFIX)
         if path in seen or not os.path.isfile(path) or not os.access(path, os.X_OK):
             continue

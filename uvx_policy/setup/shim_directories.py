@@ -263,7 +263,7 @@ def uv_in_front(search_path: str, directory: str) -> str:
 
 def is_on_path(directory: str, search_path: str) -> bool:
     """Is the directory one of the entries of PATH?"""
-    return any(_is_entry(entry, directory) for entry in search_path.split(os.pathsep))
+    return any(_is_entry(entry, directory) for entry in locate.directories_on(search_path))
 
 
 def _is_entry(entry: str, directory: str) -> bool:

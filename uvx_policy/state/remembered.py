@@ -69,7 +69,7 @@ def _configured(shims: str) -> str | None:
 def _shim_directories(environ: Mapping[str, str]) -> Iterator[str]:
     """Where our shims may lie: beside this command, on PATH, in the usual place."""
     yield os.path.dirname(os.path.abspath(sys.argv[0]))
-    for directory in environ.get("PATH", "").split(os.pathsep):
+    for directory in locate.directories_on(environ.get("PATH", "")):
         if os.path.isabs(directory) and locate.is_ours(os.path.join(directory, f"uv{_SUFFIX}")):
             yield directory
     yield layout.shim_directory(dict(environ), sys.platform)

@@ -151,33 +151,6 @@ def hold_directory(path: str) -> int:
     return msvcrt.open_osfhandle(handle, os.O_RDONLY)
 
 
-def flush(path: str) -> None:
-    """Have a file written to the disk; of a directory nothing can be asked. Raises `OSError`."""
-    handle = os.open(path, os.O_RDWR | os.O_BINARY | os.O_NOINHERIT)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def lock(handle: int, *, alone: bool) -> bool:
-    """Lock an open file as Rust's `File::lock` does, which uv uses; `False` when it is held.
-
-    Raises `OSError` where it cannot be locked.
-    """
-    import msvcrt
-
-    flags = _FAIL_IMMEDIATELY | (_EXCLUSIVE if alone else 0)
-    overlapped = _Overlapped()
-    file = msvcrt.get_osfhandle(handle)
-    if _lock_file(file, flags, 0, 0xFFFFFFFF, 0xFFFFFFFF, ctypes.byref(overlapped)):
-        return True
-    code = ctypes.get_last_error()
-    if code in (_LOCK_VIOLATION, _IO_PENDING):
-        return False
-    raise ctypes.WinError(code)
-
-
 def _status(path: str, flags: int) -> FileStatus:
     if len(path.encode("utf-16-le", "surrogatepass")) // 2 > LONGEST:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
@@ -261,13 +234,6 @@ class _IdInfo(ctypes.Structure):
     _fields_ = (("volume", ctypes.c_uint64), ("file", ctypes.c_ubyte * 16))
 
 
-class _Overlapped(ctypes.Structure):
-    _fields_ = (
-        ("internal", ctypes.c_void_p), ("internal_high", ctypes.c_void_p),
-        ("offset", wintypes.DWORD), ("offset_high", wintypes.DWORD), ("event", wintypes.HANDLE),
-    )  # fmt: skip
-
-
 # winnt.h, winbase.h, winerror.h, minwinbase.h
 _READ_DATA, _WRITE_DATA, _ADD_ENTRIES, _EXECUTE, _READ_ATTRIBUTES = 0x1, 0x2, 0x6, 0x20, 0x80
 _SHARE_READ_WRITE, _SHARE_ALL, _OPEN_EXISTING = 3, 7, 3
@@ -275,8 +241,7 @@ _FOLLOW, _NO_FOLLOW = 0x02000000, 0x02200000
 _INVALID_HANDLE = ctypes.c_void_p(-1).value
 _BASIC_INFO, _STANDARD_INFO, _TAG_INFO, _ID_INFO = 0, 1, 9, 18
 _NAME_SURROGATE = 0x20000000
-_CANNOT_ACCESS, _LOCK_VIOLATION, _IO_PENDING = 1920, 33, 997
-_FAIL_IMMEDIATELY, _EXCLUSIVE = 1, 2
+_CANNOT_ACCESS = 1920
 _LONGEST_NAME, _LONGEST_PATH = 261, 32768
 #: 1601 to 1970
 _EPOCH = 116444736000000000
@@ -301,8 +266,3 @@ _disk_space = _kernel32.GetDiskFreeSpaceExW
 _disk_space.argtypes = (wintypes.LPCWSTR, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _final_path = _kernel32.GetFinalPathNameByHandleW
 _final_path.argtypes = (wintypes.HANDLE, wintypes.LPWSTR, wintypes.DWORD, wintypes.DWORD)
-_lock_file = _kernel32.LockFileEx
-_lock_file.argtypes = (
-    wintypes.HANDLE, wintypes.DWORD, wintypes.DWORD, wintypes.DWORD, wintypes.DWORD,
-    ctypes.c_void_p,
-)  # fmt: skip
