@@ -320,7 +320,7 @@ before, step = state(), 0
 while True:
     code = subprocess.run([sys.executable, __file__, str(step)]).returncode
     assert code in (0, 9), code
-    if step % 2:  # of an installation that was killed, the next one makes a whole one
+    if step // 3 % 2:  # of an installation that was killed, the next one makes a whole one
         setup()
     plan = uninstall.plan_uninstall(environ=os.environ, shim_directory=None)
     lines = uninstall.carry_out_uninstall(plan)
@@ -328,7 +328,7 @@ while True:
     assert after == before, (step, lines, set(after[0]) ^ set(before[0]), after[1])
     if not code:
         break
-    step += 1
+    step += 3  # each one takes seconds
 print(step)
 """
 
@@ -396,11 +396,11 @@ def test_a_uv_on_the_machine_s_path_is_named(machine: Machine) -> None:
         profile = rf"{machine.laboratory.home}\Documents\PowerShell\profile.ps1"
         assert r"C:\work\everybody\uv.exe is on the machine's Path" in ended.output, ended
         assert machine.path(profile).exists()
-        search = (search[0], machine.shims, *search[1:])
-        ended = machine.laboratory.linkpolicy("doctor", "shims-first", search=search)
+        behind = (search[0], machine.shims, *search[1:])
+        ended = machine.laboratory.linkpolicy("doctor", "shims-first", search=behind)
         assert (ended.code, "is on the machine's Path" in ended.output) == (1, True), ended
-        search = (search[1], *search[2:])
-        ended = machine.laboratory.linkpolicy("doctor", "shims-first", search=search)
+        first = (machine.shims, *search)
+        ended = machine.laboratory.linkpolicy("doctor", "shims-first", search=first)
         assert ended.code == 0, ended
     finally:
         assert machine.laboratory.run_python(program, "-").code == 0
