@@ -39,7 +39,7 @@ class Host:
     On Windows it is `OnWindows` as well.
     """
 
-    def __new__(cls, **_: object) -> Host:  # noqa: PYI034 (of another class)
+    def __new__(cls, *_: object, **__: object) -> Host:  # noqa: PYI034 (of another class)
         """See `__init__`."""
         if sys.platform == "win32" and cls is Host:
             from uvx_policy.windows_host import OnWindows
@@ -67,6 +67,11 @@ class Host:
         other = Host(environ=self.environ, cwd=cwd, platform=self.platform)
         other.witnesses = self.witnesses
         return other
+
+    @property
+    def user(self) -> str:
+        """What tells this user from others: the uid, on Windows the SID; "" when unknown."""
+        return str(self.uid)
 
     def status(self, path: str) -> Status | None:
         """stat(2): of what a symbolic link leads to. `None` when absent or dangling.
