@@ -193,6 +193,7 @@ def check_private(directory: str, *, roots: bool = False) -> None:
         if not stat.S_ISDIR(status.st_mode):
             raise LinkPolicyError(f"`{directory}` is not a directory")
         if sys.platform == "win32":
+            _check_access_list(directory)
             return
         if status.st_uid != os.geteuid() and not (roots and status.st_uid == 0):
             raise LinkPolicyError(f"`{directory}` belongs to another user")
@@ -215,6 +216,24 @@ def check_private(directory: str, *, roots: bool = False) -> None:
                     hint="remove write permission for others",
                     commands=(command("chmod", "o-w", parent),),
                 )
+
+
+def _check_access_list(directory: str) -> None:
+    """Raises `LinkPolicyError` when others may put a program there, and `OSError`."""
+    if sys.platform == "win32":
+        from uvx_policy.windows import descriptor, security
+
+        try:
+            told = descriptor.parse(security.descriptor_bytes(directory))
+        except ValueError as error:
+            raise LinkPolicyError(f"who may write to `{directory}` is unknown: {error}") from error
+        others = told.others(descriptor.CHANGES_CONTENT, user=security.user_sid())
+        if others:
+            raise LinkPolicyError(
+                f"{others} can write to `{directory}`, and you would run what they put there",
+                hint="choose a directory below your home directory for the shims",
+                commands=(command("linkpolicy", "setup", "--shim-dir", "DIR"),),
+            )
 
 
 def check_executable(directory: str) -> None:

@@ -41,6 +41,10 @@ class EditedBlock(LinkPolicyError):
         self.line = line
 
 
+class WideCharacters(LinkPolicyError):
+    """The file is UTF-16, as Windows PowerShell writes."""
+
+
 class Block(NamedTuple):
     """One marked block that was found in a file."""
 
@@ -58,8 +62,10 @@ class Block(NamedTuple):
 def with_block(content: bytes | None, lines: bytes, *, is_ours: Callable[[bytes], bool]) -> bytes:
     """The content with our block as its end, and no other of ours. `None`: there is no file yet.
 
-    Raises `HalfBlock` and `EditedBlock`. Idempotent.
+    Raises `HalfBlock`, `EditedBlock` and `WideCharacters`. Idempotent.
     """
+    if content and content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise WideCharacters("is UTF-16, which these lines are not")
     made_file = content is None or any(found.made_file for found in blocks(content))
     rest = b"" if content is None else without_block(content, is_ours=is_ours)
     # After a backslash the next line belongs to the last one.
