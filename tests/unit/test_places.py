@@ -632,7 +632,9 @@ def test_the_users_entry_is_used_where_its_links_lead() -> None:
             id="in a directory for everybody",
         ),
         pytest.param({}, "/mnt/data/me", "would be inside the cache", id="above the project"),
-        pytest.param({}, "/mnt/data/me/p/.venv/c", "inside the destination", id="in the destination"),
+        pytest.param(
+            {}, "/mnt/data/me/p/.venv/c", "inside the destination", id="in the destination"
+        ),
         pytest.param({}, "/mnt/data/none/c", "cannot be written", id="cannot be made"),
         pytest.param({}, "relative", "not an absolute path", id="relative"),
         pytest.param(
