@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import cloud, mounts, others, quota
+from uvx_policy.filesystem import cloud, mounts, of_windows, others, quota
 from uvx_policy.host import Host, nearest_existing
 from uvx_policy.value import Value
 
@@ -58,7 +58,7 @@ def why_not(
     try:
         real = host.real_path(directory)
         if real != directory and not wish.by_user:
-            return "it is a symbolic link, or on its way is one"
+            return "it is a symbolic link, or there is one on the way to it"
         existing = nearest_existing(host, real)
         return (
             _why_in_the_way(real, near)
@@ -80,9 +80,9 @@ def _why_in_the_way(real: str, near: Surroundings) -> str:
     # `uv cache clean` would remove the project with it.
     for path in (near.destination, near.project, near.workspace, near.cwd):
         if path and mounts.is_within(path, real):
-            return f"`{path}` would lie in the cache"
+            return f"`{path}` would be inside the cache"
     if near.destination and mounts.is_within(real, near.destination):
-        return f"it lies in the destination `{near.destination}`"
+        return f"it is inside the destination `{near.destination}`"
     return ""
 
 
@@ -91,7 +91,7 @@ def _why_in_project(real: str, near: Surroundings, wish: Wish) -> str:
         return ""
     for path in (near.project, near.workspace):
         if path and mounts.is_within(real, path):
-            return f"it lies in the project `{path}`"
+            return f"it is inside the project `{path}`"
     return ""
 
 
@@ -99,7 +99,7 @@ def why_in_environment(host: Host, existing: str) -> str:
     """Give the environment that `existing` lies in, as a reason. Raises `Unreadable`."""
     for directory in ancestors(existing):
         if host.link_kind(os.path.join(directory, "pyvenv.cfg")) != "absent":
-            return f"it lies in the environment `{directory}`"
+            return f"it is inside the environment `{directory}`"
     return ""
 
 
@@ -119,20 +119,20 @@ def why_open_to_others(host: Host, directory: str, wish: Wish) -> str:
     The project's own cache (`wish`) may lie in anybody's directories: nobody gains what they do not
     have already. Raises `Unreadable`.
     """
-    if host.uid < 0:  # Windows: no owners to see
-        return ""
+    if host.platform == "win32":
+        return of_windows.why_open_to_others(host, host.real_path(directory))
     invoking = host.environ.get("SUDO_UID", "") if host.uid == 0 else ""
     real = host.real_path(directory)
     for path, status in _way(host, directory):
         if path == real or (wish.for_project and str(status.uid) != invoking):
             continue
         if status.uid not in (0, host.uid) and status.uid != host.unmapped_uid():
-            return f"`{path}` on its way belongs to user {status.uid}"
+            return f"`{path}`, on the way to it, belongs to user {status.uid}"
         if status.kind != "directory":
             continue
         who = others.who_may_exchange(host, path, status)
         if who:
-            return f"`{path}` on its way is writable for {who}"
+            return f"`{path}`, on the way to it, is writable by {who}"
     return ""
 
 
@@ -192,11 +192,14 @@ def _why_not_writable(host: Host, real: str, existing: str) -> str:
             if path == existing:
                 break
             if host.link_kind(path) != "absent":
-                return f"`{path}` on its way is not a directory"
+                return f"`{path}`, on the way to it, is not a directory"
         return "" if host.may_write(existing) else f"`{existing}` cannot be written"
     if status.kind != "directory":
         return f"it is a {status.kind}"
-    if host.uid >= 0 and status.uid != host.uid:
+    if host.platform == "win32":
+        if not of_windows.is_own(host, real):
+            return "it belongs to another user"
+    elif status.uid != host.uid:
         return f"it belongs to user {status.uid}"
     return why_shared(host, real, status) or (
         "" if host.may_write(real) else "it cannot be written"
@@ -206,6 +209,8 @@ def _why_not_writable(host: Host, real: str, existing: str) -> str:
 def why_shared(host: Host, directory: str, status: Status) -> str:
     """Give who else can write to a cache, as a reason against it. Raises `Unreadable`."""
     who = others.who_may_write(host, directory, status)
+    if host.platform == "win32":
+        return f"{who} can write to it" if who else ""
     return f"{who} can write to it (mode {status.mode:04o})" if who else ""
 
 
@@ -251,6 +256,8 @@ def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) 
     mount = table.find(existing, host.mount_id(existing)) if table else None
     host.file_system(existing)  # the witness of read-only and noexec
     asked = wish.by_user or wish.for_project
+    if host.platform == "win32":
+        return "" if asked else of_windows.why_unfit(host, existing)
     if mount is None:
         return "" if asked else "its file system is not known"
     if not asked:
