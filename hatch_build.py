@@ -1,9 +1,11 @@
-"""Compile the native launcher, shims/launcher.c, when a wheel is built.
+"""Compile the native launchers when a wheel is built, and give the wheel its tags.
 
-hatchling calls `LauncherBuildHook` for the target `wheel`. Where nothing can be compiled (no C
-compiler, not Linux) the wheel is built all the same, for every platform, and the shims are the
-Python ones. `LINKPOLICY_BUILD_LAUNCHER` says otherwise: `require` makes such a build fail, `no`
-compiles nothing.
+hatchling calls `LauncherBuildHook` for the target `wheel`. A wheel is for the machine that builds
+it, or for the one of `PLATFORMS` that `LINKPOLICY_BUILD_FOR` names: then the compiler is zig, from
+the package index. Where nothing can be compiled for this machine (no C compiler, not Linux) the
+wheel is built all the same, for every platform, and the shims are the Python ones.
+`LINKPOLICY_BUILD_LAUNCHER` says otherwise: `require` makes such a build fail, `no` compiles
+nothing.
 """
 
 from __future__ import annotations
@@ -12,17 +14,26 @@ import contextlib
 import os
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 VARIABLE = "LINKPOLICY_BUILD_LAUNCHER"
 #: its values; unset or empty is the first
 CHOICES = ("auto", "require", "no")
+#: names one of `PLATFORMS`; unset or empty: this machine
+BUILD_FOR = "LINKPOLICY_BUILD_FOR"
+#: The compiler for another machine than this one. Pinned: the launchers of a release can be made
+#: again, byte for byte.
+ZIG = "ziglang==0.15.2"
 
 #: `CC` in the environment is asked first; it may hold options, as for make
 _COMPILERS = ("cc", "gcc", "clang")
@@ -32,6 +43,38 @@ _TARGET = "uvx_policy/launcher"
 #: In shims/CFLAGS because it saves the dynamic loader, 0.1 ms of each start. Not everywhere is a
 #: libc to link statically, so the second try goes without.
 _STATIC = "-static"
+#: ELFCLASS64 and PT_INTERP of elf(5)
+_CLASS_64 = 2
+_INTERPRETER = 3
+
+
+class Platform(NamedTuple):
+    """What a wheel of ours can be for."""
+
+    #: platform tags of the wheel
+    tags: tuple[str, ...]
+    #: what zig calls it, "" where no launcher is compiled
+    zig: str = ""
+    #: what stands in each of its programs (elf(5)): the class, 1 or 2, and the machine
+    elf: tuple[int, int] = (0, 0)
+
+
+def _linux(architecture: str, zig: str, elf: tuple[int, int], glibc: str = "2_17") -> Platform:
+    """A static launcher needs no C library, so each tag is true; `glibc`: what auditwheel knows."""
+    tags = (f"manylinux_{glibc}_{architecture}", f"musllinux_1_1_{architecture}")
+    return Platform(tags, f"{zig}-linux-musl{'eabihf' if zig == 'arm' else ''}", elf)
+
+
+#: what a release has wheels for
+PLATFORMS = {
+    "linux-x86_64": _linux("x86_64", "x86_64", (2, 62)),
+    "linux-aarch64": _linux("aarch64", "aarch64", (2, 183)),
+    "linux-armv7l": _linux("armv7l", "arm", (1, 40)),
+    "linux-i686": _linux("i686", "x86", (1, 3)),
+    "linux-riscv64": _linux("riscv64", "riscv64", (2, 243), glibc="2_31"),
+    "macos": Platform(("macosx_11_0_universal2",)),
+    "any": Platform(("any",)),
+}
 
 
 class NotCompiled(Exception):
@@ -45,11 +88,17 @@ class LauncherBuildHook(BuildHookInterface[Any]):
     #: holds the launcher until the wheel is written
     _scratch: tempfile.TemporaryDirectory[str] | None = None
 
+    def dependencies(self) -> list[str]:
+        """What the build needs besides hatchling."""
+        named = PLATFORMS.get(os.environ.get(BUILD_FOR, ""))
+        return [ZIG] if named and named.zig else []
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before the wheel is written. `version`: "standard" or "editable"."""
-        choice = os.environ.get(VARIABLE) or CHOICES[0]
-        if choice not in CHOICES:
-            self.app.abort(f"{VARIABLE} is `{choice}`, and not one of {', '.join(CHOICES)}")
+        choice = self._one_of(VARIABLE, CHOICES)
+        if os.environ.get(BUILD_FOR):
+            self._put_what_is_named(build_data)
+            return
         try:
             refuse_unless_wanted(choice)
             if version == "editable":
@@ -70,13 +119,35 @@ class LauncherBuildHook(BuildHookInterface[Any]):
         if self._scratch is not None:
             self._scratch.cleanup()
 
+    def _one_of(self, variable: str, values: Collection[str]) -> str:
+        """The value of a variable; unset or empty is the first. Ends the build for another one."""
+        value = os.environ.get(variable) or next(iter(values))
+        if value not in values:
+            self.app.abort(f"{variable} is `{value}`, and not one of {', '.join(values)}")
+        return value
+
+    def _put_what_is_named(self, build_data: dict[str, Any]) -> None:
+        platform = PLATFORMS[self._one_of(BUILD_FOR, PLATFORMS)]
+        build_data["tag"] = f"py3-none-{'.'.join(platform.tags)}"
+        build_data["pure_python"] = platform.tags == ("any",)
+        if platform.zig:
+            binary = self._scratch_file()
+            try:
+                compile_with_zig(self.root, binary, platform)
+            except NotCompiled as error:
+                self.app.abort(f"no native launcher: {error}")
+            build_data["force_include"][binary] = _TARGET
+
     def _put_into_the_wheel(self, build_data: dict[str, Any]) -> None:
-        self._scratch = tempfile.TemporaryDirectory(prefix="linkpolicy-build-")
-        binary = os.path.join(self._scratch.name, "launcher")
+        binary = self._scratch_file()
         compile_launcher(self.root, binary)
-        build_data["force_include"][binary] = _TARGET
+        build_data["tag"] = f"py3-none-{platform_tags_of(binary)}"
         build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{_platform_tag()}"
+        build_data["force_include"][binary] = _TARGET
+
+    def _scratch_file(self) -> str:
+        self._scratch = tempfile.TemporaryDirectory(prefix="linkpolicy-build-")
+        return os.path.join(self._scratch.name, "launcher")
 
     def _put_into_the_tree(self) -> None:
         """Builds beside and renames: two builds at once, or a setup that reads, find a whole one.
@@ -89,6 +160,7 @@ class LauncherBuildHook(BuildHookInterface[Any]):
             with tempfile.TemporaryDirectory(prefix=".launcher-", dir=package) as scratch:
                 binary = os.path.join(scratch, "launcher")
                 compile_launcher(self.root, binary)
+                platform_tags_of(binary)  # the same launcher as in a wheel, or none
                 os.replace(binary, target)
         except OSError as error:
             raise NotCompiled(f"cannot write to `{package}`: {error.strerror}") from error
@@ -110,26 +182,49 @@ def compile_launcher(root: str, binary: str) -> None:
     no path of this machine gets in.
     """
     compiler = _compiler()
-    shims = os.path.join(root, "shims")
-    try:
-        with open(os.path.join(shims, "CFLAGS"), encoding="utf-8") as stream:
-            flags = shlex.split(stream.read())
-    except OSError as error:
-        raise NotCompiled(f"cannot read shims/CFLAGS: {error.strerror}") from error
+    flags = _flags(root)
     complaint = ""
     for way in (flags, [flag for flag in flags if flag != _STATIC]):
-        command = [*compiler, *way, "-o", binary, _SOURCE]
-        try:
-            done = subprocess.run(
-                command, cwd=shims, capture_output=True, text=True, errors="replace", check=False
-            )
-        except OSError as error:
-            raise NotCompiled(f"cannot start `{compiler[0]}`: {error.strerror}") from error
-        if done.returncode == 0 and os.path.isfile(binary):
-            os.chmod(binary, 0o755)  # noqa: S103 (a program, whatever the umask says)
+        complaint = _complaint(compiler, [*way, "-o", binary, _SOURCE], root, binary)
+        if not complaint:
             return
-        complaint = _first_error(done.stderr)
-    raise NotCompiled(f"`{shlex.join(compiler)}` failed" + (f": {complaint}" if complaint else ""))
+    raise NotCompiled(complaint)
+
+
+def compile_with_zig(root: str, binary: str, platform: Platform) -> None:
+    """The same for another machine: `platform`, which has a name in zig. Raises `NotCompiled`.
+
+    What zig compiles besides, a C library, it keeps in `ZIG_GLOBAL_CACHE_DIR`, by default in the
+    user's cache directory.
+    """
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", platform.zig]
+    complaint = _complaint(compiler, [*_flags(root), "-o", binary, _SOURCE], root, binary)
+    if complaint:
+        raise NotCompiled(complaint)
+
+
+def _flags(root: str) -> list[str]:
+    try:
+        with open(os.path.join(root, "shims", "CFLAGS"), encoding="utf-8") as stream:
+            return shlex.split(stream.read())
+    except OSError as error:
+        raise NotCompiled(f"cannot read shims/CFLAGS: {error.strerror}") from error
+
+
+def _complaint(compiler: list[str], words: list[str], root: str, binary: str) -> str:
+    """Start the compiler in shims; "" when it has made `binary`, else why not, in one line."""
+    try:
+        done = subprocess.run(
+            [*compiler, *words], cwd=os.path.join(root, "shims"), capture_output=True, text=True,
+            errors="replace", check=False,
+        )  # fmt: skip
+    except OSError as error:
+        raise NotCompiled(f"cannot start `{compiler[0]}`: {error.strerror}") from error
+    if done.returncode == 0 and os.path.isfile(binary):
+        os.chmod(binary, 0o755)  # noqa: S103 (a program, whatever the umask says)
+        return ""
+    said = _first_error(done.stderr)
+    return f"`{shlex.join(compiler)}` failed" + (f": {said}" if said else "")
 
 
 def _compiler() -> list[str]:
@@ -151,11 +246,35 @@ def _first_error(said: str) -> str:
     return next((line for line in lines if "error" in line), lines[-1] if lines else "")
 
 
-def _platform_tag() -> str:
-    """The tag of this machine, for example "linux_x86_64"; of a 32-bit Python, the 32-bit one.
+def platform_tags_of(binary: str) -> str:
+    """The platform tags of a wheel with this launcher, which was compiled for this machine.
 
-    The plain tag is always true. A static launcher runs on every Linux of its architecture, so
-    whoever publishes wheels may give them wider tags; `linkpolicy setup` tries the launcher before
-    it takes it.
+    A static one runs on every Linux of its architecture, so those are the tags that an index takes.
+    Any other one needs the C library of this machine, or is for an architecture that no index
+    takes: the plain tag is true, for example "linux_x86_64".
+    Raises `NotCompiled` when the launcher is not for the machine that this Python is for, as with a
+    Python of 32 bits and a compiler of 64.
     """
-    return next(tag for tag in platform_tags() if tag.startswith("linux_"))
+    plain = next(tag for tag in platform_tags() if tag.startswith("linux_"))
+    platform = PLATFORMS.get(plain.replace("_", "-", 1))
+    if platform is None:
+        return plain
+    try:
+        elf, is_static = _seen_in(binary)
+    except (struct.error, IndexError) as error:
+        raise NotCompiled("what the compiler makes is no program of Linux") from error
+    if elf != platform.elf:
+        raise NotCompiled(f"the compiler is for another machine than `{plain}`")
+    return ".".join(platform.tags) if is_static else plain
+
+
+def _seen_in(binary: str) -> tuple[tuple[int, int], bool]:
+    """As `Platform.elf`, and whether it is started without a loader (PT_INTERP); see elf(5)."""
+    with open(binary, "rb") as stream:
+        content = stream.read()
+    is_64 = content[4] == _CLASS_64
+    (machine,) = struct.unpack_from("<H", content, 18)
+    (start,) = struct.unpack_from("<Q" if is_64 else "<I", content, 32 if is_64 else 28)
+    size, count = struct.unpack_from("<HH", content, 54 if is_64 else 42)
+    kinds = [struct.unpack_from("<I", content, start + size * n)[0] for n in range(count)]
+    return (content[4], machine), _INTERPRETER not in kinds

@@ -31,7 +31,7 @@ struct subcommand {
     char word[36];
 };
 
-#define KEY_FORMAT "linkpolicy-key-v2:4a28141d6a8580e4"
+#define KEY_FORMAT "linkpolicy-key-v2:d7b18ede01932780"
 #define GUARD_NAME "_LINKPOLICY_ACTIVE"
 #define MARKER "linkpolicy-shim-v1"
 #define PROGRAM_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -99,6 +99,9 @@ static const char VARIABLES[][32] = {
     "UV_WORKING_DIRECTORY",
     "APPDATA",
     "LOCALAPPDATA",
+    "ONEDRIVE",
+    "ONEDRIVECOMMERCIAL",
+    "ONEDRIVECONSUMER",
     "PROGRAMDATA",
     "SYSTEMDRIVE",
     "USERPROFILE",

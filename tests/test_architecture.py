@@ -16,31 +16,38 @@ LONGEST = 400
 CORE = (
     "value model errors faults fingerprint minimal_os decide edits guard recursion symlinked_venv "
     "toml_file launch locate real_uv trace safe wildcards foreign_file flock "
-    "forking"
+    "forking processes child"
 )
-SHIM = "shim under_policy prepare"
+SHIM = "shim under_policy prepare answer"
 MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
     "host": "host",
+    "windows_host": "host",
     "accounts": "host",
     "pipeline": "pipeline",
+    "link_plan": "pipeline",
+    "circumstances": "pipeline",
+    "starter": "starter",
     "explain": "explain",
     "run": "run",
     "cli": "cli",
+    "__main__": "cli",
 }
 #: room -> rooms that it may import from, at any depth of a function; from the ground up
 ROOMS = {
     "core": "",
-    "state": "core",
+    "windows": "core",
+    "state": "core windows",
     "terminal": "core state",
     "uv": "core state",
     "settings": "core state",
-    "replay": "core state uv",
-    "host": "core replay",
-    "filesystem": "core state host",
+    "replay": "core state windows uv",
+    "host": "core replay windows",
+    "filesystem": "core state replay windows host",
     "seed": "core state uv filesystem installed replace",
-    "pipeline": "core state host uv settings filesystem seed",
+    "starter": "core replay windows installed",
+    "pipeline": "core state host uv settings filesystem seed starter",
     "shim": "core state replay host filesystem pipeline seed",
     "machine": "core state uv settings replay host filesystem pipeline shim",
     "installed": "core state terminal filesystem",
@@ -50,20 +57,24 @@ ROOMS = {
     "repair": "core state terminal uv settings machine installed caches verify replace",
     "reclaim": "core state terminal filesystem machine installed caches replace repair",
     "status": "core state terminal host machine filesystem installed",
-    "setup": "core state terminal settings machine installed caches replace repair",
+    "setup": "core windows state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "seed verify replace repair setup",
     "explain": "core state replay pipeline shim machine",
     "run": "core state shim machine",
     "demo": "core state terminal uv settings host filesystem setup",
-    "cli": "core terminal settings shim machine caches verify repair reclaim status setup doctor "
-    "explain run demo",
+    "command_line": "core state terminal uv settings shim machine caches verify repair reclaim "
+    "status setup doctor explain run demo",
+    "cli": "core terminal command_line",
 }
 #: what runs while nothing of the machine may be seen; `guard` and `recursion` read /proc
-PURE = {*CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts"} - {
+PURE = {
+    *CORE.split(), "uv.options", "uv.invocation", "filesystem.mounts", "windows.descriptor",
+} - {
     "guard", "recursion", "minimal_os", "toml_file", "launch", "locate", "real_uv", "trace",
     "foreign_file",
-    "flock", "forking",
+    "flock", "forking", "processes",
+    "child",
 }  # fmt: skip
 
 MODULES = sorted(

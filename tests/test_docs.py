@@ -14,7 +14,10 @@ import pytest
 
 from tests import real_uv
 from tests.test_architecture import MODULES, ROOMS, room_of
-from uvx_policy import __version__, cli, errors, explain, locate, run
+from uvx_policy import __version__, errors, explain, locate
+from uvx_policy.command_line.here import split
+from uvx_policy.command_line.parser import GLOBAL_OPTIONS
+from uvx_policy.command_line.tree import build_parser, overview
 from uvx_policy.decide import Outcome
 from uvx_policy.doctor.clients import CLIENTS
 from uvx_policy.edits import NOTHING
@@ -98,7 +101,7 @@ def parsed(*names: str) -> ast.Module:
 def subcommands() -> dict[str, argparse.ArgumentParser]:
     (choices,) = (
         action.choices
-        for action in cli.build_parser()._actions
+        for action in build_parser()._actions
         if isinstance(action, argparse._SubParsersAction)
     )
     return dict(choices)
@@ -112,7 +115,7 @@ def options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
         if isinstance(action, argparse._SubParsersAction):
             for below in action.choices.values():
                 found |= options(below)
-    return {option: found[option] for option in found if option not in ("-h", "--help")}
+    return {option: found[option] for option in found if option not in GLOBAL_OPTIONS}
 
 
 def test_every_command_has_a_section_and_no_other() -> None:
@@ -127,6 +130,14 @@ def test_every_option_of_a_command_is_told_and_no_other(command: str) -> None:
     told = {word.split()[0] for word in first_column(text) if word.startswith("-")}
 
     assert told == set(options(subcommands()[command]))
+
+
+def test_every_global_option_is_told_and_no_other() -> None:
+    told = first_column(section(reference("cli"), "## Global options"))
+
+    assert {word.split()[0] for word in told} == {
+        name for action in overview().global_options for name in action.option_strings
+    }
 
 
 @pytest.mark.parametrize("command", sorted(subcommands()))
@@ -157,14 +168,12 @@ def called(text: str) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_call_of_ours_in_an_example_is_valid(page: str) -> None:
-    parser = cli.build_parser()
+    parser = build_parser()
 
     for words in called(read(page)):
-        own, _ = cli._split(words)
+        own, rest = split(words)
         if own[0] == "run":
-            _, rest = run._place(words[1:])
             assert rest or not words[1:]
-            continue
         try:
             parser.parse_args(own)
         except SystemExit as stopped:
@@ -200,7 +209,7 @@ def test_the_package_speaks_of_no_command_that_does_not_exist() -> None:
 def test_every_setting_is_told_with_its_values_and_no_other() -> None:
     rows = re.findall(
         r"^\| \[`([a-z-]+)`\]\(#[a-z-]+\) \| ([^|]+) \|",
-        section(reference("settings"), "## The six settings"),
+        section(reference("settings"), "## The seven settings"),
         re.MULTILINE,
     )
     told = {name: tuple(re.findall(r'`"?([a-z]+)"?`', values)) for name, values in rows}
@@ -423,8 +432,8 @@ def test_every_start_up_file_is_told(shell: str) -> None:
 
 def test_architecture_explains_every_room() -> None:
     table = section(read("ARCHITECTURE.md"), "## The floor plan")
-    cells = re.findall(r"^\| ((?:`[a-z]+`(?:, )?)+)", table, re.MULTILINE)
-    explained = {name for cell in cells for name in re.findall(r"`([a-z]+)`", cell)}
+    cells = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+)", table, re.MULTILINE)
+    explained = {name for cell in cells for name in re.findall(r"`([a-z_]+)`", cell)}
 
     assert explained == set(ROOMS) - {"cli"}
 

@@ -7,7 +7,7 @@ mode that will really happen.
 
 from __future__ import annotations
 
-from uvx_policy.model import DEFAULT, UNTRIED, Capability, Decision, Refusal
+from uvx_policy.model import DEFAULT, UNTRIED, Capability, Decision, Program, Refusal
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -62,6 +62,10 @@ class Facts(Value):
     why_not_seeded: str = ""
     #: from `place` into the destination
     place_capability: Capability = UNTRIED
+    #: the Python program that has started this, when it counts; `None`: none, or not looked for
+    program: Program | None = None
+    #: the folder on the way to the destination that a service copies to its servers, as a reason
+    in_cloud: str = ""
 
 
 class Outcome(Value):
@@ -87,6 +91,24 @@ def needs_place(facts: Facts) -> bool:
     # Where uv's cache was mounted on purpose, only what somebody named in [caches] is better.
     may_move = not facts.cache_is_mount_point or bool(facts.settings.caches)
     return may_move and _links(facts.capability) == "no"
+
+
+def programs_of(facts: Facts) -> str:
+    """What `programs` comes to here: "private", "shared", or "holding", the rule of Windows."""
+    asked = facts.settings.programs.value
+    if asked == "auto":
+        return "holding" if facts.platform == "win32" else "shared"
+    return asked
+
+
+def links_by_default(facts: Facts, outcome: Outcome) -> bool:
+    """Would uv hard link unasked, where it counts who started it or whether a service copies it?
+
+    Finding that out takes time.
+    """
+    if outcome.link_mode.code != _HARDLINK or facts.settings.link_mode.value != "auto":
+        return False
+    return facts.platform == "win32" or programs_of(facts) != "shared"
 
 
 def left_alone(destination: Destination) -> Outcome | None:
@@ -199,7 +221,9 @@ def _is_seeded(facts: Facts, place: Place) -> bool:
     if facts.seed is None or facts.cache_usable == "no" or not _needs_network(facts, place):
         return False
     wanted = facts.link_mode or facts.settings.link_mode
-    copies = wanted.value == "copy" or (facts.link_mode is None and is_hackable(facts.settings))
+    copies = wanted.value == "copy" or (
+        facts.link_mode is None and (is_hackable(facts.settings) or _instead_of_links(facts))
+    )
     return not copies or facts.place_capability.clone == "yes"
 
 
@@ -253,6 +277,7 @@ def _decide_link_mode(facts: Facts, cache_dir: Decision) -> Decision | Refusal:
         )
     return (
         _clone(facts, capability, asked)
+        or (_instead_of_links(facts) if capability.hardlink == "yes" else None)
         or _hardlink(capability, asked)
         or _nothing_links(
             facts, "nothing-links", f"neither clone nor hard link works here: {capability.detail}"
@@ -291,6 +316,29 @@ def _clone(facts: Facts, capability: Capability, asked: Setting) -> Decision | N
     return _chosen("copy", "copy-shares-extents", because, asked.origin)
 
 
+def _instead_of_links(facts: Facts) -> Decision | None:
+    """A copy, where hard links work and would do harm later; `None` where they would not."""
+    if facts.settings.link_mode.value != "auto":
+        return None
+    if facts.in_cloud:
+        because = f"{facts.in_cloud}, which refuses files with hard links"
+        return _chosen("copy", "cloud-folder", because, facts.settings.link_mode.origin)
+    program, rule, origin = facts.program, programs_of(facts), facts.settings.programs.origin
+    if program is None or rule == "shared":
+        return None
+    started = f"`{program.path}` (process {program.number}) has started this"
+    if rule == "private":
+        because = f"what Python programs make gets private copies, and {started}"
+        return _chosen("copy", "made-by-program", because, origin)
+    if not program.module:
+        return None
+    because = (
+        f"{started}, and has `{program.module}` of {program.package} as a hard link: while it "
+        "runs, it could not delete what is linked to the same file"
+    )
+    return _chosen("copy", "program-holds-module", because, origin)
+
+
 def _hardlink(capability: Capability, asked: Setting) -> Decision | None:
     """`None` when nothing can be hard linked here."""
     if capability.hardlink == "no":
@@ -301,7 +349,7 @@ def _hardlink(capability: Capability, asked: Setting) -> Decision | None:
         "hard links work here: an edit in this environment shows in others "
         "(`hackable = true` prevents that)"
     )
-    return _chosen("hardlink", "hardlink-works", because, asked.origin)
+    return _chosen("hardlink", _HARDLINK, because, asked.origin)
 
 
 def _nothing_links(facts: Facts, code: str, because: str) -> Decision | Refusal:
@@ -322,6 +370,7 @@ def _cannot_tell(where: str, capability: Capability) -> Decision:
     return _left("cannot-tell", f"cannot tell what links {where}: {capability.detail}")
 
 
+_HARDLINK = "hardlink-works"
 _TEMPORARY = "temporary-cache"
 #: uv removes it at its end: nothing may lead into it, and most often it is on another device
 _FROM_TEMPORARY = Capability(clone="no", hardlink="no", detail="uv's cache is a temporary one")

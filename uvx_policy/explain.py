@@ -94,6 +94,54 @@ def print_plan(
             label = ""  # noqa: PLW2901 (only on the first line)
 
 
+def in_one_line(plan: Plan) -> Parts:
+    """The link mode that will really happen, and why: what `why` prints."""
+    outcome, facts = plan.outcome, plan.facts
+    if outcome.refusal is not None:
+        return (("refused", "bold red"), f": {outcome.refusal.because}")
+    if facts is None or facts.purpose != "link":
+        cache = outcome.cache_dir.value
+        used = f"; cache {cache}" if cache else ""
+        return (("left to uv", "bold"), f": {outcome.link_mode.because}{used}")
+    mode = outcome.link_mode
+    chosen = mode.value or (facts.link_mode.value if facts.link_mode else "left to uv")
+    cache = outcome.cache_dir.value or facts.cache
+    parts = [_with_origin(mode)]
+    if mode.code in _NOTHING_LINKS:
+        parts = [f"cache on {_mounted(cache)}, environment on {_mounted(plan.destination.path)}"]
+        parts += [_why_not_there(plan)]
+    elif outcome.cache_dir.value:
+        parts.append(f"cache {cache}: {outcome.cache_dir.because}")
+    return ((chosen, "bold"), f": {', '.join(filter(None, parts))}")
+
+
+def _with_origin(decision: Decision) -> str:
+    if decision.origin.kind == "default":
+        return decision.because
+    return f"{decision.because} ({decision.origin})"
+
+
+def _mounted(path: str) -> str:
+    """`/data (xfs)`: the mount point and its file system."""
+    mount = machine_here().mount_of(path)
+    return f"{mount.point} ({mount.fstype})" if mount is not None else path
+
+
+def _why_not_there(plan: Plan) -> str:
+    """Why no cache on the environment's file system is used."""
+    cache = plan.outcome.cache_dir
+    if cache.code == "same-device" or cache.value:
+        return plan.outcome.link_mode.because
+    if cache.code != "no-eligible-place" or not plan.rejected:
+        return _with_origin(cache)
+    place, why = plan.rejected[-1]
+    return f"no cache allowed there: {place}: {why}"
+
+
+#: codes of a link mode that was not wanted
+_NOTHING_LINKS = ("clone-impossible", "hardlink-impossible", "nothing-links")
+
+
 def _rows(plan: Plan, prediction: Prediction, copied: str) -> Iterator[tuple[str, Sequence[Parts]]]:
     """A label, and the lines beside it."""
     refusal = plan.outcome.refusal

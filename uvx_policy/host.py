@@ -34,7 +34,18 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
 class Host:
-    """The real machine, seen from one process: its environment variables, cwd, user and files."""
+    """The real machine, seen from one process: its environment variables, cwd, user and files.
+
+    On Windows it is `OnWindows` as well.
+    """
+
+    def __new__(cls, **_: object) -> Host:  # noqa: PYI034 (of another class)
+        """See `__init__`."""
+        if sys.platform == "win32" and cls is Host:
+            from uvx_policy.windows_host import OnWindows
+
+            return object.__new__(type("WindowsHost", (OnWindows, Host), {}))
+        return object.__new__(cls)
 
     def __init__(
         self, *, environ: dict[str, str], cwd: str | None = None, platform: str = sys.platform
@@ -139,8 +150,6 @@ class Host:
         self.status(path)
         here = "/"
         to_go = os.path.join(self.cwd, path).split("/")[::-1]
-        if self.platform == "win32":
-            return os.path.realpath(path)
         links = 0
         # Not os.path.realpath: each component that it looks at is a witness.
         while to_go:
@@ -171,14 +180,6 @@ class Host:
 
     def file_system(self, path: str) -> FileSystem | None:
         """The file system of `path`; `None` if unknown."""
-        if self.platform == "win32":
-            import shutil
-
-            try:
-                told = shutil.disk_usage(path)
-            except OSError:
-                return None
-            return FileSystem(total=min(told.total, 2**35), identity=f"{told.total:x}")
         try:
             status = os.statvfs(path)
         except (OSError, AttributeError):
@@ -200,7 +201,7 @@ class Host:
     def access_list(self, path: str) -> bytes:
         """The POSIX access list of a directory (acl(5)), as Linux keeps it; b"" where none is.
 
-        Raises `Unreadable`.
+        On Windows owner and access list, for `windows.descriptor.parse`. Raises `Unreadable`.
         """
         try:
             told = witness.access_list_of(path)
@@ -228,13 +229,6 @@ class Host:
 
         They change all the time: a decision may depend only on whether `needed` are free.
         """
-        if self.platform == "win32":
-            import shutil
-
-            try:
-                return shutil.disk_usage(path).free
-            except OSError:
-                return -1
         try:
             told = os.statvfs(path)
         except (OSError, AttributeError):
@@ -248,7 +242,7 @@ class Host:
 
         `None` where nobody counts them. A decision may depend only on whether they are enough.
         """
-        if self.free_bytes(path, needed=needed) < 0 or self.platform == "win32":
+        if self.free_bytes(path, needed=needed) < 0:
             return None
         try:
             free = witness.free_files(os.statvfs(path))

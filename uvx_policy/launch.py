@@ -87,4 +87,9 @@ def _spawn(path: str, words: list[str]) -> "NoReturn":
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with subprocess.Popen([path, *words[1:]]) as process:
+        if sys.platform == "win32":
+            from uvx_policy import child
+
+            child.tie(process)
+            child.leave(process.wait())
         sys.exit(process.wait())

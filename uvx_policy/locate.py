@@ -31,7 +31,7 @@ def real_programs(
     """
     own = identity(shim) if shim else None
     listed = os.defpath if search_path is None else search_path
-    directories = listed.split(os.pathsep) if listed else []
+    directories = directories_on(listed)
     suffix = ".exe" if os.name == "nt" else ""
     for directory in [*directories, *embedded]:
         path = os.path.join(directory or ".", program + suffix)
@@ -43,11 +43,26 @@ def real_programs(
 
 def not_executable(program: str, *, search_path: str | None) -> str:
     """The first file of that name on PATH that exists and may not be executed, "" when none."""
-    for directory in (search_path or "").split(os.pathsep):
+    for directory in directories_on(search_path or ""):
         path = os.path.join(directory or ".", program)
         if os.path.isfile(path) and not os.access(path, os.X_OK):
             return path
     return ""
+
+
+def directories_on(search_path: str) -> list[str]:
+    """The entries of a PATH, in order; on Windows `"` protects a semicolon, and goes."""
+    if os.name != "nt" or '"' not in search_path:
+        return search_path.split(os.pathsep) if search_path else []
+    entries, quoted = [""], False
+    for character in search_path:
+        if character == '"':
+            quoted = not quoted
+        elif character == os.pathsep and not quoted:
+            entries.append("")
+        else:
+            entries[-1] += character
+    return entries
 
 
 def package() -> str:

@@ -163,6 +163,20 @@ class Destination(Value):
     origin: Origin = DEFAULT
 
 
+class Program(Value):
+    """A Python interpreter that this call of uv descends from."""
+
+    #: its process
+    number: int
+    #: path of what it runs, as the system names it
+    path: str
+    #: a compiled module of its own environment that is a hard link on the device that files are
+    #: linked on, such as `speedy/_speedups.pyd`; "": none, or not looked for
+    module: str = ""
+    #: the distribution that it belongs to, such as `speedy 1.0`
+    package: str = ""
+
+
 class Decision(Value):
     """The outcome for one variable: what to set it to, or `None` to leave uv alone, and why."""
 

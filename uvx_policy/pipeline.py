@@ -224,16 +224,22 @@ def _plan(
     rejected: tuple[tuple[str, str], ...] = ()
     try:
         from uvx_policy.filesystem.capability import installed_into
+        from uvx_policy.link_plan import link_plan
 
         into = installed_into(host, served.path)
         facts, rejected = _gather(
             host, facts, choices, invocation, into=into, state=state, needs=needs
         )
-        link = _link_plan(host, invocation, choices, facts)
+        link = link_plan(host, invocation, choices, facts)
     except Unreadable as error:
         # What needs no facts, `hackable` for one, holds all the same.
         facts = facts.replace(capability=UNTRIED.replace(detail=str(error)))
     outcome = policy.decide(facts)
+    if into and policy.links_by_default(facts, outcome):
+        from uvx_policy.circumstances import with_circumstances
+
+        facts = with_circumstances(host, facts, into=into)
+        outcome = policy.decide(facts)
     edits = rewriting.edits_for(
         outcome,
         link,
@@ -360,39 +366,6 @@ def _gather(
         )
         facts = call.with_needs(facts, found.chosen.directory)
     return facts, found.rejected
-
-
-def _link_plan(
-    host: Host, invocation: Invocation, choices: UvSettings, facts: Facts
-) -> LinkPlan | None:
-    """How a symbolic link at the destination is kept; `None` when there is no link to keep."""
-    destination = facts.destination
-    is_kept = facts.settings.symlinked_venv.value != "ignore" and facts.purpose == "link"
-    if destination.kind not in ("project", "new") or not is_kept:
-        return None
-    if host.link_kind(destination.path) != "symlink":
-        return None
-    from uvx_policy.symlinked_venv import LinkFacts, keep_link
-    from uvx_policy.uv.directories import is_user_base
-
-    target = host.real_path(destination.path)
-    real_cache = host.real_path(facts.cache) if facts.cache else ""
-    exists = host.kind(target) == "directory"
-    return keep_link(
-        LinkFacts(
-            target=target,
-            target_exists=exists,
-            parent_exists=host.kind(os.path.dirname(target)) == "directory",
-            into_cache=bool(real_cache) and target.startswith(real_cache + os.sep),
-            # Asked only of what is missing: a link that leads somewhere needs no more witnesses.
-            is_user_base=not exists and is_user_base(host, target),
-        ),
-        invocation=invocation,
-        destination=destination,
-        version=facts.version,
-        at_workspace_root=bool(destination.workspace)
-        and choices.project_directory == destination.workspace,
-    )
 
 
 def _device(host: Host, directory: str) -> int | None:

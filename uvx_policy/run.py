@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 _UV = ("uv", "uvx")
 
 
-def run(words: Sequence[str]) -> NoReturn:
-    """Become what the words behind `linkpolicy run` say. Raises `UsageError`.
+def run(words: Sequence[str], directory: str = "") -> NoReturn:
+    """Become the program that the words name. Raises `UsageError`.
 
-    uv itself gets the decision for its own words, as from the shim, unless `--for` says otherwise.
+    `directory`: decide for what is installed there. Else uv itself gets the decision for its own
+    words, as from the shim, and every other program that for what it installs into.
     """
-    place, words = _place(words)
+    place = Place(os.path.abspath(directory)) if directory else None
     if not words:
-        hint = "for example: linkpolicy run -- uv sync"
+        hint = "for example, `linkpolicy run uv sync`"
         raise errors.UsageError("no command to run was given", hint=hint)
     program = words[0]
     own, embedded = os.path.abspath(sys.argv[0]), after_path(os.environ, program)
@@ -50,30 +51,12 @@ def run(words: Sequence[str]) -> NoReturn:
     shim.enter(program, path, [*words[1:]], environ=environ, edits=edits, mark=mark)
 
 
-def _place(words: Sequence[str]) -> tuple[Place | None, list[str]]:
-    """What `--for` says, and the command. Raises `UsageError`."""
-    place = None
-    rest = [*words]
-    while rest and rest[0].startswith("-"):
-        name, equals, value = rest.pop(0).partition("=")
-        if name == "--" and not equals:
-            break
-        if name != "--for":
-            raise errors.UsageError(f"`linkpolicy run` has no option `{name}`")
-        value = value if equals else "".join(rest[:1])
-        rest = rest if equals else rest[1:]
-        if not value:
-            raise errors.UsageError("`--for` needs a directory")
-        place = Place(os.path.abspath(value))
-    return place, rest
-
-
 def _found(program: str) -> str:
     """What a shell starts for this word; "" for nothing, and a file that may not be executed."""
     if os.sep in program:
         return program if os.path.lexists(program) else ""
     listed = os.environ.get("PATH", os.defpath)
-    for directory in listed.split(os.pathsep):
+    for directory in locate.directories_on(listed):
         path = os.path.join(directory or ".", program)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path

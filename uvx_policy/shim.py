@@ -51,17 +51,24 @@ def become(
     except OSError:  # a relative path from a directory that is nowhere any more (umount -l)
         pass
     uv, mark = _real_program(program, shim=shim, embedded=embedded, first=first)
-    edits = None
-    if uv and not is_quick(arguments, environ):
+    edits = edits_for_call(program, arguments, environ=environ, uv=uv)
+    enter(program, uv, arguments, environ=environ, edits=edits, mark=mark)
+
+
+def edits_for_call(
+    program: str, arguments: list[str], *, environ: dict[str, str], uv: str
+) -> "Edits | None":
+    """What changes for this call of `uv`, the real one; `None`: nothing. May exit 2 (refused)."""
+    if not is_quick(arguments, environ):
         from uvx_policy.under_policy import edits_for
 
-        edits = edits_for(program, arguments, environ=environ, uv=uv)
-    elif environ.get("LINKPOLICY_LOG"):
+        return edits_for(program, arguments, environ=environ, uv=uv)
+    if environ.get("LINKPOLICY_LOG"):
         from uvx_policy import trace
 
         if trace.debugging(environ):
             trace.warn(f"real {program}: `{uv}`, left alone: links nothing, or bypassed")
-    enter(program, uv, arguments, environ=environ, edits=edits, mark=mark)
+    return None
 
 
 def _real_program(  # noqa: RET503 (stop never returns)

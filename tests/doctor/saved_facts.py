@@ -25,6 +25,7 @@ _RECORDS: dict[str, type[Value]] = {
         model.Decision,
         model.Destination,
         model.Origin,
+        model.Program,
         model.Refusal,
         model.Sourced,
         places.Place,

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from uvx_policy import cli
+from uvx_policy.command_line.pages import GROUPS, PAGES
+from uvx_policy.command_line.parser import Parser
+from uvx_policy.command_line.tree import COMMANDS, build_parser
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = "from uvx_policy.cli import program; program()"
@@ -98,17 +100,18 @@ def test_a_list_needs_no_working_directory(isolation: Path) -> None:
 def test_one_command_alone_says_what_it_says_among_all(capsys: pytest.CaptureFixture[str]) -> None:
     def help_of(name: str, only: str) -> str:
         with pytest.raises(SystemExit):
-            cli.build_parser(only).parse_args([name, "--help"])
+            build_parser(only).parse_args([name, "--help"])
         return capsys.readouterr().out
 
-    for name in cli._COMMANDS:
+    for name in COMMANDS:
         assert help_of(name, name) == help_of(name, "")
 
 
-@pytest.mark.parametrize("command", ["--version", "uninstall", "env"])
+@pytest.mark.parametrize("command", ["uninstall", "env", "completion"])
 def test_a_command_imports_no_other(command: str) -> None:
     program = (
-        "import sys; from uvx_policy import cli; cli.build_parser(sys.argv[1]); print(*sys.modules)"
+        "import sys; from uvx_policy.command_line.tree import build_parser; "
+        "build_parser(sys.argv[1]); print(*sys.modules)"
     )
 
     done = subprocess.run(
@@ -116,7 +119,7 @@ def test_a_command_imports_no_other(command: str) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
 
-    others = set(cli._COMMANDS) - {command}
+    others = set(COMMANDS) - {command}
     assert not {f"uvx_policy.{name}.command" for name in others} & set(done.stdout.split())
     assert "rich" not in done.stdout.split() or command == "env"
 
@@ -143,3 +146,96 @@ def test_explain_shows_a_directory_s_name_so_that_it_steers_nothing(
     assert (done.returncode, done.stderr) == (0, "")
     assert "/a\\x1b]0;x\\x07\\u202e\\xff/.venv" in done.stdout
     assert all(char.isprintable() or char == "\n" for char in done.stdout)
+
+
+# Help and errors ----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("isolation")
+@pytest.mark.parametrize("words", ["", "help", "-h", "--help", "--color never help"])
+def test_the_overview_names_every_command_in_its_group(words: str) -> None:
+    done = run(words)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"\n{group}:\n" in done.stdout for group in GROUPS)
+    listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert set(COMMANDS) <= set(listed)
+
+
+def every_parser(parser: Parser) -> list[Parser]:
+    return [each for below in parser.commands.values() for each in (below, *every_parser(below))]
+
+
+@pytest.mark.parametrize("parser", every_parser(build_parser()), ids=lambda parser: parser.words)
+def test_the_help_of_a_command_has_a_sentence_two_examples_and_an_address(parser: Parser) -> None:
+    text = parser.format_help()
+
+    page = PAGES[parser.words]
+    assert text.startswith(f"{page.summary}.\n\nUsage: {parser.prog}")
+    assert len(page.examples) == 2
+    assert all(f"\n  {typed}\n" in text for typed, _ in page.examples)
+    assert text.endswith(f"Documentation: {page.url}\n")
+    assert all(action.help for action in (*parser.options, *parser.arguments))
+
+
+def test_the_help_of_a_command_is_shown_by_both_ways() -> None:
+    assert run("help cache seed").stdout == run("cache seed --help").stdout
+    assert run("help run").stdout == run("run -h").stdout
+
+
+@pytest.mark.usefixtures("isolation")
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ("verfy", "`linkpolicy` has no command `verfy`", "did you mean `verify`?"),
+        ("help verfy", "`linkpolicy` has no command `verfy`", "did you mean `verify`?"),
+        ("qqq", "`linkpolicy` has no command `qqq`", "`linkpolicy --help` shows how it is used"),
+        ("cache sed", "`linkpolicy cache` has no command `sed`", "did you mean `seed`?"),
+        ("verify --dif", "unexpected option `--dif`", "did you mean `--diff`?"),
+        ("cache list --jsn", "unexpected option `--jsn`", "did you mean `--json`?"),
+        ("--versoin", "unexpected option `--versoin`", "did you mean `--version`?"),
+        ("status --sort size", "invalid value `size` for `--sort`", "possible values: "),
+        ("cache list more", "unexpected argument `more`", "`linkpolicy cache list --help`"),
+        ("-C /nowhere status", "cannot enter `/nowhere`: No such file or directory", ""),
+        ("run", "no command to run was given", "for example, `linkpolicy run uv sync`"),
+    ],
+)
+def test_a_mistake_is_named_with_what_was_meant(words: str, message: str, hint: str) -> None:
+    done = run(words)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {message}")
+    assert hint in done.stderr
+
+
+@pytest.mark.usefixtures("isolation")
+@pytest.mark.parametrize("words", ["doctor --li", "status --refr", "--vers"])
+def test_no_option_can_be_abbreviated(words: str) -> None:
+    assert run(words).returncode == 2
+
+
+def test_a_directory_is_entered_before_or_behind_the_command(isolation: Path) -> None:
+    (isolation / "p").mkdir()
+    (isolation / "p" / "linkpolicy.toml").write_text("hackable = true\n")
+
+    before = run(f"-C {isolation}/p config")
+    behind = run(f"config --directory={isolation}/p")
+
+    assert "hackable = true" in before.stdout
+    assert before.stdout == behind.stdout
+    assert run(f"-C{isolation} -C p config").stdout != before.stdout
+
+
+@pytest.mark.usefixtures("isolation")
+def test_quiet_prints_only_errors_and_what_is_for_programs() -> None:
+    assert run("-q doctor --list").stdout == ""
+    assert run("doctor --list --json -q").stdout == run("doctor --list --json").stdout
+    assert run("-q verfy").stderr.startswith("error: ")
+    assert run("cache dir -q").stdout == run("cache dir").stdout
+
+
+@pytest.mark.usefixtures("isolation")
+def test_colors_are_used_when_asked_for() -> None:
+    assert "\x1b[" in run("--color always help").stdout
+    assert "\x1b[" not in run("help --color=never").stdout
+    assert run("help --color sometimes").returncode == 2

@@ -12,7 +12,7 @@ import pytest
 from tests.caches.conftest import disk, machine
 from tests.repair.conftest import scene
 from tests.repair.scene import Scene, module
-from uvx_policy import cli
+from uvx_policy.command_line.tree import COMMANDS as EVERY_COMMAND
 
 __all__ = ("disk", "machine", "scene")
 
@@ -29,7 +29,8 @@ NAMES = {
     "option": b"--all",
 }
 COMMANDS = [
-    "explain", "explain --json", "status", "status --json", "status --refresh", "doctor",
+    "explain", "explain --json", "why", "config", "config --json", "help",
+    "status", "status --json", "status --refresh", "doctor",
     "doctor --json", "doctor --verify", "doctor --fix --dry-run", "verify", "verify --diff",
     "reclaim --dry-run", "reclaim --dry-run --json", "reclaim --yes .", "cache seed --dry-run",
     "adopt", "adopt --json", "adopt --dry-run .venv", "verify --json", "verify --all",
@@ -41,7 +42,7 @@ COMMANDS = [
     "init --hackable", "env --json", "setup --dry-run", "uninstall --dry-run", "verify no/such",
 ]  # fmt: skip
 #: prints paths for shells and scripts as they are: the tests of `env` and `cache dir` see to it
-FOR_PROGRAMS = {"env", "run", "demo", "setup", "uninstall"}
+FOR_PROGRAMS = {"env", "run", "demo", "setup", "uninstall", "completion"}
 
 
 @pytest.fixture
@@ -75,4 +76,4 @@ def test_nothing_that_is_printed_steers_a_terminal(scene: Scene, hostile: Path) 
 def test_every_command_is_tried() -> None:
     tried = {command.split()[0] for command in COMMANDS}
 
-    assert set(cli._COMMANDS) - FOR_PROGRAMS <= tried
+    assert set(EVERY_COMMAND) - FOR_PROGRAMS <= tried

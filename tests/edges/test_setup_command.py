@@ -1032,15 +1032,6 @@ def test_a_tight_umask_does_not_matter(home: Home) -> None:
 # --- who, and on which system ---------------------------------------------------------------------
 
 
-def test_windows_is_refused_with_another_way(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "win32")
-
-    with pytest.raises(LinkPolicyError, match="Windows") as caught:
-        home.plan()
-
-    assert [str(each) for each in caught.value.commands] == ["linkpolicy run -- uv sync"]
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="sudo makes one root")
 def test_root_by_sudo_does_not_write_into_the_caller_s_home(home: Home) -> None:
     os.chown(home.root, 12345, -1)

@@ -83,7 +83,7 @@ static void call(char **given, uint32_t count) {
     write_bytes(key.bytes, has_key ? key.length : 0);
     write_bytes(guard_bytes, has_guard ? strlen(guard_bytes) : 0);
     char digits[17];
-    struct text name = TEXT(digits);
+    struct text name = TEXT_IN(digits);
     put_number(&name, has_key ? fingerprint((struct slice){key.bytes, key.length}) : 0, 16, 16);
     write_bytes(digits, name.length);
     char number[24];
@@ -107,7 +107,7 @@ int main(void) {
             call(given + 1, count - 1);
         } else if (strcmp(given[0], "mount") == 0) {
             char bytes[160], answer[256] = {0};
-            struct text sight = TEXT(bytes);
+            struct text sight = TEXT_IN(bytes);
             for (size_t at = 0; at < sizeof answer; at++) /* a NUL would end a string */
                 answer[at] = (char)(given[1][2 * at] << 4 | (given[1][2 * at + 1] & 15));
             put_mount(answer, &sight);

@@ -136,7 +136,7 @@ class Scene:
         """The key of a call."""
         return key.make_key(
             program, str(self.uv), parse(program, words).significant,
-            cwd=str(self.cwd), uid=os.geteuid(), environ=self.environ,
+            cwd=str(self.cwd), user=str(os.geteuid()), environ=self.environ,
         )  # fmt: skip
 
     def record(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import shlex
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import IO, NoReturn
@@ -56,6 +58,18 @@ def compile_c(source: Path, flags: tuple[str, ...], compiler: str = "cc") -> Pat
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0 and "-static" in flags:
         return compile_c(source, tuple(flag for flag in flags if flag != "-static"), compiler)
+    assert done.returncode == 0, done.stderr
+    return binary
+
+
+@functools.cache
+def compile_with_zig(source: Path, flags: tuple[str, ...]) -> Path:
+    """Compile one file for another system; skips where zig is not installed."""
+    if importlib.util.find_spec("ziglang") is None:
+        missing("ziglang (`pip install ziglang`)")
+    binary = directory() / f"{source.stem}-{len(list(directory().iterdir()))}"
+    command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(binary), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return binary
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -47,9 +48,29 @@ def test_nothing_is_taken_from_the_heap() -> None:
     assert not asked_for & forbidden
 
 
-def test_it_stays_readable() -> None:
-    """Small enough to be read in one sitting."""
-    lines = Path(programs.SHIMS / "launcher.c").read_text(encoding="ascii").splitlines()
+@pytest.mark.parametrize("target", ["aarch64-macos.11.0", "x86_64-macos.11.0"])
+def test_what_knows_no_system_is_portable(target: str) -> None:
+    """launcher.c with a system that answers nothing, as an object of macOS."""
+    system = f'-DSYSTEM="{programs.HERE / "no_system.c"}"'
+    flags = ("-target", target, "-std=c11", "-O2", *programs.WARNINGS, system, "-c")
 
-    assert len(lines) < 1300
+    binary = programs.compile_with_zig(programs.SHIMS / "launcher.c", flags)
+
+    assert binary.read_bytes()[:4] == b"\xcf\xfa\xed\xfe"
+
+
+@pytest.mark.parametrize("target", ["x86_64-windows-gnu", "aarch64-windows-gnu"])
+def test_no_compiler_complains_about_windows(target: str) -> None:
+    flags = shlex.split((programs.SHIMS / "CFLAGS.windows").read_text(encoding="ascii"))
+    more = (*programs.WARNINGS, "-Wno-pedantic", "-c")
+
+    programs.compile_with_zig(programs.SHIMS / "launcher.c", ("-target", target, *flags, *more))
+
+
+@pytest.mark.parametrize("name", ["launcher.c", "linux.c", "windows.c"])
+def test_it_stays_readable(name: str) -> None:
+    """Small enough to be read in one sitting."""
+    lines = Path(programs.SHIMS / name).read_text(encoding="ascii").splitlines()
+
+    assert len(lines) < 1100
     assert max(map(len, lines)) <= 100

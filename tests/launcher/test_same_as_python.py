@@ -154,14 +154,14 @@ def _same_words(asked: Asked, program: str, words: tuple[str, ...]) -> bool:
     if answer.understood:
         assert answer.significant == understood.significant
         expected = key.make_key(
-            program, UV, understood.significant, cwd=CWD, uid=os.geteuid(), environ={}
+            program, UV, understood.significant, cwd=CWD, user=str(os.geteuid()), environ={}
         )
         assert answer.key == expected
         closer = call(asked, program, words, in_detail=True)
         detailed = (key.DETAILED, *understood.detailed)
         assert closer.significant == detailed
         assert closer.key == key.make_key(
-            program, UV, detailed, cwd=CWD, uid=os.geteuid(), environ={}
+            program, UV, detailed, cwd=CWD, user=str(os.geteuid()), environ={}
         )
     assert answer.left_alone is (not words or words[0] in shim.QUICK)
     return answer.understood
@@ -230,7 +230,7 @@ def _same_environment(asked: Asked, program: str, environ: list[str]) -> int:
     ]
     assert answer.key == key.make_key(
         program, UV, ("sync",) if program == "uv" else ("--", "_"),
-        cwd=CWD, uid=os.geteuid(), environ=kept,
+        cwd=CWD, user=str(os.geteuid()), environ=kept,
     )  # fmt: skip
     assert answer.name == f"{fingerprint(answer.key):016x}"
     bypass = kept.get("LINKPOLICY_BYPASS", "").lower() not in ("", "0", "false", "no", "off")
@@ -315,12 +315,12 @@ def test_the_bypass_is_understood_as_python_does(asked: Asked, value: str) -> No
 
 @pytest.mark.parametrize("size", [65_000, 65_536, 65_537, 70_000])
 def test_a_key_has_a_greatest_length(asked: Asked, size: int) -> None:
-    empty = key.make_key("uv", UV, ("venv", ""), cwd=CWD, uid=os.geteuid(), environ={})
+    empty = key.make_key("uv", UV, ("venv", ""), cwd=CWD, user=str(os.geteuid()), environ={})
     words = ("venv", "x" * (size - len(empty)))
 
     answer = call(asked, "uv", words)
 
-    expected = key.make_key("uv", UV, words, cwd=CWD, uid=os.geteuid(), environ={})
+    expected = key.make_key("uv", UV, words, cwd=CWD, user=str(os.geteuid()), environ={})
     assert len(expected) == (size if size <= key.LONGEST else 0)
     assert answer.key == expected
 

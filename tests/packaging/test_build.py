@@ -32,12 +32,14 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_a_wheel_with_the_launcher_is_for_this_platform_and_any_python(wheel: Path) -> None:
-    assert re.fullmatch(r"uvx_policy-[\d.]+-py3-none-linux_\w+\.whl", wheel.name)
+    name = r"uvx_policy-[\d.]+-py3-none-manylinux_\d+_\d+_\w+\.musllinux_1_1_\w+\.whl"
+    assert re.fullmatch(name, wheel.name)
     with zipfile.ZipFile(wheel) as archive:
         (told,) = [name for name in archive.namelist() if name.endswith(".dist-info/WHEEL")]
         text = archive.read(told).decode()
     assert "Root-Is-Purelib: false\n" in text
-    assert f"Tag: {wheel.stem.split('-', 2)[2]}\n" in text
+    for tag in wheel.stem.split("-")[-1].split("."):
+        assert f"Tag: py3-none-{tag}\n" in text
 
 
 def test_the_launcher_in_a_wheel_runs_and_says_that_it_is_not_configured(
@@ -105,6 +107,7 @@ def test_without_a_libc_to_link_statically_the_launcher_is_linked_dynamically(
     built = checkout.build(tree, "wheel", tmp_path / "dist", checkout.environ(CC=str(compiler)))
 
     assert (built.code, built.stderr) == (0, "")
+    assert re.fullmatch(r"uvx_policy-[\d.]+-py3-none-linux_\w+\.whl", built.made.name)
     launcher = checkout.extract_launcher(built.made, tmp_path)
     done = subprocess.run([launcher], env={}, capture_output=True, check=False)
     assert done.returncode == 126
@@ -127,6 +130,21 @@ def error_in_the_source(tree: Path, _: Path) -> dict[str, str]:
     return {}
 
 
+def another_machine(_: Path, empty: Path) -> dict[str, str]:
+    """The machine is bytes 18 and 19 of an ELF file; 22 is the SPARC."""
+    checkout.need_compiler()
+    patch = "printf '\\026' | dd of=\"$made\" bs=1 seek=18 conv=notrunc status=none"
+    return {"CC": str(script(empty / "cc", f'cc "$@" || exit\n{FIND_MADE}\n{patch}'))}
+
+
+def no_program(_: Path, empty: Path) -> dict[str, str]:
+    return {"CC": str(script(empty / "cc", f'{FIND_MADE}\necho "for a while" > "$made"'))}
+
+
+#: in a script that is a compiler: the word after -o
+FIND_MADE = 'for word; do [ "$before" = -o ] && made=$word; before=$word; done'
+
+
 def no_source(tree: Path, _: Path) -> dict[str, str]:
     checkout.need_compiler()
     shutil.rmtree(tree / "shims")
@@ -143,6 +161,10 @@ WITHOUT = [
     pytest.param(lambda *_: {"CC": "'"}, "cannot understand CC", id="CC is nonsense"),
     pytest.param(lambda *_: {"CC": "true"}, "`true` failed", id="a compiler that makes no file"),
     pytest.param(lambda _, empty: {"PATH": str(empty)}, "no C compiler on PATH", id="no compiler"),
+    pytest.param(
+        another_machine, "is for another machine than", id="a compiler for another machine"
+    ),
+    pytest.param(no_program, "is no program of Linux", id="a compiler that makes something else"),
     pytest.param(error_in_the_source, "spoilt on purpose", id="a source that does not compile"),
     pytest.param(no_source, "cannot read shims/CFLAGS", id="no source"),
     pytest.param(

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.facts import DEVICE_PLACE, ENTRY, FLAG, VARIABLE, facts, setting
-from uvx_policy.decide import Facts, decide, needs_place
+from uvx_policy.decide import Facts, decide, links_by_default, needs_place
 from uvx_policy.edits import Seed, edits_for
-from uvx_policy.model import Capability, Destination
+from uvx_policy.model import Capability, Destination, Program
 from uvx_policy.settings.reader import Settings
 
 support = st.sampled_from(["yes", "no", "unknown"])
@@ -16,19 +16,23 @@ capability = st.builds(lambda c, h: Capability(clone=c, hardlink=h), support, su
 choice = st.sampled_from([None, FLAG, VARIABLE])
 layer = st.integers(0, 6)
 wishes = st.builds(
-    lambda hackable, mode, cache, fallback: Settings(
+    lambda hackable, mode, cache, fallback, programs: Settings(
         hackable=hackable,
         link_mode=mode,
         cache=cache,
         fallback=fallback,
         symlinked_venv=setting("keep"),
+        programs=programs,
         caches=(),
     ),
     st.builds(setting, st.sampled_from(["true", "false"]), layer),
     st.builds(setting, st.sampled_from(["auto", "clone", "copy", "hardlink", "symlink"]), layer),
     st.builds(setting, st.sampled_from(["auto", "default", "project"]), layer),
     st.builds(setting, st.sampled_from(["copy", "error"]), layer),
+    st.builds(setting, st.sampled_from(["auto", "private", "shared"]), layer),
 )
+PROGRAM = Program(number=7, path="/p/python")
+HOLDING = PROGRAM.replace(module="a/_a.pyd", package="a 1")
 kinds = st.sampled_from(["project", "environment", "target", "tool", "none", "cache", "unknown"])
 
 
@@ -72,6 +76,8 @@ all_facts: st.SearchStrategy[Facts] = st.builds(
     seed=st.sampled_from([None, SEED]),
     purpose=st.sampled_from(["link", "manage", "write"]),
     place_capability=capability,
+    program=st.sampled_from([None, PROGRAM, HOLDING]),
+    in_cloud=st.sampled_from(["", "`C:\\\\c` is copied to OneDrive"]),
 ).map(_as_they_come)
 
 
@@ -181,3 +187,30 @@ def test_hackable_in_the_most_specific_layer_means_copies(told: Facts) -> None:
         or told.destination.kind in LEFT_ALONE
         or told.purpose != "link"
     )
+
+
+INSTEAD_OF_LINKS = ("cloud-folder", "made-by-program", "program-holds-module")
+
+
+@given(all_facts)
+def test_a_program_or_a_cloud_only_ever_turns_hard_links_into_copies(told: Facts) -> None:
+    """What nobody has asked for: every other link mode stays what it is without them."""
+    without = decide(told.replace(program=None, in_cloud="")).link_mode
+    outcome = decide(told).link_mode
+
+    if outcome.code in INSTEAD_OF_LINKS:
+        assert (outcome.value, without.code) == ("copy", "hardlink-works")
+        assert told.settings.link_mode.value == "auto"
+        assert not told.link_mode
+        assert told.settings.programs.value != "shared" or outcome.code == "cloud-folder"
+    elif outcome.code != "cannot-tell":
+        assert outcome.value == without.value
+
+
+@given(all_facts)
+def test_who_has_started_it_is_asked_wherever_it_can_count(told: Facts) -> None:
+    """The pipeline looks for it only where `links_by_default` says so."""
+    unseen = told.replace(program=None, in_cloud="")
+
+    if decide(told).link_mode.code in INSTEAD_OF_LINKS:
+        assert links_by_default(unseen, decide(unseen))

@@ -29,7 +29,7 @@ _calls = st.tuples(
 
 def _key(call: tuple[str, str, list[str], str, int, dict[str, str]]) -> bytes:
     program, uv, words, cwd, uid, environ = call
-    return make_key(program, uv, words, cwd=cwd, uid=uid, environ=environ)
+    return make_key(program, uv, words, cwd=cwd, user=str(uid), environ=environ)
 
 
 @given(one=_calls, other=_calls)
@@ -67,8 +67,8 @@ def test_a_key_is_made_of_fields_that_end(
 
 
 def test_words_and_variables_cannot_be_taken_for_each_other() -> None:
-    word = make_key("uv", "/uv", ["HOME=/x"], cwd="/", uid=0, environ={})
-    variable = make_key("uv", "/uv", [], cwd="/", uid=0, environ={"HOME": "/x"})
+    word = make_key("uv", "/uv", ["HOME=/x"], cwd="/", user="0", environ={})
+    variable = make_key("uv", "/uv", [], cwd="/", user="0", environ={"HOME": "/x"})
 
     assert word != variable
 
@@ -140,7 +140,7 @@ def test_other_variables_make_other_keys(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_key_that_is_too_long_is_none() -> None:
     def of_size(size: int) -> bytes:
-        return make_key("uv", "/uv", ["x" * size], cwd="/", uid=0, environ={})
+        return make_key("uv", "/uv", ["x" * size], cwd="/", user="0", environ={})
 
     most = key.LONGEST - len(of_size(0))
 
@@ -150,7 +150,7 @@ def test_a_key_that_is_too_long_is_none() -> None:
 
 @pytest.mark.parametrize("cwd", ["", "relative", "(unreachable)/x", "/a\0b"])
 def test_without_an_absolute_directory_there_is_none(cwd: str) -> None:
-    assert make_key("uv", "/uv", [], cwd=cwd, uid=0, environ={}) == b""
+    assert make_key("uv", "/uv", [], cwd=cwd, user="0", environ={}) == b""
 
 
 @pytest.mark.parametrize("words", [["--unheard-of"], ["unheard-of"], ["sync", "--quiet=1"]])

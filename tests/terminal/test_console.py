@@ -127,6 +127,7 @@ def test_the_least_important_columns_go_first() -> None:
 _ASKS = """
 import sys
 from uvx_policy import cli, errors
+from uvx_policy.command_line import here
 from uvx_policy.terminal.console import Console
 from uvx_policy.terminal.progress import progress
 
@@ -136,7 +137,7 @@ def ask(options):
     print("yes" if Console().ask("Delete ", ("it", "red"), "?") else "no")
     return 0
 
-cli._demo = ask
+here._demo = ask
 sys.exit(cli.main(["demo"]))
 """
 

@@ -129,6 +129,7 @@ cache = "project"
         "fallback": ("copy", 3),
         "seed": ("auto", 0),
         "symlinked-venv": ("keep", 2),
+        "programs": ("auto", 0),
     }
     assert str(settings.cache.origin) == f"{machine.user}:7"
     assert str(settings.link_mode.origin) == f"{machine.member}/linkpolicy.toml:1"

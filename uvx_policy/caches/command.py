@@ -34,24 +34,23 @@ _FLAGS = {
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `cache` and what it can do to the command line."""
-    told = "list, measure, clean and prune the caches on all disks"
-    cache = commands.add_parser("cache", help=told)
+    cache = commands.add_parser("cache")
     cache.set_defaults(command=list_caches, json=False)
-    actions = cache.add_subparsers(title="actions (default: list)", metavar="ACTION")
+    actions = cache.add_subparsers(metavar="COMMAND", prog=cache.prog)
 
-    for name, command, told in (
-        ("list", list_caches, "list every known cache: place, size, environments"),
-        ("dir", print_directory, "print the cache that `uv sync` uses here"),
-        ("size", print_sizes, "show how much space each cache takes"),
+    for name, command in (
+        ("list", list_caches),
+        ("dir", print_directory),
+        ("size", print_sizes),
     ):
-        parser = actions.add_parser(name, help=told)
+        parser = actions.add_parser(name)
         parser.add_argument("--json", action="store_true", help="machine-readable output")
         parser.set_defaults(command=command)
 
-    clean = actions.add_parser("clean", help="let uv delete everything, or only some packages")
+    clean = actions.add_parser("clean")
     told = "only these packages (default: everything)"
     clean.add_argument("packages", nargs="*", metavar="PACKAGE", help=told)
-    seed = actions.add_parser("seed", help="fill a cache from environments and other caches")
+    seed = actions.add_parser("seed")
     seed.set_defaults(command=_seed)
     told = "an environment, or a directory with some below (default: known ones on that device)"
     seed.add_argument("roots", nargs="*", metavar="ROOT", help=told)
@@ -64,7 +63,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     seed.add_argument("--dry-run", action="store_true", help="show what would be copied")
     seed.add_argument("--json", action="store_true", help="machine-readable output")
     add_wait(seed)
-    prune = actions.add_parser("prune", help="let uv delete entries that nothing refers to")
+    prune = actions.add_parser("prune")
     prune.set_defaults(packages=[])
     for parser, action in ((clean, "clean"), (prune, "prune")):
         parser.set_defaults(command=work.run, action=action)
@@ -74,7 +73,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         )  # fmt: skip
         add_wait(parser)
         for flag, told in _FLAGS.items():
-            parser.add_argument(flag, action="store_true", help=told)
+            names = ("-y", flag) if flag == "--yes" else (flag,)
+            parser.add_argument(*names, action="store_true", help=told)
 
 
 def add_wait(parser: argparse.ArgumentParser) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.caches import contents
 from uvx_policy.caches.archive_links import LINKING_BUCKETS, Link
+from uvx_policy.filesystem.change_time import changed_at
 from uvx_policy.foreign_file import DIRECTORY
 from uvx_policy.installed.quick import Look
 from uvx_policy.installed.tree import ARCHIVES, Tree, archives, trees_of_environment
@@ -245,7 +246,7 @@ class _Inspecting:
                 told = os.lstat(path)
                 is_foreign = self._note_owner(path, told.st_uid)
                 if not (all_known and self._targets) or os.path.basename(path) in self._targets:
-                    yield told.st_ctime, path, is_foreign
+                    yield changed_at(path), path, is_foreign
 
     def _wrong_in(self, archive: str, look: Look, *, is_foreign: bool) -> list[Finding]:
         """Raises `_TimeIsUp`, and `OSError` when it cannot be listed."""

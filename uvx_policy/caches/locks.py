@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -121,10 +120,9 @@ def _held_by(
 
 def _opened(directory: str) -> int | None:
     """The lock file, `None` where there is none."""
-    if sys.platform == "win32":
-        return None  # uv's lock is of another kind there; uv waits for it itself
+    flags = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_NONBLOCK"))
     try:
-        return os.open(os.path.join(directory, LOCK), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        return os.open(os.path.join(directory, LOCK), flags)
     except (OSError, ValueError):
         return None
 

@@ -17,7 +17,7 @@ from uvx_policy.doctor.case import Case, once
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fail, fine, warn
 from uvx_policy.doctor.remedies import exchangeable, take_back
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import cache_safety, mounts, places
+from uvx_policy.filesystem import cache_safety, cloud, mounts, places
 from uvx_policy.filesystem.cache_safety import Wish
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.machine import caches as known
@@ -127,7 +127,7 @@ def _why_misplaced(case: Case, cache: Cache) -> tuple[str, Fix]:
         reason, closed = exchangeable(case, cache.path)
         if reason:
             return reason, closed or moved
-        reason = cache_safety.why_in_cloud(cache.path) or cache_safety.why_in_environment(
+        reason = cloud.why_in_cloud(case.host, cache.path) or cache_safety.why_in_environment(
             case.host, os.path.dirname(cache.path)
         )
         # A home that belongs to somebody else is how containers of CI services are made.

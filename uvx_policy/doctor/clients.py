@@ -206,7 +206,9 @@ def _environment(case: Case, _: ProjectFiles) -> Found | None:
     names = ("Scripts", "uv.exe") if case.host.platform == "win32" else ("bin", "uv")
     program = os.path.join(case.real_environment, *names)
     # An environment that is on PATH now is told by the checks of the installation.
-    active = {os.path.realpath(each) for each in case.environ.get("PATH", "").split(os.pathsep)}
+    active = {
+        os.path.realpath(each) for each in locate.directories_on(case.environ.get("PATH", ""))
+    }
     if not case.real_environment or os.path.dirname(program) in active:
         return None
     if not os.path.isfile(program) or locate.is_ours(program):

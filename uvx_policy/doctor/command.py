@@ -31,12 +31,12 @@ SCHEMA = 1
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
-    doctor = commands.add_parser("doctor", help="find problems and show how to fix them")
+    doctor = commands.add_parser("doctor")
     doctor.add_argument("checks", nargs="*", metavar="ID", help="only these checks, or groups")
     doctor.add_argument("--json", action="store_true", help="machine-readable output")
     doctor.add_argument("--list", action="store_true", help="list the checks and run none")
     doctor.add_argument("--fix", action="store_true", help="apply the safe fixes; asks first")
-    doctor.add_argument("--yes", action="store_true", help="with --fix: do not ask")
+    doctor.add_argument("-y", "--yes", action="store_true", help="with --fix: do not ask")
     doctor.add_argument(
         "--dry-run", action="store_true", help="with --fix: show what would be done"
     )

@@ -9,7 +9,7 @@ from uvx_policy.doctor import edited_files, environment_path, installed_files
 from uvx_policy.doctor.diagnostic import Check, Diagnostic, Fix, fine, warn
 from uvx_policy.doctor.environment_path import NAMED, is_central, path_of
 from uvx_policy.doctor.remedies import install
-from uvx_policy.filesystem import cache_safety, mounts
+from uvx_policy.filesystem import cloud, mounts
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import command
 
@@ -85,7 +85,7 @@ def look_central(case: Case) -> Iterator[Diagnostic]:
 def look_cloud(case: Case) -> Iterator[Diagnostic]:
     """Is the environment outside of what a service copies to a cloud?"""
     path = case.environment
-    reason = cache_safety.why_in_cloud(case.real_environment)
+    reason = cloud.why_in_cloud(case.host, case.real_environment)
     if not case.real_environment or not reason:
         return
     home = layout.home(case.environ, case.host.platform)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import mounts, others, quota
+from uvx_policy.filesystem import cloud, mounts, others, quota
 from uvx_policy.host import Host, nearest_existing
 from uvx_policy.value import Value
 
@@ -63,7 +63,7 @@ def why_not(
         return (
             _why_in_the_way(real, near)
             or _why_in_project(real, near, wish)
-            or why_in_cloud(real)
+            or cloud.why_in_cloud(host, real)
             or why_in_environment(host, existing)
             or why_open_to_others(host, directory, wish)
             or _why_not_writable(host, real, existing)
@@ -92,26 +92,6 @@ def _why_in_project(real: str, near: Surroundings, wish: Wish) -> str:
     for path in (near.project, near.workspace):
         if path and mounts.is_within(real, path):
             return f"it lies in the project `{path}`"
-    return ""
-
-
-#: names of directories that a service copies to its servers, in lower case
-_CLOUD_NAMES = frozenset((
-    "dropbox", "google drive", "googledrive", "my drive", "icloud drive", "iclouddrive",
-    "mobile documents", "cloudstorage", "onedrive", "nextcloud", "owncloud", "pcloud drive",
-    "pclouddrive", "box sync", "creative cloud files",
-))  # fmt: skip
-_CLOUD_STARTS = (
-    "dropbox (", "dropbox - ", "onedrive - ", "onedrive-", "googledrive-", "google drive (",
-)  # fmt: skip
-
-
-def why_in_cloud(real: str) -> str:
-    """Give the directory on the way to `real` that a service copies to its servers, as a reason."""
-    for name in real.replace("\\", "/").split("/"):
-        lower = name.lower()
-        if lower in _CLOUD_NAMES or lower.startswith(_CLOUD_STARTS):
-            return f"`{name}` on its way is copied to a cloud"
     return ""
 
 

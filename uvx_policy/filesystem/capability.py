@@ -106,8 +106,13 @@ class _Side:
             str(status.device),
             # Another file system in the place of this one, during one boot:
             file_system.identity if file_system else "",
-            host.mount_identity(self.mount.point) if self.mount else "",
+            self._mount_identity(host),
         )
+
+    def _mount_identity(self, host: Host) -> str:
+        if host.platform == "win32":  # of the volume
+            return host.mount_identity(self.real)
+        return host.mount_identity(self.mount.point) if self.mount else ""
 
     def likeness(self, host: Host) -> str:
         """What sets it apart from others of its mount. Raises `Unreadable`."""

@@ -213,8 +213,8 @@ def _link_named(original: str, copy: str) -> int:
             if outcome == WORKED and not os.path.samestat(os.lstat(copy), os.fstat(source)):
                 outcome = errno.EIO
         finally:
+            handles.close()  # Windows removes no name of an open file
             _remove(copy)
-            handles.close()  # Windows removes no open file
             _remove(original)
     return outcome
 

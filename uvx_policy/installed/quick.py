@@ -24,6 +24,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from uvx_policy.filesystem.change_time import changed_at
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import distributions, installer_of, status_of
 from uvx_policy.installed.finding import Finding
@@ -160,7 +161,7 @@ def _times_of(tree: Tree, distribution: Distribution) -> tuple[float, float]:
     unpacked = _UNPACKING + (wheel.st_mtime if wheel else float("inf"))
     if tree.kind == "archive":
         # uv unpacks beside and renames the directory in the end: its ctime is when that was done.
-        unpacked = min(unpacked, os.lstat(tree.path).st_ctime)
+        unpacked = min(unpacked, changed_at(tree.path))
         return unpacked, unpacked
     # No grace: uv and pip write RECORD last, on the same file system and so by the same clock,
     # however coarse. An edit in the second after `uv sync` is one, too.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: bytes; longer `#!` lines are not run by any kernel
 _HEAD = 1024
+_SUFFIX = ".exe" if sys.platform == "win32" else ""
 #: below an environment; `dist-packages` is Debian's own
 _SITES = (
     "lib/python*/site-packages", "lib/python*/dist-packages",
@@ -40,8 +41,8 @@ class Program(Value):
 def on_path(program: str, search_path: str) -> Iterator[Program]:
     """The first one is what `program` starts. `search_path`: value of PATH."""
     seen: set[str] = set()
-    for directory in search_path.split(os.pathsep) if search_path else ():
-        path = os.path.join(directory or ".", program)
+    for directory in locate.directories_on(search_path):
+        path = os.path.join(directory or ".", program + _SUFFIX)
         if path in seen or not os.path.isfile(path) or not os.access(path, os.X_OK):
             continue
         seen.add(path)

@@ -34,15 +34,13 @@ _FAILED = frozenset(("busy", "locked", "error"))
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `reclaim` to the command line."""
-    parser = commands.add_parser(
-        "reclaim", help="let equal files of environments and caches share their disk space"
-    )
+    parser = commands.add_parser("reclaim")
     parser.add_argument(
         "roots", nargs="*", metavar="ROOT",
         help="environment, project, or directory to search (default: every known environment)",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="show what would be done")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.add_argument(
         "--method", choices=("auto", "dedupe", "hardlink"), default="auto",
         help="share blocks, use hard links, or share blocks where possible (default)",

@@ -33,12 +33,10 @@ if TYPE_CHECKING:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `repair` to the command line."""
-    parser = commands.add_parser(
-        "repair", help="restore edited files in environments and caches; saves the edits first"
-    )
+    parser = commands.add_parser("repair")
     add_targets(parser)
     parser.add_argument("--dry-run", action="store_true", help="show what would be done")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
     parser.add_argument(
         "--keep-edits", metavar="DIR", help="save edits there (default: the state directory)"
     )

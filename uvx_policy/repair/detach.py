@@ -47,9 +47,7 @@ _MOST = 20
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `detach` to the command line."""
-    parser = commands.add_parser(
-        "detach", help="private copies of installed packages, before you edit them"
-    )
+    parser = commands.add_parser("detach")
     parser.add_argument(
         "packages", nargs="*", metavar="PACKAGE", help="only these packages (default: all)"
     )

@@ -6,6 +6,8 @@ depend on it unnoticed.
 
 from __future__ import annotations
 
+import sys
+
 from uvx_policy import locate
 from uvx_policy.fingerprint import fingerprint
 from uvx_policy.minimal_os import os
@@ -28,7 +30,8 @@ VARIABLES = (
     "UV_PYTHON", "UV_PYTHON_PREFERENCE", "UV_PYTHON_SEARCH_PATH", "UV_RESOLUTION",
     "UV_SYSTEM_PYTHON", "UV_TOOL_DIR", "UV_VENV_SEED", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY",
     # Windows
-    "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SYSTEMDRIVE", "USERPROFILE",
+    "APPDATA", "LOCALAPPDATA", "ONEDRIVE", "ONEDRIVECOMMERCIAL", "ONEDRIVECONSUMER", "PROGRAMDATA",
+    "SYSTEMDRIVE", "USERPROFILE",
 )  # fmt: skip
 _KNOWN = frozenset(VARIABLES)
 
@@ -66,8 +69,10 @@ def key_of_call(
     path of the real program as it was found, `environ` is free of our own old values.
     """
     understood = invocation.parse(program, tuple(arguments))
-    # Without HOME the passwd file counts, which the launcher cannot read.
-    if understood.uncertain or not environ.get("HOME") or not hasattr(os, "geteuid"):
+    # Without a home other things count, which the launcher cannot read: the passwd file, say.
+    user = _user()
+    home = "USERPROFILE" if sys.platform == "win32" else "HOME"
+    if understood.uncertain or not environ.get(home) or not user:
         return b"", b""
     try:
         cwd = os.getcwd()
@@ -75,26 +80,28 @@ def key_of_call(
         return b"", b""
     several = (understood.significant, (DETAILED, *understood.detailed))
     of_all, in_detail = (
-        make_key(program, uv, words, cwd=cwd, uid=os.geteuid(), environ=environ)
-        for words in several
+        make_key(program, uv, words, cwd=cwd, user=user, environ=environ) for words in several
     )
     return (of_all, in_detail) if of_all and in_detail else (b"", b"")
 
 
 def make_key(
-    program: str, uv: str, words: Sequence[str], *, cwd: str, uid: int, environ: Mapping[str, str]
+    program: str, uv: str, words: Sequence[str], *, cwd: str, user: str, environ: Mapping[str, str]
 ) -> bytes:
     """See `key_of_call`.
 
-    `words` are `Invocation.significant`, or `DETAILED` and `Invocation.detailed`.
+    `words` are `Invocation.significant`, or `DETAILED` and `Invocation.detailed`; `user`: the uid,
+    on Windows the SID.
     """
-    if not cwd.startswith("/") or "\0" in cwd:
+    if not _is_absolute(cwd) or "\0" in cwd:
         return b""
     head = f"{_FORMAT}{table_fingerprint()}"
     # Of several linkpolicies each has its own records. What is installed anew in the same place is
     # told by its witness (`pipeline.make_plan`).
-    fields = [head, locate.package(), program, uv, str(uid), cwd, str(len(words)), *words]
+    fields = [head, locate.package(), program, uv, user, cwd, str(len(words)), *words]
     fields += [f"{name}={environ[name]}" for name in VARIABLES if name in environ]
+    if sys.platform == "win32" and any(map(_is_no_text, fields)):
+        return b""
     key = os.fsencode("\0".join(fields)) + b"\0"
     return key if len(key) <= LONGEST else b""
 
@@ -108,6 +115,36 @@ def table_fingerprint() -> str:
         options.SCRIPT_FLAGS, invocation.PROGRAM_CHARACTERS, invocation.PLAIN,
     )  # fmt: skip
     return f"{fingerprint(repr(tables).encode()):016x}"
+
+
+def _user() -> str:
+    """Who this is, "" when that cannot be told."""
+    if sys.platform == "win32":
+        from uvx_policy.windows.security import user_sid
+
+        return user_sid()
+    return str(os.geteuid())
+
+
+def _is_absolute(cwd: str) -> bool:
+    if sys.platform == "win32":
+        return cwd[1:3] == ":\\" or cwd.startswith("\\\\")
+    return cwd.startswith("/")
+
+
+def _is_no_text(field: str) -> bool:
+    """Has it what is no character, which the launcher does not render, or a path such as `D:name`?
+
+    What that leads to depends on the directory of another drive, which is in no key.
+    """
+    try:
+        field.encode()
+    except UnicodeEncodeError:
+        return True
+    name, _, path = field.rpartition("=")
+    if name == "SYSTEMDRIVE":
+        return False
+    return path[1:2] == ":" and path[:1].isalpha() and path[2:3] not in ("\\", "/")
 
 
 def _listed(name: object) -> str:

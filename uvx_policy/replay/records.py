@@ -72,11 +72,20 @@ def file_name(key: bytes) -> str:
 
 def render(key: bytes, edits: Edits, witnesses: Witnesses) -> bytes:
     """The content of a record."""
+    seen = [f"w{token}={sight} {path}" for token, path, sight in witnesses.needed()]
+    body = render_edits(edits) + _fields(seen)
+    return b"%b\0k%d\0%b%b%b\0" % (_FORMAT, len(key), key, body, _END)
+
+
+def render_edits(edits: Edits) -> bytes:
+    """Words and variables as they stand in a record."""
     fields = [f"a{word}" for word in edits.words]
     fields += [f"e{name}={value}" for name, value in edits.variables.items()]
-    fields += [f"w{token}={sight} {path}" for token, path, sight in witnesses.needed()]
-    body = os.fsencode("".join(f"{field}\0" for field in fields))
-    return b"%b\0k%d\0%b%b%b\0" % (_FORMAT, len(key), key, body, _END)
+    return _fields(fields)
+
+
+def _fields(fields: list[str]) -> bytes:
+    return os.fsencode("".join(f"{field}\0" for field in fields))
 
 
 def _parse(content: bytes, key: bytes) -> Decided | None:

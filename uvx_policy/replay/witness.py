@@ -21,7 +21,8 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
                             device>:<minor>:<inode>:<ns of birth, or of the last change>"
 
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
-(`shims/launcher.c`). A sight of "!" is never equal to anything.
+(`shims/launcher.c`). A sight of "!" is never equal to anything. On Windows some are rendered in
+another way, and there are others (`replay.windows_sights`).
 """
 
 from __future__ import annotations
@@ -128,6 +129,8 @@ def status_sight(told: os.stat_result | None) -> str:
     """Render a status. Of a directory only what stays when entries come and go."""
     if told is None:
         return "-"
+    if sys.platform == "win32":
+        return windows_sights.status_sight(told)
     kind = _KINDS.get(told.st_mode & 0o170000, "o")
     owners = f"{told.st_uid:x}:{told.st_gid:x}"
     whose = f"{kind}:{told.st_mode & 0o7777:x}:{owners}:{told.st_dev:x}:{told.st_ino:x}"
@@ -188,7 +191,14 @@ def access_list_sight(told: bytes) -> str:
 
 
 def access_list_of(path: str | bytes) -> bytes:
-    """The POSIX access list of what is at `path`; b"" where there is none, or no such thing."""
+    """The POSIX access list of what is at `path`; b"" where there is none, or no such thing.
+
+    On Windows the security descriptor, with its owner.
+    """
+    if sys.platform == "win32":
+        from uvx_policy.windows.security import descriptor_bytes
+
+        return descriptor_bytes(os.fsdecode(path))
     if not hasattr(os, "getxattr"):
         return b""
     try:
@@ -373,6 +383,10 @@ _LOOKS: dict[str, Callable[[str | bytes, str], str]] = {
     "x": lambda path, _: access_list_sight(access_list_of(path)),
     "m": lambda path, _: mount_sight(statx(path)),
 }
+if sys.platform == "win32":
+    from uvx_policy.replay import windows_sights
+
+    _LOOKS.update(windows_sights.LOOKS)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

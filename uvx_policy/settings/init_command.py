@@ -1,20 +1,25 @@
-"""`linkpolicy init`: write a project's settings, leaving everything else in the file as it is.
+"""`linkpolicy init` and `config set`: write settings, leaving everything else in the file as it is.
 
-`plan_init` reads and computes, `write_init` writes; between the two a person may be asked.
+A plan reads and computes, `write_init` writes; between the two a person may be asked.
 """
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
 from uvx_policy.settings.check import shown, suggestion, two_files
-from uvx_policy.settings.edit import edit, has_settings, is_project_file, new_text
+from uvx_policy.settings.edit import edit, has_settings, new_text
 from uvx_policy.settings.keys import BY_NAME, NAMES
 from uvx_policy.state import layout, user_file
 from uvx_policy.state.user_file import NotEditable, Snapshot
 from uvx_policy.toml_file import parse_toml
 from uvx_policy.value import Value
+
+if TYPE_CHECKING:
+    from uvx_policy.settings.edit import Wanted
+    from uvx_policy.settings.keys import Key
 
 #: some editors on Windows begin a file with it
 _MARK = "\ufeff"
@@ -52,18 +57,40 @@ def plan_init(directory: str, values: dict[str, str | bool]) -> InitPlan:
     if not os.path.isdir(directory):
         raise UsageError(f"`{directory}` is not a directory")
     before = _choose(directory)
-    path = before.path
     if before.content is None:
-        new = new_text(wanted, title=not is_project_file(path)).encode()
-        return InitPlan(before=before, new=new, changes=(f"create `{path}`",))
-    text = _decode(path, before.content)
+        new = new_text(before.path, wanted).encode()
+        return InitPlan(before=before, new=new, changes=(f"create `{before.path}`",))
+    return _edited(before, wanted)
+
+
+def plan_change(name: str, value: str | None, *, config: str = "", directory: str = "") -> InitPlan:
+    """Plan one setting into a file, or out of it (`value` `None`).
+
+    The file: `config`, the path of a config.toml, which need not exist, or that of the project in
+    `directory`. Raises as `plan_init` does.
+    """
+    wanted: dict[str, str | None] = {_key(name).name: None}
+    if value is not None:
+        wanted.update(_wanted({name: value}))
+    before = _read(config) if config else _choose(directory)
+    if before.content is None:
+        if value is None:
+            return InitPlan(before=before, new=b"", changes=())
+        text = new_text(before.path, {name: wanted[name] or ""})
+        return InitPlan(before=before, new=text.encode(), changes=(f"create `{before.path}`",))
+    return _edited(before, wanted)
+
+
+def _edited(before: Snapshot, wanted: Wanted) -> InitPlan:
+    path, content = before.path, before.content or b""
+    text = _decode(path, content)
     mark = _MARK if text.startswith(_MARK) else ""
     # Edited with "\n" alone; a file that mixes both kinds of line ends keeps its mixture.
     crlf = "\r\n" in text and text.count("\n") == text.count("\r\n")
     text = text.replace("\r\n", "\n") if crlf else text
     text, changes = edit(parse_toml(path, text), wanted)
     text = text.replace("\n", "\r\n") if crlf else text
-    new = (mark + text).encode() if changes else before.content
+    new = (mark + text).encode() if changes else content
     return InitPlan(before=before, new=new, changes=changes)
 
 
@@ -72,7 +99,7 @@ def write_init(plan: InitPlan) -> bool:
 
     Raises `CannotWrite`, also when somebody changed the file meanwhile.
     """
-    if plan.new == plan.before.content:
+    if plan.new == (plan.before.content or b""):
         return False
     try:
         user_file.write(plan.before, plan.new, link=True)
@@ -85,10 +112,7 @@ def _wanted(values: dict[str, str | bool]) -> dict[str, str]:
     """Check what was asked for; canonical spelling."""
     wanted = {}
     for name, value in values.items():
-        key = BY_NAME.get(name)
-        if key is None:
-            near = suggestion(name, NAMES, "`")
-            raise UsageError(f"there is no setting `{shown(name)}`", hint=near)
+        key = _key(name)
         text = str(value).lower() if isinstance(value, bool) else value
         text = key.aliases.get(text, text)
         if text not in key.allowed:
@@ -98,6 +122,14 @@ def _wanted(values: dict[str, str | bool]) -> dict[str, str]:
             )
         wanted[name] = text
     return wanted
+
+
+def _key(name: str) -> Key:
+    """Raises `UsageError` for a name that no setting has."""
+    if name not in BY_NAME:
+        near = suggestion(name, NAMES, "`") or f"the settings are {', '.join(NAMES)}"
+        raise UsageError(f"there is no setting `{shown(name)}`", hint=near)
+    return BY_NAME[name]
 
 
 def _choose(directory: str) -> Snapshot:

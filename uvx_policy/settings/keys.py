@@ -71,6 +71,12 @@ KEYS = (
         allowed=("keep", "ignore"),
         meaning="When .venv is a symbolic link: keep the link, or leave it to uv",
     ),
+    Key(
+        name="programs",
+        allowed=("auto", "private", "shared"),
+        meaning="Private copies for what a Python program makes: where it could not be deleted "
+        "later (Windows), always, or never",
+    ),
 )
 
 BY_NAME = {key.name: key for key in KEYS}
@@ -123,6 +129,7 @@ class Settings(Value):
     fallback: Setting = Setting(value="copy", origin=DEFAULT, layer=BUILT_IN)
     seed: Setting = Setting(value="auto", origin=DEFAULT, layer=BUILT_IN)
     symlinked_venv: Setting = Setting(value="keep", origin=DEFAULT, layer=BUILT_IN)
+    programs: Setting = Setting(value="auto", origin=DEFAULT, layer=BUILT_IN)
     #: the user's entries before the machine's; one for each file system
     caches: tuple[CacheEntry, ...] = ()
     #: the user's before the machine's

@@ -40,8 +40,7 @@ class Row(Value):
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `adopt` to the command line."""
-    told = "let the uv that a program brings with it run under policy"
-    adopt = commands.add_parser("adopt", help=told)
+    adopt = commands.add_parser("adopt")
     adopt.add_argument(
         "targets",
         nargs="*",

@@ -12,7 +12,15 @@ import shlex
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy.setup import lasting, own_command, shell_lines, shells, shim_directories
+from uvx_policy.setup import (
+    lasting,
+    own_command,
+    precedence,
+    shell_lines,
+    shells,
+    shim_directories,
+    user_variables,
+)
 from uvx_policy.setup import launcher as setup_launcher
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import steps as setup_steps
@@ -27,6 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from uvx_policy.setup.launcher import Launcher
+    from uvx_policy.setup.precedence import InFront
+    from uvx_policy.setup.record import Variable
+    from uvx_policy.setup.user_variables import Change
     from uvx_policy.setup.words import Edit, Shown
 
 
@@ -46,6 +57,8 @@ class SetupPlan(Value):
     #: the directory of those, to remove
     stale_directories: tuple[str, ...]
     edits: tuple[Edit, ...]
+    #: variables of the user in the registry of Windows
+    variables: tuple[Change, ...]
     #: what is left alone although it should change, and why
     problems: tuple[Problem, ...]
     #: what else somebody should know
@@ -64,7 +77,8 @@ class SetupPlan(Value):
     @property
     def changes_anything(self) -> bool:
         """False when everything is in place already."""
-        return any((self.directories, self.shims, self.stale, self.stale_directories, self.edits))
+        places = (self.directories, self.shims, self.stale, self.stale_directories)
+        return any((*places, self.edits, self.variables))
 
     def render(self) -> str:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
@@ -80,9 +94,12 @@ class SetupPlan(Value):
             made = [path for path in edit.directories if path not in self.directories]
             lines += [f"make    {shown(path)}/" for path in made[-1:]]
             lines.append(setup_words.told(edit, shown))
+        lines += [user_variables.told(change) for change in self.variables]
         lines.append(f"write   {shown(self.record_path)}  (a note for `linkpolicy uninstall`)")
         closing = ["", f"launcher: {self.launcher}", *closing]
-        return setup_words.rendered("setup", lines, self.edits, closing, shown)
+        return setup_words.rendered(
+            "setup", lines, self.edits, closing, shown, variables=self.variables
+        )
 
 
 def plan_setup(
@@ -119,8 +136,19 @@ def plan_setup(
     elsewhere = shells.zsh_elsewhere(environ, home)
     found = (shell for shell in in_use if shell != "zsh" or not elsewhere)
     chosen = named or tuple(dict.fromkeys((*([known] if known else []), *found)))
+    registry = user_variables.of_this_machine()
+    ahead = precedence.uv_in_front(registry, directory, environ) if registry else None
+    if registry:
+        # Shells have it from the registry, unless something comes before that.
+        needed = ahead and (ahead.is_machines or known == "powershell")
+        chosen = named or (("powershell",) if needed else ())
+    variables: tuple[Variable, ...] = ()
+    if modify_path and registry:
+        variables = user_variables.insertions(
+            registry, directory, record, environ=environ, problems=problems
+        )
     if modify_path:
-        if known is None:
+        if known is None and not registry:
             problems.append(Problem("", "could not tell which shell you use: see `--shell`"))
         for each in shells.additions(
             chosen,
@@ -156,15 +184,17 @@ def plan_setup(
         stale=tuple(stale),
         stale_directories=_stale_directories(directory, paths, stale),
         edits=tuple(edits),
+        variables=user_variables.changes(registry, variables) if registry else (),
         problems=tuple(problems),
         notes=(
             *_where_it_lives(project, shown),
             *(_left_out(in_use, chosen, bool(named), home, shown) if modify_path else ()),
             *_notes(edits, record, directory, in_front, shown),
+            *_ahead(ahead, shown),
         ),
         by_hand=by_hand,
-        path_is_managed=modify_path and known is not None,
-        is_first_now=not in_front and directory in search_path.split(":"),
+        path_is_managed=modify_path and (known is not None or registry is not None),
+        is_first_now=not in_front and shim_directories.is_on_path(directory, search_path),
         github_path="GITHUB_PATH" in environ,
         record_path=record_path,
         record=SetupRecord(
@@ -172,6 +202,7 @@ def plan_setup(
             directories=tuple(dict.fromkeys(made)),
             files=tuple(setup_steps.recorded(edit) for edit in wanted.values()),
             launcher=launcher,
+            variables=variables,
         ),
     )
 
@@ -183,6 +214,7 @@ def carry_out(plan: SetupPlan) -> Lines:
     has been touched.
     """
     lines = Lines(plan.home, plan.problems)
+    registry = user_variables.of_this_machine()
     if not plan.changes_anything:
         lines.append(_in_place(plan, lines.shown))
     with setup_steps.recording(plan.record_path, make=True) as recorded:
@@ -203,6 +235,8 @@ def carry_out(plan: SetupPlan) -> Lines:
             setup_record.save(plan.record_path, wanted.without(gone))
         for edit in plan.edits:
             setup_steps.carry_out_edit(edit, lines)
+        if registry:
+            user_variables.carry_out(registry, plan.variables, lines)
     lines.append(f"launcher: {plan.launcher}")
     lines += _closing(plan, lines.problems, lines.shown)
     return lines
@@ -222,7 +256,7 @@ def _stale_directories(
     place = shim_directories.fallbacks(directory)
     if any(os.path.dirname(path) == place for path in paths) or not os.path.isdir(place):
         return ()
-    kept = {f"{place}/{name}" for name in os.listdir(place)} - set(stale)
+    kept = {os.path.join(place, name) for name in os.listdir(place)} - set(stale)
     return () if kept else (place,)
 
 
@@ -264,6 +298,15 @@ def _notes(
             yield f"the shims in {shown(place)} stay until `linkpolicy uninstall`"
     if in_front:
         yield f"in this shell `uv` is still {shown(in_front)}"
+
+
+def _ahead(ahead: InFront | None, shown: Shown) -> Iterator[str]:
+    if ahead and ahead.is_machines:
+        yield (
+            f"{shown(ahead.path)} is on the machine's Path, which comes before yours: it runs "
+            "without a policy, but in PowerShell. Have an administrator remove it, and install uv "
+            "for yourself"
+        )
 
 
 def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list[str]:

@@ -114,6 +114,7 @@ def _stable(path: str) -> str:
 
 def _split_at_each(path: str) -> Iterator[tuple[str, str, str]]:
     """Directories before, one directory, and the rest; for each directory of the path."""
-    parts = path.split("/")
+    parts = path.split(os.sep)
     for index in range(len(parts) - 2, 0, -1):
-        yield "/".join(parts[:index]) or "/", parts[index], "/".join(parts[index + 1 :])
+        before, after = os.sep.join(parts[:index]), os.sep.join(parts[index + 1 :])
+        yield before or os.sep, parts[index], after

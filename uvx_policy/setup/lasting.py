@@ -25,7 +25,7 @@ _PIPX_CACHES = (".cache", "pipx")
 #: beside an environment: it is the environment of a project, or of a clone
 _OF_A_PROJECT = ("pyproject.toml", "setup.py", ".git")
 #: directories that the next start of the machine, or somebody, empties
-TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (nothing is put there)
+TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm") if os.name == "posix" else ()  # noqa: S108 (nothing is put there)
 
 
 class DoesNotLast(LinkPolicyError):
@@ -88,20 +88,27 @@ def _project(places: tuple[str, ...]) -> str:
     """Where the environment or, installed editable, the package itself lies."""
     environment, package = places[0], places[-1]
     for directory in (os.path.dirname(environment) if len(places) > 1 else package, package):
-        if any(os.path.exists(f"{directory}/{name}") for name in _OF_A_PROJECT):
+        if any(os.path.exists(os.path.join(directory, name)) for name in _OF_A_PROJECT):
             return directory
     return ""
 
 
 def _temporary_directories(environ: Mapping[str, str]) -> Iterator[str]:
-    named = environ.get("TMPDIR", "")
-    found = map(os.path.realpath, (*([named] if os.path.isabs(named) else []), *TEMPORARY))
-    yield from dict.fromkeys(path for path in found if path != "/")
+    variables = ("TEMP", "TMP") if sys.platform == "win32" else ("TMPDIR",)
+    named = (environ.get(name, "") for name in variables)
+    found = map(os.path.realpath, (*filter(os.path.isabs, named), *TEMPORARY))
+    yield from dict.fromkeys(path for path in found if path != os.path.dirname(path))
 
 
 def is_below(path: str, directory: str) -> bool:
     """Is it this directory, or below it? Both are absolute; nothing is below ""."""
-    return os.path.commonpath((path, directory)) == directory.rstrip("/") if directory else False
+    if not directory:
+        return False
+    try:
+        common = os.path.commonpath((path, directory))
+    except ValueError:  # on different drives
+        return False
+    return os.path.normcase(common) == os.path.normcase(directory.rstrip("/" + os.sep))
 
 
 def _ancestors(path: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from uvx_policy.errors import EXIT_CANNOT_EXECUTE, LinkPolicyError
 from uvx_policy.setup import interpreter, shim_directories, shim_file
 from uvx_policy.terminal.command import command
 from uvx_policy.value import Value
+from uvx_policy.windows import launcher as windows_launcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +29,8 @@ CHOICES = ("auto", "native", "python")
 #: shims/launcher.c
 _MAGIC = b"linkpolicy-launcher-config-v2\n"
 _CONFIGURATION = 8192
+#: in the package: of programs with a console, and of those without
+_WINDOWS_LAUNCHERS = ("launcher.exe", "launcherw.exe")
 #: a Python shim has the marker here
 _HEAD = 1024
 #: seconds for a launcher that has nothing to do but say so
@@ -62,6 +65,8 @@ def shims(
     Starts the native launcher once, to see whether it runs here. Raises `LinkPolicyError` when
     there can be no shims, or no native ones and `wanted` is "native".
     """
+    if sys.platform == "win32":
+        return _windows(directory, wanted, remembered)
     if wanted == "python":
         return _python(directory, remembered)
     try:
@@ -114,7 +119,7 @@ def _python(
         files = ((stand_in, content),)
     for program in programs:
         content = _python_shim(program, remembered.get(program, ""), stand_in=stand_in)
-        files += ((f"{directory}/{program}", content),)
+        files += ((shim_directories.path_of(directory, program), content),)
     return Launcher(kind="Python", because=because), files
 
 
@@ -123,8 +128,8 @@ def _native(directory: str, remembered: Mapping[str, str]) -> tuple[Launcher, Fi
     behind: Files = ()
     front: Files = ()
     for program in shim_directories.PROGRAMS:
-        shim = f"{directory}/{program}"
-        fallback = f"{shim_directories.fallbacks(directory)}/{program}"
+        shim = shim_directories.path_of(directory, program)
+        fallback = shim_directories.path_of(shim_directories.fallbacks(directory), program)
         known = remembered.get(program, "")
         after_path = [known, *locate.embedded_directories()]
         try:
@@ -134,6 +139,38 @@ def _native(directory: str, remembered: Mapping[str, str]) -> tuple[Launcher, Fi
         front += ((shim, content),)
         behind += ((fallback, _python_shim(program, known, shim=shim)),)
     return Launcher(kind="native"), behind + front
+
+
+def _windows(directory: str, wanted: str, remembered: Mapping[str, str]) -> tuple[Launcher, Files]:
+    """A program cannot be a script there: copies of the launchers, and what they must know."""
+    if wanted == "python":
+        raise LinkPolicyError("on Windows there is no Python launcher: a script is no program")
+    after_path = dict.fromkeys(filter(None, (remembered.get("uv"), *locate.embedded_directories())))
+    package = locate.package()
+    try:
+        configuration = windows_launcher.windows_configuration(
+            package=package,
+            python=interpreter.base_interpreter(),
+            script=os.path.join(package, "answer.py"),
+            embedded=after_path,
+            paths=[path for path in shim_file.package_paths() if path != os.path.dirname(package)],
+        )
+    except ValueError as error:
+        raise LinkPolicyError(f"cannot configure the shims: {error}") from error
+    files: Files = ((os.path.join(directory, windows_launcher.NAME), configuration),)
+    for program in shim_directories.PROGRAMS:
+        path = os.path.join(package, _WINDOWS_LAUNCHERS[program == "uvw"])
+        try:
+            with open(path, "rb") as stream:
+                content = stream.read()
+        except OSError as error:
+            raise LinkPolicyError(
+                f"this installation has no launcher for Windows: cannot read `{path}`",
+                hint="install the wheel for Windows: python -m pip install --only-binary :all:",
+                commands=(command("uv", "tool", "install", "uvx-policy"),),
+            ) from error
+        files += ((shim_directories.path_of(directory, program), content),)
+    return Launcher(kind="native"), files
 
 
 def _usable() -> bytes:

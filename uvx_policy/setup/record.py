@@ -10,12 +10,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy.foreign_file import read_foreign
 from uvx_policy.setup import shim_directories
 from uvx_policy.state import files
 from uvx_policy.value import Value
+from uvx_policy.windows.alone import alone
+from uvx_policy.windows.user_environment import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 #: bytes of a record
 _MOST = 1 << 20
 _VERSION = 1
+#: Windows: there while somebody writes the record
+_LOCK = "setup.lock"
 
 
 class Inserted(Value):
@@ -48,6 +53,16 @@ class Adopted(Value):
     digests: tuple[str, ...]
 
 
+class Variable(Value):
+    """A variable of the user in the registry of Windows."""
+
+    name: str
+    #: its value without us, `None` for none
+    before: Stored | None
+    #: the value that we wrote
+    after: Stored
+
+
 class SetupRecord(Value):
     """Everything that setup put anywhere; all paths absolute."""
 
@@ -59,16 +74,19 @@ class SetupRecord(Value):
     launcher: str = "auto"
     #: what `linkpolicy adopt` did
     adopted: tuple[Adopted, ...] = ()
+    variables: tuple[Variable, ...] = ()
 
     def merged(self, newer: SetupRecord) -> SetupRecord:
-        """Both; about the same start-up file the newer one knows better."""
+        """Both; about the same start-up file or variable the newer one knows better."""
         files = {file.path: file for file in (*self.files, *newer.files)}
         adopted = {each.environment: each for each in (*self.adopted, *newer.adopted)}
+        variables = {each.name: each for each in (*self.variables, *newer.variables)}
         return newer.replace(
             shims=tuple(sorted({*self.shims, *newer.shims})),
             directories=tuple(sorted({*self.directories, *newer.directories})),
             files=tuple(files.values()),
             adopted=tuple(adopted.values()),
+            variables=tuple(variables.values()),
         )
 
     def without(self, paths: Collection[str]) -> SetupRecord:
@@ -92,6 +110,7 @@ def load(path: str) -> SetupRecord | None:
             # Absent in records of earlier versions, which had no choice.
             launcher=str(stored.get("launcher", "auto")),
             adopted=tuple(_adopted(entry) for entry in stored.get("adopted", ())),
+            variables=tuple(_variable(entry) for entry in stored.get("variables", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -105,7 +124,21 @@ def save(path: str, record: SetupRecord) -> None:
         for file in record.files
     ]
     adopted = [each.as_dict() for each in record.adopted]
-    stored = {"version": _VERSION, **record.as_dict(), "files": inserted, "adopted": adopted}
+    variables = [
+        {
+            "name": each.name,
+            "before": each.before and _as_json(each.before),
+            "after": _as_json(each.after),
+        }
+        for each in record.variables
+    ]
+    stored = {
+        "version": _VERSION,
+        **record.as_dict(),
+        "files": inserted,
+        "adopted": adopted,
+        "variables": variables,
+    }
     with shim_directories.explained(f"cannot write `{path}`"):
         files.replace(path, json.dumps(stored, indent=1).encode("ascii") + b"\n", durable=True)
 
@@ -114,8 +147,15 @@ def save(path: str, record: SetupRecord) -> None:
 def exclusive(directory: str) -> Iterator[bool]:
     """Keep other runs of setup and uninstall out. Yields False when another one is at work.
 
-    The lock is on the directory itself, so that no lock file is left behind.
+    The lock is on the directory itself, so that no lock file is left behind; on Windows on a file
+    that the system removes.
     """
+    if sys.platform == "win32":
+        with alone(os.path.join(directory, _LOCK)) as is_alone:
+            if is_alone:
+                _remove_unfinished(directory)
+            yield is_alone
+        return
     import fcntl
 
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -125,20 +165,24 @@ def exclusive(directory: str) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
-            # What kills left of records that were being written: nobody writes one now.
-            with contextlib.suppress(OSError):
-                for name in os.listdir(directory):
-                    if name.startswith(files.UNFINISHED):
-                        os.unlink(os.path.join(directory, name))
+            _remove_unfinished(directory)
             yield True
     finally:
         os.close(handle)
 
 
+def _remove_unfinished(directory: str) -> None:
+    """What kills left of records that were being written: nobody writes one now."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(directory):
+            if name.startswith(files.UNFINISHED):
+                os.unlink(os.path.join(directory, name))
+
+
 def _paths(stored: Any) -> tuple[str, ...]:
     if not isinstance(stored, list) or not all(isinstance(path, str) for path in stored):
         raise TypeError("not a list of paths")
-    return tuple(path for path in stored if path.startswith("/"))
+    return tuple(path for path in stored if os.path.isabs(path))
 
 
 def _inserted(stored: Any) -> Inserted:
@@ -159,3 +203,20 @@ def _adopted(stored: Any) -> Adopted:
         files=_paths(stored["files"]),
         digests=tuple(map(str, stored["digests"])),
     )
+
+
+def _variable(stored: Any) -> Variable:
+    before = stored["before"]
+    return Variable(
+        name=str(stored["name"]),
+        before=None if before is None else _stored(before),
+        after=_stored(stored["after"]),
+    )
+
+
+def _stored(value: Any) -> Stored:
+    return Stored(int(value["type"]), bytes.fromhex(value["data"]))
+
+
+def _as_json(value: Stored) -> dict[str, object]:
+    return {"type": value.kind, "data": value.data.hex()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def _kept(program: str, shims: str) -> str:
 
 
 def _names(program: str) -> tuple[str, ...]:
-    return ("uvx", "uv") if program == "uvx" else ("uv",)
+    return (program, "uv") if program != "uv" else ("uv",)
 
 
 def _lasts(path: str, home: str) -> bool:
@@ -68,7 +69,7 @@ def _lasts(path: str, home: str) -> bool:
     parent = os.path.dirname(directory)
     if _is_environment(parent):
         return False
-    if any(part.startswith(_IN_CACHE) for part in directory.split("/")):
+    if any(part.startswith(_IN_CACHE) for part in directory.split(os.sep)):
         return False
     # A home may be temporary as a whole: then all is.
     if not lasting.is_below(directory, home) and any(
@@ -94,4 +95,6 @@ def _is_trusted(path: str) -> bool:
         status = os.stat(path)
     except OSError:
         return False
+    if sys.platform == "win32":
+        return True
     return status.st_uid in (0, os.geteuid()) and not status.st_mode & stat.S_IWOTH

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 
 from uvx_policy.errors import LinkPolicyError
 
@@ -58,9 +59,13 @@ def is_ours(lines: bytes) -> bool:
 
 
 def line_by_hand(shell: str | None, directory: str) -> str:
-    """One line to type or to add by hand; in sh's language when the shell is unknown."""
-    template = _BY_HAND.get(shell or "sh", 'export PATH={}:"$PATH"')
-    return template.format(os.fsdecode(_quoted(shell or "sh", directory)))
+    """One line to type or to add by hand; in sh's language when the shell is unknown.
+
+    On Windows in PowerShell's.
+    """
+    shell = shell or ("powershell" if sys.platform == "win32" else "sh")
+    template = _BY_HAND.get(shell, 'export PATH={}:"$PATH"')
+    return template.format(os.fsdecode(_quoted(shell, directory)))
 
 
 def _is_made_from(template: bytes, lines: bytes) -> bool:
@@ -74,8 +79,10 @@ def _is_made_from(template: bytes, lines: bytes) -> bool:
 
 def _quoted(shell: str, directory: str) -> bytes:
     """As the shell reads it. Raises `UnsuitablePath`."""
-    if ":" in directory:
-        raise UnsuitablePath(f"`{directory}` cannot be on PATH: `:` separates its entries")
+    if os.pathsep in directory:
+        raise UnsuitablePath(
+            f"`{directory}` cannot be on PATH: `{os.pathsep}` separates its entries"
+        )
     if any(character < " " or character == "\x7f" for character in directory):
         raise UnsuitablePath(f"{directory!r} has a line break or control character in its name")
     raw = os.fsencode(directory)
@@ -91,6 +98,8 @@ def _quoted(shell: str, directory: str) -> bytes:
         return quote + raw.replace(b"\\", b"\\\\").replace(quote, b"\\" + quote) + quote
     if shell == "session":  # environment.d(5): the lines have the quotes around it
         return re.sub(rb'(["\\\\`])', rb"\\\1", raw).replace(b"$", b"$$")
+    if shell == "cmd":
+        return raw
     if shell == "powershell":
         # PowerShell takes the typographic quotes for apostrophes, too.
         for apostrophe in "'\u2018\u2019\u201a\u201b":
@@ -101,6 +110,7 @@ def _quoted(shell: str, directory: str) -> bytes:
 
 _NAMES = {"session": "systemd"}
 _BY_HAND = {
+    "cmd": 'set "PATH={};%PATH%"',
     "fish": "set -gx PATH {} $PATH",
     "nushell": "$env.PATH = ($env.PATH | prepend {})",
     "powershell": "$env:PATH = {} + [IO.Path]::PathSeparator + $env:PATH",

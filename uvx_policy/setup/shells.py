@@ -19,6 +19,10 @@ Why these files:
   `fish_add_path ~/.local/bin` there would win in every `fish -c`, which has no prompt to repair it.
 - nushell: `config.nu`, read after `env.nu`. (`nu -c` reads neither and has its parent's PATH.)
 - PowerShell: the profile of all hosts (console, editors). Lines in a host's own profile come later.
+- Windows has PATH in the registry for all of them (`user_variables`). Only PowerShell gets a file,
+  and only where something comes before that (`precedence`). Windows PowerShell runs no script
+  unless somebody has allowed it, and complains each time: it gets lines in a profile that is there
+  already, PowerShell 7 a new one as well.
 - desktop sessions: `.profile`, which an X session reads whatever the login shell is, and a file in
   `environment.d` for what systemd starts. Editors that are started from a menu have no more.
 """
@@ -28,12 +32,14 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.errors import UsageError
 from uvx_policy.foreign_file import read_foreign
-from uvx_policy.setup import shell_lines
+from uvx_policy.setup import registry_path, shell_lines
+from uvx_policy.windows import user_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,14 +84,20 @@ def named(shell: str) -> str:
 
 
 def detect(environ: Mapping[str, str]) -> str | None:
-    """The shell that runs us, else the login shell (`$SHELL`); `None` when we do not know it."""
+    """The shell that runs us, else the login shell (`$SHELL`); `None` when we do not know it.
+
+    On Windows also "cmd", which has no start-up file.
+    """
     import shellingham  # type: ignore[import-untyped]
 
     try:
-        running = _canonical(shellingham.detect_shell()[0])
+        name = shellingham.detect_shell()[0]
+        running = "cmd" if name == "cmd" else _canonical(name)
     except (shellingham.ShellDetectionFailure, RuntimeError, OSError):
         running = None
     login = _canonical(environ.get("SHELL", ""))
+    if sys.platform == "win32":  # SHELL is Git's or Cygwin's there
+        return running
     # A plain sh around us is a script or a Makefile, not what somebody types into.
     return login or running if running == "sh" else running or login
 
@@ -99,6 +111,14 @@ def start_up_files(
     exists: Callable[[str], bool] = os.path.exists,
 ) -> tuple[StartUpFile, ...]:
     """The files that get our block, in the order in which the shell reads them."""
+    if platform == "win32":
+        documents = _documents(environ, home)
+        if shell != "powershell" or not documents:
+            return ()
+        return (
+            StartUpFile(f"{documents}\\PowerShell\\profile.ps1", create=True),
+            StartUpFile(f"{documents}\\WindowsPowerShell\\profile.ps1", create=False),
+        )
     if shell in ("bash", "sh"):
         login = [f"{home}/{name}" for name in _LOGIN_FILES if shell == "bash"]
         first = next((path for path in login if exists(path)), f"{home}/.profile")
@@ -147,7 +167,7 @@ def in_use(
 ) -> tuple[str, ...]:
     """The shells that have a start-up file here, but for `.profile`, which all kinds read."""
     found = []
-    for shell in SHELLS:
+    for shell in () if platform == "win32" else SHELLS:
         paths = [f"{home}/{name}" for name in _LOGIN_FILES if shell == "bash"]
         files = start_up_files(shell, environ=environ, home=home, platform=platform)
         paths += [file.path for file in files]
@@ -176,7 +196,7 @@ def unknown_in_use(
 
 def env_file(shell: str, data_home: str) -> str:
     """Path of our own file for this shell, "" when it has none."""
-    return f"{data_home}/{_ENV_FILES[shell]}" if shell in _ENV_FILES else ""
+    return os.path.join(data_home, _ENV_FILES[shell]) if shell in _ENV_FILES else ""
 
 
 def every_start_up_file(*, environ: Mapping[str, str], home: str, platform: str) -> tuple[str, ...]:
@@ -192,7 +212,7 @@ def every_start_up_file(*, environ: Mapping[str, str], home: str, platform: str)
 
 def every_env_file(data_home: str) -> tuple[str, ...]:
     """Our own files, of all shells."""
-    return tuple(dict.fromkeys(f"{data_home}/{name}" for name in _ENV_FILES.values()))
+    return tuple(dict.fromkeys(os.path.join(data_home, name) for name in _ENV_FILES.values()))
 
 
 def additions(
@@ -243,6 +263,16 @@ def early_return(content: bytes) -> int | None:
 def _config_home(environ: Mapping[str, str], home: str) -> str:
     named = environ.get("XDG_CONFIG_HOME", "")
     return named if named.startswith("/") else f"{home}/.config"
+
+
+def _documents(environ: Mapping[str, str], home: str) -> str:
+    """The directory with the user's documents on Windows."""
+    try:
+        stored = user_environment.documents()
+        named = registry_path.expanded(registry_path.text_of(stored), environ)
+    except (OSError, registry_path.NotText):
+        named = ""
+    return named or f"{home}\\Documents"
 
 
 def _canonical(name: str) -> str | None:

@@ -15,16 +15,25 @@ from typing import TYPE_CHECKING
 
 from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
+from uvx_policy.foreign_file import read_foreign
 from uvx_policy.setup import own_command
 from uvx_policy.state import layout
 from uvx_policy.state.user_file import UNFINISHED, put
 from uvx_policy.terminal.command import command
+from uvx_policy.windows import launcher as windows_launcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PROGRAMS = ("uv", "uvx")
+#: what the shims are for; uvw is uvx's and uv's sister that opens no console window
+PROGRAMS = ("uv", "uvx", "uvw") if sys.platform == "win32" else ("uv", "uvx")
+#: how the name of a program ends
+SUFFIX = ".exe" if sys.platform == "win32" else ""
+#: how the name of a shim ends that was running when another took its place
+ASIDE = ".old"
 _MODE = 0o755
+#: bytes of a configuration file, by far
+_MOST = 1 << 20
 
 
 def choose(given: str | None, environ: Mapping[str, str], home: str) -> str:
@@ -48,30 +57,38 @@ def check_places(directory: str) -> None:
 
 def absolute(directory: str, home: str) -> str:
     """An absolute path for what the user typed."""
-    if directory == "~" or directory.startswith("~/"):  # `--shim-dir=~/x`: no shell expands this
+    if directory[:2] in ("~", "~/", f"~{os.sep}"):  # `--shim-dir=~/x`: no shell expands this
         directory = home + directory[1:]
     return os.path.abspath(directory)
 
 
 def fallbacks(directory: str) -> str:
     """Where the Python shims lie that the native shims of this directory fall back to."""
-    return f"{directory}/{layout.SHIM_FALLBACKS}"
+    return os.path.join(directory, layout.SHIM_FALLBACKS)
+
+
+def path_of(directory: str, program: str) -> str:
+    """Where the shim for one of `PROGRAMS` lies."""
+    return os.path.join(directory, program + SUFFIX)
 
 
 def places(directory: str) -> tuple[str, ...]:
     """Every path where a file of ours may lie, for this directory of shims."""
     behind = fallbacks(directory)
-    shims = [f"{place}/{program}" for place in (directory, behind) for program in PROGRAMS]
+    shims = [path_of(place, program) for place in (directory, behind) for program in PROGRAMS]
     with contextlib.suppress(OSError):  # what stands in for Python bears the name of that
         names = (name.removesuffix(UNFINISHED) for name in sorted(os.listdir(behind)))
-        shims += [f"{behind}/{name}" for name in names if name.startswith("python")]
+        known = (name for name in names if name.startswith("python") or name.endswith(ASIDE))
+        shims += [os.path.join(behind, name) for name in known]
     shims.append(own_path(directory))
+    if sys.platform == "win32":
+        shims.append(os.path.join(directory, windows_launcher.NAME))
     return (*shims, *(f"{path}{UNFINISHED}" for path in shims))
 
 
 def own_path(directory: str) -> str:
     """Where `linkpolicy` itself lies, for this directory of shims."""
-    return f"{directory}/{own_command.NAME}"
+    return os.path.join(directory, own_command.FILE)
 
 
 def ours(directory: str) -> list[str]:
@@ -81,29 +98,60 @@ def ours(directory: str) -> list[str]:
 
 def owner(path: str) -> str:
     """The directory of shims that has this path among its `places`."""
-    return os.path.dirname(path).removesuffix(f"/{layout.SHIM_FALLBACKS}")
+    return os.path.dirname(path).removesuffix(f"{os.sep}{layout.SHIM_FALLBACKS}")
 
 
 def is_in_place(path: str, content: bytes) -> bool:
     """Is this shim there already, complete and executable?"""
-    if not is_shim(path):
+    if not is_ours(path):
         return False
     with open(path, "rb") as stream:
-        return stream.read() == content and stat.S_IMODE(os.stat(path).st_mode) == _MODE
+        if stream.read() != content:
+            return False
+    return sys.platform == "win32" or stat.S_IMODE(os.stat(path).st_mode) == _MODE
 
 
 def write(path: str, content: bytes) -> None:
     """Put a shim in place: build beside, rename. Raises `LinkPolicyError`; the old file stays."""
 
     def prepare(handle: int) -> None:
-        os.fchmod(handle, _MODE)  # whatever the umask says
+        if sys.platform != "win32":
+            os.fchmod(handle, _MODE)  # whatever the umask says
 
     def refuse_stranger() -> None:
-        if os.path.lexists(path) and not is_shim(path):
+        if os.path.lexists(path) and not is_ours(path):
             raise LinkPolicyError(f"somebody put another program at `{path}` just now")
 
     with explained(f"cannot write `{path}`"):
-        put(path, content, mode=_MODE, prepare=prepare, check=refuse_stranger)
+        put(path, content, mode=_MODE, prepare=prepare, check=refuse_stranger, rename=_replace)
+
+
+def _replace(new: str, path: str) -> None:
+    """rename(2), also over a program that runs on Windows: it can be renamed, not replaced."""
+    try:
+        os.replace(new, path)
+    except PermissionError:
+        if os.name != "nt" or not os.path.lexists(path):
+            raise
+        aside = put_aside(path)
+        try:
+            os.replace(new, path)
+        except BaseException:
+            os.replace(aside, path)
+            raise
+
+
+def put_aside(path: str) -> str:
+    """Take a shim that runs from PATH, without ending it; where it is now.
+
+    `ours` finds it there, so that the next run of setup or uninstall deletes it. Raises `OSError`.
+    """
+    behind = fallbacks(os.path.dirname(path))
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(behind)
+    aside = os.path.join(behind, f"{os.path.basename(path)}.{os.urandom(6).hex()}{ASIDE}")
+    os.rename(path, aside)
+    return aside
 
 
 def is_shim(path: str) -> bool:
@@ -117,8 +165,22 @@ def is_shim(path: str) -> bool:
 
 
 def is_ours(path: str) -> bool:
-    """Is this a shim, or what is left of one that was being written when the power went?"""
-    return is_shim(path) or (path.endswith(UNFINISHED) and os.path.lexists(path))
+    """Is this a shim, or what is left of one that was being written when the power went?
+
+    Or on Windows the configuration of the shims.
+    """
+    if path.endswith(UNFINISHED):
+        return os.path.lexists(path)
+    return is_shim(path) or _is_configuration(path)
+
+
+def _is_configuration(path: str) -> bool:
+    if os.path.basename(path) != windows_launcher.NAME:
+        return False
+    try:
+        return windows_launcher.is_configuration(read_foreign(path, _MOST))
+    except (OSError, ValueError):
+        return False
 
 
 def check_private(directory: str, *, roots: bool = False) -> None:
@@ -130,6 +192,8 @@ def check_private(directory: str, *, roots: bool = False) -> None:
         status = os.stat(directory)
         if not stat.S_ISDIR(status.st_mode):
             raise LinkPolicyError(f"`{directory}` is not a directory")
+        if sys.platform == "win32":
+            return
         if status.st_uid != os.geteuid() and not (roots and status.st_uid == 0):
             raise LinkPolicyError(f"`{directory}` belongs to another user")
         if status.st_mode & 0o022:
@@ -138,6 +202,8 @@ def check_private(directory: str, *, roots: bool = False) -> None:
                 hint="take away the right of others to write there",
                 commands=(command("chmod", "go-w", directory),),
             )
+    if sys.platform == "win32":
+        return
     parent = os.path.realpath(directory)
     while parent != os.path.dirname(parent):
         parent = os.path.dirname(parent)
@@ -167,13 +233,22 @@ def check_executable(directory: str) -> None:
 
 def uv_in_front(search_path: str, directory: str) -> str:
     """The uv on PATH that hides our shim, "" when the shim comes first or there is no other."""
-    for entry in search_path.split(":"):
-        if entry.rstrip("/") == directory:
+    for entry in search_path.split(os.pathsep):
+        if _is_entry(entry, directory):
             return ""
-        path = f"{entry or '.'}/uv"
+        path = path_of(entry or ".", "uv")
         if os.path.isfile(path) and os.access(path, os.X_OK) and not is_shim(path):
             return path
     return ""
+
+
+def is_on_path(directory: str, search_path: str) -> bool:
+    """Is the directory one of the entries of PATH?"""
+    return any(_is_entry(entry, directory) for entry in locate.directories_on(search_path))
+
+
+def _is_entry(entry: str, directory: str) -> bool:
+    return os.path.normcase(entry.rstrip("/" + os.sep)) == os.path.normcase(directory)
 
 
 def reason(error: OSError) -> str:
@@ -210,6 +285,6 @@ def _install_places(environ: Mapping[str, str], home: str) -> Iterator[str]:
     named = map(environ.get, ("UV_INSTALL_DIR", "UV_TOOL_BIN_DIR", "XDG_BIN_HOME"))
     yield from filter(None, named)
     if environ.get("XDG_DATA_HOME"):
-        yield f"{environ['XDG_DATA_HOME']}/../bin"
-    yield f"{home}/.local/bin"
-    yield f"{home}/.cargo/bin"
+        yield os.path.join(environ["XDG_DATA_HOME"], "..", "bin")
+    yield os.path.join(home, ".local", "bin")
+    yield os.path.join(home, ".cargo", "bin")

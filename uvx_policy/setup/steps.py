@@ -18,7 +18,6 @@ from uvx_policy.setup.record import Inserted
 from uvx_policy.setup.shim_directories import explained
 from uvx_policy.setup.words import Edit, Problem, told
 from uvx_policy.state import layout, user_file
-from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -27,19 +26,16 @@ if TYPE_CHECKING:
     from uvx_policy.setup.words import Lines
 
 
+_HOME = "USERPROFILE" if sys.platform == "win32" else "HOME"
+
+
 def own_places(environ: Mapping[str, str]) -> tuple[str, str]:
     """HOME and the path of the record. Raises `LinkPolicyError`."""
-    if sys.platform == "win32":
-        raise LinkPolicyError(
-            "`linkpolicy setup` does not know Windows yet",
-            hint="use linkpolicy without shims",
-            commands=(command("linkpolicy", "run", "--", "uv", "sync"),),
-        )
     home = layout.home(dict(environ), sys.platform)
     if not os.path.isabs(home):
-        raise LinkPolicyError("your home directory is not known", hint="set HOME")
-    home = home.rstrip("/")
-    sudo_user = environ.get("SUDO_UID", "")
+        raise LinkPolicyError("your home directory is not known", hint=f"set {_HOME}")
+    home = home.rstrip("/" + os.sep)
+    sudo_user = "" if sys.platform == "win32" else environ.get("SUDO_UID", "")
     with contextlib.suppress(OSError):
         # root's files in a user's home would lock that user out of the own start-up files.
         is_theirs = sudo_user != "0" and str(os.stat(home or "/").st_uid) == sudo_user
@@ -47,7 +43,7 @@ def own_places(environ: Mapping[str, str]) -> tuple[str, str]:
             message = f"HOME is `{home}`, the home of the user who called sudo"
             raise LinkPolicyError(message, hint="run without sudo")
     state = layout.state_home(dict(environ), sys.platform)
-    return home, f"{state}/{layout.SETUP_RECORD}"
+    return home, os.path.join(state, layout.SETUP_RECORD)
 
 
 @contextlib.contextmanager
@@ -118,8 +114,19 @@ def carry_out_edit(edit: Edit, lines: Lines) -> None:
 def delete_shim(path: str, lines: Lines) -> None:
     """Delete one shim if it is still ours, or say why not."""
     with _noting(path, lines.problems):
-        if shim_directories.is_ours(path):  # not gone, nor replaced since the plan
+        if not shim_directories.is_ours(path):  # gone, or replaced since the plan
+            return
+        try:
             os.unlink(path)
+        except PermissionError:
+            if os.name != "nt" or path.endswith(user_file.UNFINISHED):
+                raise
+            # It runs.
+            is_aside = path.endswith(shim_directories.ASIDE)
+            path = path if is_aside else shim_directories.put_aside(path)
+            lines.left.append(path)
+            lines.append(f"left     {lines.shown(path)}  (it runs; the next run deletes it)")
+        else:
             lines.append(f"deleted  {lines.shown(path)}")
 
 

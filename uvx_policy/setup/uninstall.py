@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy.setup import adoption, shell_lines, shells, shim_directories
+from uvx_policy.setup import adoption, shell_lines, shells, shim_directories, user_variables
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
@@ -21,10 +21,11 @@ from uvx_policy.state.forget import forget, forgettable, strangers
 from uvx_policy.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from uvx_policy.setup.leftovers import Leftover
     from uvx_policy.setup.record import Adopted, Inserted
+    from uvx_policy.setup.user_variables import Change
     from uvx_policy.setup.words import Edit, Shown
 
 _NOTHING_FOUND = "Nothing to do: nothing of linkpolicy was found."
@@ -35,6 +36,8 @@ class UninstallPlan(Value):
 
     home: str
     edits: tuple[Edit, ...]
+    #: of the user, on Windows
+    variables: tuple[Change, ...]
     #: environments to let go
     adopted: tuple[Adopted, ...]
     #: files of ours to delete
@@ -54,7 +57,7 @@ class UninstallPlan(Value):
     @property
     def changes_anything(self) -> bool:
         """False when nothing of ours was found."""
-        return bool(self.edits or self.adopted or self.shims or self.forgets)
+        return any((self.edits, self.variables, self.adopted, self.shims, self.forgets))
 
     def render(self) -> str:
         """What `--dry-run` prints: the changes in words, then the start-up files as a diff."""
@@ -63,12 +66,15 @@ class UninstallPlan(Value):
         if not self.changes_anything:
             return "\n".join((_NOTHING_FOUND, *closing))
         lines = [setup_words.told(edit, shown) for edit in self.edits]
+        lines += [user_variables.told(change) for change in self.variables]
         lines += [f"let go  {shown(each.environment)}" for each in self.adopted]
         lines += [f"delete  {shown(path)}" for path in self.shims]
         lines.append(f"delete  {shown(self.record_path)}")
         lines += [f"delete  {shown(path)}/" for path in self.forgets]
         lines += [f"remove  {shown(path)}/  (if empty)" for path in self.directories]
-        return setup_words.rendered("uninstall", lines, self.edits, closing, shown)
+        return setup_words.rendered(
+            "uninstall", lines, self.edits, closing, shown, variables=self.variables
+        )
 
     def closing(self, problems: Sequence[Problem], shown: Shown) -> list[str]:
         """What follows the list of changes: what did not work, what to know, what stays."""
@@ -110,6 +116,8 @@ def plan_uninstall(
     if shim_directory:
         places.append(shim_directories.absolute(shim_directory, home))
     places = list(dict.fromkeys(places))
+    registry = user_variables.of_this_machine()
+    variables = user_variables.removals(registry, record, places, problems) if registry else ()
     # What is on PATH goes first: a native shim without its fallback still starts uv.
     candidates = [path for place in places for path in shim_directories.places(place)]
     shims: list[str] = []
@@ -121,10 +129,15 @@ def plan_uninstall(
     # These bear our name, so they are ours whatever the record says.
     named = (*map(shim_directories.fallbacks, places), default, os.path.dirname(default), state)
     directories = sorted({*known.directories, *named}, key=len, reverse=True)
-    notes += [f"{shown(path)} is not ours and stays" for path in strangers(state)]
+    # On Windows all of ours lies in one directory.
+    ours = {*directories, *own}
+    notes += [
+        f"{shown(path)} is not ours and stays" for path in strangers(state) if path not in ours
+    ]
     return UninstallPlan(
         home=home,
         edits=tuple(edits.values()),
+        variables=variables,
         adopted=known.adopted,
         shims=tuple(shims),
         directories=tuple(filter(os.path.isdir, directories)),
@@ -143,18 +156,18 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
     What could not be taken back stays on record, for the next time.
     """
     lines = Lines(plan.home, plan.problems)
+    registry = user_variables.of_this_machine()
     with setup_steps.recording(plan.record_path, make=False) as recorded:
         known = recorded or SetupRecord()
         for edit in plan.edits:
             setup_steps.carry_out_edit(edit, lines)
+        if registry:
+            user_variables.carry_out(registry, plan.variables, lines)
         gone = adoption.undo(plan.adopted, os.path.dirname(plan.record_path), lines)
         for path in plan.shims:
             setup_steps.delete_shim(path, lines)
-        files = (*plan.remaining, *(file for file in known.files if file.path in lines.failed))
-        shims = tuple(path for path in plan.shims if path in lines.failed)
-        adopted = tuple(each for each in known.adopted if each.environment not in gone)
-        if files or shims or adopted:
-            left = SetupRecord(shims=shims, files=files, adopted=adopted)
+        left = _left(plan, known, gone, lines)
+        if left != SetupRecord():
             left = left.merged(SetupRecord(directories=known.directories))
             setup_record.save(plan.record_path, left)
         else:
@@ -172,10 +185,29 @@ def carry_out_uninstall(plan: UninstallPlan) -> Lines:
     if not plan.changes_anything:
         lines.append(_NOTHING_FOUND)
     lines += plan.closing(lines.problems, lines.shown)
+    lines += () if registry else _in_open_shells(plan)
+    return lines
+
+
+def _left(
+    plan: UninstallPlan, known: SetupRecord, gone: Collection[str], lines: Lines
+) -> SetupRecord:
+    """What stays on record: what could not be taken back. `gone`: environments let go."""
+    failed = lines.failed
+    return SetupRecord(
+        shims=(*(path for path in plan.shims if path in failed), *lines.left),
+        files=(*plan.remaining, *(file for file in known.files if file.path in failed)),
+        adopted=tuple(each for each in known.adopted if each.environment not in gone),
+        variables=tuple(
+            each for each in known.variables if user_variables.place_of(each.name) in failed
+        ),
+    )
+
+
+def _in_open_shells(plan: UninstallPlan) -> Iterator[str]:
     if plan.shims:
-        lines.append("")
-        lines.append("Shells that are open now may still look for the shims: type `hash -r` there.")
+        yield ""
+        yield "Shells that are open now may still look for the shims: type `hash -r` there."
     if plan.edits:
         names = " ".join(shell_lines.CLIENT_VARIABLES)
-        lines.append(f"They still have the variables, too: type `unset {names}` there.")
-    return lines
+        yield f"They still have the variables, too: type `unset {names}` there."

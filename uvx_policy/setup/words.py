@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from uvx_policy.setup.leftovers import Leftover
+    from uvx_policy.setup.user_variables import Change
     from uvx_policy.state.user_file import Snapshot
 
 #: a path as people read it: `~/.bashrc`
@@ -37,12 +38,16 @@ class Problem(NamedTuple):
 
 
 class Lines(list[str]):
-    """What was done, for people; `problems`: what had to be left alone."""
+    """What was done, for people; `problems`: what had to be left alone.
+
+    `left`: shims that run, which the next run deletes.
+    """
 
     def __init__(self, home: str, problems: Sequence[Problem]) -> None:
         super().__init__()
         self.shown = shown_from(home)
         self.problems = [*problems]
+        self.left: list[str] = []
 
     @property
     def complete(self) -> bool:
@@ -89,24 +94,41 @@ def staying(leftovers: Sequence[Leftover], shown: Shown) -> Iterator[str]:
 
 
 def rendered(
-    command: str, steps: Sequence[str], edits: Sequence[Edit], closing: Sequence[str], shown: Shown
+    command: str,
+    steps: Sequence[str],
+    edits: Sequence[Edit],
+    closing: Sequence[str],
+    shown: Shown,
+    *,
+    variables: Sequence[Change] = (),
 ) -> str:
-    """The whole of `--dry-run`: the steps, the start-up files as a diff, then what else matters."""
+    """The whole of `--dry-run`: the steps, what changes as a diff, then what else matters."""
     lines = [f"Would `linkpolicy {command}` as follows. Nothing was changed.", ""]
     lines += [f"  {step}" for step in steps]
     for edit in edits:
-        lines += ["", *_diff(edit, shown(edit.before.path))]
+        old, new = edit.before.content, edit.after
+        path = shown(edit.before.path)
+        lines += [
+            "",
+            *_diff(
+                _lines(old),
+                _lines(new),
+                old_name=path if old is not None else "",
+                new_name=path if new is not None else "",
+            ),
+        ]
+    for change in variables:
+        now, after = ([f"{entry}\n" for entry in entries] for entries in change.entries)
+        lines += ["", *_diff(now, after, old_name=change.place, new_name=change.place)]
     return "\n".join([*lines, *closing])
 
 
-def _diff(edit: Edit, path: str) -> Iterator[str]:
+def _diff(old: list[str], new: list[str], *, old_name: str, new_name: str) -> Iterator[str]:
     import difflib  # late: the doctor reads plans, and shows none
 
-    old, new = _lines(edit.before.content), _lines(edit.after)
-    from_file = "/dev/null" if edit.before.content is None else path
-    to_file = "/dev/null" if edit.after is None else path
+    names = (old_name or "/dev/null", new_name or "/dev/null")
     header = True
-    for line in difflib.unified_diff(old, new, from_file, to_file, lineterm=""):
+    for line in difflib.unified_diff(old, new, *names, lineterm=""):
         header = header and not line.startswith("@@")
         yield safe(line.removesuffix("\n").expandtabs())
         if not header and line[0] in " +-" and not line.endswith("\n"):

@@ -83,7 +83,9 @@ def flush(path: str) -> None:
     """Have a file, or the names in a directory, written to the disk. Raises `OSError`."""
     if not hasattr(os, "O_DIRECTORY") and os.path.isdir(path):  # Windows: no handle for it
         return
-    handle = os.open(path, os.O_RDONLY | flag("O_CLOEXEC"))
+    # Windows flushes only what may be written to.
+    access = os.O_RDWR if os.name == "nt" else os.O_RDONLY
+    handle = os.open(path, access | flag("O_CLOEXEC"))
     try:
         os.fsync(handle)
     except OSError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MOST = 1 << 16
 #: how the line of a Python shim starts that says it (`setup.shim_file`)
 _LINE = "PROGRAM, SHIM, REMEMBERED, EMBEDDED = "
+_SUFFIX = ".exe" if sys.platform == "win32" else ""
 
 
 def after_path(environ: Mapping[str, str], program: str = "uv") -> list[str]:
@@ -32,6 +33,8 @@ def after_path(environ: Mapping[str, str], program: str = "uv") -> list[str]:
 
 def remembered_by(shims: str, program: str) -> str | None:
     """The directory that this shim remembers, "" for none; `None`: it cannot say. Never raises."""
+    if sys.platform == "win32":
+        return _configured(shims)
     import ast
 
     for path in (f"{shims}/{layout.SHIM_FALLBACKS}/{program}", f"{shims}/{program}"):
@@ -49,10 +52,24 @@ def remembered_by(shims: str, program: str) -> str | None:
     return None
 
 
+def _configured(shims: str) -> str | None:
+    """The same on Windows, where one file for all shims has it, before the embedded ones."""
+    from uvx_policy.windows import launcher as windows_launcher
+
+    try:
+        content = read_foreign(os.path.join(shims, windows_launcher.NAME), _MOST)
+    except (OSError, ValueError):
+        return None
+    if not windows_launcher.is_configuration(content):
+        return None
+    first = next(iter(windows_launcher.directories_in(content)), "")
+    return "" if first in locate.embedded_directories() else first
+
+
 def _shim_directories(environ: Mapping[str, str]) -> Iterator[str]:
     """Where our shims may lie: beside this command, on PATH, in the usual place."""
     yield os.path.dirname(os.path.abspath(sys.argv[0]))
-    for directory in environ.get("PATH", "").split(os.pathsep):
-        if os.path.isabs(directory) and locate.is_ours(os.path.join(directory, "uv")):
+    for directory in locate.directories_on(environ.get("PATH", "")):
+        if os.path.isabs(directory) and locate.is_ours(os.path.join(directory, f"uv{_SUFFIX}")):
             yield directory
     yield layout.shim_directory(dict(environ), sys.platform)

@@ -148,6 +148,14 @@ def remove_unfinished(path: str) -> None:
     Raises `OSError`, and `NotEditable` when another process is building it.
     """
     path += UNFINISHED
+    if os.name == "nt":  # what is open cannot be unlinked there, whoever has it open
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+        except PermissionError:
+            raise NotEditable(_CHANGED) from None
+        return
     flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         handle = os.open(path, os.O_RDONLY | flags)

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `status` to the command line."""
-    status = commands.add_parser(
-        "status", help="list environments: how they are linked and how much space they take"
-    )
+    status = commands.add_parser("status")
     status.add_argument(
         "roots",
         nargs="*",

@@ -208,6 +208,9 @@ class Gathering:
             # btrfs has numbers of its own for its subvolumes, and a mount may cover another.
             mount_id = self._host.mount_id(real)
             mount = self._table.find(real, mount_id) if self._table else None
+        if mount is None and os.name == "nt":
+            drive = os.path.splitdrive(real)[0]
+            return Where(device=drive, mount_point=drive)
         if mount is None:
             return Where(device=str(device))
         return Where(device=mount.device, mount_point=mount.point, file_system=mount.fstype)

@@ -126,7 +126,7 @@ def _quoted(word: str) -> str:
 
 def _first(program: str, search_path: str) -> str:
     """What a shell starts for `program`, "" for nothing."""
-    for directory in search_path.split(os.pathsep) if search_path else ():
+    for directory in locate.directories_on(search_path):
         path = os.path.join(directory or ".", program)
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path

@@ -58,6 +58,24 @@ class Signs(NamedTuple):
     passed: str = "✓"
 
 
+class Manner(NamedTuple):
+    """How all consoles of this process print, as the command line says."""
+
+    #: "auto", "always" or "never"
+    color: str = "auto"
+    #: print nothing to stdout: the exit code tells
+    is_quiet: bool = False
+
+
+_manner = Manner()
+
+
+def use(manner: Manner) -> None:
+    """Print in this manner from now on."""
+    global _manner  # noqa: PLW0603 (of the process, as the streams are)
+    _manner = manner
+
+
 PLAIN = Signs("#", "+", ".", ">=", "<=", "...", "-", "x", "#", "+")
 
 
@@ -80,9 +98,14 @@ class Console:
         self.signs = Signs() if _can_encode("".join(Signs()), self.encoding) else PLAIN
         #: cells of a line; 0 in a pipe: nothing is wrapped or cut
         self.width = self._found_width() if width is None else width
-        self._has_color = not environ.get("NO_COLOR") and (
-            bool(environ.get("FORCE_COLOR"))
-            or (self.is_terminal and environ.get("TERM") not in ("dumb", "unknown"))
+        self._is_silent = _manner.is_quiet and stream is None
+        self._has_color = _manner.color == "always" or (
+            _manner.color == "auto"
+            and not environ.get("NO_COLOR")
+            and (
+                bool(environ.get("FORCE_COLOR"))
+                or (self.is_terminal and environ.get("TERM") not in ("dumb", "unknown"))
+            )
         )
 
     @property
@@ -100,7 +123,8 @@ class Console:
         """Print one line, never broken."""
         runs = groupby(((plain(part), _style(part)) for part in line), key=lambda part: part[1])
         text = "".join(self._styled("".join(text for text, _ in run), style) for style, run in runs)
-        self._stream.write(f"{text}{end}")
+        if not self._is_silent:
+            self._stream.write(f"{text}{end}")
 
     def say_all(self, lines: Iterable[Parts]) -> None:
         """Print lines."""
@@ -123,6 +147,8 @@ class Console:
 
     def show(self, table: RenderableType) -> None:
         """Print what rich draws."""
+        if self._is_silent:
+            return
         from rich.console import Console as Rich
 
         class Quiet(Rich):
@@ -175,14 +201,18 @@ class Console:
 
 def can_ask() -> bool:
     """Is there somebody to ask?"""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return not _manner.is_quiet and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def check_can_ask(*, json: bool = False) -> None:
     """Raises `UsageError` where there is nobody, or the output is `json`."""
     if json or not can_ask():
         raise UsageError(
-            "--json cannot ask" if json else "there is no terminal to ask on",
+            "--json cannot ask"
+            if json
+            else "--quiet cannot ask"
+            if _manner.is_quiet
+            else "there is no terminal to ask on",
             hint="use --yes, or --dry-run to see what would be done",
         )
 

@@ -52,7 +52,7 @@ def listed(items: Iterable[str], most: int = 3) -> str:
 
 def path(name: str, home: str) -> str:
     """A path with `~` for the home directory, safe to show."""
-    if home and home != "/" and (name == home or name.startswith(f"{home}/")):
+    if home and home != "/" and (name == home or name.startswith((f"{home}/", f"{home}\\"))):
         name = f"~{name[len(home) :]}"
     return safe(name)
 

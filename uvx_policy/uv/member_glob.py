@@ -51,7 +51,9 @@ def matches(
 
 def readings(pattern: str, version: UvVersion | None) -> tuple[str, ...]:
     """List what this uv may take `pattern` for: several where its version leaves that open."""
-    whole = os.path.normpath(pattern) if pattern else pattern
+    # To Rust's `glob` the two separators of Windows are one.
+    pattern = pattern.replace(os.sep, "/")
+    whole = os.path.normpath(pattern).replace(os.sep, "/") if pattern else pattern
     if whole == pattern or (version is not None and version >= _DROPS_SLASH):
         return (whole,)
     kept = pattern if whole == pattern.rstrip("/") else whole
@@ -64,6 +66,7 @@ def readings(pattern: str, version: UvVersion | None) -> tuple[str, ...]:
 
 def _matches(pattern: str, root: str, member: str, *, crossing: bool) -> bool:
     tokens = _tokens(pattern)
+    root, member = root.replace(os.sep, "/"), member.replace(os.sep, "/")
     if not os.path.isabs(pattern):
         above = root.rstrip("/") + "/"
         if not member.startswith(above):

@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `verify` to the command line."""
-    parser = commands.add_parser(
-        "verify", help="check installed files and caches against the hashes of their packages"
-    )
+    parser = commands.add_parser("verify")
     add_targets(parser)
     parser.add_argument("--diff", action="store_true", help="show the changes in each edited file")
     parser.add_argument(

@@ -1,0 +1,1 @@
+"""What people type: the commands, their help, and what is generated from both."""

@@ -1,0 +1,1 @@
+"""What only Windows has, through ctypes; imported nowhere else."""
