@@ -39,7 +39,7 @@ class Host:
     On Windows it is `OnWindows` as well.
     """
 
-    def __new__(cls, **_: object) -> Host:  # noqa: PYI034 (of another class)
+    def __new__(cls, *_: object, **__: object) -> Host:  # noqa: PYI034 (of another class)
         """See `__init__`."""
         if sys.platform == "win32" and cls is Host:
             from uvx_policy.windows_host import OnWindows
