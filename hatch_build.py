@@ -2,8 +2,9 @@
 
 hatchling calls `LauncherBuildHook` for the target `wheel`. A wheel is for the machine that builds
 it, or for the one of `PLATFORMS` that `LINKPOLICY_BUILD_FOR` names: then the compiler is zig, from
-the package index. Where nothing can be compiled for this machine (no C compiler, not Linux) the
-wheel is built all the same, for every platform, and the shims are the Python ones.
+the package index, as always on Windows. Where nothing can be compiled for this machine (Linux
+without a C compiler, macOS) the wheel is built all the same, for every platform, and the shims are
+the Python ones.
 `LINKPOLICY_BUILD_LAUNCHER` says otherwise: `require` makes such a build fail, `no` compiles
 nothing.
 """
@@ -17,6 +18,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,14 +40,24 @@ ZIG = "ziglang==0.15.2"
 #: `CC` in the environment is asked first; it may hold options, as for make
 _COMPILERS = ("cc", "gcc", "clang")
 _SOURCE = "launcher.c"
-#: the compiled launcher in the package, as `linkpolicy setup` looks for it
-_TARGET = "uvx_policy/launcher"
+#: the compiled launchers in the package, as `linkpolicy setup` looks for them
+_PACKAGE = "uvx_policy"
+_LAUNCHER = "launcher"
+#: with their subsystems: `uvw` has no console
+_WINDOWS_LAUNCHERS = {"launcher.exe": "console", "launcherw.exe": "windows"}
+_WINDOWS_LINK = ("-s", "-nostdlib", "-Wl,-e,start")
 #: In shims/CFLAGS because it saves the dynamic loader, 0.1 ms of each start. Not everywhere is a
 #: libc to link statically, so the second try goes without.
 _STATIC = "-static"
 #: ELFCLASS64 and PT_INTERP of elf(5)
 _CLASS_64 = 2
 _INTERPRETER = 3
+_NO_ELF = (0, 0)
+
+#: as in uvx_policy/locate.py, which looks for it in so many bytes
+_MARKER = b"linkpolicy-shim-v1"
+_HEAD = 1024
+_DOS_TEXT = b"This program cannot be run in DOS mode."
 
 
 class Platform(NamedTuple):
@@ -56,7 +68,7 @@ class Platform(NamedTuple):
     #: what zig calls it, "" where no launcher is compiled
     zig: str = ""
     #: what stands in each of its programs (elf(5)): the class, 1 or 2, and the machine
-    elf: tuple[int, int] = (0, 0)
+    elf: tuple[int, int] = _NO_ELF
 
 
 def _linux(architecture: str, zig: str, elf: tuple[int, int], glibc: str = "2_17") -> Platform:
@@ -72,6 +84,8 @@ PLATFORMS = {
     "linux-armv7l": _linux("armv7l", "arm", (1, 40)),
     "linux-i686": _linux("i686", "x86", (1, 3)),
     "linux-riscv64": _linux("riscv64", "riscv64", (2, 243), glibc="2_31"),
+    "windows-x86_64": Platform(("win_amd64",), "x86_64-windows-gnu"),
+    "windows-arm64": Platform(("win_arm64",), "aarch64-windows-gnu"),
     "macos": Platform(("macosx_11_0_universal2",)),
     "any": Platform(("any",)),
 }
@@ -90,8 +104,9 @@ class LauncherBuildHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """What the build needs besides hatchling."""
-        named = PLATFORMS.get(os.environ.get(BUILD_FOR, ""))
-        return [ZIG] if named and named.zig else []
+        named = PLATFORMS.get(os.environ.get(BUILD_FOR) or _windows_here())
+        unwanted = not os.environ.get(BUILD_FOR) and os.environ.get(VARIABLE) == "no"
+        return [ZIG] if named and named.zig and not unwanted else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called before the wheel is written. `version`: "standard" or "editable"."""
@@ -104,13 +119,14 @@ class LauncherBuildHook(BuildHookInterface[Any]):
             if version == "editable":
                 self._put_into_the_tree()
             else:
-                self._put_into_the_wheel(build_data)
+                self._put_into_the_wheel(build_data, *compile_here(self.root, self._directory()))
         except NotCompiled as error:
             if choice == "require":
                 self.app.abort(f"no native launcher: {error}")
             if version == "editable":  # none is better than one of another time
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.root, _TARGET))
+                for name in (_LAUNCHER, *_WINDOWS_LAUNCHERS):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(os.path.join(self.root, _PACKAGE, name))
             sys.stderr.write(f"linkpolicy: built without the native launcher: {error}\n")
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
@@ -126,42 +142,36 @@ class LauncherBuildHook(BuildHookInterface[Any]):
             self.app.abort(f"{variable} is `{value}`, and not one of {', '.join(values)}")
         return value
 
+    def _directory(self) -> str:
+        self._scratch = tempfile.TemporaryDirectory(prefix="linkpolicy-build-")
+        return self._scratch.name
+
     def _put_what_is_named(self, build_data: dict[str, Any]) -> None:
         platform = PLATFORMS[self._one_of(BUILD_FOR, PLATFORMS)]
-        build_data["tag"] = f"py3-none-{'.'.join(platform.tags)}"
-        build_data["pure_python"] = platform.tags == ("any",)
+        made: list[str] = []
         if platform.zig:
-            binary = self._scratch_file()
             try:
-                compile_with_zig(self.root, binary, platform)
+                made = compile_with_zig(self.root, self._directory(), platform)
             except NotCompiled as error:
                 self.app.abort(f"no native launcher: {error}")
-            build_data["force_include"][binary] = _TARGET
+        self._put_into_the_wheel(build_data, made, ".".join(platform.tags))
 
-    def _put_into_the_wheel(self, build_data: dict[str, Any]) -> None:
-        binary = self._scratch_file()
-        compile_launcher(self.root, binary)
-        build_data["tag"] = f"py3-none-{platform_tags_of(binary)}"
-        build_data["pure_python"] = False
-        build_data["force_include"][binary] = _TARGET
-
-    def _scratch_file(self) -> str:
-        self._scratch = tempfile.TemporaryDirectory(prefix="linkpolicy-build-")
-        return os.path.join(self._scratch.name, "launcher")
+    def _put_into_the_wheel(self, build_data: dict[str, Any], made: list[str], tags: str) -> None:
+        build_data["tag"] = f"py3-none-{tags}"
+        build_data["pure_python"] = tags == "any"
+        for path in made:
+            build_data["force_include"][path] = f"{_PACKAGE}/{os.path.basename(path)}"
 
     def _put_into_the_tree(self) -> None:
         """Builds beside and renames: two builds at once, or a setup that reads, find a whole one.
 
         The wheel of an editable install keeps its tag: the launcher is not in it.
         """
-        target = os.path.join(self.root, _TARGET)
-        package = os.path.dirname(target)
+        package = os.path.join(self.root, _PACKAGE)
         try:
             with tempfile.TemporaryDirectory(prefix=".launcher-", dir=package) as scratch:
-                binary = os.path.join(scratch, "launcher")
-                compile_launcher(self.root, binary)
-                platform_tags_of(binary)  # the same launcher as in a wheel, or none
-                os.replace(binary, target)
+                for path in compile_here(self.root, scratch)[0]:
+                    os.replace(path, os.path.join(package, os.path.basename(path)))
         except OSError as error:
             raise NotCompiled(f"cannot write to `{package}`: {error.strerror}") from error
 
@@ -170,8 +180,27 @@ def refuse_unless_wanted(choice: str) -> None:
     """Raises `NotCompiled` where nothing is to be tried. `choice`: one of `CHOICES`."""
     if choice == "no":
         raise NotCompiled(f"{VARIABLE}=no")
-    if not sys.platform.startswith("linux"):
-        raise NotCompiled(f"it is for Linux, and this is {sys.platform}")
+    if not sys.platform.startswith("linux") and not _windows_here():
+        raise NotCompiled(f"it is for Linux and Windows, and this is {sysconfig.get_platform()}")
+
+
+def compile_here(root: str, directory: str) -> tuple[list[str], str]:
+    """The launchers for this machine, made in `directory`, and the platform tags of their wheel.
+
+    Raises `NotCompiled`.
+    """
+    if _windows_here():
+        platform = PLATFORMS[_windows_here()]
+        return compile_with_zig(root, directory, platform), ".".join(platform.tags)
+    binary = os.path.join(directory, _LAUNCHER)
+    compile_launcher(root, binary)
+    return [binary], platform_tags_of(binary)
+
+
+def _windows_here() -> str:
+    """Which of `PLATFORMS` this is, "" where it is no Windows of those."""
+    known = {"win-amd64": "windows-x86_64", "win-arm64": "windows-arm64"}
+    return known.get(sysconfig.get_platform(), "")
 
 
 def compile_launcher(root: str, binary: str) -> None:
@@ -182,7 +211,7 @@ def compile_launcher(root: str, binary: str) -> None:
     no path of this machine gets in.
     """
     compiler = _compiler()
-    flags = _flags(root)
+    flags = _flags(root, "CFLAGS")
     complaint = ""
     for way in (flags, [flag for flag in flags if flag != _STATIC]):
         complaint = _complaint(compiler, [*way, "-o", binary, _SOURCE], root, binary)
@@ -191,24 +220,64 @@ def compile_launcher(root: str, binary: str) -> None:
     raise NotCompiled(complaint)
 
 
-def compile_with_zig(root: str, binary: str, platform: Platform) -> None:
-    """The same for another machine: `platform`, which has a name in zig. Raises `NotCompiled`.
+def compile_with_zig(root: str, directory: str, platform: Platform) -> list[str]:
+    """The launchers for another machine: `platform`, which has a name in zig. Raises `NotCompiled`.
 
     What zig compiles besides, a C library, it keeps in `ZIG_GLOBAL_CACHE_DIR`, by default in the
     user's cache directory.
     """
     compiler = [sys.executable, "-m", "ziglang", "cc", "-target", platform.zig]
-    complaint = _complaint(compiler, [*_flags(root), "-o", binary, _SOURCE], root, binary)
+    if platform.elf == _NO_ELF:
+        return _compile_for_windows(root, directory, compiler)
+    binary = os.path.join(directory, _LAUNCHER)
+    _compile(compiler, [*_flags(root, "CFLAGS"), "-o", binary, _SOURCE], root, binary)
+    return [binary]
+
+
+def _compile_for_windows(root: str, directory: str, compiler: list[str]) -> list[str]:
+    """Two programs of one object. In one step zig would compile a C runtime, which nothing uses."""
+    compiled = os.path.join(directory, "launcher.o")
+    flags = _flags(root, "CFLAGS.windows")
+    _compile(compiler, [*flags, "-c", "-o", compiled, _SOURCE], root, compiled)
+    made = []
+    for name, subsystem in _WINDOWS_LAUNCHERS.items():
+        binary = os.path.join(directory, name)
+        options = [*_WINDOWS_LINK, f"-Wl,--subsystem,{subsystem}", "-o", binary, compiled]
+        _compile(compiler, [*options, "-lkernel32", "-lntdll"], root, binary)
+        with open(binary, "rb") as stream:
+            content = stream.read()
+        with open(binary, "wb") as stream:
+            stream.write(marked(content))
+        made.append(binary)
+    return made
+
+
+def marked(program: bytes) -> bytes:
+    """A program of Windows with the marker of a shim, and without the time when it was linked.
+
+    The marker takes the place of what MS-DOS would print: nothing can be appended to a program that
+    somebody has signed. Raises `NotCompiled` when there is no such text.
+    """
+    head = program[:_HEAD]
+    (coff,) = struct.unpack_from("<I", head, 60)  # where the real header begins, after a signature
+    if head.count(_DOS_TEXT) != 1 or head[coff : coff + 4] != b"PE\0\0":
+        raise NotCompiled("what zig makes has no place for the marker of a shim")
+    head = head[: coff + 8] + bytes(4) + head[coff + 12 :]
+    return head.replace(_DOS_TEXT, _MARKER.ljust(len(_DOS_TEXT))) + program[_HEAD:]
+
+
+def _compile(compiler: list[str], words: list[str], root: str, binary: str) -> None:
+    complaint = _complaint(compiler, words, root, binary)
     if complaint:
         raise NotCompiled(complaint)
 
 
-def _flags(root: str) -> list[str]:
+def _flags(root: str, name: str) -> list[str]:
     try:
-        with open(os.path.join(root, "shims", "CFLAGS"), encoding="utf-8") as stream:
+        with open(os.path.join(root, "shims", name), encoding="utf-8") as stream:
             return shlex.split(stream.read())
     except OSError as error:
-        raise NotCompiled(f"cannot read shims/CFLAGS: {error.strerror}") from error
+        raise NotCompiled(f"cannot read shims/{name}: {error.strerror}") from error
 
 
 def _complaint(compiler: list[str], words: list[str], root: str, binary: str) -> str:

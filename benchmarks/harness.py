@@ -314,7 +314,7 @@ def scratch_directory(parent: str | None) -> Iterator[str]:
 
 def _device_caches(directory: str) -> Iterator[str]:
     """Every path where the policy could put a cache for an environment in `directory`."""
-    name = layout.device_cache_name(os.geteuid())
+    name = layout.device_cache_name(str(os.geteuid()))
     while True:
         yield os.path.join(directory, name)
         if directory == os.path.dirname(directory):

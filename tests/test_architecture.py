@@ -49,7 +49,7 @@ ROOMS = {
     "starter": "core replay windows installed",
     "pipeline": "core state host uv settings filesystem seed starter",
     "shim": "core state replay host filesystem pipeline seed",
-    "machine": "core state uv settings replay host filesystem pipeline shim",
+    "machine": "core state windows uv settings replay host filesystem pipeline shim",
     "installed": "core state terminal filesystem",
     "caches": "core terminal uv filesystem seed machine installed",
     "verify": "core state terminal machine installed",

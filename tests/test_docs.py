@@ -404,7 +404,7 @@ def test_every_version_that_a_rule_depends_on_is_told() -> None:
 def test_every_file_that_we_write_is_told() -> None:
     text = reference("files")
     ours = [
-        layout.PROJECT_CACHE, layout.device_cache_name(7).replace("7", "<uid>"),
+        layout.PROJECT_CACHE, layout.device_cache_name("7").replace("7", "<uid>"),
         layout.shim_directory({"HOME": "~"}, "linux"), layout.state_home({"HOME": "~"}, "linux"),
         layout.PROJECT_FILE, layout.SETUP_RECORD, f"{probe.HIDDEN}*",
         startup_file.BEGIN.decode().strip(), startup_file.END.decode().strip(),

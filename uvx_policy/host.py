@@ -68,6 +68,11 @@ class Host:
         other.witnesses = self.witnesses
         return other
 
+    @property
+    def user(self) -> str:
+        """What tells this user from others: the uid, on Windows the SID; "" when unknown."""
+        return str(self.uid)
+
     def status(self, path: str) -> Status | None:
         """stat(2): of what a symbolic link leads to. `None` when absent or dangling.
 

@@ -32,6 +32,13 @@ class OnWindows:
     status: Callable[[str], Status | None]
     _unreadable: Callable[[str, OSError], Unreadable]
 
+    @property
+    def user(self) -> str:
+        """The SID."""
+        from uvx_policy.windows.security import user_sid
+
+        return user_sid()
+
     def read_link(self, path: str) -> str:
         """Text of a symbolic link or junction; its status is the witness. Raises `Unreadable`."""
         self._stat(path, follow=False)

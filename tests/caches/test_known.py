@@ -20,7 +20,7 @@ from uvx_policy.state.register import Environment
 
 pytestmark = [pytest.mark.filesystem]
 
-NAME = layout.device_cache_name(os.geteuid())
+NAME = layout.device_cache_name(str(os.geteuid()))
 
 
 def state_directory() -> str:
@@ -101,7 +101,7 @@ def test_faults_in_settings_hide_no_other_cache(machine: Machine) -> None:
 @pytest.mark.usefixtures("machine")
 def test_the_cache_of_a_device_at_its_root(disk: Path) -> None:
     (disk / NAME).mkdir(mode=0o700)
-    (disk / layout.device_cache_name(UID)).mkdir()
+    (disk / layout.device_cache_name(str(UID))).mkdir()
 
     (_, found) = caches().values()
 
@@ -113,7 +113,7 @@ def test_the_cache_of_a_device_at_its_root(disk: Path) -> None:
 def test_the_cache_of_a_device_in_the_topmost_directory_of_the_user(disk: Path, above: str) -> None:
     mine = disk / above
     mine.mkdir(parents=True)
-    cache = mine / layout.device_cache_name(UID)
+    cache = mine / layout.device_cache_name(str(UID))
     cache.mkdir(mode=0o700)
     for path in (mine, cache):
         os.chown(path, UID, UID)
@@ -124,7 +124,7 @@ def test_the_cache_of_a_device_in_the_topmost_directory_of_the_user(disk: Path, 
 @pytest.mark.usefixtures("machine")
 def test_the_cache_of_a_device_on_the_way_to_a_remembered_environment(disk: Path) -> None:
     deep = disk / "a" / "b" / "c"
-    cache = deep / layout.device_cache_name(UID)
+    cache = deep / layout.device_cache_name(str(UID))
     cache.mkdir(parents=True, mode=0o700)
     os.chown(cache, UID, UID)
     assert str(cache) not in caches(uid=UID)

@@ -19,7 +19,7 @@ from uvx_policy.state import layout
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
-NAME = layout.device_cache_name(os.geteuid())
+NAME = layout.device_cache_name(str(os.geteuid()))
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from uvx_policy.state import layout
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
-NAME = layout.device_cache_name(os.geteuid())
+NAME = layout.device_cache_name(str(os.geteuid()))
 LOCKING = real_uv.each(since=(0, 9))
 
 each_version = pytest.mark.parametrize("uv_version", real_uv.each())

@@ -180,7 +180,7 @@ def test_a_cache_of_a_project_stays_and_is_named(
 def test_caches_of_devices_and_of_the_settings_stay_and_uv_s_own_is_not_ours(
     home: Home, fs: FileSystems
 ) -> None:
-    device = fs.ext4 / layout.device_cache_name(os.geteuid())
+    device = fs.ext4 / layout.device_cache_name(str(os.geteuid()))
     chosen = fs.btrfs / "chosen"
     uvs = home.root / ".cache/uv"
     for cache in (device, chosen, uvs):

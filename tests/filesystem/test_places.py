@@ -33,7 +33,7 @@ from uvx_policy.state import layout
 pytestmark = pytest.mark.filesystem
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NAME = layout.device_cache_name(os.geteuid())
+NAME = layout.device_cache_name(str(os.geteuid()))
 ME, OTHER = 12345, 23456
 
 

@@ -53,6 +53,8 @@ class Scene:
     def __init__(self, base: Path, unconfigured: Path) -> None:
         self.base = base
         self.unconfigured = unconfigured
+        #: words before the shim: the emulator of another machine
+        self.before: tuple[str, ...] = ()
         self.shims, self.real, self.home = base / "shims", base / "real", base / "home"
         self.cwd = base / "cwd"
         self.fallback = self.shims / ".linkpolicy" / "uv"
@@ -99,20 +101,13 @@ class Scene:
     ) -> subprocess.CompletedProcess[bytes]:
         """Start the shim. `environ` instead of our own one."""
         options = {"capture_output": True, "cwd": self.cwd, **options}
-        argv: Sequence[Any] = [self.shims / program, *words]
+        argv: Sequence[Any] = [*self.before, self.shims / program, *words]
         chosen: Mapping[Any, Any] = self.environ if environ is None else environ
         return subprocess.run(argv, env=chosen, timeout=60, check=False, **options)
 
     def seen(self) -> Seen:
         """What was started by the last `run`."""
-        found = shim_conftest.Installed(self.shims, self.real, self.record_to).seen()
-        return Seen(
-            handed_over=FALLBACK in found.environ,
-            words=found.words,
-            environ=tuple(entry for entry in found.environ if entry != FALLBACK),
-            pid=found.pid,
-            rest=found.rest,
-        )
+        return seen_in(self.record_to)
 
     def outcome(self, program: str, *words: str | bytes, **options: Any) -> Seen:
         """Start the shim, which says nothing itself, and tell what was started."""
@@ -171,6 +166,18 @@ def build(request: pytest.FixtureRequest) -> Path:
 def scene(tmp_path: Path, build: Path) -> Scene:
     """See `Scene`."""
     return Scene(tmp_path, build)
+
+
+def seen_in(record: Path) -> Seen:
+    """What one of the stand-ins has recorded."""
+    found = shim_conftest.Installed(record.parent, record.parent, record).seen()
+    return Seen(
+        handed_over=FALLBACK in found.environ,
+        words=found.words,
+        environ=tuple(entry for entry in found.environ if entry != FALLBACK),
+        pid=found.pid,
+        rest=found.rest,
+    )
 
 
 def without_guard(entries: Sequence[bytes]) -> list[bytes]:

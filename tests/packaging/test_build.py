@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -222,10 +223,11 @@ def test_a_wish_that_is_not_known_fails(tree: Path, tmp_path: Path) -> None:
     assert "LINKPOLICY_BUILD_LAUNCHER is `yes`, and not one of auto, require, no" in built.stderr
 
 
-def test_elsewhere_than_on_linux_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_there_is_no_launcher_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "macosx-11.0-arm64")
 
-    with pytest.raises(hatch_build.NotCompiled, match="for Linux"):
+    with pytest.raises(hatch_build.NotCompiled, match="for Linux and Windows, and this is macosx"):
         hatch_build.refuse_unless_wanted("require")
 
 

@@ -49,7 +49,7 @@ def test_a_file_that_two_packages_share_is_whole_in_both(machine: Machine) -> No
 
 
 def test_a_clean_copy_on_another_disk_is_enough(scene: Scene, machine: Machine, disk: Path) -> None:
-    other = disk / layout.device_cache_name(os.geteuid())
+    other = disk / layout.device_cache_name(str(os.geteuid()))
     machine.environment(disk / "env", other, NAME)
     shutil.rmtree(disk / "env")
     scene.world.wheels.rename(scene.base / "away")
@@ -67,7 +67,7 @@ def test_a_clean_copy_on_another_disk_is_enough(scene: Scene, machine: Machine, 
 def test_the_poison_goes_from_both_caches(scene: Scene, disk: Path) -> None:
     """The other one was seeded from the first (`cp`): another inode, the same wrong bytes."""
     module(scene.a).write_text(EDITED)
-    other = disk / layout.device_cache_name(os.geteuid())
+    other = disk / layout.device_cache_name(str(os.geteuid()))
     shutil.copytree(scene.cache, other, symlinks=True)
     (there,) = other.glob(f"archive-v0/*/{NAME}/__init__.py")
     assert there.read_text() == EDITED
@@ -82,7 +82,7 @@ def test_the_poison_goes_from_both_caches(scene: Scene, disk: Path) -> None:
 @pytest.mark.parametrize("kind", ["btrfs", "xfs"])
 def test_a_clone_is_a_clone_again(machine: Machine, fs: FileSystems, kind: str) -> None:
     base: Path = getattr(fs, kind)
-    cache = base / layout.device_cache_name(os.geteuid())
+    cache = base / layout.device_cache_name(str(os.geteuid()))
     env = machine.environment(base / "env", cache, mode="clone")
     data = installed(env) / "data.bin"
     archived = next(cache.glob(f"archive-v0/*/{NAME}/data.bin"))

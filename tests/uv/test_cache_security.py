@@ -31,7 +31,7 @@ from uvx_policy.state import layout
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 
 OTHER = 12345
-NAME = layout.device_cache_name(os.geteuid())
+NAME = layout.device_cache_name(str(os.geteuid()))
 
 
 @pytest.fixture(params=[real_uv.SUPPORTED[0], real_uv.SUPPORTED[-1]], ids=["oldest", "newest"])

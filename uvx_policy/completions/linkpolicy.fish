@@ -156,6 +156,7 @@ complete -c linkpolicy -n '_shtab_linkpolicy_using status' -s v -l verbose -d 's
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l color -xka "auto always never" -d 'use colors: auto, always, never'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -s h -l help -d 'show this help'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l json -d 'machine-readable output'
+complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l openmetrics -d 'metrics of each file system, for node_exporter'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l sort -xka "project device file-system cache policy links files shared private save edited" -d 'one of project, device, file-system, cache, policy, links, files, shared, private, save, edited'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l refresh -d 'ignore kept counts and count again'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status; and test $_shtab_linkpolicy_npos -ge 0' -ka "(__fish_complete_directories)" -d 'look for environments in this directory (default: all that uv was run for)'

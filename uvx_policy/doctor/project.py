@@ -133,7 +133,7 @@ def _fixable(case: Case, plan: Plan) -> Fix | None:
 
     The checks `caches-mode` and `caches-owner` tell of it as well; the first fixes it.
     """
-    name = layout.device_cache_name(case.host.uid)
+    name = layout.device_cache_name(case.host.user)
     for path, _ in plan.rejected:
         status = case.host.link_status(path) if os.path.basename(path) == name else None
         if status is None:

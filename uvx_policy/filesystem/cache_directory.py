@@ -6,7 +6,7 @@ import errno
 import os
 
 from uvx_policy.errors import LinkPolicyError, Unreadable
-from uvx_policy.filesystem import cache_safety, others
+from uvx_policy.filesystem import cache_safety, of_windows, others
 from uvx_policy.host import Host
 from uvx_policy.model import Status
 from uvx_policy.state.layout import PROJECT_CACHE
@@ -31,10 +31,11 @@ def make_cache_directory(path: str) -> None:
     exchange what is below (`others.who_may_exchange`).
     A project's own cache (`layout.PROJECT_CACHE`) may lie below anybody's directories: whoever
     may change them controls the project and the environment beside it anyway.
+    On Windows access lists stand for modes; what is made inherits none (`security`).
     Raises `UnsafeCacheDirectory`.
     """
-    if not hasattr(os, "O_NOFOLLOW") or not hasattr(os, "geteuid"):
-        _make_by_name(path)
+    if os.name == "nt":
+        _make_for_windows(path)
         return
     if not os.path.isabs(path) or os.path.normpath(path) != path or "\0" in path:
         raise UnsafeCacheDirectory(path, "is not a plain absolute path")
@@ -123,11 +124,28 @@ def _why_not_trusted(path: str, handle: int) -> str:
     return who and f"is writable for {who}"
 
 
-def _make_by_name(path: str) -> None:
-    """Windows: the access list is inherited; no owner or mode to check."""
+def _make_for_windows(path: str) -> None:
+    """The same, with access lists instead of modes.
+
+    Looked at after it was made: the root of a drive lets every user make a directory of that name.
+    """
+    host = Host(environ={})
     try:
-        os.makedirs(path, 0o700, exist_ok=True)
+        for directory in (*of_windows.above(path), path):
+            if not os.path.lexists(directory):
+                of_windows.make_private_directory(directory)
+        status = host.link_status(path)
+        if status is None or status.kind != "directory" or host.real_path(path) != path:
+            raise UnsafeCacheDirectory(path, "is a link, or not a directory")
+        reason = ""
+        if os.path.basename(path) != PROJECT_CACHE:
+            reason = of_windows.why_open_to_others(host, path)
+        if not reason and not of_windows.is_own(host, path):
+            reason = "belongs to another user"
+        reason = reason or cache_safety.why_shared(host, path, status)
+    except Unreadable as error:
+        reason = f"cannot be looked at: {error.reason}"
     except OSError as error:
-        raise UnsafeCacheDirectory(path, str(error)) from error
-    if os.path.islink(path):
-        raise UnsafeCacheDirectory(path, "is a symbolic link")
+        reason = error.strerror or str(error)
+    if reason:
+        raise UnsafeCacheDirectory(path, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import cloud, mounts, others, quota
+from uvx_policy.filesystem import cloud, mounts, of_windows, others, quota
 from uvx_policy.host import Host, nearest_existing
 from uvx_policy.value import Value
 
@@ -119,8 +119,8 @@ def why_open_to_others(host: Host, directory: str, wish: Wish) -> str:
     The project's own cache (`wish`) may lie in anybody's directories: nobody gains what they do not
     have already. Raises `Unreadable`.
     """
-    if host.uid < 0:  # Windows: no owners to see
-        return ""
+    if host.platform == "win32":
+        return of_windows.why_open_to_others(host, host.real_path(directory))
     invoking = host.environ.get("SUDO_UID", "") if host.uid == 0 else ""
     real = host.real_path(directory)
     for path, status in _way(host, directory):
@@ -196,7 +196,10 @@ def _why_not_writable(host: Host, real: str, existing: str) -> str:
         return "" if host.may_write(existing) else f"`{existing}` cannot be written"
     if status.kind != "directory":
         return f"it is a {status.kind}"
-    if host.uid >= 0 and status.uid != host.uid:
+    if host.platform == "win32":
+        if not of_windows.is_own(host, real):
+            return "it belongs to another user"
+    elif status.uid != host.uid:
         return f"it belongs to user {status.uid}"
     return why_shared(host, real, status) or (
         "" if host.may_write(real) else "it cannot be written"
@@ -206,6 +209,8 @@ def _why_not_writable(host: Host, real: str, existing: str) -> str:
 def why_shared(host: Host, directory: str, status: Status) -> str:
     """Give who else can write to a cache, as a reason against it. Raises `Unreadable`."""
     who = others.who_may_write(host, directory, status)
+    if host.platform == "win32":
+        return f"{who} can write to it" if who else ""
     return f"{who} can write to it (mode {status.mode:04o})" if who else ""
 
 
@@ -251,6 +256,8 @@ def _why_mount(host: Host, table: MountTable | None, existing: str, wish: Wish) 
     mount = table.find(existing, host.mount_id(existing)) if table else None
     host.file_system(existing)  # the witness of read-only and noexec
     asked = wish.by_user or wish.for_project
+    if host.platform == "win32":
+        return "" if asked else of_windows.why_unfit(host, existing)
     if mount is None:
         return "" if asked else "its file system is not known"
     if not asked:

@@ -6,6 +6,8 @@ put another cache in its place.
 
 from __future__ import annotations
 
+from uvx_policy.filesystem import of_windows
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.host import Host
@@ -28,6 +30,8 @@ def who_may_exchange(host: Host, path: str, status: Status) -> str:
     Its owner aside, whom `status` names. In a sticky directory only the owners of its entries may.
     Raises `Unreadable`.
     """
+    if host.platform == "win32":
+        return of_windows.who_may_exchange(host, path)
     return "" if status.mode & _STICKY else who_may_write(host, path, status)
 
 
@@ -36,8 +40,8 @@ def who_may_write(host: Host, path: str, status: Status) -> str:
 
     Its owner aside, whom `status` names. Raises `Unreadable`.
     """
-    if host.uid < 0:  # Windows: its access lists are beyond us
-        return ""
+    if host.platform == "win32":
+        return of_windows.who_may_write(host, path)
     if status.mode & _EVERYBODY_MAY_WRITE:
         return "everybody"
     # With an access list these bits are its mask: without them it lets nobody else write either.

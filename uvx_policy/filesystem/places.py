@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from uvx_policy.errors import Unreadable
-from uvx_policy.filesystem import cache_safety, others
+from uvx_policy.filesystem import cache_safety, of_windows, others
 from uvx_policy.filesystem.cache_safety import Surroundings, Wish
 from uvx_policy.filesystem.mounts import MountTable, is_within
 from uvx_policy.host import Host, nearest_existing
@@ -146,7 +146,7 @@ class _Search:
 
     def on_device(self) -> Place | None:
         """A cache of ours that exists on the destination's file system, else room for one."""
-        name = layout.device_cache_name(self._host.uid)
+        name = layout.device_cache_name(self._host.user)
         way = self._way_down()
         # Looked at once, before any is judged: another of us may make one this moment.
         existed = {
@@ -225,8 +225,11 @@ class _Search:
         if it is not named.
         """
         status = self._host.status(parent)
-        if status is None or self._host.uid < 0 or not self._host.may_write(parent):
+        if status is None or not self._host.user or not self._host.may_write(parent):
             return False
+        if self._host.platform == "win32":
+            # Its root: what others made elsewhere on a drive, others may exchange.
+            return is_top or of_windows.is_own(self._host, parent)
         if status.mode & 0o002 and status.mode & 0o1000:
             # Everybody's: only the root of a mount, as of a disk that all users share.
             return is_top

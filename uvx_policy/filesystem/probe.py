@@ -190,7 +190,7 @@ def _try_named(cache: str, destination: str) -> tuple[int, int]:
 
 def _clone_named(original: str, copy: str) -> int:
     if sys.platform == "win32":
-        return errno.EOPNOTSUPP
+        return _share_on_windows(original, copy)
     with _Handles() as handles:
         try:
             source = handles.open(original, _NEW, 0o600)
@@ -203,6 +203,27 @@ def _clone_named(original: str, copy: str) -> int:
             _remove(original)
         _fill(source)
         return _outcome(lambda: _ficlone(source, target))
+
+
+def _share_on_windows(original: str, copy: str) -> int:
+    if sys.platform == "win32":
+        from uvx_policy.windows import blocks
+
+        if not blocks.may_be_shared(os.path.dirname(copy)):
+            return errno.EOPNOTSUPP
+        with _Handles() as handles:
+            try:
+                source = handles.open(original, _NEW, 0o600)
+                target = handles.open(copy, _NEW, 0o600)
+                _fill(source)
+                size = os.fstat(source).st_size
+                os.ftruncate(target, size)
+                return _outcome(lambda: blocks.share(source, target, size))
+            finally:
+                handles.close()  # Windows removes no name of an open file
+                _remove(copy)
+                _remove(original)
+    return errno.EOPNOTSUPP
 
 
 def _link_named(original: str, copy: str) -> int:

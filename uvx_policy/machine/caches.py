@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -240,9 +241,17 @@ def _of_devices(host: Host, table: MountTable | None, below: set[str]) -> Iterat
     That is a mount point, a directory on the way from there to what is linked (`below`), or the
     topmost directory that belongs to the user.
     """
-    if host.uid < 0 or table is None:
+    name = layout.device_cache_name(host.user)
+    if sys.platform == "win32":
+        from uvx_policy.windows import drives
+
+        for root in drives.roots():
+            path = os.path.join(root, name)
+            if os.path.lexists(path) and not os.path.islink(path):
+                yield path, DEVICE_CACHE
         return
-    name = layout.device_cache_name(host.uid)
+    if table is None:
+        return
     points = [row.point for row in table.rows if not any(why(row) for why in _WHY_ELSEWHERE)]
     owned = (directory for point in points for directory in _topmost_of(point, host.uid))
     for parent in dict.fromkeys((*points, *owned, *_on_the_way_to(sorted(below - {""})))):

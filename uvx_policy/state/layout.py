@@ -87,9 +87,9 @@ STORES = (
 )
 
 
-def device_cache_name(uid: int) -> str:
-    """Name of our cache directory on a device, one for each user."""
-    return f"{PROJECT_CACHE}-{uid}"
+def device_cache_name(user: str) -> str:
+    """Name of our cache directory on a device, one for each user (`Host.user`)."""
+    return f"{PROJECT_CACHE}-{user}"
 
 
 def config_home(environ: dict[str, str], platform: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.state import register
 from uvx_policy.state.register import Environment
-from uvx_policy.status import as_json, remarks, table
+from uvx_policy.status import as_json, openmetrics, remarks, table
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.console import Console
@@ -31,7 +31,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="ROOT",
         help="look for environments in this directory (default: all that uv was run for)",
     )
-    status.add_argument("--json", action="store_true", help="machine-readable output")
+    forms = status.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="machine-readable output")
+    forms.add_argument(
+        "--openmetrics", action="store_true", help="metrics of each file system, for node_exporter"
+    )
     status.add_argument(
         "--sort", choices=table.SORTS, default="project", metavar="COLUMN",
         help=f"one of {', '.join(table.SORTS)}",
@@ -65,6 +69,10 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         for text in as_json.lines(rows, gathering.totals, search.unreadable):
             sys.stdout.write(f"{text}\n")
+        return 0
+    if options.openmetrics:
+        metrics = "".join(f"{line}\n" for line in openmetrics.lines(gathering.totals))
+        _write(metrics)
         return 0
     console = Console()
     if not rows and not gathering.forgotten:
@@ -101,6 +109,12 @@ def _found(search: Search, roots: Sequence[str], state: str) -> Iterator[Environ
             found.add(real)
             if os.path.isdir(real):
                 yield environment
+
+
+def _write(text: str) -> None:
+    """On stdout in UTF-8, whatever the terminal's encoding."""
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.flush()
 
 
 def _print_nothing(roots: Sequence[str], console: Console) -> None:
