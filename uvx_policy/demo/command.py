@@ -144,7 +144,7 @@ def _give(problem: Problem, theatre: Theatre, say: Callable[[str], None]) -> Out
         if not under_policy.ok:
             reasons += stage.warnings
         return Outcome(problem, without, under_policy, "; ".join(dict.fromkeys(reasons)))
-    reasons.append(f"it would show where {problem.shows_where}")
+    reasons.append(f"it shows where {problem.shows_where}")
     return Outcome(problem, None, None, "; ".join(reasons))
 
 

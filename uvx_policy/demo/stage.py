@@ -169,7 +169,7 @@ def write_shims(directory: str) -> None:
         os.chmod(path, 0o700)
         if not os.access(path, os.X_OK):
             raise UsageError(
-                f"nothing may be executed in `{directory}` (mounted noexec)",
+                f"programs cannot be executed in `{directory}` (mounted noexec)",
                 hint="name another directory",
                 commands=(command("linkpolicy", "demo", TMPDIR="/another/directory"),),
             )
