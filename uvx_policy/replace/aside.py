@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.replace import shop
 from uvx_policy.replace.build import copied
-from uvx_policy.replace.place import Changed, Place, Root, put_where_nothing_is
+from uvx_policy.replace.held import at
+from uvx_policy.replace.place import READ, Changed, Place, Root, put_where_nothing_is
 from uvx_policy.replace.shop import Shop
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Aside:
             for number, path in enumerate(dict.fromkeys(paths)):
                 self._keep(path, f"kept-{number}")
             rows = json.dumps({"root": root, "files": self._kept}).encode("ascii")
-            handle = os.open(_LIST, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=self._shop.handle)
+            handle = at.open(_LIST, os.O_WRONLY | os.O_CREAT, 0o600, dir_fd=self._shop.handle)
             with open(handle, "wb") as stream:
                 stream.write(rows)
                 stream.flush()
@@ -68,7 +69,7 @@ class Aside:
                 if place.kind not in (stat.S_IFREG, stat.S_IFLNK):
                     return
                 try:
-                    os.link(
+                    at.link(
                         place.name, name, src_dir_fd=place.directory,
                         dst_dir_fd=self._shop.handle, follow_symlinks=False,
                     )  # fmt: skip
@@ -89,7 +90,7 @@ def finish(directory: str) -> int:
     with (
         contextlib.suppress(OSError, ValueError),
         contextlib.closing(Root(directory)) as root,
-        os.scandir(root.handle) as entries,
+        at.scandir(root.handle) as entries,
     ):
         for entry in entries:
             if shop.is_abandoned(entry):
@@ -101,7 +102,7 @@ def finish(directory: str) -> int:
 def _finished(root: Root, name: str) -> int:
     with shop.taken_over(root, name) as handle:
         try:
-            listed = os.open(_LIST, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=handle)
+            listed = at.open(_LIST, READ, dir_fd=handle)
         except FileNotFoundError:
             return 0
         with open(listed, "rb") as stream:
@@ -125,7 +126,7 @@ def _bring_back(shop_handle: int, root: Root, kept: dict[str, str]) -> int:
 
 
 def _clear(handle: int) -> None:
-    for name in os.listdir(handle):
+    for name in at.listdir(handle):
         if name == _LIST or name.startswith("kept-"):
             with contextlib.suppress(OSError):
-                os.unlink(name, dir_fd=handle)
+                at.unlink(name, dir_fd=handle)

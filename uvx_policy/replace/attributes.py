@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 
+from uvx_policy.replace.held import at
+
 #: the system gives these to every file by itself
 _LABELS = frozenset(("security.selinux", "security.ima", "security.evm", "security.SMACK64"))
 _UNKNOWN = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
@@ -39,7 +41,7 @@ def copy(source: int, new: int, path: str) -> None:
             os.setxattr(new, name, os.getxattr(source, name))
         except OSError:  # noqa: PERF203 (few files have one)
             raise CannotKeep(f"its attribute {name}", path) from None
-    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    at.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def extended(handle: int) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ from uvx_policy.filesystem.clone import clone_to
 from uvx_policy.foreign_file import FLAGS, NO_FOLLOW, pieces
 from uvx_policy.installed.hash import NO_HASH, Hash, of_handle, read
 from uvx_policy.replace import attributes, foreign
+from uvx_policy.replace.held import FLUSHED, at
 from uvx_policy.replace.place import READ, Changed, Place, Seen, put, take_away
 from uvx_policy.state.files import write_all
 from uvx_policy.value import Value
@@ -102,7 +103,7 @@ class Builder:
                     raise
             else:
                 return way
-        raise OSError(errno.ENOTSUP, "no way to link it", target.path)
+        raise OSError(errno.ENOTSUP, "cannot be linked", target.path)
 
     def detach(self, target: Target) -> bool:
         """Give the target an inode of its own with the same bytes, and all else that it has.
@@ -135,7 +136,7 @@ class Builder:
     def point(self, target: Target, text: str) -> None:
         """Put a symbolic link with this text at the target."""
         self._deliver(
-            target, lambda new: os.symlink(text, new.name, dir_fd=new.directory), is_link=True
+            target, lambda new: at.symlink(text, new.name, dir_fd=new.directory), is_link=True
         )
 
     def remove(self, target: Target) -> None:
@@ -152,7 +153,7 @@ class Builder:
             contextlib.suppress(OSError),
             self._shops.root(target.root).place(directory) as place,
         ):
-            os.rmdir(place.name, dir_fd=place.directory)
+            at.rmdir(place.name, dir_fd=place.directory)
 
     def forget_bytecode(self, target: Target) -> None:
         """Python compares the time in seconds and the size only: an edit may be in there still."""
@@ -165,7 +166,7 @@ class Builder:
             contextlib.suppress(OSError),
             self._shops.root(target.root).place(anything) as place,
         ):
-            for entry in os.listdir(place.directory):
+            for entry in at.listdir(place.directory):
                 if entry.startswith(f"{stem}.") and entry.endswith(".pyc"):
                     place.beside(entry).unlink()
 
@@ -225,10 +226,10 @@ def fill(path: str, content: Iterable[bytes]) -> None:
 def copied(place: Place, new: Place) -> None:
     """Copy a file or a symbolic link, with all that it has as far as possible. Raises `OSError`."""
     if place.kind == stat.S_IFLNK:
-        text = os.readlink(place.name, dir_fd=place.directory)
-        os.symlink(text, new.name, dir_fd=new.directory)
+        text = at.readlink(place.name, dir_fd=place.directory)
+        at.symlink(text, new.name, dir_fd=new.directory)
         return
-    source = os.open(place.name, READ, dir_fd=place.directory)
+    source = at.open(place.name, READ, dir_fd=place.directory)
     try:
         status = os.fstat(source)
         if not stat.S_ISREG(status.st_mode):
@@ -237,7 +238,7 @@ def copied(place: Place, new: Place) -> None:
             _copy(source, handle)
             with contextlib.suppress(attributes.CannotKeep):
                 attributes.copy(source, handle, place.path)
-            os.utime(handle, ns=(status.st_atime_ns, status.st_mtime_ns))
+            at.utime(handle, ns=(status.st_atime_ns, status.st_mtime_ns))
     finally:
         os.close(source)
 
@@ -250,9 +251,9 @@ def _opened(place: Place, seen: Seen | None) -> int:
     if is_link:
         path = _text(place, seen)
         foreign.check_way(os.path.join(os.path.dirname(place.path), path))
-        handle = os.open(path, FLAGS, dir_fd=place.directory)
+        handle = at.open(path, FLAGS, dir_fd=place.directory)
     else:
-        handle = os.open(place.name, READ, dir_fd=place.directory)
+        handle = at.open(place.name, READ, dir_fd=place.directory)
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode) or not (is_link or Seen.of(status) == seen):
         os.close(handle)
@@ -263,26 +264,26 @@ def _opened(place: Place, seen: Seen | None) -> int:
 def _text(place: Place, seen: Seen) -> str:
     """Where the very link leads that was seen. Raises `OSError`, `Changed`."""
     if not hasattr(os, "O_PATH"):
-        return os.readlink(place.name, dir_fd=place.directory)
-    link = os.open(place.name, os.O_PATH | NO_FOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
+        return at.readlink(place.name, dir_fd=place.directory)
+    link = at.open(place.name, os.O_PATH | NO_FOLLOW | os.O_CLOEXEC, dir_fd=place.directory)
     try:
         if Seen.of(os.fstat(link)) != seen:
             raise Changed(place.path)
-        return os.readlink("", dir_fd=link)
+        return at.readlink("", dir_fd=link)
     finally:
         os.close(link)
 
 
 def _finish(part: Place, target: Target, directory: int | None) -> None:
     """`directory`: handle of the one that it comes to, for a file that has no attributes yet."""
-    handle = os.open(part.name, READ, dir_fd=part.directory)
+    handle = at.open(part.name, FLUSHED | NO_FOLLOW, dir_fd=part.directory)
     try:
         if directory is not None:
             if foreign.is_root():
                 # As the rest of the directory, which root owns, or it would have refused.
                 os.fchown(handle, -1, os.fstat(directory).st_gid)
             attributes.set_mode(handle, target.mode)
-            os.utime(handle, ns=(target.time, target.time))
+            at.utime(handle, ns=(target.time, target.time))
         if os.fstat(handle).st_nlink == 1:  # else it was there before
             # A power cut could leave a name without content.
             os.fsync(handle)
@@ -295,7 +296,7 @@ def _finish(part: Place, target: Target, directory: int | None) -> None:
 @contextlib.contextmanager
 def _made(new: Place) -> Iterator[int]:
     """A file that is ours alone (0600), open."""
-    handle = os.open(new.name, _NEW, 0o600, dir_fd=new.directory)
+    handle = at.open(new.name, _NEW, 0o600, dir_fd=new.directory)
     try:
         yield handle
     finally:
@@ -308,18 +309,18 @@ def _is_same(source: str, path: str) -> bool:
 
 
 def _link(source: str, new: Place, target: Target) -> None:
-    os.link(os.path.realpath(source), new.name, dst_dir_fd=new.directory, follow_symlinks=False)
+    at.link(os.path.realpath(source), new.name, dst_dir_fd=new.directory, follow_symlinks=False)
     # Of the name that is ours alone: the other one may be another file by now.
-    status = os.lstat(new.name, dir_fd=new.directory)
-    if stat.S_IMODE(status.st_mode) != target.mode:
-        raise OSError(errno.ENOTSUP, "its permissions are others", source)
+    status = at.lstat(new.name, dir_fd=new.directory)
+    if os.name != "nt" and stat.S_IMODE(status.st_mode) != target.mode:
+        raise OSError(errno.ENOTSUP, "its permissions differ", source)
     if foreign.is_root() and status.st_uid != 0:  # who could write to it at any time
         raise OSError(errno.EPERM, "the original belongs to another user", source)
 
 
 def _point(source: str, new: Place) -> None:
     foreign.check_way(source)
-    os.symlink(os.path.realpath(source), new.name, dir_fd=new.directory)
+    at.symlink(os.path.realpath(source), new.name, dir_fd=new.directory)
 
 
 def _clone(source: str, new: Place) -> None:

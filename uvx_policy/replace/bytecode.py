@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.foreign_file import NO_FOLLOW
 from uvx_policy.installed.hash import NO_HASH
 from uvx_policy.replace.build import copied
+from uvx_policy.replace.held import at
 from uvx_policy.replace.place import Place, Seen, put
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Bytecode:
                 self._listed.clear()
             names = self._listed[key] = {}
             with contextlib.suppress(OSError):
-                for name in os.listdir(self._directories.handle(root, directory)):
+                for name in at.listdir(self._directories.handle(root, directory)):
                     if name.endswith(".pyc"):
                         # `a.b.cpython-311.opt-1.pyc` is of `a.b.py`: nobody imports that.
                         names.setdefault(name.partition(".")[0], []).append(name)
@@ -93,15 +94,15 @@ def _cached(below: str) -> tuple[str, str]:
 
 def _changed(place: Place, header: bytes, time: bytes, shop: Shop | None) -> bool:
     """Raises `OSError`."""
-    handle = os.open(place.name, _WRITE, dir_fd=place.directory)
+    handle = at.open(place.name, _WRITE, dir_fd=place.directory)
     try:
-        if os.pread(handle, _HEADER.size, _AFTER_MAGIC) != header:
+        if at.pread(handle, _HEADER.size, _AFTER_MAGIC) != header:
             return False
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             return False
         if status.st_nlink == 1:
-            os.pwrite(handle, time, _TIME_AT)
+            at.pwrite(handle, time, _TIME_AT)
             return True
     finally:
         os.close(handle)
@@ -111,9 +112,9 @@ def _changed(place: Place, header: bytes, time: bytes, shop: Shop | None) -> boo
     new = shop.free("part")
     try:
         copied(place, new)
-        handle = os.open(new.name, _WRITE, dir_fd=new.directory)
+        handle = at.open(new.name, _WRITE, dir_fd=new.directory)
         try:
-            os.pwrite(handle, time, _TIME_AT)
+            at.pwrite(handle, time, _TIME_AT)
         finally:
             os.close(handle)
         put(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.foreign_file import FLAGS, NO_FOLLOW
 from uvx_policy.replace import attributes, foreign
+from uvx_policy.replace.held import at
 from uvx_policy.replace.place import Changed
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def make_directory(above: Entry, name: str, permissions: int) -> None:
         path = os.path.join(above.path, name)
         foreign.check(handle, path)
         try:
-            os.mkdir(name, permissions, dir_fd=handle)
+            at.mkdir(name, permissions, dir_fd=handle)
         except FileExistsError:
             raise Changed(path, "something is there now") from None
 
@@ -86,7 +87,7 @@ def _opened(name: str, entry: Entry | None, above: int | None = None) -> Iterato
     """A handle of what is there, if it is what was seen; `None`: of any directory."""
     try:
         kind = 0 if entry else getattr(os, "O_DIRECTORY", 0)
-        handle = os.open(name, _OPEN | NO_FOLLOW | kind, dir_fd=above)
+        handle = at.open(name, _OPEN | NO_FOLLOW | kind, dir_fd=above)
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             raise

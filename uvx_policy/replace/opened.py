@@ -100,7 +100,7 @@ class Directories:
         except OSError as error:
             # A link, or a file that has taken the place of a directory.
             if error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.islink(path):
-                raise Changed(path, "a symbolic link is on the way to it") from error
+                raise Changed(path, "there is a symbolic link on the way to it") from error
             raise type(error)(error.errno, error.strerror, path) from error
         try:
             foreign.check(handle, path)

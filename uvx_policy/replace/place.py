@@ -14,9 +14,10 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from uvx_policy.foreign_file import DIRECTORY, FLAGS, NO_FOLLOW
+from uvx_policy.foreign_file import FLAGS, NO_FOLLOW
 from uvx_policy.installed.hash import Hash, of_handle
 from uvx_policy.replace import foreign, kernel
+from uvx_policy.replace.held import DIRECTORY, at
 from uvx_policy.replace.kernel import Unsupported
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Root:
         """`path`: absolute; links in it are followed, those below it are not. Raises `OSError`."""
         foreign.check_way(path)
         self.path = path
-        self.handle = os.open(path, DIRECTORY)
+        # What Windows holds is no link.
+        self.handle = at.open(os.path.realpath(path) if os.name == "nt" else path, DIRECTORY)
         try:
             foreign.check(self.handle, path)
         except OSError:
@@ -95,7 +97,7 @@ class Root:
         if below == os.curdir:
             return os.dup(self.handle)
         if below.split(os.sep)[0] == os.pardir:
-            raise Changed(path, f"it does not lie below `{self.path}`")
+            raise Changed(path, f"it is not below `{self.path}`")
         try:
             return self._open(below)
         except FileNotFoundError:
@@ -127,7 +129,7 @@ class Root:
         path = self.path
         try:
             for name in below.split(os.sep):
-                inner = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=handle)
+                inner = at.open(name, DIRECTORY | NO_FOLLOW, dir_fd=handle)
                 os.close(handle)
                 handle, path = inner, os.path.join(path, name)
                 foreign.check(handle, path)
@@ -144,7 +146,7 @@ class Root:
         if error.errno in (errno.ELOOP, errno.EXDEV) or (
             error.errno == errno.ENOTDIR and _is_link_on_the_way(self.path, below)
         ):
-            return Changed(path, "a symbolic link is on the way to it")
+            return Changed(path, "there is a symbolic link on the way to it")
         return type(error)(error.errno, error.strerror, path)
 
     def _make(self, below: str) -> None:
@@ -154,7 +156,7 @@ class Root:
                 self._make(made)
         handle = self._open(made) if made else os.dup(self.handle)
         try:
-            os.mkdir(os.path.basename(below), dir_fd=handle)
+            at.mkdir(os.path.basename(below), dir_fd=handle)
         finally:
             os.close(handle)
 
@@ -172,7 +174,7 @@ class Place:
     def seen(self) -> Seen | None:
         """What is there. Raises `OSError`, but not for nothing."""
         try:
-            return Seen.of(os.lstat(self.name, dir_fd=self.directory))
+            return Seen.of(at.lstat(self.name, dir_fd=self.directory))
         except FileNotFoundError:
             return None
 
@@ -183,7 +185,7 @@ class Place:
 
     def renamed(self, other: Place) -> Place:
         """Rename what is there to another place, and give that. Raises `OSError`."""
-        os.rename(self.name, other.name, src_dir_fd=self.directory, dst_dir_fd=other.directory)
+        at.rename(self.name, other.name, src_dir_fd=self.directory, dst_dir_fd=other.directory)
         return other
 
     def beside(self, name: str) -> Place:
@@ -193,7 +195,7 @@ class Place:
     def unlink(self) -> None:
         """Remove what is there. Never raises."""
         with contextlib.suppress(OSError):
-            os.unlink(self.name, dir_fd=self.directory)
+            at.unlink(self.name, dir_fd=self.directory)
 
 
 def put(
@@ -278,7 +280,7 @@ def take_away(
     if expected.kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place.path)
     try:
-        os.rename(place.name, aside.name, src_dir_fd=place.directory, dst_dir_fd=aside.directory)
+        at.rename(place.name, aside.name, src_dir_fd=place.directory, dst_dir_fd=aside.directory)
     except FileNotFoundError:
         raise Changed(place.path) from None
     if _may_go(aside, expected, content):
@@ -298,7 +300,7 @@ def _may_go(place: Place, expected: Seen, content: Hash) -> bool:
     if expected.kind != stat.S_IFREG or not content:
         return True
     try:
-        handle = os.open(place.name, READ, dir_fd=place.directory)
+        handle = at.open(place.name, READ, dir_fd=place.directory)
     except OSError:  # not for us to read, or too many files: nobody knows
         return False
     try:
@@ -327,7 +329,7 @@ def is_free_to_go(place: Place, contents: Collection[Hash] | None) -> bool | Non
     seen = place.seen
     if seen is None or seen.kind != stat.S_IFREG:
         return True
-    handle = os.open(place.name, READ, dir_fd=place.directory)
+    handle = at.open(place.name, READ, dir_fd=place.directory)
     try:
         if _has_writer(handle):
             return None
@@ -370,7 +372,7 @@ def put_where_nothing_is(new: Place, place: Place) -> None:
         try:
             kernel.move(new.directory, new.name, place.directory, place.name)
         except Unsupported:
-            os.link(
+            at.link(
                 new.name, place.name, src_dir_fd=new.directory, dst_dir_fd=place.directory,
                 follow_symlinks=False,
             )  # fmt: skip

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.filesystem.probe import HIDDEN, is_written_by_probe
 from uvx_policy.flock import take_alone
-from uvx_policy.foreign_file import DIRECTORY, NO_FOLLOW
+from uvx_policy.foreign_file import NO_FOLLOW
 from uvx_policy.installed.hash import NO_HASH, Hash, of_handle
 from uvx_policy.replace.bytecode import Bytecode
+from uvx_policy.replace.held import DIRECTORY, at
 from uvx_policy.replace.opened import Directories
 from uvx_policy.replace.place import READ, Place, Root, Seen, is_free_to_go, seen_at
 
@@ -63,8 +64,8 @@ class Shop:
         with contextlib.ExitStack() as opened:
             self.root = Root(directory)
             opened.callback(self.root.close)
-            os.mkdir(name, 0o700, dir_fd=self.root.handle)
-            self.handle = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=self.root.handle)
+            at.mkdir(name, 0o700, dir_fd=self.root.handle)
+            self.handle = at.open(name, DIRECTORY | NO_FOLLOW, dir_fd=self.root.handle)
             opened.callback(os.close, self.handle)
             _check_private(self.handle, self.path)
             # As long as we live: what lies in a shop whose lock is free was left by somebody.
@@ -93,7 +94,7 @@ class Shop:
             return
         if self._known < 0:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-            self._known = os.open(_KNOWN, flags, 0o600, dir_fd=self.handle)
+            self._known = at.open(_KNOWN, flags, 0o600, dir_fd=self.handle)
         self._contents.update(fresh)
         path = f" {below.encode('unicode_escape').decode('ascii')}" if below else ""
         lines = (f"{content}{path}\n" for content in (contents if below else fresh))
@@ -159,11 +160,15 @@ class Shop:
         if self._known >= 0:
             os.close(self._known)
         with contextlib.suppress(OSError):
-            if os.listdir(self.handle) in ([], [_KNOWN]):
+            if at.listdir(self.handle) in ([], [_KNOWN]):
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(_KNOWN, dir_fd=self.handle)
-                os.rmdir(os.path.basename(self.path), dir_fd=self.root.handle)
-        os.close(self.handle)
+                    at.unlink(_KNOWN, dir_fd=self.handle)
+                if os.name == "nt":  # where nothing that is open can be removed
+                    os.close(self.handle)
+                    self.handle = -1
+                at.rmdir(os.path.basename(self.path), dir_fd=self.root.handle)
+        if self.handle >= 0:
+            os.close(self.handle)
         self.root.close()
 
 
@@ -221,7 +226,7 @@ def clean_up(directory: str, rescue: Callable[[Place, str], None]) -> None:
     with (
         contextlib.suppress(OSError),
         contextlib.closing(Root(directory)) as root,
-        os.scandir(root.handle) as entries,
+        at.scandir(root.handle) as entries,
     ):
         for entry in entries:
             with contextlib.suppress(OSError):
@@ -233,20 +238,20 @@ def clean_up(directory: str, rescue: Callable[[Place, str], None]) -> None:
 def clean_up_probes(directory: str) -> None:
     """Remove what killed probes (`filesystem.probe`) left in `directory`. Never raises."""
     with contextlib.suppress(OSError), contextlib.closing(Root(directory)) as root:
-        for name in os.listdir(root.handle):
+        for name in at.listdir(root.handle):
             if not name.startswith(HIDDEN):
                 continue
             with contextlib.suppress(OSError):
                 if _was_left_by_probe(name, root.handle):
-                    os.unlink(name, dir_fd=root.handle)
+                    at.unlink(name, dir_fd=root.handle)
 
 
 def _was_left_by_probe(name: str, directory: int) -> bool:
     """Is it old, this user's, and has it nothing in it but what probes write?"""
-    handle = os.open(name, READ, dir_fd=directory)
+    handle = at.open(name, READ, dir_fd=directory)
     try:
         status = os.fstat(handle)
-        is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+        is_ours = stat.S_ISREG(status.st_mode) and _is_own(status)
         if not is_ours or status.st_mtime > time.time() - _OLD:
             return False
         return is_written_by_probe(os.read(handle, status.st_size + 1))
@@ -263,7 +268,7 @@ def is_abandoned(entry: os.DirEntry[str]) -> bool:
 @contextlib.contextmanager
 def taken_over(root: Root, name: str) -> Iterator[int]:
     """A handle of a shop in which nobody works. Raises `OSError`, also when somebody does."""
-    handle = os.open(name, DIRECTORY | NO_FOLLOW, dir_fd=root.handle)
+    handle = at.open(name, DIRECTORY | NO_FOLLOW, dir_fd=root.handle)
     try:
         _check_private(handle, os.path.join(root.path, name))
         _lock(handle)
@@ -277,7 +282,7 @@ def _clear(root: Root, shop: str, rescue: Callable[[Place, str], None]) -> None:
     path = os.path.join(root.path, shop)
     with taken_over(root, shop) as handle:
         known = _known_in(handle)
-        for name in os.listdir(handle):
+        for name in at.listdir(handle):
             place = Place(handle, name, os.path.join(path, name))
             # What was not built to the end was never at a path.
             if name != _KNOWN and not name.startswith("part-"):
@@ -289,21 +294,26 @@ def _clear(root: Root, shop: str, rescue: Callable[[Place, str], None]) -> None:
                 else:
                     rescue(place, path)
             place.unlink()
-        os.rmdir(shop, dir_fd=root.handle)
+        at.rmdir(shop, dir_fd=root.handle)
 
 
 def _check_private(handle: int, path: str) -> None:
     """Raises `PermissionError` where somebody put another directory in the place of ours."""
     status = os.fstat(handle)
-    if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+    if not _is_own(status) or (os.name != "nt" and stat.S_IMODE(status.st_mode) & 0o077):
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+
+def _is_own(status: os.stat_result) -> bool:
+    """Windows tells of no owner here: there it is as private as the directory that it is in."""
+    return os.name == "nt" or status.st_uid == os.geteuid()
 
 
 def _known_in(handle: int) -> dict[Hash, list[str]]:
     """What may be thrown away, and the paths that `Shop.may_go` was told with it."""
     found: dict[Hash, list[str]] = {}
     with contextlib.suppress(OSError, ValueError):
-        known = os.open(_KNOWN, os.O_RDONLY | NO_FOLLOW, dir_fd=handle)
+        known = at.open(_KNOWN, os.O_RDONLY | NO_FOLLOW, dir_fd=handle)
         with open(known, encoding="ascii") as lines:
             for line in lines:
                 content, _, below = line.rstrip("\n").partition(" ")
@@ -328,7 +338,7 @@ def _keep_bytecode(root: Root, place: Place, known: dict[Hash, list[str]]) -> No
 
 def _content_at(place: Place, known: Collection[Hash]) -> tuple[Hash, os.stat_result]:
     """Which of these a file holds, `NO_HASH` for none. Raises `OSError`, `ValueError`."""
-    handle = os.open(place.name, READ, dir_fd=place.directory)
+    handle = at.open(place.name, READ, dir_fd=place.directory)
     try:
         status = os.fstat(handle)
         for algorithm in {each.algorithm for each in known}:

@@ -22,6 +22,8 @@ LONGEST = 247
 STAYING = 0x5CCC01
 #: winnt.h
 READ_ONLY, DIRECTORY, REPARSE_POINT = 0x1, 0x10, 0x400
+#: 1601 to 1970, in 100 ns
+EPOCH = 116444736000000000
 #: volume flags (GetVolumeInformation)
 HARD_LINKS, CLONES, READ_ONLY_VOLUME = 0x400000, 0x8000000, 0x80000
 
@@ -151,6 +153,28 @@ def hold_directory(path: str) -> int:
     return msvcrt.open_osfhandle(handle, os.O_RDONLY)
 
 
+def open_shared(path: str, flags: int) -> int:
+    """As `os.open`, and others may rename and remove the file meanwhile; a link is not followed.
+
+    Raises `OSError`.
+    """
+    import msvcrt
+
+    writes = flags & (os.O_WRONLY | os.O_RDWR)
+    rights = 0 if writes == os.O_WRONLY else _GENERIC_READ
+    rights |= _GENERIC_WRITE if writes else 0
+    disposition = _OPEN_EXISTING
+    if flags & os.O_CREAT:
+        disposition = _CREATE_NEW if flags & os.O_EXCL else _OPEN_ALWAYS
+    handle = _create_file(path, rights, _SHARE_ALL, None, disposition, _NO_FOLLOW, None)
+    if handle == _INVALID_HANDLE:
+        raise _error(path)
+    opened = msvcrt.open_osfhandle(handle, flags & (os.O_APPEND | os.O_RDONLY) | os.O_NOINHERIT)
+    if flags & os.O_TRUNC:
+        os.ftruncate(opened, 0)
+    return opened
+
+
 def _status(path: str, flags: int) -> FileStatus:
     if len(path.encode("utf-16-le", "surrogatepass")) // 2 > LONGEST:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
@@ -179,8 +203,8 @@ def _status(path: str, flags: int) -> FileStatus:
         st_ino=int.from_bytes(bytes(identity.file), "little"),
         st_nlink=standard.links,
         st_size=standard.size,
-        st_mtime_ns=(basic.written - _EPOCH) * 100,
-        st_ctime_ns=(max(changed, basic.written) - _EPOCH) * 100,
+        st_mtime_ns=(basic.written - EPOCH) * 100,
+        st_ctime_ns=(max(changed, basic.written) - EPOCH) * 100,
         st_file_attributes=attributes,
         written=basic.written,
         changed=basic.changed,
@@ -236,15 +260,15 @@ class _IdInfo(ctypes.Structure):
 
 # winnt.h, winbase.h, winerror.h, minwinbase.h
 _READ_DATA, _WRITE_DATA, _ADD_ENTRIES, _EXECUTE, _READ_ATTRIBUTES = 0x1, 0x2, 0x6, 0x20, 0x80
-_SHARE_READ_WRITE, _SHARE_ALL, _OPEN_EXISTING = 3, 7, 3
+_GENERIC_READ, _GENERIC_WRITE = 0x80000000, 0x40000000
+_SHARE_READ_WRITE, _SHARE_ALL = 3, 7
+_CREATE_NEW, _OPEN_EXISTING, _OPEN_ALWAYS = 1, 3, 4
 _FOLLOW, _NO_FOLLOW = 0x02000000, 0x02200000
 _INVALID_HANDLE = ctypes.c_void_p(-1).value
 _BASIC_INFO, _STANDARD_INFO, _TAG_INFO, _ID_INFO = 0, 1, 9, 18
 _NAME_SURROGATE = 0x20000000
 _CANNOT_ACCESS = 1920
 _LONGEST_NAME, _LONGEST_PATH = 261, 32768
-#: 1601 to 1970
-_EPOCH = 116444736000000000
 
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
 _close = _kernel32.CloseHandle
