@@ -95,7 +95,7 @@ static void put_wide(struct text *text, const WCHAR *wide, size_t length) {
             continue;
         }
         int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-        put_byte(text, (char)((0xf00 >> more & 0xff) | code >> 6 * more));
+        put_byte(text, (char)((0xff00 >> (more + 1) & 0xff) | code >> 6 * more));
         while (more-- > 0) put_byte(text, (char)(0x80 | (code >> 6 * more & 0x3f)));
     }
 }
@@ -400,20 +400,23 @@ static bool same_file(const FILE_ID_INFO *one, const FILE_ID_INFO *other) {
            memcmp(&one->FileId, &other->FileId, sizeof one->FileId) == 0;
 }
 
-/* Does it hold what only a uv holds? As `is_uv` in uvx_policy/real_uv.py. */
+/* Does it hold what only a uv holds? As `is_uv` in uvx_policy/real_uv.py. The first letters stand
+ * apart: this launcher must not hold the same. */
 static bool has_marks(HANDLE handle) {
-    static const char marks[][40] = {
-        "An extremely fast Python package manager", "include-system-site-packages"};
+    static const struct {
+        char rest[40], first;
+    } marks[] = {{"n extremely fast Python package manager", 'A'},
+                 {"nclude-system-site-packages", 'i'}};
     bool missing[COUNT(marks)] = {true, true};
     size_t kept = 0;
     DWORD got;
     while (ReadFile(handle, scratch + kept, (DWORD)(sizeof scratch - kept), &got, NULL) && got) {
         size_t length = kept + got;
         for (size_t index = 0; index < COUNT(marks); index++) {
-            size_t size = index == 0 ? sizeof marks[0] : strlen(marks[index]);
+            size_t size = strlen(marks[index].rest);
             struct slice rest = {scratch, length}, before;
-            while (missing[index] && cut(&rest, marks[index][0], &before))
-                if (rest.length >= size - 1 && memcmp(rest.start, marks[index] + 1, size - 1) == 0)
+            while (missing[index] && cut(&rest, marks[index].first, &before))
+                if (rest.length >= size && memcmp(rest.start, marks[index].rest, size) == 0)
                     missing[index] = false;
         }
         if (!missing[0] && !missing[1]) return true;
@@ -921,6 +924,12 @@ static const char *to_start(DWORD *flags) {
     return uv;
 }
 
+static HANDLE inheritable(DWORD which) {
+    HANDLE handle = GetStdHandle(which);
+    SetHandleInformation(handle, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    return handle;
+}
+
 static void become_uv_as_it_is(void) {
     static wide_text command;
     static char line_bytes[NARROW];
@@ -930,11 +939,12 @@ static void become_uv_as_it_is(void) {
     DWORD flags, code = EXIT_CANNOT_EXECUTE;
     const char *path = to_start(&flags);
     if (!put_command(&line) || !to_wide(command, WIDE, line_bytes)) return;
-    GetStartupInfoW(&startup); /* handles, window, and the C runtime's descriptors */
-    HANDLE standard[] = {startup.hStdInput, startup.hStdOutput, startup.hStdError};
-    bool are_given = startup.dwFlags & STARTF_USESTDHANDLES;
-    for (size_t index = 0; are_given && index < COUNT(standard); index++)
-        SetHandleInformation(standard[index], HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    GetStartupInfoW(&startup); /* window, and the C runtime's descriptors */
+    /* A process without a console gets no handles but those that are named. */
+    startup.dwFlags |= STARTF_USESTDHANDLES;
+    startup.hStdInput = inheritable(STD_INPUT_HANDLE);
+    startup.hStdOutput = inheritable(STD_OUTPUT_HANDLE);
+    startup.hStdError = inheritable(STD_ERROR_HANDLE);
     SetConsoleCtrlHandler(on_control, TRUE); /* not (NULL, TRUE): uv would inherit that */
     if (!start_program(path, command, &startup, flags, &process)) return;
     child = process.hProcess;
@@ -949,7 +959,7 @@ static void become_uv(bool again) {
 
 /* Asking Python ------------------------------------------------------------------------------ */
 
-/* What it said: lines for people, and behind a NUL its answer. */
+/* What it said. */
 static char said[1 << 20];
 
 /* Send the call. It is shorter than what the pipe is told to hold. */
@@ -1005,7 +1015,6 @@ static int64_t talk(size_t *length) {
 static bool read_answer(struct slice rest) {
     struct slice field;
     forget_added();
-    if (!cut(&rest, '\0', &field) || !equals(field, ANSWER_FORMAT)) return false;
     while (cut(&rest, '\0', &field)) {
         if (field.length == 0) return false;
         struct slice value = {field.start + 1, field.length - 1};
@@ -1020,6 +1029,7 @@ static bool read_answer(struct slice rest) {
 
 static void write_line(struct slice line) {
     DWORD written;
+    if (line.length == 0) return;
     WriteFile(GetStdHandle(STD_ERROR_HANDLE), line.start, (DWORD)line.length, &written, NULL);
 }
 
@@ -1027,14 +1037,15 @@ static void write_line(struct slice line) {
 static bool ask(void) {
     size_t length;
     int64_t code = talk(&length);
-    struct slice rest = {said, length}, lines;
-    bool answered = cut(&rest, '\0', &lines);
-    answered = code == 0 && answered && read_answer(rest);
+    struct slice rest = {said, length}, head, lines = {said, 0};
+    /* What a Python without linkpolicy has to say is no line of ours. */
+    bool speaks = cut(&rest, '\0', &head) && equals(head, ANSWER_FORMAT);
+    bool refuses = speaks && code == EXIT_REFUSED;
+    bool answered = speaks && cut(&rest, '\0', &lines) && code == 0 && read_answer(rest);
     const char *log = variable((const char *const *)environ, "LINKPOLICY_LOG");
-    /* What a broken Python complains of is no line of ours. */
-    bool is_ours = answered || code == EXIT_REFUSED || (log && log[0]);
-    if (lines.length > 0 && is_ours) write_line(lines);
-    if (code == EXIT_REFUSED) ExitProcess(EXIT_REFUSED);
+    if (!speaks) lines = head;
+    if (answered || refuses || (log && log[0])) write_line(lines);
+    if (refuses) ExitProcess(EXIT_REFUSED);
     if (!answered) forget_added();
     return answered;
 }

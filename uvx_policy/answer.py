@@ -11,11 +11,11 @@ call. Standard input: the call, as fields in UTF-8, each ended by NUL:
     <word>...               without argv[0]
     .
 
-Standard output: a NUL, `linkpolicy-answer-v1`, and the edits as they stand in a record
-(`replay.records`): `a<word>`, `e<NAME>=<value>` and `.` at the end. The launcher has standard error
-on the same pipe: what is before the NUL is for people. Exit code 0 and a whole answer: uv runs with
-it. 2: the policy refuses, and has said so. Everything else: uv runs without a policy, and what is
-before the NUL is kept from people, who are told by the launcher.
+Standard output, with standard error on the same pipe: `linkpolicy-answer-v1` and a NUL, lines for
+people, a NUL, and the edits as they stand in a record (`replay.records`): `a<word>`,
+`e<NAME>=<value>` and `.` at the end. Exit code 0 and a whole answer: uv runs with it. 2, after the
+first NUL: the policy refuses, and the lines say so. Everything else: uv runs without a policy, and
+the launcher says that.
 """
 
 import os
@@ -32,6 +32,7 @@ def main() -> None:
 
     launch.become_invisible()
     program, uv, arguments = read_call(sys.stdin.buffer.read())
+    os.write(1, _ANSWER + b"\0")
     environ = guard.without_ours(os.environ)
     edits = shim.edits_for_call(program, arguments, environ=environ, uv=uv)
     answer = b""
@@ -39,7 +40,7 @@ def main() -> None:
         from uvx_policy.replay import records
 
         answer = records.render_edits(edits)
-    sys.stdout.buffer.write(b"\0%b\0%b%b\0" % (_ANSWER, answer, _END))
+    sys.stdout.buffer.write(b"\0%b%b\0" % (answer, _END))
     sys.stdout.buffer.flush()
 
 

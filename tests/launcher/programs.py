@@ -69,7 +69,8 @@ def compile_with_zig(source: Path, flags: tuple[str, ...]) -> Path:
         missing("ziglang (`pip install ziglang`)")
     binary = directory() / f"{source.stem}-{len(list(directory().iterdir()))}"
     command = [sys.executable, "-m", "ziglang", "cc", *flags, "-o", str(binary), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environ = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(directory() / "zig")}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return binary
 

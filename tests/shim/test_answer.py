@@ -12,7 +12,7 @@ from uvx_policy import answer, locate
 from uvx_policy.replay import records
 from uvx_policy.setup import shim_file
 
-NOTHING = b"\0linkpolicy-answer-v1\0.\0"
+NOTHING = b"linkpolicy-answer-v1\0\0.\0"
 PROJECT = '[project]\nname = "a"\nversion = "1"\n\n[tool.linkpolicy]\nlink-mode = "copy"\n'
 
 
@@ -56,8 +56,8 @@ def test_an_answer_stands_in_the_form_of_a_record(caller: Caller) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.endswith(b"\0.\0")
     assert b"eUV_LINK_MODE=copy\0" in done.stdout
-    head, _, edits = done.stdout.partition(b"linkpolicy-answer-v1\0")
-    assert head == b"\0"
+    head, lines, edits = done.stdout.split(b"\0", 2)
+    assert (head, lines) == (b"linkpolicy-answer-v1", b"")
     record = b"linkpolicy-decision-v1\0k3\0key" + edits
     decided = records._parse(record, b"key")
     assert decided is not None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 WITH_OTHER_WORDS = ("why", "explain", "env", "run")
 _UV_WORDS = "[UV COMMAND]..."
 #: their options, and the global ones, that have a value behind them
+#: how `env` writes unless it is told otherwise
+_SYNTAX = "powershell" if sys.platform == "win32" else "sh"
 _WITH_VALUE = ("--syntax", "--for", *(name for name, takes in GLOBAL_OPTIONS.items() if takes))
 
 
@@ -143,7 +145,7 @@ def _env(options: argparse.Namespace) -> int:
         )
     edits = explain.for_whole_job(plan)
     prepare.make_directories(edits)
-    sys.stdout.write(explain.as_exports(edits.variables, options.syntax or "sh"))
+    sys.stdout.write(explain.as_exports(edits.variables, options.syntax or _SYNTAX))
     if plan.outcome.cache_dir.code == "project-cache":
         _say_left_out(plan.outcome.cache_dir.value or "")
     return 0

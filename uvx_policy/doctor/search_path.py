@@ -11,7 +11,7 @@ from uvx_policy.doctor.setup_state import SETUP, fix_by_setup, setup
 from uvx_policy.doctor.shim_start import starts
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.machine.programs import on_path
-from uvx_policy.setup import shim_directories, startup_file
+from uvx_policy.setup import precedence, shim_directories, startup_file, user_variables
 from uvx_policy.terminal.command import command
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.doctor.case import Case
     from uvx_policy.machine.programs import Program
+    from uvx_policy.setup.user_variables import Change
     from uvx_policy.setup.words import Edit
 
 
@@ -32,7 +33,7 @@ def look_first(case: Case) -> Iterator[Diagnostic]:
         return
     # A missing shim has nothing to do with PATH: another check reports it.
     shims = filter(shim_directories.is_shim, setup_state.shims_in(setup_state.directory(case)))
-    there = list(map(os.path.basename, shims))
+    there = [os.path.basename(path).removesuffix(shim_directories.SUFFIX) for path in shims]
     for program in there:
         listed = [each for each in _on_path(case, program) if not each.environment or each.ours]
         if listed and listed[0].ours:
@@ -51,6 +52,9 @@ def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> 
     directory = setup_state.directory(case)
     what = f"`{program}` is `{wins}`" if wins else f"There is no `{program}` on PATH"
     # The shell that runs us keeps its PATH whatever `setup` does, so this is what fixes it.
+    ahead = _of_machine(case)
+    if ahead:
+        return _behind_the_machine(case, program, ahead, listed)
     line = setup_state.line_by_hand(case)
     by_hand = Fix.by("Open a new shell, or run this here", *((line,) if line else ()))
     managed = setup_state.is_managed(case)
@@ -71,6 +75,31 @@ def _not_first(case: Case, program: str, wins: str, listed: tuple[str, ...]) -> 
         f"{what}, not the shim `{os.path.join(directory, program)}`: it runs without a policy.",
         by_hand,
         listed,
+    )
+
+
+def _of_machine(case: Case) -> str:
+    """The uv on the machine's Path, which comes before the user's on Windows; "" for none."""
+    registry = user_variables.of_this_machine()
+    if registry is None:
+        return ""
+    ahead = precedence.uv_in_front(registry, setup_state.directory(case), case.environ)
+    return ahead.path if ahead and ahead.is_machines else ""
+
+
+def _behind_the_machine(
+    case: Case, program: str, ahead: str, listed: tuple[str, ...]
+) -> Diagnostic:
+    powershell = command("linkpolicy", "setup", "--shell", "powershell")
+    return fail(
+        f"`{ahead}` is on the machine's Path, which Windows puts before yours: `{program}` runs "
+        f"without a policy, whatever `setup` does.",
+        Fix.by(
+            f"Have an administrator remove `{os.path.dirname(ahead)}` from the machine's Path, and "
+            "install uv for yourself; until then PowerShell alone can put the shims first",
+            powershell,
+        ),
+        (shim_directories.path_of(setup_state.directory(case), program), *listed),
     )
 
 
@@ -130,7 +159,7 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
         )
         return
     if not setup_state.is_managed(case):
-        yield skip("no start-up file was changed by `linkpolicy setup`")
+        yield skip("`linkpolicy setup` has not put the shims on PATH")
         return
     plan = setup_state.plan(case)
     if isinstance(plan, LinkPolicyError):
@@ -148,6 +177,18 @@ def look_start_up_files(case: Case) -> Iterator[Diagnostic]:
             setup("Put the block back at the end"),
             (edit.before.path,),
         )
+    for change in plan.variables:
+        yield warn(
+            f"`{change.place}` {_what_is_missing(change)}.",
+            setup("Set it again"),
+            (change.place,),
+        )
+
+
+def _what_is_missing(change: Change) -> str:
+    if change.name != user_variables.PATH:
+        return "does not lead to the shim"
+    return "does not begin with the directory of the shims"
 
 
 def _what_is_wrong(edit: Edit) -> str:

@@ -72,7 +72,7 @@ def plan(case: Case) -> SetupPlan | LinkPolicyError:
             shells_to_set_up=_shells(case),
             shim_directory=directory(case),
             # `adopt` alone leaves a record as well.
-            modify_path=not (known and known.shims) or bool(known.files),
+            modify_path=not (known and known.shims) or is_managed(case),
             launcher=known.launcher if known else "auto",
         )
     except LinkPolicyError as error:
@@ -102,14 +102,16 @@ def has_shims(case: Case) -> bool:
 
 
 def shims_in(directory: str) -> tuple[str, ...]:
-    """The paths of both shims, whether or not they exist."""
-    return tuple(f"{directory}/{program}" for program in shim_directories.PROGRAMS)
+    """The paths of the shims, whether or not they exist."""
+    return tuple(
+        shim_directories.path_of(directory, program) for program in shim_directories.PROGRAMS
+    )
 
 
 def is_managed(case: Case) -> bool:
-    """Did `setup` put a block into start-up files?"""
+    """Did `setup` put the shims on PATH: a block into start-up files, or variables?"""
     known = record(case)
-    return bool(known and known.files)
+    return bool(known and (known.files or known.variables))
 
 
 def line_by_hand(case: Case) -> ShellLine | None:
@@ -147,6 +149,6 @@ def _shells(case: Case) -> tuple[str, ...] | None:
     found = []
     for shell in shells.SHELLS:
         files = shells.start_up_files(shell, environ=case.environ, home=home, platform=sys.platform)
-        if next(file.path for file in files if file.create) in changed:
+        if next((file.path for file in files if file.create), "") in changed:
             found.append(shell)
     return tuple(found) or None

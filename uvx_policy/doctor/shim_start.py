@@ -58,7 +58,7 @@ def starts(case: Case) -> tuple[Start, ...]:
 def begin(case: Case) -> list[tuple[str, Begun]]:
     """Start them, and wait for none: then `starts` has to wait less."""
     directory = setup_state.directory(case)
-    paths = [os.path.join(directory, program) for program in shim_directories.PROGRAMS]
+    paths = setup_state.shims_in(directory)
     begun = []
     for path in filter(os.path.isfile, (*paths, _fallback(paths[0]))):
         environ = {name: value for name, value in case.environ.items() if name != "LINKPOLICY_LOG"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy.doctor import setup_state
@@ -47,7 +48,7 @@ def look_shims(case: Case) -> Iterator[Diagnostic]:
                 (path,),
             )
         else:
-            name = os.path.basename(path)
+            name = os.path.basename(path).removesuffix(shim_directories.SUFFIX)
             yield fail(
                 f"`{path}` is missing: `{name}` runs without a policy.",
                 setup("Install the shims"),
@@ -125,7 +126,11 @@ def look_current(case: Case) -> Iterator[Diagnostic]:
             (*differing, *behind),
         )
         return
-    remember = f" They remember `{known}/uv` for programs with another PATH." if known else ""
+    remember = (
+        f" They remember `{os.path.join(known, 'uv')}` for programs with another PATH."
+        if known
+        else ""
+    )
     yield fine(
         f"The shims are up to date; launcher: {plan.launcher}.{remember}",
         paths=setup_state.shims_in(directory),
@@ -137,11 +142,12 @@ def _about_remembered(known: str, wanted: str) -> str:
     if known == wanted:
         return ""
     serves_whom = "programs whose PATH has no uv"
+    here, there = os.path.join(known, "uv"), os.path.join(wanted, "uv")
     if not known:
-        return f"The shims do not remember `{wanted}/uv` for {serves_whom}."
+        return f"The shims do not remember `{there}` for {serves_whom}."
     if not remembered.serves("uv", known):
-        return f"`{known}/uv`, which the shims remember for {serves_whom}, is gone."
-    return f"The shims remember `{known}/uv` for {serves_whom}, and your PATH has `{wanted}/uv`."
+        return f"`{here}`, which the shims remember for {serves_whom}, is gone."
+    return f"The shims remember `{here}` for {serves_whom}, and your PATH has `{there}`."
 
 
 def look_start(case: Case) -> Iterator[Diagnostic]:
@@ -163,7 +169,7 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
         elif start.without_policy:
             yield fail(
                 f"`{start.path}` cannot find the linkpolicy that it was written for, and "
-                "runs uv without any policy.",
+                "runs uv without a policy.",
                 setup("Write the shims for this linkpolicy"),
                 (start.path,),
             )
@@ -177,6 +183,8 @@ def begin_start(case: Case) -> None:
 
 def _open_to_others(directory: str) -> tuple[str, ...]:
     """The directories of shims and the shims in them that others can write to."""
+    if sys.platform == "win32":  # modes say nothing there
+        return ()
     behind = shim_directories.fallbacks(directory)
     found = []
     for path in (directory, behind, *shim_directories.ours(directory)):

@@ -37,8 +37,12 @@ class EditedBlock(LinkPolicyError):
     """Between our markers stands something that we did not write."""
 
     def __init__(self, line: int) -> None:
-        super().__init__(f"line {line}: somebody edited the linkpolicy block that begins here")
+        super().__init__(f"line {line}: the linkpolicy block that starts here was edited")
         self.line = line
+
+
+class WideCharacters(LinkPolicyError):
+    """The file is UTF-16, as Windows PowerShell writes."""
 
 
 class Block(NamedTuple):
@@ -58,8 +62,10 @@ class Block(NamedTuple):
 def with_block(content: bytes | None, lines: bytes, *, is_ours: Callable[[bytes], bool]) -> bytes:
     """The content with our block as its end, and no other of ours. `None`: there is no file yet.
 
-    Raises `HalfBlock` and `EditedBlock`. Idempotent.
+    Raises `HalfBlock`, `EditedBlock` and `WideCharacters`. Idempotent.
     """
+    if content and content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise WideCharacters("is UTF-16, which these lines are not")
     made_file = content is None or any(found.made_file for found in blocks(content))
     rest = b"" if content is None else without_block(content, is_ours=is_ours)
     # After a backslash the next line belongs to the last one.

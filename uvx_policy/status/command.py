@@ -121,6 +121,6 @@ def _print_nothing(roots: Sequence[str], console: Console) -> None:
     if roots:
         console.say(f"No environment in {words.listed(roots)}.")
         return
-    console.say("No environment is known yet: they are remembered when uv runs under policy.")
+    console.say("No environments are known yet: uv registers them when it runs under policy.")
     search = command("linkpolicy", "status", ".")
     console.hint(Hint(text="look for environments in a directory", commands=(search,)))

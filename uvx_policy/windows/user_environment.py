@@ -60,8 +60,10 @@ def set_for_user(name: str, value: Stored | None) -> None:
                 code = api.RegDeleteValueW(key, ctypes.c_wchar_p(name))
                 code = 0 if code == _ERROR_FILE_NOT_FOUND else code
             else:
+                # A text without an end gets one if a NUL happens to stand behind it in memory.
+                data = value.data + b"\xff\xff"
                 code = api.RegSetValueExW(
-                    key, ctypes.c_wchar_p(name), 0, value.kind, value.data, len(value.data)
+                    key, ctypes.c_wchar_p(name), 0, value.kind, data, len(value.data)
                 )
         finally:
             api.RegCloseKey(key)
