@@ -10,11 +10,10 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.filesystem.probe import FICLONE
+from uvx_policy.filesystem.clone import clone_to
 from uvx_policy.foreign_file import FLAGS, NO_FOLLOW, pieces
 from uvx_policy.installed.hash import NO_HASH, Hash, of_handle, read
 from uvx_policy.replace import attributes, foreign
@@ -325,17 +324,11 @@ def _point(source: str, new: Place) -> None:
 
 
 def _clone(source: str, new: Place) -> None:
-    """Clone on Linux; on macOS clonefile(2) has no door in Python, and uv's `cp` would copy."""
-    if sys.platform != "linux":
-        raise OSError(errno.ENOTSUP, "cannot be cloned from here", source)
-    import fcntl
-
-    with _made(new) as handle:
-        origin = os.open(source, FLAGS)
-        try:
-            fcntl.ioctl(handle, FICLONE, origin)
-        finally:
-            os.close(origin)
+    origin = os.open(source, FLAGS)
+    try:
+        clone_to(origin, new.name, directory=new.directory)
+    finally:
+        os.close(origin)
 
 
 def _copy(source: int, new: int) -> None:
