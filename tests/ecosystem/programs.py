@@ -25,11 +25,13 @@ def environment(name: str, *requirements: str) -> Path:
         if not complete.exists() or complete.read_text(encoding="utf-8") != wanted:
             with tempfile.TemporaryDirectory() as home:  # pip and ensurepip ask rustc, which
                 environ = os.environ | {"HOME": home}  # leaves settings in a home
-                for words in (
-                    (sys.executable, "-m", "venv", "--clear", made),
-                    (made / "bin/python", "-m", "pip", "install", "--quiet",
-                     "--disable-pip-version-check", *requirements),
-                ):  # fmt: skip
-                    subprocess.run(words, env=environ, check=True)
+                subprocess.run(
+                    [sys.executable, "-m", "venv", "--clear", made], env=environ, check=True
+                )
+                subprocess.run(
+                    [made / "bin/python", "-m", "pip", "install", "--quiet",
+                     "--disable-pip-version-check", *requirements],
+                    env=environ, check=True,
+                )  # fmt: skip
             complete.write_text(wanted, encoding="utf-8")
     return made / "bin"
