@@ -798,7 +798,7 @@ static int fail_open(void) {
     if (back == ENDLESS || !find_uv(again)) {
         if (back == ENDLESS || again) {
             tell("`", tried_last(), again ? "` starts this shim again, and PATH has no other uv"
-                                          : "` starts this shim again and again");
+                                          : "` keeps starting this shim");
             return EXIT_CANNOT_EXECUTE;
         }
         tell("no ", program, " on PATH but this shim (hint: install uv, then `linkpolicy setup`)");

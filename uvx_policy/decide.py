@@ -241,9 +241,9 @@ def _seed(facts: Facts, cache_dir: Decision) -> Seed | None:
 
 def _nowhere(facts: Facts) -> Decision:
     if facts.cache_usable == "no":
-        because = "uv's cache cannot be written, and no other directory may hold one"
+        because = "uv's cache cannot be written, and no other directory can hold one"
         return _left(_TEMPORARY, because)
-    return _left("no-eligible-place", "no directory on this device may hold a cache")
+    return _left("no-eligible-place", "no directory on this device can hold a cache")
 
 
 def _decide_link_mode(facts: Facts, cache_dir: Decision) -> Decision | Refusal:

@@ -178,9 +178,9 @@ def _plan(
         )
 
     if invocation.informative:
-        return left_alone(Destination(kind="none", because="uv only prints something"))
+        return left_alone(Destination(kind="none", because="this command only prints something"))
     if invocation.uncertain:
-        because = "these words are not understood; uv gets them as is"
+        because = "the command line is not understood; uv gets it unchanged"
         return left_alone(Destination(kind="unknown", because=because))
     try:
         from uvx_policy.uv import destination as destinations

@@ -37,7 +37,7 @@ def follow(mark: "Guard", outer: "Guard") -> None:
 
         trace.stop(
             errors.EXIT_CANNOT_EXECUTE,
-            f"`{outer.tried[-1] if outer.tried else 'uv'}` starts this shim again and again",
+            f"`{outer.tried[-1] if outer.tried else 'uv'}` keeps starting this shim",
             "a script with `uv run` in its first line may need `uv run --script` there",
         )
     if was_uv is False or mark.turn > MOST_TURNS:

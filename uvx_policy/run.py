@@ -52,7 +52,7 @@ def run(words: Sequence[str], directory: str = "") -> NoReturn:
 
 
 def _found(program: str) -> str:
-    """What a shell starts for this word; "" for nothing, and a file that may not be executed."""
+    """What a shell starts for this word; "" for nothing, and a file that is not executable."""
     if os.sep in program:
         return program if os.path.lexists(program) else ""
     listed = os.environ.get("PATH", os.defpath)
@@ -74,7 +74,7 @@ def _edits(  # noqa: RET503 (stop never returns)
         search_path = machine.environ.get("PATH", "")
         plan = machine.plan_into(place, own_uv(environment_of(words[0], search_path=search_path)))
         if plan is None:
-            trace.warn(f"there is no uv on PATH; `{words[0]}` runs without policy")
+            trace.warn(f"there is no uv on PATH; `{words[0]}` runs without a policy")
             return None
         if trace.debugging(machine.environ):
             for line in plan.story():
@@ -87,11 +87,11 @@ def _edits(  # noqa: RET503 (stop never returns)
             variables.pop(ENVIRONMENT_VARIABLE, None)
             return Edits(variables=variables) if variables else None
     except Exception as error:  # noqa: BLE001 (fail open: a fault of ours stops no program)
-        trace.warn(f"{str(error) or type(error).__name__}; `{words[0]}` runs without policy")
+        trace.warn(f"{str(error) or type(error).__name__}; `{words[0]}` runs without a policy")
         trace.debug_exception(machine.environ)
         return None
     trace.stop(
         errors.EXIT_REFUSED,
         f"refused: {refusal.because}",
-        f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs it all the same',
+        f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs it anyway',
     )

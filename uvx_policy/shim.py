@@ -96,7 +96,7 @@ def _real_program(  # noqa: RET503 (stop never returns)
         )
     blocked = locate.not_executable(program, search_path=os.environ.get("PATH"))
     if blocked:
-        because = f"`{blocked}` may not be executed"
+        because = f"`{blocked}` is not executable"
         trace.stop(errors.EXIT_CANNOT_EXECUTE, because, f"chmod +x {blocked}")
     trace.stop(
         errors.EXIT_NOT_FOUND,

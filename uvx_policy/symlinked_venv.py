@@ -70,13 +70,13 @@ def keep_link(
     if not link.target_exists and not link.parent_exists:
         return LinkPlan(
             code="link-dangles",
-            because=f"`{destination.path}` leads to `{link.target}`, whose parent does not exist",
+            because=f"`{destination.path}` points to `{link.target}`, whose parent does not exist",
         )
     if not link.target_exists and link.is_user_base:
         # A project brings its links along: what it installs must not become everybody's.
         return LinkPlan(
             code="link-dangles",
-            because=f"`{destination.path}` leads to `{link.target}`, which is not an environment: "
+            because=f"`{destination.path}` points to `{link.target}`, which is not an environment: "
             "every Python of yours imports from there",
         )
     make = "" if link.target_exists else link.target
@@ -100,7 +100,7 @@ def keep_link(
     if make:
         return LinkPlan(
             code="link-target-made",
-            because=f"`{destination.path}` leads to `{link.target}`, which is made first",
+            because=f"`{destination.path}` points to `{link.target}`, which is made first",
             make_directory=make,
         )
     if keeps:

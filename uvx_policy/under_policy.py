@@ -50,11 +50,11 @@ def edits_for(  # noqa: RET503 (stop never returns)
                 return prepared(plan.edits)
             refusal = plan.outcome.refusal
         except LinkPolicyError as error:
-            trace.warn(f"{_in_short(error)}; uv runs without policy")
+            trace.warn(f"{_in_short(error)}; uv runs without a policy")
             return None
     except Exception as error:  # noqa: BLE001 (fail open: a fault of ours stops no uv)
         trace.warn(
-            f"internal error ({type(error).__name__}: {error}); uv runs without policy "
+            f"internal error ({type(error).__name__}: {error}); uv runs without a policy "
             "(LINKPOLICY_LOG=debug shows more)"
         )
         trace.debug_exception(environ)
@@ -62,7 +62,7 @@ def edits_for(  # noqa: RET503 (stop never returns)
     trace.stop(
         EXIT_REFUSED,
         f"refused: {refusal.because}",
-        f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs uv all the same',
+        f'`fallback = "error"` in {refusal.origin}; LINKPOLICY_BYPASS=1 runs uv anyway',
     )
 
 

@@ -209,7 +209,7 @@ def test_a_holder_that_cannot_be_named(tmp_path: Path, monkeypatch: pytest.Monke
         holder = locks.wait(str(tmp_path), 0)
 
     assert holder is not None
-    assert str(holder) == "a process that cannot be seen from here"
+    assert str(holder) == "a process that is not visible from here"
 
 
 def test_a_uv_that_ends_while_it_is_looked_at_uses_nothing(

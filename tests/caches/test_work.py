@@ -517,7 +517,7 @@ def test_a_copied_cache_is_only_ever_emptied(
     for words in (("prune",), ("clean", "other")):
         done = machine.linkpolicy("cache", *words, "--yes", "--cache-dir", str(copy))
         assert done.code == 1
-        assert f"its links lead to `{cache}`" in done.out
+        assert f"its links point to `{cache}`" in done.out
         assert f"UV_CACHE_DIR={copy} linkpolicy doctor --fix caches-copied" in done.out
         assert (snapshot(cache), snapshot(copy)) == before
     done = machine.linkpolicy("cache", "clean", "--yes", "--cache-dir", str(copy))

@@ -134,5 +134,5 @@ def test_a_copy_is_called_one(shared: Shared, fs: FileSystems) -> None:
 
     told = shared.standing.one(COPIED)
 
-    assert f"The cache `{copy}` was copied: 1 link in it still leads to" in told.detail
+    assert f"The cache `{copy}` was copied: 1 link in it still points to" in told.detail
     assert [path.name for path in copy.glob(f"archive-v0/*/{NAME}")] == [NAME]

@@ -367,7 +367,7 @@ def test_a_cache_below_a_directory_for_everybody(elsewhere: Place) -> None:
     above = Path(elsewhere.standing.case().used_cache).parent
     above.chmod(0o777)
     told = elsewhere.standing.one(check("caches-place"))
-    assert "writable for everybody" in told.detail
+    assert "writable by everybody" in told.detail
 
     fixed_by_its_own_command(elsewhere.standing, "caches-place")
 

@@ -101,7 +101,7 @@ def test_a_check_that_breaks_down_leaves_the_rest_of_the_report(
         (["shims-frist"], "there is no check `shims-frist`"),
         (["--yes"], "--yes and --dry-run need --fix"),
         (["--dry-run"], "--yes and --dry-run need --fix"),
-        (["--fix"], "there is no terminal to ask on"),
+        (["--fix"], "cannot ask without a terminal"),
         (["--fix", "--json"], "--json cannot ask"),
     ],
 )
@@ -363,7 +363,7 @@ def test_a_warning_that_a_fix_does_not_remove_is_an_exit_code_too(
     assert code == 1
     if words:
         (fixed,) = json.loads(out)["mended"]
-        assert fixed["fault"] == "it is found again"
+        assert fixed["fault"] == "the problem is still there"
     else:
         assert "Found 1 warning in 1 check. 1 fix was not done." in out
 

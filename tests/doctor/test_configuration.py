@@ -324,24 +324,24 @@ HACKABLE = "[tool.linkpolicy]\nhackable = true\n"
 @pytest.mark.parametrize(
     ("variable", "value", "why"),
     [
-        ("UV_LINK_MODE", "hardlinkk", "it is none of clone, copy, hardlink, symlink"),
-        ("UV_LINK_MODE", "", "it is none of clone"),
-        ("UV_LINK_MODE", "Copy", "it is none of clone"),
+        ("UV_LINK_MODE", "hardlinkk", "it is not one of clone, copy, hardlink, symlink"),
+        ("UV_LINK_MODE", "", "it is not one of clone"),
+        ("UV_LINK_MODE", "Copy", "it is not one of clone"),
         ("UV_CACHE_DIR", "", "it is empty"),
         ("UV_CONFIG_FILE", "", "it is empty"),
-        ("UV_CONFIG_FILE", "/no/such/uv.toml", "there is no such file"),
-        ("UV_CONFIG_FILE", "/", "there is no such file"),
-        ("UV_NO_CACHE", "maybe", "it is neither true nor false"),
-        ("UV_NO_CACHE", "", "it is neither true nor false"),
-        ("UV_NO_CONFIG", "maybe", "it is neither true nor false"),
-        ("UV_OFFLINE", "maybe", "it is neither true nor false"),
-        ("UV_PREVIEW", "maybe", "it is neither true nor false"),
-        ("UV_FROZEN", "", "it is neither true nor false"),
-        ("UV_LOCKED", "maybe", "it is neither true nor false"),
-        ("UV_COMPILE_BYTECODE", "maybe", "it is neither true nor false"),
-        ("UV_NO_BUILD_ISOLATION", "", "it is neither true nor false"),
-        ("UV_NO_PROGRESS", "maybe", "it is neither true nor false"),
-        ("UV_NATIVE_TLS", "maybe", "it is neither true nor false"),
+        ("UV_CONFIG_FILE", "/no/such/uv.toml", "it does not exist"),
+        ("UV_CONFIG_FILE", "/", "it does not exist"),
+        ("UV_NO_CACHE", "maybe", "it is not true or false"),
+        ("UV_NO_CACHE", "", "it is not true or false"),
+        ("UV_NO_CONFIG", "maybe", "it is not true or false"),
+        ("UV_OFFLINE", "maybe", "it is not true or false"),
+        ("UV_PREVIEW", "maybe", "it is not true or false"),
+        ("UV_FROZEN", "", "it is not true or false"),
+        ("UV_LOCKED", "maybe", "it is not true or false"),
+        ("UV_COMPILE_BYTECODE", "maybe", "it is not true or false"),
+        ("UV_NO_BUILD_ISOLATION", "", "it is not true or false"),
+        ("UV_NO_PROGRESS", "maybe", "it is not true or false"),
+        ("UV_NATIVE_TLS", "maybe", "it is not true or false"),
     ],
 )
 @pytest.mark.fixes("uv-settings", by="typing")
@@ -402,7 +402,7 @@ def test_a_file_that_uv_does_not_understand(here: Standing, where: str) -> None:
 
     told = here.one(only(CHECKS, "uv-settings"))
     assert told.status == ("warn" if where == "pyproject.toml" else "fail")
-    assert f"({file}:{line}) is none of" in told.detail
+    assert f"({file}:{line}) is not one of" in told.detail
     file.write_text(file.read_text().replace("hardlinkk", "hardlink"))
 
     assert here.told(only(CHECKS, "uv-settings")) == []
@@ -634,7 +634,7 @@ def test_an_entry_that_cannot_be_used_is_told_with_the_reason(
     cache.mkdir()
     expected = {
         "no file system": "does not exist",
-        "other disk": "lies on another file system",
+        "other disk": "is on another file system",
         "open": "everybody can write to it (mode 0777)",
         "read-only": "is mounted read-only",
         "a file": "it is a file",
@@ -702,7 +702,7 @@ def test_a_cache_to_seed_from_that_is_not_used_is_told_with_the_reason(
         "open": "everybody can write to it",
         "open below": "archive-v0`: everybody can write to it",
         "of another": "it belongs to user 12345",
-        "on way": "on its way is writable for everybody",
+        "on way": ", on the way to it, is writable by everybody",
     }[fault]
     assert expected in told.detail
     assert f"{user}:2" in told.detail

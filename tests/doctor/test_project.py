@@ -214,7 +214,7 @@ def test_no_place_that_qualifies_is_told_with_each_reason(
         os.chown(path, UID, UID)
 
     told = here.one(only(CHECKS, "linking"))
-    assert f"`{disk}/project` on its way belongs" not in told.detail
+    assert f"`{disk}/project`, on the way to it, belongs" not in told.detail
     assert "no directory on the environment's file system may hold one" in told.detail
     assert told.fix
     assert (typed(told.fix), told.fix.safe) == ("", False)
@@ -290,7 +290,7 @@ def test_a_disk_that_a_group_may_write_is_told_and_what_to_type(
     disk.chmod(0o775)
 
     told = here.one(only(CHECKS, "linking"))
-    assert f"`{disk}` on its way is writable for group {UID}" in told.detail
+    assert f"`{disk}`, on the way to it, is writable by group {UID}" in told.detail
     assert told.fix
     assert typed(told.fix) == f"chmod +t {disk}"
     here.types(typed(told.fix))

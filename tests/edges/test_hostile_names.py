@@ -34,7 +34,7 @@ COMMANDS = [
     "doctor --json", "doctor --verify", "doctor --fix --dry-run", "verify", "verify --diff",
     "reclaim --dry-run", "reclaim --dry-run --json", "reclaim --yes .", "cache seed --dry-run",
     "adopt", "adopt --json", "adopt --dry-run .venv", "verify --json", "verify --all",
-    "repair --dry-run", "repair --dry-run --json",
+    "repair --dry-run", "repair --dry-run --json", "edits", "edits --json", "edits show 1",
     "repair --yes --offline",
     "detach --dry-run", "detach --no-hackable", "cache", "cache list --json", "cache size",
     "cache size --json",

@@ -276,7 +276,7 @@ def test_a_file_that_cannot_be_changed_is_told_and_the_rest_goes_on(
     lines = setup_command.carry_out(plan)
 
     assert [problem.path for problem in plan.problems] == [str(bashrc)]
-    assert lines[-2] == "To be done by hand, at the end of ~/.bashrc:"
+    assert lines[-2] == "Add this by hand, at the end of ~/.bashrc:"
     assert not lines.complete
     assert (home.shims / "uv").exists()
     assert "created  ~/.profile" in lines
@@ -292,7 +292,7 @@ def test_a_file_that_changed_after_the_plan_is_told_and_the_rest_goes_on(home: H
     lines = setup_command.carry_out(plan)
 
     assert bashrc.read_text() == "alias l='ls -l'\n"
-    assert any("~/.bashrc: was changed by somebody else" in line for line in lines)
+    assert any("~/.bashrc: was changed by another program" in line for line in lines)
     assert "created  ~/.profile" in lines
     assert not lines.complete
 
@@ -389,7 +389,7 @@ def test_our_own_file_that_somebody_edited_is_left_alone_and_stays_on_record(hom
 
     for lines in (home.setup(), home.uninstall()):
         assert not lines.complete
-        assert any("env.sh: line 1: somebody edited" in line for line in lines)
+        assert any("env.sh: line 1: the linkpolicy block" in line for line in lines)
 
     assert home.env_file.read_bytes() == before
     record = setup_record.load(str(home.record))
@@ -423,7 +423,7 @@ def test_every_shell_that_has_a_start_up_file_is_set_up(
     for name in (".bashrc", ".profile", ".zshrc", ".zprofile", ".config/fish/config.fish"):
         assert BEGIN in (home.root / name).read_text()
     assert not (home.root / ".config/nushell").exists()
-    assert "note: tcsh is left out: linkpolicy does not know that shell (~/.tcshrc)" in lines
+    assert "note: tcsh is skipped: linkpolicy does not support that shell (~/.tcshrc)" in lines
     assert not home.plan(None).changes_anything
     home.uninstall()
     assert home.tree() == before
@@ -436,7 +436,7 @@ def test_one_shell_can_be_chosen_and_the_others_are_named(home: Home) -> None:
 
     assert (home.root / ".zshrc").read_text() == "# mine\n"
     assert not (home.root / ".bashrc").exists()
-    assert "note: zsh is left out: `--shell` names another" in lines
+    assert "note: zsh is skipped: `--shell` names another" in lines
 
 
 def test_a_zsh_with_its_files_elsewhere_is_left_out_when_that_is_not_known(
@@ -448,7 +448,7 @@ def test_a_zsh_with_its_files_elsewhere_is_left_out_when_that_is_not_known(
     lines = home.setup(None)
 
     assert not (home.root / ".zshrc").exists()
-    assert "note: zsh is left out: ZDOTDIR is not known here; run it in zsh" in lines
+    assert "note: zsh is skipped: ZDOTDIR is not known here; run it in zsh" in lines
 
 
 @pytest.mark.parametrize("shell", shells.SHELLS)
@@ -732,7 +732,7 @@ def test_an_unknown_shell_gets_the_shims_and_the_line_to_add(
         ".local/state/linkpolicy/setup.json",
         ".profile",
     ]
-    assert "could not tell which shell you use: see `--shell`" in lines
+    assert "could not detect your shell; name it with `--shell`" in lines
     assert lines[-1] == f"  export PATH='{home.shims}':\"$PATH\""
     assert not lines.complete
 
@@ -743,7 +743,7 @@ def test_without_modifying_path_only_the_shims_are_written(home: Home) -> None:
     assert not (home.root / ".config").exists()
     assert (home.shims / "uv").exists()
     assert lines[-2:] == [
-        "To be done by hand, at the end of the start-up file of your shell:",
+        "Add this by hand, at the end of the start-up file of your shell:",
         f"  set -gx PATH '{home.shims}' $PATH",
     ]
     assert lines.complete
@@ -885,7 +885,7 @@ def test_the_shims_never_live_beside_a_real_uv(home: Home, program: str) -> None
     real = stranger(home.root / "bin" / program)
     before = home.tree()
 
-    with pytest.raises(LinkPolicyError, match="not ours"):
+    with pytest.raises(LinkPolicyError, match="not a shim"):
         home.plan(shim_dir=str(real.parent))
 
     assert home.tree() == before
@@ -896,7 +896,7 @@ def test_a_link_of_the_name_uv_is_a_stranger_s_even_when_it_leads_to_a_shim(home
     (home.root / "bin").mkdir()
     (home.root / "bin/uv").symlink_to(home.shims / "uv")
 
-    with pytest.raises(LinkPolicyError, match="not ours"):
+    with pytest.raises(LinkPolicyError, match="not a shim"):
         home.plan(shim_dir=str(home.root / "bin"))
 
 
@@ -938,7 +938,7 @@ def test_a_directory_below_one_that_is_open_to_all_is_refused(home: Home) -> Non
     shims.mkdir(parents=True)
     shims.parent.chmod(0o777)
 
-    with pytest.raises(LinkPolicyError, match="everybody can replace"):
+    with pytest.raises(LinkPolicyError, match="everyone can replace"):
         home.plan(shim_dir=str(shims))
 
 
@@ -1053,7 +1053,7 @@ def test_two_runs_at_once_keep_out_of_each_other_s_way(home: Home) -> None:
 
     with setup_record.exclusive(str(home.record.parent)) as alone:
         assert alone
-        with pytest.raises(LinkPolicyError, match="at work"):
+        with pytest.raises(LinkPolicyError, match="is running"):
             home.setup("fish")
 
     assert not (home.root / ".config/fish/config.fish").exists()

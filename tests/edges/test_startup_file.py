@@ -241,7 +241,7 @@ def test_a_change_in_the_last_moment_is_seen(rc: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(os, "fsync", fsync)
 
-    with pytest.raises(NotEditable, match="changed by somebody else"):
+    with pytest.raises(NotEditable, match="changed by another program"):
         user_file.write(snapshot, b"new\n")
 
     assert rc.read_bytes() == b"somebody else\n"

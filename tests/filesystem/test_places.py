@@ -129,7 +129,7 @@ def test_below_a_directory_that_is_shared_no_cache_lies_unless_it_is_sticky(
     found = find(root / "me" / "p" / ".venv", host=User(ME))
 
     assert found.chosen is None
-    assert f"`{root}` on its way is writable for group {OTHER}" in found.rejected[-1][1]
+    assert f"`{root}`, on the way to it, is writable by group {OTHER}" in found.rejected[-1][1]
     root.chmod(root.stat().st_mode | 0o1000)
     assert chosen(find(root / "me" / "p" / ".venv", host=User(ME))) == str(
         root / "me" / f".uv-cache-{ME}"

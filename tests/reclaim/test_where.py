@@ -90,6 +90,37 @@ def test_hard_links_are_made_only_where_the_policy_has_them(
     assert done.code == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uv.toml", 'link-mode = "copy"'),
+        ("pyproject.toml", '[tool.uv]\nlink-mode = "clone"'),
+        ("uv.toml", '[pip]\nlink-mode = "copy"'),
+        ("uv.toml", "link-mode = ["),
+    ],
+    ids=["uv.toml", "pyproject.toml", "pip", "unreadable"],
+)
+def test_uvs_own_settings_count_as_well(ext4: Disk, name: str, text: str) -> None:
+    archived, path = pair(ext4, "project/.venv")
+    _, plain = pair(ext4, "plain")
+    (ext4.base / "project" / name).write_text(text)
+
+    done = ext4.reclaim(expect=None)
+
+    assert path.stat().st_nlink == 1
+    assert same_inode(archived, plain)
+    assert str(path) in left(done)["copy-mode"]
+
+
+def test_the_variable_of_uv_counts_as_well(ext4: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    archived, path = pair(ext4)
+    monkeypatch.setenv("UV_LINK_MODE", "copy")
+
+    ext4.reclaim(expect=None)
+
+    assert not same_inode(archived, path)
+
+
 def test_after_an_edit_of_what_was_deduplicated_nobody_else_has_it(btrfs: Disk) -> None:
     archived, path = pair(btrfs, "project/.venv")
     (btrfs.base / "project/linkpolicy.toml").write_text("hackable = true")

@@ -320,6 +320,6 @@ def test_a_bucket_that_is_a_link_is_named_and_not_followed(scene: Scene) -> None
     done = scene.repair("--remove-extra", str(evil))
 
     assert done.code == 1
-    assert "a symbolic link is on the way to it" in done.out
+    assert "there is a symbolic link on the way to it" in done.out
     assert module(scene.b).read_text() == EDITED
     assert mine.read_text() == "MINE = 1\n"

@@ -335,7 +335,7 @@ def test_no_link_below_the_root_is_followed(
     target = scene.target(root / "package/file.py").replace(root=str(root))
 
     for deed in (scene.write, scene.builder.remove):
-        with pytest.raises(Changed, match="symbolic link is on the way"):
+        with pytest.raises(Changed, match="symbolic link on the way"):
             deed(target)
 
     assert (elsewhere / "file.py").read_bytes() == OLD
@@ -345,7 +345,7 @@ def test_nothing_outside_of_the_root_is_replaced(scene: Scene) -> None:
     root = scene.base / "root"
     root.mkdir()
 
-    with pytest.raises(Changed, match="does not lie below"):
+    with pytest.raises(Changed, match="is not below"):
         scene.write(scene.target().replace(root=str(root)))
 
     assert scene.old.read_bytes() == OLD

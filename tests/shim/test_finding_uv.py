@@ -76,7 +76,7 @@ def test_an_empty_path_entry_is_the_cwd(installed: Installed) -> None:
     [
         pytest.param("", 127, "no uv on PATH but this shim", id="empty PATH"),
         pytest.param("{shims}", 127, "no uv on PATH but this shim", id="only the shim"),
-        pytest.param("{shims}:{blocked}", 126, "may not be executed", id="not executable"),
+        pytest.param("{shims}:{blocked}", 126, "is not executable", id="not executable"),
     ],
 )
 def test_without_a_real_uv_one_line_says_so(

@@ -187,5 +187,5 @@ def test_a_uv_that_starts_the_shim_without_end_is_stopped(
     )
 
     assert done.returncode == 126
-    assert f"`{tmp_path}/real/uv` starts this shim again and again" in done.stderr.decode()
+    assert f"`{tmp_path}/real/uv` keeps starting this shim" in done.stderr.decode()
     assert (tmp_path / "turns").read_text().count("\n") == recursion.MOST_TURNS + 1

@@ -324,7 +324,7 @@ def test_what_an_ordinary_user_may_not_read_is_said(fs: FileSystems) -> None:
     assert "~/readable " in found
     # What lies in a closed directory is not found; that it is closed is said.
     assert "unreadable  not everything can be read: ~/partly\n" in found
-    assert "closed      not searched, because it cannot be read: " in found
+    assert "closed      not searched because it cannot be read: " in found
     assert "~/closed/.venv and ~/inside\n" in found
 
 

@@ -260,7 +260,7 @@ def test_remarks_say_what_is_wrong_where_and_what_to_type(monkeypatch: pytest.Mo
         "edited      /p/c c: `a.py` was edited",
         "            hint: show them: linkpolicy verify '/p/c c/.venv'",
         "unreadable  not everything can be read: /p/d and /p/e",
-        "closed      not searched, because it cannot be read: /p/closed",
+        "closed      not searched because it cannot be read: /p/closed",
         "gone        no longer exists: /p/f/.venv",
         "forgotten   gone for a month: /p/i/.venv",
         "counts      1 of 7 counted before, the oldest 3 days ago; --refresh counts again",

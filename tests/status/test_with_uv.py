@@ -162,7 +162,7 @@ def test_totals_count_what_several_environments_and_the_cache_share_once(
 
 
 def test_copies_of_another_device_are_what_could_be_saved(world: World, fs: FileSystems) -> None:
-    """What plain uv does where its cache lies on another file system (uv #3886)."""
+    """What plain uv does where its cache is on another file system (uv #3886)."""
     project = world.project(fs.other_ext4 / "old")
     world.plain("sync", cwd=project)
     before = environments(status_of(world, str(fs.other_ext4)))[str(project / ".venv")]

@@ -11,10 +11,10 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
+from uvx_policy.errors import CannotWrite, ConfigError, LinkPolicyError, Unreadable, UsageError
 from uvx_policy.host import Host
 from uvx_policy.settings.edit import edit
-from uvx_policy.settings.init_command import CannotWrite, plan_init, write_init
+from uvx_policy.settings.init_command import plan_init, write_init
 from uvx_policy.settings.reader import KEYS, Settings, read_settings
 from uvx_policy.state import user_file
 from uvx_policy.toml_file import parse_toml
@@ -300,7 +300,9 @@ def test_a_directory_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
         ),
         pytest.param("[tool.linkpolicy]\nlink-mode = 'clone'\n", "contradicts", id="contradiction"),
         pytest.param(
-            "[tool.linkpolicy]\nhackable = [\n1,\n]\n", "too intricate to edit", id="lines lost"
+            "[tool.linkpolicy]\nhackable = [\n1,\n]\n",
+            "too complex to edit automatically",
+            id="lines lost",
         ),
         pytest.param(
             '"tool" = { a = 1 }\n', "write `hackable = true`", id="a table that cannot grow"
@@ -480,7 +482,7 @@ def test_what_a_killed_run_left_is_replaced_and_what_another_builds_is_not(tmp_p
 
     with left.open() as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        with pytest.raises(CannotWrite, match="somebody else"):
+        with pytest.raises(CannotWrite, match="another program"):
             run(tmp_path, WANTED)
     assert (path.read_text(), left.read_text()) == ("", "[project")
 
@@ -506,7 +508,7 @@ def test_an_edit_of_somebody_else_is_not_lost(tmp_path: Path) -> None:
     plan = plan_init(str(tmp_path), WANTED)
     path.write_text("[project]\n")
 
-    with pytest.raises(CannotWrite, match="was changed by somebody else"):
+    with pytest.raises(CannotWrite, match="was changed by another program"):
         write_init(plan)
 
     assert path.read_text() == "[project]\n"
@@ -534,7 +536,7 @@ def test_a_file_that_appeared_meanwhile_is_not_replaced(
     if not links:
         monkeypatch.setattr(os, "link", _no_links)
 
-    with pytest.raises(CannotWrite, match="was changed by somebody else"):
+    with pytest.raises(CannotWrite, match="was changed by another program"):
         write_init(plan)
 
     assert (tmp_path / "linkpolicy.toml").read_text() == "# theirs\n"

@@ -319,7 +319,7 @@ def test_below_a_directory_in_which_others_may_exchange_it_is_no_cache(
 ) -> None:
     """It is named: nobody knows otherwise why the files are copied."""
     there: dict[str, Directory | File | Link] = {"/mnt/data": node._replace(uid=uid)}
-    why = f"`/mnt/data` on its way is writable for {who}"
+    why = f"`/mnt/data`, on the way to it, is writable by {who}"
 
     found = find(machine(there, groups=GROUPS))
 
@@ -553,7 +553,7 @@ def test_the_users_entry_for_the_file_system_comes_first() -> None:
     assert found.chosen == Place(
         directory="/mnt/data/me/mycache",
         code="device-cache-configured",
-        because="the user's cache for `/mnt/data`, where the destination lies",
+        because="the user's cache for `/mnt/data`, where the destination is",
         origin=FROM_FILE,
         probe_from="/mnt/data/me",
         exists=False,
@@ -622,23 +622,25 @@ def test_the_users_entry_is_used_where_its_links_lead() -> None:
         pytest.param(
             {"/mnt/data/link": Link("/mnt/data/me", uid=OTHER)},
             "/mnt/data/link/cache",
-            "`/mnt/data/link` on its way belongs to user 2000",
+            "`/mnt/data/link`, on the way to it, belongs to user 2000",
             id="behind a link of another user",
         ),
         pytest.param(
             {"/mnt/pub": Directory(mode=0o777), "/mnt/pub/c": Directory(uid=ME, mode=0o700)},
             "/mnt/pub/c",
-            "`/mnt/pub` on its way is writable for everybody",
+            "`/mnt/pub`, on the way to it, is writable by everybody",
             id="in a directory for everybody",
         ),
-        pytest.param({}, "/mnt/data/me", "would lie in the cache", id="above the project"),
-        pytest.param({}, "/mnt/data/me/p/.venv/c", "in the destination", id="in the destination"),
+        pytest.param({}, "/mnt/data/me", "would be inside the cache", id="above the project"),
+        pytest.param(
+            {}, "/mnt/data/me/p/.venv/c", "inside the destination", id="in the destination"
+        ),
         pytest.param({}, "/mnt/data/none/c", "cannot be written", id="cannot be made"),
         pytest.param({}, "relative", "not an absolute path", id="relative"),
         pytest.param(
             {"/mnt/data/me/file": File(uid=ME)},
             "/mnt/data/me/file/cache",
-            "`/mnt/data/me/file` on its way is not a directory",
+            "`/mnt/data/me/file`, on the way to it, is not a directory",
             id="below a file",
         ),
     ],

@@ -763,7 +763,7 @@ def test_a_config_that_everybody_can_write_is_not_used(machine: Machine, which: 
 
     (fault,) = machine.faults()
 
-    assert "everybody can write it" in fault
+    assert "everyone can write to it" in fault
 
 
 def test_a_group_may_write_the_user_file(machine: Machine) -> None:

@@ -387,7 +387,7 @@ def in_uvs_cache(client: Client) -> str:
     (cache / "archive-v0").mkdir()
     client.path.rename(cache / "archive-v0" / "client")
     client.path = cache / "archive-v0" / "client"
-    return "it lies in uv's cache"
+    return "it is in uv's cache"
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_a_machine_without_a_second_device_says_so(
     assert demo.run(json_output=False, keep=False) == 0
 
     said = " ".join(capsys.readouterr().out.split())
-    assert "Cannot show here: no room for one; it would show where you can write to two" in said
+    assert "Cannot show here: no room for one; it shows where you can write to two" in said
     assert "uv sync works" in said
     here.assert_untouched()
 
@@ -245,7 +245,7 @@ def test_a_policy_that_does_not_hold_is_told_with_exit_code_1(
 
     said = capsys.readouterr().out
     assert "Went wrong: linkpolicy: out of order." in said
-    assert "Not as promised." in said
+    assert "Not as expected." in said
     here.assert_untouched()
 
 
@@ -287,7 +287,7 @@ def test_memory_is_no_second_device(fs: FileSystems, monkeypatch: pytest.MonkeyP
         demo_places.second_device(temporary, {"HOME": str(fs.tmpfs)}, keep=False) as device,
     ):
         assert device == Device(
-            "", "no directory of yours lies on another local device than `/var/tmp`"
+            "", "no directory of yours is on another local device than `/var/tmp`"
         )
     assert list(fs.tmpfs.iterdir()) == []
 

@@ -160,7 +160,7 @@ def test_a_fault_in_the_settings_does_not_stop_it(here: Terminal) -> None:
     done = here.run("--", "/bin/echo", "hello")
 
     assert done.stdout == "hello\n"
-    assert "runs without policy" in done.stderr
+    assert "runs without a policy" in done.stderr
 
 
 def test_what_the_policy_refuses_is_not_started(here: Terminal) -> None:

@@ -132,6 +132,18 @@ def test_where_the_policy_has_no_hard_links_it_is_copied(
     assert warm.module.stat().st_nlink == 1
 
 
+def test_where_uvs_own_settings_have_no_hard_links_it_is_copied(
+    fs: FileSystems, newest_uv: Path
+) -> None:
+    warm = Copied(fs, newest_uv)
+    (warm.project / "uv.toml").write_text('link-mode = "copy"\n')
+
+    warm.seed(str(warm.project))
+
+    assert archived(warm.device_cache)
+    assert warm.module.stat().st_nlink == 1
+
+
 def test_without_a_root_known_environments_on_that_device_count(
     fs: FileSystems, newest_uv: Path
 ) -> None:

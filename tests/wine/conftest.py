@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import hatch_build
+from tests.sandbox import ROOT
 from tests.wine import laboratory as machine
 
 _HERE = Path(__file__).parent
@@ -35,3 +37,13 @@ def laboratory(machine_of_session: machine.Laboratory) -> machine.Laboratory:
     """The machine, with a new home and nothing in the working directory."""
     machine_of_session.begin()
     return machine_of_session
+
+
+@pytest.fixture(scope="session")
+def launchers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The launchers as they are shipped."""
+    made = tmp_path_factory.mktemp("launchers")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path_factory.mktemp("zig")))
+        hatch_build.compile_with_zig(str(ROOT), str(made), hatch_build.PLATFORMS["windows-x86_64"])
+    return made

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import hatch_build
-from tests.sandbox import ROOT
 from tests.wine import supplies
 from tests.wine.laboratory import Ended, Laboratory
 from uvx_policy.windows import launcher as configuration
@@ -30,16 +28,6 @@ WORDS = (
     "", "a b", 'a"b', '"', "a\\", "a b\\", 'a\\"b', "\\\\", "ümläut", "🐍", "%PATH%", "^&|<>", "'",
     "tab\there", "!x!", "*.py", "--a=b c",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def launchers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The launchers as they are shipped."""
-    made = tmp_path_factory.mktemp("launchers")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path_factory.mktemp("zig")))
-        hatch_build.compile_with_zig(str(ROOT), str(made), hatch_build.PLATFORMS["windows-x86_64"])
-    return made
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,3 +271,95 @@ def test_two_at_once_keep_out_of_each_other_s_way(machine: Machine) -> None:
     assert machine.registry()["Path"] is None
     machine.ok("setup")
     assert not machine.path(lock).exists()
+
+
+def test_the_shims_work_before_and_after_an_upgrade_of_the_package(
+    machine: Machine, launchers: Path
+) -> None:
+    laboratory = machine.laboratory
+    package = laboratory.path(laboratory.site_packages) / "uvx_policy"
+    for program in launchers.iterdir():
+        shutil.copy(program, package)
+    machine.ok("setup")
+
+    def decided() -> str:
+        search = (machine.shims, laboratory.uv())
+        words = ("uv", "venv", "--clear", "--python", laboratory.python, "made")
+        ended = laboratory.run(*words, search=search, environ={"LINKPOLICY_LOG": "debug"})
+        assert ended.code == 0, ended
+        return ended.errors
+
+    assert "linkpolicy: link mode: " in decided()
+    installed = {
+        path.relative_to(package): path.read_bytes()
+        for path in package.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    shutil.rmtree(package)  # as pip and uv do: the files go, and those of the new version come
+    for name, content in installed.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_bytes(content)
+    (package / "__init__.py").write_bytes(installed[Path("__init__.py")] + b"# newer\n")
+
+    assert "linkpolicy: link mode: " in decided()
+    machine.ok("setup")
+    assert "linkpolicy: link mode: " in decided()
+
+
+def test_powershell_gets_lines_where_it_is_named(machine: Machine) -> None:
+    documents = machine.path(rf"{machine.laboratory.home}\Documents")
+    old = documents / r"WindowsPowerShell/profile.ps1"
+    old.parent.mkdir(parents=True)
+    old.write_bytes(b"\xef\xbb\xbf# mine\r\n")
+
+    machine.ok("setup", "--shell", "powershell")
+    new = documents / "PowerShell/profile.ps1"
+    for profile in (new, old):
+        assert b"env.ps1" in profile.read_bytes()
+    machine.ok("uninstall")
+
+    assert old.read_bytes() == b"\xef\xbb\xbf# mine\r\n"
+    assert not new.exists()
+
+
+def test_a_profile_in_utf_16_is_left_alone(machine: Machine) -> None:
+    profile = machine.path(rf"{machine.laboratory.home}\Documents\PowerShell\profile.ps1")
+    profile.parent.mkdir(parents=True)
+    content = "# mine\r\n".encode("utf-16")
+    profile.write_bytes(content)
+
+    ended = machine.run("setup", "--shell", "powershell")
+
+    assert (ended.code, "UTF-16" in ended.output) == (1, True), ended
+    assert profile.read_bytes() == content
+
+
+#: Puts entries in front of the machine's Path, and takes the first one out with "-".
+_FOR_EVERYBODY = r"""
+import sys, winreg
+place = r"SYSTEM\CurrentControlSet\Control\Session Manager\Environment"
+key = winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place, 0, winreg.KEY_ALL_ACCESS)
+old, kind = winreg.QueryValueEx(key, "Path")
+new = old.partition(";")[2] if sys.argv[1] == "-" else sys.argv[1] + old
+winreg.SetValueEx(key, "Path", 0, kind, new)
+"""
+
+
+def test_a_uv_on_the_machine_s_path_is_named(machine: Machine) -> None:
+    shutil.copytree(machine.path(machine.laboratory.uv()), machine.path(r"C:\work\everybody"))
+    program = _FOR_EVERYBODY
+    assert machine.laboratory.run_python(program, "C:\\work\\everybody;").code == 0
+    search = (r"C:\work\everybody", machine.laboratory.uv(), r"C:\Python311")
+    try:
+        ended = machine.laboratory.linkpolicy("setup", search=search)
+        profile = rf"{machine.laboratory.home}\Documents\PowerShell\profile.ps1"
+        assert r"C:\work\everybody\uv.exe is on the machine's Path" in ended.output, ended
+        assert machine.path(profile).exists()
+        behind = (search[0], machine.shims, *search[1:])
+        ended = machine.laboratory.linkpolicy("doctor", "shims-first", search=behind)
+        assert (ended.code, "is on the machine's Path" in ended.output) == (1, True), ended
+        first = (machine.shims, *search)
+        ended = machine.laboratory.linkpolicy("doctor", "shims-first", search=first)
+        assert ended.code == 0, ended
+    finally:
+        assert machine.laboratory.run_python(program, "-").code == 0

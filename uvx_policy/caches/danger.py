@@ -123,8 +123,8 @@ def _copied(cache: Cache, job: Job) -> Objection | None:
     # Where it was only named to us, the doctor would not look for it.
     named = {"UV_CACHE_DIR": cache.path} if cache.origins == (NAMED,) else {}
     fix = command("linkpolicy", "doctor", "--fix", "caches-copied", **named)
-    because = f"its links lead to `{link.cache}`, and uv would {harm}"
-    return Objection(because, Hint(text="let them lead to its own archives", commands=(fix,)))
+    because = f"its links point to `{link.cache}`, and uv would {harm}"
+    return Objection(because, Hint(text="make them point to its own archives", commands=(fix,)))
 
 
 def _breaks_environments(

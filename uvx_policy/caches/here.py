@@ -65,12 +65,14 @@ def _asked_of_uv(machine: Machine) -> str:
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         # It reads a configuration that is a FIFO, say.
-        raise LinkPolicyError(f"uv does not tell its cache within {_PATIENCE} seconds") from error
+        message = f"uv did not print its cache directory within {_PATIENCE} seconds"
+        raise LinkPolicyError(message) from error
     except OSError as error:
         raise LinkPolicyError(f"cannot execute `{machine.uv}`: {error.strerror}") from error
     if told.returncode:
         complaint = told.stderr.decode("utf-8", "surrogateescape").strip()
-        raise LinkPolicyError(f"uv cannot tell its cache: {complaint.removeprefix('error: ')}")
+        complaint = complaint.removeprefix("error: ")
+        raise LinkPolicyError(f"uv cannot print its cache directory: {complaint}")
     return os.path.join(machine.cwd, os.fsdecode(told.stdout).removesuffix("\n"))
 
 

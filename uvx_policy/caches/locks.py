@@ -41,14 +41,14 @@ class Holder(Value):
     def __str__(self) -> str:
         """For people: "`uv run pytest` (pid 4711)"."""
         if not self.pid:
-            return "a process that cannot be seen from here"
+            return "a process that is not visible from here"
         return f"`{self.command or '?'}` (pid {self.pid})"
 
 
 class Busy(LinkPolicyError):
     """Somebody holds the lock of a cache or an environment, and did not let go in time."""
 
-    hint = "wait until it is done, or wait longer: --wait SECONDS"
+    hint = "wait until it finishes, or wait longer: --wait SECONDS"
 
     def __init__(self, directory: str, holder: Holder) -> None:
         super().__init__(f"`{directory}` is in use: {holder} {holder.how}")

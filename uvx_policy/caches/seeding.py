@@ -125,7 +125,7 @@ def _target(machine: Machine, environments: Sequence[str]) -> str:
         left = [path for path in left if path not in near]
     if len(found) > 1:
         raise UsageError(
-            f"{listed(f'`{path}`' for path in found.values())} lie on several file systems",
+            f"{listed(f'`{path}`' for path in found.values())} are on several file systems",
             hint="name those of one file system, or a cache with --to",
         )
     return next(iter(found))

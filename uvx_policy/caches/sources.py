@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from uvx_policy.host import Host
     from uvx_policy.machine.machine import Machine
 
-#: policies under which uv makes hard links
-_LINKING = ("auto", "hardlink")
-
 
 def other_caches(machine: Machine, target: str) -> dict[str, str]:
     """Every known cache but `target` (a real path) -> why nothing is taken from it, "" for none.
@@ -95,8 +92,5 @@ def existing_above(path: str) -> str:
 
 
 def lenders(machine: Machine, environments: Iterable[str]) -> list[Lender]:
-    """What may be done with files of these environments, by their policy."""
-    return [
-        Lender(path=path, may_link=machine.policy_at(path).name in _LINKING)
-        for path in environments
-    ]
+    """What may be done with files of these environments, by their settings and uv's."""
+    return [Lender(path=path, may_link=machine.may_hard_link(path)) for path in environments]

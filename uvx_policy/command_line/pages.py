@@ -152,6 +152,27 @@ PAGES = {
         ("linkpolicy repair", "restore the environment here, and its cache"),
         ("linkpolicy repair --all --dry-run", "show what would be restored everywhere"),
     ),
+    "edits": _page(
+        FIX,
+        "List the edits that `repair` saved, show them, and apply them again",
+        "how-to/undo-an-edit-that-leaked/",
+        ("linkpolicy edits", "list the saved edits, the newest first"),
+        ("linkpolicy edits apply 1", "apply the newest in the environment here"),
+    ),
+    "edits show": _page(
+        "",
+        "Show what was changed in the files of a saved edit",
+        "how-to/undo-an-edit-that-leaked/",
+        ("linkpolicy edits show 1", "show the newest edit"),
+        ("linkpolicy edits show 1 rich", "show what it changed in one package"),
+    ),
+    "edits apply": _page(
+        "",
+        "Apply a saved edit to private copies of the files here",
+        "how-to/undo-an-edit-that-leaked/",
+        ("linkpolicy edits apply 1 --dry-run", "show what would be changed"),
+        ("linkpolicy edits apply 1", "apply the newest edit in the environment here"),
+    ),
     "detach": _page(
         FIX,
         "Turn installed packages into private copies before you edit them",

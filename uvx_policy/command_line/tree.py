@@ -10,36 +10,67 @@ from uvx_policy.command_line.pages import PAGES
 from uvx_policy.command_line.parser import main_parser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from uvx_policy.command_line.parser import Commands, Parser
 
 
-def _from_module(name: str) -> Callable[[Commands], None]:
-    """What adds a command that has a module of its own."""
+def _add_adopt(commands: Commands) -> None:
+    from uvx_policy.setup.adopt_command import add_parser
 
-    def add(commands: Commands) -> None:
-        if name == "adopt":
-            from uvx_policy.setup.adopt_command import add_parser
-        elif name == "cache":
-            from uvx_policy.caches.command import add_parser
-        elif name == "config":
-            from uvx_policy.command_line.config import add_parser
-        elif name == "detach":
-            from uvx_policy.repair.detach import add_parser
-        elif name == "doctor":
-            from uvx_policy.doctor.command import add_parser
-        elif name == "reclaim":
-            from uvx_policy.reclaim.command import add_parser
-        elif name == "repair":
-            from uvx_policy.repair.command import add_parser
-        elif name == "status":
-            from uvx_policy.status.command import add_parser
-        else:
-            from uvx_policy.verify.command import add_parser
-        add_parser(commands)
+    add_parser(commands)
 
-    return add
+
+def _add_cache(commands: Commands) -> None:
+    from uvx_policy.caches.command import add_parser
+
+    add_parser(commands)
+
+
+def _add_config(commands: Commands) -> None:
+    from uvx_policy.command_line.config import add_parser
+
+    add_parser(commands)
+
+
+def _add_detach(commands: Commands) -> None:
+    from uvx_policy.repair.detach import add_parser
+
+    add_parser(commands)
+
+
+def _add_doctor(commands: Commands) -> None:
+    from uvx_policy.doctor.command import add_parser
+
+    add_parser(commands)
+
+
+def _add_edits(commands: Commands) -> None:
+    from uvx_policy.repair.edits_command import add_parser
+
+    add_parser(commands)
+
+
+def _add_reclaim(commands: Commands) -> None:
+    from uvx_policy.reclaim.command import add_parser
+
+    add_parser(commands)
+
+
+def _add_repair(commands: Commands) -> None:
+    from uvx_policy.repair.command import add_parser
+
+    add_parser(commands)
+
+
+def _add_status(commands: Commands) -> None:
+    from uvx_policy.status.command import add_parser
+
+    add_parser(commands)
+
+
+def _add_verify(commands: Commands) -> None:
+    from uvx_policy.verify.command import add_parser
+
+    add_parser(commands)
 
 
 def _add_help(commands: Commands) -> None:
@@ -48,7 +79,7 @@ def _add_help(commands: Commands) -> None:
     parser.set_defaults(command=None)
 
 
-_OF_THEIR_OWN = {
+_ADD = {
     "setup": installing.add_setup,
     "uninstall": installing.add_uninstall,
     "completion": installing.add_completion,
@@ -59,11 +90,19 @@ _OF_THEIR_OWN = {
     "run": here.add_run,
     "demo": here.add_demo,
     "help": _add_help,
+    "adopt": _add_adopt,
+    "cache": _add_cache,
+    "config": _add_config,
+    "detach": _add_detach,
+    "doctor": _add_doctor,
+    "edits": _add_edits,
+    "reclaim": _add_reclaim,
+    "repair": _add_repair,
+    "status": _add_status,
+    "verify": _add_verify,
 }
 #: in the order of the overview -> what adds each to the command line
-COMMANDS = {
-    name: _OF_THEIR_OWN.get(name) or _from_module(name) for name in PAGES if " " not in name
-}
+COMMANDS = {name: _ADD[name] for name in PAGES if " " not in name}
 
 
 def build_parser(only: str = "") -> Parser:

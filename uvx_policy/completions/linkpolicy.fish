@@ -50,8 +50,8 @@ function _shtab_linkpolicy_using
   test "$_shtab_linkpolicy_cmdpath" = "$argv"
 end
 
-set -g _shtab_linkpolicy_commands setup uninstall init adopt completion why explain config 'config set' 'config unset' status doctor demo verify repair detach reclaim cache 'cache list' 'cache dir' 'cache size' 'cache clean' 'cache seed' 'cache prune' env run help
-set -g _shtab_linkpolicy_opts_with_value --cache --cache-dir --color --directory --environment --fallback --for --from --jobs --keep-edits --launcher --link-mode --method --min-size --programs --seed --shell --shim-dir --sort --symlinked-venv --syntax --to --wait -C -p
+set -g _shtab_linkpolicy_commands setup uninstall init adopt completion why explain config 'config set' 'config unset' status doctor demo verify repair edits 'edits show' 'edits apply' detach reclaim cache 'cache list' 'cache dir' 'cache size' 'cache clean' 'cache seed' 'cache prune' env run help
+set -g _shtab_linkpolicy_opts_with_value --cache --cache-dir --color --directory --environment --fallback --for --from --html --jobs --keep-edits --launcher --link-mode --method --min-size --programs --seed --shell --shim-dir --sort --symlinked-venv --syntax --to --wait -C -p
 
 complete -c linkpolicy -e
 complete -c linkpolicy -f
@@ -102,7 +102,7 @@ complete -c linkpolicy -n '_shtab_linkpolicy_using adopt' -s q -l quiet -d 'prin
 complete -c linkpolicy -n '_shtab_linkpolicy_using adopt' -s v -l verbose -d 'show on stderr how decisions are made'
 complete -c linkpolicy -n '_shtab_linkpolicy_using adopt' -l color -xka "auto always never" -d 'use colors: auto, always, never'
 complete -c linkpolicy -n '_shtab_linkpolicy_using adopt' -s h -l help -d 'show this help'
-complete -c linkpolicy -n '_shtab_linkpolicy_using adopt' -l undo -d 'take it back (default: all)'
+complete -c linkpolicy -n '_shtab_linkpolicy_using adopt' -l undo -d 'undo it (default: all)'
 complete -c linkpolicy -n '_shtab_linkpolicy_using adopt' -l dry-run -d 'show what would change'
 complete -c linkpolicy -n '_shtab_linkpolicy_using adopt' -l json -d 'machine-readable list'
 complete -c linkpolicy -n '_shtab_linkpolicy_using; and test $_shtab_linkpolicy_npos -eq 0' -a completion -d 'Print a completion script for a shell'
@@ -157,6 +157,7 @@ complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l color -xka "auto a
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -s h -l help -d 'show this help'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l json -d 'machine-readable output'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l openmetrics -d 'metrics of each file system, for node_exporter'
+complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l html -xka "(__fish_complete_path (commandline -ct))" -d 'write a web page (`-`: to stdout)'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l sort -xka "project device file-system cache policy links files shared private save edited" -d 'one of project, device, file-system, cache, policy, links, files, shared, private, save, edited'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l refresh -d 'ignore kept counts and count again'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status; and test $_shtab_linkpolicy_npos -ge 0' -ka "(__fish_complete_directories)" -d 'look for environments in this directory (default: all that uv was run for)'
@@ -206,11 +207,33 @@ complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -l dry-run -d 'show w
 complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -s y -l yes -d 'do not ask'
 complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -l keep-edits -xka "(__fish_complete_directories)" -d 'save edits there (default: the state directory)'
 complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -l also-hackable -d 'also restore hackable projects, where edits are intended'
-complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -l remove-extra -d 'also remove files that no RECORD names from environments'
+complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -l remove-extra -d 'also remove files that are not in any RECORD from environments'
 complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -l offline -d 'do not let uv use the network'
 complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -l wait -x -d 'how long to wait while a cache is in use (default: 10)'
 complete -c linkpolicy -n '_shtab_linkpolicy_using repair' -l json -d 'machine-readable output'
 complete -c linkpolicy -n '_shtab_linkpolicy_using repair; and test $_shtab_linkpolicy_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'environment, project, cache, or file in one (default: the environment here)'
+complete -c linkpolicy -n '_shtab_linkpolicy_using; and test $_shtab_linkpolicy_npos -eq 0' -a edits -d 'List the edits that `repair` saved, show them, and apply them again'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits' -s C -l directory -xka "(__fish_complete_directories)" -d 'run as if started in this directory'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits' -s q -l quiet -d 'print only errors, and what is meant for programs'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits' -s v -l verbose -d 'show on stderr how decisions are made'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits' -l color -xka "auto always never" -d 'use colors: auto, always, never'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits' -s h -l help -d 'show this help'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits' -l json -d 'machine-readable output'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits; and test $_shtab_linkpolicy_npos -eq 0' -a show -d 'Show what was changed in the files of a saved edit'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits show' -s C -l directory -xka "(__fish_complete_directories)" -d 'run as if started in this directory'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits show' -s q -l quiet -d 'print only errors, and what is meant for programs'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits show' -s v -l verbose -d 'show on stderr how decisions are made'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits show' -l color -xka "auto always never" -d 'use colors: auto, always, never'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits show' -s h -l help -d 'show this help'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits; and test $_shtab_linkpolicy_npos -eq 0' -a apply -d 'Apply a saved edit to private copies of the files here'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits apply' -s C -l directory -xka "(__fish_complete_directories)" -d 'run as if started in this directory'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits apply' -s q -l quiet -d 'print only errors, and what is meant for programs'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits apply' -s v -l verbose -d 'show on stderr how decisions are made'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits apply' -l color -xka "auto always never" -d 'use colors: auto, always, never'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits apply' -s h -l help -d 'show this help'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits apply' -s p -l environment -xka "(__fish_complete_path (commandline -ct))" -d 'environment, or project with one (default: the environment here)'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits apply' -l dry-run -d 'show what would be changed'
+complete -c linkpolicy -n '_shtab_linkpolicy_using edits apply' -l wait -x -d 'how long to wait while a cache is in use (default: 10)'
 complete -c linkpolicy -n '_shtab_linkpolicy_using; and test $_shtab_linkpolicy_npos -eq 0' -a detach -d 'Turn installed packages into private copies before you edit them'
 complete -c linkpolicy -n '_shtab_linkpolicy_using detach' -s C -l directory -xka "(__fish_complete_directories)" -d 'run as if started in this directory'
 complete -c linkpolicy -n '_shtab_linkpolicy_using detach' -s q -l quiet -d 'print only errors, and what is meant for programs'

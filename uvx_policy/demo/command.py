@@ -18,7 +18,7 @@ from uvx_policy.demo import stage as demo_stage
 from uvx_policy.demo.evidence import CannotTell
 from uvx_policy.demo.problems import PROBLEMS, Finding
 from uvx_policy.demo.report import Outcome
-from uvx_policy.errors import EXIT_FINDINGS, RealUvNotFound, UsageError
+from uvx_policy.errors import EXIT_FINDINGS, RealUvNotFound
 from uvx_policy.filesystem import probe
 from uvx_policy.host import Host
 from uvx_policy.state.remembered import after_path
@@ -42,8 +42,6 @@ def run(*, json_output: bool, keep: bool) -> int:
     Raises `RealUvNotFound`, and `UsageError` where no shim can be started. `keep` leaves the
     directories there (never a mount) and says where.
     """
-    if os.name == "nt":
-        raise UsageError("the demo does not run on Windows", hint="it does in WSL")
     with contextlib.ExitStack() as undo:
         say = undo.enter_context(progress("looking for uv"))
         temporary = undo.enter_context(demo_places.temporary_directory(keep=keep))
@@ -144,7 +142,7 @@ def _give(problem: Problem, theatre: Theatre, say: Callable[[str], None]) -> Out
         if not under_policy.ok:
             reasons += stage.warnings
         return Outcome(problem, without, under_policy, "; ".join(dict.fromkeys(reasons)))
-    reasons.append(f"it would show where {problem.shows_where}")
+    reasons.append(f"it shows where {problem.shows_where}")
     return Outcome(problem, None, None, "; ".join(reasons))
 
 

@@ -81,7 +81,7 @@ def second_device(temporary: str, environ: Mapping[str, str], *, keep: bool) -> 
 def _mounted_image(temporary: str, environ: Mapping[str, str]) -> Device:
     """An ext4 image, mounted; `temporary_directory` unmounts it."""
     if sys.platform != "linux":
-        return Device("", "the demo makes itself a second device on Linux only")
+        return Device("", "the demo can make a second device on Linux only")
     image = os.path.join(temporary, "device.img")
     point = os.path.join(temporary, "device")
     os.mkdir(point)
@@ -126,7 +126,7 @@ def _writable_place(temporary: str, environ: Mapping[str, str]) -> Device:
         if os.stat(path).st_dev != first and mount and not mounts.why_unfit(mount):
             return Device(path, borrowed=mount.point)
     there = os.path.dirname(temporary)
-    return Device("", f"no directory of yours lies on another local device than `{there}`")
+    return Device("", f"no directory of yours is on another local device than `{there}`")
 
 
 def _owns(path: str) -> bool:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from uvx_policy.demo import evidence, tiny_wheel
+from uvx_policy.demo.evidence import CannotTell
 from uvx_policy.demo.stage import UvFailed
 from uvx_policy.settings import path_glob
 
@@ -84,6 +86,18 @@ def third_party(stage: Stage) -> Finding:
     return Finding(ok=True, result="a file of its own")
 
 
+def delete_while_loaded(stage: Stage) -> Finding:
+    """A program makes an environment and deletes it, with the same library loaded from its own."""
+    home = stage.directory("program")
+    stage.make_environment(home)
+    python = os.path.join(_environment(home), "Scripts", "python.exe")
+    library = _installed(home, tiny_wheel.EXTENSION)
+    stage.run_program(python, _DELETE, library, directory=home)
+    if os.path.exists(os.path.join(home, "made")):
+        return Finding(ok=False, result="cannot be deleted")
+    return Finding(ok=True, result="deleted")
+
+
 def second_environment(stage: Stage) -> Finding:
     """Two projects on another device than the cache: what does the second one cost?"""
     first, second = stage.project("first"), stage.project("second")
@@ -101,6 +115,8 @@ def dangling_link(stage: Stage) -> Finding:
     link = _environment(project)
     target = os.path.join(stage.directory("elsewhere"), "venv")
     os.symlink(target, link)
+    if not os.path.islink(link):
+        raise CannotTell("there are no symbolic links here")
     try:
         stage.sync(project)
     except UvFailed:
@@ -113,16 +129,23 @@ def dangling_link(stage: Stage) -> Finding:
     return Finding(ok=True, result="uv sync works, the link stays")
 
 
+_PROGRAM_DELETES = Problem(
+    issue=7918,
+    title="a program deletes the .venv it has made",
+    play=delete_while_loaded,
+)
+_SCRIPT_INSTALLS = Problem(
+    issue=7918,
+    title="someone's script runs uv pip install",
+    play=third_party,
+    remark="Windows refuses to delete a file that is loaded under another name. That refusal "
+    "cannot show on this system; its cause can: whether the environments share the file.",
+)
+
 PROBLEMS = (
     Problem(issue=10896, title="a file in one .venv is edited", play=edit_in_place),
     Problem(issue=15700, title="the .venv is deleted and synced again", play=edit_and_reinstall),
-    Problem(
-        issue=7918,
-        title="someone's script runs uv pip install",
-        play=third_party,
-        remark="Windows refuses to delete a file that is loaded under another name. That refusal "
-        "cannot show on this system; its cause can: whether the environments share the file.",
-    ),
+    _PROGRAM_DELETES if sys.platform == "win32" else _SCRIPT_INSTALLS,
     Problem(
         issue=3886,
         title="project and cache on different devices",
@@ -144,6 +167,20 @@ _INSTALL = (
     'uv pip install --python .venv/bin/python --no-index --find-links "$WHEELS" '
     + tiny_wheel.DISTRIBUTION
 )
+#: as in the report: it knows nothing of a policy
+_DELETE = f"""
+import ctypes, os, shutil, subprocess, sys
+library, python, wheels, uv = sys.argv[1:]
+ctypes.WinDLL(library)
+os.mkdir("made")
+subprocess.run([uv, "venv", "-q", "-p", python, ".venv"], cwd="made", check=True)
+words = ["pip", "install", "-q", "--no-index", "--find-links", wheels, "{tiny_wheel.DISTRIBUTION}"]
+subprocess.run([uv, *words], cwd="made", check=True)
+try:
+    shutil.rmtree("made")
+except PermissionError:
+    pass
+"""
 
 
 def _environment(project: str) -> str:

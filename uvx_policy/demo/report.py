@@ -115,11 +115,11 @@ def _remarks(outcome: Outcome) -> list[str]:
 
 def _print_last_line(outcomes: Sequence[Outcome], console: Console) -> None:
     if not as_promised(outcomes):
-        console.say(" ", ("Not as promised.", "bold red"))
+        console.say(" ", ("Not as expected.", "bold red"))
         keep = command("linkpolicy", "demo", "--keep")
         console.hint(Hint(text="keep everything to look at it", commands=(keep,)), indent=" ")
     elif locate.is_ours(f"{layout.shim_directory(dict(os.environ), sys.platform)}/uv"):
         console.say(" The shims are installed: a new shell has uv under policy.")
     else:
         setup = command("linkpolicy", "setup")
-        console.hint(Hint(text="put it in front of every uv", commands=(setup,)), indent=" ")
+        console.hint(Hint(text="put the shim in front of every uv", commands=(setup,)), indent=" ")

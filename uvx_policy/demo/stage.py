@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.demo import interrupts, tiny_wheel
 from uvx_policy.errors import LinkPolicyError, UsageError
-from uvx_policy.setup import shim_file
+from uvx_policy.setup import launcher, shim_file
 from uvx_policy.state import layout
 from uvx_policy.terminal.command import command
 
@@ -52,8 +52,11 @@ class Stage:
         path = [shims] if shims else []
         path += [os.path.dirname(uv), environ.get("PATH") or os.defpath]
         self._environ["PATH"] = os.pathsep.join(path)
-        # By name, as everybody calls it, only where the name means the shim.
+        # By name, as everybody calls it, only where the name means the shim. Windows would look for
+        # it on the PATH of this process.
         self._uv = "uv" if shims else uv
+        if shims and sys.platform == "win32":
+            self._uv = os.path.join(shims, "uv.exe")
         os.makedirs(projects)
 
     def configure(self, tables: Mapping[str, object]) -> None:
@@ -94,6 +97,20 @@ class Stage:
         # Never UV_PYTHON here: to `uv pip` it is the environment to install into.
         self._run(("sh", "-ec", script), directory, PYTHON=sys.executable, WHEELS=self._wheels)
 
+    def make_environment(self, directory: str) -> None:
+        """An environment with the tiny wheel, by hard links. Raises `UvFailed`."""
+        options = ("--no-index", "--find-links", self._wheels, tiny_wheel.DISTRIBUTION)
+        self._run((self._uv, "venv", "-p", sys.executable), directory)
+        self._run((self._uv, "pip", "install", *options), directory, UV_LINK_MODE="hardlink")
+
+    def run_program(self, python: str, program: str, *words: str, directory: str) -> None:
+        """Somebody's Python program; behind `words` it gets Python, wheels and uv.
+
+        Raises `UvFailed`.
+        """
+        told = (sys.executable, self._wheels, self._uv)
+        self._run((python, "-c", program, *words, *told), directory)
+
     def _run(self, words: Sequence[str], directory: str, **variables: str) -> None:
         process = None
         try:
@@ -122,7 +139,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     """Kill all of its group and wait until the pipe is closed: nobody may still be writing."""
     # After Ctrl-C `communicate` has waited 0.25 s already, and may have seen it end.
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        if sys.platform == "win32":
+            process.kill()  # what it has started ends with the launcher
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
@@ -144,6 +164,7 @@ def private_environ(environ: Mapping[str, str], base: str) -> dict[str, str]:
         **kept,
         "HOME": home,
         "TMPDIR": temporary,
+        **(_home_on_windows(home, temporary) if sys.platform == "win32" else {}),
         **{name: os.path.join(home, path) for name, path in below.items()},
         # The machine's uv.toml may name a cache or a link mode. No UV_OFFLINE: the policy stays
         # away from a cold cache then; `--no-index` keeps uv off the network as well.
@@ -152,12 +173,26 @@ def private_environ(environ: Mapping[str, str], base: str) -> dict[str, str]:
     }
 
 
+def _home_on_windows(home: str, temporary: str) -> dict[str, str]:
+    below = {"LOCALAPPDATA": "Local", "APPDATA": "Roaming", "PROGRAMDATA": "machine"}
+    return {
+        "USERPROFILE": home, "TEMP": temporary, "TMP": temporary,
+        **{name: os.path.join(home, path) for name, path in below.items()},
+    }  # fmt: skip
+
+
 _NOT_PASSED_ON = ("UV_", "XDG_", "LINKPOLICY_", "_LINKPOLICY_", "CONDA_", "PYTHON")
 
 
 def write_shims(directory: str) -> None:
     """Put fresh shims into `directory`, which is made. Raises `UsageError`."""
     os.mkdir(directory)
+    if sys.platform == "win32":
+        _, files = launcher.shims(directory, "native")
+        for path, content in files:
+            with open(path, "wb") as stream:
+                stream.write(content)
+        return
     for program in ("uv", "uvx"):
         path = os.path.join(directory, program)
         try:
@@ -169,7 +204,7 @@ def write_shims(directory: str) -> None:
         os.chmod(path, 0o700)
         if not os.access(path, os.X_OK):
             raise UsageError(
-                f"nothing may be executed in `{directory}` (mounted noexec)",
+                f"programs cannot be executed in `{directory}` (mounted noexec)",
                 hint="name another directory",
                 commands=(command("linkpolicy", "demo", TMPDIR="/another/directory"),),
             )

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import random
+import sys
 import zipfile
 
 DISTRIBUTION = "tiny-demo"
@@ -13,7 +14,7 @@ PACKAGE = "tiny_demo"
 _VERSION = "1.0"
 _INFO = f"{PACKAGE}-{_VERSION}.dist-info"
 
-#: the file that gets edited, and one as Windows locks it while it is loaded (here it is not code)
+#: the file that gets edited, and one as Windows locks it while it is loaded (code only there)
 MODULE, MODULE_TEXT = "__init__.py", b"GREETING = 'original'\n"
 EXTENSION = "_native.pyd"
 
@@ -33,7 +34,7 @@ def build_wheel(directory: str, *, weight: int = 0) -> str:
     """
     files = {
         f"{PACKAGE}/{MODULE}": MODULE_TEXT,
-        f"{PACKAGE}/{EXTENSION}": b"not really machine code\n",
+        f"{PACKAGE}/{EXTENSION}": _extension(),
         # Random: a file system that compresses or leaves out zeros would spoil the measurement.
         f"{PACKAGE}/data.bin": random.Random(weight).randbytes(weight),  # noqa: S311 (no secret)
         f"{_INFO}/METADATA": _METADATA.encode(),
@@ -48,6 +49,15 @@ def build_wheel(directory: str, *, weight: int = 0) -> str:
             entry.external_attr = 0o100644 << 16
             archive.writestr(entry, content)
     return path
+
+
+def _extension() -> bytes:
+    if sys.platform == "win32":
+        import select  # a library that every Python has as a file of its own
+
+        with open(str(select.__file__), "rb") as stream:
+            return stream.read()
+    return b"not really machine code\n"
 
 
 def _digest(content: bytes) -> str:

@@ -27,9 +27,9 @@ def look(case: Case) -> Iterator[Diagnostic]:
             fix = Fix.by("Adopt it again", again)
         else:
             undo = command("linkpolicy", "adopt", "--undo", each.environment)
-            fix = Fix.by("Take it off the list", undo)
+            fix = Fix.by("Remove it from the list", undo)
         yield warn(
-            f"The uv of `{each.environment}` was adopted, and runs without policy now: {why}.",
+            f"The uv of `{each.environment}` was adopted, and now runs without a policy: {why}.",
             fix,
             (each.environment, *each.files),
         )

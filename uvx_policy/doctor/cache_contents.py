@@ -197,7 +197,7 @@ def look_copied(case: Case) -> Iterator[Diagnostic]:
 
 def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
     there, number = found[0].cache, count(len(found), "link")
-    lead = verb(len(found), "leads", "lead")
+    lead = verb(len(found), "points", "point")
     if any(archive_links.is_another_cache(cache.path, link) for link in found):
         what = f"The cache `{cache.path}` was copied: {number} in it still {lead} to `{there}`."
         harm = "everything unpacked here, and `uv cache clean` what belongs to the other cache"
@@ -211,7 +211,7 @@ def _leading_elsewhere(cache: Cache, found: Sequence[Link]) -> Diagnostic:
         f"{what} `uv cache prune` deletes {harm}. uv 0.11.17 and later write relative "
         "links, which are right at every path.",
         Fix.by(
-            "Make the links relative, so that they lead to the archives of this cache",
+            "Make the links relative, so that they point to the archives of this cache",
             command("linkpolicy", "doctor", "--fix", "caches-copied"),
             safe=True,
         ),
@@ -283,7 +283,7 @@ CHECKS: tuple[Check, ...] = (
         begin=inspections,
     ),
     Check(
-        "caches-copied", "The links of each cache lead to its own archives", look_copied, fix_copied
+        "caches-copied", "Links in each cache point to its own archives", look_copied, fix_copied
     ),
     Check("caches-edited", "No file in a cache was edited", look_edited),
     Check("caches-missing", "No file in a cache is missing", partial(look_for, "missing")),

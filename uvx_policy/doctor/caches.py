@@ -57,7 +57,7 @@ def look_owner(case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "fail" if cache.path == case.used_cache else "warn",
             f"The cache `{cache.path}` belongs to user {cache.owner}, not to you (user "
-            f"{uid}): uv fails, or mixes files of two users, of which none can be hard linked.",
+            f"{uid}): uv fails, or mixes files of two users, which cannot be hard linked.",
             fix,
             (cache.path,),
         )
@@ -144,7 +144,7 @@ def look_above_project(case: Case) -> Iterator[Diagnostic]:
     for cache in _in_use(case):
         if project and is_within(project, cache.path):
             yield fail(
-                f"This project lies in the cache `{cache.path}`: `uv cache clean` would "
+                f"This project is inside the cache `{cache.path}`: `uv cache clean` would "
                 "delete it, and uv 0.11.21 and later refuse to work here.",
                 _name_another(case, cache),
                 (cache.path, project),
@@ -163,7 +163,7 @@ def look_writable(case: Case) -> Iterator[Diagnostic]:
         instead = f" `{used}` is used instead here." if used not in ("", cache.path) else ""
         yield Diagnostic(
             "warn" if instead else "fail",
-            f"uv cannot write the cache `{cache.path}`{reason and f' ({reason})'}: every "
+            f"uv cannot write to the cache `{cache.path}`{reason and f' ({reason})'}: every "
             f"command that uses it fails.{instead}",
             _make_writable(case, cache, mount),
             (cache.path,),

@@ -168,7 +168,7 @@ def _why_entry(case: Case, table: MountTable | None, entry: CacheEntry) -> tuple
     except Unreadable as error:
         return str(error), correct
     if there is not None and here is not None and there.device != here.device:
-        return f"`{entry.directory}` lies on another file system, at `{here.point}`", correct
+        return f"`{entry.directory}` is on another file system, at `{here.point}`", correct
     nowhere = Surroundings(destination="", project="", workspace="", cwd="")
     why = cache_safety.why_not(
         case.host, table, entry.directory, near=nowhere, wish=Wish(by_user=True)
@@ -205,5 +205,5 @@ def _mount_of(case: Case, table: MountTable | None, path: str) -> Mount | None:
 
 CHECKS: tuple[Check, ...] = (
     Check("rules", "Every rule has something to match", look_rules),
-    Check("cache-entries", "Every entry of [caches] can be used", look_entries),
+    Check("cache-entries", "Every entry in [caches] can be used", look_entries),
 )

@@ -61,7 +61,7 @@ def look_settings(case: Case) -> Iterator[Diagnostic]:
         )
     for fault in faults:
         yield fail(
-            f"{fault.statement}. Until this is fixed, uv runs without any policy.",
+            f"{fault.statement}. Until this is fixed, uv runs without a policy.",
             _fix_of(fault),
             (fault.path,) if fault.path else (),
         )
@@ -133,7 +133,7 @@ def look_possible(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
     if cache.value == "default" and facts.capability.clone == facts.capability.hardlink == "no":
         yield warn(
             f'`cache = "default"` ({cache.origin}) keeps uv\'s cache `{facts.cache}`, from '
-            f"which nothing can be linked, so each file is copied: {facts.capability.detail}.",
+            f"which nothing can be linked, so every file is copied: {facts.capability.detail}.",
             _change(case, "cache", "auto", cache.origin),
         )
 
@@ -252,9 +252,9 @@ def _project(case: Case) -> tuple[str, str]:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check("settings", "linkpolicy's settings are right", look_settings, fix_settings),
-    Check("settings-possible", "Every setting can be carried out here", look_possible),
-    Check("uv-choices", "Nothing that was chosen for uv itself stands in the way", look_choices),
+    Check("settings", "linkpolicy's settings are valid", look_settings, fix_settings),
+    Check("settings-possible", "Every setting can be applied here", look_possible),
+    Check("uv-choices", "No setting of uv's own is in the way", look_choices),
     *uv_settings.CHECKS,
     Check("bypass", "The policy is on", look_bypass),
     *config_tables.CHECKS,

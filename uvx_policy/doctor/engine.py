@@ -109,7 +109,7 @@ def results(
 def _diagnostics(check: Check, case: Case, tracebacks: list[str]) -> Iterator[Diagnostic]:
     """What the check says, also when it breaks down in the middle."""
     if check.thorough and not case.verify:
-        yield skip("reads every byte: only with --verify")
+        yield skip("reads every byte; needs --verify")
         return
     try:
         yield from check.look(case)
@@ -233,7 +233,7 @@ def judge(fixed: Sequence[Fixed], results: Sequence[Result]) -> list[Fixed]:
     What was done without a fault, and is found as before, is not fixed.
     """
     still = {check.id for offer in offers(results) for check in offer.checks}
-    text = "it is found again"
+    text = "the problem is still there"
     return [
         each.replace(fault=Undone(text=text))
         if not each.fault.text and any(check.id in still for check in each.checks)

@@ -27,7 +27,7 @@ def look_device(case: Case) -> Iterator[Diagnostic]:
     if here is None or there is None or here.device == there.device:
         return
     reason = mounts.why_volatile(there) or mounts.why_network(there)
-    shown = f"`{case.environment}` lies on `{there.point}` ({there.fstype})"
+    shown = f"`{case.environment}` is on `{there.point}` ({there.fstype})"
     if not reason:
         yield fine(
             f"{shown}, its project on `{here.point}` ({here.fstype}): the environment's "

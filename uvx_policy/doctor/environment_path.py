@@ -45,7 +45,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
     say = fail
     paths: tuple[str, ...] = (path, target)
     if number == errno.ELOOP:
-        why, paths = "which leads to itself: uv cannot use it", (path,)
+        why, paths = "which points to itself: uv cannot use it", (path,)
         fix = Fix.by("Remove the dangling link", remove)
     elif number not in (errno.ENOENT, errno.ENOTDIR):
         why, paths = f"which cannot be reached: {os.strerror(number)}", (path,)
@@ -57,7 +57,7 @@ def _why_dangling(case: Case, path: str, number: int) -> Diagnostic:
         say, make = warn, command("mkdir", target)
         effect = "without linkpolicy `uv sync` fails and `uv pip` may use another environment"
         why = f"which does not exist: {effect}"
-        fix = Fix.by("Create the directory that the link leads to", make, safe=True)
+        fix = Fix.by("Create the directory that the link points to", make, safe=True)
     else:
         text = "Mount its disk if that is not mounted; otherwise create the directory"
         why = f"and not even `{os.path.dirname(target)}` exists: uv fails here"
@@ -96,7 +96,7 @@ def look_link_kept(case: Case) -> Iterator[Diagnostic]:
         at_workspace_root=True,
     )
     if kept.code != "link-left-alone":
-        yield fine(f"`{path}` leads to `{target}`: {kept.because}.")
+        yield fine(f"`{path}` points to `{target}`: {kept.because}.")
         return
     yield warn(
         f"`{path}` is a symbolic link. uv {version} empties `{target}` and replaces the "
@@ -201,7 +201,10 @@ def is_central(target: str) -> bool:
 
 CHECKS: tuple[Check, ...] = (
     Check(
-        "venv-dangling", "The environment's path leads to a directory", look_dangling, fix_dangling
+        "venv-dangling",
+        "The environment is not behind a dangling link",
+        look_dangling,
+        fix_dangling,
     ),
     Check("venv-link-kept", "uv keeps a symbolic link at the environment's path", look_link_kept),
     Check("venv-file", "The environment is a directory", look_file),

@@ -192,7 +192,7 @@ def _why_no_place(plan: Plan, facts: Facts) -> str:
         return f"{start}, nor from any cache beside it ({facts.place_capability.detail})"
     reasons = "; ".join(f"`{path}`: {why}" for path, why in plan.rejected[:_MOST_REASONS])
     why = reasons or "you own no directory there that could hold one"
-    return f"{start}, and no directory on the environment's file system may hold one ({why})"
+    return f"{start}, and no directory on the environment's file system can hold one ({why})"
 
 
 def _project_cache(case: Case, plan: Plan, facts: Facts) -> Place | None:

@@ -62,7 +62,7 @@ def look_cold(case: Case, plan: Plan, facts: Facts) -> Iterator[Diagnostic]:
         )
         if code == "warm-cache" and not facts.why_not_seeded:
             fix = Fix.by("Copy it there", command("linkpolicy", "cache", "seed"))
-        yield warn(f"Each file is copied. `{facts.cache}` {why}.", fix, (there,))
+        yield warn(f"Every file is copied. `{facts.cache}` {why}.", fix, (there,))
         return
     if plan.outcome.seed is not None:
         yield fine(

@@ -146,7 +146,7 @@ def exchangeable(case: Case, path: str) -> tuple[str, Fix | None]:
         # Others keep what they can do there with what is their own.
         text, typed = "Let nobody else replace entries of that directory", ("chmod", "+t", above)
         mine = status.uid == case.host.uid
-        return f"`{above}` above it is writable for {who}", (
+        return f"`{above}` above it is writable by {who}", (
             Fix.by(text, command(*typed)) if mine else None
         )
     return "", None

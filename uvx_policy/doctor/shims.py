@@ -169,7 +169,7 @@ def look_start(case: Case) -> Iterator[Diagnostic]:
         elif start.without_policy:
             yield fail(
                 f"`{start.path}` cannot find the linkpolicy that it was written for, and "
-                "runs uv without any policy.",
+                "runs uv without a policy.",
                 setup("Write the shims for this linkpolicy"),
                 (start.path,),
             )

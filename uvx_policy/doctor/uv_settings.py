@@ -66,16 +66,16 @@ def _refused_variables(case: Case, modes: tuple[str, ...]) -> Iterator[Diagnosti
     mode = case.environ.get("UV_LINK_MODE")
     if mode is not None and mode not in modes:
         near = _near(mode, modes) if mode else ""
-        yield _variable(case, "UV_LINK_MODE", f"it is none of {', '.join(modes)}", near)
+        yield _variable(case, "UV_LINK_MODE", f"it is not one of {', '.join(modes)}", near)
     for name in _MUST_NOT_BE_EMPTY:
         if case.environ.get(name) == "":
             yield _variable(case, name, "it is empty")
     named = case.environ.get("UV_CONFIG_FILE")
     if named and not os.path.isfile(os.path.join(case.cwd, named)):
-        yield _variable(case, "UV_CONFIG_FILE", "there is no such file")
+        yield _variable(case, "UV_CONFIG_FILE", "it does not exist")
     for name in _BOOLEANS:
         if boolean(case.environ.get(name, "1")) is None:
-            yield _variable(case, name, "it is neither true nor false")
+            yield _variable(case, name, "it is not true or false")
 
 
 def _variable(case: Case, name: str, why: str, near: str = "") -> Diagnostic:
@@ -95,7 +95,8 @@ def _refused_modes(layer: Layer, modes: tuple[str, ...]) -> Iterator[Diagnostic]
         effect = skipped if layer.prefix else "uv refuses to start"
         yield Diagnostic(
             "warn" if layer.prefix else "fail",
-            f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is none of {', '.join(modes)}.",
+            f"{effect}: `link-mode = {mode.value}` ({mode.origin}) is not one of "
+            f"{', '.join(modes)}.",
             Fix.by(f"{near} Change it in `{mode.origin}`".strip()),
             (layer.file.path,),
         )

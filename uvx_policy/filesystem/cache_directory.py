@@ -108,7 +108,7 @@ def _why_not_ours(path: str, handle: int) -> str:
     try:
         reason = cache_safety.why_shared(Host(environ={}), path, told)
     except Unreadable as error:
-        return f"cannot be looked at: {error.reason}"
+        return f"cannot be checked: {error.reason}"
     return reason and f"is not yours alone: {reason}"
 
 
@@ -120,8 +120,8 @@ def _why_not_trusted(path: str, handle: int) -> str:
     try:
         who = others.who_may_exchange(host, path, told)
     except Unreadable as error:
-        return f"cannot be looked at: {error.reason}"
-    return who and f"is writable for {who}"
+        return f"cannot be checked: {error.reason}"
+    return who and f"is writable by {who}"
 
 
 def _make_for_windows(path: str) -> None:

@@ -58,7 +58,7 @@ def why_not(
     try:
         real = host.real_path(directory)
         if real != directory and not wish.by_user:
-            return "it is a symbolic link, or on its way is one"
+            return "it is a symbolic link, or there is one on the way to it"
         existing = nearest_existing(host, real)
         return (
             _why_in_the_way(real, near)
@@ -80,9 +80,9 @@ def _why_in_the_way(real: str, near: Surroundings) -> str:
     # `uv cache clean` would remove the project with it.
     for path in (near.destination, near.project, near.workspace, near.cwd):
         if path and mounts.is_within(path, real):
-            return f"`{path}` would lie in the cache"
+            return f"`{path}` would be inside the cache"
     if near.destination and mounts.is_within(real, near.destination):
-        return f"it lies in the destination `{near.destination}`"
+        return f"it is inside the destination `{near.destination}`"
     return ""
 
 
@@ -91,7 +91,7 @@ def _why_in_project(real: str, near: Surroundings, wish: Wish) -> str:
         return ""
     for path in (near.project, near.workspace):
         if path and mounts.is_within(real, path):
-            return f"it lies in the project `{path}`"
+            return f"it is inside the project `{path}`"
     return ""
 
 
@@ -99,7 +99,7 @@ def why_in_environment(host: Host, existing: str) -> str:
     """Give the environment that `existing` lies in, as a reason. Raises `Unreadable`."""
     for directory in ancestors(existing):
         if host.link_kind(os.path.join(directory, "pyvenv.cfg")) != "absent":
-            return f"it lies in the environment `{directory}`"
+            return f"it is inside the environment `{directory}`"
     return ""
 
 
@@ -127,12 +127,12 @@ def why_open_to_others(host: Host, directory: str, wish: Wish) -> str:
         if path == real or (wish.for_project and str(status.uid) != invoking):
             continue
         if status.uid not in (0, host.uid) and status.uid != host.unmapped_uid():
-            return f"`{path}` on its way belongs to user {status.uid}"
+            return f"`{path}`, on the way to it, belongs to user {status.uid}"
         if status.kind != "directory":
             continue
         who = others.who_may_exchange(host, path, status)
         if who:
-            return f"`{path}` on its way is writable for {who}"
+            return f"`{path}`, on the way to it, is writable by {who}"
     return ""
 
 
@@ -192,7 +192,7 @@ def _why_not_writable(host: Host, real: str, existing: str) -> str:
             if path == existing:
                 break
             if host.link_kind(path) != "absent":
-                return f"`{path}` on its way is not a directory"
+                return f"`{path}`, on the way to it, is not a directory"
         return "" if host.may_write(existing) else f"`{existing}` cannot be written"
     if status.kind != "directory":
         return f"it is a {status.kind}"

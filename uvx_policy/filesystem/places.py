@@ -137,7 +137,7 @@ class _Search:
                 entry.directory,
                 "device-cache-configured",
                 Wish(by_user=True),
-                because=f"the user's cache for `{entry.filesystem}`, where the destination lies",
+                because=f"the user's cache for `{entry.filesystem}`, where the destination is",
                 origin=entry.origin,
             )
             if place:

@@ -15,6 +15,7 @@ import errno
 import os
 import sys
 
+from uvx_policy.filesystem.clone import clone_into, clone_to
 from uvx_policy.host import attributes_of
 from uvx_policy.model import Capability
 from uvx_policy.value import Value
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from uvx_policy.model import Support
 
-#: linux/fs.h: _IOW(0x94, 9, int)
-FICLONE = 0x40049409
 #: every name that we ever make in another's directory begins so
 HIDDEN = ".tmp-linkpolicy-probe-"
 _CONTENT = b"linkpolicy"
@@ -144,7 +143,7 @@ def _try_unnamed(cache: str, destination: str) -> tuple[int, int]:
         original = handles.open_unnamed(cache_directory)
         copy = handles.open_unnamed(destination_directory)
         _fill(original)
-        clone = _outcome(lambda: _ficlone(original, copy))
+        clone = _outcome(lambda: clone_into(original, copy))
         # What is about to get a name shall be empty, should we be killed before it is taken away.
         os.ftruncate(copy, 0)
         hardlink = _outcome(lambda: _link_unnamed(copy, cache_directory))
@@ -190,40 +189,19 @@ def _try_named(cache: str, destination: str) -> tuple[int, int]:
 
 def _clone_named(original: str, copy: str) -> int:
     if sys.platform == "win32":
-        return _share_on_windows(original, copy)
+        return errno.EOPNOTSUPP
     with _Handles() as handles:
         try:
             source = handles.open(original, _NEW, 0o600)
-            if sys.platform == "darwin":
+            if sys.platform == "darwin":  # the clone has a name from its beginning
                 _fill(source)
-                return _outcome(lambda: _clonefile(original, copy))
+                return _outcome(lambda: clone_to(source, copy))
             target = handles.open(copy, _NEW, 0o600)
         finally:
             _remove(copy)
             _remove(original)
         _fill(source)
-        return _outcome(lambda: _ficlone(source, target))
-
-
-def _share_on_windows(original: str, copy: str) -> int:
-    if sys.platform == "win32":
-        from uvx_policy.windows import blocks
-
-        if not blocks.may_be_shared(os.path.dirname(copy)):
-            return errno.EOPNOTSUPP
-        with _Handles() as handles:
-            try:
-                source = handles.open(original, _NEW, 0o600)
-                target = handles.open(copy, _NEW, 0o600)
-                _fill(source)
-                size = os.fstat(source).st_size
-                os.ftruncate(target, size)
-                return _outcome(lambda: blocks.share(source, target, size))
-            finally:
-                handles.close()  # Windows removes no name of an open file
-                _remove(copy)
-                _remove(original)
-    return errno.EOPNOTSUPP
+        return _outcome(lambda: clone_into(source, target))
 
 
 def _link_named(original: str, copy: str) -> int:
@@ -240,24 +218,9 @@ def _link_named(original: str, copy: str) -> int:
     return outcome
 
 
-def _clonefile(original: str, copy: str) -> None:
-    import ctypes
-
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.clonefile(os.fsencode(original), os.fsencode(copy), ctypes.c_uint32(0)):
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | _CLOEXEC
-
-
-def _ficlone(original: int, copy: int) -> None:
-    import fcntl
-
-    fcntl.ioctl(copy, FICLONE, original)
 
 
 def _fill(file: int) -> None:

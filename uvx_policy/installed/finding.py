@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from uvx_policy.installed.tree import Tree
 
 #: "edited": the content has another hash or size; "missing": RECORD names it, and it is not there;
-#: "extra": it lies in a package, and no RECORD names it; "mode": permissions that uv never gives;
+#: "extra": it is in a package, and in no RECORD; "mode": permissions that uv never gives;
 #: "unreadable": what it holds cannot be read; "record": the RECORD itself is damaged or gone;
 #: "unlisted": part of the wheel, and missing from the RECORD that the wheel was published with;
 #: "published": it has another hash than its RECORD, as published. The last two are not faults

@@ -103,7 +103,7 @@ class RecordFile:
             for each in _ALWAYS_NAMED
             if f"{name}/{each}".encode("utf-8", "surrogateescape") not in content
         ]
-        return f"it is cut short: it does not name its own {listed(missing)}" if missing else ""
+        return f"it is truncated: it does not list its own {listed(missing)}" if missing else ""
 
 
 def read(distribution: Distribution) -> RecordFile:

@@ -20,7 +20,7 @@ _VERBS: dict[State, tuple[str, str]] = {
     "record": ("is damaged", "are damaged"),
     "unreadable": ("cannot be read", "cannot be read"),
     "mode": ("has other permissions", "have other permissions"),
-    "extra": ("is in no RECORD", "are in no RECORD"),
+    "extra": ("is not in any RECORD", "are not in any RECORD"),
 }
 
 

@@ -44,6 +44,8 @@ T = TypeVar("T")
 #: the call of uv that installs here: into the project's environment, or into one without a project
 SYNC = ("sync",)
 PIP_INSTALL = ("pip", "install")
+#: values of `link-mode` under which uv makes hard links
+_LINKING = ("auto", "hardlink")
 
 
 class Machine:
@@ -152,6 +154,28 @@ class Machine:
     def policy_at(self, path: str) -> Policy:
         """The policy that the settings give the environment at `path`. Never raises."""
         return self._at(path)[1]
+
+    def may_hard_link(self, path: str) -> bool:
+        """May the files of the environment at `path` be hard links, by all settings?
+
+        linkpolicy's, and uv's own (its files and UV_LINK_MODE), with which uv would copy or clone
+        here. Where they cannot be told, no. Never raises.
+        """
+        if self.policy_at(path).name not in _LINKING:
+            return False
+        project = self.environment_at(path).project
+        host = Host(environ=self.environ, cwd=project or os.path.dirname(path))
+        return all(self._makes_hard_links(words, host) for words in (SYNC, PIP_INSTALL))
+
+    def _makes_hard_links(self, words: tuple[str, ...], host: Host) -> bool:
+        from uvx_policy.uv import invocation
+        from uvx_policy.uv.settings import read_uv_settings
+
+        try:
+            choices = read_uv_settings(host, invocation.parse("uv", words), self.uv_version)
+        except LinkPolicyError:
+            return False
+        return choices.link_mode is None or choices.link_mode.value in _LINKING
 
     def _at(self, path: str) -> tuple[Environment, Policy]:
         if path not in self._known_at:

@@ -194,7 +194,7 @@ def _environments(machine: Machine, roots: list[str]) -> tuple[str, ...]:
         top = typed_root(word, machine.cwd)
         if os.path.isdir(os.path.join(top, ARCHIVES)):
             raise UsageError(
-                f"`{word}` is a cache", hint="name environments: caches are found by themselves"
+                f"`{word}` is a cache", hint="name environments: caches are found automatically"
             )
         some = sorted(environments_below([top]))
         if not some:

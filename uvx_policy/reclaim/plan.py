@@ -144,6 +144,8 @@ class Plan:
             why = self._why_left(path) or ("read-only" if volume.is_read_only else "")
             if volume.method == "hardlink":
                 why = why or _REASONS.get(self._machine.policy_at(path).name, "")
+                if not why and not self._machine.may_hard_link(path):
+                    why = "copy-mode"
             trees += sites
             self._note(len(sites), number, why, may_change=True)
         return trees

@@ -115,7 +115,7 @@ def done(plan: Plan, work: Work, console: Console) -> Iterator[Parts]:
     if work.is_broken:
         yield ("A process was killed: not everything was done.",)
     if work.is_interrupted:
-        yield ("Interrupted: the rest is as it was.",)
+        yield ("Interrupted: the rest is unchanged.",)
 
 
 def busy(work: Work) -> Iterator[Parts]:

@@ -45,7 +45,7 @@ def seeds(
     found = []
     for cache, theirs in _by_cache(machine, environments):
         if not theirs:
-            problem = "uv is to use it for environments on another file system"
+            problem = "uv would use it for environments on another file system"
             found.append(Seed(cache=cache, problem=problem))
             continue
         advance(f"filling {cache}")

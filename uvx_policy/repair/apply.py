@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from uvx_policy.replace.place import Place, Seen
 
 #: with one of these actions the content of a file is lost unless it is saved
-REPLACES = ("restore", "relink", "remove", "record")
+REPLACES = ("restore", "apply", "relink", "remove", "record")
 _READ_WRITE = 0o666
 #: files of a distribution whose permissions tell those of all
 _ENOUGH = 200
@@ -43,7 +44,7 @@ def edits_of(steps: Iterable[Step]) -> list[Edit]:
                 path=location.path, distribution=step.distribution, name=name, state="record"
             )
             found[edit.path] = edit
-        elif step.action in REPLACES and location.identity is not None and step.state != "mode":
+        elif _has_to_be_saved(step):
             found[location.path] = Edit(
                 path=location.path,
                 distribution=step.distribution,
@@ -52,6 +53,11 @@ def edits_of(steps: Iterable[Step]) -> list[Edit]:
                 original=step.original,
             )
     return list(found.values())
+
+
+def _has_to_be_saved(step: Step) -> bool:
+    is_there = step.location.identity is not None
+    return step.action in REPLACES and is_there and step.state != "mode" and not step.replaces
 
 
 def apply(
@@ -150,7 +156,7 @@ class _Work:
         tree = location.tree
         # In a cache not within an archive: uv would install what is there with the rest.
         workplace = tree.owner if location.in_cache else tree.path
-        known = step.hash if step.state == "mode" else NO_HASH
+        known = step.hash if step.state == "mode" else step.replaces or NO_HASH
         return Target(
             path=location.path,
             # A bucket or a site directory that is a link leads into what is somebody else's.
@@ -185,6 +191,15 @@ class _Work:
 def _restore(step: Step, work: _Work) -> Step:
     assert step.original is not None  # noqa: S101 (a promise of the plan)
     target = work.whole(step)
+    work.builder.write(target, chunks(step.original))
+    work.builder.forget_bytecode(target)
+    return step.replace(result="done")
+
+
+def _apply_edit(step: Step, work: _Work) -> Step:
+    assert step.original is not None  # noqa: S101 (a promise of the plan)
+    # Its time is now: whoever looks at times alone is to see that it was edited.
+    target = work.whole(step).replace(time=time.time_ns())
     work.builder.write(target, chunks(step.original))
     work.builder.forget_bytecode(target)
     return step.replace(result="done")
@@ -251,6 +266,7 @@ def _write_record(step: Step, work: _Work) -> Step:
 
 _DEEDS: dict[str, Callable[[Step, _Work], Step]] = {
     "restore": _restore,
+    "apply": _apply_edit,
     "relink": _relink,
     "detach": _detach,
     "remove": _remove,
@@ -287,8 +303,6 @@ def _time_of_unpacking(dist_info: str) -> int:
     for name in ("WHEEL", "METADATA"):
         with contextlib.suppress(OSError):
             return os.stat(os.path.join(dist_info, name)).st_mtime_ns
-    import time
-
     return time.time_ns()
 
 

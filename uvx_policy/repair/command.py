@@ -46,7 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )  # fmt: skip
     parser.add_argument(
         "--remove-extra", action="store_true",
-        help="also remove files that no RECORD names from environments",
+        help="also remove files that are not in any RECORD from environments",
     )  # fmt: skip
     parser.add_argument("--offline", action="store_true", help="do not let uv use the network")
     add_wait(parser)

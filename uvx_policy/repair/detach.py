@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     """
     machine = open_machine()
     console = Console()
-    environment = _environment(machine, options.environment)
+    environment = environment_of(machine, options.environment)
     wanted = Wanted(
         environment=environment, packages=tuple(options.packages), dry_run=options.dry_run,
         wait=options.wait,
@@ -82,8 +82,8 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _environment(machine: Machine, named: str | None) -> str:
-    """Raises `UsageError`."""
+def environment_of(machine: Machine, named: str | None) -> str:
+    """Absolute path of the environment that was named, or of the one here. Raises `UsageError`."""
     if named is None:
         if machine.environment_here:
             return machine.environment_here

@@ -129,7 +129,7 @@ class Gathering:
             return self._extra(finding)
         locations = self._locations(finding)
         if not self._is_inside(finding.path, finding.tree):
-            because = "it lies outside of its environment or archive"
+            because = "it is outside of its environment or archive"
             return Damage(finding=finding, locations=locations[:1], because=because)
         wanted = self._published.expected(finding)
         original = self._originals.of(finding, wanted)

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from uvx_policy.verify.originals import Original
 
 #: "fetch": uv fetches the package; in plans alone. "record": the RECORD, or one row of it, is
-#: written again; "restore": the original is written; "relink": the file takes what the restored
-#: file of a cache has; "detach": the file gets an inode of its own with the same bytes; "remove": a
-#: file that no RECORD names; "reinstall": uv installs the package again; "leave": nothing is done
+#: written again; "restore": the original is written; "apply": a saved edit is written; "relink":
+#: the file takes what the restored file of a cache has; "detach": the file gets an inode of its own
+#: with the same bytes; "remove": a file that is in no RECORD; "reinstall": uv installs the package
+#: again; "leave": nothing is done
 Action: TypeAlias = Literal[
-    "fetch", "record", "restore", "relink", "detach", "remove", "reinstall", "leave"
+    "fetch", "record", "restore", "apply", "relink", "detach", "remove", "reinstall", "leave"
 ]
 #: "": planned; "done"; "kept": nothing had to be done, or it was left on purpose; "failed"
 ResultState: TypeAlias = Literal["", "done", "kept", "failed"]
@@ -97,6 +98,8 @@ class Step(Value):
     hash: Hash = NO_HASH
     size: int | None = None
     original: Original | None = None
+    #: "apply": hash of what is there, and need not be saved; `None` for what has to be
+    replaces: Hash | None = None
     #: "relink": the file of a cache that has the right content by then; "reinstall": the cache
     #: that has to forget the package first, "" for none
     source: str = ""

@@ -5,7 +5,7 @@
    (uv's `files-v0`), the others become names of the new one.
 3. Environments take what the restored cache has, each in its own way.
 4. An environment whose edits are intended keeps them, with an inode of its own.
-5. A file that no RECORD names may be the only good copy of something: it is never removed from a
+5. A file that is in no RECORD may be the only good copy of something: it is never removed from a
    cache, and from an environment only when asked for, and when its wheel is known not to have it.
 """
 
@@ -43,7 +43,7 @@ def make_plan(
     """What to do, in this order.
 
     `policies`: absolute path of an environment -> its policy. `also_hackable`: restore edits also
-    where they are intended. `remove_extra`: remove files that no RECORD names from environments.
+    where they are intended. `remove_extra`: remove files that are in no RECORD from environments.
     `fetched`: distribution that uv was asked for -> why it could not be had, "" when it could. What
     is needed and not in there is fetched; steps that wait for it have no `original`.
     """
@@ -162,10 +162,10 @@ class _Planner:
     def _of_extra(self, damage: Damage) -> Iterator[Step]:
         location = damage.locations[0]
         if location.in_cache:
-            because = "no RECORD names it; in a cache it is presumed to belong to the wheel"
+            because = "it is not in any RECORD; in a cache it is presumed to belong to the wheel"
             yield _step(damage, location, "leave", because=because)
         elif not self._remove_extra:
-            because = "no RECORD names it; it may be yours"
+            because = "it is not in any RECORD; it may be yours"
             yield _step(damage, location, "leave", because=because)
         elif self._keeps(location):
             yield self._kept(damage, location, "leave")

@@ -105,7 +105,7 @@ def hints(done: Outcome, asked: Sequence[str]) -> Iterator[Hint]:
         )
     if any(finding.state == "extra" for finding in done.left):
         yield Hint(
-            text="files that no RECORD names may be yours; to remove them from environments",
+            text="files that are not in any RECORD may be yours; to remove them from environments",
             commands=(command("linkpolicy", "repair", "--remove-extra", *asked),),
         )
     yield from _for_others(done.steps)

@@ -10,6 +10,7 @@ from uvx_policy.replace.held import at
 
 #: the system gives these to every file by itself
 _LABELS = frozenset(("security.selinux", "security.ima", "security.evm", "security.SMACK64"))
+_HAS_ATTRIBUTES = hasattr(os, "listxattr")
 _UNKNOWN = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -46,7 +47,8 @@ def copy(source: int, new: int, path: str) -> None:
 
 def extended(handle: int) -> dict[str, bytes]:
     """ACLs, capabilities and other extended attributes of an open file. Raises `OSError`."""
-    return {name: os.getxattr(handle, name) for name in _attributes(handle)}
+    names = _attributes(handle)
+    return {name: os.getxattr(handle, name) for name in names} if names else {}
 
 
 def set_mode(handle: int, mode: int) -> None:
@@ -56,11 +58,12 @@ def set_mode(handle: int, mode: int) -> None:
 
 
 def _attributes(handle: int) -> list[str]:
-    if not hasattr(os, "listxattr"):
+    if not _HAS_ATTRIBUTES:
         return []
     try:
-        return [name for name in os.listxattr(handle) if name not in _LABELS]
+        names = os.listxattr(handle)
     except OSError as error:
         if error.errno in _UNKNOWN:
             return []
         raise
+    return [name for name in names if name not in _LABELS] if names else names

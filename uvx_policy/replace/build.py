@@ -10,11 +10,10 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from uvx_policy.filesystem.probe import FICLONE
+from uvx_policy.filesystem.clone import clone_to
 from uvx_policy.foreign_file import FLAGS, NO_FOLLOW, pieces
 from uvx_policy.installed.hash import NO_HASH, Hash, of_handle, read
 from uvx_policy.replace import attributes, foreign
@@ -104,7 +103,7 @@ class Builder:
                     raise
             else:
                 return way
-        raise OSError(errno.ENOTSUP, "no way to link it", target.path)
+        raise OSError(errno.ENOTSUP, "cannot be linked", target.path)
 
     def detach(self, target: Target) -> bool:
         """Give the target an inode of its own with the same bytes, and all else that it has.
@@ -314,7 +313,7 @@ def _link(source: str, new: Place, target: Target) -> None:
     # Of the name that is ours alone: the other one may be another file by now.
     status = at.lstat(new.name, dir_fd=new.directory)
     if os.name != "nt" and stat.S_IMODE(status.st_mode) != target.mode:
-        raise OSError(errno.ENOTSUP, "its permissions are others", source)
+        raise OSError(errno.ENOTSUP, "its permissions differ", source)
     if foreign.is_root() and status.st_uid != 0:  # who could write to it at any time
         raise OSError(errno.EPERM, "the original belongs to another user", source)
 
@@ -325,17 +324,11 @@ def _point(source: str, new: Place) -> None:
 
 
 def _clone(source: str, new: Place) -> None:
-    """Clone on Linux; on macOS clonefile(2) has no door in Python, and uv's `cp` would copy."""
-    if sys.platform != "linux":
-        raise OSError(errno.ENOTSUP, "no clones from here", source)
-    import fcntl
-
-    with _made(new) as handle:
-        origin = os.open(source, FLAGS)
-        try:
-            fcntl.ioctl(handle, FICLONE, origin)
-        finally:
-            os.close(origin)
+    origin = os.open(source, FLAGS)
+    try:
+        clone_to(origin, new.name, directory=new.directory)
+    finally:
+        os.close(origin)
 
 
 def _copy(source: int, new: int) -> None:

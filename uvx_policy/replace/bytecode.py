@@ -41,11 +41,6 @@ class Bytecode:
         #: root and directory -> name of a module -> its files
         self._listed: dict[tuple[str, str], dict[str, list[str]]] = {}
 
-    def has(self, root: str, below: str) -> bool:
-        """Was anything compiled from this source?"""
-        name, cached = _cached(below)
-        return name in self._names(root, cached)
-
     def follow(
         self, root: str, below: str, before: os.stat_result, mtime_ns: int, shop: Shop | None
     ) -> int:

@@ -17,6 +17,9 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+if sys.platform != "win32":
+    import fcntl
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -97,8 +100,6 @@ def lease(handle: int) -> bool:
     """
     if sys.platform != "linux":
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    import fcntl
-
     try:
         fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError as error:
@@ -110,8 +111,6 @@ def lease(handle: int) -> bool:
 
 def is_leased(handle: int) -> bool:
     """Has nobody tried to open this file for writing since `lease`?"""
-    import fcntl
-
     return fcntl.fcntl(handle, fcntl.F_GETLEASE) == fcntl.F_RDLCK
 
 
@@ -134,8 +133,6 @@ def dedupe(source: int, offset: int, length: int, targets: Sequence[int]) -> lis
     For each the bytes that are shared now, and 0, 1 (they differ), or an errno, negative
     (ioctl_fideduperange(2)). The kernel compares, under its own locks. Raises `OSError`.
     """
-    import fcntl
-
     request = bytearray(_DEDUPE.pack(offset, length, len(targets), 0, 0))
     for target in targets:
         request += _RANGE.pack(target, offset, 0, 0, 0)
@@ -152,8 +149,6 @@ def has_writer(handle: int) -> bool:
     """
     if sys.platform != "linux":
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    import fcntl
-
     try:
         # Who opens it for writing while we hold the lease would have us killed by SIGIO.
         fcntl.fcntl(handle, fcntl.F_SETSIG, signal.SIGURG)

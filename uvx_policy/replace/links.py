@@ -24,7 +24,7 @@ from uvx_policy.replace.place import Place, Root, Seen, put_back
 from uvx_policy.replace.shop import Shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -54,7 +54,8 @@ class _Waiting(NamedTuple):
     at: float
     is_leased: bool
     file: File
-    content: Hash
+    #: its hash, as a RECORD has it
+    content: str
     shop: Shop
     name: str
     #: what is at its path now
@@ -73,6 +74,10 @@ class Linker:
         self._bytecode = Bytecode(self._directories)
         self._shops: dict[tuple[str, int], Shop] = {}
         self._waiting: deque[_Waiting] = deque()
+        #: root -> what will have to be noted for groups that are open: hash, path below the root
+        self._ahead: dict[str, list[tuple[str, str]]] = {}
+        #: what was noted last in each shop
+        self._noted: dict[Shop, set[tuple[str, str]]] = {}
         #: device and inode -> names that it still has, of those that had several
         self._names: dict[tuple[int, int], int] = {}
         self._buffers = bytearray(_CHUNK), bytearray(_CHUNK)
@@ -92,24 +97,45 @@ class Linker:
 
     def link(self, groups: Iterable[Group]) -> None:
         """Link what can be linked; what is left is counted. Never raises `OSError`."""
-        for group, files in opened(groups, self._directories, self._outcome):
+        for group, files in opened(self._announced(groups), self._directories, self._outcome):
             self._link(group, files)
             self._settle()
+
+    def _announced(self, groups: Iterable[Group]) -> Iterator[Group]:
+        """The groups, as they are; what has to be noted for them can be noted with one call."""
+        ahead = self._ahead
+        for group in groups:
+            for root, below, is_target in group.members:
+                if is_target:
+                    note = (group.hash, below if below.endswith(".py") else "")
+                    notes = ahead.get(root)
+                    if notes is None:
+                        ahead[root] = [note]
+                    else:
+                        notes.append(note)
+            yield group
+
+    def _note(self, shop: Shop, group: Group, file: File) -> None:
+        """For who comes after a kill: before anything of the file is changed. Raises `OSError`."""
+        note = (group.hash, file.below if file.name.endswith(".py") else "")
+        noted = self._noted.get(shop, ())
+        if note not in noted:
+            # It permits nothing of groups that come later: what is given up has just been proven.
+            notes = {note, *self._ahead.pop(file.root, ())}
+            shop.note(notes)
+            self._noted[shop] = notes
 
     # One group -----------------------------------------------------------------------------------
 
     def _link(self, group: Group, files: list[File]) -> None:
-        expected = Hash.parse(group.hash)
         sources: dict[tuple[int, int, int, int], list[_Source]] = {}
         first: File | None = None
         content = b""
         for file in tuple(files):
             handle, status = file.handle, file.status
             key = (status.st_mode, status.st_uid, status.st_gid, status.st_dev)
-            known = sources.get(key, ())
-            if (known and not file.is_target) or any(
-                each.file.status.st_ino == status.st_ino for each in known
-            ):
+            known = sources.get(key)
+            if known and (not file.is_target or _has(known, status.st_ino)):
                 continue
             try:
                 is_leased = self._guard(file)
@@ -117,7 +143,7 @@ class Linker:
                     continue
                 if first is None:
                     content = os.read(handle, group.size + 1) if group.size < _CHUNK else b""
-                    is_right = _is_right(handle, content, expected)
+                    is_right = _is_right(handle, content, Hash.parse(group.hash))
                 else:
                     is_right = self._is_equal(handle, group.size, content, first.handle)
                 if not is_right:
@@ -128,7 +154,7 @@ class Linker:
                 if not known:
                     self._leave_for_mode(file, sources)
                     sources[key] = [source]
-                elif self._replace(source, sources[key], expected):
+                elif self._replace(source, known, group):
                     files.remove(file)  # it is closed when that is settled
             except OSError as error:
                 self._outcome.fail(error, file.path, file.status.st_blocks * 512)
@@ -171,17 +197,16 @@ class Linker:
                 return True
             at += count
 
-    def _replace(self, target: _Source, known: list[_Source], content: Hash) -> bool:
+    def _replace(self, target: _Source, known: list[_Source], group: Group) -> bool:
         """Was it replaced, for the time being? Raises `OSError`."""
         file = target.file
-        sources = [each for each in known if each.attributes == target.attributes]
-        if not sources:
-            self._leave("attributes", file)
-            return False
-        shop = self._shop(file)
-        is_compiled = file.below.endswith(".py") and self._bytecode.has(file.root, file.below)
-        shop.may_go(content, below=file.below if is_compiled else "")
-        for source in sources:
+        shop: Shop | None = None
+        for source in known:
+            if source.attributes != target.attributes:
+                continue
+            if shop is None:
+                shop = self._shop(file)
+                self._note(shop, group, file)
             self._count += 1
             name = f"new-{self._count}"
             try:
@@ -193,17 +218,19 @@ class Linker:
             if ours is None:
                 self._leave("busy", file)
                 return False
-            self._exchange(target, content, shop, name, ours)
+            self._exchange(target, group, shop, name, ours)
             return True
+        if shop is None:
+            self._leave("attributes", file)
+            return False
         # As many names as the file system allows, or another mount: the next ones get it from here.
         known.insert(0, target)
         return False
 
     def _linked(self, source: File, shop: Shop, name: str) -> os.stat_result | None:
         """Another name of the source; `None` when something else is at its path."""
-        directory, _, base = source.below.rpartition(os.sep)
-        handle = self._directories.handle(source.root, directory)
-        os.link(base, name, src_dir_fd=handle, dst_dir_fd=shop.handle, follow_symlinks=False)
+        handle = self._directories.handle(source.root, source.directory)
+        os.link(source.name, name, src_dir_fd=handle, dst_dir_fd=shop.handle, follow_symlinks=False)
         now = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
         before = source.status
         if (
@@ -216,18 +243,17 @@ class Linker:
         return None
 
     def _exchange(
-        self, target: _Source, content: Hash, shop: Shop, name: str, ours: os.stat_result
+        self, target: _Source, group: Group, shop: Shop, name: str, ours: os.stat_result
     ) -> None:
         """Raises `OSError`: nothing was exchanged then."""
         file, before = target.file, target.file.status
-        directory, _, base = file.below.rpartition(os.sep)
         try:
-            place = self._directories.handle(file.root, directory)
-            kernel.exchange(shop.handle, name, place, base)
+            place = self._directories.handle(file.root, file.directory)
+            kernel.exchange(shop.handle, name, place, file.name)
         except OSError:
             os.unlink(name, dir_fd=shop.handle)
             raise
-        waiting = _Waiting(time.monotonic(), target.is_leased, file, content, shop, name, ours)
+        waiting = _Waiting(time.monotonic(), target.is_leased, file, group.hash, shop, name, ours)
         try:
             old = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
         except OSError:
@@ -286,14 +312,15 @@ class Linker:
                 self._written = kernel.written_files()
             if (status.st_dev, status.st_ino) in self._written:
                 return False
-            return of_handle(waiting.file.handle, waiting.content.algorithm) == waiting.content
+            content = Hash.parse(waiting.content)
+            return of_handle(waiting.file.handle, content.algorithm) == content
         except OSError:
             return False
 
     def _finish(self, waiting: _Waiting) -> None:
         file, shop = waiting.file, waiting.shop
         status = file.status
-        if file.below.endswith(".py"):
+        if file.name.endswith(".py"):
             # Before: of what is left in the shop the next run knows that it has to be done.
             self._outcome.bytecode += self._bytecode.follow(
                 file.root, file.below, status, waiting.ours.st_mtime_ns, shop
@@ -332,6 +359,8 @@ class Linker:
             pass
         finally:
             os.close(waiting.file.handle)
+            with contextlib.suppress(OSError):
+                shop.may_go(Hash.parse(waiting.content))
             shop.retire(file.path, new, harmless)
 
     def _leave(self, reason: str, file: File) -> None:
@@ -339,6 +368,10 @@ class Linker:
             self._outcome.leave(reason, file.path, file.status.st_blocks * 512)
         elif reason == "edited":
             self._outcome.leave(reason, file.path, file.status.st_size)
+
+
+def _has(known: list[_Source], inode: int) -> bool:
+    return inode in [each.file.status.st_ino for each in known]
 
 
 def _is_right(handle: int, content: bytes, expected: Hash) -> bool:

@@ -50,8 +50,15 @@ class File(NamedTuple):
     handle: int
     status: os.stat_result
     root: str
-    below: str
+    #: its directory, a path below the root, "" for the root itself; and its name there
+    directory: str
+    name: str
     is_target: bool
+
+    @property
+    def below(self) -> str:
+        """Its path below the root."""
+        return f"{self.directory}{os.sep}{self.name}" if self.directory else self.name
 
     @property
     def path(self) -> str:
@@ -100,7 +107,7 @@ class Directories:
         except OSError as error:
             # A link, or a file that has taken the place of a directory.
             if error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.islink(path):
-                raise Changed(path, "a symbolic link is on the way to it") from error
+                raise Changed(path, "there is a symbolic link on the way to it") from error
             raise type(error)(error.errno, error.strerror, path) from error
         try:
             foreign.check(handle, path)
@@ -145,7 +152,9 @@ def opened(
 
 
 def _opened(group: Group, directories: Directories, outcome: Outcome) -> Iterator[File]:
-    size, open_, handle_of, separator = group.size, os.open, directories.handle, os.sep
+    size, open_, fstat, handle_of, separator = (
+        group.size, os.open, os.fstat, directories.handle, os.sep,
+    )  # fmt: skip
     for root, below, is_target in group.members:
         directory, _, name = below.rpartition(separator)
         try:
@@ -156,14 +165,14 @@ def _opened(group: Group, directories: Directories, outcome: Outcome) -> Iterato
             if error.errno != errno.ELOOP:
                 outcome.fail(error, os.path.join(root, below), size)
             continue
-        status = os.fstat(handle)
+        status = fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             os.close(handle)
             outcome.leave("edited", os.path.join(root, below), size)
             continue
         if _READ_AHEAD:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_WILLNEED)
-        yield File(handle, status, root, below, is_target)
+        yield File(handle, status, root, directory, name, is_target)
 
 
 def _close(files: list[File]) -> None:

@@ -97,7 +97,7 @@ class Root:
         if below == os.curdir:
             return os.dup(self.handle)
         if below.split(os.sep)[0] == os.pardir:
-            raise Changed(path, f"it does not lie below `{self.path}`")
+            raise Changed(path, f"it is not below `{self.path}`")
         try:
             return self._open(below)
         except FileNotFoundError:
@@ -146,7 +146,7 @@ class Root:
         if error.errno in (errno.ELOOP, errno.EXDEV) or (
             error.errno == errno.ENOTDIR and _is_link_on_the_way(self.path, below)
         ):
-            return Changed(path, "a symbolic link is on the way to it")
+            return Changed(path, "there is a symbolic link on the way to it")
         return type(error)(error.errno, error.strerror, path)
 
     def _make(self, below: str) -> None:

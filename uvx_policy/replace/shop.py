@@ -18,9 +18,10 @@ from uvx_policy.replace.bytecode import Bytecode
 from uvx_policy.replace.held import DIRECTORY, at
 from uvx_policy.replace.opened import Directories
 from uvx_policy.replace.place import READ, Place, Root, Seen, is_free_to_go, seen_at
+from uvx_policy.state.files import write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from typing_extensions import Self
 
@@ -83,22 +84,28 @@ class Shop:
         name = f"{kind}-{os.urandom(6).hex()}"
         return Place(self.handle, name, os.path.join(self.path, name))
 
-    def may_go(self, *contents: Hash, below: str = "") -> None:
-        """Note what is not lost when it is thrown away, for who comes after a kill.
-
-        `below`: a path below the directory of this shop, where this content is put again: what was
-        compiled from the old file there is kept valid.
-        """
+    def may_go(self, *contents: Hash) -> None:
+        """Note what is not lost when it is thrown away, for who comes after a kill."""
         fresh = [content for content in contents if content and content not in self._contents]
-        if not fresh and not below:
-            return
+        if fresh:
+            self._contents.update(fresh)
+            self.note((str(content), "") for content in fresh)
+
+    def note(self, notes: Iterable[tuple[str, str]]) -> None:
+        """The same, with one call, of content that is never retired here unless `may_go` says so.
+
+        Of each a hash as a RECORD has it, and a path below the directory of this shop where this
+        content is put again: what was compiled from the old file there is kept valid. "": none.
+        """
         if self._known < 0:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
             self._known = at.open(_KNOWN, flags, 0o600, dir_fd=self.handle)
-        self._contents.update(fresh)
-        path = f" {below.encode('unicode_escape').decode('ascii')}" if below else ""
-        lines = (f"{content}{path}\n" for content in (contents if below else fresh))
-        os.write(self._known, "".join(lines).encode("ascii"))
+        lines = (
+            f"{content} {below.encode('unicode_escape').decode('ascii')}\n" if below
+            else f"{content}\n"
+            for content, below in notes
+        )  # fmt: skip
+        write_all(self._known, "".join(lines).encode("ascii"))
 
     def retire(self, path: str, place: Place, harmless: Seen | None) -> None:
         """Take over what was at `path`: in the end it goes, unless somebody has written to it.

@@ -78,7 +78,7 @@ def look_at(path: str) -> Archive:
     """What is in the archive at `path`, by its names and its RECORD. Raises `Unproven`."""
     infos = [name for name in names_in(path) if name.endswith(".dist-info")]
     if len(infos) != 1:
-        raise Unproven(f"`{path}` does not hold one distribution", path)
+        raise Unproven(f"`{path}` does not hold exactly one distribution", path)
     listed = os.path.join(path, infos[0], record.NAME)
     try:
         rows = record.read_at(listed)

@@ -381,4 +381,4 @@ def _check_room(target: str, needed: int) -> None:
     except (OSError, AttributeError):
         return
     if told.f_bavail * told.f_frsize < needed + _RESERVE:
-        raise CannotSeed(f"`{target}` has not the {needed >> 20} MiB free that it takes")
+        raise CannotSeed(f"`{target}` does not have {needed >> 20} MiB of free space")

@@ -11,7 +11,8 @@ import os
 import stat
 import sys
 
-from uvx_policy.filesystem.probe import FICLONE, try_links
+from uvx_policy.filesystem.clone import clone_into
+from uvx_policy.filesystem.probe import try_links
 from uvx_policy.foreign_file import FLAGS, NO_FOLLOW, real_path
 from uvx_policy.installed import hash as hashing
 from uvx_policy.installed import record
@@ -227,15 +228,13 @@ def _rows(site: str, info: str) -> dict[Wanted, str]:
 
 def _cloned(handle: int, expected: Hash, like: os.stat_result, new: str) -> bool:
     """Clone an open file. `False`: it is another one, or that cannot be done. Raises `OSError`."""
-    try:
-        import fcntl
-    except ImportError:
+    if sys.platform != "linux":
         return False
     made = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | NO_FOLLOW, 0o600)
     is_right = False
     try:
         try:
-            fcntl.ioctl(made, FICLONE, handle)
+            clone_into(handle, made)
         except OSError as error:
             if error.errno in FULL:
                 raise

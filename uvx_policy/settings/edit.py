@@ -218,7 +218,7 @@ def _by_hand(file: TomlFile, wanted: Wanted) -> ConfigError:
     advice = f"write `{lines}`{where} by hand"
     if not lines:
         advice = f"remove `{'`, `'.join(wanted)}`{where} by hand"
-    message = "too intricate to edit"
+    message = "too complex to edit automatically"
     return ConfigError(fault_at(file, (), message, advice, kind="not-editable"))
 
 

@@ -189,7 +189,7 @@ class _Reader:
             )
             fault = Fault(kind="not-owned", path=path, message=message)
         elif status.mode & 0o002:
-            message = "is not used, because everybody can write it"
+            message = "is not used, because everyone can write to it"
             advice = "chmod o-w it"
             fault = Fault(kind="writable-by-all", path=path, message=message, advice=advice)
         else:

@@ -47,7 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="ENV|PROGRAM",
         help="an environment, or a program on PATH (default: list them)",
     )
-    adopt.add_argument("--undo", action="store_true", help="take it back (default: all)")
+    adopt.add_argument("--undo", action="store_true", help="undo it (default: all)")
     adopt.add_argument("--dry-run", action="store_true", help="show what would change")
     adopt.add_argument("--json", action="store_true", help="machine-readable list")
     adopt.set_defaults(command=run)

@@ -24,7 +24,7 @@ MARKER = b"# linkpolicy-adopted-v1"
 # of a class, for the same reason. ASCII, because a `.pth` is read in the locale's encoding.
 _PTH = """\
 {marker}: uv of this environment runs through `{shim}`
-# Written by `linkpolicy adopt`; `linkpolicy adopt --undo` takes it away again.
+# Written by `linkpolicy adopt`; `linkpolicy adopt --undo` removes it.
 import sys; hasattr(sys, "_linkpolicy") or exec({first})
 """
 _FIRST = """\
@@ -72,7 +72,7 @@ def is_own(found):
 _SHIM = """\
 #!{interpreter} -IS
 # {marker}: starts `{shown}` under the project's policy
-# Written by `linkpolicy adopt`; `linkpolicy adopt --undo` takes it away again.
+# Written by `linkpolicy adopt`; `linkpolicy adopt --undo` removes it.
 import sys
 
 UV, PATHS = {uv}, {paths}

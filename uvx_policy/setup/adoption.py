@@ -117,7 +117,7 @@ def wanted(environment: str, environ: Mapping[str, str]) -> Wanted:
 
 def _check_environment(environment: str, uv: str) -> None:
     if sys.platform == "win32":
-        raise LinkPolicyError("`linkpolicy adopt` does not know Windows yet")
+        raise LinkPolicyError("`linkpolicy adopt` does not support Windows yet")
     if not os.path.isdir(environment):
         raise Refused("it is gone")
     if not _is_environment(environment):
@@ -134,7 +134,7 @@ def _check_environment(environment: str, uv: str) -> None:
         raise Refused(_NO_UV)
     cache = lasting.cache_of_uv(environment)
     if cache:
-        raise Refused(f"it lies in uv's cache `{cache}`, and goes away by itself")
+        raise Refused(f"it is in uv's cache `{cache}`, and goes away by itself")
 
 
 def _is_environment(path: str) -> bool:
@@ -246,7 +246,7 @@ def undo(adopted: Sequence[Adopted], state: str, lines: Lines) -> set[str]:
         with _noting(each.environment, lines):
             _take_back(each, state)
             done.add(each.environment)
-            lines.append(f"let go   {lines.shown(each.environment)}")
+            lines.append(f"unadopted {lines.shown(each.environment)}")
     return done
 
 

@@ -149,7 +149,7 @@ def plan_setup(
         )
     if modify_path:
         if known is None and not registry:
-            problems.append(Problem("", "could not tell which shell you use: see `--shell`"))
+            problems.append(Problem("", "could not detect your shell; name it with `--shell`"))
         for each in shells.additions(
             chosen,
             directory,
@@ -277,9 +277,9 @@ def _left_out(
             why = (
                 "`--shell` names another" if by_name else "ZDOTDIR is not known here; run it in zsh"
             )
-            yield f"{shell} is left out: {why}"
+            yield f"{shell} is skipped: {why}"
     for shell, path in shells.unknown_in_use(home):
-        yield f"{shell} is left out: linkpolicy does not know that shell ({shown(path)})"
+        yield f"{shell} is skipped: linkpolicy does not support that shell ({shown(path)})"
 
 
 def _notes(
@@ -315,7 +315,7 @@ def _closing(plan: SetupPlan, problems: Sequence[Problem], shown: Shown) -> list
     if problems or not plan.path_is_managed:
         files = [shown(problem.path) for problem in problems if problem.path]
         where = " and ".join(files) or "the start-up file of your shell"
-        lines += ["", f"To be done by hand, at the end of {where}:", f"  {plan.by_hand}"]
+        lines += ["", f"Add this by hand, at the end of {where}:", f"  {plan.by_hand}"]
     elif not plan.is_first_now:
         lines += ["", "Open a new shell, or type here:", f"  {plan.by_hand}"]
     if plan.github_path:

@@ -94,11 +94,11 @@ def configured(
     end = at + _CONFIGURATION
     blank = _MAGIC.ljust(_CONFIGURATION, b"\0")
     if at < 0 or binary.find(_MAGIC, at + 1) >= 0 or binary[at:end] != blank:
-        raise ValueError("it has no place for its configuration")
+        raise ValueError("it has no room for its configuration")
     fields = (program, fallback, package or locate.package(), *filter(None, embedded), "")
     configuration = _MAGIC + b"".join(os.fsencode(field) + b"\0" for field in fields)
     if len(configuration) > _CONFIGURATION:
-        raise ValueError("the paths that it must know are too long for it")
+        raise ValueError("the paths in its configuration are too long")
     configuration = configuration.ljust(_CONFIGURATION, b"\0")
     return binary[:at] + configuration + binary[end:] + b"\n" + locate.MARKER + b"\n"
 

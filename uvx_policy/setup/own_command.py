@@ -29,7 +29,7 @@ _INSTALLED = f"{NAME}.exe" if sys.platform == "win32" else NAME
 _TEMPLATE = """\
 #!/bin/sh
 # {marker}: starts linkpolicy, another one on PATH before the one that wrote this
-# Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
+# Written by `linkpolicy setup`; `linkpolicy uninstall` removes it.
 IFS=:
 set -f
 for directory in ${{PATH-}}; do
@@ -55,7 +55,7 @@ exit 127
 # while it runs. `%~$PATH:` looks along PATH alone, and for an .exe, which this is not.
 _BATCH = """\
 @rem {marker}: starts linkpolicy, another one on PATH before the one that wrote this
-@rem Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
+@rem Written by `linkpolicy setup`; `linkpolicy uninstall` removes it.
 @for %%I in ({name}) do @(if not "%%~$PATH:I" == "" (
 "%%~$PATH:I" %* & exit /b
 ) else if exist "{path}" (

@@ -120,7 +120,7 @@ def write(path: str, content: bytes) -> None:
 
     def refuse_stranger() -> None:
         if os.path.lexists(path) and not is_ours(path):
-            raise LinkPolicyError(f"somebody put another program at `{path}` just now")
+            raise LinkPolicyError(f"another program was just put at `{path}` just now")
 
     with explained(f"cannot write `{path}`"):
         put(path, content, mode=_MODE, prepare=prepare, check=refuse_stranger, rename=_replace)
@@ -200,7 +200,7 @@ def check_private(directory: str, *, roots: bool = False) -> None:
         if status.st_mode & 0o022:
             raise LinkPolicyError(
                 f"others can write to `{directory}`, and you would run what they put there",
-                hint="take away the right of others to write there",
+                hint="remove write permission for others",
                 commands=(command("chmod", "go-w", directory),),
             )
     if sys.platform == "win32":
@@ -212,8 +212,8 @@ def check_private(directory: str, *, roots: bool = False) -> None:
             mode = os.stat(parent).st_mode
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
                 raise LinkPolicyError(
-                    f"everybody can replace `{directory}`: `{parent}` is open to all",
-                    hint="take away the right of everybody to write there",
+                    f"everyone can replace `{directory}`: `{parent}` is open to all",
+                    hint="remove write permission for others",
                     commands=(command("chmod", "o-w", parent),),
                 )
 
@@ -295,7 +295,7 @@ def _refuse_beside_uv(directory: str, environ: Mapping[str, str], home: str) -> 
         is_needed = path != own_path(directory)
         if is_needed and os.path.lexists(path) and not is_ours(path):
             raise LinkPolicyError(
-                f"`{path}` is not ours, and the shims cannot live beside a real uv", hint=hint
+                f"`{path}` is not a shim, and shims cannot be beside a real uv", hint=hint
             )
 
 

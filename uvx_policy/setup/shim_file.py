@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _TEMPLATE = """\
 #!{interpreter} -IS
 # {marker}: starts the real {program} under the project's policy
-# Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
+# Written by `linkpolicy setup`; `linkpolicy uninstall` removes it.
 import sys
 
 PROGRAM, SHIM, REMEMBERED, EMBEDDED = {program!r}, {shim}, {remembered!r}, {embedded!r}
@@ -136,7 +136,7 @@ sys.exit(127)
 _STAND_IN = """\
 #!/bin/sh
 # MARKER: for the shims `uv` and `uvx` when their Python is gone
-# Written by `linkpolicy setup`; `linkpolicy uninstall` takes it away again.
+# Written by `linkpolicy setup`; `linkpolicy uninstall` removes it.
 shim=$2
 case ${2##*/} in uvx*) program=uvx ;; *) program=uv ;; esac
 shift 2

@@ -37,7 +37,7 @@ class EditedBlock(LinkPolicyError):
     """Between our markers stands something that we did not write."""
 
     def __init__(self, line: int) -> None:
-        super().__init__(f"line {line}: somebody edited the linkpolicy block that begins here")
+        super().__init__(f"line {line}: the linkpolicy block that starts here was edited")
         self.line = line
 
 

@@ -179,5 +179,5 @@ def recording(path: str, *, make: bool) -> Iterator[SetupRecord | None]:
         return
     with explained(f"cannot use `{directory}`"), setup_record.exclusive(directory) as alone:
         if not alone:
-            raise LinkPolicyError("another `linkpolicy setup`, `adopt` or `uninstall` is at work")
+            raise LinkPolicyError("another `linkpolicy setup`, `adopt` or `uninstall` is running")
         yield setup_record.load(path)

@@ -67,7 +67,7 @@ class UninstallPlan(Value):
             return "\n".join((_NOTHING_FOUND, *closing))
         lines = [setup_words.told(edit, shown) for edit in self.edits]
         lines += [user_variables.told(change) for change in self.variables]
-        lines += [f"let go  {shown(each.environment)}" for each in self.adopted]
+        lines += [f"unadopt {shown(each.environment)}" for each in self.adopted]
         lines += [f"delete  {shown(path)}" for path in self.shims]
         lines.append(f"delete  {shown(self.record_path)}")
         lines += [f"delete  {shown(path)}/" for path in self.forgets]

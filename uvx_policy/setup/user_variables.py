@@ -145,7 +145,7 @@ def carry_out(registry: Registry, planned: Sequence[Change], lines: Lines) -> No
             if now == change.after:  # another run of ours was faster
                 continue
             if now != change.now:
-                raise LinkPolicyError("was changed by somebody else just now; run this again")
+                raise LinkPolicyError("was changed by another program just now; run this again")
             registry.set_for_user(change.name, change.after)
             done = True
             lines.append(told(change, done=True))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: end of the name of a file that is being built
 UNFINISHED = ".linkpolicy-new"
-_CHANGED = "was changed by somebody else just now; run the command again"
+_CHANGED = "was changed by another program just now; run the command again"
 
 
 class NotEditable(LinkPolicyError):
@@ -35,7 +35,7 @@ class Snapshot(NamedTuple):
     path: str
     #: where the bytes are, symbolic links followed
     real_path: str
-    #: `None` when there is no such file
+    #: `None` when it does not exist
     content: bytes | None
     mode: int = 0o644
 
@@ -72,7 +72,7 @@ def check_editable(snapshot: Snapshot) -> None:
     if not status.st_mode & 0o222 or not os.access(snapshot.real_path, os.W_OK):
         raise NotEditable("is read-only")
     if status.st_nlink > 1:
-        raise NotEditable("has another hard link, which a new version would cut off")
+        raise NotEditable("has another hard link, which would keep the old content")
     if not os.access(os.path.dirname(snapshot.real_path), os.W_OK | os.X_OK):
         raise NotEditable("is in a directory that cannot be written to")
 

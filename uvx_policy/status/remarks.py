@@ -68,7 +68,7 @@ def remarks(
     yield from _about_copies(rows, totals, roots)
     gone = [row.path for row in rows if row.state == "gone"]
     for label, style, text, paths in (
-        ("closed", "yellow", "not searched, because it cannot be read: ", unreadable),
+        ("closed", "yellow", "not searched because it cannot be read: ", unreadable),
         ("gone", "dim", "no longer exists: ", gone),
         ("forgotten", "dim", "gone for a month: ", forgotten),
     ):

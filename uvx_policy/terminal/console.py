@@ -212,7 +212,7 @@ def check_can_ask(*, json: bool = False) -> None:
             if json
             else "--quiet cannot ask"
             if _manner.is_quiet
-            else "there is no terminal to ask on",
+            else "cannot ask without a terminal",
             hint="use --yes, or --dry-run to see what would be done",
         )
 

@@ -106,7 +106,7 @@ class _Finder(Value):
         if self.invocation.uncertain:
             return _unknown("the command line is not understood")
         if self.invocation.informative or not command:
-            return _nothing("uv only prints something")
+            return _nothing("this command only prints something")
         if command[0] in _LINKS_NOTHING or command in _LINKS_NOTHING_BELOW:
             return _nothing(f"{name} links nothing")
         checks = command in _CHECKING and self.invocation.has("check")

@@ -74,7 +74,7 @@ def read(host: Host, path: str) -> Lock | None:
 def wanted(host: Host, workspace: str, *, installed: Iterable[str]) -> Versions | None:
     """What the lock file of `workspace` names, comes over a network and is not installed yet.
 
-    `installed`: names in site-packages. `None` when it cannot be told: there is no such file, or a
+    `installed`: names in site-packages. `None` when it cannot be told: it does not exist, or a
     repository is involved. Raises `Unreadable`.
     """
     lock = read(host, os.path.join(workspace, "uv.lock")) if workspace else None

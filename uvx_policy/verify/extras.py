@@ -1,4 +1,4 @@
-"""Files in the packages of a tree that no RECORD names.
+"""Files in the packages of a tree that are not in any RECORD.
 
 A package is a directory in which a RECORD names a file, or one below such a directory. What lies
 beside packages (`site-packages` itself, `bin` and `share`, a namespace that only holds packages) is

@@ -40,7 +40,7 @@ def windows_configuration(
         raise ValueError("a path holds a NUL")
     content = _HEAD + "".join(f"{field}\0" for field in fields).encode()
     if len(content) > _LONGEST:
-        raise ValueError("the paths that it must know are too long for it")
+        raise ValueError("the paths in its configuration are too long")
     return content
 
 
