@@ -46,6 +46,8 @@ _DIFFERS = (
     (r"^(-[-rwx]{9} \d+) \S+ \S+ +\d+ +\S+ +\d+ +[\d:]+", r"\1 FILE"),
     # A package has more files in its next version.
     (r"\b\d+ ((?:installed )?files)\b", r"N \1"),
+    # Where a file system is mounted.
+    (r"(?<= at )`/[\w/]*`", "`PATH`"),
     (r"(?<![\w~.])/(?!/|home/me\b)(?:[\w.-]+/)*[\w.-]+", "PATH"),
 )
 
