@@ -1,8 +1,7 @@
 """The policy: one pure function from facts to a decision. No clock, no disk, no environment.
 
 The order of the rules is the order of docs/reference/reason-codes.md. The three that hold for all:
-an explicit choice is never overridden; unknown never yields an edit; the mode that is said is the
-mode that will really happen.
+an explicit choice is never overridden; unknown never yields an edit; the mode said is what happens.
 """
 
 from __future__ import annotations
