@@ -253,7 +253,7 @@ def test_an_edit_that_comes_back_is_found_and_undone(machine: Laboratory) -> Non
 
 
 def test_an_environment_that_only_uv_knows_is_counted(machine: Laboratory) -> None:
-    """It shares the edited file, and nothing tells where it is: one must not say that all is well."""
+    """It shares the edited file, and nothing tells where it is: all is not well."""
     edited = sync(machine, "first", hackable=False)
     machine.path(r"C:\work\unknown").mkdir()
     install(machine, r"C:\work\unknown", alone=True)
@@ -271,6 +271,7 @@ def test_an_environment_that_only_uv_knows_is_counted(machine: Laboratory) -> No
 # All of them --------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 def test_the_demo_shows_what_can_happen_here(machine: Laboratory, program: Path) -> None:
     """Not what needs a second drive or symbolic links, which Wine does not have."""
     for name in ("launcher.exe", "launcherw.exe"):
