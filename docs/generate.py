@@ -29,6 +29,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "uvx_policy"
 #: metavar -> what a shell completes there
 _COMPLETES = {
     "PATH": shtab.FILE,
+    "FILE": shtab.FILE,
     "DIR": shtab.DIRECTORY,
     "ROOT": shtab.DIRECTORY,
     "CACHE": shtab.DIRECTORY,

@@ -46,6 +46,13 @@ class Unreadable(LinkPolicyError):
         self.reason = reason
 
 
+class CannotWrite(LinkPolicyError):
+    """A file cannot be written, or is not what it was when the change was planned."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"cannot write `{path}`: {reason}")
+
+
 class ConfigError(LinkPolicyError, ValueError):
     """One or more faults in configuration files."""
 

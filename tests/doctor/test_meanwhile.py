@@ -17,11 +17,11 @@ from tests.uv.world import linkpolicy
 from uvx_policy.caches import archive_links
 from uvx_policy.doctor import engine
 from uvx_policy.doctor.diagnostic import Deed
+from uvx_policy.errors import CannotWrite
 from uvx_policy.filesystem.probe import HIDDEN
 from uvx_policy.replace import kernel
 from uvx_policy.replace.place import Changed
 from uvx_policy.replace.shop import PREFIX
-from uvx_policy.settings.init_command import CannotWrite
 
 pytestmark = [pytest.mark.uv, pytest.mark.filesystem]
 

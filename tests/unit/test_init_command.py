@@ -11,10 +11,10 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
+from uvx_policy.errors import CannotWrite, ConfigError, LinkPolicyError, Unreadable, UsageError
 from uvx_policy.host import Host
 from uvx_policy.settings.edit import edit
-from uvx_policy.settings.init_command import CannotWrite, plan_init, write_init
+from uvx_policy.settings.init_command import plan_init, write_init
 from uvx_policy.settings.reader import KEYS, Settings, read_settings
 from uvx_policy.state import user_file
 from uvx_policy.toml_file import parse_toml

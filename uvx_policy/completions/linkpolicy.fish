@@ -51,7 +51,7 @@ function _shtab_linkpolicy_using
 end
 
 set -g _shtab_linkpolicy_commands setup uninstall init adopt completion why explain config 'config set' 'config unset' status doctor demo verify repair edits 'edits show' 'edits apply' detach reclaim cache 'cache list' 'cache dir' 'cache size' 'cache clean' 'cache seed' 'cache prune' env run help
-set -g _shtab_linkpolicy_opts_with_value --cache --cache-dir --color --directory --environment --fallback --for --from --jobs --keep-edits --launcher --link-mode --method --min-size --programs --seed --shell --shim-dir --sort --symlinked-venv --syntax --to --wait -C -p
+set -g _shtab_linkpolicy_opts_with_value --cache --cache-dir --color --directory --environment --fallback --for --from --html --jobs --keep-edits --launcher --link-mode --method --min-size --programs --seed --shell --shim-dir --sort --symlinked-venv --syntax --to --wait -C -p
 
 complete -c linkpolicy -e
 complete -c linkpolicy -f
@@ -157,6 +157,7 @@ complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l color -xka "auto a
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -s h -l help -d 'show this help'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l json -d 'machine-readable output'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l openmetrics -d 'metrics of each file system, for node_exporter'
+complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l html -xka "(__fish_complete_path (commandline -ct))" -d 'write a web page (`-`: to stdout)'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l sort -xka "project device file-system cache policy links files shared private save edited" -d 'one of project, device, file-system, cache, policy, links, files, shared, private, save, edited'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status' -l refresh -d 'ignore kept counts and count again'
 complete -c linkpolicy -n '_shtab_linkpolicy_using status; and test $_shtab_linkpolicy_npos -ge 0' -ka "(__fish_complete_directories)" -d 'look for environments in this directory (default: all that uv was run for)'

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from uvx_policy.errors import ConfigError, LinkPolicyError, Unreadable, UsageError
+from uvx_policy.errors import CannotWrite, ConfigError, Unreadable, UsageError
 from uvx_policy.settings.check import shown, suggestion, two_files
 from uvx_policy.settings.edit import edit, has_settings, new_text
 from uvx_policy.settings.keys import BY_NAME, NAMES
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 _MARK = "\ufeff"
 #: less the umask
 _MODE_OF_NEW_FILES = 0o666
-
-
-class CannotWrite(LinkPolicyError):
-    """The file cannot be written, or is not what it was when the change was planned."""
 
 
 class InitPlan(Value):
@@ -104,7 +100,7 @@ def write_init(plan: InitPlan) -> bool:
     try:
         user_file.write(plan.before, plan.new, link=True)
     except NotEditable as error:
-        raise CannotWrite(f"cannot write `{plan.path}`: {error}") from error
+        raise CannotWrite(plan.path, str(error)) from error
     return True
 
 

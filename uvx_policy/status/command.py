@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from time import time
 from typing import TYPE_CHECKING
 
 from uvx_policy.filesystem.mounts import is_within
 from uvx_policy.state import register
 from uvx_policy.state.register import Environment
-from uvx_policy.status import as_json, openmetrics, remarks, table
+from uvx_policy.status import as_json, openmetrics, output, remarks, table
 from uvx_policy.terminal import words
 from uvx_policy.terminal.command import Hint, command
 from uvx_policy.terminal.console import Console
@@ -36,6 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     forms.add_argument(
         "--openmetrics", action="store_true", help="metrics of each file system, for node_exporter"
     )
+    forms.add_argument("--html", metavar="FILE", help="write a web page (`-`: to stdout)")
     status.add_argument(
         "--sort", choices=table.SORTS, default="project", metavar="COLUMN",
         help=f"one of {', '.join(table.SORTS)}",
@@ -49,8 +51,10 @@ def run(options: argparse.Namespace) -> int:
     # Threads, and what draws on a terminal, are nothing for the start of every other command.
     from uvx_policy.machine.machine import machine_here
     from uvx_policy.machine.search import Search, typed_root
+    from uvx_policy.status import page
     from uvx_policy.status.gather import Gathering
 
+    target = None if options.html is None else output.target(options.html)
     machine = machine_here()
     roots = [typed_root(root, machine.cwd) for root in options.roots]
     state = machine.state
@@ -71,13 +75,9 @@ def run(options: argparse.Namespace) -> int:
             sys.stdout.write(f"{text}\n")
         return 0
     if options.openmetrics:
-        metrics = "".join(f"{line}\n" for line in openmetrics.lines(gathering.totals))
-        _write(metrics)
+        output.to_stdout("".join(f"{line}\n" for line in openmetrics.lines(gathering.totals)))
         return 0
-    console = Console()
-    if not rows and not gathering.forgotten:
-        _print_nothing(roots, console)
-    table.print_table(rows, gathering.totals, console)
+    console = Console() if target is None else page.words_of(machine.environ)
     found = remarks.remarks(
         rows,
         gathering.totals,
@@ -86,6 +86,13 @@ def run(options: argparse.Namespace) -> int:
         forgotten=gathering.forgotten,
         unreadable=sorted(search.unreadable),
     )
+    if target is not None:
+        text = page.page(rows, gathering.totals, list(found), console, now=time())
+        output.write(text, target)
+        return 0
+    if not rows and not gathering.forgotten:
+        _print_nothing(roots, console)
+    table.print_table(rows, gathering.totals, console)
     remarks.print_remarks(list(found), console)
     return 0
 
@@ -109,12 +116,6 @@ def _found(search: Search, roots: Sequence[str], state: str) -> Iterator[Environ
             found.add(real)
             if os.path.isdir(real):
                 yield environment
-
-
-def _write(text: str) -> None:
-    """On stdout in UTF-8, whatever the terminal's encoding."""
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.flush()
 
 
 def _print_nothing(roots: Sequence[str], console: Console) -> None:

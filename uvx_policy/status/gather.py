@@ -108,8 +108,9 @@ class Gathering:
             register.forget(self._state, row.path)
             self.forgotten.append(row.path)
             return
-        self.rows.append(row)
-        if row.state == "present" and seen.identity not in self._identities:
+        is_again = row.state == "present" and seen.identity in self._identities
+        self.rows.append(row.replace(is_counted_elsewhere=True) if is_again else row)
+        if row.state == "present" and not is_again:
             self._identities.add(seen.identity)
             total = self._totals.setdefault(row.where.device, Total())
             total.add(row, seen.sample)

@@ -70,6 +70,8 @@ class Row(Value):
     counted_at: float = 0.0
     #: the numbers are kept ones
     kept: bool = False
+    #: another path to an environment that another row has: the totals count that one
+    is_counted_elsewhere: bool = False
 
 
 class Total:
