@@ -9,7 +9,7 @@ from tests.clients.table import CLIENTS, Client
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "clients.md"
 WAYS = {
-    "path": "by default: it asks PATH",
+    "path": "automatically: it looks on PATH",
     "itself": "not needed: it has a cache of its own beside what it installs",
     "setup": "by `linkpolicy setup`",
     "adopt": "by `linkpolicy adopt`",
