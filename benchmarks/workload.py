@@ -44,6 +44,8 @@ class File(NamedTuple):
 
     digest: str
     mode: int
+    #: bytecode that is not of the source beside it: some wheels bring such
+    is_stale: bool
 
 
 class Checked(NamedTuple):
@@ -54,7 +56,7 @@ class Checked(NamedTuple):
     changed: int
     mode: int
     extra: int
-    #: bytecode that Python would compile again
+    #: bytecode that was valid before, and that Python would compile again now
     stale: int
 
     def __str__(self) -> str:
@@ -118,7 +120,8 @@ def manifest(device: str) -> dict[str, File]:
             digest = digests[status.st_ino]
         else:
             digest = os.readlink(path)
-        told[os.path.relpath(path, device)] = File(digest, stat.S_IMODE(status.st_mode))
+        is_stale = path.endswith(".pyc") and _is_stale(path)
+        told[os.path.relpath(path, device)] = File(digest, stat.S_IMODE(status.st_mode), is_stale)
     return told
 
 
@@ -143,7 +146,7 @@ def check(device: str, before: Mapping[str, File], *, only: str = "") -> Checked
         changed=sum(expected[path].digest != now[path].digest for path in both),
         mode=sum(expected[path].mode != now[path].mode for path in both),
         extra=len(now.keys() - expected.keys()),
-        stale=sum(map(_is_stale, (path for path in _files(device) if path.endswith(".pyc")))),
+        stale=sum(now[path].is_stale and not expected[path].is_stale for path in both),
     )
 
 

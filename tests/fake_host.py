@@ -239,9 +239,6 @@ class FakeHost(Host):
             for row in self.mounts
         )
 
-    def bsd_mount_table(self) -> str | None:
-        return None
-
     def mount_id(self, path: str) -> int | None:
         mount = self._mount(self.real_path(path))
         return mount.mount_id if mount else None

@@ -181,12 +181,12 @@ def _use_place(facts: Facts, origin: Origin) -> Decision | None:
             return _cannot_tell(f"from `{place.directory}`", facts.place_capability)
         if links == "no" and place.code == "device-cache":
             return None
-        if _is_seeded(facts, place):
-            place = place.replace(because=place.because + _copied_first(facts.seed))
-        else:
+        if not _is_seeded(facts, place):
             kept = _kept_warm(facts, place)
             if kept is not None:
                 return kept
+    if _is_seeded(facts, place):
+        place = place.replace(because=place.because + _copied_first(facts.seed))
     named = place.origin if origin == DEFAULT else origin
     return _chosen(place.directory, place.code, place.because, named)
 
@@ -218,7 +218,9 @@ def _needs_network(facts: Facts, place: Place) -> bool:
 
 def _is_seeded(facts: Facts, place: Place) -> bool:
     """Is the place given first what it lacks? Not for private copies that share nothing with it."""
-    if facts.seed is None or facts.cache_usable == "no" or not _needs_network(facts, place):
+    # Where uv's own cache cannot be written, only what others share is brought there.
+    is_needed = facts.cache_usable == "no" or _needs_network(facts, place)
+    if facts.seed is None or not is_needed:
         return False
     wanted = facts.link_mode or facts.settings.link_mode
     copies = wanted.value == "copy" or (

@@ -23,7 +23,7 @@ from uvx_policy.replay.key import Variables
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from uvx_policy.accounts import Group
-    from uvx_policy.model import PathKind
+    from uvx_policy.model import Mount, PathKind
 
 #: Files larger than this are no configuration (a pyproject.toml of uv's own tests has 0.3 MB).
 MAX_TEXT = 4 * 1024 * 1024
@@ -36,7 +36,7 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 class Host:
     """The real machine, seen from one process: its environment variables, cwd, user and files.
 
-    On Windows it is `OnWindows` as well.
+    On Windows it is `OnWindows` as well, on macOS `OnMacOS`.
     """
 
     def __new__(cls, *_: object, **__: object) -> Host:  # noqa: PYI034 (of another class)
@@ -45,6 +45,11 @@ class Host:
             from uvx_policy.windows_host import OnWindows
 
             return object.__new__(type("WindowsHost", (OnWindows, Host), {}))
+        if sys.platform == "darwin":
+            from uvx_policy.macos_host import OnMacOS
+
+            if not issubclass(cls, OnMacOS):
+                return object.__new__(type("MacOSHost", (OnMacOS, cls), {}))
         return object.__new__(cls)
 
     def __init__(
@@ -268,18 +273,13 @@ class Host:
         self.witnesses.add_meanwhile("c", _MOUNT_TABLE, witness.content_sight(content))
         return os.fsdecode(content)
 
-    def bsd_mount_table(self) -> str | None:
-        """What `/sbin/mount` prints on macOS; `None` elsewhere. Raises `Unreadable`. Costs 3 ms."""
-        if self.platform != "darwin":
-            return None
-        self.witnesses.spoil("the mount table of macOS has no witness")
-        import subprocess
+    def all_mounts(self) -> tuple[Mount, ...] | None:
+        """All, no witness, where `mount_at` tells (macOS); else `None`. Raises `Unreadable`."""
+        return None
 
-        try:
-            told = subprocess.run(["/sbin/mount"], check=True, capture_output=True, timeout=5)
-        except (OSError, subprocess.SubprocessError) as error:
-            raise Unreadable("/sbin/mount", str(error)) from error
-        return os.fsdecode(told.stdout)
+    def mount_at(self, path: str) -> Mount | None:  # noqa: ARG002
+        """The mount of an existing path, where `mount_table` does not tell; `None` if unknown."""
+        return None
 
     def mount_id(self, path: str) -> int | None:
         """Id of the mount that `path` lies on (proc_pid_fdinfo(5)); `None` if unknown.

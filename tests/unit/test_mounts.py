@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from uvx_policy.errors import Unreadable
 from uvx_policy.filesystem import mounts
-from uvx_policy.filesystem.mounts import MountTable, parse_bsd_mount, parse_mountinfo
+from uvx_policy.filesystem.mounts import MountTable, parse_mountinfo
 from uvx_policy.host import Host
 from uvx_policy.model import Mount
 
@@ -23,15 +23,6 @@ CAPTURED = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 43 27 0:39 /@work /mnt/work rw,relatime - btrfs /dev/loop0 rw,subvolid=256,subvol=/@work
 44 27 7:2 /a\040b /mnt/with\040blank\011tab\134slash rw,relatime - ext4 /dev/loop2 rw
 45 27 0:40 / /mnt/remote rw,relatime - fuse.sshfs  rw,user_id=0
-"""
-
-#: captured on macOS 14 (shortened)
-CAPTURED_BSD = """/dev/disk3s1s1 on / (apfs, sealed, local, read-only, journaled)
-devfs on /dev (devfs, local, nobrowse)
-/dev/disk3s5 on /System/Volumes/Data (apfs, local, journaled, nobrowse, protect, root data)
-map auto_home on /System/Volumes/Data/home (autofs, automounted, nobrowse)
-/dev/disk5s1 on /Volumes/My Disk (2) (apfs, local, nodev, nosuid, journaled, noowners, noexec)
-//me@server/share on /Volumes/share (smbfs, nodev, nosuid, mounted by me)
 """
 
 
@@ -180,31 +171,6 @@ def test_the_table_of_this_machine_agrees_with_the_kernel_on_every_mount_point()
     assert [(path, row.mount_id if row else None) for path, row in by_walking] == asked
 
 
-def test_bsd_mount_is_read() -> None:
-    rows = parse_bsd_mount(CAPTURED_BSD).rows
-
-    assert [(row.point, row.fstype, row.options[0]) for row in rows] == [
-        ("/", "apfs", "ro"),
-        ("/dev", "devfs", "rw"),
-        ("/System/Volumes/Data", "apfs", "rw"),
-        ("/System/Volumes/Data/home", "autofs", "rw"),
-        ("/Volumes/My Disk (2)", "apfs", "rw"),
-        ("/Volumes/share", "smbfs", "rw"),
-    ]
-
-
-def test_a_bsd_path_lies_on_the_longest_mount_point() -> None:
-    found = parse_bsd_mount(CAPTURED_BSD).find("/System/Volumes/Data/Users/me")
-
-    assert found
-    assert found.source == "/dev/disk3s5"
-
-
-def test_a_bsd_row_of_another_shape_makes_the_table_unreadable() -> None:
-    with pytest.raises(Unreadable):
-        parse_bsd_mount("/dev/disk1 mounted at / as apfs\n")
-
-
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -224,9 +190,6 @@ def test_a_bsd_row_of_another_shape_makes_the_table_unreadable() -> None:
         pytest.param(mount(super_options=("ro",)), "read-only", id="read-only file system"),
         pytest.param(mount(options=("rw", "noexec")), "noexec", id="noexec"),
         pytest.param(mount(fstype="newfs"), "not known to be a local disk", id="never heard of"),
-        pytest.param(parse_bsd_mount(CAPTURED_BSD).rows[5], "network", id="smbfs on macOS"),
-        pytest.param(parse_bsd_mount(CAPTURED_BSD).rows[0], "read-only", id="sealed macOS root"),
-        pytest.param(parse_bsd_mount(CAPTURED_BSD).rows[4], "noexec", id="noexec on macOS"),
     ],
 )
 def test_a_mount_unfit_for_a_cache_says_why(row: Mount, reason: str) -> None:

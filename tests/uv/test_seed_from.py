@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import mounts
 from tests.filesystems import FileSystems, same_inode
 from tests.uv.index_server import index_of
 from tests.uv.test_seed import Warm, contents
@@ -52,6 +53,24 @@ def test_so_is_uvs_own_cache(fs: FileSystems, newest_uv: Path) -> None:
     (cached,) = archived(warm.default_cache)
     assert same_inode(warm.module, cached)
     assert contents(warm.site) == before
+
+
+def test_so_is_the_one_that_stands_in_for_an_unwritable_cache(
+    fs: FileSystems, newest_uv: Path
+) -> None:
+    """A read-only home: uv alone fails there, whatever the site has."""
+    warm = Shared(fs, newest_uv)
+    warm.default_cache.mkdir(parents=True)
+    with mounts.bound(str(warm.default_cache), str(warm.default_cache), read_only=True):
+        told = warm.explain()["cache_dir"]
+        warm.sync("--offline")
+        again = warm.explain()["cache_dir"]
+
+    assert told["value"] == str(warm.device_cache)
+    assert told["because"].endswith(f"what it lacks is copied from `{warm.site}` first")
+    assert again["value"] == told["value"]
+    assert "copied" not in again["because"]
+    assert warm.is_linked()
 
 
 def test_each_cache_gives_what_it_has(fs: FileSystems, newest_uv: Path) -> None:

@@ -51,6 +51,30 @@ class MountTable(Value):
         return here
 
 
+class AskedMounts(MountTable):
+    """The mounts of macOS, where statfs(2) tells of each path what it lies on."""
+
+    host: Host
+
+    def find(self, path: str, mount_id: int | None = None) -> Mount | None:  # noqa: ARG002
+        """Find the mount that `path` (it exists) lies on; `None` when nobody tells.
+
+        Its `point` is the topmost directory above `path` that lies on it: a firmlink such as
+        `/Users`, which leads from the sealed system volume to the one with the data, is one.
+        """
+        mount = self.host.mount_at(path)
+        if mount is None:
+            return None
+        point = path
+        while point not in ("/", mount.point):
+            above = point.rpartition("/")[0] or "/"
+            told = self.host.mount_at(above)
+            if told is None or told.device != mount.device:
+                break
+            point = above
+        return mount.replace(point=point)
+
+
 def _deepest(rows: list[Mount]) -> Mount | None:
     return max(reversed(rows), key=lambda row: len(row.point), default=None)
 
@@ -66,8 +90,8 @@ def read_mount_table(host: Host) -> MountTable | None:
     text = host.mount_table()
     if text is not None:
         return parse_mountinfo(text)
-    text = host.bsd_mount_table()
-    return None if text is None else parse_bsd_mount(text)
+    rows = host.all_mounts()
+    return None if rows is None else AskedMounts(rows=rows, parents=(-1,) * len(rows), host=host)
 
 
 def parse_mountinfo(text: str) -> MountTable:
@@ -112,38 +136,6 @@ def _unescape(text: str) -> str:
         return text
     first, *others = text.split("\\")
     return first + "".join(chr(int(part[:3], 8)) + part[3:] for part in others)
-
-
-def parse_bsd_mount(text: str) -> MountTable:
-    """Read what `/sbin/mount` prints on macOS and the BSDs: `/dev/disk3s5 on /Data (apfs, local)`.
-
-    Raises `Unreadable` for a row of any other shape.
-    """
-    rows: list[Mount] = []
-    for line in text.splitlines():
-        if not line.strip():
-            continue
-        source, on, rest = line.partition(" on /")
-        # From the right: the name of a volume may hold blanks and parentheses.
-        point, opening, words = rest.rpartition(" (")
-        if not on or not opening or not words.endswith(")"):
-            raise Unreadable("/sbin/mount", f"unknown row {line!r}")
-        fstype, *options = words[:-1].split(", ")
-        # mount(8): `local` is shown for everything that is not a network file system
-        shared = () if "local" in options else (_NOT_LOCAL,)
-        rows.append(
-            Mount(
-                mount_id=len(rows),
-                device=source,
-                root="/",
-                point=f"/{point}",
-                options=("ro" if "read-only" in options else "rw", *options, *shared),
-                fstype=fstype,
-                source=source,
-                super_options=(),
-            )
-        )
-    return MountTable(rows=tuple(rows), parents=(-1,) * len(rows))
 
 
 _NOT_LOCAL = "not-local"

@@ -21,8 +21,8 @@ A witness is a *token*, what to look at and how, and a *sight*, the text that wa
                             device>:<minor>:<inode>:<ns of birth, or of the last change>"
 
 Numbers are lower-case hexadecimal, of 64 bits without a sign. The launcher renders the same texts
-(`shims/launcher.c`). A sight of "!" is never equal to anything. On Windows some are rendered in
-another way, and there are others (`replay.windows_sights`).
+(`shims/launcher.c`). A sight of "!" is never equal to anything. On Windows and macOS some are
+rendered in another way, and there are others (`replay.windows_sights`, `replay.macos_sights`).
 """
 
 from __future__ import annotations
@@ -387,6 +387,10 @@ if sys.platform == "win32":
     from uvx_policy.replay import windows_sights
 
     _LOOKS.update(windows_sights.LOOKS)
+elif sys.platform == "darwin":
+    from uvx_policy.replay import macos_sights
+
+    _LOOKS.update(macos_sights.LOOKS)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

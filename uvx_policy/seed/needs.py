@@ -60,13 +60,15 @@ class Call:
 
         Not after another source has failed: then all is as without any.
         """
-        is_possible = facts.purpose == "link" and facts.cache_usable != "no"
-        if not is_possible or facts.why_not_seeded or facts.settings.seed.value == "never":
+        is_wanted = facts.purpose == "link" and facts.settings.seed.value != "never"
+        if not is_wanted or facts.why_not_seeded:
             return facts
         seed = None
         for source in reversed(facts.settings.seed_from):
             if not cache_safety.why_not_shared(self._host, source.directory):
-                own = facts.replace(cache=source.directory, place_lacks=None, seed=None)
+                own = facts.replace(
+                    cache=source.directory, cache_usable="yes", place_lacks=None, seed=None
+                )
                 more = self._from_one(own, target)
                 if more.seed is not None:
                     seed = more.seed.replace(then=seed)
