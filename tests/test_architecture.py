@@ -58,7 +58,7 @@ ROOMS = {
     "replace": "core windows state terminal host filesystem installed",
     "repair": "core state terminal uv settings machine installed caches verify replace",
     "reclaim": "core state terminal filesystem machine installed caches replace repair",
-    "status": "core state terminal host machine filesystem installed",
+    "status": "core state terminal host machine filesystem installed caches",
     "setup": "core windows state terminal settings machine installed caches replace repair",
     "doctor": "core state terminal uv settings host filesystem shim machine installed caches "
     "seed verify replace repair setup",

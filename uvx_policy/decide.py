@@ -1,8 +1,7 @@
 """The policy: one pure function from facts to a decision. No clock, no disk, no environment.
 
 The order of the rules is the order of docs/reference/reason-codes.md. The three that hold for all:
-an explicit choice is never overridden; unknown never yields an edit; the mode that is said is the
-mode that will really happen.
+an explicit choice is never overridden; unknown never yields an edit; the mode said is what happens.
 """
 
 from __future__ import annotations
@@ -218,9 +217,7 @@ def _needs_network(facts: Facts, place: Place) -> bool:
 
 def _is_seeded(facts: Facts, place: Place) -> bool:
     """Is the place given first what it lacks? Not for private copies that share nothing with it."""
-    # Where uv's own cache cannot be written, only what others share is brought there.
-    is_needed = facts.cache_usable == "no" or _needs_network(facts, place)
-    if facts.seed is None or not is_needed:
+    if facts.seed is None or not (facts.cache_usable == "no" or _needs_network(facts, place)):
         return False
     wanted = facts.link_mode or facts.settings.link_mode
     copies = wanted.value == "copy" or (

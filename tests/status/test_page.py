@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.terminal.screen import HOME
 from uvx_policy import cli
 from uvx_policy.machine.policy import Policy
 from uvx_policy.status import page, remarks
+from uvx_policy.status.disks import Hoard
 from uvx_policy.status.drawing import Tile, treemap
 from uvx_policy.status.markup import Markup, element
 from uvx_policy.status.row import Row, Where
@@ -88,12 +90,12 @@ class Parsed(HTMLParser):
         ]  # fmt: skip
 
 
-def drawn(*rows: Row) -> Parsed:
+def drawn(*rows: Row, hoards: Sequence[Hoard] = ()) -> Parsed:
     console = page.words_of({"HOME": HOME})
     present = [each for each in rows if each.state == "present"]
     counted = totals(*present) if present else []
     found = list(remarks.remarks(rows, counted, console))
-    return Parsed(page.page(rows, counted, found, console, now=0))
+    return Parsed(page.page(rows, counted, found, console, hoards=hoards, now=0))
 
 
 # What is in it ------------------------------------------------------------------------------------
@@ -171,15 +173,54 @@ def test_the_map_has_what_is_shared_once_and_what_each_has_alone() -> None:
     assert sum(areas.values()) == pytest.approx(whole, rel=0.02)
 
 
+def test_what_only_a_cache_holds_is_shown_on_the_file_system_of_the_cache() -> None:
+    here = Hoard(path="/mnt/data/.uv-cache-1000", where=DISK, own_bytes=700_000_000)
+    root = Where(device="8:2", mount_point="/", file_system="ext4")
+    away = Hoard(
+        path="/home/me/.cache/uv", named="/cache", where=root, own_bytes=5_000_000, is_exact=False
+    )
+    shown = drawn(
+        row("/mnt/data/a/.venv"), row("/mnt/data/b/.venv", cache="/cache"), hoards=[here, away]
+    )  # fmt: skip
+    root_part, _, data_part = shown.text.partition("/mnt/data btrfs, 8:1")
+
+    assert "2 environments on 2 file systems" in root_part
+    assert root_part.count("≤5.0 MB only in a cache") == 2
+    assert "Cache ~/.cache/uv ≤5.0 MB only in a cache" in root_part.replace("≤", " ≤")
+    assert "No known environment was linked from it" in root_part
+    assert "700 MB only in a cache" in data_part
+    assert "Cache ~/.cache/uv on /" in data_part
+    assert "5.0 MB" not in data_part
+    assert "No cache is known" not in shown.text
+    assert len(shown.all("rect", "cache")) == 2 * 2
+
+
+def test_a_cache_is_measured_for_the_page(
+    known: Path, tmp_path: Path, state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "cache"
+    (cache / "archive-v0" / "a").mkdir(parents=True)
+    (cache / "archive-v0" / "a" / "own").write_bytes(b"x" * 3_000_000)
+    (cache / "archive-v0" / "a" / "shared").write_bytes(b"x" * 2_000_000)
+    os.link(cache / "archive-v0/a/shared", known / "lib/python3.12/site-packages/pkg0/shared")
+    remember(state, known, cache=str(cache))
+    file = tmp_path / "page.html"
+    said(capsys, "--html", str(file))
+    shown = Parsed(file.read_text(encoding="utf-8"))
+
+    assert re.search(rf"Cache {re.escape(str(cache))}≤?3.0 MB only in a cache", shown.text)
+    assert "2.0 MB shared" in shown.text
+
+
 def test_a_map_of_many_has_few_tiles_and_says_how_many_it_leaves_out() -> None:
     many = [Tile(name=f"/p{number}", bytes=(("private", 10 + number),)) for number in range(500)]
-    wide, narrow = treemap(Tile(name="shared", bytes=(("shared", 4),)), many, "all")
+    wide, narrow = treemap([Tile(name="shared", bytes=(("shared", 4),))], many, "all")
 
     for text in (wide, narrow):
         assert text.count("<title>") == 61
         assert "<title>441 others: 101 kB private" in text
     assert "<title>/p499: 509 B private" in wide
-    assert treemap(Tile(name="shared", bytes=(("shared", 0),)), [], "none") == []
+    assert treemap([Tile(name="shared", bytes=(("shared", 0),))], [], "none") == []
 
 
 def test_nothing_at_all_is_a_page_as_well() -> None:

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from tests.status.test_page import NAMES
-from tests.status.test_table import row, totals
+from tests.status.test_table import DISK, row, totals
 from tests.terminal.screen import HOME
 from uvx_policy.machine.policy import Policy
 from uvx_policy.status import page, remarks
+from uvx_policy.status.disks import Hoard
 from uvx_policy.status.row import Row
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 PHONE, DESKTOP = 360, 1100
 #: what it looks like is told by the script of another page, around it: it has none itself
 FRAME = """\
-<!doctype html><body style="margin:0"><iframe style="border:0;width:{width}px;height:900px"
+<!doctype html><body style="margin:0"><iframe style="border:0;width:{width}px;height:1800px"
 srcdoc="{page}"></iframe><pre></pre><script>
 window.alert = () => {{ throw "a name ran" }}
 document.querySelector("iframe").onload = event => {{
@@ -87,7 +88,8 @@ def text() -> str:
     console = page.words_of({"HOME": HOME})
     counted = totals(*rows)
     found = list(remarks.remarks(rows, counted, console))
-    return page.page(rows, counted, found, console, now=0)
+    hoards = [Hoard(path="/mnt/data/.uv-cache-1000", where=DISK, own_bytes=90_000_000)]
+    return page.page(rows, counted, found, console, hoards=hoards, now=0)
 
 
 def looked_at(chromium: str, text: str, tmp_path: Path, width: int, *, dark: bool) -> Any:
@@ -131,20 +133,20 @@ def test_names_are_shown_and_do_nothing(chromium: str, text: str, tmp_path: Path
 
 
 @pytest.mark.parametrize(("width", "window"), [(PHONE, 500), (DESKTOP, DESKTOP)])
-def test_a_screenshot_has_the_colors_of_all_three(
+def test_a_screenshot_has_every_color(
     chromium: str, text: str, tmp_path: Path, width: int, window: int
 ) -> None:
     """In a frame: Chromium makes no window of less than 500 pixels."""
     file, picture = tmp_path / "frame.html", tmp_path / "page.png"
     file.write_text(FRAME.format(width=width, page=html.escape(text)), encoding="utf-8")
     run(
-        chromium, tmp_path, f"--screenshot={picture}", f"--window-size={window},900",
+        chromium, tmp_path, f"--screenshot={picture}", f"--window-size={window},1800",
         "--blink-settings=preferredColorScheme=1", file.as_uri(),
     )  # fmt: skip
-    shares = colors(picture.read_bytes(), window, 900)
+    shares = colors(picture.read_bytes(), window, 1800)
 
-    # The style sheet's shared, save, private, page and card.
-    for color in ("3a9a74", "e0a21b", "9aa8b8", "f6f7f9", "ffffff"):
+    # The style sheet's shared, save, private, cache, page and card.
+    for color in ("3a9a74", "e0a21b", "9aa8b8", "7aa7d9", "f6f7f9", "ffffff"):
         assert shares.get(bytes.fromhex(color), 0) > 0.002, color
 
 

@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from uvx_policy.machine.machine import machine_here
     from uvx_policy.machine.search import Search, typed_root
     from uvx_policy.status import page
+    from uvx_policy.status.disks import measured
     from uvx_policy.status.gather import Gathering
 
     target = None if options.html is None else output.target(options.html)
@@ -87,7 +88,9 @@ def run(options: argparse.Namespace) -> int:
         unreadable=sorted(search.unreadable),
     )
     if target is not None:
-        text = page.page(rows, gathering.totals, list(found), console, now=time())
+        with progress("measuring caches") as show:
+            hoards = list(measured(machine, show))
+        text = page.page(rows, gathering.totals, list(found), console, hoards=hoards, now=time())
         output.write(text, target)
         return 0
     if not rows and not gathering.forgotten:

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from uvx_policy.status.row import Row, Total
 
 #: what bytes are; classes of the style sheet
-Kind: TypeAlias = Literal["shared", "save", "private"]
+Kind: TypeAlias = Literal["shared", "save", "private", "cache"]
 #: in the order of the bars -> what it is called
 MEANING: dict[Kind, str] = {
     "shared": "shared",
     "save": "could be shared",
     "private": "private",
+    "cache": "only in a cache",
 }
 
 #: wide and narrow: class, width and height of its coordinates, in pixels where text is 12 of them
@@ -34,12 +35,15 @@ _FEWEST = 5
 _TEXT, _CELL, _LINE, _PADDING = 12, 7.6, 16, 6
 
 
+#: how many bytes there are of each kind
+Amounts: TypeAlias = "tuple[tuple[Kind, int], ...]"
+
+
 class Tile(Value):
     """What one rectangle of the treemap stands for."""
 
     name: str
-    #: how many bytes there are of each kind
-    bytes: tuple[tuple[Kind, int], ...]
+    bytes: Amounts
 
     @property
     def size(self) -> int:
@@ -47,15 +51,15 @@ class Tile(Value):
         return sum(size for _, size in self.bytes)
 
 
-def parts_of(of: Row | Total) -> tuple[tuple[Kind, int], ...]:
+def parts_of(of: Row | Total) -> Amounts:
     """Shared bytes, private ones that could be saved, and the other private ones."""
     save = min(of.save_bytes, of.private_bytes)
     return ("shared", of.shared_bytes), ("save", save), ("private", of.private_bytes - save)
 
 
-def bar(of: Row | Total, widest: int) -> Markup:
+def bar(amounts: Amounts, widest: int) -> Markup:
     """The bytes side by side; `widest` bytes take all the room that there is."""
-    parts = [(kind, size) for kind, size in parts_of(of) if size]
+    parts = [(kind, size) for kind, size in amounts if size]
     return element(
         "div",
         *(
@@ -64,17 +68,24 @@ def bar(of: Row | Total, widest: int) -> Markup:
         ),
         class_="bar",
         role="img",
-        aria_label=", ".join(f"{words.size(size)} {MEANING[kind]}" for kind, size in parts) or "0",
+        aria_label=in_words(amounts),
     )
 
 
-def legend() -> Markup:
+def in_words(amounts: Amounts) -> str:
+    """`309 MB shared, 4.1 MB private`."""
+    sizes = [f"{words.size(size)} {MEANING[kind]}" for kind, size in amounts if size]
+    return ", ".join(sizes) or "nothing"
+
+
+def legend(amounts: Amounts) -> Markup:
     """What the colors mean."""
     return element(
         "p",
         *(
-            element("span", element("i", class_=kind), meaning, class_="key")
-            for kind, meaning in MEANING.items()
+            element("span", element("i", class_=kind), MEANING[kind], class_="key")
+            for kind, size in amounts
+            if size
         ),
         class_="legend",
     )
@@ -83,12 +94,15 @@ def legend() -> Markup:
 # The treemap -------------------------------------------------------------------------------------
 
 
-def treemap(shared: Tile, environments: Sequence[Tile], label: str) -> list[Markup]:
-    """The same map in two sizes, of which the style sheet shows one; none without any bytes."""
+def treemap(first: Sequence[Tile], environments: Sequence[Tile], label: str) -> list[Markup]:
+    """The same map in two sizes, of which the style sheet shows one; none without any bytes.
+
+    `first` are always there; the smaller `environments` are one tile where they are many.
+    """
     largest = sorted(environments, key=_largest_first)
     if len(largest) > _MOST_TILES:
         largest[_MOST_TILES - 1 :] = [_together(largest[_MOST_TILES - 1 :])]
-    shown = sorted((tile for tile in (shared, *largest) if tile.size), key=_largest_first)
+    shown = sorted((tile for tile in (*first, *largest) if tile.size), key=_largest_first)
     return [_map(shown, label, *size) for size in _SIZES if shown]
 
 
@@ -120,10 +134,9 @@ def _map(tiles: Sequence[Tile], label: str, name: str, width: int, height: int) 
 
 
 def _tile(tile: Tile, box: Box) -> Markup:
-    sizes = ", ".join(f"{words.size(size)} {MEANING[kind]}" for kind, size in tile.bytes if size)
     return element(
         "g",
-        element("title", f"{tile.name}: {sizes}"),
+        element("title", f"{tile.name}: {in_words(tile.bytes)}"),
         *_areas(tile, box),
         _rectangle(box, "outline"),
         *_texts(tile, box),

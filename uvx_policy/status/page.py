@@ -7,7 +7,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from uvx_policy.status.drawing import Tile, bar, legend, parts_of, treemap
+from uvx_policy.status.disks import disks
+from uvx_policy.status.drawing import MEANING, Tile, bar, in_words, legend, parts_of, treemap
 from uvx_policy.status.markup import Markup, element, style_sheet
 from uvx_policy.status.row import Total
 from uvx_policy.status.table import COLUMNS, name
@@ -17,6 +18,8 @@ from uvx_policy.terminal.console import Console, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from uvx_policy.status.disks import Disk, Hoard
+    from uvx_policy.status.drawing import Amounts
     from uvx_policy.status.remarks import Remark
     from uvx_policy.status.row import Row
 
@@ -39,13 +42,16 @@ def page(
     remarks: Sequence[Remark],
     console: Console,
     *,
+    hoards: Sequence[Hoard] = (),
     now: float,
 ) -> str:
     """The page. `rows` stay in their order within each cache; `now`: seconds since the epoch."""
+    by_name = {name: each for each in hoards for name in (each.path, each.named) if name}
+    systems = disks(rows, totals, hoards)
     present = [row for row in rows if row.state == "present"]
     when = time.strftime("%Y-%m-%d %H:%M %Z", time.localtime(now))
     environments = words.count(len(present), "environment")
-    systems = words.count(len(totals), "file system")
+    on = words.count(len(systems), "file system")
     title = "linkpolicy status"
     head = element(
         "head",
@@ -61,12 +67,16 @@ def page(
         element(
             "header",
             element("h1", title),
-            element("p", f"{environments} on {systems}, {when}", class_="dim"),
+            element(
+                "p",
+                f"{environments} on {on}, {when}",
+                class_="dim",
+            ),
         ),
         element(
             "main",
             *_what_to_do(remarks, console),
-            *(_device(total, present, console) for total in totals),
+            *(_device(disk, by_name, console) for disk in systems),
             *_not_counted(rows, console),
         ),
         element("footer", element("p", _footnote(), class_="dim")),
@@ -83,7 +93,7 @@ def _footnote() -> str:
     return (
         "Bytes are blocks on the disk. Shared bytes are used by a cache or another environment, "
         "too; in the numbers of a file system each shared file counts once. Deleting an "
-        "environment frees its private bytes."
+        "environment frees its private bytes, cleaning a cache what is only in it."
     )
 
 
@@ -141,14 +151,14 @@ _WHY = {"gone": "no longer exists", "unreadable": "cannot be read"}
 # A file system -----------------------------------------------------------------------------------
 
 
-def _device(total: Total, present: Sequence[Row], console: Console) -> Markup:
-    rows = [row for row in present if row.where.device == total.where.device]
-    where = total.where
-    widest = max((row.shared_bytes + row.private_bytes for row in rows), default=0) or 1
-    caches: dict[str, list[Row]] = {}
-    for row in rows:
-        caches.setdefault(row.cache, []).append(row)
-    all_bytes = total.shared_bytes + total.private_bytes
+def _device(disk: Disk, hoards: Mapping[str, Hoard], console: Console) -> Markup:
+    total, where = disk.total, disk.total.where
+    widest = max((row.shared_bytes + row.private_bytes for row in disk.rows), default=0) or 1
+    caches: dict[str, list[Row]] = {hoard.path: [] for hoard in disk.hoards}
+    for row in disk.rows:
+        path = hoards[row.cache].path if row.cache in hoards else row.cache
+        caches.setdefault(path, []).append(row)
+    amounts = _amounts(disk)
     return element(
         "section",
         element(
@@ -158,14 +168,25 @@ def _device(total: Total, present: Sequence[Row], console: Console) -> Markup:
             element("small", ", ".join(filter(None, (where.file_system, where.device)))),
         ),
         element("p", *_summary(total), class_="dim"),
-        _numbers(total, console),
-        bar(total, all_bytes or 1),
-        legend(),
-        *_map(total, rows, console),
+        _numbers(total, console, *_own_bytes(disk.hoards, console)),
+        bar(amounts, sum(size for _, size in amounts) or 1),
+        legend(amounts),
+        *_map(disk, console),
         *_caption(total),
-        *(_cache(cache, some, widest, console) for cache, some in caches.items()),
+        *(
+            element(
+                "section",
+                *_cache(path, hoards.get(path), disk, console),
+                *_list(some, widest, console),
+            )
+            for path, some in caches.items()
+        ),
         class_="card",
     )
+
+
+def _amounts(disk: Disk) -> Amounts:
+    return (*parts_of(disk.total), ("cache", disk.own_bytes))
 
 
 def _summary(total: Total) -> Iterator[str]:
@@ -181,33 +202,54 @@ def _caption(total: Total) -> Iterator[Markup]:
         yield element("p", element("code", "linkpolicy reclaim"), free, class_="dim caption")
 
 
-def _sizes(of: Row | Total) -> str:
-    return f"{words.size(of.shared_bytes)} shared, {words.size(of.private_bytes)} private"
-
-
-def _map(total: Total, rows: Sequence[Row], console: Console) -> list[Markup]:
-    """What is shared is there once; then what each environment has alone."""
+def _map(disk: Disk, console: Console) -> list[Markup]:
+    """What is shared is there once; then what each environment, and each cache, has alone."""
     return treemap(
-        Tile(name="shared", bytes=(("shared", total.shared_bytes),)),
+        [
+            Tile(name="shared", bytes=(("shared", disk.total.shared_bytes),)),
+            *(
+                Tile(name=console.path(hoard.path), bytes=(("cache", hoard.own_bytes),))
+                for hoard in disk.hoards
+            ),
+        ],
         [
             Tile(name=name(row, console), bytes=parts_of(row)[1:])
-            for row in rows
+            for row in disk.rows
             if not row.is_counted_elsewhere
         ],
-        f"What takes the space: {_sizes(total)}",
+        f"What takes the space: {in_words(_amounts(disk))}",
     )
 
 
 # A cache and its environments --------------------------------------------------------------------
 
 
-def _cache(cache: str, rows: Sequence[Row], widest: int, console: Console) -> Markup:
-    title: tuple[str, ...] = ("Cache ", element("code", console.path(cache)))
-    return element(
-        "section",
-        element("h3", *(title if cache else ("No cache is known",))),
-        element("ul", *(_environment(row, widest, console) for row in rows), class_="environments"),
-    )
+def _cache(path: str, hoard: Hoard | None, disk: Disk, console: Console) -> Iterator[Markup]:
+    if not path:
+        yield element("h3", "No cache is known")
+    elif hoard is None or hoard in disk.hoards:
+        yield element("h3", "Cache ", element("code", console.path(path)))
+    else:
+        elsewhere = console.path(hoard.where.mount_point or hoard.where.device)
+        yield element("h3", "Cache ", element("code", console.path(path)), f" on {elsewhere}")
+    if hoard in disk.hoards and hoard is not None:
+        yield element("p", *_own_bytes([hoard], console), class_="numbers")
+
+
+def _own_bytes(hoards: Sequence[Hoard], console: Console) -> Iterator[Markup]:
+    """What cleaning these caches would free."""
+    if hoards:
+        sign = "" if all(hoard.is_exact for hoard in hoards) else console.signs.at_most
+        size = words.size(sum(hoard.own_bytes for hoard in hoards))
+        yield element("span", element("b", f"{sign}{size}"), f" {MEANING['cache']}")
+
+
+def _list(rows: Sequence[Row], widest: int, console: Console) -> Iterator[Markup]:
+    if rows:
+        items = (_environment(row, widest, console) for row in rows)
+        yield element("ul", *items, class_="environments")
+    else:
+        yield element("p", "No known environment was linked from it.", class_="dim")
 
 
 def _environment(row: Row, widest: int, console: Console) -> Markup:
@@ -227,13 +269,13 @@ def _environment(row: Row, widest: int, console: Console) -> Markup:
             links,
             class_="name",
         ),
-        bar(row, widest),
+        bar(parts_of(row), widest),
         _numbers(row, console),
         *_notes(row),
     )
 
 
-def _numbers(of: Row | Total, console: Console) -> Markup:
+def _numbers(of: Row | Total, console: Console, *more: Markup) -> Markup:
     """As in the table, with its signs for "at least" and "an estimate"."""
     return element(
         "p",
@@ -242,6 +284,7 @@ def _numbers(of: Row | Total, console: Console) -> Markup:
             for column, meaning in _NUMBERS
             if (shown := _cell(column, of, console)) != "-"
         ),
+        *more,
         class_="numbers",
     )
 
