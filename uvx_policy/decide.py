@@ -217,7 +217,6 @@ def _needs_network(facts: Facts, place: Place) -> bool:
 
 def _is_seeded(facts: Facts, place: Place) -> bool:
     """Is the place given first what it lacks? Not for private copies that share nothing with it."""
-    # To what stands in for an unwritable cache, only what others share is brought.
     if facts.seed is None or not (facts.cache_usable == "no" or _needs_network(facts, place)):
         return False
     wanted = facts.link_mode or facts.settings.link_mode
