@@ -15,7 +15,7 @@ from typing import Any
 from tests import real_uv
 
 #: what runs hooks of git; it brings PyYAML
-HOOKS = ("pre-commit==4.3.0", "prek==0.2.1")
+HOOKS = ("pre-commit==4.3.0", "prek==0.5.11")
 
 
 def read_yaml(path: Path) -> Any:
