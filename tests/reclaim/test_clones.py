@@ -7,14 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.filesystems import FileSystems
-from tests.reclaim.disk import FILES, Disk
-from uvx_policy.reclaim.volume import Volume
+from tests.reclaim.disk import FILES, Disk, by_clones
 
 
 @pytest.fixture
 def disk(fs: FileSystems, monkeypatch: pytest.MonkeyPatch) -> Disk:
-    monkeypatch.setattr(Volume, "_can_dedupe", lambda _: False)
-    monkeypatch.setattr(Volume, "_can_clone", lambda _: True)
+    by_clones(monkeypatch)
     return Disk(fs.btrfs, monkeypatch)
 
 
