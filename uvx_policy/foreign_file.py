@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ def pieces(path: str, most: int | None = None) -> Iterator[bytes]:
             yield piece
     finally:
         os.close(handle)
+
+
+def status_of_entry(entry: os.DirEntry[str]) -> os.stat_result:
+    """What lstat(2) says of an entry of `os.scandir`. Raises `OSError`.
+
+    On Windows the entry itself has 0 for `st_dev`, `st_ino` and `st_nlink`.
+    """
+    return os.lstat(entry.path) if sys.platform == "win32" else entry.stat(follow_symlinks=False)
 
 
 def real_path(path: str) -> str:

@@ -86,8 +86,13 @@ class Laboratory:
         return "Z:" + str(real).replace("/", "\\")
 
     def add_drive(self, letter: str, directory: Path) -> None:
-        """Let a directory be a drive. On another mount, nothing can be linked to C:."""
+        """Let a directory be a drive. On another mount, nothing can be linked to C:.
+
+        Windows starts anew: what Wine knows of a drive's file system it asks for when it starts.
+        """
+        turn_off(self.prefix, self._scratch)
         (self.prefix / "dosdevices" / f"{letter.lower()}:").symlink_to(directory)
+        turn_on(self.prefix, self._scratch)
 
     def uv(self, version: str = "newest") -> str:
         """Directory of a real `uv.exe`, as it stands on PATH."""
@@ -206,21 +211,31 @@ def made(directory: Path) -> Iterator[Laboratory]:
             shutil.copytree(entry, prefix / entry.name, symlinks=True)
         elif entry.is_file():
             shutil.copy2(entry, prefix)
-    environ = supplies.environment(prefix, directory)
-    # Else all of Windows is started and ended for each command, which takes 3 s.
-    subprocess.run(["wineserver", "-p"], env=environ, check=True)
     try:
-        # What it starts keeps the standard handles of its first program for as long as it lives.
-        null = subprocess.DEVNULL
-        first = ["wine", "cmd", "/c", "exit 0"]
-        subprocess.run(first, env=environ, stdin=null, stdout=null, stderr=null, check=True)
+        turn_on(prefix, directory)
         laboratory = Laboratory(prefix, directory)
         install_linkpolicy(laboratory)
         yield laboratory
     finally:
-        subprocess.run(["wineserver", "-k"], env=environ, check=False)
-        subprocess.run(["wineserver", "-w"], env=environ, check=False)
+        turn_off(prefix, directory)
         shutil.rmtree(prefix, ignore_errors=True)
+
+
+def turn_on(prefix: Path, home: Path) -> None:
+    """Start Windows, and let it run until `turn_off`: else each command starts it, for 3 s."""
+    environ = supplies.environment(prefix, home)
+    subprocess.run(["wineserver", "-p"], env=environ, check=True)
+    # What it starts keeps the standard handles of its first program for as long as it lives.
+    null = subprocess.DEVNULL
+    first = ["wine", "cmd", "/c", "exit 0"]
+    subprocess.run(first, env=environ, stdin=null, stdout=null, stderr=null, check=True)
+
+
+def turn_off(prefix: Path, home: Path) -> None:
+    """End all that runs in Windows."""
+    environ = supplies.environment(prefix, home)
+    subprocess.run(["wineserver", "-k"], env=environ, check=False)
+    subprocess.run(["wineserver", "-w"], env=environ, check=False)
 
 
 def install_linkpolicy(laboratory: Laboratory) -> None:

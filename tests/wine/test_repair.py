@@ -71,3 +71,18 @@ def test_what_is_detached_can_be_edited_alone(
     assert two.stat().st_nlink == 1
     left = [path.name for path in two.parent.parent.iterdir() if path.name.startswith(".tmp-")]
     assert not left, json.dumps(left)
+
+
+def test_names_that_no_record_leads_to_are_found(
+    laboratory: Laboratory, environments: tuple[Path, Path], tmp_path: Path
+) -> None:
+    one, two = environments
+    other = laboratory.path(r"C:\work\two\other.py")
+    os.link(one, other)
+    one.write_bytes(b"VALUE = 2\n")
+    with index_of(laboratory.path(WHEELS), tmp_path) as index:
+        repaired = laboratory.linkpolicy(
+            "repair", "--yes", r"C:\work\one", r"C:\work\two", environ={"UV_DEFAULT_INDEX": index}
+        )
+    assert repaired.code == 0, repaired
+    assert [path.read_bytes() for path in (one, two, other)] == [HELLO] * 3

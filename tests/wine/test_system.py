@@ -127,3 +127,17 @@ def test_the_last_change_is_not_the_creation(laboratory: Laboratory) -> None:
         "\nopen(path, 'a').write('x'); os.utime(path, (1, 1)); print(changed_at(path) > made)"
     )
     assert printed(laboratory, program) == "True"
+
+
+def test_a_file_of_several_names_counts_once(laboratory: Laboratory) -> None:
+    archive = laboratory.path(r"C:\work\cache\archive-v0\a")
+    archive.mkdir(parents=True)
+    (archive / "one").write_text("x" * 1000)
+    for name in ("two", "three"):
+        os.link(archive / "one", archive / name)
+    os.link(archive / "one", laboratory.path(r"C:\work\outside"))
+    program = (
+        "from uvx_policy.caches.measure import measure;"
+        r"m = measure(r'C:\work\cache'); print(m.files, m.logical_bytes, m.shared_bytes > 0)"
+    )
+    assert printed(laboratory, program) == "1 1000 True"

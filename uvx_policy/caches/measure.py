@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from uvx_policy.caches import contents
+from uvx_policy.foreign_file import status_of_entry
 from uvx_policy.installed.extents import devices_that_never_share, shared_bytes
 from uvx_policy.installed.tree import ARCHIVES, archives
 from uvx_policy.value import Value
@@ -121,7 +122,7 @@ class _Totals:
 
     def _look_at(self, entry: os.DirEntry[str], mine: _Sum) -> None:
         try:
-            told = entry.stat(follow_symlinks=False)
+            told = status_of_entry(entry)
         except FileNotFoundError:
             return
         except OSError:

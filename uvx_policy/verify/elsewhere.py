@@ -10,7 +10,7 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from uvx_policy.foreign_file import real_path
+from uvx_policy.foreign_file import real_path, status_of_entry
 from uvx_policy.installed import record
 from uvx_policy.installed.distributions import status_of
 from uvx_policy.installed.finding import Place
@@ -174,7 +174,7 @@ def _walk(
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
                     elif entry.inode() in inodes:
-                        told = entry.stat(follow_symlinks=False)
+                        told = status_of_entry(entry)
                         key = (told.st_dev, told.st_ino)
                         if told.st_dev in devices and key in wanted:
                             yield tree, entry.path, key
