@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import shtab
 
 from uvx_policy.command_line import help as command_help
-from uvx_policy.command_line.completion import DIRECTORY, SCRIPTS
 from uvx_policy.command_line.pages import DESCRIPTION, DOCUMENTATION, PAGES, summary
 from uvx_policy.command_line.tree import build_parser
 from uvx_policy.settings import schema
+from uvx_policy.setup.help_files import DIRECTORY, SCRIPTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

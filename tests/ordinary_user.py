@@ -33,7 +33,7 @@ def as_user(words: Sequence[str], *, uid: int = UID) -> list[str]:
     if not sandbox.is_own() or not shutil.which("setpriv"):
         unavailable("only root can become another user, with a sandbox and setpriv (util-linux)")
     for path in (sandbox.ROOT, Path(sys.prefix), Path(sys.base_prefix), real_uv.store()):
-        if path.stat().st_mode & 0o005 != 0o005:
+        if path.exists() and path.stat().st_mode & 0o005 != 0o005:
             unavailable(f"{path} is not for everybody")
     return [
         "setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all",

@@ -55,7 +55,7 @@ ROOMS = {
     "installed": "core state terminal filesystem",
     "caches": "core terminal uv filesystem seed machine installed",
     "verify": "core state terminal machine installed",
-    "replace": "core windows state terminal host filesystem installed",
+    "replace": "core windows macos state terminal host filesystem installed",
     "repair": "core state terminal uv settings machine installed caches verify replace",
     "reclaim": "core state terminal filesystem machine installed caches replace repair",
     "status": "core state terminal host machine filesystem installed caches",

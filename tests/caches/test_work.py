@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -259,6 +260,7 @@ def test_on_a_terminal_it_asks(cache: Path, answer: str, cleaned: bool) -> None:
 
     assert process.wait() == (0 if cleaned else 1)
     assert b"Clean this cache?" in said
+    assert re.search(rb": frees [^\r\n]*B\r\n", said)
     assert (b"Nothing was changed." in said) is not cleaned
     assert (snapshot(cache) == before) is not cleaned
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from uvx_policy.command_line.completion import SHELLS, script
 from uvx_policy.command_line.pages import PAGES
 from uvx_policy.command_line.tree import COMMANDS
 from uvx_policy.settings import schema
 from uvx_policy.settings.check import Checker
 from uvx_policy.settings.keys import KEYS, USER_DEFAULTS, USER_RULES
+from uvx_policy.setup.help_files import SHELLS, script
 from uvx_policy.toml_file import parse_toml
 
 ROOT = Path(__file__).resolve().parent.parent.parent

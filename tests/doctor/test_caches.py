@@ -383,7 +383,7 @@ def test_a_cache_below_a_directory_of_a_group(elsewhere: Place, listed: bool) ->
         os.chown(above, -1, UID)
         above.chmod(0o775)
     told = elsewhere.standing.one(check("caches-place"))
-    assert f"writable for {'user' if listed else 'group'} {UID}" in told.detail
+    assert f"writable by {'user' if listed else 'group'} {UID}" in told.detail
 
     fixed_by_its_own_command(elsewhere.standing, "caches-place")
 

@@ -366,7 +366,7 @@ def test_a_shim_whose_package_is_gone(person: Person, launcher: str) -> None:
 
     finding = person.one("shims-start")
     assert finding["status"] == "fail"
-    assert "without any policy" in finding["detail"]
+    assert "without a policy" in finding["detail"]
     person.fixes("shims-start")
 
     assert person.found("installation") == {}

@@ -215,7 +215,7 @@ def test_no_place_that_qualifies_is_told_with_each_reason(
 
     told = here.one(only(CHECKS, "linking"))
     assert f"`{disk}/project`, on the way to it, belongs" not in told.detail
-    assert "no directory on the environment's file system may hold one" in told.detail
+    assert "no directory on the environment's file system can hold one" in told.detail
     assert told.fix
     assert (typed(told.fix), told.fix.safe) == ("", False)
     assert here.fix(only(CHECKS, "linking")) == []

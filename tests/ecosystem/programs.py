@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests import real_uv
+
+#: what runs hooks of git; it brings PyYAML
+HOOKS = ("pre-commit==4.3.0", "prek==0.5.11")
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file. The environment of the tests has no parser."""
+    program = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"
+    python = environment("hooks", *HOOKS) / "python"
+    return json.loads(subprocess.check_output([python, "-c", program, path], text=True))
 
 
 @functools.cache

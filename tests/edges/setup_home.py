@@ -18,6 +18,13 @@ from uvx_policy.setup.words import Lines
 
 #: beside Python shims, where this machine's `env` can make use of it
 STAND_IN = f".linkpolicy/{os.path.basename(interpreter.base_interpreter())}"
+#: beside the shims, for whoever types `linkpolicy`
+HELP = (
+    ".linkpolicy/_linkpolicy",
+    ".linkpolicy/linkpolicy.bash",
+    ".linkpolicy/linkpolicy.fish",
+    "man/man1/linkpolicy.1",
+)
 
 
 class Home:

@@ -197,6 +197,9 @@ def test_the_help_of_a_command_is_shown_by_both_ways() -> None:
         ("status --sort size", "invalid value `size` for `--sort`", "possible values: "),
         ("cache list more", "unexpected argument `more`", "`linkpolicy cache list --help`"),
         ("-C /nowhere status", "cannot enter `/nowhere`: No such file or directory", ""),
+        ("status --sort", "`--sort` needs a value", "`linkpolicy status --help`"),
+        ("-C", "`--directory` needs a value", "`linkpolicy --help`"),
+        ("config set", "missing argument: KEY, VALUE", "`linkpolicy config set --help`"),
         ("run", "no command to run was given", "for example, `linkpolicy run uv sync`"),
     ],
 )

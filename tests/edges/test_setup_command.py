@@ -18,14 +18,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import uvx_policy
-from tests.edges.older_blocks import OLDER
-from tests.edges.setup_home import STAND_IN, Home, stranger, without_directories
+from tests.edges.older_blocks import OLDER, OLDER_FILES
+from tests.edges.setup_home import HELP, STAND_IN, Home, stranger, without_directories
 from tests.filesystems import FileSystems
 from uvx_policy import __version__, locate
 from uvx_policy.demo import tiny_wheel
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.setup import command as setup_command
-from uvx_policy.setup import lasting, own_command, shell_lines, shells, startup_file
+from uvx_policy.setup import (
+    lasting,
+    own_command,
+    shell_lines,
+    shells,
+    shim_directories,
+    startup_file,
+)
 from uvx_policy.setup import record as setup_record
 
 BEGIN, END = startup_file.BEGIN.decode(), startup_file.END.decode()
@@ -573,6 +580,106 @@ def test_without_a_command_of_our_own_there_is_none_beside_the_shims(
     assert sorted(os.listdir(home.shims)) == [".linkpolicy", "uv", "uvx"]
 
 
+# --- completion and the man page ------------------------------------------------------------------
+
+
+def test_completion_scripts_and_the_man_page_lie_beside_the_shims(home: Home) -> None:
+    home.setup()
+
+    for name in HELP:
+        path = home.shims / name
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+        assert shim_directories.is_ours(str(path))
+        assert shim_directories.owner(str(path)) == str(home.shims)
+        assert locate.MARKER in path.read_bytes()[-64:]
+    assert (home.shims / HELP[0]).read_bytes().startswith(b"#compdef linkpolicy\n")
+    assert not home.plan().changes_anything
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_a_completion_script_that_changed_is_written_again(home: Home, name: str) -> None:
+    home.setup()
+    before = home.tree()
+    path = home.shims / name
+    path.write_bytes(path.read_bytes()[-64:])
+    path.chmod(0o600)
+
+    home.setup()
+
+    assert home.tree() == before
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_a_file_of_that_name_that_is_not_ours_stays(home: Home, name: str) -> None:
+    own = home.shims / name
+    own.parent.mkdir(parents=True)
+    own.write_text("mine\n")
+    before = home.tree()
+
+    assert home.setup().complete
+    assert own.read_text() == "mine\n"
+    others = [other for other in HELP if other != name]
+    assert all((home.shims / other).is_file() for other in others)
+    home.uninstall()
+
+    assert home.tree() == before
+
+
+@pytest.mark.parametrize("what", ["a program", "a link"])
+def test_a_man_of_the_user_s_own_beside_the_shims_stays(home: Home, what: str) -> None:
+    own = home.root / "shims/man"
+    if what == "a program":
+        stranger(own)
+    else:
+        own.parent.mkdir()
+        (home.root / "elsewhere").mkdir()
+        own.symlink_to("../elsewhere")
+    before = home.tree()
+
+    assert home.setup(shim_dir=str(own.parent)).complete
+    assert not (own / "man1").exists()
+    home.uninstall()
+
+    assert home.tree() == before
+
+
+def test_a_directory_man_that_was_there_stays(home: Home) -> None:
+    (home.root / "shims/man").mkdir(parents=True)
+    before = home.tree()
+
+    home.setup(shim_dir=str(home.root / "shims"))
+    assert (home.root / "shims" / HELP[-1]).is_file()
+    home.uninstall()
+
+    assert home.tree() == before
+
+
+@pytest.mark.parametrize("with_record", [True, False])
+@pytest.mark.parametrize(("name", "shell"), [("env.sh", "bash"), ("env.fish", "fish")])
+def test_our_file_of_an_older_version_is_replaced_and_taken_back(
+    home: Home, name: str, shell: str, with_record: bool
+) -> None:
+    older = home.env_file.with_name(name)
+    older.parent.mkdir(parents=True)
+    older.write_bytes(startup_file.with_block(None, OLDER_FILES[name], is_ours=bool))
+    before = home.tree()
+
+    home.uninstall()
+    assert not older.exists()
+
+    older.parent.mkdir(parents=True)
+    older.write_bytes(before[f".local/share/linkpolicy/{name}"][1])  # type: ignore[index]
+    assert home.setup(shell).complete
+    assert older.read_bytes().count(BEGIN.encode()) == 1
+    assert b"linkpolicy_prompt" in older.read_bytes()
+    assert OLDER_FILES[name] not in older.read_bytes()
+    if not with_record:
+        home.record.unlink()
+    assert home.uninstall().complete
+
+    assert without_directories(home.tree()) == {}
+
+
 # --- where linkpolicy is installed ----------------------------------------------------------------
 
 
@@ -723,15 +830,13 @@ def test_an_unknown_shell_gets_the_shims_and_the_line_to_add(
 
     lines = home.setup(None)
 
-    assert list(without_directories(home.tree())) == [
+    beside = (STAND_IN, "linkpolicy", "uv", "uvx", *HELP)
+    assert set(without_directories(home.tree())) == {
         ".local/share/linkpolicy/env.sh",
-        f".local/share/linkpolicy/shims/{STAND_IN}",
-        ".local/share/linkpolicy/shims/linkpolicy",
-        ".local/share/linkpolicy/shims/uv",
-        ".local/share/linkpolicy/shims/uvx",
+        *(f".local/share/linkpolicy/shims/{name}" for name in beside),
         ".local/state/linkpolicy/setup.json",
         ".profile",
-    ]
+    }
     assert "could not detect your shell; name it with `--shell`" in lines
     assert lines[-1] == f"  export PATH='{home.shims}':\"$PATH\""
     assert not lines.complete
@@ -1083,6 +1188,6 @@ def test_a_record_can_be_read_by_people(home: Home) -> None:
 
     stored = json.loads(home.record.read_text())
 
-    programs = (STAND_IN, "linkpolicy", "uv", "uvx")
-    assert stored["shims"] == [str(home.shims / program) for program in programs]
+    names = sorted((STAND_IN, "linkpolicy", "uv", "uvx", *HELP))
+    assert stored["shims"] == [str(home.shims / name) for name in names]
     assert stored["files"][0]["inserted"].startswith(BEGIN)

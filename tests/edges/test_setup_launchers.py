@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.edges.setup_home import STAND_IN, Home, killed_at, stranger, without_directories
+from tests.edges.setup_home import HELP, STAND_IN, Home, killed_at, stranger, without_directories
 from tests.ordinary_user import only_root
 from uvx_policy import cli, locate
 from uvx_policy.errors import LinkPolicyError
@@ -64,8 +64,8 @@ def files_below(directory: Path) -> list[str]:
 
 
 PROGRAMS = ["uv", "uvx"]
-NATIVE = [".linkpolicy/uv", ".linkpolicy/uvx", "linkpolicy", *PROGRAMS]
-PYTHON = [STAND_IN, "linkpolicy", *PROGRAMS]
+NATIVE = sorted([*HELP, ".linkpolicy/uv", ".linkpolicy/uvx", "linkpolicy", *PROGRAMS])
+PYTHON = sorted([*HELP, STAND_IN, "linkpolicy", *PROGRAMS])
 
 
 @pytest.mark.parametrize("launcher", ["auto", "native"])
@@ -205,7 +205,7 @@ def test_a_stranger_s_file_beside_the_fallbacks_stays(home: Home) -> None:
     (home.shims / ".linkpolicy/note").write_text("mine")
 
     home.setup(launcher="python")
-    assert files_below(home.shims) == [".linkpolicy/note", *PYTHON]
+    assert files_below(home.shims) == sorted([".linkpolicy/note", *PYTHON])
     assert not home.plan(launcher="python").changes_anything
     home.uninstall()
 

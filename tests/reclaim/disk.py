@@ -21,6 +21,7 @@ from tests.filesystems import FileSystems, extents, flush
 from tests.uv.world import Done, linkpolicy
 from tests.verify.making import archive, distribution, environment
 from uvx_policy.installed.tree import Tree
+from uvx_policy.reclaim.volume import Volume
 from uvx_policy.replace.shop import PREFIX
 
 #: more than btrfs keeps among its metadata
@@ -193,6 +194,12 @@ def _date(directory: Path, time: int) -> None:
 
 def site(tree: Tree) -> Path:
     return Path(tree.path)
+
+
+def by_clones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `reclaim` work as on APFS, wherever there are clones."""
+    monkeypatch.setattr(Volume, "_can_dedupe", lambda _: False)
+    monkeypatch.setattr(Volume, "_can_clone", lambda _: True)
 
 
 @pytest.fixture(params=["ext4", "btrfs", "xfs"])

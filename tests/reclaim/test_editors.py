@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 
 from tests.filesystems import FileSystems, unavailable
-from tests.reclaim.disk import FILES, Disk, ext4, left, site, without_leases
+from tests.reclaim.disk import FILES, Disk, by_clones, ext4, left, site, without_leases
 from uvx_policy.replace import kernel
 
 __all__ = ("ext4",)
@@ -174,11 +174,13 @@ TIMES = pytest.mark.parametrize(
 
 
 @TIMES
-@pytest.mark.parametrize("kind", ["ext4", "btrfs"])
+@pytest.mark.parametrize("kind", ["ext4", "btrfs", "clones"])
 def test_no_edit_is_lost(
     fs: FileSystems, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, times: int
 ) -> None:
-    disk = Disk(getattr(fs, kind), monkeypatch)
+    if kind == "clones":
+        by_clones(monkeypatch)
+    disk = Disk(fs.ext4 if kind == "ext4" else fs.btrfs, monkeypatch)
     done = 0
 
     def reclaim() -> None:
@@ -192,24 +194,33 @@ def test_no_edit_is_lost(
     assert disk.leftovers() == []
 
 
+@pytest.mark.parametrize("kind", ["ext4", "clones"])
 @pytest.mark.parametrize(
     ("files", "times"), [(60, 1), pytest.param(len(MANY), 20, marks=pytest.mark.exhaustive)]
 )
 def test_without_leases_no_edit_is_lost_either(
-    ext4: Disk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: int, times: int
+    fs: FileSystems,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    kind: str,
+    files: int,
+    times: int,
 ) -> None:
     """All processes are looked at for each, which takes long."""
+    if kind == "clones":
+        by_clones(monkeypatch)
+    disk = Disk(fs.ext4 if kind == "ext4" else fs.btrfs, monkeypatch)
     with without_leases(monkeypatch):
         lost = edited_while(
-            ext4, tmp_path, lambda: ext4.reclaim("--jobs", "1", expect=None), times, files
+            disk, tmp_path, lambda: disk.reclaim("--jobs", "1", expect=None), times, files
         )
 
     assert lost == []
     # What the editor had open until the end was left to the next run.
-    before = {path: path.read_bytes() for path in ext4.base.rglob("one/*.py")}
-    ext4.reclaim(expect=None)
-    assert {path: path.read_bytes() for path in ext4.base.rglob("one/*.py")} == before
-    assert ext4.leftovers() == []
+    before = {path: path.read_bytes() for path in disk.base.rglob("one/*.py")}
+    disk.reclaim(expect=None)
+    assert {path: path.read_bytes() for path in disk.base.rglob("one/*.py")} == before
+    assert disk.leftovers() == []
 
 
 def test_another_program_loses_some(ext4: Disk, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_where_there_is_no_room_nothing_is_begun(
 ) -> None:
     monkeypatch.setattr(fill, "_RESERVE", 1 << 60)
 
-    with pytest.raises(CannotSeed, match="MiB free"):
+    with pytest.raises(CannotSeed, match="MiB of free space"):
         fill.fill(str(source), str(target), BOTH)
 
     assert names(target) == set()

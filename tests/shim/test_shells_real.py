@@ -446,6 +446,104 @@ def test_a_shell_in_a_shell_has_the_same_path(machine: Machine) -> None:
     assert inner.count(str(machine.shims)) == outer.split(":").count(str(machine.shims)) == 1
 
 
+# Completion and the man page ----------------------------------------------------------------------
+
+COMPINIT = "autoload -Uz compinit; compinit -u -D\n"
+COMPLETING = [
+    pytest.param("bash", "", "", id="bash"),
+    pytest.param("bash", "set -u\n", "", id="bash, nounset"),
+    pytest.param("bash", "set -o posix\n", "", id="bash, posix"),
+    pytest.param("zsh", COMPINIT, "", id="zsh, compinit above our line"),
+    pytest.param("zsh", "", COMPINIT, id="zsh, compinit below our line"),
+    pytest.param("zsh", COMPINIT, "alias -g typeset=no\n", id="zsh, aliases"),
+    pytest.param("zsh", COMPINIT, "setopt ksh_arrays sh_word_split nounset\n", id="zsh, options"),
+    pytest.param("fish", "", "", id="fish"),
+]
+
+
+def with_its_words_said(machine: Machine) -> None:
+    """A `linkpolicy` further back on PATH, which ours starts, and which says how it was called."""
+    program = machine.home / ".local/bin/linkpolicy"
+    program.write_text('#!/bin/sh\necho "called with:$*."\n')
+    program.chmod(0o755)
+    machine.environ["PATH"] += f":{program.parent}"
+
+
+@pytest.mark.parametrize(("machine", "above", "below"), COMPLETING, indirect=["machine"])
+def test_tab_completes_a_command(machine: Machine, above: str, below: str) -> None:
+    with_its_words_said(machine)
+    machine.append(above)
+    machine.setup()
+    machine.setup()
+    machine.append(below)
+
+    said = machine.transcript(["-i"], "linkpolicy ver\t", "linkpolicy cache pru\t--dry\t")
+
+    assert "called with:verify." in said
+    assert "called with:cache prune --dry-run." in said
+    assert "rror" not in said
+
+
+@pytest.mark.parametrize("machine", ["bash", "zsh", "fish"], indirect=True)
+def test_without_its_script_tab_completes_files_and_says_nothing(machine: Machine) -> None:
+    with_its_words_said(machine)
+    machine.append(COMPINIT if machine.shell == "zsh" else "")
+    machine.setup()
+    for name in ("linkpolicy.bash", "_linkpolicy", "linkpolicy.fish"):
+        (machine.shims / ".linkpolicy" / name).unlink()
+    (machine.home / "a-file").touch()
+
+    said = machine.transcript(["-i"], f"cd {machine.home}", "linkpolicy a-f\t")
+
+    assert "called with:a-file." in said
+    assert "o such file" not in said
+
+
+@pytest.mark.parametrize("machine", ["bash"], indirect=True)
+def test_in_a_restricted_bash_tab_says_nothing(machine: Machine) -> None:
+    machine.setup()
+
+    said = machine.transcript(["-r", "-i"], "linkpolicy --vers\t", "echo the end")
+
+    assert "the end" in said
+    assert "restricted" not in said
+
+
+@pytest.mark.parametrize("machine", ["fish"], indirect=True)
+def test_fish_prefers_a_completion_of_the_user_s_own(machine: Machine) -> None:
+    with_its_words_said(machine)
+    machine.setup()
+    own = machine.home / ".config/fish/completions/linkpolicy.fish"
+    own.parent.mkdir()
+    own.write_text("complete -c linkpolicy -f -a version-of-mine\n")
+
+    said = machine.transcript(["-i"], "linkpolicy ver\t")
+
+    assert "called with:version-of-mine." in said
+
+
+@pytest.mark.parametrize("machine", ["zsh"], indirect=True)
+def test_zsh_keeps_a_completion_of_the_user_s_own(machine: Machine) -> None:
+    with_its_words_said(machine)
+    machine.append(f"{COMPINIT}_mine() {{ compadd version-of-mine }}; compdef _mine linkpolicy\n")
+    machine.setup()
+
+    said = machine.transcript(["-i"], "linkpolicy ver\t")
+
+    assert "called with:version-of-mine." in said
+
+
+@pytest.mark.skipif(not shutil.which("man"), reason="man is not installed")
+@pytest.mark.parametrize("machine", ["sh", "bash", "zsh", "fish"], indirect=True)
+def test_man_has_a_page(machine: Machine) -> None:
+    machine.setup()
+    options = LOGIN.get(machine.shell, ["-lc"])
+
+    assert machine.run(options, "man -w linkpolicy") == str(machine.shims / "man/man1/linkpolicy.1")
+    assert "linkpolicy reclaim" in machine.run(options, "man linkpolicy")
+    assert machine.run(options, "command -v man") == shutil.which("man")
+
+
 # Shells that refuse -------------------------------------------------------------------------------
 
 

@@ -67,7 +67,7 @@ def test_without_python_death_by_signal_passes(without_python: Installed) -> Non
 def test_without_python_the_remembered_uv_is_found(
     without_python: Installed, path: str | None
 ) -> None:
-    (stand_in,) = (without_python.shims / ".linkpolicy").iterdir()
+    (stand_in,) = (without_python.shims / ".linkpolicy").glob("python*")
     stand_in.write_bytes(shim_file.render_stand_in([str(without_python.real)]))
     environ = without_python.environ(PATH=path or "")
     if path is None:
@@ -80,7 +80,7 @@ def test_without_python_the_remembered_uv_is_found(
 
 
 def test_without_python_and_uv_one_line_says_so(without_python: Installed) -> None:
-    (stand_in,) = (without_python.shims / ".linkpolicy").iterdir()
+    (stand_in,) = (without_python.shims / ".linkpolicy").glob("python*")
     embedded = locate.embedded_directories()[0]
     stand_in.write_text(stand_in.read_text().replace(embedded, "/nowhere"))
 

@@ -18,6 +18,7 @@ from uvx_policy.machine.onlooker import Onlooker
 from uvx_policy.macos import calls
 from uvx_policy.macos_host import OnMacOS
 from uvx_policy.replay import macos_sights, records, witness
+from uvx_policy.settings.reader import rule_matches
 
 ME = 1000
 PATHS = {
@@ -347,3 +348,23 @@ def test_every_host_of_a_mac_asks_its_calls(libc: Libc, monkeypatch: pytest.Monk
         assert table
         assert [row.point for row in table.rows] == [disk.point for disk in macos.LAYOUT]
         assert host.at(cwd="/").boot_id() == libc.boot.decode()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("/users/ME/project", True),
+        ("/Volumes/work/**", True),
+        ("/USERS/me/*", True),
+        ("/Volumes/cased/**", False),
+        ("/Volumes/Cased/**", True),
+    ],
+)
+def test_a_rule_is_for_the_directory_that_its_volume_finds(
+    libc: Libc, host: FakeMac, monkeypatch: pytest.MonkeyPatch, pattern: str, expected: bool
+) -> None:
+    by_host = FakeHost.link_kind
+    monkeypatch.setattr(FakeMac, "link_kind", lambda self, path: by_host(self, _known(libc, path)))
+    projects = ("/Users/me/project", "/Volumes/Work/project", "/Volumes/Cased/Project")
+
+    assert rule_matches(host, pattern, projects) is expected

@@ -7,7 +7,7 @@ import os
 import pytest
 import shellingham  # type: ignore[import-untyped]
 
-from tests.edges.older_blocks import OLDER
+from tests.edges.older_blocks import OLDER, OLDER_FILES
 from uvx_policy.errors import UsageError
 from uvx_policy.setup import shell_lines, shells
 
@@ -306,6 +306,15 @@ def test_the_block_of_an_older_version_is_known_without_a_record(shell: str) -> 
     assert shell_lines.is_ours(OLDER[shell])
     assert not shell_lines.is_ours(OLDER[shell] + b"export MINE=1\n")
     assert not shell_lines.is_ours(OLDER[shell].replace(b"PATH", b"path", 1))
+
+
+@pytest.mark.parametrize("name", OLDER_FILES)
+def test_our_file_of_an_older_version_is_known_without_a_record(name: str) -> None:
+    lines = OLDER_FILES[name]
+
+    assert shell_lines.is_ours(lines)
+    assert not shell_lines.is_ours(lines + b"export MINE=1\n")
+    assert not shell_lines.is_ours(lines.replace(b"/elsewhere", b"/somewhere", 1))
 
 
 @pytest.mark.parametrize(

@@ -143,8 +143,8 @@ def test_what_cannot_be_started_ends_as_in_a_shell(here: Terminal, word: str, co
 
 def test_a_command_is_needed(here: Terminal) -> None:
     assert "no command to run" in here.run(code=2).stderr
-    assert "has no option `--four`" in here.run("--four", "x", "true", code=2).stderr
-    assert "needs a directory" in here.run("--for", code=2).stderr
+    assert "unexpected option `--four`" in here.run("--four", "x", "true", code=2).stderr
+    assert "`--for` needs a value" in here.run("--for", code=2).stderr
 
 
 def test_without_any_uv_it_runs_all_the_same(here: Terminal) -> None:

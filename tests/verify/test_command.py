@@ -101,7 +101,7 @@ def test_something_is_edited(user: User) -> None:
         ((".",), "`.` is not an environment, a cache, or a file in one"),
         (("first/pyvenv.cfg",), "it cannot be verified"),
         (("first/bin",), "it cannot be verified"),
-        (("--nonsense",), "unrecognized arguments: --nonsense"),
+        (("--nonsense",), "unexpected option `--nonsense`"),
     ],
 )
 def test_what_cannot_be_verified(user: User, words: tuple[str, ...], says: str) -> None:

@@ -275,6 +275,18 @@ def test_control_c_is_left_to_uv(installed: Installed, ends_well: str | None) ->
     assert "linkpolicy" not in ended.output, ended
 
 
+def test_the_line_is_said_once_in_a_terminal(installed: Installed) -> None:
+    installed.configure(python=r"C:\gone\python.exe")
+    state = installed.laboratory.path(rf"{installed.laboratory.home}\AppData\Local\linkpolicy")
+    state.mkdir()  # as `setup` does
+    twice = "uv sync <nul & uv sync <nul"
+
+    ended = in_terminal(installed, b"", "cmd", "/c", twice, environ={"WAIT": "1"})
+
+    assert ended.output.count("started") == 2, ended
+    assert ended.output.count("uv runs without a policy") == 1, ended
+
+
 def in_terminal(
     installed: Installed, typed: bytes, *words: str, environ: Mapping[str, str | None]
 ) -> Ended:

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from uvx_policy import errors
-from uvx_policy.caches import cleaning, danger, table
+from uvx_policy.caches import cleaning, danger, estimate, table
 from uvx_policy.caches.cleaning import Result
 from uvx_policy.caches.here import dependents
 from uvx_policy.errors import RealUvNotFound, UsageError
@@ -107,7 +107,10 @@ def _named(machine: Machine, paths: Sequence[str]) -> list[Cache]:
 
 def _asked(here: _Work, allowed: Sequence[Result]) -> bool:
     for result in allowed:
-        here.console.say(f"  {here.console.path(result.cache.path)}")
+        with progress() as advance:
+            freed = estimate.freed(result.cache.path, here.job, advance)
+        place = here.console.path(result.cache.path)
+        here.console.say(f"  {place}: {freed}" if freed else f"  {place}")
     what = f"these {len(allowed)} caches" if len(allowed) > 1 else "this cache"
     packages = f"{', '.join(here.job.packages)} from " if here.job.packages else ""
     return here.console.ask(f"{here.job.command.capitalize()} {packages}{what}?")

@@ -1,4 +1,4 @@
-"""`linkpolicy config`: every setting in force with its origin; set one, unset one."""
+"""`linkpolicy config`: every setting in force with its origin; check files; set one, unset one."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ def add_parser(commands: Commands) -> None:
     config.add_argument("--json", action="store_true", help="machine-readable output")
     config.set_defaults(command=_show)
     actions = config.add_subparsers(metavar="COMMAND", prog=config.prog)
+    check = actions.add_parser("check")
+    check.add_argument("path", metavar="PATH", nargs="+", help="settings file")
+    check.set_defaults(command=_check)
     set_ = actions.add_parser("set")
     unset = actions.add_parser("unset")
     for parser in (set_, unset):
@@ -81,6 +84,17 @@ def _rows(settings: Settings) -> Iterator[tuple[str, str, Origin]]:
         yield f'caches."{entry.filesystem}"', f'"{entry.directory}"', entry.origin
     for source in settings.seed_from:
         yield "caches.seed-from", f'"{source.directory}"', source.origin
+
+
+def _check(options: argparse.Namespace) -> int:
+    from uvx_policy.machine.machine import machine_here
+    from uvx_policy.settings.check_files import faults_of
+    from uvx_policy.terminal.console import Console
+
+    faults = faults_of(machine_here().host, options.path)
+    for fault in faults:
+        Console().say(str(fault))
+    return errors.EXIT_FINDINGS if faults else 0
 
 
 def _change(options: argparse.Namespace) -> int:

@@ -47,7 +47,7 @@ def add_uninstall(commands: Commands) -> None:
 
 def add_completion(commands: Commands) -> None:
     """Add `completion` to the command line."""
-    from uvx_policy.command_line.completion import SHELLS
+    from uvx_policy.setup.help_files import SHELLS
 
     completion = commands.add_parser("completion")
     completion.add_argument("shell", metavar="SHELL", choices=SHELLS, help="for this shell")
@@ -88,7 +88,7 @@ def _uninstall(options: argparse.Namespace) -> int:
 
 
 def _completion(options: argparse.Namespace) -> int:
-    from uvx_policy.command_line.completion import script
+    from uvx_policy.setup.help_files import script
 
     sys.stdout.write(script(options.shell))
     return 0

@@ -103,6 +103,13 @@ PAGES = {
         ("linkpolicy config", "show every setting in force, and where it comes from"),
         ("linkpolicy config set link-mode copy", "set it for this project"),
     ),
+    "config check": _page(
+        "",
+        "Check settings files that are named by their paths",
+        "reference/settings/",
+        ("linkpolicy config check pyproject.toml", "check the table of a project"),
+        ("linkpolicy config check ~/.config/linkpolicy/config.toml", "check your own file"),
+    ),
     "config set": _page(
         "",
         "Set a setting in the project's file, or in your own",

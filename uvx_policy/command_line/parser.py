@@ -140,6 +140,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises `UsageError`."""
+        name, _, what = message.removeprefix("argument ").partition(": ")
+        if what.startswith("expected "):  # "argument -C/--directory: expected one argument"
+            message = f"`{name.split('/')[-1]}` needs a value"
+        elif name == "the following arguments are required":
+            message = f"missing argument: {what}"
         raise UsageError(message.removeprefix("argument "), hint=self._see_help())
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

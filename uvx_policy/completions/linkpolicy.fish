@@ -50,7 +50,7 @@ function _shtab_linkpolicy_using
   test "$_shtab_linkpolicy_cmdpath" = "$argv"
 end
 
-set -g _shtab_linkpolicy_commands setup uninstall init adopt completion why explain config 'config set' 'config unset' status doctor demo verify repair edits 'edits show' 'edits apply' detach reclaim cache 'cache list' 'cache dir' 'cache size' 'cache clean' 'cache seed' 'cache prune' env run help
+set -g _shtab_linkpolicy_commands setup uninstall init adopt completion why explain config 'config check' 'config set' 'config unset' status doctor demo verify repair edits 'edits show' 'edits apply' detach reclaim cache 'cache list' 'cache dir' 'cache size' 'cache clean' 'cache seed' 'cache prune' env run help
 set -g _shtab_linkpolicy_opts_with_value --cache --cache-dir --color --directory --environment --fallback --for --from --html --jobs --keep-edits --launcher --link-mode --method --min-size --programs --seed --shell --shim-dir --sort --symlinked-venv --syntax --to --wait -C -p
 
 complete -c linkpolicy -e
@@ -133,6 +133,13 @@ complete -c linkpolicy -n '_shtab_linkpolicy_using config' -s v -l verbose -d 's
 complete -c linkpolicy -n '_shtab_linkpolicy_using config' -l color -xka "auto always never" -d 'use colors: auto, always, never'
 complete -c linkpolicy -n '_shtab_linkpolicy_using config' -s h -l help -d 'show this help'
 complete -c linkpolicy -n '_shtab_linkpolicy_using config' -l json -d 'machine-readable output'
+complete -c linkpolicy -n '_shtab_linkpolicy_using config; and test $_shtab_linkpolicy_npos -eq 0' -a check -d 'Check settings files that are named by their paths'
+complete -c linkpolicy -n '_shtab_linkpolicy_using config check' -s C -l directory -xka "(__fish_complete_directories)" -d 'run as if started in this directory'
+complete -c linkpolicy -n '_shtab_linkpolicy_using config check' -s q -l quiet -d 'print only errors, and what is meant for programs'
+complete -c linkpolicy -n '_shtab_linkpolicy_using config check' -s v -l verbose -d 'show on stderr how decisions are made'
+complete -c linkpolicy -n '_shtab_linkpolicy_using config check' -l color -xka "auto always never" -d 'use colors: auto, always, never'
+complete -c linkpolicy -n '_shtab_linkpolicy_using config check' -s h -l help -d 'show this help'
+complete -c linkpolicy -n '_shtab_linkpolicy_using config check; and test $_shtab_linkpolicy_npos -ge 0' -ka "(__fish_complete_path (commandline -ct))" -d 'settings file'
 complete -c linkpolicy -n '_shtab_linkpolicy_using config; and test $_shtab_linkpolicy_npos -eq 0' -a set -d 'Set a setting in the project'"'"'s file, or in your own'
 complete -c linkpolicy -n '_shtab_linkpolicy_using config set' -s C -l directory -xka "(__fish_complete_directories)" -d 'run as if started in this directory'
 complete -c linkpolicy -n '_shtab_linkpolicy_using config set' -s q -l quiet -d 'print only errors, and what is meant for programs'

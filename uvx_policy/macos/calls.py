@@ -1,4 +1,4 @@
-"""Calls of macOS that Python lacks: statfs(2), getfsstat(2), getattrlist(2), sysctlbyname(3).
+"""Calls of macOS that Python lacks: statfs(2), getattrlist(2), renameatx_np(2) and others.
 
 The layouts are those of sys/mount.h and sys/attr.h. This has been tested with answers in these
 layouts, and has not been run on macOS.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 
 from uvx_policy.value import Value
 
@@ -24,6 +25,10 @@ _MNT_NOWAIT = 2
 #: sys/attr.h
 _ATTR_CMN_CRTIME, _ATTR_CMN_FULLPATH = 0x200, 0x08000000
 _ATTR_VOL_INFO, _ATTR_VOL_UUID = 0x80000000, 0x00040000
+_ATTR_CMNEXT_CLONEID, _FSOPT_ATTR_CMN_EXTENDED = 0x100, 0x20
+#: sys/stdio.h, copyfile.h
+_RENAME_SWAP, _RENAME_EXCL = 0x2, 0x4
+_COPYFILE_METADATA = 0x7
 _ATTRIBUTES = struct.Struct("=HHIIIII")
 _BITMAP_COUNT = 5
 _LONGEST = 4096
@@ -91,6 +96,35 @@ def born(path: str | bytes) -> int:
     return int(seconds * 10**9 + nanoseconds)
 
 
+def clone_id(path: str | bytes) -> int:
+    """A number that files have in common as long as they are clones. Raises `OSError`."""
+    content = _attributes(path, extended=_ATTR_CMNEXT_CLONEID)
+    return int.from_bytes(content[:8], sys.byteorder)
+
+
+def copy_metadata(source: int, target: int, path: str) -> None:
+    """Give an open file the permissions, times, access list and attributes of another, and no more.
+
+    Those that it had are removed (copyfile(3)). Raises `OSError`.
+    """
+    import ctypes
+
+    call = _function("fcopyfile")
+    _check(call(source, target, None, ctypes.c_uint32(_COPYFILE_METADATA)), path)
+
+
+def exchange(first: int, name: str, second: int, other: str, *, only_move: bool = False) -> None:
+    """Exchange two names in directories that are open, or rename where nothing is, in one step.
+
+    Raises `OSError`: ENOTSUP where the file system cannot.
+    """
+    import ctypes
+
+    flags = ctypes.c_uint(_RENAME_EXCL if only_move else _RENAME_SWAP)
+    call = _function("renameatx_np")
+    _check(call(first, os.fsencode(name), second, os.fsencode(other), flags), name)
+
+
 def sysctl(name: str) -> bytes:
     """A text that the kernel has by this name, without the NUL at its end. Raises `OSError`."""
     import ctypes
@@ -102,15 +136,17 @@ def sysctl(name: str) -> bytes:
     return answer.raw[: size.value].rstrip(b"\0")
 
 
-def _attributes(path: str | bytes, *, common: int = 0, volume: int = 0) -> bytes:
+def _attributes(path: str | bytes, *, common: int = 0, volume: int = 0, extended: int = 0) -> bytes:
     """What getattrlist(2) says behind the length of its answer."""
     import ctypes
 
-    asked = _ATTRIBUTES.pack(_BITMAP_COUNT, 0, common, volume, 0, 0, 0)
+    asked = _ATTRIBUTES.pack(_BITMAP_COUNT, 0, common, volume, 0, 0, extended)
     answer = ctypes.create_string_buffer(_LONGEST)
     call = _function("getattrlist")
     size = ctypes.c_size_t(len(answer))
-    _check(call(os.fsencode(path), asked, answer, size, ctypes.c_uint32(0)), path)
+    # The words of `forkattr` mean the newer attributes with this option (an unsigned long).
+    options = ctypes.c_ulong(_FSOPT_ATTR_CMN_EXTENDED if extended else 0)
+    _check(call(os.fsencode(path), asked, answer, size, options), path)
     (length,) = struct.unpack_from("=I", answer.raw)
     return answer.raw[4 : min(length, _LONGEST)]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.reclaim.remembered import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
     from uvx_policy.reclaim.remembered import Remembered
@@ -161,6 +161,46 @@ class Sharing:
                 places[number], shares = remembered.look(file[2], tokens[number])
                 is_shared = is_shared or shares
         return places
+
+
+class Cloning:
+    """Equal files become clones of one, and stay files of their own."""
+
+    def __init__(
+        self, volume: Volume, todo: bytearray, directories: Directories, place: Callable[[str], int]
+    ) -> None:
+        """`todo`: for each file what is to be done; `place`: as `clones.place_of_clone`."""
+        self._volume = volume
+        self._directories = directories
+        self._todo = todo
+        self._place = place
+
+    def plan(self, group: int, files: list[Seen]) -> None:
+        """Note what is to be done with the files of a group."""
+        inodes: dict[int, Seen] = {}
+        for file in files:
+            if self._directories.has(file[2]):
+                inodes.setdefault(file[3].st_ino, file)
+        if len(inodes) <= 1:
+            return
+        fixed = [file for file in inodes.values() if not file[1]]
+        # What has several names frees nothing when one of them becomes another file.
+        first = fixed[0] if fixed else max(inodes.values(), key=lambda file: file[3].st_nlink)
+        place = self._place(first[2])
+        volume, todo = self._volume, self._todo
+        before = volume.files
+        for file in inodes.values():
+            status = file[3]
+            if file is first or not file[1] or status.st_nlink > 1:
+                continue
+            if place != UNKNOWN and self._place(file[2]) == place:
+                continue
+            todo[file[0]] = TARGET
+            volume.files += 1
+            volume.size += status.st_blocks * 512
+        if volume.files > before:
+            todo[first[0]] = SOURCE
+            volume.groups.append(group)
 
 
 def _most_common(files: list[Seen]) -> Seen:

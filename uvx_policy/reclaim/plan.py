@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from uvx_policy.installed.tree import trees_of_cache, trees_of_environment
 from uvx_policy.reclaim.candidates import Candidates
-from uvx_policy.reclaim.look import TARGET, Directories, Linking, Sharing
+from uvx_policy.reclaim.look import TARGET, Cloning, Directories, Linking, Sharing
 from uvx_policy.reclaim.remembered import Remembered
 from uvx_policy.reclaim.volume import Volume
 from uvx_policy.replace import foreign
+from uvx_policy.replace.clones import place_of_clone
 from uvx_policy.replace.opened import Group
 from uvx_policy.replace.place import Root
 from uvx_policy.value import Value
@@ -187,12 +188,7 @@ class Plan:
     def _look(self, advance: Callable[[str], None]) -> None:
         """Note what is to be done with each file."""
         directories = Directories(tree.owner for tree in self.candidates.trees)
-        ways = [
-            Sharing(volume, self._todo, directories, self.remembered)
-            if volume.method == "dedupe"
-            else Linking(volume, self._todo, directories, within_cache=self._wanted.within_cache)
-            for volume in self.volumes
-        ]
+        ways = [self._way(volume, directories) for volume in self.volumes]
         candidates, may_change = self.candidates, self._may_change
         least = max(self._wanted.least, 1)
         for group in range(len(candidates)):
@@ -212,6 +208,14 @@ class Plan:
                     _leave_copies(volume, allowed, "inline")
                 else:
                     ways[number].plan(group, allowed)
+
+    def _way(self, volume: Volume, directories: Directories) -> Linking | Sharing | Cloning:
+        if volume.method == "dedupe":
+            return Sharing(volume, self._todo, directories, self.remembered)
+        if volume.method == "clone":
+            return Cloning(volume, self._todo, directories, place_of_clone)
+        within_cache = self._wanted.within_cache
+        return Linking(volume, self._todo, directories, within_cache=within_cache)
 
     def _seen(self, group: int, size: int) -> dict[int, tuple[list[Seen], list[tuple[str, Seen]]]]:
         """The files of a group that are there and of the right size, by volume.

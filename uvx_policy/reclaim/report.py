@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 _MOST = 5
 #: of what was counted
 _MUCH = 0.05
-_METHODS = {"dedupe": "shared blocks", "hardlink": "hard links", "": "nothing can be done"}
+_METHODS = {
+    "dedupe": "shared blocks", "clone": "clones", "hardlink": "hard links",
+    "": "nothing can be done",
+}  # fmt: skip
 #: reason -> of one file, of several, and whether the paths are shown
 _REASONS = {
     "edited": ("differs from what was installed", "differ from what was installed", True),

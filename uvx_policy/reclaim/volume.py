@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from uvx_policy.model import Mount
 
-    Method: TypeAlias = Literal["dedupe", "hardlink", ""]
+    Method: TypeAlias = Literal["dedupe", "clone", "hardlink", ""]
 
 #: file systems with FIDEDUPERANGE: of others it is tried nowhere
 _CAN_DEDUPE = frozenset(("bcachefs", "btrfs", "ocfs2", "xfs"))
@@ -80,6 +80,10 @@ class Volume:
         if self.is_read_only:
             self.why = "it is mounted read-only"
             return
+        if self._mount is not None and "noowners" in self._mount.options:
+            # Of another user's process nobody is told what it has open.
+            self.why = "it ignores owners: every user can write there"
+            return
         if wanted == "hardlink":
             self.method, self.why = "hardlink", "--method hardlink"
             return
@@ -87,12 +91,19 @@ class Volume:
         if can_dedupe:
             self.method = "dedupe"
             self.why = "equal files share their blocks and stay separate files"
+        elif self._can_clone():
+            self.method, self.why = "clone", "equal files become clones and stay separate files"
         elif wanted == "dedupe":
             self.why = f"{self.file_system or 'this file system'} cannot share blocks"
         elif sys.platform == "linux":
             self.method, self.why = "hardlink", "equal files become hard links to one file"
         else:
             self.why = "files cannot be exchanged safely on this system"
+
+    def _can_clone(self) -> bool:
+        """Where the kernel can clone, and not compare what is to share its blocks."""
+        is_local = self._mount is not None and not why_network(self._mount)
+        return sys.platform == "darwin" and self.file_system == "apfs" and is_local
 
     def _can_dedupe(self) -> bool:
         if sys.platform != "linux" or self._mount is None or why_network(self._mount):

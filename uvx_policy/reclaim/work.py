@@ -15,6 +15,7 @@ from uvx_policy.caches import locks
 from uvx_policy.errors import LinkPolicyError
 from uvx_policy.forking import forked, processors
 from uvx_policy.replace import kernel, shop
+from uvx_policy.replace.clones import Cloner
 from uvx_policy.replace.dedupe import Deduper
 from uvx_policy.replace.links import Linker
 from uvx_policy.replace.outcome import Outcome
@@ -205,7 +206,8 @@ class Work:
             else:
                 saving = self._saving()
                 try:
-                    with Linker(outcome, saving.rescue) as linker:
+                    kind = Cloner if volume.method == "clone" else Linker
+                    with kind(outcome, saving.rescue) as linker:
                         linker.link(groups())
                 finally:
                     outcome.saved += filter(None, [saving.saved])

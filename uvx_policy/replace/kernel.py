@@ -1,5 +1,7 @@
 """What Python lacks of Linux: renameat2(2), openat2(2), read leases (fcntl(2)), FIDEDUPERANGE.
 
+Of macOS it lacks renameatx_np(2), and what tells which files are open (`macos.processes`).
+
 Each says with `Unsupported` that it cannot be had: another system, an old kernel, a file system
 that does not do it, or a sandbox that does not let it through.
 """
@@ -16,6 +18,8 @@ import struct
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from uvx_policy.macos import calls, processes
 
 if sys.platform != "win32":
     import fcntl
@@ -48,12 +52,12 @@ def exchange(first: int, name: str, second: int, other: str) -> None:
 
     Raises `Unsupported`, and `OSError` such as `FileNotFoundError` when one of them is gone.
     """
-    _renameat2(first, name, second, other, _EXCHANGE)
+    _rename(first, name, second, other, _EXCHANGE)
 
 
 def move(first: int, name: str, second: int, other: str) -> None:
     """Rename, but never over something. Raises `Unsupported`, `FileExistsError`, `OSError`."""
-    _renameat2(first, name, second, other, _NOREPLACE)
+    _rename(first, name, second, other, _NOREPLACE)
 
 
 def open_beneath(directory: int, path: str, flags: int) -> int:
@@ -164,17 +168,17 @@ def has_writer(handle: int) -> bool:
 
 def knows_writers() -> bool:
     """Does `written_files` tell anything here?"""
-    return os.path.isdir("/proc/self/fd")
+    return processes.is_sure() if sys.platform == "darwin" else os.path.isdir("/proc/self/fd")
 
 
 def written_files() -> frozenset[tuple[int, int]]:
     """Device and inode of what any process has open for writing that may be looked at.
 
-    Takes some milliseconds. Raises `Unsupported` without /proc.
+    Takes some milliseconds, on macOS more. Raises `Unsupported` without /proc or its like.
     """
     if not knows_writers():
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    return frozenset(_written_files())
+    return frozenset(processes.written() if sys.platform == "darwin" else _written_files())
 
 
 def _written_files() -> Iterator[tuple[int, int]]:
@@ -195,7 +199,14 @@ def _written_files() -> Iterator[tuple[int, int]]:
                         yield os.makedev(int(major, 16), int(minor, 16)), int(inode)
 
 
-def _renameat2(first: int, name: str, second: int, other: str, flags: int) -> None:
+def _rename(first: int, name: str, second: int, other: str, flags: int) -> None:
+    if sys.platform == "darwin":
+        try:
+            calls.exchange(first, name, second, other, only_move=flags == _NOREPLACE)
+        except OSError as error:
+            kind = Unsupported if error.errno in _CANNOT else OSError
+            raise kind(error.errno, error.strerror, name, None, other) from None
+        return
     call = _renameat2_call()
     if call is None:
         raise Unsupported(errno.ENOSYS, os.strerror(errno.ENOSYS), name)

@@ -65,6 +65,9 @@ class _Waiting(NamedTuple):
 class Linker:
     """Links files of groups, in one process; within `kernel.leases`. Close it."""
 
+    #: what is written to a file of ours is not lost with the name that it has at a path
+    _has_other_names = True
+
     def __init__(self, outcome: Outcome, rescue: Callable[[Place, str], None]) -> None:
         """`rescue(place, path)`: keeps what somebody saved at `path` in the very moment."""
         self._outcome = outcome
@@ -133,7 +136,7 @@ class Linker:
         content = b""
         for file in tuple(files):
             handle, status = file.handle, file.status
-            key = (status.st_mode, status.st_uid, status.st_gid, status.st_dev)
+            key = self._kind(status)
             known = sources.get(key)
             if known and (not file.is_target or _has(known, status.st_ino)):
                 continue
@@ -150,7 +153,7 @@ class Linker:
                     self._leave("edited", file)
                     continue
                 first = first or file
-                source = _Source(file, attributes.extended(handle), is_leased)
+                source = _Source(file, self._attributes(handle), is_leased)
                 if not known:
                     self._leave_for_mode(file, sources)
                     sources[key] = [source]
@@ -158,6 +161,14 @@ class Linker:
                     files.remove(file)  # it is closed when that is settled
             except OSError as error:
                 self._outcome.fail(error, file.path, file.status.st_blocks * 512)
+
+    def _kind(self, status: os.stat_result) -> tuple[int, int, int, int]:
+        """Only files that have this in common can become one."""
+        return (status.st_mode, status.st_uid, status.st_gid, status.st_dev)
+
+    def _attributes(self, handle: int) -> dict[str, bytes]:
+        """And these. Raises `OSError`."""
+        return attributes.extended(handle)
 
     def _guard(self, file: File) -> bool | None:
         """Is it leased? `None`: it is left, because somebody might be writing to it."""
@@ -210,13 +221,12 @@ class Linker:
             self._count += 1
             name = f"new-{self._count}"
             try:
-                ours = self._linked(source.file, shop, name)
+                ours = self._made(source.file, file, group, shop, name)
             except OSError as error:
                 if error.errno in _FULL:
                     continue
                 raise
             if ours is None:
-                self._leave("busy", file)
                 return False
             self._exchange(target, group, shop, name, ours)
             return True
@@ -227,8 +237,10 @@ class Linker:
         known.insert(0, target)
         return False
 
-    def _linked(self, source: File, shop: Shop, name: str) -> os.stat_result | None:
-        """Another name of the source; `None` when something else is at its path."""
+    def _made(
+        self, source: File, target: File, group: Group, shop: Shop, name: str,  # noqa: ARG002
+    ) -> os.stat_result | None:  # fmt: skip
+        """Another name of the source; `None` when it is left: something else is at its path."""
         handle = self._directories.handle(source.root, source.directory)
         os.link(source.name, name, src_dir_fd=handle, dst_dir_fd=shop.handle, follow_symlinks=False)
         now = os.stat(name, dir_fd=shop.handle, follow_symlinks=False)
@@ -240,6 +252,7 @@ class Linker:
         ):
             return now
         os.unlink(name, dir_fd=shop.handle)
+        self._leave("busy", target)
         return None
 
     def _exchange(
@@ -320,7 +333,7 @@ class Linker:
     def _finish(self, waiting: _Waiting) -> None:
         file, shop = waiting.file, waiting.shop
         status = file.status
-        if file.name.endswith(".py"):
+        if file.name.endswith(".py") and status.st_mtime_ns != waiting.ours.st_mtime_ns:
             # Before: of what is left in the shop the next run knows that it has to be done.
             self._outcome.bytecode += self._bytecode.follow(
                 file.root, file.below, status, waiting.ours.st_mtime_ns, shop
@@ -352,9 +365,9 @@ class Linker:
         ours, harmless = Seen.of(waiting.ours), None
         try:
             with contextlib.closing(Root(file.root)) as root, root.place(file.path) as place:
-                put_back(new, place, ours, has_other_names=True)
+                put_back(new, place, ours, has_other_names=self._has_other_names)
             seen = new.seen
-            harmless = seen if seen and seen[:2] == ours[:2] else ours
+            harmless = seen if self._has_other_names and seen and seen[:2] == ours[:2] else ours
         except OSError:  # its directory is gone
             pass
         finally:

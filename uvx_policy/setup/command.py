@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from uvx_policy.setup import (
+    help_files,
     lasting,
     own_command,
     precedence,
@@ -86,7 +87,8 @@ class SetupPlan(Value):
         closing = _closing(self, self.problems, shown)
         if not self.changes_anything:
             return "\n".join((_in_place(self, shown), f"launcher: {self.launcher}", *closing))
-        lines = [f"make    {shown(path)}/" for path in self.directories[-1:]]
+        outer = set(map(os.path.dirname, self.directories))
+        lines = [f"make    {shown(path)}/" for path in self.directories if path not in outer]
         lines += [f"write   {shown(path)}" for path, _ in self.shims]
         lines += [f"delete  {shown(path)}" for path in self.stale]
         lines += [f"remove  {shown(path)}/" for path in self.stale_directories]
@@ -166,8 +168,8 @@ def plan_setup(
     files += _own(directory)
     paths = [path for path, _ in files]
     stale = [path for path in shim_directories.ours(directory) if path not in paths]
-    # The first file lies in the innermost directory.
-    directories = setup_steps.missing_directories(os.path.dirname(paths[0]))
+    missing = map(setup_steps.missing_directories, map(os.path.dirname, paths))
+    directories = tuple(dict.fromkeys(path for some in missing for path in some))
     made = (
         *setup_steps.missing_directories(os.path.dirname(record_path)),
         *directories,
@@ -243,10 +245,16 @@ def carry_out(plan: SetupPlan) -> Lines:
 
 
 def _own(directory: str) -> setup_launcher.Files:
-    """`linkpolicy` itself, unless the user has one of that name there."""
+    """`linkpolicy` itself and what helps to use it; a file of the user of that name stays."""
     path, content = shim_directories.own_path(directory), own_command.script()
-    is_free = not os.path.lexists(path) or shim_directories.is_ours(path)
-    return ((path, content),) if content and is_free else ()
+    if not content or not _is_free(path):
+        return ()
+    helps = help_files.copies(directory)
+    return ((path, content), *(each for each in helps if _is_free(each[0])))
+
+
+def _is_free(path: str) -> bool:
+    return not os.path.lexists(path) or shim_directories.is_ours(path)
 
 
 def _stale_directories(

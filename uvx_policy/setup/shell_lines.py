@@ -9,6 +9,10 @@ What is read takes our directory out of PATH wherever it is and puts it in front
 however often it is read. For lines that others add below ours later, bash, zsh and fish look once
 more at the first prompt, nushell at every one.
 
+**Completion costs nothing when a shell starts**: bash and zsh read the script at the first TAB (124
+from a function makes bash complete again), fish looks for it by its name. In zsh what completes has
+to be registered after `compinit`, so at the first prompt.
+
 **Clients that do not look at PATH** find the shim in a variable (`CLIENT_VARIABLES`), which is set
 only if it is unset, and never at a prompt: a line below ours may unset it. uv itself sets `UV` to
 its own path for all that it starts, and that stays.
@@ -55,7 +59,9 @@ def is_ours(lines: bytes) -> bool:
         return True
     import hashlib
 
-    return hashlib.sha256(_OLDER_DIRECTORY.sub(rb"\1@SHIMS@\2", lines, 1)).hexdigest() in _OLDER
+    directory = _OLDER_DIRECTORY.search(lines)
+    without = lines.replace(directory[1], _HOLE) if directory else lines
+    return hashlib.sha256(without).hexdigest() in _OLDER
 
 
 def line_by_hand(shell: str | None, directory: str) -> str:
@@ -145,17 +151,26 @@ fi
 # And once more at the first prompt.
 case $-${BASH_VERSION:+bash}${ZSH_VERSION:+zsh} in
 *i*bash)
+    if [ -r @SHIMS@/.linkpolicy/linkpolicy.bash ]; then
+        _linkpolicy_complete() { . @SHIMS@/.linkpolicy/linkpolicy.bash 2>&- && return 124; }
+        complete -F _linkpolicy_complete linkpolicy 2>&- || :
+    fi
     eval '_linkpolicy_prompt() {
         _linkpolicy_path
         printf -v PROMPT_COMMAND %s "${PROMPT_COMMAND/_linkpolicy_prompt;/}" 2>&- || :
     }
     printf -v PROMPT_COMMAND %s "_linkpolicy_prompt;${PROMPT_COMMAND-}" 2>&- || :' ;;
 *i*zsh)
+    if [ -r @SHIMS@/.linkpolicy/_linkpolicy ]; then
+        _linkpolicy_complete() { . @SHIMS@/.linkpolicy/_linkpolicy; }
+    fi
     eval '_linkpolicy_prompt() {
         emulate -L zsh
         _linkpolicy_path
         [[ ${(t)precmd_functions} == *readonly* ]] ||
             precmd_functions=(${precmd_functions:#_linkpolicy_prompt} $1)
+        [[ -n $1 ]] || ! (( $+functions[compdef] && $+functions[_linkpolicy_complete] )) ||
+            compdef -n _linkpolicy_complete linkpolicy
     }
     _linkpolicy_prompt _linkpolicy_prompt' ;;
 esac
@@ -182,6 +197,8 @@ if status is-interactive
         _linkpolicy_path
         functions --erase _linkpolicy_prompt
     end
+    contains -- @SHIMS@/.linkpolicy $fish_complete_path
+    or set -g fish_complete_path $fish_complete_path @SHIMS@/.linkpolicy
 end
 """
 
@@ -245,16 +262,19 @@ _SOURCES = {
     "fish": b"if test -r @SHIMS@; source @SHIMS@; end\n",
     "powershell": b"if (Test-Path -LiteralPath @SHIMS@) { . @SHIMS@ }\n",
 }
-#: SHA-256 of the blocks that stood in start-up files before linkpolicy had files of its own, with
-#: `@SHIMS@` for the directory: bash and sh, zsh, fish, nushell, PowerShell
+#: SHA-256 of what earlier versions wrote, with `@SHIMS@` for the directory: blocks in start-up
+#: files before linkpolicy had files of its own (bash and sh, zsh, fish, nushell, PowerShell), and
+#: the env files before there were completions (env.sh, env.fish)
 _OLDER = {
     "15bfa51b8dac20ed6e5347ee332fee20a6562566ac42698780fe1ca80c59d9a1",
     "48f178bce86647790f41e75b5ac4c3cc05f44fdcd409217e1e69a7c1717f2267",
     "1bcf216f6a238bf16bd312d0068505e10171e86102bd71e0ec2e056e392572ec",
     "eb8286219747067cf4bb32e20f9fabaaee454ad37db7f60a3a984cbdbdc30ad0",
     "c27411e938229f8cbb3965e45a94f25ca94859494cb2de5c21112dc0f1b2f85e",
+    "720f0db2793507dfab67234361daf7600c95fea937c1cc42b047cae1ecc71740",
+    "62a5da639c796f62bc1fb6a6db158de4c43e09fce9de7221b09b44a6ecf54c0f",
 }
 _OLDER_DIRECTORY = re.compile(
-    rb'^(    (?:set --|set -l shims|let shims =|\$shims =) )[^\n]+?( ":\$\{PATH-\}:")?$',
+    rb'^    (?:set --|set -l shims|let shims =|\$shims =) ([^\n]+?)(?: ":\$\{PATH-\}:")?$',
     re.MULTILINE,
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from uvx_policy import locate
 from uvx_policy.errors import LinkPolicyError, UsageError
 from uvx_policy.foreign_file import read_foreign
-from uvx_policy.setup import own_command
+from uvx_policy.setup import help_files, own_command
 from uvx_policy.state import layout
 from uvx_policy.state.user_file import UNFINISHED, put
 from uvx_policy.terminal.command import command
@@ -31,7 +31,6 @@ PROGRAMS = ("uv", "uvx", "uvw") if sys.platform == "win32" else ("uv", "uvx")
 SUFFIX = ".exe" if sys.platform == "win32" else ""
 #: how the name of a shim ends that was running when another took its place
 ASIDE = ".old"
-_MODE = 0o755
 #: bytes of a configuration file, by far
 _MOST = 1 << 20
 
@@ -80,7 +79,7 @@ def places(directory: str) -> tuple[str, ...]:
         names = (name.removesuffix(UNFINISHED) for name in sorted(os.listdir(behind)))
         known = (name for name in names if name.startswith("python") or name.endswith(ASIDE))
         shims += [os.path.join(behind, name) for name in known]
-    shims.append(own_path(directory))
+    shims += [own_path(directory), *help_files.places(directory)]
     if sys.platform == "win32":
         shims.append(os.path.join(directory, windows_launcher.NAME))
     return (*shims, *(f"{path}{UNFINISHED}" for path in shims))
@@ -98,32 +97,38 @@ def ours(directory: str) -> list[str]:
 
 def owner(path: str) -> str:
     """The directory of shims that has this path among its `places`."""
-    return os.path.dirname(path).removesuffix(f"{os.sep}{layout.SHIM_FALLBACKS}")
+    of_help = help_files.owner(path)
+    return of_help or os.path.dirname(path).removesuffix(f"{os.sep}{layout.SHIM_FALLBACKS}")
 
 
 def is_in_place(path: str, content: bytes) -> bool:
-    """Is this shim there already, complete and executable?"""
+    """Is this file there already, complete and with its mode?"""
     if not is_ours(path):
         return False
     with open(path, "rb") as stream:
         if stream.read() != content:
             return False
-    return sys.platform == "win32" or stat.S_IMODE(os.stat(path).st_mode) == _MODE
+    return sys.platform == "win32" or stat.S_IMODE(os.stat(path).st_mode) == _mode(path)
 
 
 def write(path: str, content: bytes) -> None:
     """Put a shim in place: build beside, rename. Raises `LinkPolicyError`; the old file stays."""
+    mode = _mode(path)
 
     def prepare(handle: int) -> None:
         if sys.platform != "win32":
-            os.fchmod(handle, _MODE)  # whatever the umask says
+            os.fchmod(handle, mode)  # whatever the umask says
 
     def refuse_stranger() -> None:
         if os.path.lexists(path) and not is_ours(path):
             raise LinkPolicyError(f"another program was just put at `{path}` just now")
 
     with explained(f"cannot write `{path}`"):
-        put(path, content, mode=_MODE, prepare=prepare, check=refuse_stranger, rename=_replace)
+        put(path, content, mode=mode, prepare=prepare, check=refuse_stranger, rename=_replace)
+
+
+def _mode(path: str) -> int:
+    return 0o644 if help_files.owner(path) else 0o755
 
 
 def _replace(new: str, path: str) -> None:
@@ -291,9 +296,9 @@ def _refuse_beside_uv(directory: str, environ: Mapping[str, str], home: str) -> 
             raise LinkPolicyError(
                 f"uv's installer writes to `{directory}`, and would overwrite the shims", hint=hint
             )
+    optional = {own_path(directory), *help_files.places(directory)}
     for path in places(directory):
-        is_needed = path != own_path(directory)
-        if is_needed and os.path.lexists(path) and not is_ours(path):
+        if path not in optional and os.path.lexists(path) and not is_ours(path):
             raise LinkPolicyError(
                 f"`{path}` is not a shim, and shims cannot be beside a real uv", hint=hint
             )

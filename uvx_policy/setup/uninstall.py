@@ -10,7 +10,14 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from uvx_policy.setup import adoption, shell_lines, shells, shim_directories, user_variables
+from uvx_policy.setup import (
+    adoption,
+    help_files,
+    shell_lines,
+    shells,
+    shim_directories,
+    user_variables,
+)
 from uvx_policy.setup import record as setup_record
 from uvx_policy.setup import steps as setup_steps
 from uvx_policy.setup import words as setup_words
@@ -128,6 +135,8 @@ def plan_uninstall(
             notes.append(f"{shown(path)} is not ours and stays")
     # These bear our name, so they are ours whatever the record says.
     named = (*map(shim_directories.fallbacks, places), default, os.path.dirname(default), state)
+    if record is None:  # which knows whether we made `man`
+        named += tuple(path for place in places for path in help_files.directories(place))
     directories = sorted({*known.directories, *named}, key=len, reverse=True)
     # On Windows all of ours lies in one directory.
     ours = {*directories, *own}
