@@ -108,7 +108,7 @@ class Laboratory:
         `search`: directories that come before Windows' own on PATH, by default those of the newest
         uv and of Python. `environ`: variables besides; `None` removes one.
         """
-        with self._prepared(words, search, environ) as (command, variables, exit_code):
+        with self.prepared(words, search, environ) as (command, variables, exit_code):
             done = subprocess.run(
                 command, cwd=self.path(cwd), env=variables, input=stdin, capture_output=True,
                 timeout=timeout, check=False,
@@ -160,7 +160,7 @@ class Laboratory:
     ) -> Iterator[subprocess.Popen[bytes]]:  # fmt: skip
         pipe = subprocess.PIPE
         with (
-            self._prepared(words, search, environ) as (command, variables, _),
+            self.prepared(words, search, environ) as (command, variables, _),
             subprocess.Popen(
                 command, cwd=self.path(cwd), env=variables, stdin=pipe, stdout=pipe, stderr=pipe
             ) as process,
@@ -171,7 +171,7 @@ class Laboratory:
                 process.kill()
 
     @contextlib.contextmanager
-    def _prepared(
+    def prepared(
         self, words: Sequence[str], search: Sequence[str], environ: Mapping[str, str | None] | None
     ) -> Iterator[tuple[list[str], dict[str, str], Path]]:
         directories = [*(search or (self.uv(), rf"C:\{supplies.PYTHON}")), *_WINDOWS]

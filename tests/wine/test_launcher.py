@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
+import select
 import shutil
+import struct
+import termios
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -254,3 +261,64 @@ def test_uv_ends_with_the_launcher(installed: Installed) -> None:
 
         assert process.stdout.read() == b""  # nobody has the pipe open any more
     assert laboratory.run("taskkill", "/f", "/pid", number).code != 0
+
+
+@pytest.mark.parametrize("ends_well", [None, "1"], ids=["killed", "ends-well"])
+def test_control_c_is_left_to_uv(installed: Installed, ends_well: str | None) -> None:
+    """Typed into a terminal: uv ends as it likes, and the launcher with its code."""
+    environ = {"WAIT": "100000", "ENDS_WELL": ends_well}
+
+    alone = in_terminal(installed, b"\x03", rf"{REAL}\uv.exe", "help", environ=environ)
+    ended = in_terminal(installed, b"\x03", "uv", "help", environ=environ)
+
+    assert ended.code == alone.code == (5 if ends_well else 0), (ended, alone)  # Windows: C000013A
+    assert "linkpolicy" not in ended.output, ended
+
+
+def test_the_line_is_said_once_in_a_terminal(installed: Installed) -> None:
+    installed.configure(python=r"C:\gone\python.exe")
+    state = installed.laboratory.path(rf"{installed.laboratory.home}\AppData\Local\linkpolicy")
+    state.mkdir()  # as `setup` does
+    twice = "uv sync <nul & uv sync <nul"
+
+    ended = in_terminal(installed, b"", "cmd", "/c", twice, environ={"WAIT": "1"})
+
+    assert ended.output.count("started") == 2, ended
+    assert ended.output.count("uv runs without a policy") == 1, ended
+
+
+def in_terminal(
+    installed: Installed, typed: bytes, *words: str, environ: Mapping[str, str | None]
+) -> Ended:
+    """Run a program in a terminal of its own, and type when it says that it has started."""
+    laboratory = installed.laboratory
+    directory = laboratory.path(laboratory.work)
+    with laboratory.prepared(words, (SHIMS, REAL), environ) as (command, variables, exit_code):
+        number, terminal = pty.fork()
+        if number == 0:
+            # Wine makes a console of the size of the terminal, and a new one has none.
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 400, 0, 0))
+            os.chdir(directory)
+            os.execvpe(command[0], command, variables)
+        output, is_typed, is_over = b"", False, False
+        # Not until the end of the file: Wine's own programs keep the terminal open.
+        while not is_over:
+            is_over = os.waitpid(number, os.WNOHANG)[0] == number
+            while select.select([terminal], [], [], 0.1)[0]:
+                try:
+                    part = os.read(terminal, 4096)
+                except OSError:  # EIO: nobody has it open
+                    break
+                output += part
+            if b"started" in _shown(output) and not is_typed:
+                os.write(terminal, typed)
+                is_typed = True
+        os.close(terminal)
+        code = int(exit_code.read_text()) if exit_code.exists() else -1
+    return Ended(code % 2**32, _shown(output).decode("utf-8", "replace"), "")
+
+
+def _shown(output: bytes) -> bytes:
+    """Wine's console writes each character alone, and moves the cursor instead of a blank."""
+    moved = re.sub(rb"\x1b\[([0-9]+)C", lambda match: b" " * int(match[1]), output)
+    return re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]|\x1b\][^\x07]*\x07|\r", b"", moved)

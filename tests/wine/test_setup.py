@@ -75,7 +75,7 @@ def desktop(machine_of_session: Laboratory) -> Iterator[None]:
     words = [machine_of_session.python, "-c", _DESKTOP]
     null = subprocess.DEVNULL
     with (
-        machine_of_session._prepared(words, (), None) as (command, variables, _),
+        machine_of_session.prepared(words, (), None) as (command, variables, _),
         subprocess.Popen(command, env=variables, stdin=null, stdout=null, stderr=null) as process,
     ):
         yield
