@@ -163,7 +163,8 @@ def test_every_field_of_the_report_is_told_and_no_other(scene: Scene) -> None:
     fields, actions = steps.partition("| action |")[::2]
     keys = {key for step in report["steps"] for key in step}
     assert set(first_column(fields)) == keys
-    actions_told = {*first_column(actions), "fetch"}
+    # "apply" is for `linkpolicy edits`.
+    actions_told = {*first_column(actions), "fetch", "apply"}
     assert actions_told == set(names_of_type("repair.model", "Action"))
     told = [name for name in names_of_type("repair.model", "ResultState") if name]
     assert [state for state in told if f"`{state}`" not in fields] == []
