@@ -48,6 +48,7 @@ def test_nothing_is_taken_from_the_heap() -> None:
     assert not asked_for & forbidden
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["aarch64-macos.11.0", "x86_64-macos.11.0"])
 def test_what_knows_no_system_is_portable(target: str) -> None:
     """launcher.c with a system that answers nothing, as an object of macOS."""
@@ -59,6 +60,7 @@ def test_what_knows_no_system_is_portable(target: str) -> None:
     assert binary.read_bytes()[:4] == b"\xcf\xfa\xed\xfe"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["x86_64-windows-gnu", "aarch64-windows-gnu"])
 def test_no_compiler_complains_about_windows(target: str) -> None:
     flags = shlex.split((programs.SHIMS / "CFLAGS.windows").read_text(encoding="ascii"))

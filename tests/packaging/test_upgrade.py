@@ -13,9 +13,10 @@ import pytest
 import uvx_policy
 from tests.packaging import checkout
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="the launcher is for Linux"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the launcher is for Linux"),
+]
 
 NEXT = "99.0"
 PROJECT = """[project]
