@@ -264,7 +264,7 @@ def test_two_at_once_keep_out_of_each_other_s_way(machine: Machine) -> None:
         assert holder.stdout
         assert holder.stdout.readline().strip() == b"held"
         ended = machine.run("setup")
-        assert (ended.code, "is at work" in ended.errors) == (1, True), ended
+        assert (ended.code, "is running" in ended.errors) == (1, True), ended
         holder.kill()
         holder.wait()
 
