@@ -261,7 +261,6 @@ def test_uv_ends_with_the_launcher(installed: Installed) -> None:
 
         # Nobody has the pipe open any more. Its number tells nothing: Wine uses it again at once.
         assert process.stdout.read() == b""
-    assert laboratory.run("taskkill", "/f", "/pid", number).code != 0
 
 
 @pytest.mark.parametrize("ends_well", [None, "1"], ids=["killed", "ends-well"])
