@@ -37,12 +37,14 @@ def python() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         complete = made / "installed"
         if not complete.exists() or complete.read_text(encoding="utf-8") != wanted:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", made], check=True)
             with tempfile.TemporaryDirectory() as home:  # pip asks rustc, which leaves settings
+                environ = os.environ | {"HOME": home}
+                words = [sys.executable, "-m", "venv", "--clear", str(made)]
+                subprocess.run(words, env=environ, check=True)
                 subprocess.run(
                     [made / "bin/python", "-m", "pip", "install", "--quiet",
                      "--disable-pip-version-check", "-r", REQUIREMENTS, *_CHECKS],
-                    env=os.environ | {"HOME": home}, check=True,
+                    env=environ, check=True,
                 )  # fmt: skip
             complete.write_text(wanted, encoding="utf-8")
     return made / "bin/python"
@@ -52,11 +54,13 @@ def build(
     tree: Path, into: Path, *words: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Make the release of `tree`. What zig compiles of a C library is kept for a checkout."""
-    return subprocess.run(
-        [python(), tree / "release/build.py", "--out", into, *words],
-        env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(real_uv.store() / "zig")} | variables,
-        stdout=subprocess.PIPE, text=True, check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as home:  # as above
+        environ = {"ZIG_GLOBAL_CACHE_DIR": str(real_uv.store() / "zig"), "HOME": home}
+        return subprocess.run(
+            [python(), tree / "release/build.py", "--out", into, *words],
+            env=os.environ | environ | variables,
+            stdout=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
 
 
 def run(*words: str | Path, **variables: str) -> str:
