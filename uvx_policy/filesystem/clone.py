@@ -1,7 +1,8 @@
 """Clone a file: the only code that asks a file system for it.
 
-Linux: ioctl_ficlone(2), into a file that is open. macOS: fclonefileat(2), which makes the file; it
-is written from Apple's documentation and has not been run there.
+Linux: ioctl_ficlone(2), into a file that is open. Windows: FSCTL_DUPLICATE_EXTENTS_TO_FILE, the
+same. macOS: fclonefileat(2), which makes the file. The last two are written from documentation: no
+volume that can clone was at hand.
 """
 
 from __future__ import annotations
@@ -48,7 +49,14 @@ def clone_to(source: int, name: str, *, directory: int | None = None) -> None:
 
 
 def clone_into(source: int, target: int) -> None:
-    """Let the open file `target` have what `source` has (Linux). Raises `OSError`."""
+    """Let the open file `target` have what `source` has (Linux, Windows). Raises `OSError`."""
+    if sys.platform == "win32":
+        from uvx_policy.windows import blocks
+
+        size = os.fstat(source).st_size
+        os.ftruncate(target, size)
+        blocks.share(source, target, size)
+        return
     import fcntl
 
     fcntl.ioctl(target, FICLONE, source)

@@ -189,7 +189,7 @@ def _try_named(cache: str, destination: str) -> tuple[int, int]:
 
 def _clone_named(original: str, copy: str) -> int:
     if sys.platform == "win32":
-        return errno.EOPNOTSUPP
+        return _clone_on_windows(original, copy)
     with _Handles() as handles:
         try:
             source = handles.open(original, _NEW, 0o600)
@@ -202,6 +202,25 @@ def _clone_named(original: str, copy: str) -> int:
             _remove(original)
         _fill(source)
         return _outcome(lambda: clone_into(source, target))
+
+
+def _clone_on_windows(original: str, copy: str) -> int:
+    if sys.platform == "win32":
+        from uvx_policy.windows import blocks
+
+        if not blocks.may_be_shared(os.path.dirname(copy)):
+            return errno.EOPNOTSUPP
+        with _Handles() as handles:
+            try:
+                source = handles.open(original, _NEW, 0o600)
+                target = handles.open(copy, _NEW, 0o600)
+                _fill(source)
+                return _outcome(lambda: clone_into(source, target))
+            finally:
+                handles.close()  # Windows removes no name of an open file
+                _remove(copy)
+                _remove(original)
+    return errno.EOPNOTSUPP
 
 
 def _link_named(original: str, copy: str) -> int:
