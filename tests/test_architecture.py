@@ -23,6 +23,7 @@ MODULES_BESIDE = {
     **dict.fromkeys(CORE.split(), "core"),
     **dict.fromkeys(SHIM.split(), "shim"),
     "host": "host",
+    "host_elsewhere": "host",
     "windows_host": "host",
     "macos_host": "host",
     "accounts": "host",

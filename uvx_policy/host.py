@@ -41,15 +41,10 @@ class Host:
 
     def __new__(cls, *_: object, **__: object) -> Host:  # noqa: PYI034 (of another class)
         """See `__init__`."""
-        if sys.platform == "win32" and cls is Host:
-            from uvx_policy.windows_host import OnWindows
+        if sys.platform != "linux":
+            from uvx_policy.host_elsewhere import mixed
 
-            return object.__new__(type("WindowsHost", (OnWindows, Host), {}))
-        if sys.platform == "darwin":
-            from uvx_policy.macos_host import OnMacOS
-
-            if not issubclass(cls, OnMacOS):
-                return object.__new__(type("MacOSHost", (OnMacOS, cls), {}))
+            return object.__new__(mixed(cls))
         return object.__new__(cls)
 
     def __init__(
@@ -337,9 +332,14 @@ class Host:
         told = self._stat(path, follow=follow)
         return Status.of(told) if told is not None else None
 
+    _allows = staticmethod(os.access)
+
+    def _ask(self, path: str, *, follow: bool) -> os.stat_result:
+        return os.stat(path, follow_symlinks=follow)
+
     def _stat(self, path: str, *, follow: bool) -> os.stat_result | None:
         try:
-            told = os.stat(path) if follow else os.lstat(path)
+            told = self._ask(path, follow=follow)
         except OSError as error:
             if error.errno not in _ABSENT:
                 raise self._unreadable(path, error) from error
@@ -350,7 +350,7 @@ class Host:
         return told
 
     def _may(self, path: str, mode: int) -> bool:
-        allowed = os.access(path, mode)
+        allowed = self._allows(path, mode)
         self.witnesses.add(f"a{mode:x}", path, "y" if allowed else "n")
         return allowed
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 
-from uvx_policy.errors import Unreadable
 from uvx_policy.model import FileSystem
 from uvx_policy.replay import windows_sights
 from uvx_policy.windows import files
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from uvx_policy.errors import Unreadable
     from uvx_policy.model import Attributes, Status
     from uvx_policy.replay.witness import Witnesses
 
@@ -105,21 +104,7 @@ class OnWindows:
         """There are no user namespaces."""
         return None
 
-    def _stat(self, path: str, *, follow: bool) -> Any:
-        try:
-            told = files.status(path, follow=follow)
-        except FileNotFoundError:
-            told = None
-        except OSError as error:
-            if error.errno != errno.ENOTDIR:
-                raise self._unreadable(path, error) from error
-            told = None
-        except ValueError as error:  # a NUL in the path
-            raise Unreadable(path, str(error)) from error
-        self.witnesses.add_status("s" if follow else "l", path, told)
-        return told
+    _allows = staticmethod(files.may)
 
-    def _may(self, path: str, mode: int) -> bool:
-        allowed = files.may(path, mode)
-        self.witnesses.add(f"a{mode:x}", path, "y" if allowed else "n")
-        return allowed
+    def _ask(self, path: str, *, follow: bool) -> Any:
+        return files.status(path, follow=follow)
