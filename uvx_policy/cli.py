@@ -73,12 +73,9 @@ def _run(words: list[str]) -> int:
     name = words[0] if words else ""
     own, other_words = here.split([] if words == ["help"] else words)
     is_overview = name in ("", "-h", "--help", "-V", "--version") or words == ["help"]
-    if is_overview or name not in COMMANDS:
-        parser = overview()
-    else:
-        parser = build_parser("" if name == "help" else name)
-    if name not in COMMANDS and not is_overview:
-        parser.refuse_command(name)
+    if not is_overview and name not in COMMANDS:
+        overview().refuse_command(name)
+    parser = overview() if is_overview else build_parser("" if name == "help" else name)
     options = parser.parse_args([*leading, *own])
     global_options.apply(options)
     options.other_words = other_words

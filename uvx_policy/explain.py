@@ -16,6 +16,7 @@ from uvx_policy.state.remembered import after_path
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from uvx_policy.machine.machine import Machine
     from uvx_policy.model import Decision, Refusal
     from uvx_policy.pipeline import Plan
     from uvx_policy.terminal.console import Console, Parts
@@ -108,8 +109,9 @@ def in_one_line(plan: Plan) -> Parts:
     cache = outcome.cache_dir.value or facts.cache
     parts = [_with_origin(mode)]
     if mode.code in _NOTHING_LINKS:
-        parts = [f"cache on {_mounted(cache)}, environment on {_mounted(plan.destination.path)}"]
-        parts += [_why_not_there(plan)]
+        machine = machine_here()
+        there, here = _mounted(machine, cache), _mounted(machine, plan.destination.path)
+        parts = [f"cache on {there}, environment on {here}", _why_not_there(plan)]
     elif outcome.cache_dir.value:
         parts.append(f"cache {cache}: {outcome.cache_dir.because}")
     return ((chosen, "bold"), f": {', '.join(filter(None, parts))}")
@@ -121,9 +123,9 @@ def _with_origin(decision: Decision) -> str:
     return f"{decision.because} ({decision.origin})"
 
 
-def _mounted(path: str) -> str:
+def _mounted(machine: Machine, path: str) -> str:
     """`/data (xfs)`: the mount point and its file system."""
-    mount = machine_here().mount_of(path)
+    mount = machine.mount_of(path)
     return f"{mount.point} ({mount.fstype})" if mount is not None else path
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 
-from uvx_policy import guard
+from uvx_policy import guard, recursion
 from uvx_policy.value import Value
 
 TYPE_CHECKING = False
@@ -60,16 +61,14 @@ def ancestors_in_proc() -> Iterator[Process]:
     there is no /proc.
     """
     try:
-        identity, number = guard.see_process("self")
-        for _ in range(MOST_GENERATIONS):
-            child = _started(identity)
-            identity, above = guard.see_process(number)
-            if _started(identity) > child:
+        child = _started(guard.see_process("self")[0])
+        for number, identity in islice(recursion.ancestors(), MOST_GENERATIONS):
+            started = _started(identity)
+            if started > child:
                 return
             file = f"/proc/{number}/exe"
-            image = os.readlink(file)
-            yield Process(number=int(number), started=_started(identity), image=image, file=file)
-            number = above
+            yield Process(number=int(number), started=started, image=os.readlink(file), file=file)
+            child = started
     except (OSError, ValueError, IndexError):
         return
 

@@ -62,7 +62,7 @@ def _uv_above(oldest: str, *, named: str) -> bool | None:
     """
     uv = locate.identity(named) if named else None
     programs = []
-    for number, identity in _ancestors():
+    for number, identity in ancestors():
         program = f"/proc/{number}/exe"
         if uv is not None and locate.identity(program) == uv:
             return True
@@ -73,8 +73,11 @@ def _uv_above(oldest: str, *, named: str) -> bool | None:
     return None
 
 
-def _ancestors() -> "Iterator[tuple[str, str]]":
-    """The number and identity of each, the nearest first, as far as they can be seen."""
+def ancestors() -> "Iterator[tuple[str, str]]":
+    """Number and `guard.process_identity` of each, the nearest first, as far as /proc shows them.
+
+    What belongs to another user or another pid namespace, or has ended, ends it. Never raises.
+    """
     try:
         number = guard.see_process("self")[1]
         for _ in range(_MOST_GENERATIONS):

@@ -19,7 +19,7 @@ from uvx_policy.installed.tree import trees_of_environment
 from uvx_policy.machine.machine import open_machine
 from uvx_policy.repair import saved
 from uvx_policy.repair.detach import environment_of
-from uvx_policy.repair.model import Location, Step
+from uvx_policy.repair.model import Location, Step, release_of
 from uvx_policy.repair.work import Work
 from uvx_policy.replace.place import seen_at
 from uvx_policy.safe import safe
@@ -86,7 +86,7 @@ def _list(options: argparse.Namespace) -> int:
         return 0
     now = time.time()
     for number, each in enumerate(found, 1):
-        releases = dict.fromkeys(_release(file.distribution) for file in each.files)
+        releases = dict.fromkeys(release_of(file.distribution) for file in each.files)
         files = words.count(len(each.files), "file")
         age = words.age(now - each.time)
         console.say(
@@ -112,10 +112,6 @@ def _object(edits: SavedEdits) -> dict[str, Any]:
             for file in edits.files
         ],
     }
-
-
-def _release(distribution: str) -> str:
-    return distribution.replace("-", " ", 1)
 
 
 def _chosen(machine: Machine, options: argparse.Namespace) -> list[SavedFile]:
@@ -146,7 +142,7 @@ def _show(options: argparse.Namespace) -> int:
     console = Console()
     code = 0
     for file in _chosen(machine, options):
-        console.say((f"{_release(file.distribution)}: {file.name}", "bold"))
+        console.say((f"{release_of(file.distribution)}: {file.name}", "bold"))
         for path in file.found_at:
             console.say(f"  from {console.path(path)}")
         console.say(f"  saved as {console.path(file.path)}")
@@ -234,7 +230,7 @@ def _planned(machine: Machine, environment: str, file: SavedFile) -> Iterator[_N
                 is_original=is_original,
             )
             return
-    raise UsageError(f"{_release(file.distribution)} is not installed here")
+    raise UsageError(f"{release_of(file.distribution)} is not installed here")
 
 
 def _is_edited(machine: Machine, tree: Tree, path: str) -> bool:

@@ -26,6 +26,11 @@ Action: TypeAlias = Literal[
 ResultState: TypeAlias = Literal["", "done", "kept", "failed"]
 
 
+def release_of(distribution: str) -> str:
+    """For people: "rich 15.0.0" of "rich-15.0.0"."""
+    return distribution.replace("-", " ", 1)
+
+
 class Location(Value):
     """One path of a file, and how it is stored there."""
 
@@ -121,7 +126,7 @@ class Step(Value):
     @property
     def release(self) -> str:
         """For people: "rich 15.0.0"."""
-        return self.distribution.replace("-", " ", 1)
+        return release_of(self.distribution)
 
 
 class Outcome(Value):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from typing import TYPE_CHECKING, Any
 
 from uvx_policy.errors import LinkPolicyError
@@ -89,7 +88,7 @@ def _file(directory: str, row: dict[str, Any]) -> SavedFile:
 
 
 def content_of(path: str) -> bytes:
-    """The bytes of a file. Raises `OSError`, also for what is no file or too large."""
+    """The bytes of a file. Raises `OSError`, also for what is not a file or too large."""
     return read_foreign(path, _LONGEST_FILE)
 
 
@@ -158,16 +157,3 @@ def _lines(content: bytes) -> list[bytes]:
     # Not `splitlines`: a lone carriage return does not end a line of a diff.
     *whole, rest = content.split(b"\n")
     return [*(line + b"\n" for line in whole), *filter(None, [rest])]
-
-
-def size_of(edits: SavedEdits) -> int:
-    """Bytes on the disk, as far as they can be read. Never raises."""
-    total = 0
-    for parent, _, names in os.walk(edits.directory):
-        for name in names:
-            try:
-                status = os.lstat(os.path.join(parent, name))
-            except OSError:
-                continue
-            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return total

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uvx_policy.errors import ConfigError, Unreadable, UsageError
 from uvx_policy.faults import unreadable
 from uvx_policy.settings.check import Checker, has_table, two_files
+from uvx_policy.settings.keys import USER_DEFAULTS, USER_RULES
 from uvx_policy.state import layout
 from uvx_policy.toml_file import read_toml
 
@@ -52,7 +53,7 @@ def _checked(host: Host, path: str) -> list[Fault]:
         windows=host.platform == "win32",
     )
     if name == layout.CONFIG_FILE:
-        checker.config(defaults=1, rules=2)
+        checker.config(defaults=USER_DEFAULTS, rules=USER_RULES)
     elif name == layout.PROJECT_FILE:
         checker.project()
     elif has_table(file):

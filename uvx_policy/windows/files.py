@@ -63,7 +63,7 @@ class Volume(Value):
 def status(path: str, *, follow: bool) -> FileStatus:
     """What is at `path`; of a link itself unless `follow`. Raises `OSError`."""
     try:
-        return _status(path, _FOLLOW if follow else _NO_FOLLOW)
+        return _status(path, FOLLOW if follow else _NO_FOLLOW)
     except OSError as error:
         if follow and error.winerror == _CANNOT_ACCESS:
             # An app execution alias: what it leads to is for CreateProcess alone.
@@ -82,7 +82,7 @@ def may(path: str, mode: int) -> bool:
     if mode & os.X_OK:
         rights |= _EXECUTE
     try:
-        _close(_opened(path, rights or _READ_ATTRIBUTES, _FOLLOW))
+        _close(opened(path, rights or _READ_ATTRIBUTES, FOLLOW))
     except OSError:
         return False
     return True
@@ -90,7 +90,7 @@ def may(path: str, mode: int) -> bool:
 
 def volume(path: str) -> Volume:
     """The volume that an existing directory lies on. Raises `OSError`."""
-    handle = _opened(path, _READ_ATTRIBUTES, _FOLLOW)
+    handle = opened(path, _READ_ATTRIBUTES, FOLLOW)
     try:
         serial, flags = wintypes.DWORD(), wintypes.DWORD()
         name = ctypes.create_unicode_buffer(_LONGEST_NAME)
@@ -178,7 +178,7 @@ def open_shared(path: str, flags: int) -> int:
 def _status(path: str, flags: int) -> FileStatus:
     if len(path.encode("utf-16-le", "surrogatepass")) // 2 > LONGEST:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
-    handle = _opened(path, _READ_ATTRIBUTES, flags)
+    handle = opened(path, _READ_ATTRIBUTES, flags)
     try:
         basic, standard, identity = _BasicInfo(), _StandardInfo(), _IdInfo()
         for kind, answer in (
@@ -211,7 +211,11 @@ def _status(path: str, flags: int) -> FileStatus:
     )
 
 
-def _opened(path: str, rights: int, flags: int) -> int:
+def opened(path: str, rights: int, flags: int) -> int:
+    """A handle of what is at `path`, with these rights of winnt.h; `flags`: `FOLLOW` links or not.
+
+    Raises `OSError`, and `ValueError` for a NUL in the path.
+    """
     if "\0" in path:
         raise ValueError("embedded null character")
     handle = _create_file(path, rights, _SHARE_ALL, None, _OPEN_EXISTING, flags, None)
@@ -263,7 +267,7 @@ _READ_DATA, _WRITE_DATA, _ADD_ENTRIES, _EXECUTE, _READ_ATTRIBUTES = 0x1, 0x2, 0x
 _GENERIC_READ, _GENERIC_WRITE = 0x80000000, 0x40000000
 _SHARE_READ_WRITE, _SHARE_ALL = 3, 7
 _CREATE_NEW, _OPEN_EXISTING, _OPEN_ALWAYS = 1, 3, 4
-_FOLLOW, _NO_FOLLOW = 0x02000000, 0x02200000
+FOLLOW, _NO_FOLLOW = 0x02000000, 0x02200000
 _INVALID_HANDLE = ctypes.c_void_p(-1).value
 _BASIC_INFO, _STANDARD_INFO, _TAG_INFO, _ID_INFO = 0, 1, 9, 18
 _NAME_SURROGATE = 0x20000000

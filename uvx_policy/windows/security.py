@@ -6,7 +6,7 @@ import ctypes
 import sys
 from ctypes import wintypes
 
-from uvx_policy.windows import descriptor
+from uvx_policy.windows import descriptor, files
 
 assert sys.platform == "win32"  # noqa: S101 (type checkers take it from here)
 
@@ -55,24 +55,9 @@ def make_private_directory(path: str) -> None:
         _free(described)
 
 
-def may_make_directory(parent: str) -> bool:
-    """May this user make a directory in `parent`? Nothing is made."""
-    handle = _create_file(
-        parent, descriptor.ADD_SUBDIRECTORY, _SHARE_ALL, None, _OPEN_EXISTING, _DIRECTORY_TOO, None
-    )
-    if handle == _INVALID_HANDLE:
-        return False
-    _close(handle)
-    return True
-
-
 def descriptor_bytes(path: str) -> bytes:
     """Owner and access list of what is at `path`, links followed. Raises `OSError`."""
-    handle = _create_file(
-        path, _READ_CONTROL, _SHARE_ALL, None, _OPEN_EXISTING, _DIRECTORY_TOO, None
-    )
-    if handle == _INVALID_HANDLE:
-        raise ctypes.WinError(ctypes.get_last_error())
+    handle = files.opened(path, _READ_CONTROL, files.FOLLOW)
     try:
         size = wintypes.DWORD(_USUAL_DESCRIPTOR)
         while True:
@@ -99,8 +84,6 @@ _TOKEN_QUERY, _TOKEN_USER = 8, 1
 #: TOKEN_USER and the longest SID (SECURITY_MAX_SID_SIZE)
 _LONGEST_TOKEN_USER = 16 + 68
 _OWNER_AND_DACL, _REVISION, _READ_CONTROL = 5, 1, 0x20000
-_SHARE_ALL, _OPEN_EXISTING, _DIRECTORY_TOO = 7, 3, 0x02000000
-_INVALID_HANDLE = ctypes.c_void_p(-1).value
 _INSUFFICIENT_BUFFER, _USUAL_DESCRIPTOR = 122, 1024
 
 _kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
@@ -114,12 +97,6 @@ _free = _kernel32.LocalFree
 _free.argtypes = (ctypes.c_void_p,)
 _create_directory = _kernel32.CreateDirectoryW
 _create_directory.argtypes = (wintypes.LPCWSTR, ctypes.c_void_p)
-_create_file = _kernel32.CreateFileW
-_create_file.argtypes = (
-    wintypes.LPCWSTR, wintypes.DWORD, wintypes.DWORD, ctypes.c_void_p,
-    wintypes.DWORD, wintypes.DWORD, wintypes.HANDLE,
-)  # fmt: skip
-_create_file.restype = ctypes.c_void_p
 _open_process_token = _advapi32.OpenProcessToken
 _open_process_token.argtypes = (wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p)
 _token_information = _advapi32.GetTokenInformation
