@@ -1,18 +1,13 @@
-"""Programs of the package index, each in an environment of its own below `.test-uv/`."""
+"""What runs hooks of git, and reads YAML."""
 
 from __future__ import annotations
 
-import fcntl
-import functools
 import json
-import os
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests import real_uv
+from tests.index_programs import environment
 
 #: what runs hooks of git; it brings PyYAML
 HOOKS = ("pre-commit==4.3.0", "prek==0.5.11")
@@ -23,27 +18,3 @@ def read_yaml(path: Path) -> Any:
     program = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"
     python = environment("hooks", *HOOKS) / "python"
     return json.loads(subprocess.check_output([python, "-c", program, path], text=True))
-
-
-@functools.cache
-def environment(name: str, *requirements: str) -> Path:
-    """Its directory of programs, with `requirements` installed; made once for a checkout."""
-    made = real_uv.store() / name
-    wanted = "\n".join(requirements)
-    real_uv.store().mkdir(parents=True, exist_ok=True)
-    with (real_uv.store() / f".{name}-lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        complete = made / "installed"
-        if not complete.exists() or complete.read_text(encoding="utf-8") != wanted:
-            with tempfile.TemporaryDirectory() as home:  # pip and ensurepip ask rustc, which
-                environ = os.environ | {"HOME": home}  # leaves settings in a home
-                subprocess.run(
-                    [sys.executable, "-m", "venv", "--clear", made], env=environ, check=True
-                )
-                subprocess.run(
-                    [made / "bin/python", "-m", "pip", "install", "--quiet",
-                     "--disable-pip-version-check", *requirements],
-                    env=environ, check=True,
-                )  # fmt: skip
-            complete.write_text(wanted, encoding="utf-8")
-    return made / "bin"

@@ -12,6 +12,7 @@ import pytest
 
 from tests import real_uv
 from tests.ecosystem import programs
+from tests.index_programs import environment
 from tests.packaging import checkout
 from tests.sandbox import ROOT
 
@@ -67,7 +68,7 @@ def test_the_hook_finds_faults_and_passes_what_is_right(
     (project / "other.toml").write_text("hackable = 7\n")
     commit(project)
     path = f"{real_uv.provide('newest')}:{without_compiler}"  # prek installs with a uv on PATH
-    program = programs.environment("hooks", *programs.HOOKS) / client
+    program = environment("hooks", *programs.HOOKS) / client
 
     def run() -> subprocess.CompletedProcess[str]:
         git(project, "add", "--all")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import tomli
 
-from tests.ecosystem import programs
+from tests.index_programs import environment
 from tests.sandbox import ROOT
 from uvx_policy.command_line.pages import DOCUMENTATION, PAGES
 
@@ -25,7 +25,7 @@ _SOURCES = ("mkdocs.yml", "docs", "uvx_policy/schema")
 
 def build(tree: Path, site: Path) -> subprocess.CompletedProcess[str]:
     pyproject = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    mkdocs = programs.environment("docs", *pyproject["dependency-groups"]["docs"]) / "mkdocs"
+    mkdocs = environment("docs", *pyproject["dependency-groups"]["docs"]) / "mkdocs"
     return subprocess.run(
         # Not `--quiet`: warnings that are not printed do not count as such.
         [mkdocs, "build", "--strict", "--site-dir", site],

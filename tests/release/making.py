@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import functools
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from tests import real_uv
+from tests.index_programs import environment
 from tests.sandbox import ROOT
 
 REQUIREMENTS = ROOT / "release/requirements.txt"
@@ -27,34 +25,18 @@ WINDOWS = ("win_amd64", "win_arm64")
 OTHERS = (("macosx_11_0_universal2",), ("any",))
 
 
-@functools.cache
 def python() -> Path:
-    """An interpreter that has what builds and checks a release; made once for a checkout."""
-    made = real_uv.store() / "release"
-    real_uv.store().mkdir(parents=True, exist_ok=True)
-    wanted = REQUIREMENTS.read_text(encoding="utf-8") + "\n".join(_CHECKS)
-    with (real_uv.store() / ".release-lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        complete = made / "installed"
-        if not complete.exists() or complete.read_text(encoding="utf-8") != wanted:
-            with tempfile.TemporaryDirectory() as home:  # pip asks rustc, which leaves settings
-                environ = os.environ | {"HOME": home}
-                words = [sys.executable, "-m", "venv", "--clear", str(made)]
-                subprocess.run(words, env=environ, check=True)
-                subprocess.run(
-                    [made / "bin/python", "-m", "pip", "install", "--quiet",
-                     "--disable-pip-version-check", "-r", REQUIREMENTS, *_CHECKS],
-                    env=environ, check=True,
-                )  # fmt: skip
-            complete.write_text(wanted, encoding="utf-8")
-    return made / "bin/python"
+    """An interpreter that has what builds and checks a release."""
+    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    wanted = [line for line in lines if line and not line.startswith("#")]
+    return environment("release", *wanted, *_CHECKS) / "python"
 
 
 def build(
     tree: Path, into: Path, *words: str, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Make the release of `tree`. What zig compiles of a C library is kept for a checkout."""
-    with tempfile.TemporaryDirectory() as home:  # as above
+    with tempfile.TemporaryDirectory() as home:  # pip asks rustc, which leaves settings
         environ = {"ZIG_GLOBAL_CACHE_DIR": str(real_uv.store() / "zig"), "HOME": home}
         return subprocess.run(
             [python(), tree / "release/build.py", "--out", into, *words],

@@ -65,7 +65,7 @@ def test_in_the_root_of_a_drive_nobody_exchanges_what_is_mine() -> None:
 def test_a_directory_that_inherits_from_the_root_may_be_exchanged() -> None:
     told = why({"D:\\": ROOT, "D:\\data": INHERITED}, f"D:\\data\\{ntpath.basename(CACHE)}")
 
-    assert told == "`D:\\data` on its way is writable for every user of this machine"
+    assert told == "`D:\\data`, on the way to it, is writable by every user of this machine"
 
 
 def test_a_directory_of_mine_alone_may_hold_one() -> None:
@@ -79,7 +79,7 @@ def test_below_a_directory_of_another_user_nothing_is_safe() -> None:
 def test_in_a_root_where_others_may_remove_entries_nothing_is_safe() -> None:
     full = described(*TRUSTED, entry(EVERY_USER, FULL), owner=ADMINISTRATORS)
 
-    assert "writable for every user" in why({"D:\\": full})
+    assert "writable by every user" in why({"D:\\": full})
 
 
 @pytest.mark.parametrize(

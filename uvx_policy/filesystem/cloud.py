@@ -39,7 +39,7 @@ def why_in_cloud(host: Host, real: str) -> str:
     for name in real.split("/"):
         lower = name.lower()
         if lower in _NAMES or lower.startswith(_STARTS):
-            return f"`{name}` on its way is copied to a cloud"
+            return f"`{name}`, on the way to it, is copied to a cloud"
     return ""
 
 

@@ -53,13 +53,13 @@ def why_open_to_others(host: Host, directory: str) -> str:
         described = _described(host, path)
         # An owner may change the access list whatever it says.
         if not is_trusted(described.owner, host.user):
-            return f"`{path}` on its way belongs to `{described.owner}`"
+            return f"`{path}`, on the way to it, belongs to `{described.owner}`"
         rights = EXCHANGES_ENTRIES
         if not path.endswith("\\"):  # nobody exchanges the root of a drive
             rights |= EXCHANGES_ITSELF
         who = described.others(rights, user=host.user)
         if who:
-            return f"`{path}` on its way is writable for {who}"
+            return f"`{path}`, on the way to it, is writable by {who}"
     return ""
 
 

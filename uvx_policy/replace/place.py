@@ -76,7 +76,7 @@ class Root:
         """`path`: absolute; links in it are followed, those below it are not. Raises `OSError`."""
         foreign.check_way(path)
         self.path = path
-        # What Windows holds is no link.
+        # What Windows holds open is not a link.
         self.handle = at.open(os.path.realpath(path) if os.name == "nt" else path, DIRECTORY)
         try:
             foreign.check(self.handle, path)
